@@ -1,0 +1,282 @@
+"""What every vendor adapter is made of: values in, values out, no I/O.
+
+An adapter is a frozen dataclass built from the account's settings. It describes requests
+(`submit`, `balance`, `poll`) and understands replies (`submitted`, `credit`, `reports`,
+`callback`). Anything it does not understand is *no news*: never a failure, never an exception.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit
+
+from sms_gateway.status import Status
+
+Category = Literal["otp", "transactional", "promotional"]
+Encoding = Literal["gsm7", "ucs2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request to a vendor. `repr` shows the host only: URLs and bodies carry secrets."""
+
+    method: Literal["GET", "POST"]
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A vendor's whole answer. The HTTP status says little: vendors refuse inside a 200."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRequest:
+    """A vendor's call to our callback route; query values are already percent-decoded."""
+
+    method: str
+    query: Mapping[str, str]
+    body: bytes = field(repr=False)
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message as a vendor must send it. `id` is 29 letters and digits; `to` is E.164."""
+
+    id: str
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+    sender: str | None = None
+    category: Category = "transactional"
+    encoding: Encoding = "gsm7"
+    flash: bool = False
+    filter_dnd: bool = False
+    template_id: str | None = None
+    send_at: datetime | None = None  # only when the vendor itself is to hold the message
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP call that carries `members`, in the order in which the reply speaks of them."""
+
+    request: Request
+    members: tuple[Outgoing, ...]
+
+
+class Verdict(StrEnum):
+    """What the answer to a submission says of one message."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # certainly not sent, and trying again will not help
+    RETRY = "retry"  # certainly not sent; trying later may help
+    UNKNOWN = "unknown"  # nobody can say whether it was sent: never send it again blindly
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a vendor charged for one message; `currency` is ISO 4217."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one message of a call. `account` marks a fault of our account, not of the
+    message (credentials, address, credit): an operator must act, another vendor may do."""
+
+    verdict: Verdict
+    vendor_id: str | None = None
+    code: str | None = None
+    text: str | None = None
+    price: Price | None = None
+    account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A submitted message whose receipt is awaited. `vendor_id` is the vendor's id of the message,
+    or of the whole job (JST); None when the vendor gave none."""
+
+    id: str
+    to: str = field(repr=False)
+    vendor_id: str | None = None
+    category: Category = "transactional"
+
+
+@dataclass(frozen=True, slots=True)
+class PollCall:
+    """One HTTP call that asks for the receipts of `pending`."""
+
+    request: Request
+    pending: tuple[Pending, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a vendor says of one message's delivery. `status` None is no news. A poll names the
+    message by `message_id`; a callback by whatever the vendor gave: `message_id` (our reference),
+    `vendor_id` or `number` (digits as the vendor wrote them). `once` marks an answer that can't be
+    read a second time; `alarm` an account fault that an operator must see."""
+
+    status: Status | None
+    message_id: str | None = None
+    vendor_id: str | None = None
+    number: str | None = field(default=None, repr=False)
+    code: str | None = None
+    text: str | None = None
+    at: datetime | None = None
+    once: bool = False
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """A balance: `unit` is a currency (ISO 4217), or `credits` where the vendor counts its own."""
+
+    product: str | None
+    amount: Decimal
+    unit: str
+    expires_on: date | None = None
+
+
+class BalanceRefusedError(Exception):
+    """The vendor refused to tell the balance, or its answer can't be read (`code` is None)."""
+
+    def __init__(self, text: str, code: str | None = None, *, retryable: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+        self.retryable = retryable
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a vendor's interface can do, as `GET /vendors` and docs/vendors.md show it."""
+
+    bulk: bool  # one text to many numbers in one call
+    personalised: bool  # different texts in one call
+    flash: bool
+    schedule: bool  # the vendor itself can hold a message until a time
+    unicode: bool
+    filter_dnd: bool
+    template_id: bool
+    receipts_poll: bool
+    receipts_callback: bool
+    own_reference: bool  # carries our reference, so that an unanswered send can be settled
+
+
+class Refusal(Exception):  # noqa: N818 - a value that travels, not a fault
+    """A message that this vendor can't carry as asked: `field` of the send body, and why."""
+
+    def __init__(self, slug: str, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.slug = slug
+        self.field = field
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter(ABC):
+    """The settings all vendors share, and the behaviour each one fills in.
+
+    Times are seconds. `concurrency` bounds the calls at once over all workers, `rate` the messages
+    a second over all workers (None: no bound). Raises ValueError from `__post_init__` for settings
+    that can't work.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    base_url: str
+    allow_http: bool = False
+    timeout: float = 10.0
+    concurrency: int = 20
+    rate: float | None = None
+    submission_size: int = 1000
+    poll_after: int = 60
+
+    def __post_init__(self) -> None:
+        self.check_url("base_url", self.base_url)
+        for name in ("concurrency", "submission_size", "poll_after"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        if self.submission_size > 1000:
+            raise ValueError("submission_size must be at most 1000")
+        if not 0 < self.timeout <= 25:
+            raise ValueError("timeout must be over 0 and at most 25 seconds")
+        if self.rate is not None and self.rate <= 0:
+            raise ValueError("rate must be over 0")
+
+    def check_url(self, name: str, url: str) -> None:
+        """Raises ValueError unless `url` is https, or http and the account allows it."""
+        parts = urlsplit(url)
+        if not parts.hostname or parts.scheme not in ("https", "http"):
+            raise ValueError(f"{name} must be an http or https address")
+        if parts.scheme == "http" and not self.allow_http:
+            raise ValueError(f"{name} is plain http: set allow_http to true to accept that")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know about this account, in sentences."""
+        if self.base_url.startswith("http:"):
+            return ("Plain http: credentials and texts cross the network unencrypted.",)
+        return ()
+
+    def check(self, message: Outgoing) -> None:
+        """Raises Refusal, naming the field, when this vendor can't carry `message` as asked."""
+        for name in ("flash", "filter_dnd", "template_id"):
+            if getattr(message, name) and not getattr(self.capabilities, name):
+                raise Refusal(
+                    "unsupported-field", name, f"{self.title} has no way to express {name}."
+                )
+
+    def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+        """Splits messages into submissions, each at most `submission_size`, order kept within."""
+        return chunks(messages, self.submission_size)
+
+    @abstractmethod
+    def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
+        """The calls that send one submission. `callback_url` is the submission's own, unguessable
+        callback address, at most 140 characters and without a query, or None for no callbacks."""
+
+    @abstractmethod
+    def submitted(self, reply: Reply, call: Call) -> list[Outcome]:
+        """One outcome for each of `call.members`, in their order. Never raises."""
+
+    @abstractmethod
+    def balance(self) -> Mapping[str | None, Request]:
+        """A request for each product that has a balance of its own; key None for the only one."""
+
+    @abstractmethod
+    def credit(self, reply: Reply, product: str | None) -> Credit:
+        """Raises BalanceRefusedError for a refusal and for an answer that can't be read."""
+
+    def poll(self, pending: Sequence[Pending]) -> list[PollCall]:
+        """The calls that ask for receipts, in the vendor's own unit; none for a vendor without."""
+        return []
+
+    def reports(self, reply: Reply, call: PollCall) -> list[Report]:
+        """What the answer says, by `message_id`; messages it does not mention are left out.
+        Never raises."""
+        return []
+
+    def callback(self, request: CallbackRequest) -> list[Report]:
+        """What a callback says. Never raises; an unreadable one gives an empty list."""
+        return []
+
+
+def chunks[T](items: Iterable[T], size: int) -> list[list[T]]:
+    """Consecutive lists of at most `size`."""
+    every = list(items)
+    return [every[start : start + size] for start in range(0, len(every), size)]

@@ -1,0 +1,45 @@
+"""Every captured answer means what its case says, and every vendor has the cases it must have."""
+
+import pytest
+from contract import ROOT, Case, adapter, cases, described, understood
+
+from sms_gateway.vendors import VENDORS
+
+UNREADABLE = ("empty", "html", "truncated", "wrong-type")
+SUBMITTED = ("accepted", "refused", "account", "unknown-code", *UNREADABLE)
+CREDIT = ("ok", "refused", *UNREADABLE)
+REPORTS = ("delivered", "undelivered", "pending", "unknown-code", *UNREADABLE)
+CALLBACK = ("delivered", "undelivered", "pending", "unknown-code", "empty", "garbage")
+
+
+@pytest.mark.parametrize("case", cases("expected.json"), ids=str)
+def test_the_answer_means_what_the_case_says(case: Case) -> None:
+    assert understood(case) == case.spec["expect"]
+
+
+@pytest.mark.parametrize("case", cases("request.json"), ids=str)
+def test_the_request_is_what_the_vendor_documents(case: Case) -> None:
+    assert described(case) == case.spec["expect"]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_vendor_has_the_same_cases(vendor: str) -> None:
+    can = adapter(vendor).capabilities
+    needed = [f"submitted-{name}" for name in SUBMITTED] + [f"credit-{name}" for name in CREDIT]
+    if can.receipts_poll:
+        needed += [f"reports-{name}" for name in REPORTS]
+    if can.receipts_callback:
+        needed += [f"callback-{name}" for name in CALLBACK]
+    have = {path.name.removesuffix(".expected.json") for path in (ROOT / vendor).glob("*.json")}
+    assert not set(needed) - have
+    assert list((ROOT / vendor).glob("submit*.request.json"))
+    assert list((ROOT / vendor).glob("balance*.request.json"))
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_no_secret_shows_in_a_repr(vendor: str) -> None:
+    one = adapter(vendor)
+    shown = repr(one) + repr(one.balance())
+    for name in ("password", "api_key", "secret_key", "username", "user_key", "client"):
+        value = getattr(one, name, None)
+        assert value is None or str(value) not in shown
