@@ -175,7 +175,7 @@ class Capabilities:
     own_reference: bool  # carries our reference, so that an unanswered send can be settled
 
 
-class Refusal(Exception):  # noqa: N818 - a value that travels, not a fault
+class Refusal(Exception):
     """A message that this vendor can't carry as asked: `field` of the send body, and why."""
 
     def __init__(self, slug: str, field: str, detail: str) -> None:

@@ -1,0 +1,96 @@
+"""The one module that talks HTTP to vendors.
+
+VendorUnreachable   the connection was never made: nothing was sent
+VendorSilent        the request may have been received: nobody can say
+"""
+
+import os
+import ssl
+import time
+from functools import cache
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError,
+)
+
+from sms_gateway.vendors.base import Reply, Request
+
+CONNECT_TIMEOUT = 3.0  # seconds
+LONGEST_IDLE = 4.0  # seconds that a kept connection may rest between two calls
+LONGEST_REPLY = 2 * 1024 * 1024  # bytes; a thousand RajaSMS packets are about 150 kB
+
+
+class VendorUnreachable(Exception):
+    """The connection was never made, so the vendor can't have taken anything."""
+
+
+class VendorSilent(Exception):
+    """The request left, or may have left, and no whole answer came back."""
+
+
+@cache
+def _pool() -> urllib3.PoolManager:
+    return urllib3.PoolManager(
+        num_pools=8,
+        maxsize=int(os.environ.get("VENDOR_CONNECTIONS", "32")),
+        retries=False,
+        headers={"User-Agent": "sms-gateway", "Accept": "*/*"},
+    )
+
+
+_used = {"at": 0.0}
+
+
+def _rested_pool() -> urllib3.PoolManager:
+    # A connection kept over an idle time (a frozen Lambda, above all) may be dead without a sign:
+    # what is then written to it ends as "outcome unknown", which must never be our own doing.
+    pool, now = _pool(), time.time()
+    if now - _used["at"] > LONGEST_IDLE:
+        pool.clear()
+    _used["at"] = now
+    return pool
+
+
+def send(request: Request, timeout: float) -> Reply:
+    """One request, once: no retry, no redirect. `timeout` is seconds for the answer's first byte
+    and between its parts. Raises VendorUnreachable or VendorSilent; the request's address and body
+    are never in the message, since they carry credentials."""
+    try:
+        answer = _rested_pool().request(
+            request.method,
+            request.url,
+            body=request.body or None,
+            headers={"User-Agent": "sms-gateway", **request.headers},
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
+            redirect=False,
+            preload_content=False,
+        )
+    except (
+        ConnectTimeoutError,
+        NameResolutionError,
+        NewConnectionError,
+    ) as error:
+        raise VendorUnreachable(type(error).__name__) from None
+    except SSLError as error:
+        if error.args and isinstance(error.args[0], ssl.SSLCertVerificationError):
+            raise VendorUnreachable("the certificate can't be verified") from None
+        raise VendorSilent("TLS failed") from None
+    except MaxRetryError as error:
+        raise VendorSilent(type(error.reason).__name__) from None
+    except HTTPError as error:
+        raise VendorSilent(type(error).__name__) from None
+    try:
+        body = answer.read(LONGEST_REPLY, decode_content=True)
+        if answer.read(1):
+            raise VendorSilent("the answer is too long")
+    except HTTPError as error:
+        raise VendorSilent(type(error).__name__) from None
+    finally:
+        answer.release_conn()
+    return Reply(answer.status, body)

@@ -1,0 +1,139 @@
+"""The operator's settings: vendor accounts (one secret) and routes (one parameter).
+
+Both are cached for at most a minute and validated on reading. A bad one is logged and counted
+(`SettingsRefused`, which has an alarm), and the last good one of this process stays in use.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.config import Config
+
+from sms_gateway.observe import count, log
+from sms_gateway.problems import Unavailable
+from sms_gateway.routing import Routes
+from sms_gateway.vendors import VENDORS, build
+from sms_gateway.vendors.base import Adapter
+
+MAX_AGE = 60  # seconds
+CONFIG = Config(
+    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
+)
+CALLBACK_KEY = "callback_key"  # the secret's one entry that is no vendor
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The vendors' accounts as far as they are good; `faults` names what is wrong with the rest."""
+
+    adapters: Mapping[str, Adapter]
+    faults: Mapping[str, str]
+    callback_key: bytes
+
+    def __repr__(self) -> str:
+        return f"Accounts({', '.join(self.adapters)})"
+
+
+class _Setting[T]:
+    """Something written by the operator, read through Powertools Parameters."""
+
+    def __init__(
+        self,
+        kind: str,
+        variable: str,
+        provider: Callable[..., SecretsProvider | SSMProvider],
+        read: Callable[[str], T],
+    ) -> None:
+        self._kind = kind
+        self._variable = variable
+        self._make = provider
+        self._provider: SecretsProvider | SSMProvider | None = None
+        self._read = read
+        self._written: str | None = None
+        self._good: T | None = None
+
+    def now(self) -> T:
+        """The value as it stands, or the last good one. Raises Unavailable when there is none."""
+        name = os.environ[self._variable]
+        try:
+            self._provider = self._provider or self._make(boto_config=CONFIG)
+            written = str(self._provider.get(name, max_age=MAX_AGE))
+        except GetParameterError:
+            return self._last(f"{name} can't be read")
+        if written != self._written:
+            self._written = written
+            try:
+                self._good = self._read(written)
+            except ValueError as error:
+                return self._last(f"{name} is not valid: {error}")
+        return self._good if self._good is not None else self._last(f"{name} is not valid")
+
+    def _last(self, fault: str) -> T:
+        log.error("settings refused", extra={"settings": self._kind, "fault": fault})
+        count("SettingsRefused")
+        if self._good is None:
+            raise Unavailable(
+                f"The gateway's {self._kind} are not usable; its operator must mend them.",
+                slug=f"{self._kind}-unavailable",
+            )
+        return self._good
+
+    def forget(self) -> None:
+        """Forgets what was read, so that the next reading asks AWS."""
+        self._provider = self._written = self._good = None
+
+
+def accounts() -> Accounts:
+    """The accounts of the secret. Raises Unavailable when it is missing, or no JSON object."""
+    return _accounts.now()
+
+
+def routes() -> Routes:
+    """The routes of the parameter. Raises Unavailable when it is missing or not valid."""
+    return _routes.now()
+
+
+def forget() -> None:
+    """Forgets every setting that was read."""
+    _accounts.forget()
+    _routes.forget()
+
+
+def read_accounts(written: str) -> Accounts:
+    """The accounts of a secret's text. One vendor's bad settings don't put out the others. Raises
+    ValueError when the whole can't be used; messages name settings, never their values."""
+    try:
+        every = msgspec.json.decode(written, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise ValueError("it must be a JSON object of vendors") from None
+    key = every.pop(CALLBACK_KEY, None)
+    if not isinstance(key, str) or len(key) < 32:
+        raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
+    adapters: dict[str, Adapter] = {}
+    faults: dict[str, str] = {}
+    for vendor, account in every.items():
+        if vendor not in VENDORS:
+            faults[vendor] = f"unknown vendor; there are {', '.join(VENDORS)}"
+        elif not isinstance(account, dict):
+            faults[vendor] = "its settings must be an object"
+        else:
+            try:
+                adapters[vendor] = build(vendor, account)
+            except ValueError as error:
+                faults[vendor] = str(error)
+    for vendor, fault in faults.items():
+        log.error("account refused", extra={"vendor": vendor, "fault": fault})
+        count("SettingsRefused")
+    for vendor, adapter in adapters.items():
+        for warning in adapter.warnings:
+            log.warning("account warning", extra={"vendor": vendor, "warning": warning})
+    return Accounts(adapters, faults, key.encode())
+
+
+_accounts = _Setting("accounts", "ACCOUNTS_SECRET", SecretsProvider, read_accounts)
+_routes = _Setting("routes", "ROUTES_PARAMETER", SSMProvider, Routes.read)
