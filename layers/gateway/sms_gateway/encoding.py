@@ -32,7 +32,7 @@ def encoding_of(text: str) -> Encoding:
 
 def not_gsm7(text: str) -> list[str]:
     """The distinct characters that force UCS-2, in order of appearance."""
-    return list(dict.fromkeys(_FOREIGN.findall(text)))
+    return _FOREIGN.findall("".join(dict.fromkeys(text)))
 
 
 def segments(text: str, encoding: Encoding | None = None) -> int:

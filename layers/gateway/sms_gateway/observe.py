@@ -16,7 +16,9 @@ log = Logger(
 
 def count(metric: str, amount: int = 1, **dimensions: str) -> None:
     """Counts something for CloudWatch, by stack and `dimensions`."""
-    with single_metric(metric, MetricUnit.Count, amount, NAMESPACE) as one:
+    with single_metric(
+        name=metric, unit=MetricUnit.Count, value=amount, namespace=NAMESPACE
+    ) as one:
         one.add_dimension("stack", os.environ["STACK_NAME"])
         for name, value in dimensions.items():
             one.add_dimension(name, value)

@@ -23,6 +23,7 @@ from sms_gateway.status import Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 
 Item = dict[str, Any]
 
@@ -45,7 +46,7 @@ def client() -> "DynamoDBClient":
             connect_timeout=2,
             read_timeout=5,
             retries={"mode": "standard", "total_max_attempts": 4},
-            max_pool_connections=WRITERS,
+            max_pool_connections=2 * WRITERS,
             tcp_keepalive=True,
         ),
     )
@@ -428,6 +429,12 @@ class Change:
         self._sets.append(f"{self._name(attribute)} = {self._value(written)}")
         return self
 
+    def add(self, attribute: str, amount: int) -> Self:
+        """Adds to a number that is there."""
+        place = self._name(attribute)
+        self._sets.append(f"{place} = {place} + {self._value(_number(amount))}")
+        return self
+
     def drop(self, *attributes: str) -> Self:
         """Removes attributes."""
         self._removes += [self._name(attribute) for attribute in attributes]
@@ -464,6 +471,11 @@ class Change:
         written = ", ".join(self._value({"S": value}) for value in values)
         status = self._name("status")
         self._when.append(f"(attribute_not_exists({status}) OR {status} IN ({written}))")
+        return self
+
+    def when_bare(self) -> Self:
+        """Only if the item has no status of its own."""
+        self._when.append(f"attribute_not_exists({self._name('status')})")
         return self
 
     def after(self, attribute: str, moment: int) -> Self:
@@ -507,16 +519,16 @@ class Change:
 
 def apply_all(changes: Sequence[Change]) -> list[bool]:
     """Writes changes side by side; whether each one's condition held."""
-    if len(changes) == 1:
-        return [changes[0].apply() is not None]
-    with ThreadPoolExecutor(min(WRITERS, max(1, len(changes)))) as pool:
+    if len(changes) < 2:
+        return [change.apply() is not None for change in changes]
+    with ThreadPoolExecutor(min(WRITERS, len(changes))) as pool:
         return [done is not None for done in pool.map(Change.apply, changes)]
 
 
 def cancel_member(group: Key, message: Change) -> bool:
     """Cancels one message of a group that has not left: one transaction, so that a dispatcher
     that takes the group afterwards is sure to see it."""
-    check = {
+    check: ConditionCheckTypeDef = {
         "TableName": name(),
         "Key": _key(group),
         "ConditionExpression": "#status IN (:scheduled, :accepted)",
@@ -534,6 +546,64 @@ def cancel_member(group: Key, message: Change) -> bool:
     except ClientError:
         return False
     return True
+
+
+# Where only the vendor's id is known
+
+
+def point(vendor: str, pointers: Sequence[tuple[str, Key]], ttl: int) -> None:
+    """Remembers which message a vendor's id means, for a vendor whose callbacks name nothing
+    else."""
+    put_all(
+        [
+            {
+                "pk": {"S": f"V#{vendor}#{vendor_id}"},
+                "sk": {"S": "V"},
+                "message": {"S": str(key)},
+                "ttl": _number(ttl),
+            }
+            for vendor_id, key in pointers
+        ]
+    )
+
+
+def pointed(vendor: str, vendor_id: str) -> Key | None:
+    """The message that a vendor's id means."""
+    item = get(Key(f"V#{vendor}#{vendor_id}", "V"))
+    return Key.parse(item["message"]["S"]) if item else None
+
+
+# What is kept for a while
+
+
+def kept(names: Sequence[str]) -> dict[str, tuple[int, Any]]:
+    """Values by name, each with the epoch second at which it was kept."""
+    if not names:
+        return {}
+    with _answering():
+        found = client().batch_get_item(
+            RequestItems={
+                name(): {"Keys": [{"pk": {"S": one}, "sk": {"S": "KEPT"}} for one in names]}
+            }
+        )["Responses"][name()]
+    return {
+        item["pk"]["S"]: (int(item["at"]["N"]), msgspec.json.decode(item["data"]["S"]))
+        for item in found
+    }
+
+
+def keep(key: str, now: int, value: object) -> None:
+    """Keeps a value under a name."""
+    with _answering():
+        client().put_item(
+            TableName=name(),
+            Item={
+                "pk": {"S": key},
+                "sk": {"S": "KEPT"},
+                "at": _number(now),
+                "data": _text(value),
+            },
+        )
 
 
 # The clock's leases
@@ -569,25 +639,38 @@ def release(shard: str) -> None:
 # A vendor's rate
 
 
-def take_rate(vendor: str, second: int, amount: int, limit: int) -> bool:
-    """Takes `amount` messages from what a vendor may get in one second, over all workers."""
+def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
+    """Reserves a vendor's time over all workers (all in ms): when the reserved span begins, or
+    None when that would be more than `horizon` ahead."""
+    key = {"pk": {"S": f"RATE#{vendor}"}, "sk": {"S": "RATE"}}
     try:
         with _answering():
             client().update_item(
                 TableName=name(),
-                Key={"pk": {"S": f"RATE#{vendor}"}, "sk": {"S": str(second)}},
-                UpdateExpression="ADD used :amount SET #ttl = :ttl",
-                ConditionExpression="attribute_not_exists(used) OR used <= :room",
-                ExpressionAttributeNames={"#ttl": "ttl"},
+                Key=key,
+                UpdateExpression="SET free = :end",
+                ConditionExpression="attribute_not_exists(free) OR free <= :now",
+                ExpressionAttributeValues={":end": _number(now + cost), ":now": _number(now)},
+            )
+        return now
+    except ClientError:
+        pass
+    try:
+        with _answering():
+            answer = client().update_item(
+                TableName=name(),
+                Key=key,
+                UpdateExpression="SET free = free + :cost",
+                ConditionExpression="free <= :latest",
                 ExpressionAttributeValues={
-                    ":amount": _number(amount),
-                    ":room": _number(max(0, limit - amount)),
-                    ":ttl": _number(second + DAY),
+                    ":cost": _number(cost),
+                    ":latest": _number(now + horizon),
                 },
+                ReturnValues="UPDATED_NEW",
             )
     except ClientError:
-        return False
-    return True
+        return None
+    return int(answer["Attributes"]["free"]["N"]) - cost
 
 
 # API keys

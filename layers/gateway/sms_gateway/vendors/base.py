@@ -126,7 +126,8 @@ class Report:
     """What a vendor says of one message's delivery. `status` None is no news. A poll names the
     message by `message_id`; a callback by whatever the vendor gave: `message_id` (our reference),
     `vendor_id` or `number` (digits as the vendor wrote them). `once` marks an answer that can't be
-    read a second time; `alarm` an account fault that an operator must see."""
+    read a second time; `alarm` an account fault that an operator must see; `unknown_word` a word
+    that no document of the vendor lists."""
 
     status: Status | None
     message_id: str | None = None
@@ -137,6 +138,7 @@ class Report:
     at: datetime | None = None
     once: bool = False
     alarm: bool = False
+    unknown_word: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,9 @@ class Adapter(ABC):
     """The settings all vendors share, and the behaviour each one fills in.
 
     Times are seconds. `concurrency` bounds the calls at once over all workers, `rate` the messages
-    a second over all workers (None: no bound). Raises ValueError from `__post_init__` for settings
-    that can't work.
+    a second over all workers (None: no bound), `poll_after` is the wait before receipts are first
+    asked for; `schedule_at_vendor` leaves a send_at to the vendor where it can keep one. Raises
+    ValueError from `__post_init__` for settings that can't work.
     """
 
     name: ClassVar[str]
@@ -201,10 +204,11 @@ class Adapter(ABC):
     base_url: str
     allow_http: bool = False
     timeout: float = 10.0
-    concurrency: int = 20
+    concurrency: int = 50
     rate: float | None = None
     submission_size: int = 1000
     poll_after: int = 60
+    schedule_at_vendor: bool = False
 
     def __post_init__(self) -> None:
         self.check_url("base_url", self.base_url)
@@ -232,6 +236,15 @@ class Adapter(ABC):
         if self.base_url.startswith("http:"):
             return ("Plain http: credentials and texts cross the network unencrypted.",)
         return ()
+
+    @property
+    def account_callbacks(self) -> bool:
+        """Whether the vendor calls one address for the whole account, naming its own ids."""
+        return False
+
+    def calls(self, messages: int) -> int:
+        """How many calls at most a submission of so many messages takes."""
+        return 1
 
     def check(self, message: Outgoing) -> None:
         """Raises Refusal, naming the field, when this vendor can't carry `message` as asked."""

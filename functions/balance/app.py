@@ -1,0 +1,44 @@
+"""GET /balances, /balances/{vendor} and /vendors."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from sms_gateway.api import answer, caller, router
+from sms_gateway.balances import balances
+from sms_gateway.problems import NotFound
+from sms_gateway.settings import accounts
+from sms_gateway.vendors import VENDORS
+from sms_gateway.vendors_view import vendors_view
+
+app = router()
+
+
+@app.get("/balances")
+def get_balances() -> Response[str]:
+    """What is left at every configured vendor."""
+    caller(app, "balances:read")
+    return answer({"balances": balances(accounts().adapters, datetime.now(UTC))})
+
+
+@app.get("/balances/<vendor>")
+def get_balance(vendor: str) -> Response[str]:
+    """What is left at one vendor."""
+    caller(app, "balances:read")
+    adapter = accounts().adapters.get(vendor) if vendor in VENDORS else None
+    if adapter is None:
+        raise NotFound("There is no such vendor, or it is not configured; see GET /vendors.")
+    return answer({"balances": balances({vendor: adapter}, datetime.now(UTC))})
+
+
+@app.get("/vendors")
+def get_vendors() -> Response[str]:
+    """What each vendor can do, and whether it is configured."""
+    caller(app, "balances:read")
+    return answer({"vendors": vendors_view(accounts())})
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The Lambda entry point."""
+    return app.resolve(event, context)

@@ -1,0 +1,10 @@
+"""Hands queued submissions to a vendor; each queue message is one submission's key."""
+
+from typing import Any
+
+from sms_gateway.dispatching import work
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answers which queue messages failed, so that only those come again."""
+    return work(event["Records"], context.get_remaining_time_in_millis() / 1000)

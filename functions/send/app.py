@@ -1,0 +1,32 @@
+"""POST /messages and DELETE /messages/{id}."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from sms_gateway.api import answer, caller, router
+from sms_gateway.api_event import raw_body
+from sms_gateway.cancellation import cancel
+from sms_gateway.sending import send
+
+app = router()
+
+
+@app.post("/messages")
+def post_messages() -> Response[str]:
+    """Accepts one message or many."""
+    tenant = caller(app, "messages:send")
+    accepted = send(tenant, raw_body(app.current_event.raw_event), datetime.now(UTC))
+    return answer(accepted, 202)
+
+
+@app.delete("/messages/<identifier>")
+def delete_message(identifier: str) -> Response[str]:
+    """Cancels a message that has not left."""
+    return answer(cancel(caller(app, "messages:send"), identifier, datetime.now(UTC)))
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The Lambda entry point."""
+    return app.resolve(event, context)

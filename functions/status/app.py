@@ -1,0 +1,66 @@
+"""GET /messages, /messages/{id}, /batches/{id}, and the two routes without a key: /openapi.json
+and /health."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from sms_gateway import table
+from sms_gateway.api import JSON, answer, caller, router
+from sms_gateway.api_event import query
+from sms_gateway.listing import page, read_query
+from sms_gateway.problems import NotFound
+from sms_gateway.records import split_id
+from sms_gateway.views import batch_view, message_view
+
+CONTRACT = Path(__file__).with_name("openapi.json")
+
+app = router()
+
+
+@app.get("/messages")
+def list_messages() -> Response[str]:
+    """A page of the tenant's messages."""
+    tenant = caller(app, "messages:read")
+    asked, cursor = read_query(query(app.current_event.raw_event))
+    return answer(page(tenant, asked, cursor, datetime.now(UTC)))
+
+
+@app.get("/messages/<identifier>")
+def get_message(identifier: str) -> Response[str]:
+    """One message with its timeline."""
+    tenant = caller(app, "messages:read")
+    key = split_id(identifier)
+    found = table.find(key) if key else None
+    if found is None or found[0].tenant != tenant:
+        raise NotFound("There is no such message.")
+    return answer(message_view(*found))
+
+
+@app.get("/batches/<identifier>")
+def get_batch(identifier: str) -> Response[str]:
+    """What became of a batch."""
+    tenant = caller(app, "messages:read")
+    found = table.whole_batch(identifier)
+    if found is None or found[0].tenant != tenant:
+        raise NotFound("There is no such batch.")
+    return answer(batch_view(*found))
+
+
+@app.get("/openapi.json")
+def get_contract() -> Response[str]:
+    """The contract itself."""
+    return Response(200, JSON, CONTRACT.read_text())
+
+
+@app.get("/health")
+def get_health() -> Response[str]:
+    """Liveness only: it asks nothing of anybody."""
+    return answer({"status": "ok"})
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The Lambda entry point."""
+    return app.resolve(event, context)

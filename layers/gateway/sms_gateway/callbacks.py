@@ -1,0 +1,63 @@
+"""Vendors' calls to us: only with a token of ours, and answered 200 whatever they say."""
+
+from typing import Any
+
+import msgspec
+
+from sms_gateway.api_event import raw_body
+from sms_gateway.clock import now
+from sms_gateway.observe import count, log
+from sms_gateway.problems import GatewayError, NotFound
+from sms_gateway.receipts import from_callback
+from sms_gateway.settings import accounts
+from sms_gateway.tokens import subject_of
+from sms_gateway.vendors.base import CallbackRequest
+
+LARGEST = 1024 * 1024  # bytes
+
+
+def receive(event: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a callback, as API Gateway's proxy integration takes it."""
+    try:
+        return _answer(200, "application/json", {"received": _heard(event)})
+    except GatewayError as problem:
+        if problem.http_status >= 500:
+            log.error("callback not taken", extra={"problem": problem.slug})
+        return _answer(problem.http_status, "application/problem+json", problem.document())
+
+
+def _heard(event: dict[str, Any]) -> int:
+    path = event.get("pathParameters") or {}
+    vendor, given = str(path.get("vendor", "")), str(path.get("token", ""))
+    known = accounts()
+    adapter = known.adapters.get(vendor)
+    nothing = NotFound("There is no such callback address.")
+    if adapter is None:
+        raise nothing
+    try:
+        subject = subject_of(vendor, given, known.callback_key)
+    except ValueError:
+        count("ForgedCallback", vendor=vendor)
+        raise nothing from None
+    if subject is None and not adapter.account_callbacks:
+        raise nothing
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    request = CallbackRequest(
+        event["httpMethod"],
+        dict(event.get("queryStringParameters") or {}),
+        raw_body(event)[:LARGEST],
+        headers.get("content-type") or "",
+    )
+    reports = adapter.callback(request)
+    if not reports:
+        count("UnreadableCallback", vendor=vendor)
+    from_callback(adapter, subject, reports, now())
+    return len(reports)
+
+
+def _answer(status: int, content_type: str, body: object) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": content_type, "Cache-Control": "no-store"},
+        "body": msgspec.json.encode(body).decode(),
+    }

@@ -1,0 +1,39 @@
+"""Takes a message back, as long as it has not left."""
+
+from datetime import datetime
+from typing import Any
+
+from sms_gateway import table
+from sms_gateway.problems import Conflict, NotFound
+from sms_gateway.records import Entry, split_id
+from sms_gateway.status import Status
+from sms_gateway.table import Change
+from sms_gateway.views import message_view, status_of
+
+
+def cancel(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
+    """Cancels a message and shows it. Raises NotFound for an id that is not this tenant's,
+    Conflict for a message that has left or ended."""
+    key = split_id(identifier)
+    found = table.find(key) if key else None
+    if key is None or found is None or found[0].tenant != tenant:
+        raise NotFound("There is no such message.")
+    _, message, sub = found
+    seconds = int(now.timestamp())
+    entry = Entry(int(now.timestamp() * 1000), Status.CANCELLED, "api")
+    change = Change(key).put("status", Status.CANCELLED).note(entry)
+    if sub.key == key:
+        change.put("changed", seconds).look_at(None)
+        change.when("status", Status.SCHEDULED, Status.ACCEPTED)
+        done = change.apply() is not None
+    else:
+        done = table.cancel_member(sub.key, change.when_bare())
+    if not done:
+        raise Conflict(
+            f"The message can't be cancelled any more: it is {status_of(message, sub)}.",
+            slug="already-left",
+        )
+    now_found = table.find(key)
+    if now_found is None:
+        raise NotFound("There is no such message.")
+    return message_view(*now_found)

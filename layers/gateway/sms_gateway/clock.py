@@ -1,0 +1,305 @@
+"""The one clock: looks at whatever is due and takes it one step further.
+
+Scheduled messages are handed out, accepted ones that never left are handed out again, calls that
+were cut short are settled, receipts are asked for, deadlines close what is left.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sms_gateway import http, queues, receipts, table
+from sms_gateway.dispatch import GRACE, fan_out
+from sms_gateway.observe import count, log
+from sms_gateway.problems import Unavailable
+from sms_gateway.receipts import Word
+from sms_gateway.records import Entry, Key, Message, Submission
+from sms_gateway.redaction import redact
+from sms_gateway.settings import accounts
+from sms_gateway.status import Status
+from sms_gateway.table import Change
+from sms_gateway.vendors.base import Adapter, Pending, PollCall, Reply, Report, Request, chunks
+
+THREADS = 16
+LEASE = 55  # seconds; the poll function stops before
+A_LOOK = 200  # submissions taken from a partition at a time
+CUT_SHORT = 150  # seconds after which a call that recorded nothing is over: dispatch stops at 120
+RECEIPT_DEADLINE = 72 * 3600  # seconds
+MARGIN = 5  # seconds kept for writing what was heard
+LONGEST_WAIT = 3600  # seconds between two looks at one submission
+
+Send = Callable[[Request, float], Reply]
+
+
+@dataclass(slots=True)
+class Tick:
+    """One run of the clock."""
+
+    adapters: Mapping[str, Adapter]
+    pool: ThreadPoolExecutor
+    now: datetime
+    until: float  # epoch seconds by which this run must be over
+    send: Send = http.send
+    receipt_deadline: int = RECEIPT_DEADLINE
+    looked: int = 0
+    asked: dict[str, list[tuple[Submission, list[Message]]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def time_for(self, seconds: float) -> bool:
+        """Whether something that takes so long can still be finished."""
+        return time.time() + seconds < self.until
+
+    @property
+    def seconds(self) -> int:
+        """Now, in epoch seconds."""
+        return int(self.now.timestamp())
+
+    @property
+    def ms(self) -> int:
+        """Now, in epoch milliseconds."""
+        return int(self.now.timestamp() * 1000)
+
+
+def run(remaining: float) -> int:
+    """One minute's work within `remaining` seconds; returns how many submissions it looked at."""
+    until = time.time() + remaining - MARGIN
+    try:
+        adapters = accounts().adapters
+    except Unavailable:
+        adapters = {}  # what needs no vendor goes on
+    with ThreadPoolExecutor(THREADS) as pool:
+        return tick(Tick(adapters, pool, now(), until))
+
+
+def tick(run: Tick) -> int:
+    """Looks at everything due, partition by partition, while there is time; returns how many
+    submissions it looked at."""
+    for shard, keys in run.pool.map(
+        lambda shard: (shard, table.due(shard, run.seconds, A_LOOK)), table.SHARDS
+    ):
+        while keys and run.time_for(MARGIN) and table.lease(shard, run.seconds, LEASE):
+            try:
+                look_at(run, keys)
+            finally:
+                table.release(shard)
+            keys = table.due(shard, run.seconds, A_LOOK) if len(keys) == A_LOOK else []
+    return run.looked
+
+
+def look_at(run: Tick, keys: Sequence[Key]) -> None:
+    """Takes each of the submissions one step further; receipts are asked for together."""
+    run.asked.clear()
+    run.looked += sum(run.pool.map(lambda key: _look(run, key), keys))
+    for vendor, waiting in run.asked.items():
+        _ask(run, run.adapters[vendor], waiting)
+
+
+def _look(run: Tick, key: Key) -> bool:
+    try:
+        sub = table.submission(key)
+        if sub is not None:
+            _step(run, sub)
+        return sub is not None
+    except Exception:
+        # One submission that can't be looked at must not keep the others from their time.
+        log.exception("look failed", extra={"submission": str(key)})
+        count("LookFailed")
+        return False
+
+
+def _step(run: Tick, sub: Submission) -> None:
+    match sub.status:
+        case Status.SCHEDULED:
+            _hand_out(run, sub, Status.SCHEDULED)
+        case Status.ACCEPTED:
+            _step_accepted(run, sub)
+        case Status.SUBMITTING:
+            _step_submitting(run, sub)
+        case Status.SUBMITTED:
+            _step_submitted(run, sub)
+        case _:
+            Change(sub.key).look_at(None).apply()
+
+
+def _step_accepted(run: Tick, sub: Submission) -> None:
+    if sub.expires <= run.seconds:
+        _end(run, sub, Status.EXPIRED, "its validity passed before it could be sent")
+    elif sub.tenant is None and table.batch(sub.key.batch) is None:
+        # The request that wrote it died before the batch was accepted: nobody was promised it.
+        Change(sub.key).look_at(None).when("status", Status.ACCEPTED).apply()
+    elif run.seconds - sub.changed < GRACE:
+        _look_again(sub, sub.changed + GRACE)
+    else:
+        count("HandedOutAgain", vendor=sub.vendor)
+        _hand_out(run, sub, Status.ACCEPTED)
+
+
+def _hand_out(run: Tick, sub: Submission, was: Status) -> None:
+    change = Change(sub.key).look_at(run.seconds + GRACE).when("status", was)
+    if was is Status.SCHEDULED:
+        change.put("status", Status.ACCEPTED).put("changed", run.seconds)
+        change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor))
+    if change.apply():
+        queues.enqueue(sub.vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
+
+
+def _step_submitting(run: Tick, sub: Submission) -> None:
+    if not sub.unsettled:
+        if run.seconds - sub.changed < CUT_SHORT:
+            _look_again(sub, sub.changed + CUT_SHORT)
+            return
+        log.warning("cut short", extra={"submission": str(sub.key), "vendor": sub.vendor})
+        count("CutShort", vendor=sub.vendor)
+    _wait_or_ask(run, sub)
+
+
+def _step_submitted(run: Tick, sub: Submission) -> None:
+    fan_out(sub, run.now)
+    _wait_or_ask(run, sub)
+
+
+def _wait_or_ask(run: Tick, sub: Submission) -> None:
+    """What was, or may have been, handed to the vendor: close it, ask, or wait on."""
+    _, messages = table.members(sub)
+    waiting = [one for one in messages if one.status is None or one.status is Status.SUBMITTED]
+    if not sub.own_item and not waiting:
+        Change(sub.key).look_at(None).apply()
+    elif run.seconds - sub.changed >= run.receipt_deadline:
+        _end(run, sub, Status.UNKNOWN, "no receipt came before the deadline")
+    elif _resend_allowed(sub, waiting):
+        _resend(run, sub)
+    elif sub.vendor in run.adapters and run.adapters[sub.vendor].capabilities.receipts_poll:
+        run.asked[sub.vendor].append((sub, waiting))
+    else:
+        _later(run, sub)
+
+
+def _resend_allowed(sub: Submission, waiting: Sequence[Message]) -> bool:
+    unanswered = sub.status is Status.SUBMITTING
+    return unanswered and all(one.content.on_unknown == "resend" for one in waiting)
+
+
+def _resend(run: Tick, sub: Submission) -> None:
+    """At the caller's word only: better twice than not at all."""
+    if sub.expires <= run.seconds:
+        _later(run, sub)
+        return
+    change = Change(sub.key).put("status", Status.ACCEPTED).put("changed", run.seconds)
+    change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor, sub.attempt, None, "resend"))
+    change.drop("unsettled").look_at(run.seconds + GRACE)
+    moved = change.when("status", Status.SUBMITTING).when("attempt", sub.attempt).apply()
+    if moved:
+        count("Resent", vendor=sub.vendor)
+        queues.enqueue(sub.vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
+
+
+def _later(run: Tick, sub: Submission) -> None:
+    _wait(run, sub).apply()
+
+
+def _wait(run: Tick, sub: Submission) -> Change:
+    """The next look, further away each time."""
+    first = run.adapters[sub.vendor].poll_after if sub.vendor in run.adapters else GRACE
+    pause = min(first * 2 ** min(sub.polls, 10), LONGEST_WAIT)
+    when = min(run.seconds + pause, sub.changed + run.receipt_deadline)
+    change = Change(sub.key).put("polls", sub.polls + 1).look_at(max(when, run.seconds + 1))
+    return change.when("status", Status.SUBMITTING, Status.SUBMITTED)
+
+
+def _look_again(sub: Submission, when: int) -> None:
+    Change(sub.key).look_at(when).when("status", sub.status).apply()
+
+
+def _end(run: Tick, sub: Submission, status: Status, why: str) -> None:
+    entry = Entry(run.ms, status, "clock", sub.vendor, sub.attempt, None, why)
+    change = Change(sub.key).put("status", status).note(entry).look_at(None)
+    if change.when("status", sub.status).apply():
+        count("Ended", sub.count, vendor=sub.vendor, status=status)
+
+
+def _ask(
+    run: Tick, adapter: Adapter, waiting: Sequence[tuple[Submission, Sequence[Message]]]
+) -> None:
+    """Asks a vendor for the receipts of several submissions, and writes what it says."""
+    owners: dict[str, tuple[Submission, Message]] = {}
+    pending = []
+    for sub, messages in waiting:
+        for one in messages:
+            owners[one.id] = (sub, one)
+            offset = one.key.position - sub.key.position
+            known = sub.result.id_of(offset) if sub.result else None
+            pending.append(Pending(one.id, one.content.to, known, one.content.category))
+    answered: set[str] = set()
+    calls = adapter.poll(pending)
+    asked = {one.id for call in calls for one in call.pending}
+    for some in chunks(calls, adapter.concurrency):
+        if not run.time_for(adapter.timeout + http.CONNECT_TIMEOUT + MARGIN):
+            count("PollPutOff", len(asked - answered), vendor=adapter.name)
+            return  # whatever was not asked is still due
+        for call, reply in run.pool.map(lambda call: _poll(call, adapter, run.send), some):
+            if reply is not None:
+                answered |= _heard(run, adapter, owners, call, reply)
+    changes = []
+    for sub, messages in waiting:
+        if any(one.id not in answered for one in messages):
+            changes.append(_wait(run, sub))
+        elif not sub.own_item:
+            changes.append(Change(sub.key).look_at(None))
+    table.apply_all(changes)
+
+
+def _poll(call: PollCall, adapter: Adapter, send: Send) -> tuple[PollCall, Reply | None]:
+    try:
+        return call, send(call.request, adapter.timeout)
+    except (http.VendorUnreachable, http.VendorSilent) as error:
+        log.warning("no receipts", extra={"vendor": adapter.name, "error": str(error)})
+        count("PollFailed", vendor=adapter.name)
+        return call, None
+
+
+def _heard(
+    run: Tick,
+    adapter: Adapter,
+    owners: Mapping[str, tuple[Submission, Message]],
+    call: PollCall,
+    reply: Reply,
+) -> set[str]:
+    """Writes one answer's reports; the ids of the messages that are now final."""
+    by_attempt: dict[int, list[Word]] = defaultdict(list)
+    ids: set[str] = set()
+    for report in adapter.reports(reply, call):
+        found = owners.get(report.message_id or "")
+        if found is None:
+            continue
+        sub, message = found
+        if report.alarm or report.unknown_word:
+            receipts.no_news(report, adapter.name, "poll", message.id)
+        if report.status is None:
+            _known_after_all(run, sub, report)
+            continue
+        raw = redact(reply.body) if report.once else None
+        by_attempt[sub.attempt].append(Word(message.key, report.status, report, raw))
+        ids.add(message.id)
+    for attempt, words in by_attempt.items():
+        receipts.apply(words, adapter.name, attempt, "poll", run.now)
+    return ids
+
+
+def _known_after_all(run: Tick, sub: Submission, report: Report) -> None:
+    """A vendor that knows our reference did take a submission whose answer was lost."""
+    if sub.status is not Status.SUBMITTING or report.message_id is None or report.unknown_word:
+        return
+    entry = Entry(
+        run.ms, Status.SUBMITTED, "poll", sub.vendor, sub.attempt, report.code, report.text
+    )
+    change = Change(sub.key).put("status", Status.SUBMITTED).drop("unsettled").note(entry)
+    change.when("status", Status.SUBMITTING).when("attempt", sub.attempt).apply()
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,340 @@
+"""Hands submissions to vendors: at most once, and never in doubt.
+
+The attempt is recorded before the call, by a conditional write that one worker wins; what the
+vendor answered is recorded after it, in one write. A submission found with an attempt but no answer
+is not sent again: the clock settles it.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import BoundedSemaphore
+
+from sms_gateway import http, queues, table
+from sms_gateway.observe import count, log
+from sms_gateway.records import Entry, Key, Message, Result, Submission
+from sms_gateway.redaction import redact
+from sms_gateway.status import Status
+from sms_gateway.table import Change
+from sms_gateway.tokens import token
+from sms_gateway.vendors.base import Adapter, Call, Outcome, Reply, Request, Verdict
+
+LETTERS = {
+    Verdict.ACCEPTED: "A",
+    Verdict.REFUSED: "R",
+    Verdict.RETRY: "T",
+    Verdict.UNKNOWN: "U",
+}
+FIRST_PAUSE = 5  # seconds before a temporary refusal is tried again; doubles each time
+LONGEST_PAUSE = 300
+LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
+POINTED = 7 * table.DAY  # seconds that a vendor's id is remembered
+GRACE = 60  # seconds that the queue has before the clock hands a submission over again
+
+Send = Callable[[Request, float], Reply]
+
+
+class Desk:
+    """Where one vendor's submissions are worked on in this worker.
+
+    `workers` share the account's concurrency and rate; `until` (epoch seconds) is when this one
+    must be done. Calls at once are bounded by the share, the rate over all workers by the table.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        callbacks: str,
+        secret: bytes,
+        until: float,
+        workers: int = 1,
+        send: Send = http.send,
+    ) -> None:
+        self.adapter = adapter
+        self._callbacks = callbacks
+        self._secret = secret
+        self._until = until
+        self._share = max(1, adapter.concurrency // workers)
+        self._room = BoundedSemaphore(self._share)
+        self._send = send
+
+    def callback_url(self, key: Key) -> str:
+        """The address at which the vendor reports on this submission."""
+        name = self.adapter.name
+        return f"{self._callbacks}/{name}/{token(name, key, self._secret)}"
+
+    def time_for(self, messages: int) -> bool:
+        """Whether a submission could still be finished, at the vendor's slowest."""
+        rounds = -(-self.adapter.calls(messages) // self._share)
+        slowest = rounds * (self.adapter.timeout + http.CONNECT_TIMEOUT)
+        paced = messages / self.adapter.rate if self.adapter.rate else 0
+        return time.time() + slowest + paced < self._until
+
+    def may_start(self, messages: int) -> bool:
+        """Takes a turn within the account's rate, waiting a few seconds for it at most."""
+        if self.adapter.rate is None:
+            return True
+        now = int(time.time() * 1000)
+        cost = round(messages / self.adapter.rate * 1000)
+        start = table.reserve(self.adapter.name, now, cost, LONGEST_TURN * 1000)
+        if start is None:
+            return False
+        time.sleep(max(0, start - now) / 1000)
+        return True
+
+    def answers(self, calls: Sequence[Call]) -> list[tuple[list[Outcome], str | None]]:
+        """The outcomes of each call, with what the vendor said where it can't be understood."""
+        if len(calls) == 1:
+            return [self._answer(calls[0])]
+        with ThreadPoolExecutor(min(self._share, len(calls))) as pool:
+            waiting = []
+            for call in calls:
+                waiting.append(pool.submit(self._answer, call))
+                if self.adapter.rate:
+                    time.sleep(len(call.members) / self.adapter.rate)
+            return [one.result() for one in waiting]
+
+    def _answer(self, call: Call) -> tuple[list[Outcome], str | None]:
+        try:
+            with self._room:
+                reply = self._send(call.request, self.adapter.timeout)
+        except http.VendorUnreachable as error:
+            never = Outcome(Verdict.RETRY, text=f"never connected: {error}")
+            return [never] * len(call.members), None
+        except http.VendorSilent as error:
+            silent = Outcome(Verdict.UNKNOWN, text=f"no answer: {error}")
+            return [silent] * len(call.members), None
+        outcomes = self.adapter.submitted(reply, call)
+        strange = any(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes)
+        if strange:
+            count("UnreadableAnswer", vendor=self.adapter.name)
+        return outcomes, redact(reply.body, call) if strange else None
+
+
+def dispatch(key: Key, desk: Desk) -> None:
+    """Takes a submission and hands it to the vendor, unless it is no longer to be sent."""
+    now = _now()
+    taken = _take(key, desk.adapter.name, now)
+    if taken is None:
+        log.info("not to be sent", extra={"submission": str(key)})
+        return
+    _, messages = table.members(taken)
+    waiting = [one for one in messages if one.status is None]
+    if not waiting:
+        _close_empty(taken)
+        return
+    outcomes = _call(desk, taken, waiting)
+    record(taken, waiting, outcomes, desk.adapter)
+
+
+def _take(key: Key, vendor: str, now: datetime) -> Submission | None:
+    entry = Entry(_ms(now), Status.SUBMITTING, "dispatch", vendor)
+    seconds = int(now.timestamp())
+    return (
+        Change(key)
+        .put("status", Status.SUBMITTING)
+        .put("changed", seconds)
+        .add("attempt", 1)
+        .note(entry)
+        .when("status", Status.ACCEPTED)
+        .when("vendor", vendor)
+        .after("expires", seconds)
+        .move()
+    )
+
+
+def _close_empty(taken: Submission) -> None:
+    """All messages were cancelled between acceptance and now."""
+    Change(taken.key).put("status", Status.CANCELLED).look_at(None).when(
+        "status", Status.SUBMITTING
+    ).apply()
+
+
+def _call(
+    desk: Desk, taken: Submission, waiting: Sequence[Message]
+) -> dict[str, tuple[Outcome, str | None]]:
+    """Each message's outcome, with what the vendor said where it can't be understood."""
+    outgoing = [one.content.outgoing(one.id) for one in waiting]
+    calls = desk.adapter.submit(outgoing, desk.callback_url(taken.key))
+    found: dict[str, tuple[Outcome, str | None]] = {}
+    for call, (outcomes, raw) in zip(calls, desk.answers(calls), strict=True):
+        for member, outcome in zip(call.members, outcomes, strict=True):
+            found[member.id] = (outcome, raw)
+    return found
+
+
+def record(
+    taken: Submission,
+    waiting: Sequence[Message],
+    outcomes: Mapping[str, tuple[Outcome, str | None]],
+    adapter: Adapter,
+) -> None:
+    """Writes what the vendor said of a submission, in one write, and then what follows from it."""
+    now = _now()
+    faults = {o.code or "" for o, _ in outcomes.values() if o.account}
+    if faults:
+        log.error("account fault", extra={"vendor": taken.vendor, "codes": sorted(faults)})
+        count("AccountFault", vendor=taken.vendor)
+    result, said = _result(taken, waiting, outcomes)
+    letters = set(result.verdicts or "A")
+    first = next(iter(outcomes.values()))[0]
+    if letters - {"C"} == {"T"}:
+        retry_later(taken, first, now)
+        return
+    change = Change(taken.key).put("result", result).put("changed", int(now.timestamp()))
+    if said:
+        change.put("raw", said)
+    if "A" in letters or "T" in letters:
+        status = Status.SUBMITTED
+        change.drop("unsettled")
+    elif "U" in letters:
+        status = Status.SUBMITTING
+        change.put("unsettled", 1)
+    else:
+        status = Status.REJECTED
+    accepted = [o for o, _ in outcomes.values() if LETTERS[o.verdict] == "A"]
+    word = accepted[0] if accepted and status is Status.SUBMITTED else first
+    entry = Entry(_ms(now), status, "dispatch", taken.vendor, taken.attempt, word.code, word.text)
+    change.note(entry).put("status", status)
+    mixed = not taken.own_item and bool(letters & {"R", "T"}) and status is not Status.REJECTED
+    if status is Status.REJECTED:
+        change.look_at(None)
+    else:
+        change.look_at(_next_look(taken, adapter, now, soon=mixed))
+    moved = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).move()
+    if moved is None:
+        # A receipt was faster than the answer: the answer is kept, the status stays.
+        Change(taken.key).put("result", result).when("attempt", taken.attempt).apply()
+        return
+    count(
+        "Submitted",
+        sum(1 for o, _ in outcomes.values() if o.verdict is Verdict.ACCEPTED),
+        vendor=taken.vendor,
+    )
+    if adapter.account_callbacks:
+        _point(taken, result, now)
+    if mixed:
+        fan_out(moved, now)
+
+
+def _point(taken: Submission, result: Result, now: datetime) -> None:
+    """For a vendor whose callbacks name its own id only: remembers what each id means."""
+    known = [(result.id_of(offset), offset) for offset in range(taken.count)]
+    first = taken.key.position
+    pointers = [
+        (identifier, Key(taken.key.batch, f"M#{first + offset:03d}"))
+        for identifier, offset in known
+        if identifier
+    ]
+    table.point(taken.vendor, pointers, int(now.timestamp()) + POINTED)
+
+
+def _next_look(taken: Submission, adapter: Adapter, now: datetime, *, soon: bool) -> int:
+    # The time set at acceptance is kept where it will do: moving it costs two index writes.
+    seconds = int(now.timestamp())
+    wait = 0 if soon else adapter.poll_after
+    if not soon and taken.due is not None and taken.due >= seconds + wait // 2:
+        return taken.due
+    return seconds + wait
+
+
+def _result(
+    taken: Submission,
+    waiting: Sequence[Message],
+    outcomes: Mapping[str, tuple[Outcome, str | None]],
+) -> tuple[Result, str | None]:
+    """The vendor's answers by offset; `C` marks a message that was cancelled before the call."""
+    first = taken.key.position
+    by_offset = {one.key.position - first: outcomes[one.id] for one in waiting}
+    letters = []
+    ids: list[str | None] = []
+    prices: list[tuple[str, str] | None] = []
+    words: dict[int, tuple[str | None, str | None]] = {}
+    said = None
+    for offset in range(taken.count):
+        if offset not in by_offset:
+            letters.append("C")
+            ids.append(None)
+            prices.append(None)
+            continue
+        outcome, raw = by_offset[offset]
+        said = said or raw
+        letters.append(LETTERS[outcome.verdict])
+        ids.append(outcome.vendor_id)
+        price = outcome.price
+        prices.append((str(price.amount), price.currency) if price else None)
+        if outcome.verdict is not Verdict.ACCEPTED:
+            words[offset] = (outcome.code, outcome.text)
+    one_id, one_price = len(set(ids)) == 1, len(set(prices)) == 1
+    result = Result(
+        verdicts="" if set(letters) == {"A"} else "".join(letters),
+        vendor_id=ids[0] if one_id else None,
+        vendor_ids=None if one_id else ids,
+        price=prices[0] if one_price else None,
+        prices=None if one_price else prices,
+        words=words or None,
+    )
+    return result, said
+
+
+def retry_later(taken: Submission, outcome: Outcome, now: datetime) -> None:
+    """Certainly not sent: back into the queue after a pause that grows, while it is valid."""
+    pause = min(FIRST_PAUSE * 2 ** (taken.attempt - 1), LONGEST_PAUSE)
+    pause = max(1, round(pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter, no secret
+    seconds = int(now.timestamp())
+    late = seconds + pause >= taken.expires
+    status = Status.EXPIRED if late else Status.ACCEPTED
+    entry = Entry(
+        _ms(now), status, "dispatch", taken.vendor, taken.attempt, outcome.code, outcome.text
+    )
+    change = Change(taken.key).put("status", status).put("changed", seconds).note(entry)
+    change.look_at(None if late else seconds + pause + GRACE)
+    done = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).apply()
+    if done and not late:
+        queues.enqueue(
+            taken.vendor, [(taken.key, taken.count)], taken.tenant or taken.key.batch, pause
+        )
+
+
+def fan_out(sub: Submission, now: datetime) -> None:
+    """Gives the messages of a mixed answer their own way: the refused end, those to be tried again
+    become submissions of their own. Safe to repeat."""
+    if sub.result is None or sub.own_item:
+        return
+    seconds = int(now.timestamp())
+    changes, again = [], []
+    for offset in range(sub.count):
+        verdict = sub.result.verdict(offset)
+        if verdict not in "RT":
+            continue
+        key = Key(sub.key.batch, f"M#{sub.key.position + offset:03d}")
+        code, text = (sub.result.words or {}).get(offset, (None, None))
+        status = Status.REJECTED if verdict == "R" else Status.ACCEPTED
+        entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text)
+        change = Change(key).put("status", status).note(entry)
+        if verdict == "T":
+            change = (
+                change.put("vendor", sub.vendor)
+                .put("vendors", ",".join(sub.vendors))
+                .put("count", 1)
+                .put("attempt", sub.attempt)
+                .put("created", sub.created)
+                .put("expires", sub.expires)
+                .put("changed", seconds)
+                .look_at(seconds + FIRST_PAUSE + GRACE)
+            )
+            again.append((key, 1))
+        changes.append(change.when_bare())
+    done = table.apply_all(changes)
+    if any(done) and again:
+        queues.enqueue(sub.vendor, again, sub.key.batch, FIRST_PAUSE)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _ms(when: datetime) -> int:
+    return int(when.timestamp() * 1000)

@@ -1,0 +1,321 @@
+"""Reads a send's body and decides, recipient by recipient, what can be sent through whom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from sms_gateway.encoding import encoding_of, not_gsm7, segments
+from sms_gateway.numbers import NumberError, e164
+from sms_gateway.problems import GatewayError, Invalid, MalformedBody, TooLarge, Unavailable
+from sms_gateway.records import Content
+from sms_gateway.routing import Routes
+from sms_gateway.settings import Accounts
+from sms_gateway.vendors import VENDORS
+from sms_gateway.vendors.base import Adapter, Category, Outgoing, Refusal
+
+MOST_RECIPIENTS = 1000
+LARGEST_BODY = 1024 * 1024  # bytes
+FURTHEST = timedelta(days=30)
+MAX_SEGMENTS = 10
+VALIDITY = {"otp": 600, "transactional": 172_800, "promotional": 172_800}  # seconds
+
+Short = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Sender = Annotated[str, msgspec.Meta(min_length=1, max_length=16, pattern=r"^[ -~]+$")]
+Pairs = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(min_length=1, max_length=40)],
+        Annotated[str, msgspec.Meta(max_length=256)],
+    ],
+    msgspec.Meta(max_length=20),
+]
+Recipient = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+Text = Annotated[str, msgspec.Meta(max_length=5000)]
+
+
+class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What may stand at the top of a send and in each of its messages; null is "not given"."""
+
+    sender: Sender | None = msgspec.field(default=None, name="from")
+    category: Category | None = None
+    vendor: str | None = None
+    send_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    validity: Annotated[int, msgspec.Meta(ge=60, le=259_200)] | None = None
+    flash: bool | None = None
+    encoding: Literal["auto", "gsm7", "unicode"] | None = None
+    max_segments: Annotated[int, msgspec.Meta(ge=1, le=30)] | None = None
+    filter_dnd: bool | None = None
+    template_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}$")] | None = None
+    reference: Short | None = None
+    metadata: Pairs | None = None
+    on_unknown: Literal["hold", "resend"] | None = None
+
+
+class OneMessage(Options):
+    """One of `messages`."""
+
+    to: Recipient
+    text: Text
+
+
+class SendBody(Options):
+    """The body of POST /messages in any of its three forms."""
+
+    to: Recipient | list[Recipient] | None = None
+    text: Text | None = None
+    messages: list[msgspec.Raw] | None = None
+
+
+OPTIONS = tuple(Options.__struct_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One recipient as asked for; `place` is its JSON pointer, `to_place` its number's."""
+
+    index: int
+    place: str
+    to_place: str
+    to: str
+    text: str
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One recipient that can be sent to: by `vendors[0]`, or if need be by the next ones."""
+
+    index: int
+    content: Content
+    vendors: tuple[str, ...]
+    adapter: Adapter
+    validity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One recipient that can't be sent to, and why."""
+
+    index: int
+    to: str
+    problem: GatewayError
+
+
+def read_body(body: bytes) -> list[Draft]:
+    """The recipients of a body. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
+    if len(body) > LARGEST_BODY:
+        raise TooLarge(
+            f"A body may have {LARGEST_BODY} bytes, this one has {len(body)}: send it in parts."
+        )
+    sent = _decode(body, SendBody, "")
+    if sent.messages is not None:
+        return _many(sent)
+    if sent.to is None:
+        raise Invalid('Give "to" with "text", or "messages".', pointer="/to")
+    if sent.text is None:
+        raise Invalid('"text" is missing.', pointer="/text")
+    if isinstance(sent.to, str):
+        return [Draft(0, "", "/to", sent.to, sent.text, sent)]
+    _count(len(sent.to), "/to")
+    return [
+        Draft(index, "", f"/to/{index}", to, sent.text, sent) for index, to in enumerate(sent.to)
+    ]
+
+
+def _many(sent: SendBody) -> list[Draft]:
+    if sent.to is not None or sent.text is not None:
+        raise Invalid(
+            'With "messages", "to" and "text" belong into each of them.', pointer="/messages"
+        )
+    every = sent.messages or []
+    _count(len(every), "/messages")
+    drafts = []
+    for index, raw in enumerate(every):
+        place = f"/messages/{index}"
+        one = _decode(raw, OneMessage, place)
+        for name in OPTIONS:
+            if getattr(one, name) is None:
+                setattr(one, name, getattr(sent, name))
+        drafts.append(Draft(index, place, f"{place}/to", one.to, one.text, one))
+    return drafts
+
+
+def _count(recipients: int, pointer: str) -> None:
+    if not 1 <= recipients <= MOST_RECIPIENTS:
+        raise Invalid(
+            f"A request takes 1 to {MOST_RECIPIENTS} recipients, this one has {recipients}.",
+            slug="recipient-count",
+            pointer=pointer,
+        )
+
+
+def _decode[T](raw: bytes | msgspec.Raw, kind: type[T], place: str) -> T:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$")
+        pointer = place + path.rstrip("`").replace("[...]", "").replace(".", "/").replace(
+            "[", "/"
+        ).replace("]", "")
+        raise Invalid(_sentence(what), pointer=pointer) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedBody("The body must be one JSON object in UTF-8.") from None
+
+
+def _sentence(what: str) -> str:
+    return what if what.endswith(".") else f"{what}."
+
+
+def plan(
+    drafts: Sequence[Draft], now: datetime, accounts: Accounts, routes: Routes
+) -> tuple[list[Accepted], list[Rejected]]:
+    """Sorts recipients into those that can be sent to and those that can't. Raises Invalid for
+    what is wrong with the request as a whole (a time, an unknown vendor)."""
+    accepted: list[Accepted] = []
+    rejected: list[Rejected] = []
+    regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
+    shapes: dict[tuple[str, str | None], tuple[Any, int]] = {}
+    for draft in drafts:
+        options = draft.options
+        try:
+            _check_envelope(options, draft.place, now)
+            to = _number(draft, regions[options.vendor])
+            vendors = _vendors(draft, to, accounts, routes)
+            shape = (draft.text, options.encoding)
+            if shape not in shapes:
+                shapes[shape] = _shape(draft)
+            encoding, count = shapes[shape]
+            most = options.max_segments or MAX_SEGMENTS
+            if count > most:
+                raise Invalid(
+                    f"The text takes {count} segments and may take {most}: shorten it, or raise "
+                    "max_segments.",
+                    slug="too-many-segments",
+                    pointer=f"{draft.place}/text",
+                )
+            accepted.append(_accept(draft, to, vendors, accounts, encoding, count))
+        except _EnvelopeError:
+            raise
+        except GatewayError as problem:
+            rejected.append(Rejected(draft.index, draft.to, problem))
+    return accepted, rejected
+
+
+class _EnvelopeError(Invalid):
+    """What is wrong with more than one recipient: the request is refused whole."""
+
+
+def _check_envelope(options: Options, place: str, now: datetime) -> None:
+    if options.vendor is not None and options.vendor not in VENDORS:
+        raise _EnvelopeError(
+            f"There is no such vendor; there are {', '.join(VENDORS)}.",
+            slug="unknown-vendor",
+            pointer=f"{place}/vendor",
+        )
+    if options.send_at is not None and not now < options.send_at <= now + FURTHEST:
+        raise _EnvelopeError(
+            f"send_at must lie ahead, and at most {FURTHEST.days} days.",
+            slug="send-at-out-of-range",
+            pointer=f"{place}/send_at",
+        )
+
+
+def _number(draft: Draft, regions: Sequence[str]) -> str:
+    try:
+        return e164(draft.to, regions)
+    except NumberError as error:
+        raise Invalid(str(error), slug=error.slug, pointer=draft.to_place) from None
+
+
+def _shape(draft: Draft) -> tuple[Any, int]:
+    pointer = f"{draft.place}/text"
+    if not draft.text.strip():
+        raise Invalid("The text is empty.", slug="empty-text", pointer=pointer)
+    wanted = draft.options.encoding
+    if wanted == "gsm7" and (strange := not_gsm7(draft.text)):
+        names = ", ".join(f"U+{ord(character):04X}" for character in strange[:10])
+        raise Invalid(
+            f"Not in the GSM 7-bit alphabet: {names}. Replace them, or ask for unicode.",
+            slug="not-gsm7",
+            pointer=pointer,
+        )
+    encoding = "ucs2" if wanted == "unicode" else encoding_of(draft.text)
+    return encoding, segments(draft.text, encoding)
+
+
+def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> list[str]:
+    pinned = draft.options.vendor
+    route = routes.route(to)
+    wanted = [pinned] if pinned else route.vendors if route else []
+    if not wanted:
+        raise Invalid(
+            "No route leads to this number: name a vendor, or ask the operator for a route.",
+            slug="no-route",
+            pointer=draft.to_place,
+        )
+    usable = [vendor for vendor in wanted if vendor in accounts.adapters]
+    if usable:
+        return usable
+    vendor = wanted[0]
+    if pinned and vendor not in accounts.faults:
+        raise Invalid(
+            f"The vendor {vendor} is not configured here; GET /vendors lists those that are.",
+            slug="vendor-not-configured",
+            pointer=f"{draft.place}/vendor",
+            vendor=vendor,
+        )
+    raise Unavailable(
+        f"The account at {vendor} is not usable; the operator must mend its settings.",
+        slug="vendor-not-configured",
+        pointer=draft.to_place,
+        vendor=vendor,
+    )
+
+
+def _accept(
+    draft: Draft, to: str, vendors: list[str], accounts: Accounts, encoding: Any, count: int
+) -> Accepted:
+    options, adapter = draft.options, accounts.adapters[vendors[0]]
+    category = options.category or "transactional"
+    at_vendor = (
+        options.send_at is not None and adapter.schedule_at_vendor and adapter.capabilities.schedule
+    )
+    content = Content(
+        to=to,
+        text=draft.text,
+        sender=options.sender,
+        category=category,
+        send_at=options.send_at.astimezone(UTC) if options.send_at else None,
+        flash=bool(options.flash),
+        encoding=encoding,
+        segments=count,
+        filter_dnd=bool(options.filter_dnd),
+        template_id=options.template_id,
+        reference=options.reference,
+        metadata=options.metadata or None,
+        on_unknown=options.on_unknown or "hold",
+        at_vendor=at_vendor,
+    )
+    outgoing = content.outgoing("")
+    try:
+        adapter.check(outgoing)
+    except Refusal as refusal:
+        raise Invalid(
+            refusal.detail,
+            slug=refusal.slug,
+            pointer=f"{draft.place}/{refusal.field}",
+            vendor=adapter.name,
+        ) from None
+    others = [] if at_vendor else [v for v in vendors[1:] if _carries(accounts, v, outgoing)]
+    validity = options.validity or VALIDITY[category]
+    return Accepted(draft.index, content, (vendors[0], *others), adapter, validity)
+
+
+def _carries(accounts: Accounts, vendor: str, outgoing: Outgoing) -> bool:
+    try:
+        accounts.adapters[vendor].check(outgoing)
+    except Refusal:
+        return False
+    return True

@@ -1,0 +1,211 @@
+"""A tenant's messages, newest first: day by day, batch by batch, without a scan."""
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from sms_gateway import table
+from sms_gateway.problems import Invalid
+from sms_gateway.records import Batch, Message, Submission, created_at
+from sms_gateway.status import Status
+from sms_gateway.vendors import VENDORS
+from sms_gateway.views import message_view, status_of
+
+MOST_DAYS = 31  # partitions looked into for one page
+MOST_BATCHES = 50  # batches looked into for one page
+RETENTION_DAYS = 90
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where the next page begins: behind a message, or at a day when there is none yet."""
+
+    day: date
+    batch: str = ""
+    position: int = 1000
+
+    def write(self) -> str:
+        """Opaque to callers."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, written: str) -> "Cursor":
+        """Raises Invalid for anything that `write` did not make."""
+        try:
+            padded = written + "=" * (-len(written) % 4)
+            return msgspec.json.decode(base64.urlsafe_b64decode(padded.encode("ascii")), type=cls)
+        except ValueError:
+            raise Invalid(
+                "The cursor is not one that this list gave: begin again without it.",
+                slug="bad-cursor",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for; None is "any". Times are aware."""
+
+    limit: int = 25
+    status: Status | None = None
+    vendor: str | None = None
+    to: str | None = None
+    reference: str | None = None
+    batch_id: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+    def wants(self, message: Message, sub: Submission) -> bool:
+        """Whether a message is asked for, but for its time."""
+        return (
+            (self.status is None or status_of(message, sub) is self.status)
+            and (self.vendor is None or sub.vendor == self.vendor)
+            and (self.to is None or message.content.to == self.to)
+            and (self.reference is None or message.content.reference == self.reference)
+        )
+
+
+def read_query(given: dict[str, str]) -> tuple[Query, Cursor | None]:
+    """The query string's words. Raises Invalid that names the one at fault."""
+    known = {"limit", "status", "vendor", "to", "reference", "batch_id", "created_from"}
+    strange = sorted(set(given) - known - {"created_to", "cursor"})
+    if strange:
+        raise Invalid(f"There is no query parameter {strange[0][:40]!r}.", slug="unknown-parameter")
+    return (
+        Query(
+            limit=_read(given, "limit", _limit) or 25,
+            status=_read(given, "status", Status),
+            vendor=_read(given, "vendor", _vendor),
+            to=_read(given, "to", _number),
+            reference=given.get("reference"),
+            batch_id=given.get("batch_id"),
+            created_from=_read(given, "created_from", _time),
+            created_to=_read(given, "created_to", _time),
+        ),
+        Cursor.read(given["cursor"]) if "cursor" in given else None,
+    )
+
+
+def _read[T](given: dict[str, str], name: str, convert: Callable[[str], T]) -> T | None:
+    if name not in given:
+        return None
+    try:
+        return convert(given[name])
+    except ValueError as error:
+        raise Invalid(
+            f"The query parameter {name} is not valid: {error}.", slug="invalid-parameter"
+        ) from None
+
+
+def _limit(written: str) -> int:
+    if not (written.isascii() and written.isdigit() and 1 <= int(written) <= 100):
+        raise ValueError("it is a number from 1 to 100")
+    return int(written)
+
+
+def _vendor(written: str) -> str:
+    if written not in VENDORS:
+        raise ValueError(f"there are {', '.join(VENDORS)}")
+    return written
+
+
+def _number(written: str) -> str:
+    digits = written.replace(" ", "+", 1) if written.startswith(" ") else written
+    if not digits.removeprefix("+").isdigit() or len(digits) > 17:
+        raise ValueError("it is an E.164 number such as +8801000000001, its + written %2B")
+    return digits if digits.startswith("+") else f"+{digits}"
+
+
+def _time(written: str) -> datetime:
+    when = datetime.fromisoformat(written.replace(" ", "+"))
+    if when.tzinfo is None:
+        raise ValueError("it needs an offset or Z")
+    return when
+
+
+def page(tenant: str, query: Query, cursor: Cursor | None, now: datetime) -> dict[str, Any]:
+    """One page of a tenant's messages; `cursor` is null on the last one. A page may be short, even
+    empty, while more follow: the work for one page is bounded."""
+    if query.batch_id is not None:
+        source = _batch_pages(tenant, query.batch_id, cursor)
+    else:
+        source = _day_pages(tenant, query, cursor, now)
+    shown: list[dict[str, Any]] = []
+    for place, found in source:
+        if found is None:
+            return {"messages": shown, "cursor": place.write()}
+        owner, message, sub = found
+        if query.wants(message, sub) and _within(query, owner.id):
+            shown.append(_without_timeline(message_view(owner, message, sub)))
+        if len(shown) == query.limit:
+            return {"messages": shown, "cursor": place.write()}
+    return {"messages": shown, "cursor": None}
+
+
+Found = tuple[Batch, Message, Submission]
+
+
+def _within(query: Query, batch: str) -> bool:
+    when = created_at(batch)
+    return not (query.created_from and when < query.created_from) and not (
+        query.created_to and when > query.created_to
+    )
+
+
+def _without_timeline(view: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in view.items() if name != "timeline"}
+
+
+def _batch_pages(
+    tenant: str, batch: str, cursor: Cursor | None
+) -> Iterator[tuple[Cursor, Found | None]]:
+    if len(batch) != 26 or not batch.isalnum():
+        return
+    after = cursor.position if cursor and cursor.batch == batch else -1
+    yield from _in_batch(tenant, datetime.now(UTC).date(), batch, after)
+
+
+def _in_batch(
+    tenant: str, day: date, batch: str, after: int
+) -> Iterator[tuple[Cursor, Found | None]]:
+    whole = table.whole_batch(batch)
+    if whole is None or whole[0].tenant != tenant:
+        return
+    owner, messages = whole
+    for message, sub in messages:
+        if message.key.position > after:
+            yield Cursor(day, batch, message.key.position), (owner, message, sub)
+
+
+def _day_pages(
+    tenant: str, query: Query, cursor: Cursor | None, now: datetime
+) -> Iterator[tuple[Cursor, Found | None]]:
+    newest = min(query.created_to or now, now).astimezone(UTC).date()
+    oldest = now.date() - timedelta(days=RETENTION_DAYS)
+    if query.created_from:
+        oldest = max(oldest, query.created_from.astimezone(UTC).date())
+    day = min(cursor.day, newest) if cursor else newest
+    before: str | None = None
+    if cursor and cursor.batch:
+        yield from _in_batch(tenant, cursor.day, cursor.batch, cursor.position)
+        before = cursor.batch
+    batches = 0
+    for _ in range(MOST_DAYS):
+        if day < oldest:
+            return
+        while ids := table.tenant_batches(tenant, day.isoformat(), before, MOST_BATCHES):
+            for batch in ids:
+                if batches == MOST_BATCHES:
+                    yield Cursor(day, before or "", 1000), None
+                    return
+                yield from _in_batch(tenant, day, batch, -1)
+                before = batch
+                batches += 1
+            if len(ids) < MOST_BATCHES:
+                break
+        day -= timedelta(days=1)
+        before = None
+    if day >= oldest:
+        yield Cursor(day), None

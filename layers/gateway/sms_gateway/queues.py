@@ -1,0 +1,79 @@
+"""The one module that talks to SQS: a queue a vendor, a message a submission."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sms_gateway.observe import count, log
+from sms_gateway.records import Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a queue message says: which submission, of how many messages, to which vendor."""
+
+    vendor: str
+    key: Key
+    messages: int
+
+    def __str__(self) -> str:
+        return f"{self.vendor} {self.key} {self.messages}"
+
+    @classmethod
+    def parse(cls, body: str) -> "Task":
+        """The inverse of str(); ValueError for anything else."""
+        vendor, key, messages = body.split(" ")
+        return cls(vendor, Key.parse(key), int(messages))
+
+
+LONGEST_DELAY = 900  # seconds, SQS's own limit
+
+
+@cache
+def _client() -> "SQSClient":
+    return boto3.client(
+        "sqs",
+        config=Config(
+            connect_timeout=2,
+            read_timeout=4,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            tcp_keepalive=True,
+        ),
+    )
+
+
+def enqueue(
+    vendor: str, submissions: Sequence[tuple[Key, int]], tenant: str, delay: int = 0
+) -> None:
+    """Hands submissions (key and count of messages) to a vendor's dispatchers, after `delay` seconds (at most 900). The tenant
+    is the fair-queue group. Never raises: what is not handed over now, the clock hands over."""
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {
+            "Id": str(number),
+            "MessageBody": str(Task(vendor, key, messages)),
+            "MessageGroupId": tenant,
+            "DelaySeconds": min(delay, LONGEST_DELAY),
+        }
+        for number, (key, messages) in enumerate(submissions)
+    ]
+    url = os.environ[f"QUEUE_{vendor.upper()}"]
+    for start in range(0, len(entries), 10):
+        page = entries[start : start + 10]
+        try:
+            answer = _client().send_message_batch(QueueUrl=url, Entries=page)
+            failed = len(answer.get("Failed", []))
+        except (ClientError, BotoCoreError) as error:
+            log.error("not enqueued", extra={"vendor": vendor, "error": type(error).__name__})
+            failed = len(page)
+        if failed:
+            count("NotEnqueued", failed, vendor=vendor)

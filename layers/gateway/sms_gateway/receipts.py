@@ -1,0 +1,133 @@
+"""What vendors say afterwards: every word, from polls and callbacks alike, goes through `apply`.
+
+Statuses only move forward. The first final one wins, but for `unknown`, which a late receipt
+settles. A word that is no news is kept and counted when we do not know it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sms_gateway import table
+from sms_gateway.observe import count, log
+from sms_gateway.records import Entry, Key, Message, Source, Submission, split_id
+from sms_gateway.status import Status
+from sms_gateway.table import Change
+from sms_gateway.vendors.base import Adapter, Report
+
+SETTLED = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)  # a submission that never left
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A vendor's word on one message; `raw` is the whole answer when it can't be had again."""
+
+    key: Key
+    status: Status
+    report: Report
+    raw: str | None = None
+
+
+def apply(
+    words: Sequence[Word], vendor: str, attempt: int, source: Source, now: datetime
+) -> list[bool]:
+    """Writes what final words say, side by side; whether each one changed its message."""
+    changes = [_change(word, vendor, attempt, source, now) for word in words]
+    done = table.apply_all(changes)
+    for word, changed in zip(words, done, strict=True):
+        if not changed and word.raw:
+            _keep(word)
+    return done
+
+
+def _change(word: Word, vendor: str, attempt: int, source: Source, now: datetime) -> Change:
+    report = word.report
+    entry = Entry(
+        int(now.timestamp() * 1000), word.status, source, vendor, attempt, report.code, report.text
+    )
+    change = Change(word.key).put("status", word.status).note(entry).look_at(None)
+    if report.at:
+        change.put("done", int(report.at.timestamp()))
+    if word.raw:
+        change.put("raw", word.raw)
+    return change.when_open(or_unknown=True)
+
+
+def _keep(word: Word) -> None:
+    """An answer that can be read only once is kept even when it changes nothing."""
+    Change(word.key).put("raw", word.raw or "").apply()
+
+
+def no_news(report: Report, vendor: str, source: Source, message: str) -> None:
+    """Counts a word that settles nothing; an operator is alarmed where the account is at fault."""
+    if report.alarm:
+        log.error(
+            "account fault", extra={"vendor": vendor, "code": report.code, "message_id": message}
+        )
+        count("AccountFault", vendor=vendor)
+    if report.unknown_word:
+        log.warning(
+            "unknown vendor word",
+            extra={"vendor": vendor, "code": report.code, "source": source, "message_id": message},
+        )
+        count("UnknownVendorWord", vendor=vendor)
+
+
+def from_callback(
+    adapter: Adapter, subject: Key | None, reports: Sequence[Report], now: datetime
+) -> int:
+    """Applies a callback's reports to the messages of the submission that its token names. Returns
+    how many messages changed; a report on a message that is not there is counted and dropped."""
+    changed = 0
+    for report in reports:
+        found = _meant(adapter.name, subject, report)
+        if found is None:
+            log.warning("receipt for an unknown message", extra={"vendor": adapter.name})
+            count("UnknownReceipt", vendor=adapter.name)
+            continue
+        message, sub = found
+        if report.status is None or report.alarm:
+            no_news(report, adapter.name, "callback", message.id)
+        if report.status is None:
+            continue
+        if message.status is None and sub.status in SETTLED:
+            count("ContradictingReceipt", vendor=adapter.name)
+            continue
+        word = Word(message.key, report.status, report)
+        changed += sum(apply([word], adapter.name, sub.attempt, "callback", now))
+    return changed
+
+
+def _meant(vendor: str, subject: Key | None, report: Report) -> tuple[Message, Submission] | None:
+    """The message that a report speaks of, if it is one that this vendor carries."""
+    key = split_id(report.message_id) if report.message_id else None
+    if key is None and subject is None and report.vendor_id:
+        key = table.pointed(vendor, report.vendor_id)
+    if key is None and subject is not None:
+        key = _in_submission(subject, report)
+    found = table.find(key) if key else None
+    if found is None:
+        return None
+    _, message, sub = found
+    elsewhere = subject is not None and subject.batch != message.key.batch
+    if elsewhere or vendor not in sub.vendors:
+        return None
+    return message, sub
+
+
+def _in_submission(subject: Key, report: Report) -> Key | None:
+    """By the vendor's id; by the number where the vendor's answer is not stored (yet)."""
+    sub = table.submission(subject)
+    if sub is None:
+        return None
+    for offset in range(sub.count if sub.result and report.vendor_id else 0):
+        if sub.result and sub.result.id_of(offset) == report.vendor_id:
+            return Key(subject.batch, f"M#{subject.position + offset:03d}")
+    if sub.own_item and not report.number:
+        return sub.key if sub.result is None or not report.vendor_id else None
+    if not report.number:
+        return None
+    digits = report.number.lstrip("+0")
+    _, messages = table.members(sub)
+    fitting = [one.key for one in messages if one.content.to.endswith(digits)]
+    return fitting[0] if len(fitting) == 1 else None

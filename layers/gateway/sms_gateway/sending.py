@@ -1,0 +1,45 @@
+"""The main job: a send's body becomes a recorded, enqueued batch."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from ulid import ULID
+
+from sms_gateway.acceptance import accept
+from sms_gateway.intake import Rejected, plan, read_body
+from sms_gateway.observe import count
+from sms_gateway.problems import GatewayError, Invalid, Unavailable
+from sms_gateway.settings import accounts, routes
+from sms_gateway.table import DAY
+from sms_gateway.views import accepted_view, rejected_view
+
+
+def send(tenant: str, body: bytes, now: datetime) -> dict[str, Any]:
+    """Accepts what can be sent and says why the rest can't. Raises a GatewayError when the
+    request is wrong as a whole, when no recipient is left, or when nothing can be recorded; then
+    nothing is stored and nothing is sent."""
+    accepted, rejected = plan(read_body(body), now, accounts(), routes())
+    if not accepted:
+        raise _nobody(rejected)
+    batch = str(ULID.from_datetime(now))
+    receipts = accept(tenant, batch, accepted, retention())
+    count("Accepted", len(receipts))
+    return accepted_view(batch, receipts, rejected)
+
+
+def retention() -> int:
+    """How long a message stays readable, in seconds."""
+    return int(os.environ["RETENTION_DAYS"]) * DAY
+
+
+def _nobody(rejected: Sequence[Rejected]) -> GatewayError:
+    if len(rejected) == 1:
+        return rejected[0].problem
+    kind = Unavailable if all(one.problem.http_status == 503 for one in rejected) else Invalid
+    return kind(
+        "None of the recipients can be sent to; each one's problem stands in `rejected`.",
+        slug="no-recipient",
+        rejected=[rejected_view(one.index, one.to, one.problem) for one in rejected],
+    )

@@ -1,0 +1,31 @@
+"""Each vendor as GET /vendors shows it."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sms_gateway.settings import Accounts
+from sms_gateway.vendors import VENDORS, adapter_class
+
+
+def vendors_view(accounts: Accounts) -> list[dict[str, Any]]:
+    """All vendors there are, configured or not."""
+    return [_view(vendor, accounts) for vendor in VENDORS]
+
+
+def _view(vendor: str, accounts: Accounts) -> dict[str, Any]:
+    cls, adapter = adapter_class(vendor), accounts.adapters.get(vendor)
+    fault = accounts.faults.get(vendor)
+    problem = {
+        "type": "/problems/account-refused",
+        "title": "The account's settings can't be used",
+        "detail": fault,
+        "vendor": vendor,
+    }
+    return {
+        "vendor": vendor,
+        "title": cls.title,
+        "configured": adapter is not None,
+        "capabilities": asdict(cls.capabilities),
+        "warnings": list(adapter.warnings) if adapter else [],
+        "problem": problem if fault else None,
+    }

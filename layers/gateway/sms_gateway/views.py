@@ -1,0 +1,135 @@
+"""Messages and batches as the API shows them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from sms_gateway.problems import GatewayError
+from sms_gateway.records import (
+    Batch,
+    Entry,
+    Message,
+    Submission,
+    created_at,
+    from_ms,
+    rfc3339,
+)
+from sms_gateway.status import Status
+
+TITLES = {
+    Status.UNDELIVERED: "The vendor took the message and could not deliver it",
+    Status.REJECTED: "The message was refused and did not leave",
+    Status.EXPIRED: "The message's validity passed",
+    Status.UNKNOWN: "Nobody can say what became of the message",
+}
+
+
+def status_of(message: Message, sub: Submission) -> Status:
+    """A message's own status, or else its submission's."""
+    return message.status or sub.status
+
+
+def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, Any]:
+    """GET /messages/{id}'s answer."""
+    content, status = message.content, status_of(message, sub)
+    offset = message.key.position - sub.key.position
+    price = sub.result.price_of(offset) if sub.result else None
+    entries = _timeline(message, sub, offset)
+    return {
+        "id": message.id,
+        "batch_id": owner.id,
+        "to": content.to,
+        "from": content.sender,
+        "text": content.text,
+        "category": content.category,
+        "status": status,
+        "final": status.final,
+        "vendor": sub.vendor,
+        "vendor_id": sub.result.id_of(offset) if sub.result else None,
+        "encoding": content.encoding,
+        "segments": content.segments,
+        "price": {"amount": str(price.amount), "currency": price.currency} if price else None,
+        "reference": content.reference,
+        "metadata": content.metadata or {},
+        "send_at": rfc3339(content.send_at) if content.send_at else None,
+        "created_at": rfc3339(created_at(owner.id)),
+        "updated_at": rfc3339(from_ms(entries[-1].at)),
+        "problem": _problem(status, entries[-1]),
+        "timeline": [_entry_view(entry) for entry in entries],
+    }
+
+
+def _timeline(message: Message, sub: Submission, offset: int) -> list[Entry]:
+    """A message's steps: its submission's, then its own."""
+    if sub.own_item and not message.log:
+        return list(sub.log)
+    if message.key == sub.key:
+        return list(sub.log)
+    own = list(message.log)
+    taken = sub.result is None or sub.result.verdict(offset) in "AU"
+    steps = [entry for entry in sub.log if taken or entry.status not in ("submitted",)]
+    if own and own[0].status == Status.CANCELLED:
+        steps = [entry for entry in steps if entry.at <= own[0].at]
+    return sorted(steps + own, key=lambda entry: entry.at)
+
+
+def _entry_view(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": rfc3339(from_ms(entry.at)),
+        "status": entry.status,
+        "source": entry.source,
+        "vendor": entry.vendor,
+        "attempt": entry.attempt,
+        "vendor_code": entry.code,
+        "vendor_text": entry.text,
+    }
+
+
+def _problem(status: Status, last: Entry) -> dict[str, Any] | None:
+    if status not in TITLES:
+        return None
+    return {
+        "type": f"/problems/{status}",
+        "title": TITLES[status],
+        "detail": last.text or TITLES[status],
+        "vendor": last.vendor,
+        "vendor_code": last.code,
+        "vendor_text": last.text,
+    }
+
+
+def batch_view(owner: Batch, found: Iterable[tuple[Message, Submission]]) -> dict[str, Any]:
+    """GET /batches/{id}'s answer."""
+    counts = Counter(status_of(message, sub) for message, sub in found)
+    return {
+        "id": owner.id,
+        "created_at": rfc3339(created_at(owner.id)),
+        "total": counts.total(),
+        "counts": dict(counts),
+        "final": all(status.final for status in counts),
+    }
+
+
+def accepted_view(batch: str, receipts: Iterable[Any], rejected: Iterable[Any]) -> dict[str, Any]:
+    """POST /messages' answer, in the order of the request."""
+    return {
+        "batch_id": batch,
+        "messages": [
+            {
+                "id": one.id,
+                "to": one.accepted.content.to,
+                "status": one.status,
+                "vendor": one.accepted.vendors[0],
+                "encoding": one.accepted.content.encoding,
+                "segments": one.accepted.content.segments,
+                "reference": one.accepted.content.reference,
+            }
+            for one in receipts
+        ],
+        "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],
+    }
+
+
+def rejected_view(index: int, to: str, problem: GatewayError) -> dict[str, Any]:
+    """One refused recipient."""
+    return {"index": index, "to": to, "problem": problem.document()}

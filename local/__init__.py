@@ -1,0 +1,1 @@
+"""What runs the whole gateway on one machine."""

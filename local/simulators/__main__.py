@@ -1,0 +1,51 @@
+"""`python -m local.simulators`: the four vendors on loopback, until Ctrl-C or SIGTERM."""
+
+import argparse
+import errno
+import logging
+import signal
+import sys
+import threading
+
+from local.simulators.callbacks import reach
+from local.simulators.server import Settings, Simulators
+
+
+def main() -> int:
+    """Runs the simulators; 1 when the port is taken."""
+    parser = argparse.ArgumentParser(prog="python -m local.simulators", description=__doc__)
+    parser.add_argument("--port", type=int, default=8800)
+    parser.add_argument("--delay", type=float, default=1.0, help="seconds to the outcome")
+    parser.add_argument("--aws-endpoint", default="http://127.0.0.1:4566")
+    parser.add_argument(
+        "--balance-interval", type=float, default=10.0, help="seconds between RajaSMS balances"
+    )
+    given = parser.parse_args()
+    if not 0 <= given.port <= 65535:
+        parser.error("--port must be from 0 to 65535")
+    if given.delay < 0 or given.balance_interval < 0:
+        parser.error("times must not be negative")
+    if reach(given.aws_endpoint, "") is None:
+        parser.error("--aws-endpoint must be on this machine")
+    logging.basicConfig(level=logging.INFO, format="simulators: %(message)s")
+
+    settings = Settings(given.port, given.delay, given.aws_endpoint, given.balance_interval)
+    try:
+        server = Simulators(settings)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        why = "is in use" if taken else f"can't be opened ({error.strerror})"
+        print(f"simulators: port {given.port} {why}", file=sys.stderr)
+        return 1
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with server:
+        print(f"simulators: four vendors at {server.url}", flush=True)
+        stop.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""RajaSMS (Indonesia): JSON packets in, an id and a price for each number, callbacks only."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, ClassVar
+
+from local.simulators.accounts import ACCOUNTS
+from local.simulators.callbacks import Callback
+from local.simulators.state import Message, State, digest
+from local.simulators.vendor import HTML, Answer, Operation, Request, Vendor, as_json
+
+ACCOUNT = ACCOUNTS["rajasms"]
+PRODUCTS = ("reguler", "masking", "otp", "bulk")
+WIB = timezone(timedelta(hours=7))
+BALANCES = {"reguler": 880000, "masking": 640000, "otp": 320000, "bulk": 160000}  # rupiah
+PRICE = 320  # rupiah a message
+MAX_PACKETS = 1000
+MAX_CHARACTERS = 480
+PACKETS_A_CALLBACK = 100
+
+GLOBAL = {
+    10: "Success",
+    20: "Json Post Error",
+    25: "Error Check Balance",
+    30: "ApiKey not register",
+    35: "Check Balance Limit",
+    55: "Maximum Data",
+    77: "Relay",  # for the fault: no document knows it
+}
+SENDING = {10: "success", 60: "Invalid Number", 70: "Invalid Message", 90: "System Error"}
+DELIVERY = {"2": "Sent", "3": "Delivered Success", "4": "Delivered Error"}
+BACKUP = ("10", "Delivered Success Backup")
+
+NUMBER = re.compile(r"(?:\+?62|0)(8\d{6,12})")
+
+
+class RajaSms(Vendor):
+    """The ADSMedia platform as RajaSMS runs it."""
+
+    name = "rajasms"
+    methods = frozenset({"POST"})
+    operations: ClassVar[Mapping[str, Operation]] = {
+        **{f"sms/api_sms_{product}_send_json.php": "submit" for product in PRODUCTS},
+        **{f"sms/api_sms_{product}_balance_json.php": "balance" for product in PRODUCTS},
+    }
+    sends_callbacks = True
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._lock = threading.Lock()
+        self._asked: dict[str, float] = {}
+
+    def answer(self, request: Request) -> Answer:
+        """Answers a send or a balance of any product."""
+        data = request.data()
+        _, _, product, call, _ = request.path.split("_")
+        if call == "balance":
+            return self._balance(data, product)
+        if data is None:
+            return sending(20)
+        if data.get("apikey") != ACCOUNT["api_key"]:
+            return sending(30)
+        return self._send(request, data, f"{product}_send")
+
+    def refusal(self, request: Request, operation: Operation, *, temporary: bool) -> Answer:
+        """Each packet is refused under a global success; a balance globally."""
+        if operation == "balance":
+            return balance(25 if temporary else 30)
+        found = (request.data() or {}).get("datapacket")
+        if not isinstance(found, list):
+            return sending(20)
+        numbers = [p.get("number", "") if isinstance(p, dict) else "" for p in found]
+        return sending(10, [packet(number, 0, 90 if temporary else 70) for number in numbers])
+
+    def unknown_code(self, request: Request, operation: Operation) -> Answer:
+        """A globalstatus that no table has."""
+        return balance(77) if operation == "balance" else sending(77)
+
+    def wrong_type(self, operation: Operation) -> Answer:
+        """A text where the list of answers belongs."""
+        key = "balance_respon" if operation == "balance" else "sending_respon"
+        return as_json({key: "ok"}, HTML)
+
+    def notices(self, messages: Sequence[Message], *, stale: bool = False) -> list[Callback]:
+        """The first message alone, then up to a hundred a call: both shapes occur."""
+        told = [message for message in messages if message.urls.get("any")]
+        if not told:
+            return []
+        groups = [told[:1]]
+        groups += [
+            told[start : start + PACKETS_A_CALLBACK]
+            for start in range(1, len(told), PACKETS_A_CALLBACK)
+        ]
+        return [
+            Callback(
+                self.name,
+                group[0].urls["any"],
+                "POST",
+                json.dumps({"status_respon": [status(m, stale) for m in group]}).encode(),
+            )
+            for group in groups
+        ]
+
+    def _send(self, request: Request, data: Mapping[str, Any], operation: str) -> Answer:
+        packets = data.get("datapacket")
+        if not isinstance(packets, list) or not packets:
+            return sending(20)
+        if len(packets) > MAX_PACKETS:
+            return sending(55)
+        urls = {"any": url} if isinstance(url := data.get("callbackurl"), str) and url else {}
+        accepted = []
+        answers = []
+        for asked in packets:
+            try:
+                number, text, send_at = understood(asked)
+            except (TypeError, ValueError):
+                return sending(20)
+            matched = NUMBER.fullmatch(number)
+            if matched is None:
+                answers.append(packet(number, 0, 60))
+                continue
+            number = "62" + matched[1]
+            if not 0 < len(text) <= MAX_CHARACTERS:
+                answers.append(packet(number, 0, 70))
+                continue
+            sendingid = self.state.next_id()
+            accepted.append(
+                Message(number, digest(text), vendor_id=str(sendingid), urls=urls, send_at=send_at)
+            )
+            answers.append(packet(number, sendingid, 10))
+        if accepted:
+            self.state.accept(self.name, operation, accepted, request.answered)
+        return sending(10, answers)
+
+    def _balance(self, data: Mapping[str, Any] | None, product: str) -> Answer:
+        if data is None:
+            return balance(20)
+        if data.get("apikey") != ACCOUNT["api_key"]:
+            return balance(30)
+        now = time.monotonic()
+        with self._lock:
+            last = self._asked.get(product)
+            if last is not None and now - last < self.state.balance_interval:
+                return balance(35)
+            self._asked[product] = now
+        expired = (datetime.now(WIB) + timedelta(days=300)).date().isoformat()
+        return balance(10, Balance=BALANCES[product], Expired=expired)
+
+
+def understood(asked: Any) -> tuple[str, str, float | None]:
+    """Number, text and time of a packet. Raises TypeError or ValueError if it is none."""
+    if not isinstance(asked, dict):
+        raise TypeError("a packet is an object")
+    number, text = asked.get("number"), asked.get("message")
+    if not isinstance(number, str | int) or not isinstance(text, str):
+        raise TypeError("a packet has a number and a message")
+    wanted = asked.get("sendingdatetime") or ""
+    if not wanted:
+        return str(number), text, None
+    moment = datetime.strptime(wanted, "%Y-%m-%d %H:%M:%S").replace(tzinfo=WIB)
+    return str(number), text, moment.astimezone(UTC).timestamp()
+
+
+def packet(number: object, sendingid: int, code: int) -> dict[str, object]:
+    """One number's part of an answer; a refused one costs nothing."""
+    inner = {
+        "number": number,
+        "sendingid": sendingid,
+        "sendingstatus": code,
+        "sendingstatustext": SENDING[code],
+        "price": PRICE if code == 10 else 0,
+    }
+    return {"packet": inner}
+
+
+def sending(code: int, packets: Sequence[object] = ()) -> Answer:
+    """The answer to a send."""
+    inner = {
+        "globalstatus": code,
+        "globalstatustext": GLOBAL[code],
+        "datapacket": list(packets),
+    }
+    return as_json({"sending_respon": [inner]}, HTML)
+
+
+def balance(code: int, **more: object) -> Answer:
+    """The answer to a balance."""
+    inner = {"globalstatus": code, "globalstatustext": GLOBAL[code], **more}
+    return as_json({"balance_respon": [inner]}, HTML)
+
+
+def status(message: Message, stale: bool) -> dict[str, object]:
+    """One message's part of a callback; deliverystatus is a string, sendingid a number."""
+    sendingid = int(message.vendor_id or 0)
+    if message.state == "pending" or stale:
+        code = "2"
+    else:
+        code = "3" if message.state == "delivered" else "4"
+    text = DELIVERY[code]
+    if code == "3" and sendingid % 5 == 0:
+        code, text = BACKUP
+    return {
+        "sendingid": sendingid,
+        "number": message.number,
+        "deliverystatus": code,
+        "deliverystatustext": text,
+    }

@@ -1,0 +1,183 @@
+"""The contract is a valid OpenAPI document, its examples are true, and what is served is it."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+
+from local.openapi import SERVED, SOURCE, served
+from sms_gateway.status import Status
+from sms_gateway.vendors import VENDORS
+from sms_gateway.vendors.base import Capabilities
+
+DOCUMENT: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+UNREAL = {"+8801000000001", "+911000000001", "+628000000001", "+447700900001"}
+
+
+def nodes(node: Any, path: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object of the document with its JSON pointer; examples are values, not objects."""
+    if isinstance(node, dict):
+        yield path, node
+        for key, value in node.items():
+            if key not in ("example", "examples"):
+                yield from nodes(value, f"{path}/{key.replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from nodes(value, f"{path}/{index}")
+
+
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    """What a node refers to, or itself. Raises KeyError for a reference that leads nowhere."""
+    if "$ref" not in node:
+        return node
+    target: Any = DOCUMENT
+    for key in node["$ref"].removeprefix("#/").split("/"):
+        target = target[key]
+    return resolved(target)
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            if method in ("get", "post", "delete"):
+                yield f"{method.upper()} {path}", operation
+
+
+def examples() -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every example with its schema: of bodies, of parameters and of schemas themselves."""
+    for path, node in nodes(DOCUMENT):
+        if "schema" in node:
+            if "example" in node:
+                yield f"{path}/example", node["schema"], node["example"]
+            for name, each in node.get("examples", {}).items():
+                yield f"{path}/examples/{name}", node["schema"], each["value"]
+        elif isinstance(node.get("examples"), list):
+            for index, value in enumerate(node["examples"]):
+                yield f"{path}/examples/{index}", node, value
+
+
+def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        {**schema, "components": DOCUMENT["components"]}, validate_formats=True
+    )
+
+
+def test_what_is_served_is_the_contract() -> None:
+    text = SERVED.read_text(encoding="utf-8")
+    assert json.loads(text) == DOCUMENT, "run python -m local.openapi"
+    assert text == served()
+
+
+def test_the_document_is_openapi_3_1() -> None:
+    OPENAPI_31_VALIDATOR.validate(DOCUMENT)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_schema_is_a_schema(name: str) -> None:
+    jsonschema_rs.meta.validate(SCHEMAS[name])
+    validator(SCHEMAS[name])
+
+
+def test_every_reference_leads_somewhere_and_every_component_is_referred_to() -> None:
+    references = {node["$ref"] for _, node in nodes(DOCUMENT) if "$ref" in node}
+    for reference in references:
+        assert resolved({"$ref": reference})
+    components = {
+        f"#/components/{kind}/{name}"
+        for kind, named in DOCUMENT["components"].items()
+        if kind != "securitySchemes"
+        for name in named
+    }
+    assert components == references
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"), [pytest.param(schema, value, id=at) for at, schema, value in examples()]
+)
+def test_every_example_is_what_its_schema_says(schema: dict[str, Any], value: Any) -> None:
+    validator(schema).validate(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [pytest.param(name, operation, id=name) for name, operation in operations()],
+)
+def test_every_operation_lists_the_answers_that_it_can_give(
+    name: str, operation: dict[str, Any]
+) -> None:
+    answers = set(operation["responses"])
+    assert {"429", "503"} <= answers
+    secured = operation.get("security", DOCUMENT["security"]) != []
+    assert ({"401", "403"} <= answers) is secured
+    path = name.split(" ")[1]
+    assert ("{" in path) <= ("404" in answers)
+    if secured:
+        assert re.search(r"Scope `[a-z]+:[a-z]+`", operation["description"])
+    for status, answer in operation["responses"].items():
+        kinds = set(resolved(answer)["content"])
+        problem = {"application/problem+json"}
+        assert kinds == ({"application/json"} if status < "300" else problem)
+
+
+def test_every_path_parameter_is_described() -> None:
+    for path, item in DOCUMENT["paths"].items():
+        shared = item.get("parameters", [])
+        for method, operation in item.items():
+            if method != "parameters":
+                described = [resolved(each) for each in shared + operation.get("parameters", [])]
+                names = {each["name"] for each in described if each["in"] == "path"}
+                assert names == set(re.findall(r"{(\w+)}", path))
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation["operationId"] for _, operation in operations()]
+    assert len(set(names)) == len(names)
+
+
+def test_a_send_takes_no_field_that_is_not_described() -> None:
+    send = validator(SCHEMAS["Send"])
+    message = {"to": "+8801000000001", "text": "Hi"}
+    for body in (message, message | {"to": [message["to"]]}, {"messages": [message]}):
+        assert send.is_valid(body)
+        assert not send.is_valid(body | {"status_url": "https://example.com"})
+    assert not send.is_valid({"messages": [message | {"colour": "red"}]})
+    assert not send.is_valid({"messages": [message], "to": message["to"]})
+
+
+def test_an_optional_field_may_be_null_and_a_needed_one_not() -> None:
+    send = validator(SCHEMAS["Send"])
+    message = {"to": "+8801000000001", "text": "Hi"}
+    options = set(SCHEMAS["SendOne"]["properties"]) - set(message)
+    nothing = dict.fromkeys(options)
+    assert send.is_valid(message | nothing)
+    assert send.is_valid({"messages": [message | nothing], **nothing})
+    assert not send.is_valid(message | {"to": None})
+    assert not send.is_valid(message | {"text": None})
+
+
+def test_a_message_of_many_can_override_every_shared_field() -> None:
+    one, same, different, item = (
+        set(SCHEMAS[name]["properties"])
+        for name in ("SendOne", "SendSame", "SendDifferent", "SendItem")
+    )
+    assert one == same == item
+    assert different == item - {"to", "text"} | {"messages"}
+
+
+def test_the_vocabulary_is_the_code_s() -> None:
+    assert SCHEMAS["Status"]["enum"] == list(Status)
+    assert SCHEMAS["Vendor"]["enum"] == list(VENDORS)
+    assert SCHEMAS["Capabilities"]["required"] == [field.name for field in fields(Capabilities)]
+    assert list(SCHEMAS["Capabilities"]["properties"]) == SCHEMAS["Capabilities"]["required"]
+
+
+def test_no_example_shows_a_number_that_someone_could_have() -> None:
+    text = json.dumps(DOCUMENT).replace(" ", "")
+    assert set(re.findall(r"\+\d{7,}", text)) <= UNREAL
