@@ -16,18 +16,20 @@ def router() -> APIGatewayRestResolver:
     """A router whose errors are problem documents."""
     app = APIGatewayRestResolver(serializer=_serialize)
 
-    @app.exception_handler(GatewayError)
-    def _problem(error: GatewayError) -> Response[str]:
-        if error.http_status >= 500:
-            log.error("refused", extra={"problem": error.slug, "detail": error.detail})
-        return answer(error.document(), error.http_status, PROBLEM, error.headers)
-
-    @app.exception_handler(Exception)
-    def _unforeseen(error: Exception) -> Response[str]:
-        log.exception("unforeseen")
-        return _problem(GatewayError("Something went wrong on our side; it is in the logs."))
-
+    app.exception_handler(GatewayError)(_problem)
+    app.exception_handler(Exception)(_unforeseen)
     return app
+
+
+def _problem(error: GatewayError) -> Response[str]:
+    if error.http_status >= 500:
+        log.error("refused", extra={"problem": error.slug, "detail": error.detail})
+    return answer(error.document(), error.http_status, PROBLEM, error.headers)
+
+
+def _unforeseen(_error: Exception) -> Response[str]:
+    log.exception("unforeseen")
+    return _problem(GatewayError("Something went wrong on our side; it is in the logs."))
 
 
 def answer(

@@ -19,6 +19,8 @@ def cancel(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
     if key is None or found is None or found[0].tenant != tenant:
         raise NotFound("There is no such message.")
     _, message, sub = found
+    if status_of(message, sub) is Status.CANCELLED:
+        return message_view(*found)
     seconds = int(now.timestamp())
     entry = Entry(int(now.timestamp() * 1000), Status.CANCELLED, "api")
     change = Change(key).put("status", Status.CANCELLED).note(entry)
@@ -31,7 +33,7 @@ def cancel(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
     if not done:
         raise Conflict(
             f"The message can't be cancelled any more: it is {status_of(message, sub)}.",
-            slug="already-left",
+            slug="not-cancellable",
         )
     now_found = table.find(key)
     if now_found is None:

@@ -278,10 +278,13 @@ def _heard(
         sub, message = found
         if report.alarm or report.unknown_word:
             receipts.no_news(report, adapter.name, "poll", message.id)
+        raw = redact(reply.body) if report.once or report.unknown_word else None
         if report.status is None:
-            _known_after_all(run, sub, report)
+            if raw:
+                receipts.keep(message.key, raw)
+            if report.taken:
+                _taken_after_all(run, sub, report)
             continue
-        raw = redact(reply.body) if report.once else None
         by_attempt[sub.attempt].append(Word(message.key, report.status, report, raw))
         ids.add(message.id)
     for attempt, words in by_attempt.items():
@@ -289,9 +292,9 @@ def _heard(
     return ids
 
 
-def _known_after_all(run: Tick, sub: Submission, report: Report) -> None:
+def _taken_after_all(run: Tick, sub: Submission, report: Report) -> None:
     """A vendor that knows our reference did take a submission whose answer was lost."""
-    if sub.status is not Status.SUBMITTING or report.message_id is None or report.unknown_word:
+    if sub.status is not Status.SUBMITTING:
         return
     entry = Entry(
         run.ms, Status.SUBMITTED, "poll", sub.vendor, sub.attempt, report.code, report.text

@@ -23,7 +23,7 @@ MAX_SEGMENTS = 10
 VALIDITY = {"otp": 600, "transactional": 172_800, "promotional": 172_800}  # seconds
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Sender = Annotated[str, msgspec.Meta(min_length=1, max_length=16, pattern=r"^[ -~]+$")]
+Sender = Annotated[str, msgspec.Meta(min_length=1, max_length=16, pattern=r"^[ -~]+\Z")]
 Pairs = Annotated[
     dict[
         Annotated[str, msgspec.Meta(min_length=1, max_length=40)],
@@ -42,12 +42,12 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     category: Category | None = None
     vendor: str | None = None
     send_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    validity: Annotated[int, msgspec.Meta(ge=60, le=259_200)] | None = None
+    validity: Annotated[float, msgspec.Meta(ge=60, le=259_200, multiple_of=1)] | None = None
     flash: bool | None = None
     encoding: Literal["auto", "gsm7", "unicode"] | None = None
-    max_segments: Annotated[int, msgspec.Meta(ge=1, le=30)] | None = None
+    max_segments: Annotated[float, msgspec.Meta(ge=1, le=30, multiple_of=1)] | None = None
     filter_dnd: bool | None = None
-    template_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}$")] | None = None
+    template_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}\Z")] | None = None
     reference: Short | None = None
     metadata: Pairs | None = None
     on_unknown: Literal["hold", "resend"] | None = None
@@ -63,9 +63,9 @@ class OneMessage(Options):
 class SendBody(Options):
     """The body of POST /messages in any of its three forms."""
 
-    to: Recipient | list[Recipient] | None = None
-    text: Text | None = None
-    messages: list[msgspec.Raw] | None = None
+    to: Recipient | list[Recipient] | msgspec.UnsetType = msgspec.UNSET
+    text: Text | msgspec.UnsetType = msgspec.UNSET
+    messages: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
 OPTIONS = tuple(Options.__struct_fields__)
@@ -110,11 +110,11 @@ def read_body(body: bytes) -> list[Draft]:
             f"A body may have {LARGEST_BODY} bytes, this one has {len(body)}: send it in parts."
         )
     sent = _decode(body, SendBody, "")
-    if sent.messages is not None:
-        return _many(sent)
-    if sent.to is None:
+    if sent.messages is not msgspec.UNSET:
+        return _many(sent, sent.messages)
+    if sent.to is msgspec.UNSET:
         raise Invalid('Give "to" with "text", or "messages".', pointer="/to")
-    if sent.text is None:
+    if sent.text is msgspec.UNSET:
         raise Invalid('"text" is missing.', pointer="/text")
     if isinstance(sent.to, str):
         return [Draft(0, "", "/to", sent.to, sent.text, sent)]
@@ -124,12 +124,11 @@ def read_body(body: bytes) -> list[Draft]:
     ]
 
 
-def _many(sent: SendBody) -> list[Draft]:
-    if sent.to is not None or sent.text is not None:
+def _many(sent: SendBody, every: Sequence[msgspec.Raw]) -> list[Draft]:
+    if sent.to is not msgspec.UNSET or sent.text is not msgspec.UNSET:
         raise Invalid(
             'With "messages", "to" and "text" belong into each of them.', pointer="/messages"
         )
-    every = sent.messages or []
     _count(len(every), "/messages")
     drafts = []
     for index, raw in enumerate(every):
@@ -187,7 +186,7 @@ def plan(
             if shape not in shapes:
                 shapes[shape] = _shape(draft)
             encoding, count = shapes[shape]
-            most = options.max_segments or MAX_SEGMENTS
+            most = int(options.max_segments or MAX_SEGMENTS)
             if count > most:
                 raise Invalid(
                     f"The text takes {count} segments and may take {most}: shorten it, or raise "
@@ -305,11 +304,11 @@ def _accept(
         raise Invalid(
             refusal.detail,
             slug=refusal.slug,
-            pointer=f"{draft.place}/{refusal.field}",
+            pointer=draft.to_place if refusal.field == "to" else f"{draft.place}/{refusal.field}",
             vendor=adapter.name,
         ) from None
     others = [] if at_vendor else [v for v in vendors[1:] if _carries(accounts, v, outgoing)]
-    validity = options.validity or VALIDITY[category]
+    validity = int(options.validity or VALIDITY[category])
     return Accepted(draft.index, content, (vendors[0], *others), adapter, validity)
 
 

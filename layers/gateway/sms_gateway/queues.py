@@ -55,8 +55,9 @@ def _client() -> "SQSClient":
 def enqueue(
     vendor: str, submissions: Sequence[tuple[Key, int]], tenant: str, delay: int = 0
 ) -> None:
-    """Hands submissions (key and count of messages) to a vendor's dispatchers, after `delay` seconds (at most 900). The tenant
-    is the fair-queue group. Never raises: what is not handed over now, the clock hands over."""
+    """Hands submissions (key and count of messages) to a vendor's dispatchers after `delay`
+    seconds (at most 900). The tenant is the fair-queue group. Never raises: what is not handed
+    over now, the clock hands over."""
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),

@@ -36,7 +36,7 @@ def apply(
     done = table.apply_all(changes)
     for word, changed in zip(words, done, strict=True):
         if not changed and word.raw:
-            _keep(word)
+            keep(word.key, word.raw)
     return done
 
 
@@ -53,9 +53,9 @@ def _change(word: Word, vendor: str, attempt: int, source: Source, now: datetime
     return change.when_open(or_unknown=True)
 
 
-def _keep(word: Word) -> None:
-    """An answer that can be read only once is kept even when it changes nothing."""
-    Change(word.key).put("raw", word.raw or "").apply()
+def keep(key: Key, raw: str) -> None:
+    """Keeps an answer that can't be read again, or that nobody understands, on its message."""
+    Change(key).put("raw", raw).apply()
 
 
 def no_news(report: Report, vendor: str, source: Source, message: str) -> None:

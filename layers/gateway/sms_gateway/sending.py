@@ -40,6 +40,6 @@ def _nobody(rejected: Sequence[Rejected]) -> GatewayError:
     kind = Unavailable if all(one.problem.http_status == 503 for one in rejected) else Invalid
     return kind(
         "None of the recipients can be sent to; each one's problem stands in `rejected`.",
-        slug="no-recipient",
+        slug="all-rejected",
         rejected=[rejected_view(one.index, one.to, one.problem) for one in rejected],
     )

@@ -127,7 +127,8 @@ class Report:
     message by `message_id`; a callback by whatever the vendor gave: `message_id` (our reference),
     `vendor_id` or `number` (digits as the vendor wrote them). `once` marks an answer that can't be
     read a second time; `alarm` an account fault that an operator must see; `unknown_word` a word
-    that no document of the vendor lists."""
+    that no document of the vendor lists; `taken` that the vendor has the message under our
+    reference, so that a submission whose answer was lost did arrive."""
 
     status: Status | None
     message_id: str | None = None
@@ -139,6 +140,7 @@ class Report:
     once: bool = False
     alarm: bool = False
     unknown_word: bool = False
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,8 @@ class Adapter(ABC):
     Times are seconds. `concurrency` bounds the calls at once over all workers, `rate` the messages
     a second over all workers (None: no bound), `poll_after` is the wait before receipts are first
     asked for; `schedule_at_vendor` leaves a send_at to the vendor where it can keep one. Raises
-    ValueError from `__post_init__` for settings that can't work.
+    ValueError from `__post_init__` for settings that can't work. Subclasses call
+    `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not work in Python 3.13.
     """
 
     name: ClassVar[str]

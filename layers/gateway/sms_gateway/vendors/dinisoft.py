@@ -112,6 +112,13 @@ class Dinisoft(Adapter):
             if not getattr(self, name):
                 raise ValueError(f"{name} must not be empty")
 
+    @property
+    def account_callbacks(self) -> bool:
+        return self.status_push
+
+    def calls(self, messages: int) -> int:
+        return messages
+
     def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
         """One call each: the document shows one number, and a receipt needs an id of its own."""
         return [Call(self._send(message), (message,)) for message in messages]

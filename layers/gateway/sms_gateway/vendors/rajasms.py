@@ -129,6 +129,8 @@ class RajaSms(Adapter):
     def check(self, message: Outgoing) -> None:
         """Raises Refusal also for a sender, which the product decides, and for a long text."""
         Adapter.check(self, message)
+        if not message.to.startswith("+62"):
+            raise Refusal("bad-number", "to", f"{self.title} reaches Indonesian numbers only.")
         if message.sender:
             detail = f"{self.title} has no way to express from: the product decides the sender."
             raise Refusal("unsupported-field", "from", detail)

@@ -248,6 +248,7 @@ class Server2sms(Adapter):
                     ),
                     message_id=reference,
                     at=_moment(word(row.get("notificationdate")), ZURICH),
+                    taken=True,
                 )
         outcome = _answered(answer)
         if found or outcome.code in (None, OK):
