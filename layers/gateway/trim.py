@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 SERVICES = {"dynamodb", "sqs", "secretsmanager", "ssm", "sts"}
-WHOLE_FOLDERS = ("boto3/examples", "boto3/docs", "botocore/docs", "bin")
+WHOLE_FOLDERS = ("boto3/examples", "bin")
 
 
 def trim(root: Path) -> None:

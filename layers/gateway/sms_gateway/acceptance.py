@@ -68,8 +68,8 @@ def _pack(accepted: Sequence[Accepted]) -> list[list[Accepted]]:
     vendor itself needs to be alike."""
     alike: dict[Any, list[Accepted]] = defaultdict(list)
     for one in accepted:
-        held = None if one.content.at_vendor else one.content.send_at
-        alike[(one.vendors, held, one.validity, one.content.on_unknown)].append(one)
+        content = one.content
+        alike[(one.vendors, content.send_at, one.validity, content.on_unknown)].append(one)
     groups = []
     for members in alike.values():
         adapter: Adapter = members[0].adapter

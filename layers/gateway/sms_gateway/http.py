@@ -24,6 +24,7 @@ from sms_gateway.vendors.base import Reply, Request
 CONNECT_TIMEOUT = 3.0  # seconds
 LONGEST_IDLE = 4.0  # seconds that a kept connection may rest between two calls
 LONGEST_REPLY = 2 * 1024 * 1024  # bytes; a thousand RajaSMS packets are about 150 kB
+PART = 64 * 1024  # bytes
 
 
 class VendorUnreachable(Exception):
@@ -58,8 +59,8 @@ def _rested_pool() -> urllib3.PoolManager:
 
 
 def send(request: Request, timeout: float) -> Reply:
-    """One request, once: no retry, no redirect. `timeout` is seconds for the answer's first byte
-    and between its parts. Raises VendorUnreachable or VendorSilent; the request's address and body
+    """One request, once: no retry, no redirect. `timeout` is seconds for the answer's first byte,
+    and again for all of it. Raises VendorUnreachable or VendorSilent; the request's address and body
     are never in the message, since they carry credentials."""
     try:
         answer = _rested_pool().request(
@@ -86,11 +87,20 @@ def send(request: Request, timeout: float) -> Reply:
     except HTTPError as error:
         raise VendorSilent(type(error).__name__) from None
     try:
-        body = answer.read(LONGEST_REPLY, decode_content=True)
-        if answer.read(1):
-            raise VendorSilent("the answer is too long")
+        body = _whole(answer, time.monotonic() + timeout)
     except HTTPError as error:
         raise VendorSilent(type(error).__name__) from None
     finally:
         answer.release_conn()
     return Reply(answer.status, body)
+
+
+def _whole(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
+    """The whole body, within LONGEST_REPLY and by `until` on the monotonic clock."""
+    body = bytearray()
+    while part := answer.read1(PART, decode_content=True):
+        body += part
+        if len(body) > LONGEST_REPLY or time.monotonic() > until:
+            answer.close()  # the rest must not be taken for the answer to the next request
+            raise VendorSilent("the answer is too long, or too slow")
+    return bytes(body)

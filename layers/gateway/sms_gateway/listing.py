@@ -1,6 +1,7 @@
 """A tenant's messages, newest first: day by day, batch by batch, without a scan."""
 
 import base64
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,14 +11,13 @@ import msgspec
 
 from sms_gateway import table
 from sms_gateway.problems import Invalid
-from sms_gateway.records import Batch, Message, Submission, created_at
+from sms_gateway.records import Batch, Message, Submission, created_at, is_ulid
 from sms_gateway.status import Status
 from sms_gateway.vendors import VENDORS
 from sms_gateway.views import message_view, status_of
 
 MOST_DAYS = 31  # partitions looked into for one page
 MOST_BATCHES = 50  # batches looked into for one page
-RETENTION_DAYS = 90
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -36,8 +36,11 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         """Raises Invalid for anything that `write` did not make."""
         try:
             padded = written + "=" * (-len(written) % 4)
-            return msgspec.json.decode(base64.urlsafe_b64decode(padded.encode("ascii")), type=cls)
-        except ValueError:
+            read = msgspec.json.decode(base64.urlsafe_b64decode(padded.encode("ascii")), type=cls)
+            if read.batch and not is_ulid(read.batch):
+                raise ValueError("no batch")
+            return read
+        except (ValueError, RecursionError):
             raise Invalid(
                 "The cursor is not one that this list gave: begin again without it.",
                 slug="bad-cursor",
@@ -46,7 +49,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for; None is "any". Times are aware."""
+    """What is asked for; None is "any". Times are UTC."""
 
     limit: int = 25
     status: Status | None = None
@@ -122,7 +125,10 @@ def _time(written: str) -> datetime:
     when = datetime.fromisoformat(written.replace(" ", "+"))
     if when.tzinfo is None:
         raise ValueError("it needs an offset or Z")
-    return when
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it is beyond the calendar") from None
 
 
 def page(tenant: str, query: Query, cursor: Cursor | None, now: datetime) -> dict[str, Any]:
@@ -161,8 +167,6 @@ def _without_timeline(view: dict[str, Any]) -> dict[str, Any]:
 def _batch_pages(
     tenant: str, batch: str, cursor: Cursor | None
 ) -> Iterator[tuple[Cursor, Found | None]]:
-    if len(batch) != 26 or not batch.isalnum():
-        return
     after = cursor.position if cursor and cursor.batch == batch else -1
     yield from _in_batch(tenant, datetime.now(UTC).date(), batch, after)
 
@@ -182,10 +186,10 @@ def _in_batch(
 def _day_pages(
     tenant: str, query: Query, cursor: Cursor | None, now: datetime
 ) -> Iterator[tuple[Cursor, Found | None]]:
-    newest = min(query.created_to or now, now).astimezone(UTC).date()
-    oldest = now.date() - timedelta(days=RETENTION_DAYS)
+    newest = min(query.created_to or now, now).date()
+    oldest = now.date() - timedelta(days=int(os.environ["RETENTION_DAYS"]))
     if query.created_from:
-        oldest = max(oldest, query.created_from.astimezone(UTC).date())
+        oldest = max(oldest, query.created_from.date())
     day = min(cursor.day, newest) if cursor else newest
     before: str | None = None
     if cursor and cursor.batch:

@@ -74,7 +74,7 @@ def enqueue(
             answer = _client().send_message_batch(QueueUrl=url, Entries=page)
             failed = len(answer.get("Failed", []))
         except (ClientError, BotoCoreError) as error:
-            log.error("not enqueued", extra={"vendor": vendor, "error": type(error).__name__})
+            log.error("not enqueued", extra={"vendor": vendor, "error": str(error)})
             failed = len(page)
         if failed:
             count("NotEnqueued", failed, vendor=vendor)

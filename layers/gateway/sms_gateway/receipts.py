@@ -11,6 +11,7 @@ from datetime import datetime
 from sms_gateway import table
 from sms_gateway.observe import count, log
 from sms_gateway.records import Entry, Key, Message, Source, Submission, split_id
+from sms_gateway.redaction import redact
 from sms_gateway.status import Status
 from sms_gateway.table import Change
 from sms_gateway.vendors.base import Adapter, Report
@@ -88,6 +89,8 @@ def from_callback(
         message, sub = found
         if report.status is None or report.alarm:
             no_news(report, adapter.name, "callback", message.id)
+        if report.unknown_word:
+            keep(message.key, redact(f"{report.code or ''} {report.text or ''}".encode()))
         if report.status is None:
             continue
         if message.status is None and sub.status in SETTLED:
@@ -109,10 +112,21 @@ def _meant(vendor: str, subject: Key | None, report: Report) -> tuple[Message, S
     if found is None:
         return None
     _, message, sub = found
-    elsewhere = subject is not None and subject.batch != message.key.batch
-    if elsewhere or vendor not in sub.vendors:
+    if vendor not in sub.vendors or (subject is not None and not _named(subject, message, sub)):
         return None
     return message, sub
+
+
+def _named(subject: Key, message: Message, sub: Submission) -> bool:
+    """Whether the submission that a token names carries the message, or did in an attempt before
+    the message got a submission of its own."""
+    if subject == sub.key:
+        return True
+    if subject.batch != message.key.batch or not sub.own_item:
+        return False
+    earlier = table.submission(subject)
+    offset = message.key.position - subject.position
+    return earlier is not None and 0 <= offset < earlier.count
 
 
 def _in_submission(subject: Key, report: Report) -> Key | None:

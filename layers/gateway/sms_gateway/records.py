@@ -178,7 +178,7 @@ def message_id(batch: str, position: int) -> str:
 def split_id(identifier: str) -> Key | None:
     """The key of a message's item, or None when the id can't be one."""
     batch, position = identifier[:26], identifier[26:]
-    if len(batch) == 26 and len(position) == 3 and position.isascii() and position.isdigit():
+    if is_ulid(batch) and len(position) == 3 and position.isascii() and position.isdigit():
         return Key(batch, f"M#{position}")
     return None
 
@@ -189,6 +189,11 @@ def created_at(batch: str) -> datetime:
 
 
 _CROCKFORD = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
+
+
+def is_ulid(written: str) -> bool:
+    """Whether a text can be a batch's id."""
+    return len(written) == 26 and all(letter in _CROCKFORD for letter in written)
 
 
 def ulid_ms(batch: str) -> int:

@@ -18,7 +18,16 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.problems import Unavailable
-from sms_gateway.records import Batch, Content, Entry, Key, Message, Result, Submission
+from sms_gateway.records import (
+    Batch,
+    Content,
+    Entry,
+    Key,
+    Message,
+    Result,
+    Submission,
+    is_ulid,
+)
 from sms_gateway.status import Status
 
 if TYPE_CHECKING:
@@ -229,14 +238,18 @@ def _put_page(page: Sequence[Item]) -> None:
 
 
 def put_new(item: Item) -> bool:
-    """Writes an item that must not be there yet; False when it is."""
+    """Writes an item that must not be there yet; False when another one is."""
     try:
         with _answering():
             client().put_item(
-                TableName=name(), Item=item, ConditionExpression="attribute_not_exists(pk)"
+                TableName=name(),
+                Item=item,
+                ConditionExpression="attribute_not_exists(pk)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-    except ClientError:
-        return False
+    except ClientError as error:
+        # botocore asks again when an answer got lost: what stands there may be this very item.
+        return error.response.get("Item") == item
     return True
 
 
@@ -248,6 +261,21 @@ def get(key: Key) -> Item | None:
     with _answering():
         found = client().get_item(TableName=name(), Key=_key(key), ConsistentRead=True)
     return found.get("Item")
+
+
+def _get_all(keys: Sequence[Item]) -> list[Item]:
+    """The items that are there, consistently, asked for until DynamoDB has looked at every key."""
+    found: list[Item] = []
+    left: Any = {name(): {"Keys": keys, "ConsistentRead": True}}
+    for attempt in range(6):
+        with _answering():
+            answer = client().batch_get_item(RequestItems=left)
+        found += answer["Responses"].get(name(), [])
+        left = answer.get("UnprocessedKeys")
+        if not left:
+            return found
+        time.sleep(0.05 * 2**attempt)
+    raise Unavailable("The table takes no more reads now; try again.")
 
 
 def submission(key: Key) -> Submission | None:
@@ -264,11 +292,7 @@ def batch(identifier: str) -> Batch | None:
 
 def find(key: Key) -> tuple[Batch, Message, Submission] | None:
     """A message with its batch and the submission that it stands in: two reads."""
-    with _answering():
-        keys = [_key(key), _key(Key(key.batch, "B"))]
-        found = client().batch_get_item(
-            RequestItems={name(): {"Keys": keys, "ConsistentRead": True}}
-        )["Responses"][name()]
+    found = _get_all([_key(key), _key(Key(key.batch, "B"))])
     items = {item["sk"]["S"]: item for item in found}
     item = items.get(key.sort)
     head = items.get("B", item)
@@ -320,6 +344,8 @@ def members(sub: Submission) -> tuple[Batch, list[Message]]:
 
 def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]]] | None:
     """Everything of a batch, in the order of its positions."""
+    if not is_ulid(identifier):
+        return None  # other kinds of items have partitions too
     items = list(_query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True))
     heads = [item for item in items if "tenant" in item]
     if not heads:
@@ -580,12 +606,7 @@ def kept(names: Sequence[str]) -> dict[str, tuple[int, Any]]:
     """Values by name, each with the epoch second at which it was kept."""
     if not names:
         return {}
-    with _answering():
-        found = client().batch_get_item(
-            RequestItems={
-                name(): {"Keys": [{"pk": {"S": one}, "sk": {"S": "KEPT"}} for one in names]}
-            }
-        )["Responses"][name()]
+    found = _get_all([{"pk": {"S": one}, "sk": {"S": "KEPT"}} for one in names])
     return {
         item["pk"]["S"]: (int(item["at"]["N"]), msgspec.json.decode(item["data"]["S"]))
         for item in found

@@ -1,0 +1,53 @@
+# make run | test | check; each sets up .venv from pinned, hashed requirements first.
+
+PYTHON := $(shell for p in python3.13 "$$(pyenv prefix 3.13 2>/dev/null)/bin/python" python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo "$$p" && break; done)
+VENV = .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+export PYTHONPATH := layers/gateway:.
+export SAM_CLI_TELEMETRY = 0
+export AWS_DEFAULT_REGION ?= us-east-1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test check format lock openapi matrix clean
+
+run: $(READY)
+	@exec $(BIN)/python -m local
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sam validate --lint
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+openapi: $(READY)
+	$(BIN)/python -m local.openapi
+
+matrix: $(READY)
+	$(BIN)/python -m local.matrix
+
+lock: $(READY)
+	for set in layers/gateway/requirements requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 \
+			--generate-hashes --no-emit-index-url --no-annotate --no-header \
+			$$set.in -o $$set.txt; \
+	done
+
+clean:
+	rm -rf $(VENV) .aws-sam .local
+
+$(READY): requirements-dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.13 is needed: install it as python3.13, or with pyenv (pyenv install 3.13)" >&2; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON); the first time this takes about two minutes"
+	@test -d $(VENV) || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+		&& touch $(READY)

@@ -1,0 +1,70 @@
+"""Writes the matrix of docs/vendors.md from the adapters' declarations: `python -m local.matrix`."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "vendors.md"
+BEGIN = "<!-- matrix: written by python -m local.matrix -->"
+END = "<!-- end of matrix -->"
+
+sys.path.insert(0, str(ROOT / "layers" / "gateway"))
+
+from sms_gateway.vendors import VENDORS, adapter_class  # noqa: E402
+from sms_gateway.vendors.base import Adapter, Capabilities  # noqa: E402
+
+CAPABILITIES: Mapping[str, str] = {
+    "bulk": "one text to many numbers in one call",
+    "personalised": "different texts in one call",
+    "flash": "can express `flash`",
+    "schedule": "the vendor itself can hold a message until `send_at`",
+    "unicode": "carries texts outside the GSM alphabet",
+    "filter_dnd": "can express `filter_dnd`",
+    "template_id": "can express `template_id`",
+    "receipts_poll": "can be asked for receipts",
+    "receipts_callback": "reports receipts by itself",
+    "own_reference": "carries our message id, so that an unanswered send can be settled",
+}
+DEFAULTS: Mapping[str, str] = {
+    "submission_size": "most messages in one submission",
+    "concurrency": "calls at once, over all workers",
+    "timeout": "seconds to wait for an answer",
+    "poll_after": "seconds until receipts are first asked for",
+}
+
+
+def matrix() -> str:
+    """The table: a row for each capability and default, a column for each vendor."""
+    vendors = [adapter_class(name) for name in VENDORS]
+    rows = [
+        ["", *(vendor.title for vendor in vendors), "meaning"],
+        ["---"] * (len(vendors) + 2),
+    ]
+    for name in (field.name for field in fields(Capabilities)):
+        told = ("yes" if getattr(vendor.capabilities, name) else "no" for vendor in vendors)
+        rows.append([f"`{name}`", *told, CAPABILITIES[name]])
+    for name, meaning in DEFAULTS.items():
+        rows.append([f"`{name}`", *(_default(vendor, name) for vendor in vendors), meaning])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _default(vendor: type[Adapter], name: str) -> str:
+    default = next(field.default for field in fields(vendor) if field.name == name)
+    if default is MISSING:
+        raise ValueError(f"{vendor.name}: {name} has no default")
+    return f"{default:g}"
+
+
+def written(page: str) -> str:
+    """The page with the matrix between its two marks. Raises ValueError for a page without."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page must hold {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{matrix()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
