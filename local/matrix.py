@@ -1,19 +1,16 @@
-"""Writes the matrix of docs/vendors.md from the adapters' declarations: `python -m local.matrix`."""
+"""Writes the matrix of docs/vendors.md from what adapters declare: `python -m local.matrix`."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
+
+from sms_gateway.vendors import VENDORS, adapter_class
+from sms_gateway.vendors.base import Adapter, Capabilities
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "vendors.md"
 BEGIN = "<!-- matrix: written by python -m local.matrix -->"
 END = "<!-- end of matrix -->"
-
-sys.path.insert(0, str(ROOT / "layers" / "gateway"))
-
-from sms_gateway.vendors import VENDORS, adapter_class  # noqa: E402
-from sms_gateway.vendors.base import Adapter, Capabilities  # noqa: E402
 
 CAPABILITIES: Mapping[str, str] = {
     "bulk": "one text to many numbers in one call",

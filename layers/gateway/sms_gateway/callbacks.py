@@ -1,6 +1,7 @@
 """Vendors' calls to us: only with a token of ours, and answered 200 whatever they say."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -8,7 +9,8 @@ from sms_gateway.api_event import raw_body
 from sms_gateway.clock import now
 from sms_gateway.observe import count, log
 from sms_gateway.problems import GatewayError, NotFound
-from sms_gateway.receipts import from_callback
+from sms_gateway.receipts import from_callback, keep_strange
+from sms_gateway.redaction import redact
 from sms_gateway.settings import accounts
 from sms_gateway.tokens import subject_of
 from sms_gateway.vendors.base import CallbackRequest
@@ -51,6 +53,9 @@ def _heard(event: dict[str, Any]) -> int:
     reports = adapter.callback(request)
     if not reports:
         count("UnreadableCallback", vendor=vendor)
+        if subject is not None:
+            said = request.body or urlencode(request.query).encode()
+            keep_strange(subject, redact(said))
     from_callback(adapter, subject, reports, now())
     return len(reports)
 

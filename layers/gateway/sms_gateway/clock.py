@@ -32,6 +32,7 @@ MARGIN = 5  # seconds kept for writing what was heard
 LONGEST_WAIT = 3600  # seconds between two looks at one submission
 
 Send = Callable[[Request, float], Reply]
+Asked = tuple[Submission, Sequence[Message], int]  # with the epoch second of its deadline
 
 
 @dataclass(slots=True)
@@ -45,9 +46,7 @@ class Tick:
     send: Send = http.send
     receipt_deadline: int = RECEIPT_DEADLINE
     looked: int = 0
-    asked: dict[str, list[tuple[Submission, list[Message]]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    asked: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
 
     def time_for(self, seconds: float) -> bool:
         """Whether something that takes so long can still be finished."""
@@ -95,55 +94,74 @@ def look_at(run: Tick, keys: Sequence[Key]) -> None:
     run.asked.clear()
     run.looked += sum(run.pool.map(lambda key: _look(run, key), keys))
     for vendor, waiting in run.asked.items():
-        _ask(run, run.adapters[vendor], waiting)
+        try:
+            _ask(run, run.adapters[vendor], waiting)
+        except Exception:
+            log.exception("asking failed", extra={"vendor": vendor})
+            count("AskFailed", vendor=vendor)
 
 
 def _look(run: Tick, key: Key) -> bool:
     try:
         sub = table.submission(key)
-        if sub is not None:
-            _step(run, sub)
-        return sub is not None
+        # The index lags behind: another run may have looked at it since.
+        if sub is None or sub.due is None or sub.due > run.seconds:
+            return False
+        _step(run, sub)
+        return True
     except Exception:
         # One submission that can't be looked at must not keep the others from their time.
         log.exception("look failed", extra={"submission": str(key)})
         count("LookFailed")
+        _put_off(run, key)
         return False
+
+
+def _put_off(run: Tick, key: Key) -> None:
+    """Behind what is due now, or many broken ones would fill every look."""
+    try:
+        Change(key).look_at(run.seconds + GRACE).apply()
+    except Unavailable:
+        log.warning("not put off", extra={"submission": str(key)})
 
 
 def _step(run: Tick, sub: Submission) -> None:
     match sub.status:
-        case Status.SCHEDULED:
-            _hand_out(run, sub, Status.SCHEDULED)
-        case Status.ACCEPTED:
+        case Status.SCHEDULED | Status.ACCEPTED:
             _step_accepted(run, sub)
         case Status.SUBMITTING:
             _step_submitting(run, sub)
         case Status.SUBMITTED:
-            _step_submitted(run, sub)
+            _wait_or_ask(run, sub)
         case _:
             Change(sub.key).look_at(None).apply()
 
 
 def _step_accepted(run: Tick, sub: Submission) -> None:
+    age = run.seconds - sub.changed
     if sub.expires <= run.seconds:
         _end(run, sub, Status.EXPIRED, "its validity passed before it could be sent")
     elif sub.tenant is None and table.batch(sub.key.batch) is None:
-        # The request that wrote it died before the batch was accepted: nobody was promised it.
-        Change(sub.key).look_at(None).when("status", Status.ACCEPTED).apply()
-    elif run.seconds - sub.changed < GRACE:
+        # The request that writes it may still be at work; after GRACE it died before the batch was
+        # accepted, and nobody was promised it.
+        when = sub.changed + GRACE if age < GRACE else None
+        Change(sub.key).look_at(when).when("status", sub.status).apply()
+    elif sub.status is Status.SCHEDULED:
+        _hand_out(run, sub, GRACE)
+    elif age < GRACE:
         _look_again(sub, sub.changed + GRACE)
     else:
+        # In a long queue each hand-over is one more: as long again until the next.
         count("HandedOutAgain", vendor=sub.vendor)
-        _hand_out(run, sub, Status.ACCEPTED)
+        _hand_out(run, sub, min(age, LONGEST_WAIT))
 
 
-def _hand_out(run: Tick, sub: Submission, was: Status) -> None:
-    change = Change(sub.key).look_at(run.seconds + GRACE).when("status", was)
-    if was is Status.SCHEDULED:
+def _hand_out(run: Tick, sub: Submission, pause: int) -> None:
+    change = Change(sub.key).look_at(min(run.seconds + pause, sub.expires))
+    if sub.status is Status.SCHEDULED:
         change.put("status", Status.ACCEPTED).put("changed", run.seconds)
         change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor))
-    if change.apply():
+    if change.when("status", sub.status).apply():
         queues.enqueue(sub.vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
 
 
@@ -157,37 +175,41 @@ def _step_submitting(run: Tick, sub: Submission) -> None:
     _wait_or_ask(run, sub)
 
 
-def _step_submitted(run: Tick, sub: Submission) -> None:
-    fan_out(sub, run.now)
-    _wait_or_ask(run, sub)
-
-
 def _wait_or_ask(run: Tick, sub: Submission) -> None:
     """What was, or may have been, handed to the vendor: close it, ask, or wait on."""
     _, messages = table.members(sub)
-    waiting = [one for one in messages if one.status is None or one.status is Status.SUBMITTED]
+    bare = [one for one in messages if one.status is None]
+    # Whoever recorded a mixed answer may have died before its messages went their own ways.
+    left = fan_out(sub, bare, run.now)
+    waiting = [one for one in bare if one.id not in left]
     if not sub.own_item and not waiting:
         Change(sub.key).look_at(None).apply()
-    elif run.seconds - sub.changed >= run.receipt_deadline:
+    elif run.seconds >= (deadline := _deadline(run, sub, messages)):
         _end(run, sub, Status.UNKNOWN, "no receipt came before the deadline")
-    elif _resend_allowed(sub, waiting):
+    elif _resend_allowed(run, sub, waiting):
         _resend(run, sub)
     elif sub.vendor in run.adapters and run.adapters[sub.vendor].capabilities.receipts_poll:
-        run.asked[sub.vendor].append((sub, waiting))
+        run.asked[sub.vendor].append((sub, waiting, deadline))
     else:
-        _later(run, sub)
+        _wait(run, sub, deadline).apply()
 
 
-def _resend_allowed(sub: Submission, waiting: Sequence[Message]) -> bool:
-    unanswered = sub.status is Status.SUBMITTING
+def _deadline(run: Tick, sub: Submission, messages: Sequence[Message]) -> int:
+    """When nothing is waited for any more, counted from when the vendor itself was to send."""
+    leaves = [sub.changed]
+    for one in messages:
+        if one.content.at_vendor and one.content.send_at:
+            leaves.append(int(one.content.send_at.timestamp()))
+    return max(leaves) + run.receipt_deadline
+
+
+def _resend_allowed(run: Tick, sub: Submission, waiting: Sequence[Message]) -> bool:
+    unanswered = sub.status is Status.SUBMITTING and run.seconds < sub.expires
     return unanswered and all(one.content.on_unknown == "resend" for one in waiting)
 
 
 def _resend(run: Tick, sub: Submission) -> None:
     """At the caller's word only: better twice than not at all."""
-    if sub.expires <= run.seconds:
-        _later(run, sub)
-        return
     change = Change(sub.key).put("status", Status.ACCEPTED).put("changed", run.seconds)
     change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor, sub.attempt, None, "resend"))
     change.drop("unsettled").look_at(run.seconds + GRACE)
@@ -197,15 +219,11 @@ def _resend(run: Tick, sub: Submission) -> None:
         queues.enqueue(sub.vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
 
 
-def _later(run: Tick, sub: Submission) -> None:
-    _wait(run, sub).apply()
-
-
-def _wait(run: Tick, sub: Submission) -> Change:
+def _wait(run: Tick, sub: Submission, deadline: int) -> Change:
     """The next look, further away each time."""
     first = run.adapters[sub.vendor].poll_after if sub.vendor in run.adapters else GRACE
     pause = min(first * 2 ** min(sub.polls, 10), LONGEST_WAIT)
-    when = min(run.seconds + pause, sub.changed + run.receipt_deadline)
+    when = min(run.seconds + pause, deadline)
     change = Change(sub.key).put("polls", sub.polls + 1).look_at(max(when, run.seconds + 1))
     return change.when("status", Status.SUBMITTING, Status.SUBMITTED)
 
@@ -221,13 +239,11 @@ def _end(run: Tick, sub: Submission, status: Status, why: str) -> None:
         count("Ended", sub.count, vendor=sub.vendor, status=status)
 
 
-def _ask(
-    run: Tick, adapter: Adapter, waiting: Sequence[tuple[Submission, Sequence[Message]]]
-) -> None:
+def _ask(run: Tick, adapter: Adapter, waiting: Sequence[Asked]) -> None:
     """Asks a vendor for the receipts of several submissions, and writes what it says."""
     owners: dict[str, tuple[Submission, Message]] = {}
     pending = []
-    for sub, messages in waiting:
+    for sub, messages, _ in waiting:
         for one in messages:
             owners[one.id] = (sub, one)
             offset = one.key.position - sub.key.position
@@ -240,34 +256,40 @@ def _ask(
         if not run.time_for(adapter.timeout + http.CONNECT_TIMEOUT + MARGIN):
             count("PollPutOff", len(asked - answered), vendor=adapter.name)
             return  # whatever was not asked is still due
-        for call, reply in run.pool.map(lambda call: _poll(call, adapter, run.send), some):
-            if reply is not None:
-                answered |= _heard(run, adapter, owners, call, reply)
+        for ids in run.pool.map(lambda call: _poll(run, adapter, owners, call), some):
+            answered |= ids
     changes = []
-    for sub, messages in waiting:
+    for sub, messages, deadline in waiting:
         if any(one.id not in answered for one in messages):
-            changes.append(_wait(run, sub))
+            changes.append(_wait(run, sub, deadline))
         elif not sub.own_item:
             changes.append(Change(sub.key).look_at(None))
     table.apply_all(changes)
 
 
-def _poll(call: PollCall, adapter: Adapter, send: Send) -> tuple[PollCall, Reply | None]:
+Owners = Mapping[str, tuple[Submission, Message]]
+
+
+def _poll(run: Tick, adapter: Adapter, owners: Owners, call: PollCall) -> set[str]:
+    """Asks, and writes at once: an answer may be had only once, and must not wait for others, or
+    fail with them."""
     try:
-        return call, send(call.request, adapter.timeout)
+        reply = run.send(call.request, adapter.timeout)
     except (http.VendorUnreachable, http.VendorSilent) as error:
         log.warning("no receipts", extra={"vendor": adapter.name, "error": str(error)})
         count("PollFailed", vendor=adapter.name)
-        return call, None
+        return set()
+    try:
+        return _heard(run, adapter, owners, call, reply)
+    except Exception:
+        ids = [one.id for one in call.pending]
+        said = redact(reply.body)
+        log.exception("receipts not written", extra={"message_ids": ids[:50], "said": said})
+        count("ReceiptsNotWritten", vendor=adapter.name)
+        return set()
 
 
-def _heard(
-    run: Tick,
-    adapter: Adapter,
-    owners: Mapping[str, tuple[Submission, Message]],
-    call: PollCall,
-    reply: Reply,
-) -> set[str]:
+def _heard(run: Tick, adapter: Adapter, owners: Owners, call: PollCall, reply: Reply) -> set[str]:
     """Writes one answer's reports; the ids of the messages that are now final."""
     by_attempt: dict[int, list[Word]] = defaultdict(list)
     ids: set[str] = set()
@@ -279,11 +301,11 @@ def _heard(
         if report.alarm or report.unknown_word:
             receipts.no_news(report, adapter.name, "poll", message.id)
         raw = redact(reply.body) if report.once or report.unknown_word else None
+        if report.taken and (report.status is None or not sub.own_item):
+            _taken_after_all(run, sub, report)
         if report.status is None:
             if raw:
-                receipts.keep(message.key, raw)
-            if report.taken:
-                _taken_after_all(run, sub, report)
+                receipts.keep_strange(message.key, raw)
             continue
         by_attempt[sub.attempt].append(Word(message.key, report.status, report, raw))
         ids.add(message.id)

@@ -14,6 +14,7 @@ from threading import BoundedSemaphore
 
 from sms_gateway import http, queues, table
 from sms_gateway.observe import count, log
+from sms_gateway.problems import Unavailable
 from sms_gateway.records import Entry, Key, Message, Result, Submission
 from sms_gateway.redaction import redact
 from sms_gateway.status import Status
@@ -27,8 +28,10 @@ LETTERS = {
     Verdict.RETRY: "T",
     Verdict.UNKNOWN: "U",
 }
+FANNED = {"R": Status.REJECTED, "T": Status.ACCEPTED, "U": Status.SUBMITTING}
 FIRST_PAUSE = 5  # seconds before a temporary refusal is tried again; doubles each time
 LONGEST_PAUSE = 300
+LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
 LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
 POINTED = 7 * table.DAY  # seconds that a vendor's id is remembered
 GRACE = 60  # seconds that the queue has before the clock hands a submission over again
@@ -67,10 +70,19 @@ class Desk:
 
     def time_for(self, messages: int) -> bool:
         """Whether a submission could still be finished, at the vendor's slowest."""
-        rounds = -(-self.adapter.calls(messages) // self._share)
-        slowest = rounds * (self.adapter.timeout + http.CONNECT_TIMEOUT)
-        paced = messages / self.adapter.rate if self.adapter.rate else 0
-        return time.time() + slowest + paced < self._until
+        calls = self.adapter.calls(messages)
+        slowest = -(-calls // self._share) * self._slowest_call
+        paced = messages / self.adapter.rate if self.adapter.rate and calls > 1 else 0
+        # One that no turn is long enough for is begun all the same: what is left comes again.
+        return time.time() + min(slowest + paced, LONG_ENOUGH) < self._until
+
+    @property
+    def _slowest_call(self) -> float:
+        return self.adapter.timeout + http.CONNECT_TIMEOUT
+
+    def _over(self) -> bool:
+        """Whether it is too late to begin another call."""
+        return time.time() + self._slowest_call >= self._until
 
     def may_start(self, messages: int) -> bool:
         """Takes a turn within the account's rate, waiting a few seconds for it at most."""
@@ -92,13 +104,16 @@ class Desk:
             waiting = []
             for call in calls:
                 waiting.append(pool.submit(self._answer, call))
-                if self.adapter.rate:
+                if self.adapter.rate and not self._over():
                     time.sleep(len(call.members) / self.adapter.rate)
             return [one.result() for one in waiting]
 
     def _answer(self, call: Call) -> tuple[list[Outcome], str | None]:
         try:
             with self._room:
+                if self._over():
+                    put_off = Outcome(Verdict.RETRY, text="no time was left for the call")
+                    return [put_off] * len(call.members), None
                 reply = self._send(call.request, self.adapter.timeout)
         except http.VendorUnreachable as error:
             never = Outcome(Verdict.RETRY, text=f"never connected: {error}")
@@ -106,6 +121,11 @@ class Desk:
         except http.VendorSilent as error:
             silent = Outcome(Verdict.UNKNOWN, text=f"no answer: {error}")
             return [silent] * len(call.members), None
+        except Exception:
+            # Nobody foresaw it, so nobody can say; the other calls' answers must not be lost by it.
+            log.exception("call failed", extra={"vendor": self.adapter.name})
+            failed = Outcome(Verdict.UNKNOWN, text="the call failed")
+            return [failed] * len(call.members), None
         outcomes = self.adapter.submitted(reply, call)
         strange = any(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes)
         if strange:
@@ -120,12 +140,20 @@ def dispatch(key: Key, desk: Desk) -> None:
     if taken is None:
         log.info("not to be sent", extra={"submission": str(key)})
         return
-    _, messages = table.members(taken)
-    waiting = [one for one in messages if one.status is None]
+    try:
+        _, messages = table.members(taken)
+        waiting = [one for one in messages if one.status is None]
+        outgoing = [one.content.outgoing(one.id) for one in waiting]
+        calls = desk.adapter.submit(outgoing, desk.callback_url(taken.key)) if waiting else []
+    except Exception:
+        # Nothing has left yet, so that it may be tried again.
+        log.exception("call not made", extra={"submission": str(key)})
+        retry_later(taken, Outcome(Verdict.RETRY, text="the call could not be made"), now)
+        return
     if not waiting:
         _close_empty(taken)
         return
-    outcomes = _call(desk, taken, waiting)
+    outcomes = _outcomes(calls, desk)
     record(taken, waiting, outcomes, desk.adapter)
 
 
@@ -152,12 +180,8 @@ def _close_empty(taken: Submission) -> None:
     ).apply()
 
 
-def _call(
-    desk: Desk, taken: Submission, waiting: Sequence[Message]
-) -> dict[str, tuple[Outcome, str | None]]:
+def _outcomes(calls: Sequence[Call], desk: Desk) -> dict[str, tuple[Outcome, str | None]]:
     """Each message's outcome, with what the vendor said where it can't be understood."""
-    outgoing = [one.content.outgoing(one.id) for one in waiting]
-    calls = desk.adapter.submit(outgoing, desk.callback_url(taken.key))
     found: dict[str, tuple[Outcome, str | None]] = {}
     for call, (outcomes, raw) in zip(calls, desk.answers(calls), strict=True):
         for member, outcome in zip(call.members, outcomes, strict=True):
@@ -198,11 +222,13 @@ def record(
     word = accepted[0] if accepted and status is Status.SUBMITTED else first
     entry = Entry(_ms(now), status, "dispatch", taken.vendor, taken.attempt, word.code, word.text)
     change.note(entry).put("status", status)
-    mixed = not taken.own_item and bool(letters & {"R", "T"}) and status is not Status.REJECTED
+    mixed = not taken.own_item and status is not Status.REJECTED and len(letters - {"C"}) > 1
     if status is Status.REJECTED:
         change.look_at(None)
     else:
         change.look_at(_next_look(taken, adapter, now, soon=mixed))
+    if adapter.account_callbacks:
+        _point(taken, result, now)  # first, since a push may be as fast as the answer
     moved = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).move()
     if moved is None:
         # A receipt was faster than the answer: the answer is kept, the status stays.
@@ -213,10 +239,8 @@ def record(
         sum(1 for o, _ in outcomes.values() if o.verdict is Verdict.ACCEPTED),
         vendor=taken.vendor,
     )
-    if adapter.account_callbacks:
-        _point(taken, result, now)
     if mixed:
-        fan_out(moved, now)
+        fan_out(moved, waiting, now)
 
 
 def _point(taken: Submission, result: Result, now: datetime) -> None:
@@ -228,7 +252,12 @@ def _point(taken: Submission, result: Result, now: datetime) -> None:
         for identifier, offset in known
         if identifier
     ]
-    table.point(taken.vendor, pointers, int(now.timestamp()) + POINTED)
+    try:
+        table.point(taken.vendor, pointers, int(now.timestamp()) + POINTED)
+    except Unavailable:
+        # The vendor's answer itself matters more, and receipts can be asked for.
+        log.exception("ids not remembered", extra={"submission": str(taken.key)})
+        count("PointersNotWritten", vendor=taken.vendor)
 
 
 def _next_look(taken: Submission, adapter: Adapter, now: datetime, *, soon: bool) -> int:
@@ -298,38 +327,48 @@ def retry_later(taken: Submission, outcome: Outcome, now: datetime) -> None:
         )
 
 
-def fan_out(sub: Submission, now: datetime) -> None:
-    """Gives the messages of a mixed answer their own way: the refused end, those to be tried again
-    become submissions of their own. Safe to repeat."""
+def fan_out(sub: Submission, bare: Sequence[Message], now: datetime) -> set[str]:
+    """Gives the messages of a mixed answer their own way: the refused end; those to be tried again,
+    and those in doubt beside some that the vendor took, become submissions of their own. `bare` are
+    those without a status of their own; returns the ids of those that left. Safe to repeat."""
     if sub.result is None or sub.own_item:
-        return
+        return set()
+    leaving = "RTU" if sub.status is Status.SUBMITTED else "R"
+    before = [entry for entry in sub.log if entry.status != Status.SUBMITTED]
     seconds = int(now.timestamp())
-    changes, again = [], []
-    for offset in range(sub.count):
+    changes, again, left = [], [], set()
+    for one in bare:
+        offset = one.key.position - sub.key.position
         verdict = sub.result.verdict(offset)
-        if verdict not in "RT":
+        if verdict not in leaving:
             continue
-        key = Key(sub.key.batch, f"M#{sub.key.position + offset:03d}")
+        left.add(one.id)
         code, text = (sub.result.words or {}).get(offset, (None, None))
-        status = Status.REJECTED if verdict == "R" else Status.ACCEPTED
+        status = FANNED[verdict]
         entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text)
-        change = Change(key).put("status", status).note(entry)
+        change = Change(one.key).put("status", status).when_bare()
+        if verdict == "R":
+            changes.append(change.note(entry))
+            continue
+        changes.append(
+            change.note(*before, entry)
+            .put("vendor", sub.vendor)
+            .put("vendors", ",".join(sub.vendors))
+            .put("count", 1)
+            .put("attempt", sub.attempt)
+            .put("created", sub.created)
+            .put("expires", sub.expires)
+            .put("changed", seconds)
+            .look_at(seconds + FIRST_PAUSE + GRACE)
+        )
         if verdict == "T":
-            change = (
-                change.put("vendor", sub.vendor)
-                .put("vendors", ",".join(sub.vendors))
-                .put("count", 1)
-                .put("attempt", sub.attempt)
-                .put("created", sub.created)
-                .put("expires", sub.expires)
-                .put("changed", seconds)
-                .look_at(seconds + FIRST_PAUSE + GRACE)
-            )
-            again.append((key, 1))
-        changes.append(change.when_bare())
+            again.append((one.key, 1))
+        else:
+            change.put("unsettled", 1)
     done = table.apply_all(changes)
     if any(done) and again:
         queues.enqueue(sub.vendor, again, sub.key.batch, FIRST_PAUSE)
+    return left
 
 
 def _now() -> datetime:

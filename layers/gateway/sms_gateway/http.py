@@ -60,8 +60,8 @@ def _rested_pool() -> urllib3.PoolManager:
 
 def send(request: Request, timeout: float) -> Reply:
     """One request, once: no retry, no redirect. `timeout` is seconds for the answer's first byte,
-    and again for all of it. Raises VendorUnreachable or VendorSilent; the request's address and body
-    are never in the message, since they carry credentials."""
+    and again for all of it. Raises VendorUnreachable or VendorSilent; the request's address and
+    body are never in the message, since they carry credentials."""
     try:
         answer = _rested_pool().request(
             request.method,

@@ -55,8 +55,13 @@ def _change(word: Word, vendor: str, attempt: int, source: Source, now: datetime
 
 
 def keep(key: Key, raw: str) -> None:
-    """Keeps an answer that can't be read again, or that nobody understands, on its message."""
+    """Keeps an answer that can't be read again on its message."""
     Change(key).put("raw", raw).apply()
+
+
+def keep_strange(key: Key, raw: str) -> None:
+    """Keeps the first answer that nobody understands on its message or submission."""
+    Change(key).put("raw", raw).when_missing("raw").apply()
 
 
 def no_news(report: Report, vendor: str, source: Source, message: str) -> None:
@@ -90,7 +95,7 @@ def from_callback(
         if report.status is None or report.alarm:
             no_news(report, adapter.name, "callback", message.id)
         if report.unknown_word:
-            keep(message.key, redact(f"{report.code or ''} {report.text or ''}".encode()))
+            keep_strange(message.key, redact(f"{report.code or ''} {report.text or ''}".encode()))
         if report.status is None:
             continue
         if message.status is None and sub.status in SETTLED:

@@ -393,9 +393,10 @@ def tenant_batches(tenant: str, day: str, before: str | None, limit: int) -> lis
 def due(shard: str, now: int, limit: int) -> list[Key]:
     """The keys of what is due in one partition of the due index, longest due first."""
     found = _query(
-        "shard = :shard AND due <= :now",
+        "#shard = :shard AND due <= :now",
         {":shard": {"S": shard}, ":now": _number(now)},
         IndexName="due",
+        ExpressionAttributeNames={"#shard": "shard"},
         Limit=limit,
     )
     keys: list[Key] = []
@@ -501,7 +502,11 @@ class Change:
 
     def when_bare(self) -> Self:
         """Only if the item has no status of its own."""
-        self._when.append(f"attribute_not_exists({self._name('status')})")
+        return self.when_missing("status")
+
+    def when_missing(self, attribute: str) -> Self:
+        """Only if the item has no such attribute."""
+        self._when.append(f"attribute_not_exists({self._name(attribute)})")
         return self
 
     def after(self, attribute: str, moment: int) -> Self:
@@ -669,8 +674,8 @@ def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
             client().update_item(
                 TableName=name(),
                 Key=key,
-                UpdateExpression="SET free = :end",
-                ConditionExpression="attribute_not_exists(free) OR free <= :now",
+                UpdateExpression="SET booked = :end",
+                ConditionExpression="attribute_not_exists(booked) OR booked <= :now",
                 ExpressionAttributeValues={":end": _number(now + cost), ":now": _number(now)},
             )
         return now
@@ -681,8 +686,8 @@ def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
             answer = client().update_item(
                 TableName=name(),
                 Key=key,
-                UpdateExpression="SET free = free + :cost",
-                ConditionExpression="free <= :latest",
+                UpdateExpression="SET booked = booked + :cost",
+                ConditionExpression="booked <= :latest",
                 ExpressionAttributeValues={
                     ":cost": _number(cost),
                     ":latest": _number(now + horizon),
@@ -691,7 +696,7 @@ def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
             )
     except ClientError:
         return None
-    return int(answer["Attributes"]["free"]["N"]) - cost
+    return int(answer["Attributes"]["booked"]["N"]) - cost
 
 
 # API keys

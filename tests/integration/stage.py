@@ -1,0 +1,264 @@
+"""What the integration tests stand on: a fake transport, and the core as a test drives it."""
+
+import os
+import json
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib import util
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import boto3
+from moto.sqs.models import sqs_backends
+from samcli.yamlhelper import yaml_parse
+
+from sms_gateway import clock, dispatching, queues, settings, table
+from sms_gateway.http import VendorSilent, VendorUnreachable
+from sms_gateway.records import Key, Submission, split_id
+from sms_gateway.sending import send as accept_body
+from sms_gateway.tokens import token
+from sms_gateway.vendors import VENDORS
+from sms_gateway.vendors.base import Reply, Request
+from sms_gateway.views import message_view
+
+ROOT = Path(__file__).parent.parent.parent
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+ACCOUNTS: dict[str, Any] = {
+    "callback_key": CALLBACK_KEY,
+    **{
+        vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())
+        for vendor in VENDORS
+    },
+}
+NUMBERS = {  # a first number that can't be anybody's, by vendor
+    "jst": 911000000001,
+    "dinisoft": 8801000000001,
+    "rajasms": 628000000001,
+    "server2sms": 447700900001,
+}
+
+
+def number(vendor: str, nth: int = 0) -> str:
+    """The nth number that routes to a vendor."""
+    return f"+{NUMBERS[vendor] + nth}"
+
+
+class Wire:
+    """A transport in place of the network: answers by vendor and operation, and remembers.
+
+    `answers[path ending]` is a Reply's body, an exception, or what makes one from a request.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[Request] = []
+        self.answers: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request, timeout: float) -> Reply:
+        assert timeout > 0
+        with self._lock:
+            self.sent.append(request)
+        path = request.url.partition("?")[0]
+        for ending, answer in self.answers.items():
+            if path.endswith(ending):
+                said = answer(request) if callable(answer) else answer
+                if isinstance(said, Exception):
+                    raise said
+                return said if isinstance(said, Reply) else Reply(200, _bytes(said))
+        raise AssertionError(f"nobody answers {path}")
+
+    def count(self, ending: str) -> int:
+        """How many requests went to a path with this ending."""
+        return sum(one.url.partition("?")[0].endswith(ending) for one in self.sent)
+
+
+def _bytes(said: Any) -> bytes:
+    if isinstance(said, bytes):
+        return said
+    return (said if isinstance(said, str) else json.dumps(said)).encode()
+
+
+def rajasms_takes(request: Request) -> Any:
+    """RajaSMS's answer that takes every packet; the sendingid is the number's last digits."""
+    packets = json.loads(request.body)["datapacket"]
+    return rajasms_answer([(one["number"], 10, 1_000_000 + int(one["number"][-6:])) for one in packets])
+
+
+def rajasms_answer(packets: Sequence[tuple[str, int, int]]) -> Any:
+    """An answer from (number, sendingstatus, sendingid)."""
+    return {
+        "sending_respon": [
+            {
+                "globalstatus": 10,
+                "globalstatustext": "Success",
+                "datapacket": [
+                    {
+                        "packet": {
+                            "number": to,
+                            "sendingid": identifier,
+                            "sendingstatus": status,
+                            "sendingstatustext": f"word {status}",
+                            "price": 320,
+                        }
+                    }
+                    for to, status, identifier in packets
+                ],
+            }
+        ]
+    }
+
+
+def dinisoft_takes(request: Request) -> Any:
+    """Dinisoft's answer with an id made of the number."""
+    to = request.url.partition("toUser=")[2].partition("&")[0]
+    return {"Status": "0", "Text": "ACCEPTD", "Message_ID": f"9{to[-6:]}"}
+
+
+SUBMIT = {
+    "jst": "-sms",
+    "dinisoft": "/sendtext",
+    "server2sms": "SendTextSMS",
+    "rajasms": "send_json.php",
+}
+TAKES: dict[str, Any] = {
+    "jst": {"job_id": 4711},
+    "dinisoft": dinisoft_takes,
+    "server2sms": {"StatusCode": "1", "StatusInfo": "OK"},
+    "rajasms": rajasms_takes,
+}
+UNREACHABLE = VendorUnreachable("NewConnectionError")
+SILENT = VendorSilent("ReadTimeoutError")
+
+
+@dataclass
+class Gateway:
+    """What a test does with the core: accept, dispatch, tick, look."""
+
+    wire: Wire
+    context: Any = field(
+        default_factory=lambda: SimpleNamespace(get_remaining_time_in_millis=lambda: 120_000)
+    )
+
+    def accept(self, body: dict[str, Any], tenant: str = "acme") -> list[str]:
+        """Accepts a send; the ids of its messages."""
+        answer = accept_body(tenant, json.dumps(body).encode(), datetime.now(UTC))
+        return [one["id"] for one in answer["messages"]]
+
+    def one(self, vendor: str, **fields: Any) -> str:
+        """Accepts a message for a vendor; its id."""
+        return self.accept({"to": number(vendor), "text": "Hello", **fields})[0]
+
+    def many(self, vendor: str, count: int, **fields: Any) -> list[str]:
+        """Accepts a batch of one text for a vendor; the ids."""
+        numbers = [number(vendor, nth) for nth in range(count)]
+        return self.accept({"to": numbers, "text": "Hello", **fields})
+
+    def queued(self, vendor: str) -> list[dict[str, Any]]:
+        """Takes what is in a vendor's queue, delayed or not, as Lambda's records."""
+        name = os.environ[f"QUEUE_{vendor.upper()}"].rpartition("/")[2]
+        queue = sqs_backends["123456789012"]["eu-central-1"].queues[name]
+        waiting = list(queue._messages)
+        queue._messages.clear()
+        return [
+            {"messageId": one.id, "body": one.body, "attributes": {}} for one in waiting
+        ]
+
+    def dispatch(self, vendor: str, remaining: float = 120, **accounts: Any) -> list[str]:
+        """Works on all that is queued for a vendor; the ids of the records that failed."""
+        records = self.queued(vendor)
+        return self.work(records, remaining)
+
+    def work(self, records: Sequence[dict[str, Any]], remaining: float = 120) -> list[str]:
+        """Works on records of the queue."""
+        answer = dispatching.work(records, remaining, self.wire)
+        return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+    def tick(self, after: float = 0, **options: Any) -> int:
+        """Runs the clock `after` seconds from now."""
+        with ThreadPoolExecutor(clock.THREADS) as pool:
+            return clock.tick(
+                clock.Tick(
+                    adapters=options.pop("adapters", None) or settings.accounts().adapters,
+                    pool=pool,
+                    now=datetime.now(UTC) + timedelta(seconds=after),
+                    until=time.time() + options.pop("remaining", 60),
+                    send=self.wire,
+                    **options,
+                )
+            )
+
+    def sent(self, vendor: str, count: int = 0, **fields: Any) -> list[str]:
+        """Accepts and submits a message, or `count` in a batch; the ids."""
+        self.wire.answers.setdefault(SUBMIT[vendor], TAKES[vendor])
+        ids = self.many(vendor, count, **fields) if count else [self.one(vendor, **fields)]
+        assert self.dispatch(vendor) == []
+        return ids
+
+    def view(self, identifier: str) -> dict[str, Any]:
+        """A message as the API shows it."""
+        key = split_id(identifier)
+        assert key
+        found = table.find(key)
+        assert found
+        return message_view(*found)
+
+    def status(self, identifier: str) -> str:
+        """A message's status."""
+        return str(self.view(identifier)["status"])
+
+    def statuses(self, ids: Sequence[str]) -> list[str]:
+        """Messages' statuses."""
+        return [self.status(one) for one in ids]
+
+    def submission(self, identifier: str) -> Submission:
+        """The submission that a message stands in."""
+        key = split_id(identifier)
+        assert key
+        found = table.find(key)
+        assert found
+        return found[2]
+
+    def token(self, vendor: str, key: Key | None) -> str:
+        """The callback token of a submission, or of an account."""
+        return token(vendor, key, CALLBACK_KEY.encode())
+
+    def item(self, key: Key) -> dict[str, Any]:
+        """An item as it is stored; empty when it is not there."""
+        return table.get(key) or {}
+
+    def messages_stored(self) -> int:
+        """How many items the table has."""
+        return table.client().scan(TableName=table.name(), Select="COUNT")["Count"]
+
+
+def set_accounts(accounts: object) -> None:
+    """Writes the secret; `settings.forget` makes a running process see it at once."""
+    written = accounts if isinstance(accounts, str) else json.dumps(accounts)
+    client = boto3.client("secretsmanager")
+    try:
+        client.create_secret(Name=os.environ["ACCOUNTS_SECRET"], SecretString=written)
+    except client.exceptions.ResourceExistsException:
+        client.put_secret_value(SecretId=os.environ["ACCOUNTS_SECRET"], SecretString=written)
+
+
+def set_routes(written: str) -> None:
+    """Writes the routes parameter."""
+    boto3.client("ssm").put_parameter(
+        Name=os.environ["ROUTES_PARAMETER"], Value=written, Type="String", Overwrite=True
+    )
+
+
+def function(name: str) -> ModuleType:
+    """A function's module: several files are called app.py."""
+    spec = util.spec_from_file_location(f"{name}_app", ROOT / "functions" / name / "app.py")
+    assert spec
+    assert spec.loader
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

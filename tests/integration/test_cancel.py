@@ -1,0 +1,78 @@
+"""DELETE /messages/{id}: only what has not left can be taken back, and then it never leaves."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sms_gateway.cancellation import cancel
+from sms_gateway.problems import Conflict, NotFound
+from tests.integration.stage import SUBMIT, TAKES, Gateway
+
+
+def take_back(identifier: str, tenant: str = "acme") -> dict[str, Any]:
+    return cancel(tenant, identifier, datetime.now(UTC))
+
+
+def later() -> str:
+    return (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("fields", [{}, {"send_at": "later"}])
+def test_what_has_not_left_is_cancelled_and_never_sent(
+    gateway: Gateway, count: int, fields: dict[str, str]
+) -> None:
+    ids = gateway.many("rajasms", count, **{name: later() for name in fields})
+    for one in ids:
+        assert take_back(one)["status"] == "cancelled"
+        assert take_back(one)["timeline"][-1]["source"] == "api"
+    gateway.tick(601)
+    assert gateway.dispatch("rajasms") == []
+    assert gateway.wire.sent == []
+    assert gateway.statuses(ids) == ["cancelled"] * count
+    gateway.tick(1200)
+    assert gateway.submission(ids[0]).due is None
+
+
+def test_a_cancelled_member_is_left_out_of_the_call(gateway: Gateway) -> None:
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    ids = gateway.many("rajasms", 3)
+    take_back(ids[1])
+    gateway.dispatch("rajasms")
+    packets = json.loads(gateway.wire.sent[0].body)["datapacket"]
+    assert [one["number"] for one in packets] == ["628000000001", "628000000003"]
+    assert gateway.statuses(ids) == ["submitted", "cancelled", "submitted"]
+    assert gateway.view(ids[1])["vendor_id"] is None
+    assert [gateway.view(one)["vendor_id"] for one in (ids[0], ids[2])] == ["1000001", "1000003"]
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_what_has_left_cannot_be_cancelled(gateway: Gateway, count: int) -> None:
+    ids = gateway.sent("rajasms", count)
+    with pytest.raises(Conflict) as refused:
+        take_back(ids[0])
+    assert "submitted" in refused.value.detail
+
+
+@pytest.mark.parametrize("identifier", ["", "nothing", "01J0000000000000000000000A000"])
+def test_an_unknown_id_is_not_found(gateway: Gateway, identifier: str) -> None:
+    with pytest.raises(NotFound):
+        take_back(identifier)
+
+
+def test_somebody_elses_message_is_not_found_and_stays(gateway: Gateway) -> None:
+    identifier = gateway.one("jst")
+    with pytest.raises(NotFound):
+        take_back(identifier, "other")
+    assert gateway.status(identifier) == "accepted"
+
+
+def test_a_cancellation_whose_answer_gets_lost_is_still_one(
+    gateway: Gateway, failing: Callable[..., None]
+) -> None:
+    identifier = gateway.one("jst")
+    failing("UpdateItem", 1, lost=True)
+    assert take_back(identifier)["status"] == "cancelled"
