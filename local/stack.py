@@ -17,6 +17,7 @@ from typing import Any
 
 import boto3
 import urllib3
+from samcli.yamlhelper import yaml_parse
 
 from local.simulators.accounts import accounts
 from sms_gateway import apikeys, table
@@ -25,7 +26,6 @@ from sms_gateway.settings import CALLBACK_KEY
 ROOT = Path(__file__).parent.parent
 STACK_NAME = "sms-gateway"
 REGION = "us-east-1"
-POLL_AFTER = 5  # seconds; the vendors here deliver in one
 
 Say = Callable[[str], None]
 
@@ -37,12 +37,14 @@ class StackError(Exception):
 @dataclass
 class LocalStack:
     """A running stack. `folder` takes its logs and its state; with `keep` the emulator's state is
-    still there after a restart."""
+    still there after a restart. `delay` is how long the vendors take to deliver, `poll_after` when
+    they are first asked, both in seconds."""
 
     folder: Path
     gateway_port: int
     simulator_port: int
     delay: float = 1.0
+    poll_after: int = 5
     keep: bool = False
     say: Say = print
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -147,8 +149,27 @@ class LocalStack:
                 vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)
             },
         }
+        self._answer_as_aws(outputs["ApiId"])
         self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
         self._make_keys()
+
+    def _answer_as_aws(self, api: str) -> None:
+        """Gives the emulator the API's own error answers: AWS takes them from the API's definition
+        (x-amazon-apigateway-gateway-responses), the emulator only by this call."""
+        client = self.client("apigateway")
+        template = yaml_parse((ROOT / "template.yaml").read_text())
+        for kind, given in template["Resources"]["Api"]["Properties"]["GatewayResponses"].items():
+            client.put_gateway_response(
+                restApiId=api,
+                responseType=kind,
+                statusCode=str(given["StatusCode"]),
+                responseParameters={
+                    f"gatewayresponse.header.{name}": value
+                    for name, value in given["ResponseParameters"]["Headers"].items()
+                },
+                responseTemplates=given["ResponseTemplates"],
+            )
+        client.create_deployment(restApiId=api, stageName="v1")
 
     def set_accounts(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """Writes the accounts secret: the simulators' accounts with `changes` over them; vendors
@@ -160,7 +181,7 @@ class LocalStack:
         known = accounts(self.simulators)
         every: dict[str, Any] = {CALLBACK_KEY: written[CALLBACK_KEY]}
         for vendor, change in changes.items():
-            every[vendor] = {**known[vendor], "poll_after": POLL_AFTER, **change}
+            every[vendor] = {**known[vendor], "poll_after": self.poll_after, **change}
         secrets.put_secret_value(SecretId=self.facts["secret"], SecretString=json.dumps(every))
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
@@ -190,10 +211,10 @@ class LocalStack:
     ) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **self.environment, **extra}
         environment.setdefault("PYTHONPATH", str(ROOT))
-        log = (self.folder / f"{name}.log").open("ab")
-        process = subprocess.Popen(  # noqa: S603 - our own programs
-            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own programs
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         self.processes.append(process)
         return process
 

@@ -1,19 +1,30 @@
 """The whole core on moto: the template's own table, its queues, the secret and the parameter."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
 from moto import mock_aws
-from moto.core.models import botocore_stubber
+from moto.dynamodb.models import dynamodb_backends
 
 from sms_gateway import queues, settings, table
 from sms_gateway.vendors import VENDORS
-from tests.integration.stage import ACCOUNTS, TEMPLATE, Gateway, Wire, set_accounts, set_routes
+from tests.integration.stage import (
+    ACCOUNT_ID,
+    ACCOUNTS,
+    REGION,
+    TEMPLATE,
+    WRITTEN,
+    Gateway,
+    Wire,
+    drained,
+    queue_name,
+    set_accounts,
+    set_routes,
+)
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -39,31 +50,40 @@ os.environ |= {
 }
 os.environ.pop("AWS_ENDPOINT_URL", None)
 os.environ.pop("AWS_PROFILE", None)
-@pytest.fixture
-def aws() -> Iterator[None]:
-    """The stack's resources, empty; nothing is remembered from an earlier test."""
+ROUTES: str = TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"]
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[None]:
+    """The stack's resources, made once: making them and their clients takes most of a test."""
     with mock_aws():
         _forget()
         properties = TEMPLATE["Resources"]["Table"]["Properties"]
+        kept = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
         boto3.client("dynamodb").create_table(
-            TableName=os.environ["TABLE_NAME"],
-            **{
-                name: properties[name]
-                for name in (
-                    "BillingMode",
-                    "AttributeDefinitions",
-                    "KeySchema",
-                    "GlobalSecondaryIndexes",
-                )
-            },
+            TableName=os.environ["TABLE_NAME"], **{name: properties[name] for name in kept}
         )
         sqs = boto3.client("sqs")
         for vendor in VENDORS:
-            sqs.create_queue(QueueName=os.environ[f"QUEUE_{vendor.upper()}"].rpartition("/")[2])
+            sqs.create_queue(QueueName=queue_name(vendor))
         set_accounts(ACCOUNTS)
-        set_routes(TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"])
+        set_routes(ROUTES)
         yield
         _forget()
+
+
+@pytest.fixture
+def aws(stack: None) -> Iterator[None]:
+    """The stack, empty; settings that the test writes are put back, and what was read of them
+    forgotten."""
+    yield
+    dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
+    for vendor in VENDORS:
+        drained(vendor)
+    if WRITTEN:
+        set_accounts(ACCOUNTS)
+        set_routes(ROUTES)
+        WRITTEN.clear()
 
 
 def _forget() -> None:
@@ -82,37 +102,28 @@ def gateway(aws: None, wire: Wire) -> Gateway:
     return Gateway(wire)
 
 
-class Refusal:
-    """The body of an answer that DynamoDB gives in its bad moments."""
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield json.dumps({"__type": self._code}).encode()
-
-
 @pytest.fixture
 def failing(aws: None) -> Iterator[Callable[..., None]]:
     """`failing("Query")` makes DynamoDB refuse an operation from then on, at most `times` times;
-    `lost` lets it do its work first and only loses the answer."""
+    with `lost` it does its work, the answer gets lost, and botocore asks again."""
     handlers: list[tuple[str, Any]] = []
+    refused = SimpleNamespace(status_code=400, headers={}), {
+        "Error": {"Code": "ThrottlingException", "Message": "in a test"},
+        "ResponseMetadata": {},
+    }
 
     def fail(operation: str, times: int = 1_000_000, *, lost: bool = False) -> None:
         left = [times]
 
-        def refuse(event_name: str, request: Any, **others: Any) -> AWSResponse | None:
-            if not left[0]:
-                return None
+        def handler(**_: Any) -> Any:
             left[0] -= 1
-            if not lost:
-                return AWSResponse(request.url, 400, {}, Refusal("AccessDeniedException"))
-            botocore_stubber(event_name, request, **others)
-            return AWSResponse(request.url, 500, {}, Refusal("InternalServerError"))
+            if left[0] < 0:
+                return None
+            return 0 if lost else refused  # for needs-retry, 0 is the pause
 
-        name = f"before-send.dynamodb.{operation}"
-        table.client().meta.events.register_first(name, refuse)
-        handlers.append((name, refuse))
+        name = f"{'needs-retry' if lost else 'before-call'}.dynamodb.{operation}"
+        table.client().meta.events.register_first(name, handler)
+        handlers.append((name, handler))
 
     yield fail
     for name, handler in handlers:

@@ -44,6 +44,24 @@ NUMBERS = {  # a first number that can't be anybody's, by vendor
 }
 
 
+ACCOUNT_ID, REGION = "123456789012", "eu-central-1"
+WRITTEN: list[str] = []  # settings that a test changed
+
+
+def queue_name(vendor: str) -> str:
+    """A vendor's queue."""
+    return os.environ[f"QUEUE_{vendor.upper()}"].rpartition("/")[2]
+
+
+def drained(vendor: str) -> list[Any]:
+    """Takes everything out of a vendor's queue, delayed or not."""
+    queue = sqs_backends[ACCOUNT_ID][REGION].queues[queue_name(vendor)]
+    waiting = list(queue._messages)
+    queue._messages.clear()
+    queue._pending_messages.clear()
+    return waiting
+
+
 def number(vendor: str, nth: int = 0) -> str:
     """The nth number that routes to a vendor."""
     return f"+{NUMBERS[vendor] + nth}"
@@ -161,10 +179,7 @@ class Gateway:
 
     def queued(self, vendor: str) -> list[dict[str, Any]]:
         """Takes what is in a vendor's queue, delayed or not, as Lambda's records."""
-        name = os.environ[f"QUEUE_{vendor.upper()}"].rpartition("/")[2]
-        queue = sqs_backends["123456789012"]["eu-central-1"].queues[name]
-        waiting = list(queue._messages)
-        queue._messages.clear()
+        waiting = drained(vendor)
         return [
             {"messageId": one.id, "body": one.body, "attributes": {}} for one in waiting
         ]
@@ -238,20 +253,33 @@ class Gateway:
 
 
 def set_accounts(accounts: object) -> None:
-    """Writes the secret; `settings.forget` makes a running process see it at once."""
+    """Writes the secret, which this process then reads anew."""
     written = accounts if isinstance(accounts, str) else json.dumps(accounts)
     client = boto3.client("secretsmanager")
     try:
         client.create_secret(Name=os.environ["ACCOUNTS_SECRET"], SecretString=written)
     except client.exceptions.ResourceExistsException:
         client.put_secret_value(SecretId=os.environ["ACCOUNTS_SECRET"], SecretString=written)
+    forget_settings()
+
+
+def set_account(vendor: str, **settings: object) -> None:
+    """Changes settings of one vendor's account."""
+    set_accounts({**ACCOUNTS, vendor: ACCOUNTS[vendor] | settings})
 
 
 def set_routes(written: str) -> None:
-    """Writes the routes parameter."""
+    """Writes the routes parameter, which this process then reads anew."""
     boto3.client("ssm").put_parameter(
         Name=os.environ["ROUTES_PARAMETER"], Value=written, Type="String", Overwrite=True
     )
+    forget_settings()
+
+
+def forget_settings() -> None:
+    """As a new process begins; the next test gets the old settings back."""
+    settings.forget()
+    WRITTEN.append("settings")
 
 
 def function(name: str) -> ModuleType:

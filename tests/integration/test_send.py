@@ -8,7 +8,7 @@ import pytest
 from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.records import Key, split_id
 from sms_gateway.vendors import VENDORS
-from tests.integration.stage import ACCOUNTS, Gateway, number, set_accounts
+from tests.integration.stage import ACCOUNTS, Gateway, number, set_account, set_accounts
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -93,7 +93,7 @@ def test_a_message_for_later_is_scheduled_and_not_queued(gateway: Gateway) -> No
 
 
 def test_one_the_vendor_is_to_hold_is_queued_at_once(gateway: Gateway) -> None:
-    set_accounts({**ACCOUNTS, "rajasms": ACCOUNTS["rajasms"] | {"schedule_at_vendor": True}})
+    set_account("rajasms", schedule_at_vendor=True)
     later = datetime.now(UTC) + timedelta(hours=1)
     identifier = gateway.one("rajasms", send_at=later.isoformat())
     assert gateway.status(identifier) == "accepted"
@@ -102,7 +102,7 @@ def test_one_the_vendor_is_to_hold_is_queued_at_once(gateway: Gateway) -> None:
 
 
 def test_messages_of_different_times_have_lifetimes_of_their_own(gateway: Gateway) -> None:
-    set_accounts({**ACCOUNTS, "rajasms": ACCOUNTS["rajasms"] | {"schedule_at_vendor": True}})
+    set_account("rajasms", schedule_at_vendor=True)
     later = (datetime.now(UTC) + timedelta(days=9)).isoformat()
     ids = gateway.accept(
         {

@@ -16,6 +16,7 @@ from sms_gateway.status import Status
 from sms_gateway.table import Change
 from sms_gateway.vendors.base import Adapter, Report
 
+SHORTEST_NUMBER = 7  # digits; the end of a number fits many
 SETTLED = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)  # a submission that never left
 
 
@@ -147,6 +148,8 @@ def _in_submission(subject: Key, report: Report) -> Key | None:
     if not report.number:
         return None
     digits = report.number.lstrip("+0")
+    if len(digits) < SHORTEST_NUMBER:
+        return None
     _, messages = table.members(sub)
     fitting = [one.key for one in messages if one.content.to.endswith(digits)]
     return fitting[0] if len(fitting) == 1 else None

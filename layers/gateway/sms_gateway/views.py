@@ -1,8 +1,10 @@
 """Messages and batches as the API shows them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import msgspec
 
 from sms_gateway.problems import GatewayError
 from sms_gateway.records import (
@@ -54,23 +56,34 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
         "send_at": rfc3339(content.send_at) if content.send_at else None,
         "created_at": rfc3339(created_at(owner.id)),
         "updated_at": rfc3339(from_ms(entries[-1].at)),
-        "problem": _problem(status, entries[-1]),
+        "problem": _problem(status, _last(entries, status)),
         "timeline": [_entry_view(entry) for entry in entries],
     }
 
 
 def _timeline(message: Message, sub: Submission, offset: int) -> list[Entry]:
     """A message's steps: its submission's, then its own."""
-    if sub.own_item and not message.log:
-        return list(sub.log)
     if message.key == sub.key:
-        return list(sub.log)
+        return _numbered(sub.log)
     own = list(message.log)
     taken = sub.result is None or sub.result.verdict(offset) in "AU"
     steps = [entry for entry in sub.log if taken or entry.status not in ("submitted",)]
     if own and own[0].status == Status.CANCELLED:
         steps = [entry for entry in steps if entry.at <= own[0].at]
-    return sorted(steps + own, key=lambda entry: entry.at)
+    return _numbered(sorted(steps + own, key=lambda entry: entry.at))
+
+
+def _numbered(entries: Iterable[Entry]) -> list[Entry]:
+    """A call's beginning is written before its number is known: it is counted here."""
+    attempt = 0
+    numbered = []
+    for entry in entries:
+        if entry.status == Status.SUBMITTING and not entry.attempt:
+            attempt += 1
+            entry = msgspec.structs.replace(entry, attempt=attempt)
+        attempt = max(attempt, entry.attempt)
+        numbered.append(entry)
+    return numbered
 
 
 def _entry_view(entry: Entry) -> dict[str, Any]:
@@ -83,6 +96,11 @@ def _entry_view(entry: Entry) -> dict[str, Any]:
         "vendor_code": entry.code,
         "vendor_text": entry.text,
     }
+
+
+def _last(entries: Sequence[Entry], status: Status) -> Entry:
+    """The step that led to a status; a late answer may stand behind it."""
+    return next((entry for entry in reversed(entries) if entry.status == status), entries[-1])
 
 
 def _problem(status: Status, last: Entry) -> dict[str, Any] | None:

@@ -1,0 +1,39 @@
+"""schemathesis against the running stack: no 5xx, and no answer that openapi.yaml does not list."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from e2e.conftest import Api
+
+from local.stack import ROOT
+
+
+def test_every_answer_is_in_the_contract(api: Api, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "schemathesis"),
+            "run",
+            str(ROOT / "openapi.yaml"),
+            *("--url", api.stack.facts["url"]),
+            *("--header", f"Authorization: Bearer {api.key}"),
+            *("--max-examples", "15"),
+            *("--phases", "examples,coverage,fuzzing"),
+            *(
+                "--checks",
+                "not_a_server_error,status_code_conformance,content_type_conformance,"
+                "response_headers_conformance,response_schema_conformance",
+            ),
+            *("--workers", "2"),
+            *("--request-timeout", "60"),
+            *("--seed", "20261122"),
+            "--no-color",
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-2_000:]

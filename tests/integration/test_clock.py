@@ -1,0 +1,405 @@
+"""The clock: whatever is due goes one step further, whatever happened before."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from sms_gateway import clock, settings, table
+from sms_gateway.callbacks import receive
+from sms_gateway.dispatch import GRACE
+from sms_gateway.records import Key, split_id
+from sms_gateway.table import Change
+from sms_gateway.vendors.base import Reply, Request
+from tests.integration.stage import (
+    SILENT,
+    SUBMIT,
+    TAKES,
+    Gateway,
+    number,
+    set_account,
+)
+
+HOUR, DAY = 3600, 86_400
+NO_RECEIPT: dict[str, Any] = {
+    "jst": {"status": "success"},
+    "dinisoft": b"",
+    "server2sms": {"StatusCode": "1", "DeliveryNotifications": None},
+}
+POLL = {"jst": "get-dlr-report", "dinisoft": "/getstatus", "server2sms": "DeliveryNotifications"}
+
+
+def arrived(request: Request) -> Any:
+    """server2sms's answer that all references were delivered."""
+    references = json.loads(request.body)["TransactionReferenceNumbers"].split(";")
+    return notifications(*[(one, "0") for one in references])
+
+
+def notifications(*rows: tuple[str, str]) -> Any:
+    return {
+        "StatusCode": "1",
+        "DeliveryNotifications": [
+            {"TransactionReferenceNumber": reference, "DeliveryStatus": status}
+            for reference, status in rows
+        ],
+    }
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_what_was_scheduled_is_handed_out_at_its_time_and_once(
+    gateway: Gateway, count: int
+) -> None:
+    at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    ids = (
+        gateway.many("rajasms", count, send_at=at)
+        if count
+        else [gateway.one("rajasms", send_at=at)]
+    )
+    assert gateway.tick(HOUR - 60) == 0
+    assert gateway.tick(HOUR + 1) == 1
+    assert gateway.tick(HOUR + 2) == 0
+    assert len(records := gateway.queued("rajasms")) == 1
+    gateway.work(records)
+    assert set(gateway.statuses(ids)) == {"submitted"}
+    sources = sorted(one["source"] for one in gateway.view(ids[0])["timeline"])
+    assert sources == ["api", "clock", "dispatch", "dispatch"]
+
+
+def test_what_was_accepted_and_never_dispatched_is_handed_out_again(gateway: Gateway) -> None:
+    identifier = gateway.one("rajasms", validity=HOUR)
+    gateway.queued("rajasms")
+    handed = []
+    for after in range(1, HOUR + 120, 60):
+        gateway.tick(after)
+        handed += [after] * len(gateway.queued("rajasms"))
+    # A long queue must not fill with copies: each pause is as long as all before it.
+    assert 4 <= len(handed) <= 7
+    assert handed[0] <= 2 * GRACE + 1
+    assert gateway.status(identifier) == "expired"
+
+
+@pytest.mark.parametrize("at", [None, 600])
+def test_a_batch_that_was_never_accepted_is_never_sent(
+    gateway: Gateway, failing: Callable[..., None], at: int | None
+) -> None:
+    fields = {"send_at": (datetime.now(UTC) + timedelta(seconds=at)).isoformat()} if at else {}
+    failing("PutItem")
+    with pytest.raises(Exception, match="table refused"):
+        gateway.many("rajasms", 3, **fields)
+    for after in (1, 61, 601, 700, DAY, 4 * DAY):
+        gateway.tick(after)
+        gateway.dispatch("rajasms")
+    assert gateway.wire.sent == []
+    assert gateway.tick(4 * DAY) == 0
+
+
+@pytest.mark.parametrize("status", ["accepted", "scheduled"])
+def test_a_batch_that_is_being_written_is_left_alone(gateway: Gateway, status: str) -> None:
+    """Looked at between the writes of its submissions and of the batch itself."""
+    ids = gateway.many("rajasms", 3)
+    gateway.queued("rajasms")
+    place = {"pk": {"S": ids[0][:26]}, "sk": {"S": "B"}}
+    client = table.client()
+    head = client.get_item(TableName=table.name(), Key=place)["Item"]
+    client.delete_item(TableName=table.name(), Key=place)
+    key = Key(ids[0][:26], "S#000")
+    Change(key).put("status", status).look_at(int(time.time()) - 1).apply()
+    gateway.tick(1)
+    client.put_item(TableName=table.name(), Item=head)
+    assert gateway.queued("rajasms") == []
+    gateway.tick(GRACE + 1)
+    assert len(gateway.queued("rajasms")) == 1
+
+
+def taken_and_left(gateway: Gateway, vendor: str, count: int, **fields: Any) -> list[str]:
+    """Messages whose worker died right after it took them."""
+    ids = gateway.many(vendor, count, **fields) if count else [gateway.one(vendor, **fields)]
+    gateway.queued(vendor)
+    sub = gateway.submission(ids[0])
+    Change(sub.key).put("status", "submitting").add("attempt", 1).apply()
+    return ids
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_call_that_was_cut_short_is_settled_by_asking_and_never_repeated(
+    gateway: Gateway, count: int
+) -> None:
+    ids = taken_and_left(gateway, "server2sms", count)
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    gateway.tick(61)
+    assert gateway.wire.sent == []  # the worker may still be at it
+    gateway.tick(clock.CUT_SHORT + 1)
+    assert set(gateway.statuses(ids)) == {"delivered"}
+    assert gateway.queued("server2sms") == []
+    assert gateway.wire.count(SUBMIT["server2sms"]) == 0
+
+
+def test_a_vendor_that_knows_the_reference_has_taken_the_message(gateway: Gateway) -> None:
+    gateway.wire.answers |= {
+        SUBMIT["server2sms"]: SILENT,
+        POLL["server2sms"]: lambda _: notifications((identifier, "1")),
+    }
+    identifier = gateway.one("server2sms")
+    gateway.dispatch("server2sms")
+    gateway.tick(61)
+    assert gateway.status(identifier) == "submitted"
+    assert not gateway.submission(identifier).unsettled
+
+
+def test_one_delivered_member_proves_that_its_call_was_taken(gateway: Gateway) -> None:
+    gateway.wire.answers |= {
+        SUBMIT["server2sms"]: SILENT,
+        POLL["server2sms"]: lambda _: notifications((ids[0], "0")),
+    }
+    ids = gateway.many("server2sms", 3)
+    gateway.dispatch("server2sms")
+    gateway.tick(61)
+    assert gateway.statuses(ids) == ["delivered", "submitted", "submitted"]
+
+
+def test_receipts_are_asked_for_in_the_vendors_own_unit(gateway: Gateway) -> None:
+    """JST: a job once for all its numbers. server2sms: references of a partition in one call."""
+    gateway.wire.answers |= {POLL["jst"]: NO_RECEIPT["jst"], POLL["server2sms"]: arrived}
+    gateway.sent("jst", 5)
+    ids = gateway.sent("server2sms", 5)
+    more = [gateway.sent("server2sms")[0] for _ in range(20)]
+    gateway.tick(200)
+    assert gateway.wire.count(POLL["jst"]) == 1
+    assert gateway.wire.count(POLL["server2sms"]) <= len(table.SHARDS)
+    assert set(gateway.statuses([*ids, *more])) == {"delivered"}
+
+
+@pytest.mark.parametrize("vendor", POLL)
+@pytest.mark.parametrize("count", [0, 3])
+def test_no_receipt_is_asked_for_again_ever_less_often_until_the_deadline(
+    gateway: Gateway, vendor: str, count: int
+) -> None:
+    gateway.wire.answers[POLL[vendor]] = NO_RECEIPT[vendor]
+    ids = gateway.sent(vendor, count)
+    begun, asked = time.time(), []
+    while due := gateway.submission(ids[0]).due:
+        before = gateway.wire.count(POLL[vendor])
+        gateway.tick(due - time.time() + 0.1)
+        asked += [due] * (gateway.wire.count(POLL[vendor]) > before)
+        assert len(asked) < 100
+    pauses = [later - earlier for earlier, later in pairwise(asked)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], max(pauses)) == (60, HOUR)
+    assert begun + 3 * DAY - HOUR <= asked[-1] <= begun + 3 * DAY
+    assert set(gateway.statuses(ids)) == {"unknown"}
+    assert gateway.submission(ids[0]).due is None
+
+
+def test_one_the_vendor_holds_is_waited_for_from_its_time_on(gateway: Gateway) -> None:
+    set_account("rajasms", schedule_at_vendor=True)
+    at = datetime.now(UTC) + timedelta(days=10)
+    (identifier,) = gateway.sent("rajasms", send_at=at.isoformat())
+    for days in range(1, 13):
+        gateway.tick(days * DAY)
+        assert gateway.status(identifier) == "submitted"
+    gateway.tick(13 * DAY + HOUR)
+    assert gateway.status(identifier) == "unknown"
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_late_receipt_settles_unknown(gateway: Gateway, count: int) -> None:
+    ids = gateway.sent("rajasms", count)
+    gateway.tick(3 * DAY + 60)
+    assert set(gateway.statuses(ids)) == {"unknown"}
+    report(gateway, ids[0], "628000000001", "3")
+    assert gateway.status(ids[0]) == "delivered"
+    assert gateway.statuses(ids[1:]) == ["unknown"] * (len(ids) - 1)
+
+
+def report(gateway: Gateway, identifier: str, number: str, status: str) -> None:
+    """RajaSMS calls back."""
+    key = gateway.submission(identifier).key
+    row = {"sendingid": 1000001, "number": number, "deliverystatus": status}
+    receive(
+        {
+            "httpMethod": "POST",
+            "pathParameters": {"vendor": "rajasms", "token": gateway.token("rajasms", key)},
+            "body": json.dumps({"status_respon": [row]}),
+        }
+    )
+
+
+@pytest.mark.parametrize(("word", "calls"), [("resend", 2), ("hold", 1)])
+@pytest.mark.parametrize("count", [0, 3])
+def test_only_at_the_callers_word_is_an_unknown_outcome_sent_again(
+    gateway: Gateway, word: str, calls: int, count: int
+) -> None:
+    gateway.wire.answers[SUBMIT["rajasms"]] = SILENT
+    fields = {"on_unknown": word, "validity": 600, "category": "otp"}
+    ids = gateway.many("rajasms", count, **fields) if count else [gateway.one("rajasms", **fields)]
+    gateway.dispatch("rajasms")
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    gateway.tick(61)
+    gateway.dispatch("rajasms")
+    assert len(gateway.wire.sent) == calls
+    assert set(gateway.statuses(ids)) == {"submitted" if calls == 2 else "submitting"}
+
+
+def test_a_resend_ends_with_the_validity(gateway: Gateway) -> None:
+    gateway.wire.answers |= {
+        SUBMIT["server2sms"]: SILENT,
+        POLL["server2sms"]: lambda _: notifications((identifier, "0")),
+    }
+    identifier = gateway.one("server2sms", on_unknown="resend", validity=60)
+    gateway.dispatch("server2sms")
+    gateway.tick(62)
+    assert gateway.wire.count(SUBMIT["server2sms"]) == 1
+    assert gateway.status(identifier) == "delivered"  # it was asked for instead
+
+
+def test_an_answer_that_can_be_read_once_is_kept_raw(gateway: Gateway) -> None:
+    answer = {
+        "Status": "0",
+        "Text": "DELIVRD",
+        "Message_ID": "9000001",
+        "Delivery Time": "1790000000000",
+    }
+    gateway.wire.answers[POLL["dinisoft"]] = answer
+    (identifier,) = gateway.sent("dinisoft")
+    gateway.tick(200)
+    key = split_id(identifier)
+    assert key
+    item = gateway.item(key)
+    assert "DELIVRD" in item["raw"]["S"]
+    assert item["done"] == {"N": "1790000000"}
+    assert gateway.status(identifier) == "delivered"
+    gateway.wire.answers[POLL["dinisoft"]] = {"Status": "114", "Text": "REJECTD"}
+    Change(key).look_at(int(time.time())).apply()
+    gateway.tick(300)
+    assert gateway.status(identifier) == "delivered"
+    assert gateway.wire.count(POLL["dinisoft"]) == 1
+
+
+def test_one_answer_that_cannot_be_written_does_not_lose_the_others(
+    gateway: Gateway, failing: Callable[..., None]
+) -> None:
+    ids = gateway.sent("dinisoft", 10)
+    failed = []
+
+    def answer(request: Request) -> Any:
+        return {"Status": "0", "Text": "DELIVRD", "Message_ID": "1", "Delivery Time": "0"}
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if params["Key"]["sk"]["S"] == "M#000" and not failed:
+            failed.append(params)
+            raise RuntimeError("in a bad moment")
+
+    gateway.wire.answers[POLL["dinisoft"]] = answer
+    events = table.client().meta.events
+    events.register("provide-client-params.dynamodb.UpdateItem", refuse)
+    gateway.tick(200)
+    events.unregister("provide-client-params.dynamodb.UpdateItem", refuse)
+    assert failed
+    assert gateway.statuses(ids) == ["submitted"] + ["delivered"] * 9
+
+
+def test_two_clocks_at_once_never_ask_for_the_same_id(gateway: Gateway) -> None:
+    ids = [gateway.accept({"to": number("dinisoft", n), "text": "Hi"})[0] for n in range(12)]
+    gateway.wire.answers[SUBMIT["dinisoft"]] = TAKES["dinisoft"]
+    gateway.dispatch("dinisoft")
+
+    def slow(request: Request) -> Any:
+        time.sleep(0.02)
+        return b""
+
+    gateway.wire.answers[POLL["dinisoft"]] = slow
+    clocks = [threading.Thread(target=gateway.tick, args=(200,)) for _ in range(4)]
+    for one in clocks:
+        one.start()
+    for one in clocks:
+        one.join()
+    asked = [one.url for one in gateway.wire.sent if "getstatus" in one.url]
+    assert len(asked) == len(set(asked)) == 12
+    assert [gateway.submission(one).polls for one in ids] == [1] * 12
+
+
+def test_a_clock_with_an_old_list_looks_at_nothing_twice(gateway: Gateway) -> None:
+    (identifier,) = gateway.sent("dinisoft")
+    gateway.wire.answers[POLL["dinisoft"]] = b""
+    key = split_id(identifier)
+    assert key
+    gateway.tick(200)
+    with ThreadPoolExecutor(2) as pool:
+        run = clock.Tick(
+            settings.accounts().adapters,
+            pool,
+            datetime.now(UTC) + timedelta(seconds=201),
+            time.time() + 60,
+            gateway.wire,
+        )
+        clock.look_at(run, [key])
+    assert gateway.wire.count(POLL["dinisoft"]) == 1
+
+
+def test_one_broken_submission_does_not_stop_the_others(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "SHARDS", ("00",))
+    monkeypatch.setattr(clock, "A_LOOK", 3)
+    good = [gateway.one("rajasms") for _ in range(2)]
+    broken = [gateway.one("rajasms") for _ in range(4)]
+    gateway.queued("rajasms")
+    for nth, one in enumerate(broken):
+        key = split_id(one)
+        assert key
+        change = Change(key).put("due", int(time.time()) - 10 + nth).put("shard", "00")
+        change.put("vendors", "").put("result", "no JSON").apply()
+    for one in good:
+        key = split_id(one)
+        assert key
+        Change(key).put("shard", "00").apply()
+    gateway.tick(62)
+    assert len(gateway.queued("rajasms")) == len(good)
+
+
+def test_a_vendor_whose_answers_break_something_does_not_stop_the_others(
+    gateway: Gateway,
+) -> None:
+    def breaks(_: Request) -> Reply:
+        raise RuntimeError("unforeseen")
+
+    gateway.wire.answers |= {POLL["jst"]: breaks, POLL["server2sms"]: arrived}
+    gateway.sent("jst")
+    ids = [gateway.sent("server2sms")[0] for _ in range(5)]
+    gateway.tick(200)
+    assert set(gateway.statuses(ids)) == {"delivered"}
+
+
+def test_what_there_is_no_time_to_ask_for_stays_due(gateway: Gateway) -> None:
+    gateway.sent("dinisoft")
+    gateway.tick(200, remaining=10)
+    assert gateway.wire.count(POLL["dinisoft"]) == 0
+    gateway.wire.answers[POLL["dinisoft"]] = b""
+    gateway.tick(201)
+    assert gateway.wire.count(POLL["dinisoft"]) == 1
+
+
+def test_a_vendor_that_does_not_answer_is_asked_again(gateway: Gateway) -> None:
+    gateway.wire.answers[POLL["server2sms"]] = SILENT
+    (identifier,) = gateway.sent("server2sms")
+    gateway.tick(200)
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    gateway.tick(500)
+    assert gateway.status(identifier) == "delivered"
+
+
+def test_an_unknown_word_is_kept_and_settles_nothing(gateway: Gateway) -> None:
+    (identifier,) = gateway.sent("server2sms")
+    gateway.wire.answers[POLL["server2sms"]] = notifications((identifier, "77"))
+    gateway.tick(200)
+    key = split_id(identifier)
+    assert key
+    assert "77" in gateway.item(key)["raw"]["S"]
+    assert gateway.status(identifier) == "submitted"

@@ -1,0 +1,197 @@
+"""The transport against a real server on loopback: what never left, and what nobody can say."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sms_gateway import http
+from sms_gateway.http import VendorSilent, VendorUnreachable, send
+from sms_gateway.vendors.base import Request
+
+SECRET = "s3cr3t-in-the-address"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends RST
+
+Behaviour = Callable[[socket.socket], None]
+
+
+class Server:
+    """Reads a request's head from every connection, again and again, and then does as told."""
+
+    def __init__(self) -> None:
+        self.behaviour: Behaviour = lambda connection: connection.sendall(OK)
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._open: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/x?key={SECRET}"
+        self._accepting = threading.Thread(target=self._accept)
+        self._accepting.start()
+        self._serving: list[threading.Thread] = []
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            one = threading.Thread(target=self._serve, args=(connection,))
+            self._serving.append(one)
+            one.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                while head := connection.recv(65536):
+                    self.requests.append(head)
+                    self.behaviour(connection)
+            except OSError:
+                pass
+
+    def stop(self) -> None:
+        http._pool().clear()
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for one in self._open:
+            if one.fileno() >= 0:
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in (self._accepting, *self._serving):
+            thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.stop()
+
+
+def hang(connection: socket.socket) -> None:
+    time.sleep(0.5)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    connection.close()
+
+
+def says(answer: bytes, *, close: bool = True) -> Behaviour:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(answer)
+        if close:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    return behave
+
+
+def drips(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(1000):
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def test_an_answer_comes_back_whole(server: Server) -> None:
+    reply = send(Request("POST", server.url, {"X-A": "b"}, b"body"), 2)
+    assert (reply.status, reply.body) == (200, b"OK")
+    assert b"X-A: b" in server.requests[0]
+    assert b"User-Agent: sms-gateway" in server.requests[0]
+
+
+def test_a_refused_connection_is_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(VendorUnreachable):
+        send(Request("GET", f"http://127.0.0.1:{port}/?key={SECRET}"), 1)
+
+
+def test_a_name_that_nobody_has_is_unreachable() -> None:
+    with pytest.raises(VendorUnreachable):
+        send(Request("GET", f"http://nobody.invalid/?key={SECRET}"), 1)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        hang,
+        reset,
+        drips,
+        says(b""),
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal"),
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n"),
+        says(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nhalf"),
+        says(b"no http at all\r\n\r\n"),
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000),
+    ],
+    ids=[
+        "hang",
+        "reset",
+        "drips",
+        "closes",
+        "truncated",
+        "truncated chunk",
+        "no last chunk",
+        "no gzip",
+        "no http",
+        "too long",
+    ],
+)
+def test_whatever_is_no_whole_answer_is_silence(server: Server, behaviour: Behaviour) -> None:
+    server.behaviour = behaviour
+    started = time.monotonic()
+    with pytest.raises(VendorSilent) as silent:
+        send(Request("GET", server.url), 0.3)
+    assert time.monotonic() - started < 1.5
+    assert SECRET not in str(silent.value) + repr(silent.value)
+    assert silent.value.__suppress_context__ or silent.value.__context__ is None
+    assert len(server.requests) == 1
+
+
+def test_after_an_answer_that_was_given_up_the_next_one_is_its_own(server: Server) -> None:
+    length = http.LONGEST_REPLY + 10
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length
+    server.behaviour = says(long + b"x" * length, close=False)
+    with pytest.raises(VendorSilent):
+        send(Request("GET", server.url), 2)
+    server.behaviour = says(OK, close=False)
+    assert send(Request("GET", server.url), 2).body == b"OK"
+    assert server.connections == 2
+
+
+def test_redirects_are_not_followed(server: Server) -> None:
+    server.behaviour = says(
+        b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", close=False
+    )
+    assert send(Request("POST", server.url, body=b"x"), 1).status == 302
+    assert len(server.requests) == 1
+
+
+def test_a_connection_is_kept_for_the_next_call_but_not_over_a_rest(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.behaviour = says(OK, close=False)
+    for _ in range(3):
+        send(Request("GET", server.url), 1)
+    assert server.connections == 1
+    present = time.time
+    monkeypatch.setattr(time, "time", lambda: present() + http.LONGEST_IDLE + 1)
+    send(Request("GET", server.url), 1)
+    assert server.connections == 2
+
+
+def test_a_request_shows_its_secrets_to_nobody() -> None:
+    request = Request("GET", f"https://host.example/?key={SECRET}", {"K": SECRET}, SECRET.encode())
+    assert SECRET not in repr(request)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_the_status_of_an_answer_says_nothing(server: Server, status: int) -> None:
+    server.behaviour = says(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nOK" % status)
+    assert send(Request("GET", server.url), 1).body == b"OK"
