@@ -17,7 +17,9 @@ app = router()
 def post_messages() -> Response[str]:
     """Accepts one message or many."""
     tenant = caller(app, "messages:send")
-    accepted = send(tenant, raw_body(app.current_event.raw_event), datetime.now(UTC))
+    event = app.current_event
+    key = event.headers.get("Idempotency-Key")
+    accepted = send(tenant, raw_body(event.raw_event), datetime.now(UTC), key)
     return answer(accepted, 202)
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from sms_gateway import queues, table
 from sms_gateway.intake import Accepted
-from sms_gateway.problems import Conflict
+from sms_gateway.problems import Unavailable
 from sms_gateway.records import Batch, Content, Entry, Key, Submission, message_id, ulid_ms
 from sms_gateway.status import Status
 from sms_gateway.vendors.base import Adapter, Outgoing
@@ -31,11 +31,23 @@ class Receipt:
     accepted: Accepted
 
 
-def accept(tenant: str, batch: str, accepted: Sequence[Accepted], retention: int) -> list[Receipt]:
-    """Records a batch under its ULID, whose time is the batch's, and enqueues what is to leave
-    now. Raises Unavailable before anything is promised, Conflict for a batch that exists."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch as it will be written: `items` first, then `head`, whose writing accepts it."""
+
+    tenant: str
+    receipts: Sequence[Receipt]
+    submissions: Sequence[Submission]
+    items: Sequence[table.Item]
+    head: table.Item
+
+
+def prepare(tenant: str, batch: str, accepted: Sequence[Accepted], retention: int) -> Prepared:
+    """Makes a batch under its ULID, whose time is the batch's. Its messages stay readable for
+    `retention` seconds after they leave."""
     now = ulid_ms(batch) // 1000
-    ttl = now + retention
+    sends = [one.content.send_at for one in accepted if one.content.send_at]
+    ttl = max([now, *(int(when.timestamp()) for when in sends)]) + retention
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _pack(accepted)
     ordered = [one for group in groups for one in group]
@@ -45,22 +57,28 @@ def accept(tenant: str, batch: str, accepted: Sequence[Accepted], retention: int
         submissions.append(_submission(batch, position, group, tenant, alone=len(ordered) == 1))
         position += len(group)
     if len(ordered) == 1:
-        written = table.put_new(table.submission_item(submissions[0], ttl, day))
+        items, head = [], table.submission_item(submissions[0], ttl, day)
     else:
         shared, own = _shared([one.content for one in ordered])
         items = _items(batch, submissions, own, ttl)
-        table.put_all(items)
-        head = Batch(batch, tenant, len(ordered), shared)
-        written = table.put_new(table.batch_item(head, day, ttl))
-    if not written:
-        raise Conflict("This batch is recorded already.", slug="batch-exists")
-    _enqueue(tenant, submissions)
+        head = table.batch_item(Batch(batch, tenant, len(ordered), shared), day, ttl)
     receipts = []
     for submission, group in zip(submissions, groups, strict=True):
         for offset, one in enumerate(group):
             identifier = message_id(batch, submission.key.position + offset)
             receipts.append(Receipt(one.index, identifier, submission.status, one))
-    return sorted(receipts, key=lambda receipt: receipt.index)
+    receipts.sort(key=lambda receipt: receipt.index)
+    return Prepared(tenant, receipts, submissions, items, head)
+
+
+def accept(prepared: Prepared) -> None:
+    """Writes a batch and enqueues what is to leave now. Raises Unavailable before anything is
+    promised."""
+    if prepared.items:
+        table.put_all(prepared.items)
+    if not table.put_new(prepared.head):
+        raise Unavailable("This batch is recorded already; try again.")
+    _enqueue(prepared.tenant, prepared.submissions)
 
 
 def _pack(accepted: Sequence[Accepted]) -> list[list[Accepted]]:

@@ -6,7 +6,7 @@ import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from sms_gateway.observe import log
-from sms_gateway.problems import Forbidden, GatewayError, Unauthorized
+from sms_gateway.problems import Forbidden, GatewayError, NotFound, Unauthorized
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -18,6 +18,7 @@ def router() -> APIGatewayRestResolver:
 
     app.exception_handler(GatewayError)(_problem)
     app.exception_handler(Exception)(_unforeseen)
+    app.not_found(_no_route)
     return app
 
 
@@ -27,8 +28,13 @@ def _problem(error: GatewayError) -> Response[str]:
     return answer(error.document(), error.http_status, PROBLEM, error.headers)
 
 
-def _unforeseen(_error: Exception) -> Response[str]:
-    log.exception("unforeseen")
+def _no_route(_error: Exception) -> Response[str]:
+    # A path that API Gateway lets through, but no route here reads: an id with strange characters.
+    return _problem(NotFound("There is nothing here; GET /openapi.json lists the routes."))
+
+
+def _unforeseen(error: Exception) -> Response[str]:
+    log.error("unforeseen", exc_info=error)
     return _problem(GatewayError("Something went wrong on our side; it is in the logs."))
 
 

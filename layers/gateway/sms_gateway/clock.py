@@ -29,6 +29,7 @@ A_LOOK = 200  # submissions taken from a partition at a time
 CUT_SHORT = 150  # seconds after which a call that recorded nothing is over: dispatch stops at 120
 RECEIPT_DEADLINE = 72 * 3600  # seconds
 MARGIN = 5  # seconds kept for writing what was heard
+MOST_ATTEMPTS_UNKNOWN = 2  # calls for a message whose caller allows "resend"
 LONGEST_WAIT = 3600  # seconds between two looks at one submission
 
 Send = Callable[[Request, float], Reply]
@@ -172,6 +173,7 @@ def _step_submitting(run: Tick, sub: Submission) -> None:
             return
         log.warning("cut short", extra={"submission": str(sub.key), "vendor": sub.vendor})
         count("CutShort", vendor=sub.vendor)
+        Change(sub.key).put("unsettled", 1).when("status", Status.SUBMITTING).apply()
     _wait_or_ask(run, sub)
 
 
@@ -204,15 +206,19 @@ def _deadline(run: Tick, sub: Submission, messages: Sequence[Message]) -> int:
 
 
 def _resend_allowed(run: Tick, sub: Submission, waiting: Sequence[Message]) -> bool:
+    # Where the vendor can be asked by our reference it is asked first, and only silence counts.
+    adapter = run.adapters.get(sub.vendor)
+    ask_first = adapter is not None and adapter.capabilities.own_reference and sub.polls == 0
     unanswered = sub.status is Status.SUBMITTING and run.seconds < sub.expires
-    return unanswered and all(one.content.on_unknown == "resend" for one in waiting)
+    once = unanswered and not ask_first and sub.attempt < MOST_ATTEMPTS_UNKNOWN
+    return once and all(one.content.on_unknown == "resend" for one in waiting)
 
 
 def _resend(run: Tick, sub: Submission) -> None:
     """At the caller's word only: better twice than not at all."""
     change = Change(sub.key).put("status", Status.ACCEPTED).put("changed", run.seconds)
     change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor, sub.attempt, None, "resend"))
-    change.drop("unsettled").look_at(run.seconds + GRACE)
+    change.drop("unsettled").put("polls", 0).look_at(run.seconds + GRACE)
     moved = change.when("status", Status.SUBMITTING).when("attempt", sub.attempt).apply()
     if moved:
         count("Resent", vendor=sub.vendor)

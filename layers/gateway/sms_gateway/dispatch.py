@@ -200,7 +200,7 @@ def record(
     faults = {o.code or "" for o, _ in outcomes.values() if o.account}
     if faults:
         log.error("account fault", extra={"vendor": taken.vendor, "codes": sorted(faults)})
-        count("AccountFault", vendor=taken.vendor)
+        count("AccountFault")
     result, said = _result(taken, waiting, outcomes)
     letters = set(result.verdicts or "A")
     first = next(iter(outcomes.values()))[0]
@@ -234,11 +234,8 @@ def record(
         # A receipt was faster than the answer: the answer is kept, the status stays.
         Change(taken.key).put("result", result).when("attempt", taken.attempt).apply()
         return
-    count(
-        "Submitted",
-        sum(1 for o, _ in outcomes.values() if o.verdict is Verdict.ACCEPTED),
-        vendor=taken.vendor,
-    )
+    if accepted:
+        count("Submitted", len(accepted), vendor=taken.vendor)
     if mixed:
         fan_out(moved, waiting, now)
 
@@ -297,10 +294,12 @@ def _result(
         if outcome.verdict is not Verdict.ACCEPTED:
             words[offset] = (outcome.code, outcome.text)
     one_id, one_price = len(set(ids)) == 1, len(set(prices)) == 1
+    own = all(outcomes[one.id][0].vendor_id in (None, one.id) for one in waiting)
     result = Result(
         verdicts="" if set(letters) == {"A"} else "".join(letters),
-        vendor_id=ids[0] if one_id else None,
-        vendor_ids=None if one_id else ids,
+        own=own and any(ids),
+        vendor_id=ids[0] if one_id and not own else None,
+        vendor_ids=None if one_id or own else ids,
         price=prices[0] if one_price else None,
         prices=None if one_price else prices,
         words=words or None,

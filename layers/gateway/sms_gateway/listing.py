@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -82,8 +83,8 @@ def read_query(given: dict[str, str]) -> tuple[Query, Cursor | None]:
             status=_read(given, "status", Status),
             vendor=_read(given, "vendor", _vendor),
             to=_read(given, "to", _number),
-            reference=given.get("reference"),
-            batch_id=given.get("batch_id"),
+            reference=_read(given, "reference", _reference),
+            batch_id=_read(given, "batch_id", _batch),
             created_from=_read(given, "created_from", _time),
             created_to=_read(given, "created_to", _time),
         ),
@@ -115,10 +116,22 @@ def _vendor(written: str) -> str:
 
 
 def _number(written: str) -> str:
-    digits = written.replace(" ", "+", 1) if written.startswith(" ") else written
-    if not digits.removeprefix("+").isdigit() or len(digits) > 17:
+    number = "+" + written[1:]  # an unescaped + arrives as a space
+    if written[:1] not in ("+", " ") or not re.fullmatch(r"\+[1-9][0-9]{3,14}", number):
         raise ValueError("it is an E.164 number such as +8801000000001, its + written %2B")
-    return digits if digits.startswith("+") else f"+{digits}"
+    return number
+
+
+def _reference(written: str) -> str:
+    if not 1 <= len(written) <= 64:
+        raise ValueError("it has 1 to 64 characters")
+    return written
+
+
+def _batch(written: str) -> str:
+    if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", written):
+        raise ValueError("it is a batch's id of 26 characters")
+    return written
 
 
 def _time(written: str) -> datetime:
@@ -156,7 +169,7 @@ Found = tuple[Batch, Message, Submission]
 def _within(query: Query, batch: str) -> bool:
     when = created_at(batch)
     return not (query.created_from and when < query.created_from) and not (
-        query.created_to and when > query.created_to
+        query.created_to and when >= query.created_to
     )
 
 

@@ -43,8 +43,7 @@ class GatewayError(Exception):
             "status": self.http_status,
             "detail": self.detail,
             "pointer": self.pointer,
-            "retryable": self.retryable,
-            **self.members,
+            **{"retryable": self.retryable, **self.members},
         }
         return {name: value for name, value in every.items() if value is not None}
 

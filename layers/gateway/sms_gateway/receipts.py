@@ -71,7 +71,7 @@ def no_news(report: Report, vendor: str, source: Source, message: str) -> None:
         log.error(
             "account fault", extra={"vendor": vendor, "code": report.code, "message_id": message}
         )
-        count("AccountFault", vendor=vendor)
+        count("AccountFault")
     if report.unknown_word:
         log.warning(
             "unknown vendor word",

@@ -64,11 +64,13 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a vendor answered to a submission, by the position of the message in it.
 
-    `verdicts` has a letter a message (A accepted, R refused, T try again, U unknown) and is empty
-    when all were accepted. `vendor_id` or `price` stand once when they are the same for all.
+    `verdicts` has a letter a message (A accepted, R refused, T try again, U unknown, C cancelled
+    before) and is empty when all were accepted. `own` says that the vendor knows the messages by
+    our ids; else `vendor_id` or `price` stand once when they are the same for all.
     """
 
     verdicts: str = ""
+    own: bool = False
     vendor_id: str | None = None
     vendor_ids: list[str | None] | None = None
     price: tuple[str, str] | None = None

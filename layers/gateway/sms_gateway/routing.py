@@ -11,9 +11,9 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Vendors in order of preference for the numbers with a prefix ("+" is every number).
     `region` (ISO 3166 alpha-2) lets callers write national numbers."""
 
-    prefix: Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]{0,14}$")]
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]{0,14}\Z")]
     vendors: Annotated[list[str], msgspec.Meta(min_length=1)]
-    region: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")] | None = None
+    region: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
 
     def __post_init__(self) -> None:
         for vendor in self.vendors:

@@ -7,26 +7,43 @@ from typing import Any
 
 from ulid import ULID
 
-from sms_gateway.acceptance import accept
+from sms_gateway import idempotency
+from sms_gateway.acceptance import Prepared, accept, prepare
 from sms_gateway.intake import Rejected, plan, read_body
-from sms_gateway.observe import count
 from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.settings import accounts, routes
 from sms_gateway.table import DAY
 from sms_gateway.views import accepted_view, rejected_view
 
 
-def send(tenant: str, body: bytes, now: datetime) -> dict[str, Any]:
-    """Accepts what can be sent and says why the rest can't. Raises a GatewayError when the
-    request is wrong as a whole, when no recipient is left, or when nothing can be recorded; then
-    nothing is stored and nothing is sent."""
+def send(tenant: str, body: bytes, now: datetime, key: str | None = None) -> dict[str, Any]:
+    """Accepts what can be sent and says why the rest can't; with an Idempotency-Key, once. Raises
+    a GatewayError when the request is wrong as a whole, when no recipient is left, or when nothing
+    can be recorded; then nothing is stored and nothing is sent."""
+    if key is None:
+        prepared, answer = _prepare(tenant, body, now)
+        accept(prepared)
+        return answer
+    place, digest = idempotency.name(tenant, idempotency.check(key)), idempotency.digest_of(body)
+    seconds = int(now.timestamp())
+    unfinished, given = idempotency.find(place, digest, seconds)
+    if given is not None:
+        return given
+    prepared, answer = _prepare(tenant, body, now)
+    record = idempotency.Record(place, answer["batch_id"], digest, seconds, answer)
+    if not record.take(unfinished):
+        raise idempotency.in_progress(1)
+    accept(prepared)
+    return answer
+
+
+def _prepare(tenant: str, body: bytes, now: datetime) -> tuple[Prepared, dict[str, Any]]:
     accepted, rejected = plan(read_body(body), now, accounts(), routes())
     if not accepted:
         raise _nobody(rejected)
     batch = str(ULID.from_datetime(now))
-    receipts = accept(tenant, batch, accepted, retention())
-    count("Accepted", len(receipts))
-    return accepted_view(batch, receipts, rejected)
+    prepared = prepare(tenant, batch, accepted, retention())
+    return prepared, accepted_view(batch, prepared.receipts, rejected)
 
 
 def retention() -> int:

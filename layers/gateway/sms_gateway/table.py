@@ -579,6 +579,35 @@ def cancel_member(group: Key, message: Change) -> bool:
     return True
 
 
+# Requests that carry an Idempotency-Key
+
+
+def get_request(key: str) -> Item | None:
+    """The record of an Idempotency-Key."""
+    return get(Key(key, "REQUEST"))
+
+
+def put_request(key: str, attributes: Item, now: int, instead_of: str | None) -> bool:
+    """Writes a record if there is none that lives, or only the one of the batch `instead_of`."""
+    condition, values = "attribute_not_exists(pk) OR #ttl <= :now", {":now": _number(now)}
+    if instead_of is not None:
+        condition, values = "batch = :old", {":old": {"S": instead_of}}
+    try:
+        with _answering():
+            client().put_item(
+                TableName=name(),
+                Item={"pk": {"S": key}, "sk": {"S": "REQUEST"}, **attributes},
+                ConditionExpression=condition.replace("batch", "#batch"),
+                ExpressionAttributeNames=(
+                    {"#batch": "batch"} if instead_of is not None else {"#ttl": "ttl"}
+                ),
+                ExpressionAttributeValues=values,
+            )
+    except ClientError:
+        return False
+    return True
+
+
 # Where only the vendor's id is known
 
 

@@ -19,6 +19,7 @@ def _view(vendor: str, accounts: Accounts) -> dict[str, Any]:
         "type": "/problems/account-refused",
         "title": "The account's settings can't be used",
         "detail": fault,
+        "retryable": False,
         "vendor": vendor,
     }
     return {

@@ -26,9 +26,23 @@ TITLES = {
 }
 
 
+MIXED = {
+    "A": Status.SUBMITTED,
+    "R": Status.REJECTED,
+    "T": Status.ACCEPTED,
+    "U": Status.SUBMITTING,
+    "C": Status.CANCELLED,
+}
+
+
 def status_of(message: Message, sub: Submission) -> Status:
-    """A message's own status, or else its submission's."""
-    return message.status or sub.status
+    """A message's own status, or else its submission's: in a mixed answer, the one that its own
+    part of the answer leads to."""
+    if message.status is not None:
+        return message.status
+    if sub.result is not None and sub.status is Status.SUBMITTED:
+        return MIXED[sub.result.verdict(message.key.position - sub.key.position)]
+    return sub.status
 
 
 def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, Any]:
@@ -47,7 +61,7 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
         "status": status,
         "final": status.final,
         "vendor": sub.vendor,
-        "vendor_id": sub.result.id_of(offset) if sub.result else None,
+        "vendor_id": _vendor_id(message, sub, offset),
         "encoding": content.encoding,
         "segments": content.segments,
         "price": {"amount": str(price.amount), "currency": price.currency} if price else None,
@@ -59,6 +73,12 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
         "problem": _problem(status, _last(entries, status)),
         "timeline": [_entry_view(entry) for entry in entries],
     }
+
+
+def _vendor_id(message: Message, sub: Submission, offset: int) -> str | None:
+    if sub.result is None or sub.result.verdict(offset) not in "AU":
+        return None
+    return message.id if sub.result.own else sub.result.id_of(offset)
 
 
 def _timeline(message: Message, sub: Submission, offset: int) -> list[Entry]:
@@ -109,6 +129,7 @@ def _problem(status: Status, last: Entry) -> dict[str, Any] | None:
     return {
         "type": f"/problems/{status}",
         "title": TITLES[status],
+        "retryable": False,
         "detail": last.text or TITLES[status],
         "vendor": last.vendor,
         "vendor_code": last.code,

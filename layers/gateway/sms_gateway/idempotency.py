@@ -1,0 +1,102 @@
+"""Idempotency-Key: one request, one batch, one answer, for a day.
+
+A batch's ids are known before anything is written, so its answer is too. The key's record is
+written first, with the batch and the answer in it, by a condition that one request wins. Whether
+the work was done is then seen from the batch itself: it is accepted exactly when its own item is
+there. A request that finds a record without a batch waits until whoever wrote it must be dead, and
+begins again under a new batch; what the dead one left can never become accepted.
+"""
+
+import hashlib
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from sms_gateway import table
+from sms_gateway.problems import Conflict, Invalid
+
+LIFE = table.DAY  # seconds that a key is remembered
+AT_WORK = 60  # seconds after which the function that wrote a record is dead: it stops at 29
+_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a key stands for; `started` is epoch seconds."""
+
+    key: str
+    batch: str
+    digest: str
+    started: int
+    answer: dict[str, Any]
+
+    def take(self, instead_of: "Record | None") -> bool:
+        """Writes the record, in place of one whose work was never done. False when another
+        request was faster."""
+        packed = zlib.compress(msgspec.json.encode(self.answer))
+        return table.put_request(
+            self.key,
+            {
+                "batch": {"S": self.batch},
+                "digest": {"S": self.digest},
+                "started": {"N": str(self.started)},
+                "answer": {"B": packed},
+                "ttl": {"N": str(self.started + LIFE)},
+            },
+            self.started,
+            instead_of.batch if instead_of else None,
+        )
+
+
+def check(key: str) -> str:
+    """The key as given. Raises Invalid for one that can't be."""
+    if not _KEY.fullmatch(key):
+        raise Invalid(
+            "An Idempotency-Key is 1 to 255 printable ASCII characters, none of them a space at "
+            "either end.",
+            slug="invalid-idempotency-key",
+        )
+    return key
+
+
+def digest_of(body: bytes) -> str:
+    """What tells one request's body from another's."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def name(tenant: str, key: str) -> str:
+    """A key's place in the table: keys of different tenants never meet."""
+    return f"REQUEST#{tenant}#{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def find(place: str, digest: str, now: int) -> tuple[Record | None, dict[str, Any] | None]:
+    """What is known of a key: its record if its work was never done, or the answer if it was.
+    Raises Invalid when the body is another one, Conflict while the first request is at work."""
+    item = table.get_request(place)
+    if item is None or int(item["ttl"]["N"]) <= now:
+        return None, None
+    if item["digest"]["S"] != digest:
+        raise Invalid(
+            "This Idempotency-Key was used with another body: use a new key for a new request.",
+            slug="idempotency-key-reused",
+        )
+    batch, started = item["batch"]["S"], int(item["started"]["N"])
+    answer: dict[str, Any] = msgspec.json.decode(zlib.decompress(item["answer"]["B"]))
+    if table.batch(batch) is not None:
+        return None, answer
+    if now - started < AT_WORK:
+        raise in_progress(AT_WORK - (now - started))
+    return Record(place, batch, digest, started, answer), None
+
+
+def in_progress(seconds: int) -> Conflict:
+    """The answer to whoever comes while the first request is still at work."""
+    return Conflict(
+        "The first request with this Idempotency-Key is still at work; ask again.",
+        slug="request-in-progress",
+        headers={"Retry-After": str(max(1, min(seconds, 5)))},
+        retryable=True,
+    )

@@ -1,0 +1,139 @@
+"""The shape of the code: one module for each kind of I/O, and lean workers."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+CORE = ROOT / "layers" / "gateway" / "sms_gateway"
+MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+WORKERS = ("authorize", "callback", "dispatch", "poll")
+IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
+PURE = {
+    "encoding.py",
+    "intake.py",
+    "numbers.py",
+    "problems.py",
+    "records.py",
+    "redaction.py",
+    "routing.py",
+    "status.py",
+    "tokens.py",
+    "views.py",
+}
+PURE_OURS = {
+    "sms_gateway.encoding",
+    "sms_gateway.intake",
+    "sms_gateway.numbers",
+    "sms_gateway.problems",
+    "sms_gateway.records",
+    "sms_gateway.routing",
+    "sms_gateway.settings",  # its Accounts, a value
+    "sms_gateway.status",
+    "sms_gateway.vendors",
+}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports, by their full names; not those for type checkers only."""
+    tree = ast.parse(path.read_text())
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body.clear()
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "sms_gateway":
+            found |= {f"sms_gateway.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+def importers(name: str) -> set[str]:
+    """The core's modules that import a package, or a part of it."""
+    return {
+        str(module)
+        for module in MODULES
+        if any(one.split(".")[0] == name for one in imports(CORE / module))
+    }
+
+
+def test_one_module_talks_http() -> None:
+    assert importers("urllib3") == {"http.py"}
+    assert importers("requests") == importers("socket") == importers("http") == set()
+
+
+@pytest.mark.parametrize(
+    ("service", "module"), [("dynamodb", "table.py"), ("sqs", "queues.py")]
+)
+def test_one_module_talks_to_each_service(service: str, module: str) -> None:
+    clients = {
+        str(path)
+        for path in MODULES
+        if f'"{service}"' in (CORE / path).read_text() and "boto3" in imports(CORE / path)
+    }
+    assert clients == {module}
+    assert importers("boto3") <= {"table.py", "queues.py"}
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if one.parent.name == "vendors"], ids=str)
+def test_adapters_do_no_io(module: Path) -> None:
+    used = {name.split(".")[0] for name in imports(CORE / module)}
+    assert not used & (IO | {"os", "time", "pathlib", "random", "threading"})
+    ours = {name for name in imports(CORE / module) if name.startswith("sms_gateway.")}
+    assert ours <= {"sms_gateway.status"} | {one for one in ours if ".vendors" in one}
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_pure_modules_stay_pure(module: str) -> None:
+    used = imports(CORE / module)
+    assert not {name.split(".")[0] for name in used} & (IO | {"os", "time", "random"})
+    ours = {name for name in used if name.startswith("sms_gateway")}
+    assert {name for name in ours if not name.startswith("sms_gateway.vendors")} <= PURE_OURS
+
+
+def loaded(function: str) -> set[str]:
+    """The modules in memory after a function's own was imported, in a process of its own."""
+    code = "import app, json, sys; print(json.dumps(sorted(sys.modules)))"
+    path = os.pathsep.join([str(ROOT / "functions" / function), str(CORE.parent)])
+    environment = {"PYTHONPATH": path, "PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "x"}
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-W", "error", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_functions_start_with_what_they_need_only(function: str) -> None:
+    """Without settings in the environment, too: nothing is made at import."""
+    modules = loaded(function)
+    framework = "aws_lambda_powertools.event_handler"
+    assert (framework in modules) is (function not in WORKERS)
+    assert not {f"sms_gateway.vendors.{one}" for one in ("jst", "dinisoft", "rajasms")} & modules
+    assert not {"moto", "hypothesis", "pytest", "pydantic"} & modules
+    if function in (*WORKERS, "balance"):
+        assert "phonenumbers" not in modules
+
+
+def test_every_module_and_public_name_says_what_it_is() -> None:
+    silent = []
+    for module in MODULES:
+        tree = ast.parse((CORE / module).read_text())
+        nodes = [tree, *(n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef))]
+        for node in nodes:
+            name = getattr(node, "name", "module")
+            if not name.startswith("_") and not ast.get_docstring(node):  # type: ignore[arg-type]
+                silent.append(f"{module}: {name}")
+    assert silent == []

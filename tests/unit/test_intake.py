@@ -1,0 +1,246 @@
+"""What a send's body may be, and the problem that each mistake gets."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_gateway.intake import LARGEST_BODY, Draft, plan, read_body
+from sms_gateway.problems import GatewayError
+from sms_gateway.routing import Routes
+from sms_gateway.settings import Accounts
+from sms_gateway.vendors import VENDORS
+from tests.vendors.contract import adapter
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ROUTES = Routes.read(
+    '{"routes": [{"prefix": "+91", "vendors": ["jst"], "region": "IN"},'
+    '{"prefix": "+880", "vendors": ["dinisoft"], "region": "BD"},'
+    '{"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},'
+    '{"prefix": "+44", "vendors": ["server2sms"]}]}'
+)
+ACCOUNTS = Accounts({vendor: adapter(vendor) for vendor in VENDORS}, {}, b"k" * 32)
+JST, DINISOFT, RAJASMS, SERVER2SMS = (
+    "+911000000001",
+    "+8801000000001",
+    "+628000000001",
+    "+447700900001",
+)
+
+
+def problem(body: bytes | dict[str, Any], accounts: Accounts = ACCOUNTS) -> tuple[str, int, str]:
+    """The slug, status and pointer of what is wrong with a body, or with its only recipient."""
+    written = body if isinstance(body, bytes) else json.dumps(body).encode()
+    try:
+        accepted, rejected = plan(read_body(written), NOW, accounts, ROUTES)
+    except GatewayError as error:
+        found = error
+    else:
+        assert accepted == []
+        (one,) = rejected
+        found = one.problem
+    return found.slug, found.http_status, found.document().get("pointer", "")
+
+
+def one(**fields: Any) -> dict[str, Any]:
+    return {"to": SERVER2SMS, "text": "Hello"} | fields
+
+
+def at(**ahead: float) -> str:
+    return (NOW + timedelta(**ahead)).isoformat()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"nothing", b"\xff\xfe", b'{"to": "\xff"}', b"[" * 100_000, b'{"to": "\\ud800"}',
+     b'{"to": NaN}', b"{} {}"],
+)  # fmt: skip
+def test_what_is_no_json_is_malformed(body: bytes) -> None:
+    assert problem(body) == ("malformed-json", 400, "")
+
+
+def test_a_body_over_one_mebibyte_is_too_large() -> None:
+    assert problem(b" " * (LARGEST_BODY + 1))[:2] == ("body-too-large", 413)
+    assert problem(b" " * LARGEST_BODY)[:2] == ("malformed-json", 400)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b"7", ""),
+        (b"[]", ""),
+        (b"null", ""),
+        ({}, "/to"),
+        ({"text": "Hello"}, "/to"),
+        ({"to": SERVER2SMS}, "/text"),
+        (one(to=7), "/to"),
+        (one(to=None), "/to"),
+        (one(to=""), "/to"),
+        (one(to=[SERVER2SMS, 7]), "/to/1"),
+        (one(to={"number": SERVER2SMS}), "/to"),
+        (one(text=7), "/text"),
+        (one(text="x" * 5001), "/text"),
+        (one(colour="red"), ""),
+        (one(status_url="https://example.com"), ""),
+        (one(category="spam"), "/category"),
+        (one(vendor=7), "/vendor"),
+        (one(send_at="tomorrow"), "/send_at"),
+        (one(send_at="2026-06-02T12:00:00"), "/send_at"),
+        (one(send_at=1_790_000_000), "/send_at"),
+        (one(validity=59), "/validity"),
+        (one(validity=259_201), "/validity"),
+        (one(validity=60.5), "/validity"),
+        (one(validity="60"), "/validity"),
+        (one(flash="yes"), "/flash"),
+        (one(flash=1), "/flash"),
+        (one(encoding="utf-8"), "/encoding"),
+        (one(max_segments=0), "/max_segments"),
+        (one(max_segments=31), "/max_segments"),
+        (one(filter_dnd="no"), "/filter_dnd"),
+        (one(template_id="abc"), "/template_id"),
+        (one(template_id="1\n"), "/template_id"),
+        (one(reference=""), "/reference"),
+        (one(reference="x" * 65), "/reference"),
+        (one(metadata=[]), "/metadata"),
+        (one(metadata={"a": 1}), "/metadata"),
+        (one(metadata={"": "a"}), "/metadata"),
+        (one(metadata={"a": "x" * 257}), "/metadata"),
+        (one(metadata={str(n): "" for n in range(21)}), "/metadata"),
+        (one(on_unknown="perhaps"), "/on_unknown"),
+        (one(**{"from": ""}), "/from"),
+        (one(**{"from": "x" * 17}), "/from"),
+        (one(**{"from": "ACME\n"}), "/from"),
+        (one(messages=[one()]), "/messages"),
+        ({"messages": "all"}, "/messages"),
+        ({"messages": [one(), 7]}, "/messages/1"),
+        ({"messages": [one(), {"to": SERVER2SMS}]}, "/messages/1"),
+        ({"messages": [one(), one(flash="yes")]}, "/messages/1/flash"),
+        ({"messages": [one(to=[SERVER2SMS])]}, "/messages/0/to"),
+    ],
+)
+def test_what_has_the_wrong_shape_is_invalid_and_named(body: Any, pointer: str) -> None:
+    assert problem(body) == ("invalid-request", 422, pointer)
+
+
+@pytest.mark.parametrize(
+    ("body", "slug", "pointer"),
+    [
+        (one(to=[]), "recipient-count", "/to"),
+        (one(to=[SERVER2SMS] * 1001), "recipient-count", "/to"),
+        ({"messages": []}, "recipient-count", "/messages"),
+        ({"messages": [one()] * 1001}, "recipient-count", "/messages"),
+        (one(to="+1"), "invalid-number", "/to"),
+        (one(to=["12"]), "invalid-number", "/to/0"),
+        (one(to="anybody"), "invalid-number", "/to"),
+        ({"messages": [one(to="+0000")]}, "invalid-number", "/messages/0/to"),
+        (one(text=""), "empty-text", "/text"),
+        (one(text=" \n\t"), "empty-text", "/text"),
+        (one(text="x" * (153 * 10 + 1)), "too-many-segments", "/text"),
+        (one(text="x" * 161, max_segments=1), "too-many-segments", "/text"),
+        (one(text="আ" * 71, max_segments=1), "too-many-segments", "/text"),
+        (one(text="আ", encoding="gsm7"), "not-gsm7", "/text"),
+        (one(to=RAJASMS, text="x" * 481), "text-too-long", "/text"),
+        (one(send_at=at(seconds=-1)), "send-at-out-of-range", "/send_at"),
+        (one(send_at=NOW.isoformat()), "send-at-out-of-range", "/send_at"),
+        (one(send_at=at(days=30, seconds=1)), "send-at-out-of-range", "/send_at"),
+        ({"messages": [one(send_at=at(days=-1))]}, "send-at-out-of-range", "/messages/0/send_at"),
+        (one(vendor="nobody"), "unknown-vendor", "/vendor"),
+        (one(to=DINISOFT, flash=True), "unsupported-field", "/flash"),
+        (one(filter_dnd=True), "unsupported-field", "/filter_dnd"),
+        (one(to=RAJASMS, template_id="1"), "unsupported-field", "/template_id"),
+        (one(to=RAJASMS, **{"from": "ACME"}), "unsupported-field", "/from"),
+        (one(to=JST, **{"from": "ACME1"}), "bad-sender", "/from"),
+        (one(**{"from": "no sender"}), "bad-sender", "/from"),
+        (one(vendor="jst"), "bad-number", "/to"),
+        ({"messages": [one(vendor="rajasms")]}, "bad-number", "/messages/0/to"),
+        (one(to="+33700000001"), "no-route", "/to"),
+    ],
+)
+def test_what_cannot_be_sent_is_named_by_a_problem_of_its_own(
+    body: dict[str, Any], slug: str, pointer: str
+) -> None:
+    assert problem(body) == (slug, 422, pointer)
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+@pytest.mark.parametrize("faulty", [True, False])
+def test_a_vendor_that_is_not_usable_is_the_callers_or_the_operators_matter(
+    pinned: bool, faulty: bool
+) -> None:
+    accounts = Accounts({}, {"jst": "its settings are wrong"} if faulty else {}, b"")
+    body = one(to=JST, **({"vendor": "jst"} if pinned else {}))
+    own = pinned and not faulty
+    expected = ("vendor-not-configured", 422 if own else 503, "/vendor" if own else "/to")
+    assert problem(body, accounts) == expected
+
+
+def test_no_problem_repeats_a_number_or_a_text() -> None:
+    for body in (one(to="+44770090000x"), one(text="secret " * 700), one(to=RAJASMS, text="s" * 481)):
+        try:
+            _, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+            document = rejected[0].problem.document()
+        except GatewayError as error:
+            document = error.document()
+        assert "secret" not in str(document)
+        assert "4477" not in str(document)
+
+
+@pytest.mark.parametrize("text", ["a^b", "a~b", "^~"])
+def test_texts_that_jst_can_not_join_are_sent_another_way(text: str) -> None:
+    body = {"messages": [one(to=JST, text=text), one(to="+911000000002")]}
+    accepted, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    assert (len(accepted), rejected) == (2, [])
+
+
+def test_each_of_many_takes_what_stands_above_unless_it_says_otherwise() -> None:
+    body = {"from": "ACME", "reference": "all", "messages": [one(), one(reference="own")]}
+    drafts = read_body(json.dumps(body).encode())
+    assert [draft.options.sender for draft in drafts] == ["ACME", "ACME"]
+    assert [draft.options.reference for draft in drafts] == ["all", "own"]
+
+
+def test_limits_themselves_are_allowed() -> None:
+    body = one(
+        text="x" * 1530,
+        send_at=at(days=30),
+        validity=259_200.0,
+        reference="r" * 64,
+        metadata={f"{n:040d}": "v" * 256 for n in range(20)},
+    )
+    accepted, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    assert (len(accepted), rejected) == (1, [])
+    assert accepted[0].content.segments == 10
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = ["to", "text", "messages", "from", "send_at", "validity", "metadata", "vendor", "encoding"]
+NUMBERS = [JST, DINISOFT, RAJASMS, SERVER2SMS, "+1", "01712345678", "0812"]
+plausible = (
+    st.sampled_from([*NUMBERS, "2026-06-02T00:00:00Z", "0001-01-01T00:00:00+23:59", "jst", "gsm7"])
+    | st.lists(st.sampled_from(NUMBERS), max_size=3)
+    | st.lists(st.dictionaries(st.sampled_from(NAMES), json_values, max_size=4), max_size=2)
+    | json_values
+)
+bodies = st.binary() | st.dictionaries(st.sampled_from(NAMES) | st.text(), plausible).map(
+    lambda body: json.dumps(body).encode()
+)
+
+
+@given(bodies)
+def test_any_body_gives_drafts_or_a_problem(body: bytes) -> None:
+    try:
+        drafts = read_body(body)
+        assert all(isinstance(draft, Draft) for draft in drafts)
+        accepted, rejected = plan(drafts, NOW, ACCOUNTS, ROUTES)
+    except GatewayError as error:
+        assert error.http_status in (400, 413, 422)
+        json.dumps(error.document())
+    else:
+        assert len(accepted) + len(rejected) == len(drafts)

@@ -1,0 +1,61 @@
+"""Ids and keys: what is written can be read, and nothing else."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ulid import ULID
+
+from sms_gateway.records import (
+    Key,
+    Result,
+    created_at,
+    from_ms,
+    message_id,
+    rfc3339,
+    split_id,
+)
+
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+
+
+@given(moments, st.integers(0, 999))
+def test_a_messages_id_leads_to_its_item(when: datetime, position: int) -> None:
+    batch = str(ULID.from_datetime(when))
+    identifier = message_id(batch, position)
+    assert identifier.isalnum()
+    assert split_id(identifier) == Key(batch, f"M#{position:03d}")
+    assert abs(created_at(batch) - when) < timedelta(milliseconds=1)
+
+
+@given(st.text() | st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=26, max_size=29))
+def test_any_text_is_an_id_or_none(identifier: str) -> None:
+    key = split_id(identifier)
+    assert key is None or message_id(key.batch, key.position) == identifier
+
+
+@pytest.mark.parametrize("sort", ["M#000", "S#999"])
+def test_a_key_is_written_and_read(sort: str) -> None:
+    key = Key("01J0000000000000000000000A", sort)
+    assert Key.parse(str(key)) == key
+
+
+@pytest.mark.parametrize("written", ["", "x", "x/", "x/B", "x/M#", "x/M#a", "/", "x/Q#000"])
+def test_nothing_else_is_a_key(written: str) -> None:
+    with pytest.raises(ValueError, match="key"):
+        Key.parse(written)
+
+
+def test_times_are_written_in_utc_with_z() -> None:
+    assert rfc3339(from_ms(1_790_000_000_123)) == "2026-09-21T14:13:20.123Z"
+    india = datetime(2026, 1, 1, 5, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    assert rfc3339(india) == "2026-01-01T00:00:00.000Z"
+
+
+def test_a_result_speaks_of_each_message() -> None:
+    same = Result(vendor_id="job", price=("320", "IDR"))
+    assert [same.verdict(7), same.id_of(7)] == ["A", "job"]
+    each = Result("AR", vendor_ids=["1", None], prices=[("1", "IDR"), None])
+    assert [each.verdict(1), each.id_of(1), each.price_of(1)] == ["R", None, None]
+    assert each.id_of(0) == "1"

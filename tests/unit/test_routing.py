@@ -1,0 +1,68 @@
+"""Routes: the longest prefix decides, and what is written wrong is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_gateway.routing import Routes
+
+DEFAULT = Routes.read(
+    '{"routes": [{"prefix": "+91", "vendors": ["jst"], "region": "IN"},'
+    '{"prefix": "+880", "vendors": ["dinisoft", "server2sms"], "region": "BD"},'
+    '{"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},'
+    '{"prefix": "+6281", "vendors": ["server2sms"], "region": "ID"},'
+    '{"prefix": "+", "vendors": ["server2sms"]}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "vendor"),
+    [
+        ("+911000000001", "jst"),
+        ("+8801000000001", "dinisoft"),
+        ("+628000000001", "rajasms"),
+        ("+628100000001", "server2sms"),
+        ("+447700900001", "server2sms"),
+        ("+88", "server2sms"),
+    ],
+)
+def test_the_longest_prefix_decides(number: str, vendor: str) -> None:
+    route = DEFAULT.route(number)
+    assert route
+    assert route.vendors[0] == vendor
+
+
+def test_without_a_route_for_all_there_may_be_none() -> None:
+    assert Routes.read('{"routes": [{"prefix": "+91", "vendors": ["jst"]}]}').route("+447") is None
+
+
+def test_regions_are_those_of_a_vendors_routes() -> None:
+    assert DEFAULT.regions() == ["IN", "BD", "ID"]
+    assert DEFAULT.regions("server2sms") == ["BD", "ID"]
+    assert DEFAULT.regions("jst") == ["IN"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "[]",
+        '{"routes": []}',
+        '{"routes": [{"prefix": "+91"}]}',
+        '{"routes": [{"prefix": "91", "vendors": ["jst"]}]}',
+        '{"routes": [{"prefix": "+91\\n", "vendors": ["jst"]}]}',
+        '{"routes": [{"prefix": "+91", "vendors": ["jst"], "region": "India"}]}',
+        '{"routes": [{"prefix": "+91", "vendors": ["jst"], "region": "IN\\n"}]}',
+    ],
+)
+def test_bad_routes_are_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        Routes.read(written)
+
+
+@given(st.text())
+def test_any_text_gives_routes_or_a_value_error(written: str) -> None:
+    try:
+        Routes.read(written)
+    except ValueError as error:
+        assert str(error)
