@@ -1,7 +1,6 @@
 """The real stack on the emulator, IAM enforced, with the simulators as vendors."""
 
 import json
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -94,7 +93,6 @@ class Api:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    before = dict(os.environ)
     made = LocalStack(
         tmp_path_factory.mktemp("stack") / "run",
         free_port(),
@@ -104,8 +102,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     )
     with running(made):
         yield made
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

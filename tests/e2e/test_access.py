@@ -1,13 +1,9 @@
 """Who gets in, and what everybody else is told."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from e2e.conftest import NUMBERS, Api
-
-from local.stack import ROOT
 
 ROUTES = [
     ("GET", "/messages"),
@@ -31,27 +27,14 @@ def test_no_route_opens_without_a_key(method: str, path: str, key: str | None, a
 
 
 def test_a_revoked_key_is_a_wrong_key(api: Api) -> None:
-    made = operator(api, "keys", "create", "--tenant", "gone", "--scope", "messages:read")
+    made = api.stack.operate("keys", "create", "--tenant", "gone", "--scope", "messages:read")
     identifier, key = made.split()[2], made.split()[-1]
     assert Api(api.stack, key)("GET", "/messages").status == 200
 
-    operator(api, "keys", "revoke", identifier)
+    api.stack.operate("keys", "revoke", identifier)
 
     assert Api(api.stack, key)("GET", "/messages").status == 401
-    assert f"{identifier}  gone" in operator(api, "keys", "list")
-
-
-def operator(api: Api, *arguments: str) -> str:
-    """What `smsgw` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "smsgw", *arguments],
-        cwd=ROOT,
-        env={**api.stack.environment, "PATH": "", "PYTHONPATH": f"{ROOT}/layers/gateway:{ROOT}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
+    assert f"{identifier}  gone" in api.stack.operate("keys", "list")
 
 
 def test_a_key_without_the_scope_is_told_which(api: Api) -> None:

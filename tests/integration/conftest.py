@@ -7,12 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
-from moto.dynamodb.models import dynamodb_backends
-
-from sms_gateway import queues, settings, table
-from sms_gateway.vendors import VENDORS
-from tests.integration.stage import (
+from integration.stage import (
     ACCOUNT_ID,
     ACCOUNTS,
     REGION,
@@ -25,31 +20,12 @@ from tests.integration.stage import (
     set_accounts,
     set_routes,
 )
+from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 
-os.environ |= {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_SESSION_TOKEN": "testing",
-    "AWS_DEFAULT_REGION": "eu-central-1",
-    "AWS_REGION": "eu-central-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "STACK_NAME": "test",
-    "TABLE_NAME": "test-table",
-    "ACCOUNTS_SECRET": "test/vendors",
-    "ROUTES_PARAMETER": "/test/routes",
-    "RETENTION_DAYS": "90",
-    "CALLBACK_URL": "https://api.example.com/v1/callbacks",
-    "DISPATCH_WORKERS": "2",
-    "POWERTOOLS_SERVICE_NAME": "sms-gateway",
-    "POWERTOOLS_METRICS_NAMESPACE": "SmsGateway",
-    "POWERTOOLS_LOG_LEVEL": "INFO",
-    "QUEUE_JST": "https://sqs.eu-central-1.amazonaws.com/123456789012/jst",
-    "QUEUE_DINISOFT": "https://sqs.eu-central-1.amazonaws.com/123456789012/dinisoft",
-    "QUEUE_SERVER2SMS": "https://sqs.eu-central-1.amazonaws.com/123456789012/server2sms",
-    "QUEUE_RAJASMS": "https://sqs.eu-central-1.amazonaws.com/123456789012/rajasms",
-}
-os.environ.pop("AWS_ENDPOINT_URL", None)
-os.environ.pop("AWS_PROFILE", None)
+from sms_gateway import queues, settings, table
+from sms_gateway.vendors import VENDORS
+
 ROUTES: str = TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"]
 
 
@@ -107,10 +83,13 @@ def failing(aws: None) -> Iterator[Callable[..., None]]:
     """`failing("Query")` makes DynamoDB refuse an operation from then on, at most `times` times;
     with `lost` it does its work, the answer gets lost, and botocore asks again."""
     handlers: list[tuple[str, Any]] = []
-    refused = SimpleNamespace(status_code=400, headers={}), {
-        "Error": {"Code": "ThrottlingException", "Message": "in a test"},
-        "ResponseMetadata": {},
-    }
+    refused = (
+        SimpleNamespace(status_code=400, headers={}),
+        {
+            "Error": {"Code": "ThrottlingException", "Message": "in a test"},
+            "ResponseMetadata": {},
+        },
+    )
 
     def fail(operation: str, times: int = 1_000_000, *, lost: bool = False) -> None:
         left = [times]

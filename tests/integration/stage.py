@@ -1,7 +1,7 @@
 """What the integration tests stand on: a fake transport, and the core as a test drives it."""
 
-import os
 import json
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ import boto3
 from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway import clock, dispatching, queues, settings, table
+from sms_gateway import clock, dispatching, settings, table
+from sms_gateway.callbacks import receive
 from sms_gateway.http import VendorSilent, VendorUnreachable
 from sms_gateway.records import Key, Submission, split_id
 from sms_gateway.sending import send as accept_body
@@ -105,7 +106,9 @@ def _bytes(said: Any) -> bytes:
 def rajasms_takes(request: Request) -> Any:
     """RajaSMS's answer that takes every packet; the sendingid is the number's last digits."""
     packets = json.loads(request.body)["datapacket"]
-    return rajasms_answer([(one["number"], 10, 1_000_000 + int(one["number"][-6:])) for one in packets])
+    return rajasms_answer(
+        [(one["number"], 10, 1_000_000 + int(one["number"][-6:])) for one in packets]
+    )
 
 
 def rajasms_answer(packets: Sequence[tuple[str, int, int]]) -> Any:
@@ -180,9 +183,7 @@ class Gateway:
     def queued(self, vendor: str) -> list[dict[str, Any]]:
         """Takes what is in a vendor's queue, delayed or not, as Lambda's records."""
         waiting = drained(vendor)
-        return [
-            {"messageId": one.id, "body": one.body, "attributes": {}} for one in waiting
-        ]
+        return [{"messageId": one.id, "body": one.body, "attributes": {}} for one in waiting]
 
     def dispatch(self, vendor: str, remaining: float = 120, **accounts: Any) -> list[str]:
         """Works on all that is queued for a vendor; the ids of the records that failed."""
@@ -250,6 +251,52 @@ class Gateway:
     def messages_stored(self) -> int:
         """How many items the table has."""
         return table.client().scan(TableName=table.name(), Select="COUNT")["Count"]
+
+
+POLL = {"jst": "get-dlr-report", "dinisoft": "/getstatus", "server2sms": "DeliveryNotifications"}
+
+
+def arrived(request: Request) -> Any:
+    """server2sms's answer that all references were delivered."""
+    references = json.loads(request.body)["TransactionReferenceNumbers"].split(";")
+    return notifications(*[(one, "0") for one in references])
+
+
+def notifications(*rows: tuple[str, str]) -> Any:
+    return {
+        "StatusCode": "1",
+        "DeliveryNotifications": [
+            {"TransactionReferenceNumber": reference, "DeliveryStatus": status}
+            for reference, status in rows
+        ],
+    }
+
+
+def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[str, Any]:
+    """A vendor's call: GET with a query, or POST with a body."""
+    return receive(
+        {
+            "httpMethod": "GET" if body is None else "POST",
+            "pathParameters": {"vendor": vendor, "token": token},
+            "queryStringParameters": query,
+            "headers": {"Content-Type": "application/json"},
+            "body": body if body is None or isinstance(body, str) else json.dumps(body),
+        }
+    )
+
+
+def rajasms(gateway: Gateway, identifier: str, status: str, **row: Any) -> dict[str, Any]:
+    """RajaSMS reports on a message, to the submission's address."""
+    view, key = gateway.view(identifier), gateway.submission(identifier).key
+    row = {"sendingid": view["vendor_id"], "number": view["to"][1:], "deliverystatus": status} | row
+    return call("rajasms", gateway.token("rajasms", key), body={"status_respon": [row]})
+
+
+def server2sms(gateway: Gateway, identifier: str, status: str, **query: str) -> dict[str, Any]:
+    """server2sms reports on a message, to the submission's address."""
+    key = gateway.submission(identifier).key
+    query = {"DST": status, "RSN": "000", "ID": identifier} | query
+    return call("server2sms", gateway.token("server2sms", key), query)
 
 
 def set_accounts(accounts: object) -> None:

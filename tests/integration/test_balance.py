@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from integration.stage import ACCOUNTS, SILENT, UNREACHABLE, Gateway, Wire, set_accounts
 
 from sms_gateway import settings
 from sms_gateway.balances import Row, balances
 from sms_gateway.vendors_view import vendors_view
-from tests.integration.stage import ACCOUNTS, SILENT, UNREACHABLE, Gateway, Wire, set_accounts
 
 TELLS: dict[str, Any] = {
     "get-balance": {"message": "ok", "balance": "120.5"},

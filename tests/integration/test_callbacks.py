@@ -6,41 +6,23 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from integration.stage import (
+    SILENT,
+    SUBMIT,
+    TAKES,
+    Gateway,
+    call,
+    number,
+    rajasms,
+    server2sms,
+    set_account,
+)
 
 from sms_gateway import table
-from sms_gateway.callbacks import receive
 from sms_gateway.cancellation import cancel
 from sms_gateway.records import Key, split_id
 from sms_gateway.vendors import VENDORS
 from sms_gateway.vendors.base import Request
-from tests.integration.stage import SILENT, SUBMIT, TAKES, Gateway, number, set_account
-
-
-def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[str, Any]:
-    """A vendor's call: GET with a query, or POST with a body."""
-    return receive(
-        {
-            "httpMethod": "GET" if body is None else "POST",
-            "pathParameters": {"vendor": vendor, "token": token},
-            "queryStringParameters": query,
-            "headers": {"Content-Type": "application/json"},
-            "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        }
-    )
-
-
-def rajasms(gateway: Gateway, identifier: str, status: str, **row: Any) -> dict[str, Any]:
-    """RajaSMS reports on a message, to the submission's address."""
-    view, key = gateway.view(identifier), gateway.submission(identifier).key
-    row = {"sendingid": view["vendor_id"], "number": view["to"][1:], "deliverystatus": status} | row
-    return call("rajasms", gateway.token("rajasms", key), body={"status_respon": [row]})
-
-
-def server2sms(gateway: Gateway, identifier: str, status: str, **query: str) -> dict[str, Any]:
-    """server2sms reports on a message, to the submission's address."""
-    key = gateway.submission(identifier).key
-    query = {"DST": status, "RSN": "000", "ID": identifier} | query
-    return call("server2sms", gateway.token("server2sms", key), query)
 
 
 @pytest.mark.parametrize("count", [0, 3])
@@ -216,9 +198,7 @@ def test_a_refused_submission_stays_rejected(gateway: Gateway, count: int) -> No
     ids=lambda body: body[:20],
 )
 @pytest.mark.parametrize("count", [0, 3])
-def test_garbage_is_answered_and_changes_nothing(
-    gateway: Gateway, body: str, count: int
-) -> None:
+def test_garbage_is_answered_and_changes_nothing(gateway: Gateway, body: str, count: int) -> None:
     ids = gateway.sent("rajasms", count)
     token = gateway.token("rajasms", gateway.submission(ids[0]).key)
     assert call("rajasms", token, body=body)["statusCode"] == 200
@@ -259,9 +239,7 @@ def test_a_push_to_the_accounts_address_finds_its_message(gateway: Gateway, coun
 
 
 @pytest.mark.parametrize("fields", [{"vendor_id": "404"}, {"apikey": "wrong"}])
-def test_a_push_that_fits_nothing_changes_nothing(
-    gateway: Gateway, fields: dict[str, str]
-) -> None:
+def test_a_push_that_fits_nothing_changes_nothing(gateway: Gateway, fields: dict[str, str]) -> None:
     set_account("dinisoft", status_push=True)
     (identifier,) = gateway.sent("dinisoft")
     sent = {"vendor_id": gateway.view(identifier)["vendor_id"]} | fields

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from integration.stage import SUBMIT, TAKES, Gateway
 
 from sms_gateway.cancellation import cancel
 from sms_gateway.problems import Conflict, NotFound
-from tests.integration.stage import SUBMIT, TAKES, Gateway
 
 
 def take_back(identifier: str, tenant: str = "acme") -> dict[str, Any]:

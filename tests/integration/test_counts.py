@@ -12,11 +12,9 @@ from math import ceil
 from typing import Any
 
 import pytest
+from integration.stage import POLL, SUBMIT, TAKES, Gateway, arrived, rajasms, server2sms
 
 from sms_gateway import table
-from tests.integration.stage import SUBMIT, TAKES, Gateway
-from tests.integration.test_callbacks import rajasms, server2sms
-from tests.integration.test_clock import POLL, arrived
 
 INDEXES = {"due": ("shard", "due"), "by_tenant": ("day",)}
 SETTLED_BY_POLL = 200  # seconds

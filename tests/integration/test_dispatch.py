@@ -7,13 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from sms_gateway import clock, table
-from sms_gateway.records import Key, split_id
-from sms_gateway.table import Change
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.base import Reply, Request
-from tests.integration.stage import (
+from integration.stage import (
     ACCOUNTS,
     SILENT,
     SUBMIT,
@@ -24,6 +18,12 @@ from tests.integration.stage import (
     set_account,
     set_accounts,
 )
+
+from sms_gateway import clock, table
+from sms_gateway.records import Key, split_id
+from sms_gateway.table import Change
+from sms_gateway.vendors import VENDORS
+from sms_gateway.vendors.base import Reply, Request
 
 DAYS = 86_400
 

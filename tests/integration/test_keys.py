@@ -10,10 +10,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from integration.stage import ACCOUNTS, Gateway, function
 
 from sms_gateway import apikeys, table
 from smsgw.__main__ import main
-from tests.integration.stage import ACCOUNTS, Gateway, function
 
 NOW = datetime.now(UTC)
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:api/v1/GET/messages"
@@ -52,9 +52,7 @@ def test_a_key_opens_every_route_for_its_tenant(
     ["", "Bearer", "Bearer ", "Bearer sms_wrong", "Basic {key}", "{key}", "Bearer {key}x",
      "Bearer " + "x" * 5000, "Bearer sms_é\x00", "Bearer {digest}"],
 )  # fmt: skip
-def test_anything_else_is_unauthorized(
-    gateway: Gateway, authorize: ModuleType, token: str
-) -> None:
+def test_anything_else_is_unauthorized(gateway: Gateway, authorize: ModuleType, token: str) -> None:
     key = made()
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask(authorize, token.format(key=key, digest=apikeys.digest(key)))
@@ -95,7 +93,7 @@ def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     outputs = {"TableName": "test-table", "AccountsSecretName": "test/vendors", "Url": "https://x"}
     shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
 
-    def describe_stacks(StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's own
+    def describe_stacks(StackName: str) -> dict[str, Any]:
         if StackName != "test":
             error = {"Code": "ValidationError", "Message": f"{StackName} does not exist"}
             raise ClientError({"Error": error}, "DescribeStacks")

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from integration.stage import Gateway, number
 
 from sms_gateway.listing import MOST_BATCHES, Query, page, read_query
 from sms_gateway.problems import Invalid
 from sms_gateway.sending import send
-from tests.integration.stage import Gateway, number
 
 NOW = datetime.now(UTC)
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from integration.stage import ACCOUNTS, Gateway, number, set_account, set_accounts
 
 from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.records import Key, split_id
 from sms_gateway.vendors import VENDORS
-from tests.integration.stage import ACCOUNTS, Gateway, number, set_account, set_accounts
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

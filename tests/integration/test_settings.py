@@ -5,10 +5,7 @@ from collections.abc import Callable
 
 import boto3
 import pytest
-
-from sms_gateway import settings
-from sms_gateway.problems import Unavailable
-from tests.integration.stage import (
+from integration.stage import (
     ACCOUNTS,
     CALLBACK_KEY,
     Gateway,
@@ -17,6 +14,9 @@ from tests.integration.stage import (
     set_accounts,
     set_routes,
 )
+
+from sms_gateway import settings
+from sms_gateway.problems import Unavailable
 
 SECRET = "never-to-be-shown"
 BROKEN = [

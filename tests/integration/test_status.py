@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from integration.stage import SUBMIT, Gateway, rajasms_answer
 
 from sms_gateway import table
 from sms_gateway.records import split_id
 from sms_gateway.views import batch_view
-from tests.integration.stage import SUBMIT, Gateway, rajasms_answer
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from contract import adapter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from sms_gateway.problems import GatewayError
 from sms_gateway.routing import Routes
 from sms_gateway.settings import Accounts
 from sms_gateway.vendors import VENDORS
-from tests.vendors.contract import adapter
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ROUTES = Routes.read(
@@ -55,7 +55,8 @@ def at(**ahead: float) -> str:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"nothing", b"\xff\xfe", b'{"to": "\xff"}', b"[" * 100_000, b'{"to": "\\ud800"}',
+    [b"", b"{", b"nothing", b"\xff\xfe", b'{"to": "\xff"}', b'{"messages": [' + b"[" * 100_000,
+     b'{"to": "\\ud800"}',
      b'{"to": NaN}', b"{} {}"],
 )  # fmt: skip
 def test_what_is_no_json_is_malformed(body: bytes) -> None:
@@ -178,7 +179,11 @@ def test_a_vendor_that_is_not_usable_is_the_callers_or_the_operators_matter(
 
 
 def test_no_problem_repeats_a_number_or_a_text() -> None:
-    for body in (one(to="+44770090000x"), one(text="secret " * 700), one(to=RAJASMS, text="s" * 481)):
+    for body in (
+        one(to="+44770090000x"),
+        one(text="secret " * 700),
+        one(to=RAJASMS, text="s" * 481),
+    ):
         try:
             _, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
             document = rejected[0].problem.document()
@@ -240,7 +245,11 @@ def test_any_body_gives_drafts_or_a_problem(body: bytes) -> None:
         assert all(isinstance(draft, Draft) for draft in drafts)
         accepted, rejected = plan(drafts, NOW, ACCOUNTS, ROUTES)
     except GatewayError as error:
-        assert error.http_status in (400, 413, 422)
-        json.dumps(error.document())
+        refused = error
+    else:
+        refused = None
+    if refused:
+        assert refused.http_status in (400, 413, 422)
+        json.dumps(refused.document())
     else:
         assert len(accepted) + len(rejected) == len(drafts)

@@ -1,5 +1,7 @@
 """Routes: the longest prefix decides, and what is written wrong is refused."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,13 +58,11 @@ def test_regions_are_those_of_a_vendors_routes() -> None:
     ],
 )
 def test_bad_routes_are_refused(written: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\w"):
         Routes.read(written)
 
 
 @given(st.text())
 def test_any_text_gives_routes_or_a_value_error(written: str) -> None:
-    try:
-        Routes.read(written)
-    except ValueError as error:
-        assert str(error)
+    with suppress(ValueError):
+        assert Routes.read(written).routes

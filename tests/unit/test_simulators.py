@@ -904,7 +904,7 @@ def test_what_is_no_request_is_answered_and_closed(
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "local.simulators", *arguments]
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 

@@ -21,7 +21,9 @@ def test_a_token_leads_back_to_its_submission(vendor: str, key: Key | None) -> N
 
 
 def test_a_callback_address_stays_within_its_limit() -> None:
-    longest = max(len(f"/{vendor}/{token(vendor, Key(BATCH, 'S#000'), SECRET)}") for vendor in VENDORS)
+    longest = max(
+        len(f"/{vendor}/{token(vendor, Key(BATCH, 'S#000'), SECRET)}") for vendor in VENDORS
+    )
     base = "https://0123456789.execute-api.ap-southeast-3.amazonaws.com/v1/callbacks"
     assert len(base) + longest <= 140
 

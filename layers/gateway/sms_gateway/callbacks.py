@@ -1,12 +1,12 @@
 """Vendors' calls to us: only with a token of ours, and answered 200 whatever they say."""
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from sms_gateway.api_event import raw_body
-from sms_gateway.clock import now
 from sms_gateway.observe import count, log
 from sms_gateway.problems import GatewayError, NotFound
 from sms_gateway.receipts import from_callback, keep_strange
@@ -56,7 +56,7 @@ def _heard(event: dict[str, Any]) -> int:
         if subject is not None:
             said = request.body or urlencode(request.query).encode()
             keep_strange(subject, redact(said))
-    from_callback(adapter, subject, reports, now())
+    from_callback(adapter, subject, reports, datetime.now(UTC))
     return len(reports)
 
 

@@ -4,6 +4,7 @@ Scheduled messages are handed out, accepted ones that never left are handed out 
 were cut short are settled, receipts are asked for, deadlines close what is left.
 """
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +27,8 @@ from sms_gateway.vendors.base import Adapter, Pending, PollCall, Reply, Report, 
 THREADS = 16
 LEASE = 55  # seconds; the poll function stops before
 A_LOOK = 200  # submissions taken from a partition at a time
-CUT_SHORT = 150  # seconds after which a call that recorded nothing is over: dispatch stops at 120
-RECEIPT_DEADLINE = 72 * 3600  # seconds
+CUT_SHORT = int(os.environ["CUT_SHORT_AFTER"])  # seconds until a call without a record is over
+RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
 MARGIN = 5  # seconds kept for writing what was heard
 MOST_ATTEMPTS_UNKNOWN = 2  # calls for a message whose caller allows "resend"
 LONGEST_WAIT = 3600  # seconds between two looks at one submission

@@ -5,6 +5,7 @@ vendor answered is recorded after it, in one write. A submission found with an a
 is not sent again: the clock settles it.
 """
 
+import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +35,7 @@ LONGEST_PAUSE = 300
 LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
 LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
 POINTED = 7 * table.DAY  # seconds that a vendor's id is remembered
-GRACE = 60  # seconds that the queue has before the clock hands a submission over again
+GRACE = int(os.environ["HAND_OVER_AFTER"])  # seconds that the queue has before the clock helps
 
 Send = Callable[[Request, float], Reply]
 

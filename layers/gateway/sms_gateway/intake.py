@@ -154,10 +154,9 @@ def _decode[T](raw: bytes | msgspec.Raw, kind: type[T], place: str) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        pointer = place + path.rstrip("`").replace("[...]", "").replace(".", "/").replace(
-            "[", "/"
-        ).replace("]", "")
+        what, _, path = str(error).partition(" - at `")
+        path = path.removeprefix("key` in `").strip("$`").replace("[...]", "")
+        pointer = place + path.replace(".", "/").replace("[", "/").replace("]", "")
         raise Invalid(_sentence(what), pointer=pointer) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedBody("The body must be one JSON object in UTF-8.") from None

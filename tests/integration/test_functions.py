@@ -1,0 +1,192 @@
+"""Every function's handler, with the event that `sam local invoke` takes from events/."""
+
+import json
+from base64 import b64encode
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from integration.stage import ROOT, Gateway, function, number, set_accounts, set_routes
+
+from sms_gateway import settings
+from sms_gateway.sending import send
+
+NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+CONTEXT = SimpleNamespace(
+    function_name="test",
+    aws_request_id="1",
+    get_remaining_time_in_millis=lambda: 29_000,
+)
+MODULES = {name: function(name) for name in NAMES}
+
+
+def event(name: str, **changes: Any) -> dict[str, Any]:
+    """An event of events/, with some of its fields changed."""
+    found: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    return found | changes
+
+
+def handle(name: str, given: dict[str, Any]) -> Any:
+    return MODULES[name].handler(given, CONTEXT)
+
+
+def asked(name: str, method: str, path: str, **changes: Any) -> tuple[int, dict[str, str], Any]:
+    """A call of the API: status, headers and decoded body."""
+    answer = handle(name, event(name, httpMethod=method, path=path, **changes))
+    headers = {name: values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
+    return answer["statusCode"], headers | answer.get("headers", {}), json.loads(answer["body"])
+
+
+def by(tenant: str | None, scopes: str | None) -> dict[str, Any]:
+    """Who is asking, as the authorizer says it."""
+    return {"authorizer": {"tenant": tenant, "scopes": scopes}}
+
+
+def test_every_function_has_an_event() -> None:
+    assert sorted(path.stem for path in (ROOT / "events").glob("*.json")) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("send", 202), ("status", 200), ("balance", 200), ("callback", 404)],
+)
+def test_an_api_function_answers_its_event(gateway: Gateway, name: str, status: int) -> None:
+    answer = handle(name, event(name))
+    assert answer["statusCode"] == status
+    json.loads(answer["body"])
+
+
+def test_the_authorizer_answers_its_event(gateway: Gateway) -> None:
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        handle("authorize", event("authorize"))
+
+
+def test_the_workers_answer_their_events(gateway: Gateway) -> None:
+    assert handle("dispatch", event("dispatch")) == {"batchItemFailures": []}
+    assert handle("poll", event("poll")) == {"looked": 0}
+
+
+def test_a_message_is_sent_read_listed_and_cancelled(gateway: Gateway) -> None:
+    status, headers, sent = asked("send", "POST", "/messages")
+    assert (status, headers["Cache-Control"]) == (202, "no-store")
+    identifier = sent["messages"][0]["id"]
+    status, _, shown = asked("status", "GET", f"/messages/{identifier}")
+    assert (status, shown["status"]) == (200, "accepted")
+    _, _, listed = asked("status", "GET", "/messages")
+    assert [one["id"] for one in listed["messages"]] == [identifier]
+    _, _, batch = asked("status", "GET", f"/batches/{sent['batch_id']}")
+    assert (batch["total"], batch["counts"]) == (1, {"accepted": 1})
+    status, _, cancelled = asked("send", "DELETE", f"/messages/{identifier}", body=None)
+    assert (status, cancelled["status"]) == (200, "cancelled")
+
+
+CALLS = [
+    ("send", "POST", "/messages", "messages:send"),
+    ("send", "DELETE", "/messages/x", "messages:send"),
+    ("status", "GET", "/messages", "messages:read"),
+    ("status", "GET", "/messages/x", "messages:read"),
+    ("status", "GET", "/batches/x", "messages:read"),
+    ("balance", "GET", "/balances", "balances:read"),
+    ("balance", "GET", "/balances/jst", "balances:read"),
+    ("balance", "GET", "/vendors", "balances:read"),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "path", "scope"), CALLS)
+def test_a_key_without_the_scope_is_forbidden(
+    gateway: Gateway, name: str, method: str, path: str, scope: str
+) -> None:
+    others = " ".join({"messages:send", "messages:read", "balances:read", "account"} - {scope})
+    given = by("acme", others)
+    status, headers, problem = asked(name, method, path, requestContext=given)
+    assert (status, problem["type"]) == (403, "/problems/missing-scope")
+    assert scope in problem["detail"]
+    assert headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("name", "method", "path", "scope"), CALLS)
+@pytest.mark.parametrize("context", [{}, by(None, "messages:send"), by("acme", None), by("", "")])
+def test_without_the_authorizers_word_nothing_is_answered(
+    gateway: Gateway, name: str, method: str, path: str, scope: str, context: dict[str, Any]
+) -> None:
+    status, _, problem = asked(name, method, path, requestContext=context)
+    assert (status, problem["type"]) == (401, "/problems/unauthorized")
+    assert gateway.messages_stored() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("status", "/messages/nothing"),
+        ("status", "/messages/01J00000000000000000000000000"),
+        ("status", "/batches/nothing"),
+        ("status", "/batches/KEYS"),
+        ("balance", "/balances/nobody"),
+    ],
+)
+def test_an_unknown_id_is_not_found(gateway: Gateway, name: str, path: str) -> None:
+    status, _, problem = asked(name, "GET", path, queryStringParameters=None)
+    assert (status, problem["type"]) == (404, "/problems/not-found")
+
+
+@pytest.mark.parametrize("path", ["/messages/{id}", "/batches/{batch}"])
+def test_somebody_elses_message_is_not_found(gateway: Gateway, path: str) -> None:
+    body = json.dumps({"to": number("jst"), "text": "Hello"}).encode()
+    sent = send("other", body, datetime.now(UTC))
+    place = path.format(id=sent["messages"][0]["id"], batch=sent["batch_id"])
+    assert asked("status", "GET", place, queryStringParameters=None)[0] == 404
+
+
+def test_a_body_in_base64_is_the_same_body(gateway: Gateway) -> None:
+    body = b64encode(json.dumps({"to": number("jst"), "text": "Hello"}).encode()).decode()
+    assert asked("send", "POST", "/messages", body=body, isBase64Encoded=True)[0] == 202
+
+
+@pytest.mark.parametrize("body", [None, "", "{"])
+def test_no_body_is_malformed(gateway: Gateway, body: str | None) -> None:
+    assert asked("send", "POST", "/messages", body=body)[0] == 400
+
+
+@pytest.mark.parametrize("which", ["accounts", "routes"])
+def test_broken_settings_are_503_and_no_stack_trace(
+    gateway: Gateway, which: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (set_accounts if which == "accounts" else set_routes)("no JSON")
+    status, headers, problem = asked("send", "POST", "/messages")
+    assert (status, problem["type"]) == (503, f"/problems/{which}-unavailable")
+    assert problem["retryable"] is True
+    assert headers["Content-Type"] == "application/problem+json"
+    assert not [one for one in caplog.records if one.exc_info]
+    assert gateway.messages_stored() == 0
+
+
+def test_what_nobody_foresaw_shows_nothing_of_itself(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("TABLE_NAME")
+    status, _, problem = asked("send", "POST", "/messages")
+    assert (status, problem["type"]) == (500, "/problems/internal-error")
+    assert "TABLE_NAME" not in json.dumps(problem)
+    assert [one for one in caplog.records if one.exc_info]
+
+
+def test_the_open_routes_need_no_key(gateway: Gateway) -> None:
+    status, _, contract = asked("status", "GET", "/openapi.json", requestContext={})
+    assert (status, contract["openapi"]) == (200, "3.1.0")
+    assert asked("status", "GET", "/health", requestContext={})[2] == {"status": "ok"}
+
+
+def test_no_log_line_shows_a_number_or_a_text(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps({"to": [number("jst"), number("rajasms"), "+4477x"], "text": "Top secret"})
+    asked("send", "POST", "/messages", body=body)
+    settings.accounts()
+    gateway.wire.answers[""] = b"<html>911000000001 Top secret</html>"
+    for vendor in ("jst", "rajasms"):
+        gateway.dispatch(vendor)
+    gateway.tick(200)
+    shown = str([vars(one) for one in caplog.records]) + capsys.readouterr().out
+    for secret in ("911000000001", "628000000001", "Top secret", "test-password", "test-api-key"):
+        assert secret not in shown

@@ -1,0 +1,269 @@
+"""The template: least privilege, bounded times, alarms, and the contract's routes."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from samcli.yamlhelper import yaml_parse
+
+from sms_gateway import clock, dispatch, http
+from sms_gateway.balances import BOUND
+from sms_gateway.vendors import VENDORS
+
+ROOT = Path(__file__).parent.parent.parent
+CORE = ROOT / "layers" / "gateway" / "sms_gateway"
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+GLOBALS: dict[str, Any] = TEMPLATE["Globals"]["Function"]
+CONTRACT: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+METHODS = ("get", "post", "delete", "put", "patch")
+API_LIMIT = 29  # seconds that API Gateway waits for a function
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    """The properties of all resources of a type, by name."""
+    return {n: one["Properties"] for n, one in RESOURCES.items() if one["Type"] == kind}
+
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+QUEUES = of_type("AWS::SQS::Queue")
+DEAD = {name for name in QUEUES if name.endswith("DeadLetters")}
+
+
+def folder(function: str) -> str:
+    return str(FUNCTIONS[function]["CodeUri"]).rpartition("/")[2]
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, properties in FUNCTIONS.items():
+        for policy in properties["Policies"]:
+            for statement in policy["Statement"]:
+                yield f"{name}/{statement['Sid']}", statement
+
+
+def every(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def timeout(function: str) -> int:
+    return int(FUNCTIONS[function].get("Timeout", GLOBALS["Timeout"]))
+
+
+@pytest.mark.parametrize(
+    "statement", [one for _, one in statements()], ids=[n for n, _ in statements()]
+)
+def test_permissions_name_each_action_and_each_resource(statement: dict[str, Any]) -> None:
+    assert statement["Effect"] == "Allow"
+    for action in every(statement["Action"]):
+        assert re.fullmatch(r"[a-z]+:[A-Z][A-Za-z]+", action)
+    for resource in every(statement["Resource"]):
+        assert "*" not in str(resource)
+    assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+
+
+def test_no_function_has_a_ready_made_policy() -> None:
+    for properties in FUNCTIONS.values():
+        assert all(set(policy) == {"Statement"} for policy in properties["Policies"])
+        assert "Role" not in properties
+
+
+def test_only_those_that_call_vendors_read_their_accounts() -> None:
+    readers = {
+        name.partition("/")[0]
+        for name, one in statements()
+        if "secretsmanager:GetSecretValue" in every(one["Action"])
+    }
+    assert readers == set(FUNCTIONS) - {"AuthorizeFunction", "StatusFunction"}
+
+
+def test_there_is_a_queue_for_each_vendor() -> None:
+    variables = FUNCTIONS["SendFunction"]["Environment"]["Variables"]
+    assert {name for name in variables if name.startswith("QUEUE_")} == {
+        f"QUEUE_{vendor.upper()}" for vendor in VENDORS
+    }
+    assert {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")} == (
+        set(QUEUES) - DEAD
+    )
+    sources = FUNCTIONS["DispatchFunction"]["Events"].values()
+    assert {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in sources} == set(QUEUES) - DEAD
+
+
+@pytest.mark.parametrize("queue", sorted(set(QUEUES) - DEAD))
+def test_a_queue_waits_for_its_worker_and_has_a_dead_letter_queue(queue: str) -> None:
+    properties = QUEUES[queue]
+    assert properties["VisibilityTimeout"] == 6 * timeout("DispatchFunction")
+    redrive = properties["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"]["Fn::GetAtt"][0] in DEAD
+    assert redrive["maxReceiveCount"] >= 5
+    assert properties["SqsManagedSseEnabled"] is True
+
+
+@pytest.mark.parametrize("queue", sorted(DEAD))
+def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
+    users = [
+        name
+        for name, one in QUEUES.items()
+        if one.get("RedrivePolicy", {}).get("deadLetterTargetArn", {}).get("Fn::GetAtt")
+        == [queue, "Arn"]
+    ]
+    assert len(users) == 1
+    alarms = [
+        one
+        for one in of_type("AWS::CloudWatch::Alarm").values()
+        if {"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}} in one["Dimensions"]
+    ]
+    assert len(alarms) == 1
+    assert (alarms[0]["MetricName"], alarms[0]["Threshold"]) == (
+        "ApproximateNumberOfMessagesVisible",
+        0,
+    )
+    assert QUEUES[queue]["MessageRetentionPeriod"] == 1_209_600
+
+
+def test_every_alarm_goes_where_the_operator_wants_it() -> None:
+    for name, one in of_type("AWS::CloudWatch::Alarm").items():
+        assert "AlarmActions" in one, name
+
+
+def test_every_source_reports_the_records_that_failed() -> None:
+    for one in FUNCTIONS["DispatchFunction"]["Events"].values():
+        assert one["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert "MaximumConcurrency" in one["Properties"]["ScalingConfig"]
+
+
+def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
+    slowest_call = 25 + http.CONNECT_TIMEOUT  # the most that an account may set
+    assert timeout("DispatchFunction") >= dispatch.LONG_ENOUGH + 2 * slowest_call
+    assert timeout("DispatchFunction") < TEMPLATE["Parameters"]["CutShortAfter"]["Default"]
+    assert slowest_call + clock.MARGIN < timeout("PollFunction") < clock.LEASE
+    # An answer that drips in may take its time twice.
+    assert timeout("BalanceFunction") > 2 * BOUND + http.CONNECT_TIMEOUT
+    for name, properties in FUNCTIONS.items():
+        if name not in ("DispatchFunction", "PollFunction"):
+            assert timeout(name) <= API_LIMIT
+        assert properties["Description"]
+
+
+def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up() -> None:
+    assert timeout("SendFunction") < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
+
+
+def routes() -> dict[tuple[str, str], dict[str, Any]]:
+    """The template's routes: method and path, with the function and the event."""
+    return {
+        (event["Properties"]["Method"].lower(), event["Properties"]["Path"]): event["Properties"]
+        | {"function": name}
+        for name, properties in FUNCTIONS.items()
+        for event in properties.get("Events", {}).values()
+        if event["Type"] == "Api"
+    }
+
+
+def operations() -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method, path): operation
+        for path, item in CONTRACT["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    }
+
+
+def test_the_routes_are_those_of_the_contract() -> None:
+    assert set(routes()) == set(operations())
+
+
+@pytest.mark.parametrize("route", sorted(routes()), ids=" ".join)
+def test_a_route_is_open_only_where_the_contract_says_so(route: tuple[str, str]) -> None:
+    is_open = routes()[route].get("Auth", {}).get("Authorizer") == "NONE"
+    assert is_open == (operations()[route].get("security", CONTRACT["security"]) == [])
+
+
+def test_all_other_routes_ask_for_a_key() -> None:
+    auth = RESOURCES["Api"]["Properties"]["Auth"]
+    assert auth["DefaultAuthorizer"] in auth["Authorizers"]
+    assert CONTRACT["security"]
+
+
+@pytest.mark.parametrize("route", sorted(routes()), ids=" ".join)
+def test_a_routes_function_answers_it(route: tuple[str, str]) -> None:
+    method, path = route
+    source = (ROOT / "functions" / folder(routes()[route]["function"]) / "app.py").read_text()
+    if path.startswith("/callbacks"):
+        assert "receive" in source
+        return
+    pattern = re.escape(re.sub(r"\{\w+\}", "<>", path)).replace("<>", r"<\w+>")
+    assert re.search(rf'@app\.{method}\("{pattern}"\)', source)
+
+
+def test_the_table_keeps_and_forgets_what_it_should() -> None:
+    table = RESOURCES["Table"]
+    properties = table["Properties"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    recovery = properties["PointInTimeRecoverySpecification"]
+    assert recovery["PointInTimeRecoveryEnabled"] is True
+    assert properties["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["UpdateReplacePolicy"] == "Retain"
+    assert "Retain" in table["DeletionPolicy"]
+
+
+def reads(path: Path) -> set[str]:
+    """The names in `os.environ["X"]`, with * for the part that is not written out; also those
+    that a setting is made with."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
+            if isinstance(node.slice, ast.Constant):
+                found.add(str(node.slice.value))
+            elif isinstance(node.slice, ast.JoinedStr):
+                found.add(f"{node.slice.values[0].value}*")  # type: ignore[union-attr]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_Setting"):
+            found |= {
+                str(one.value)
+                for one in node.args
+                if isinstance(one, ast.Constant) and str(one.value).isupper()
+            }
+    return found
+
+
+def used(path: Path, seen: set[Path]) -> set[Path]:
+    """A file and all of the core's that it imports."""
+    seen.add(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module == "sms_gateway":
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sms_gateway."):
+            names = [str(node.module).removeprefix("sms_gateway.").replace(".", "/")]
+        for name in names:
+            module = CORE / f"{name}.py"
+            module = module if module.exists() else CORE / name / "__init__.py"
+            if module not in seen:
+                used(module, seen)
+    return seen
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_a_function_has_every_variable_that_its_code_reads(function: str) -> None:
+    variables = set(GLOBALS["Environment"]["Variables"])
+    variables |= set(FUNCTIONS[function].get("Environment", {}).get("Variables", {}))
+    path = ROOT / "functions" / folder(function) / "app.py"
+    wanted = set().union(*(reads(one) for one in used(path, set())))
+    missing = {
+        name
+        for name in wanted
+        if not any(
+            variable == name or (name.endswith("*") and variable.startswith(name[:-1]))
+            for variable in variables
+        )
+    }
+    assert missing == set()
+
+
+def test_the_check_sees_what_is_read() -> None:
+    seen = set().union(*(reads(path) for path in CORE.glob("*.py")))
+    assert {"TABLE_NAME", "STACK_NAME", "QUEUE_*", "ACCOUNTS_SECRET", "CALLBACK_URL"} <= seen
