@@ -171,6 +171,15 @@ class LocalStack:
                 },
                 responseTemplates=given["ResponseTemplates"],
             )
+        # The emulator takes the parameter's default for the time that a key is trusted.
+        (authorizer,) = client.get_authorizers(restApiId=api)["items"]
+        client.update_authorizer(
+            restApiId=api,
+            authorizerId=authorizer["id"],
+            patchOperations=[
+                {"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "0"}
+            ],
+        )
         client.create_deployment(restApiId=api, stageName="v1")
 
     def set_accounts(self, changes: Mapping[str, Mapping[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """The whole core on moto: the template's own table, its queues, the secret and the parameter."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from integration.stage import (
     set_routes,
 )
 from moto import mock_aws
-from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 
 from sms_gateway import queues, settings, table
 from sms_gateway.vendors import VENDORS
@@ -30,7 +31,25 @@ ROUTES: str = TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"]
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[None]:
+def atomic() -> Iterator[None]:
+    """A conditional write is one step, as on AWS: moto looks and writes without a lock."""
+    lock = threading.RLock()
+
+    def locked(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            with lock:
+                return method(*arguments, **named)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("put_item", "update_item", "transact_write_items"):
+            patch.setattr(DynamoDBBackend, name, locked(getattr(DynamoDBBackend, name)))
+        yield
+
+
+@pytest.fixture(scope="session")
+def stack(atomic: None) -> Iterator[None]:
     """The stack's resources, made once: making them and their clients takes most of a test."""
     with mock_aws():
         _forget()

@@ -127,25 +127,24 @@ def test_a_call_that_was_cut_short_is_settled_by_asking_and_never_repeated(
 
 
 def test_a_vendor_that_knows_the_reference_has_taken_the_message(gateway: Gateway) -> None:
-    gateway.wire.answers |= {
-        SUBMIT["server2sms"]: SILENT,
-        POLL["server2sms"]: lambda _: notifications((identifier, "1")),
-    }
+    gateway.wire.answers[SUBMIT["server2sms"]] = SILENT
     identifier = gateway.one("server2sms")
     gateway.dispatch("server2sms")
+    gateway.wire.answers[POLL["server2sms"]] = notifications((identifier, "1"))
     gateway.tick(61)
     assert gateway.status(identifier) == "submitted"
     assert not gateway.submission(identifier).unsettled
 
 
 def test_one_delivered_member_proves_that_its_call_was_taken(gateway: Gateway) -> None:
-    gateway.wire.answers |= {
-        SUBMIT["server2sms"]: SILENT,
-        POLL["server2sms"]: lambda _: notifications((ids[0], "0")),
-    }
+    gateway.wire.answers[SUBMIT["server2sms"]] = SILENT
     ids = gateway.many("server2sms", 3)
     gateway.dispatch("server2sms")
+    gateway.wire.answers[POLL["server2sms"]] = notifications((ids[0], "0"))
     gateway.tick(61)
+    assert gateway.statuses(ids) == ["delivered", "submitted", "submitted"]
+    gateway.tick(200)
+    assert gateway.submission(ids[1]).key.sort == "S#000"  # they stay together
     assert gateway.statuses(ids) == ["delivered", "submitted", "submitted"]
 
 
@@ -220,12 +219,10 @@ def test_only_at_the_callers_word_is_an_unknown_outcome_sent_again(
 
 
 def test_a_resend_ends_with_the_validity(gateway: Gateway) -> None:
-    gateway.wire.answers |= {
-        SUBMIT["server2sms"]: SILENT,
-        POLL["server2sms"]: lambda _: notifications((identifier, "0")),
-    }
+    gateway.wire.answers[SUBMIT["server2sms"]] = SILENT
     identifier = gateway.one("server2sms", on_unknown="resend", validity=60)
     gateway.dispatch("server2sms")
+    gateway.wire.answers[POLL["server2sms"]] = notifications((identifier, "0"))
     gateway.tick(62)
     assert gateway.wire.count(SUBMIT["server2sms"]) == 1
     assert gateway.status(identifier) == "delivered"  # it was asked for instead
@@ -258,7 +255,7 @@ def test_one_answer_that_cannot_be_written_does_not_lose_the_others(
     gateway: Gateway, failing: Callable[..., None]
 ) -> None:
     ids = gateway.sent("dinisoft", 10)
-    failed = []
+    failed: list[object] = []
 
     def answer(request: Request) -> Any:
         return {"Status": "0", "Text": "DELIVRD", "Message_ID": "1", "Delivery Time": "0"}

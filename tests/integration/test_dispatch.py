@@ -167,9 +167,9 @@ def test_each_message_of_a_mixed_answer_goes_its_own_way(gateway: Gateway) -> No
     steps = [(one["status"], one["attempt"]) for one in gateway.view(ids[2])["timeline"]]
     assert steps == [
         ("accepted", 0),
-        ("submitting", 0),
+        ("submitting", 1),
         ("accepted", 1),
-        ("submitting", 0),
+        ("submitting", 2),
         ("submitted", 2),
     ]
     gateway.tick(3 * DAYS + 3600)

@@ -95,8 +95,8 @@ def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
     def describe_stacks(StackName: str) -> dict[str, Any]:
         if StackName != "test":
-            error = {"Code": "ValidationError", "Message": f"{StackName} does not exist"}
-            raise ClientError({"Error": error}, "DescribeStacks")
+            said = f"{StackName} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": said}}, "Describe")
         return {"Stacks": [{"Outputs": shown}]}
 
     client = boto3.client

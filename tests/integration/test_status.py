@@ -46,7 +46,7 @@ def table_view(found: Any) -> str:
 def test_a_message_is_found_when_dynamodb_answers_in_parts(gateway: Gateway) -> None:
     """Under throttling BatchGetItem leaves keys out and says so."""
     (identifier,) = gateway.sent("rajasms")
-    left = []
+    left: list[object] = []
 
     def part(parsed: dict[str, Any], **_: Any) -> None:
         if not left:

@@ -220,7 +220,7 @@ def reads(path: Path) -> set[str]:
             if isinstance(node.slice, ast.Constant):
                 found.add(str(node.slice.value))
             elif isinstance(node.slice, ast.JoinedStr):
-                found.add(f"{node.slice.values[0].value}*")  # type: ignore[union-attr]
+                found.add(f"{ast.unparse(node.slice)[2:].partition('{')[0]}*")
         elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_Setting"):
             found |= {
                 str(one.value)

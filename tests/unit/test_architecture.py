@@ -151,6 +151,6 @@ def test_every_module_and_public_name_says_what_it_is() -> None:
         nodes = [tree, *(n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef))]
         for node in nodes:
             name = getattr(node, "name", "module")
-            if not name.startswith("_") and not ast.get_docstring(node):  # type: ignore[arg-type]
+            if not name.startswith("_") and not ast.get_docstring(node):
                 silent.append(f"{module}: {name}")
     assert silent == []

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -104,7 +105,7 @@ def _submission(
     created = ulid_ms(batch)
     now = created // 1000
     send_at = first.content.send_at
-    leaves = int(send_at.timestamp()) if send_at else now
+    leaves = ceil(send_at.timestamp()) if send_at else now
     held = send_at is not None and not first.content.at_vendor
     status = Status.SCHEDULED if held else Status.ACCEPTED
     kind = "M" if len(group) == 1 else "S"
@@ -121,7 +122,7 @@ def _submission(
         polls=0,
         changed=now,
         result=None,
-        log=(Entry(created, status, "api", first.vendors[0]),),
+        log=(Entry(created, status, "api", first.vendors[0], 0, None, first.why),),
         tenant=tenant if alone else None,
         content=first.content if alone else None,
     )

@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
+
 from sms_gateway import http, queues, receipts, table
-from sms_gateway.dispatch import GRACE, fan_out
+from sms_gateway.dispatch import GRACE, MOST_TRIES_IN_DOUBT, fan_out
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
 from sms_gateway.receipts import Word
@@ -30,7 +32,6 @@ A_LOOK = 200  # submissions taken from a partition at a time
 CUT_SHORT = int(os.environ["CUT_SHORT_AFTER"])  # seconds until a call without a record is over
 RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
 MARGIN = 5  # seconds kept for writing what was heard
-MOST_ATTEMPTS_UNKNOWN = 2  # calls for a message whose caller allows "resend"
 LONGEST_WAIT = 3600  # seconds between two looks at one submission
 
 Send = Callable[[Request, float], Reply]
@@ -183,7 +184,7 @@ def _wait_or_ask(run: Tick, sub: Submission) -> None:
     _, messages = table.members(sub)
     bare = [one for one in messages if one.status is None]
     # Whoever recorded a mixed answer may have died before its messages went their own ways.
-    left = fan_out(sub, bare, run.now)
+    left = fan_out(sub, bare, run.adapters.keys(), run.now)
     waiting = [one for one in bare if one.id not in left]
     if not sub.own_item and not waiting:
         Change(sub.key).look_at(None).apply()
@@ -211,7 +212,7 @@ def _resend_allowed(run: Tick, sub: Submission, waiting: Sequence[Message]) -> b
     adapter = run.adapters.get(sub.vendor)
     ask_first = adapter is not None and adapter.capabilities.own_reference and sub.polls == 0
     unanswered = sub.status is Status.SUBMITTING and run.seconds < sub.expires
-    once = unanswered and not ask_first and sub.attempt < MOST_ATTEMPTS_UNKNOWN
+    once = unanswered and not ask_first and sub.attempt < MOST_TRIES_IN_DOUBT
     return once and all(one.content.on_unknown == "resend" for one in waiting)
 
 
@@ -329,6 +330,10 @@ def _taken_after_all(run: Tick, sub: Submission, report: Report) -> None:
         run.ms, Status.SUBMITTED, "poll", sub.vendor, sub.attempt, report.code, report.text
     )
     change = Change(sub.key).put("status", Status.SUBMITTED).drop("unsettled").note(entry)
+    if sub.result:
+        # One call carried them all: none of them is in doubt any more.
+        verdicts = sub.result.verdicts.replace("U", "A")
+        change.put("result", msgspec.structs.replace(sub.result, verdicts=verdicts, own=True))
     change.when("status", Status.SUBMITTING).when("attempt", sub.attempt).apply()
 
 

@@ -6,14 +6,16 @@ is not sent again: the clock settles it.
 """
 
 import os
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import BoundedSemaphore
 
 from sms_gateway import http, queues, table
+from sms_gateway.circuit import VendorFailing, guarded
+from sms_gateway.failover import Step, next_step
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import Entry, Key, Message, Result, Submission
@@ -29,15 +31,15 @@ LETTERS = {
     Verdict.RETRY: "T",
     Verdict.UNKNOWN: "U",
 }
-FANNED = {"R": Status.REJECTED, "T": Status.ACCEPTED, "U": Status.SUBMITTING}
-FIRST_PAUSE = 5  # seconds before a temporary refusal is tried again; doubles each time
-LONGEST_PAUSE = 300
+FANNED = {"R": Status.ACCEPTED, "T": Status.ACCEPTED, "U": Status.SUBMITTING}
+MOST_TRIES_IN_DOUBT = 2  # calls for a message whose caller allows "resend"
 LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
 LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
 POINTED = 7 * table.DAY  # seconds that a vendor's id is remembered
 GRACE = int(os.environ["HAND_OVER_AFTER"])  # seconds that the queue has before the clock helps
 
 Send = Callable[[Request, float], Reply]
+Answer = tuple[list[Outcome], str | None]  # a call's outcomes, and what was said if it is strange
 
 
 class Desk:
@@ -55,8 +57,10 @@ class Desk:
         until: float,
         workers: int = 1,
         send: Send = http.send,
+        usable: Collection[str] = (),
     ) -> None:
         self.adapter = adapter
+        self.usable = frozenset({adapter.name, *usable})
         self._callbacks = callbacks
         self._secret = secret
         self._until = until
@@ -97,7 +101,7 @@ class Desk:
         time.sleep(max(0, start - now) / 1000)
         return True
 
-    def answers(self, calls: Sequence[Call]) -> list[tuple[list[Outcome], str | None]]:
+    def answers(self, calls: Sequence[Call]) -> list[Answer]:
         """The outcomes of each call, with what the vendor said where it can't be understood."""
         if len(calls) == 1:
             return [self._answer(calls[0])]
@@ -109,29 +113,41 @@ class Desk:
                     time.sleep(len(call.members) / self.adapter.rate)
             return [one.result() for one in waiting]
 
-    def _answer(self, call: Call) -> tuple[list[Outcome], str | None]:
+    def _answer(self, call: Call) -> Answer:
+        with self._room:
+            if self._over():
+                return _all(call, Verdict.RETRY, "no time was left for the call")
+            return guarded(
+                self.adapter.name,
+                lambda: self._call(call),
+                lambda: _all(call, Verdict.RETRY, "the vendor's circuit is open"),
+            )
+
+    def _call(self, call: Call) -> Answer:
+        """One call's outcomes. Raises VendorFailing with them when the vendor seems sick."""
+        name = self.adapter.name
         try:
-            with self._room:
-                if self._over():
-                    put_off = Outcome(Verdict.RETRY, text="no time was left for the call")
-                    return [put_off] * len(call.members), None
-                reply = self._send(call.request, self.adapter.timeout)
+            reply = self._send(call.request, self.adapter.timeout)
         except http.VendorUnreachable as error:
-            never = Outcome(Verdict.RETRY, text=f"never connected: {error}")
-            return [never] * len(call.members), None
+            raise VendorFailing(_all(call, Verdict.RETRY, f"never connected: {error}")) from None
         except http.VendorSilent as error:
-            silent = Outcome(Verdict.UNKNOWN, text=f"no answer: {error}")
-            return [silent] * len(call.members), None
+            raise VendorFailing(_all(call, Verdict.UNKNOWN, f"no answer: {error}")) from None
         except Exception:
             # Nobody foresaw it, so nobody can say; the other calls' answers must not be lost by it.
-            log.exception("call failed", extra={"vendor": self.adapter.name})
-            failed = Outcome(Verdict.UNKNOWN, text="the call failed")
-            return [failed] * len(call.members), None
+            log.exception("call failed", extra={"vendor": name})
+            return _all(call, Verdict.UNKNOWN, "the call failed")
         outcomes = self.adapter.submitted(reply, call)
-        strange = any(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes)
-        if strange:
-            count("UnreadableAnswer", vendor=self.adapter.name)
-        return outcomes, redact(reply.body, call) if strange else None
+        if not any(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes):
+            return outcomes, None
+        count("UnreadableAnswer", vendor=name)
+        answer = outcomes, redact(reply.body, call)
+        if all(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes):
+            raise VendorFailing(answer)
+        return answer
+
+
+def _all(call: Call, verdict: Verdict, text: str) -> Answer:
+    return [Outcome(verdict, text=text)] * len(call.members), None
 
 
 def dispatch(key: Key, desk: Desk) -> None:
@@ -149,13 +165,13 @@ def dispatch(key: Key, desk: Desk) -> None:
     except Exception:
         # Nothing has left yet, so that it may be tried again.
         log.exception("call not made", extra={"submission": str(key)})
-        retry_later(taken, Outcome(Verdict.RETRY, text="the call could not be made"), now)
+        pass_on(taken, Outcome(Verdict.RETRY, text="the call could not be made"), desk.usable, now)
         return
     if not waiting:
         _close_empty(taken)
         return
     outcomes = _outcomes(calls, desk)
-    record(taken, waiting, outcomes, desk.adapter)
+    record(taken, waiting, outcomes, desk)
 
 
 def _take(key: Key, vendor: str, now: datetime) -> Submission | None:
@@ -194,10 +210,10 @@ def record(
     taken: Submission,
     waiting: Sequence[Message],
     outcomes: Mapping[str, tuple[Outcome, str | None]],
-    adapter: Adapter,
+    desk: Desk,
 ) -> None:
     """Writes what the vendor said of a submission, in one write, and then what follows from it."""
-    now = _now()
+    now, adapter = _now(), desk.adapter
     faults = {o.code or "" for o, _ in outcomes.values() if o.account}
     if faults:
         log.error("account fault", extra={"vendor": taken.vendor, "codes": sorted(faults)})
@@ -205,8 +221,8 @@ def record(
     result, said = _result(taken, waiting, outcomes)
     letters = set(result.verdicts or "A")
     first = next(iter(outcomes.values()))[0]
-    if letters - {"C"} == {"T"}:
-        retry_later(taken, first, now)
+    if letters - {"C"} in ({"T"}, {"R"}) or _may_resend(taken, waiting, letters, adapter):
+        pass_on(taken, first, desk.usable, now, result)
         return
     change = Change(taken.key).put("result", result).put("changed", int(now.timestamp()))
     if said:
@@ -214,20 +230,15 @@ def record(
     if "A" in letters or "T" in letters:
         status = Status.SUBMITTED
         change.drop("unsettled")
-    elif "U" in letters:
+    else:
         status = Status.SUBMITTING
         change.put("unsettled", 1)
-    else:
-        status = Status.REJECTED
     accepted = [o for o, _ in outcomes.values() if LETTERS[o.verdict] == "A"]
     word = accepted[0] if accepted and status is Status.SUBMITTED else first
     entry = Entry(_ms(now), status, "dispatch", taken.vendor, taken.attempt, word.code, word.text)
     change.note(entry).put("status", status)
-    mixed = not taken.own_item and status is not Status.REJECTED and len(letters - {"C"}) > 1
-    if status is Status.REJECTED:
-        change.look_at(None)
-    else:
-        change.look_at(_next_look(taken, adapter, now, soon=mixed))
+    mixed = not taken.own_item and len(letters - {"C"}) > 1
+    change.look_at(_next_look(taken, adapter, now, soon=mixed))
     if adapter.account_callbacks:
         _point(taken, result, now)  # first, since a push may be as fast as the answer
     moved = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).move()
@@ -238,7 +249,7 @@ def record(
     if accepted:
         count("Submitted", len(accepted), vendor=taken.vendor)
     if mixed:
-        fan_out(moved, waiting, now)
+        fan_out(moved, waiting, desk.usable, now)
 
 
 def _point(taken: Submission, result: Result, now: datetime) -> None:
@@ -308,67 +319,117 @@ def _result(
     return result, said
 
 
-def retry_later(taken: Submission, outcome: Outcome, now: datetime) -> None:
-    """Certainly not sent: back into the queue after a pause that grows, while it is valid."""
-    pause = min(FIRST_PAUSE * 2 ** (taken.attempt - 1), LONGEST_PAUSE)
-    pause = max(1, round(pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter, no secret
-    seconds = int(now.timestamp())
-    late = seconds + pause >= taken.expires
-    status = Status.EXPIRED if late else Status.ACCEPTED
-    entry = Entry(
-        _ms(now), status, "dispatch", taken.vendor, taken.attempt, outcome.code, outcome.text
+def _may_resend(
+    taken: Submission, waiting: Sequence[Message], letters: set[str], adapter: Adapter
+) -> bool:
+    """Whether messages in doubt go out once more: at their callers' word only, and where the
+    vendor can't be asked by our reference first."""
+    return (
+        letters - {"C"} == {"U"}
+        and taken.attempt < MOST_TRIES_IN_DOUBT
+        and not adapter.capabilities.own_reference
+        and all(one.content.on_unknown == "resend" for one in waiting)
     )
-    change = Change(taken.key).put("status", status).put("changed", seconds).note(entry)
-    change.look_at(None if late else seconds + pause + GRACE)
+
+
+def pass_on(
+    taken: Submission,
+    outcome: Outcome,
+    usable: Collection[str],
+    now: datetime,
+    result: Result | None = None,
+) -> None:
+    """After an attempt that sent nothing: the next vendor of the route, or another round after a
+    pause, while the submission is valid; rejected when every vendor has refused."""
+    seconds = int(now.timestamp())
+    refused = taken.refused
+    if outcome.verdict is Verdict.REFUSED:
+        refused = (*refused, taken.vendor)
+    step = next_step(taken.vendors, taken.vendor, refused, usable, taken.attempt)
+    late = step is not None and seconds + step.pause >= taken.expires
+    status = Status.REJECTED if step is None else Status.EXPIRED if late else Status.ACCEPTED
+    change = Change(taken.key).put("status", status).put("changed", seconds)
+    change.note(
+        Entry(_ms(now), status, "dispatch", taken.vendor, taken.attempt, outcome.code, outcome.text)
+    )
+    if refused:
+        change.put("refused", ",".join(refused))
+    if step is None or late:
+        change.look_at(None)
+        if result is not None:
+            change.put("result", result)
+    else:
+        change.look_at(seconds + step.pause + GRACE).drop("unsettled")
+        if step.vendor != taken.vendor:
+            change.put("vendor", step.vendor).note(
+                Entry(_ms(now), status, "dispatch", step.vendor, 0, None, "next on the route")
+            )
     done = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).apply()
-    if done and not late:
-        queues.enqueue(
-            taken.vendor, [(taken.key, taken.count)], taken.tenant or taken.key.batch, pause
-        )
+    if done and step is not None and not late:
+        if step.vendor != taken.vendor:
+            count("PassedOn", taken.count, vendor=taken.vendor)
+        group = taken.tenant or taken.key.batch
+        queues.enqueue(step.vendor, [(taken.key, taken.count)], group, step.pause)
 
 
-def fan_out(sub: Submission, bare: Sequence[Message], now: datetime) -> set[str]:
-    """Gives the messages of a mixed answer their own way: the refused end; those to be tried again,
-    and those in doubt beside some that the vendor took, become submissions of their own. `bare` are
-    those without a status of their own; returns the ids of those that left. Safe to repeat."""
+def fan_out(
+    sub: Submission, bare: Sequence[Message], usable: Collection[str], now: datetime
+) -> set[str]:
+    """Gives the messages of a mixed answer their own way: the refused go to the next vendor or end,
+    those to be tried again, and those in doubt beside some that the vendor took, become submissions
+    of their own. `bare` are those without a status of their own; returns the ids of those that
+    left. Safe to repeat."""
     if sub.result is None or sub.own_item:
         return set()
     leaving = "RTU" if sub.status is Status.SUBMITTED else "R"
-    before = [entry for entry in sub.log if entry.status != Status.SUBMITTED]
-    seconds = int(now.timestamp())
-    changes, again, left = [], [], set()
+    changes: list[Change] = []
+    again: dict[Step, list[tuple[Key, int]]] = defaultdict(list)
+    left: set[str] = set()
     for one in bare:
-        offset = one.key.position - sub.key.position
-        verdict = sub.result.verdict(offset)
+        verdict = sub.result.verdict(one.key.position - sub.key.position)
         if verdict not in leaving:
             continue
         left.add(one.id)
-        code, text = (sub.result.words or {}).get(offset, (None, None))
-        status = FANNED[verdict]
-        entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text)
-        change = Change(one.key).put("status", status).when_bare()
-        if verdict == "R":
-            changes.append(change.note(entry))
-            continue
-        changes.append(
-            change.note(*before, entry)
-            .put("vendor", sub.vendor)
-            .put("vendors", ",".join(sub.vendors))
-            .put("count", 1)
-            .put("attempt", sub.attempt)
-            .put("created", sub.created)
-            .put("expires", sub.expires)
-            .put("changed", seconds)
-            .look_at(seconds + FIRST_PAUSE + GRACE)
-        )
-        if verdict == "T":
-            again.append((one.key, 1))
-        else:
-            change.put("unsettled", 1)
+        refused = (*sub.refused, sub.vendor) if verdict == "R" else sub.refused
+        step = None
+        if verdict != "U":
+            step = next_step(sub.vendors, sub.vendor, refused, usable, sub.attempt)
+        changes.append(_leave(sub, one, verdict, refused, step, now))
+        if step is not None:
+            again[step].append((one.key, 1))
     done = table.apply_all(changes)
-    if any(done) and again:
-        queues.enqueue(sub.vendor, again, sub.key.batch, FIRST_PAUSE)
+    if any(done):
+        for step, keys in again.items():
+            queues.enqueue(step.vendor, keys, sub.key.batch, step.pause)
     return left
+
+
+def _leave(
+    sub: Submission,
+    message: Message,
+    verdict: str,
+    refused: Sequence[str],
+    step: Step | None,
+    now: datetime,
+) -> Change:
+    """One message's own way out of a submission with a mixed answer."""
+    offset = message.key.position - sub.key.position
+    code, text = ((sub.result and sub.result.words) or {}).get(offset, (None, None))
+    status = Status.REJECTED if verdict == "R" and step is None else FANNED[verdict]
+    entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text)
+    change = Change(message.key).put("status", status).when_bare()
+    if status is Status.REJECTED:
+        return change.note(entry)
+    vendor = step.vendor if step else sub.vendor
+    seconds = int(now.timestamp())
+    before = [one for one in sub.log if one.status != Status.SUBMITTED]
+    change.note(*before, entry).put("vendor", vendor).put("vendors", ",".join(sub.vendors))
+    change.put("count", 1).put("attempt", sub.attempt).put("created", sub.created)
+    change.put("expires", sub.expires).put("changed", seconds)
+    change.look_at(seconds + (step.pause if step else 0) + GRACE)
+    if refused:
+        change.put("refused", ",".join(refused))
+    return change if step else change.put("unsettled", 1)
 
 
 def _now() -> datetime:

@@ -30,7 +30,9 @@ def work(
     workers = int(os.environ["DISPATCH_WORKERS"])
     with ThreadPoolExecutor(MOST_RECORDS) as pool:
         desks = {
-            vendor: Desk(adapter, callbacks, known.callback_key, until, workers, send)
+            vendor: Desk(
+                adapter, callbacks, known.callback_key, until, workers, send, known.adapters
+            )
             for vendor, adapter in known.adapters.items()
         }
         done = list(pool.map(lambda record: _one(record, desks), records))

@@ -92,6 +92,7 @@ class Accepted:
     vendors: tuple[str, ...]
     adapter: Adapter
     validity: int
+    why: str  # the first vendor was chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def plan(
         try:
             _check_envelope(options, draft.place, now)
             to = _number(draft, regions[options.vendor])
-            vendors = _vendors(draft, to, accounts, routes)
+            vendors, prefix = _vendors(draft, to, accounts, routes)
             shape = (draft.text, options.encoding)
             if shape not in shapes:
                 shapes[shape] = _shape(draft)
@@ -193,7 +194,7 @@ def plan(
                     slug="too-many-segments",
                     pointer=f"{draft.place}/text",
                 )
-            accepted.append(_accept(draft, to, vendors, accounts, encoding, count))
+            accepted.append(_accept(draft, to, vendors, prefix, accounts, encoding, count))
         except _EnvelopeError:
             raise
         except GatewayError as problem:
@@ -243,7 +244,8 @@ def _shape(draft: Draft) -> tuple[Any, int]:
     return encoding, segments(draft.text, encoding)
 
 
-def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> list[str]:
+def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> tuple[list[str], str]:
+    """The usable vendors in order of preference, and the prefix of the route."""
     pinned = draft.options.vendor
     route = routes.route(to)
     wanted = [pinned] if pinned else route.vendors if route else []
@@ -255,7 +257,7 @@ def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> list[
         )
     usable = [vendor for vendor in wanted if vendor in accounts.adapters]
     if usable:
-        return usable
+        return usable, route.prefix if route else ""
     vendor = wanted[0]
     if pinned and vendor not in accounts.faults:
         raise Invalid(
@@ -273,7 +275,13 @@ def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> list[
 
 
 def _accept(
-    draft: Draft, to: str, vendors: list[str], accounts: Accounts, encoding: Any, count: int
+    draft: Draft,
+    to: str,
+    vendors: list[str],
+    prefix: str,
+    accounts: Accounts,
+    encoding: Any,
+    count: int,
 ) -> Accepted:
     options, adapter = draft.options, accounts.adapters[vendors[0]]
     category = options.category or "transactional"
@@ -308,7 +316,8 @@ def _accept(
         ) from None
     others = [] if at_vendor else [v for v in vendors[1:] if _carries(accounts, v, outgoing)]
     validity = int(options.validity or VALIDITY[category])
-    return Accepted(draft.index, content, (vendors[0], *others), adapter, validity)
+    why = "named by the caller" if options.vendor else f"first usable of route {prefix}"
+    return Accepted(draft.index, content, (vendors[0], *others), adapter, validity, why)
 
 
 def _carries(accounts: Accounts, vendor: str, outgoing: Outgoing) -> bool:

@@ -136,6 +136,7 @@ class Submission:
     changed: int  # when the status last changed, epoch seconds
     result: Result | None
     log: tuple[Entry, ...]
+    refused: tuple[str, ...] = ()  # vendors that refused for good
     unsettled: bool = False  # the vendor's answer to the attempt is not known
     tenant: str | None = None
     content: Content | None = None

@@ -176,6 +176,7 @@ def _read_submission(item: Item) -> Submission:
         changed=number("changed"),
         result=_result.decode(item["result"]["S"]) if "result" in item else None,
         log=_read_log(item),
+        refused=tuple(item["refused"]["S"].split(",")) if "refused" in item else (),
         unsettled="unsettled" in item,
         tenant=tenant,
         content=_content.decode(item["data"]["S"]) if tenant else None,
@@ -659,6 +660,19 @@ def keep(key: str, now: int, value: object) -> None:
                 "data": _text(value),
             },
         )
+
+
+# The vendors' circuits
+
+CIRCUITS = "CIRCUIT"  # the partition in which the circuit breaker keeps its states
+
+
+def circuits(vendors: Sequence[str]) -> dict[str, str]:
+    """The stored state of each vendor's circuit; one that never opened has none."""
+    keys = [{"pk": {"S": CIRCUITS}, "sk": {"S": vendor}} for vendor in vendors]
+    with _answering():
+        found = client().batch_get_item(RequestItems={name(): {"Keys": keys}})
+    return {item["sk"]["S"]: item["state"]["S"] for item in found["Responses"][name()]}
 
 
 # The clock's leases

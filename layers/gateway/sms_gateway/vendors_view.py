@@ -3,16 +3,18 @@
 from dataclasses import asdict
 from typing import Any
 
+from sms_gateway.circuit import states
 from sms_gateway.settings import Accounts
 from sms_gateway.vendors import VENDORS, adapter_class
 
 
 def vendors_view(accounts: Accounts) -> list[dict[str, Any]]:
     """All vendors there are, configured or not."""
-    return [_view(vendor, accounts) for vendor in VENDORS]
+    circuits = states(list(VENDORS))
+    return [_view(vendor, accounts, circuits[vendor]) for vendor in VENDORS]
 
 
-def _view(vendor: str, accounts: Accounts) -> dict[str, Any]:
+def _view(vendor: str, accounts: Accounts, circuit: str) -> dict[str, Any]:
     cls, adapter = adapter_class(vendor), accounts.adapters.get(vendor)
     fault = accounts.faults.get(vendor)
     problem = {
@@ -26,6 +28,7 @@ def _view(vendor: str, accounts: Accounts) -> dict[str, Any]:
         "vendor": vendor,
         "title": cls.title,
         "configured": adapter is not None,
+        "circuit": circuit,
         "capabilities": asdict(cls.capabilities),
         "warnings": list(adapter.warnings) if adapter else [],
         "problem": problem if fault else None,

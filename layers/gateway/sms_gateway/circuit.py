@@ -1,0 +1,75 @@
+"""A circuit breaker for each vendor: after some failures in a row it is left alone for a while.
+
+Powertools' breaker counts in the worker and keeps the state in the table, where all workers and
+GET /vendors see it. Only silence, refused connections and unreadable answers count as failures; a
+vendor that refuses a message is well.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig, circuit_breaker
+from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
+    CircuitBreakerDynamoDBPersistence,
+)
+
+from sms_gateway import table
+from sms_gateway.observe import count, log
+
+FAILURES = 5  # in a row, in one worker, that open a circuit
+REST = 30  # seconds until one call may try whether the vendor is back
+
+
+class VendorFailing(Exception):
+    """A call that failed as calls to a sick vendor do; `answer` is what it came to all the same."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__("the vendor is failing")
+        self.answer = answer
+
+
+@cache
+def _store() -> CircuitBreakerDynamoDBPersistence:
+    return CircuitBreakerDynamoDBPersistence(
+        table_name=table.name(),
+        key_attr="pk",
+        sort_key_attr="sk",
+        static_pk_value=table.CIRCUITS,
+        expiry_attr="ttl",
+        boto3_client=table.client(),
+    )
+
+
+def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
+    """What `call` returns, or `shut` without a call while the vendor's circuit is open. `call`
+    raises VendorFailing to report a failure; its answer is returned."""
+
+    def changed(transition: Any) -> None:
+        state = str(transition.to_state)
+        log.warning("circuit", extra={"vendor": vendor, "state": state})
+        count("CircuitChanged", vendor=vendor, state=state)
+
+    protected = circuit_breaker(
+        name=vendor,
+        persistence_store=_store(),
+        on_circuit_open=lambda circuit: shut(),
+        on_transition=changed,
+        config=CircuitBreakerConfig(
+            failure_threshold=FAILURES,
+            recovery_timeout=REST,
+            success_threshold=1,
+            handled_exceptions=VendorFailing,
+        ),
+    )(call)
+    try:
+        answer: T = protected()
+    except VendorFailing as failing:
+        return failing.answer  # type: ignore[return-value]
+    return answer
+
+
+def states(vendors: Sequence[str]) -> dict[str, str]:
+    """Each vendor's circuit: `closed` (well), `open` (left alone) or `half_open` (being tried)."""
+    found = table.circuits(vendors)
+    return {vendor: found.get(vendor, "closed").lower() for vendor in vendors}
