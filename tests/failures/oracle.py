@@ -150,12 +150,14 @@ def _once(
         elif len(copies) > 2:
             row.duplicated += 1
             row.faults.append(f"{promise.id} was taken {len(copies)} times under resend")
-    references = Counter((one.vendor, one.reference) for one in taken if one.reference)
-    allowed = {p.id for p in known.values() if p.resend}
-    for (vendor, reference), times in references.items():
-        if times > 1 and reference not in allowed:
+    under: dict[tuple[str, str], set[Identity]] = {}
+    for one in taken:
+        if one.reference:
+            under.setdefault((one.vendor, one.reference), set()).add(one.identity)
+    for (vendor, reference), meanings in under.items():
+        if len(meanings) > 1:
             row.duplicated += 1
-            row.faults.append(f"{vendor} has the reference {reference} {times} times")
+            row.faults.append(f"{vendor} has {len(meanings)} messages under {reference}")
 
 
 def _agrees(row: Row, identifier: str, said: Told | None, copies: Sequence[Taken]) -> None:

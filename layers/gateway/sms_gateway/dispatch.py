@@ -6,6 +6,7 @@ is not sent again: the clock settles it.
 """
 
 import os
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -177,9 +178,11 @@ def dispatch(key: Key, desk: Desk) -> None:
 def _take(key: Key, vendor: str, now: datetime) -> Submission | None:
     entry = Entry(_ms(now), Status.SUBMITTING, "dispatch", vendor)
     seconds = int(now.timestamp())
-    return (
+    claim = secrets.token_hex(8)
+    taken = (
         Change(key)
         .put("status", Status.SUBMITTING)
+        .put("claim", claim)
         .put("changed", seconds)
         .add("attempt", 1)
         .note(entry)
@@ -188,6 +191,8 @@ def _take(key: Key, vendor: str, now: datetime) -> Submission | None:
         .after("expires", seconds)
         .move()
     )
+    # When DynamoDB's answer is lost, the SDK asks again and finds our own first writing.
+    return taken or table.submission(key, claim=claim)
 
 
 def _close_empty(taken: Submission) -> None:
@@ -349,7 +354,7 @@ def pass_on(
     late = step is not None and seconds + step.pause >= taken.expires
     status = Status.REJECTED if step is None else Status.EXPIRED if late else Status.ACCEPTED
     change = Change(taken.key).put("status", status).put("changed", seconds)
-    change.note(
+    change.fold(taken.log).note(
         Entry(_ms(now), status, "dispatch", taken.vendor, taken.attempt, outcome.code, outcome.text)
     )
     if refused:

@@ -38,6 +38,7 @@ Item = dict[str, Any]
 
 SHARDS = tuple(f"{number:02d}" for number in range(16))
 DAY = 86_400  # seconds
+LONGEST_LOG = 40  # steps of a timeline
 WRITERS = 16  # parallel BatchWriteItem and UpdateItem calls
 
 _content = msgspec.json.Decoder(Content)
@@ -279,10 +280,14 @@ def _get_all(keys: Sequence[Item]) -> list[Item]:
     raise Unavailable("The table takes no more reads now; try again.")
 
 
-def submission(key: Key) -> Submission | None:
-    """A submission by its key."""
+def submission(key: Key, claim: str | None = None) -> Submission | None:
+    """A submission by its key; if `claim` is given, only while it is held under that claim."""
     item = get(key)
-    return _read_submission(item) if item and "vendor" in item else None
+    if item is None or "vendor" not in item:
+        return None
+    if claim is not None and item.get("claim", {}).get("S") != claim:
+        return None
+    return _read_submission(item)
 
 
 def batch(identifier: str) -> Batch | None:
@@ -438,6 +443,8 @@ class Change:
         self._when: list[str] = ["attribute_exists(pk)"]
         self._names: dict[str, str] = {}
         self._values: Item = {}
+        self._notes: list[Entry] = []
+        self._folded: tuple[Entry, ...] = ()
 
     def _name(self, attribute: str) -> str:
         self._names[f"#{attribute}"] = attribute
@@ -468,13 +475,28 @@ class Change:
         self._removes += [self._name(attribute) for attribute in attributes]
         return self
 
+    def fold(self, log: Sequence[Entry]) -> Self:
+        """Rewrites a timeline that has grown long without its middle, for what is noted next: a
+        vendor that is down for days must not make every write dearer."""
+        if len(log) > LONGEST_LOG:
+            self._folded = (*log[:4], *log[-8:])
+        return self
+
     def note(self, *entries: Entry) -> Self:
         """Adds to the timeline."""
-        if entries:
-            log = self._name("log")
-            empty, more = self._value({"L": []}), self._value(_log(entries))
-            self._sets.append(f"{log} = list_append(if_not_exists({log}, {empty}), {more})")
+        self._notes += entries
         return self
+
+    def _write_notes(self) -> None:
+        if not self._notes:
+            return
+        log, notes = self._name("log"), self._notes
+        if self._folded:
+            self._sets.append(f"{log} = {self._value(_log([*self._folded, *notes]))}")
+        else:
+            empty, more = self._value({"L": []}), self._value(_log(notes))
+            self._sets.append(f"{log} = list_append(if_not_exists({log}, {empty}), {more})")
+        self._notes, self._folded = [], ()
 
     def look_at(self, when: int | None) -> Self:
         """Sets when the clock looks next (epoch seconds), or takes it out of the due index."""
@@ -517,6 +539,7 @@ class Change:
 
     def request(self) -> Any:
         """The parameters of UpdateItem."""
+        self._write_notes()
         parts = []
         if self._sets:
             parts.append("SET " + ", ".join(self._sets))

@@ -1,0 +1,56 @@
+"""`smsgw messages`: what an operator knows of a message and the gateway can't."""
+
+import argparse
+from datetime import UTC, datetime
+
+from sms_gateway import table
+from sms_gateway.records import Entry, split_id
+from sms_gateway.status import Status
+from sms_gateway.table import Change
+from sms_gateway.views import message_view, status_of
+from smsgw.errors import CommandError
+
+OUTCOMES = (Status.DELIVERED, Status.UNDELIVERED, Status.REJECTED)
+LEFT = (Status.SUBMITTING, Status.SUBMITTED, Status.UNKNOWN)
+
+
+def show(options: argparse.Namespace) -> None:
+    """Prints a message's timeline, without its text or number."""
+    key = split_id(options.id)
+    found = table.find(key) if key else None
+    if found is None:
+        raise CommandError(f"there is no message {options.id}")
+    view = message_view(*found)
+    print(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
+    for step in view["timeline"]:
+        said = " ".join(filter(None, (step["vendor_code"], step["vendor_text"])))
+        print(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {said}")
+
+
+def settle(options: argparse.Namespace) -> None:
+    """Ends a message as an operator found it at the vendor: for one whose call was never answered,
+    or whose receipt never came."""
+    key = split_id(options.id)
+    found = table.find(key) if key else None
+    if key is None or found is None:
+        raise CommandError(f"there is no message {options.id}")
+    _, message, sub = found
+    status = status_of(message, sub)
+    if status not in LEFT:
+        raise CommandError(
+            f"the message is {status}: only one that has left and is not settled can be"
+        )
+    now = datetime.now(UTC)
+    entry = Entry(
+        int(now.timestamp() * 1000),
+        options.outcome,
+        "operator",
+        sub.vendor,
+        sub.attempt,
+        None,
+        options.note or None,
+    )
+    change = Change(key).put("status", Status(options.outcome)).note(entry).look_at(None)
+    if change.when_open(or_unknown=True).apply() is None:
+        raise CommandError("a receipt has settled it meanwhile; look again")
+    print(f"{options.id} is {options.outcome}")

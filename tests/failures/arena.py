@@ -1,0 +1,338 @@
+"""The real stack with relays in it, and what a scenario does with it."""
+
+import contextlib
+import itertools
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from e2e.conftest import Answer, Api
+from failures.chaos import Action, Chaos, Relay, Rule
+from failures.oracle import Promise, Row, Taken, Told, judge, ledger
+
+from local.stack import LocalStack, StackError
+
+VENDORS = ("jst", "dinisoft", "server2sms", "rajasms")
+FIRST = {  # the first of the numbers that can't be anybody's, by vendor
+    "jst": 911000000001,
+    "dinisoft": 8801000000001,
+    "server2sms": 447700900001,
+    "rajasms": 628000000001,
+}
+HOW_MANY = {"server2sms": 900}  # numbers of the range; the others have a thousand and more
+TIMEOUT = 2  # seconds that a vendor call may take
+HAND_OVER = 8  # seconds that the queue has before the clock helps
+CUT_SHORT = 8  # seconds until a call without a record is over
+DEADLINE = 25  # seconds that a receipt may take
+VISIBILITY = 12  # seconds until a queue message whose worker died comes again
+PATIENCE = 120  # seconds after which every message must have ended: over all of the above
+NOT_SPECIAL = (97, 98)  # last digits of numbers that stay in flight, or are not delivered
+PARAMETERS = {
+    "ReceiptDeadline": str(DEADLINE),
+    "HandOverAfter": str(HAND_OVER),
+    "CutShortAfter": str(CUT_SHORT),
+    "DispatchWorkers": "2",
+}
+
+
+@dataclass
+class ArenaStack(LocalStack):
+    """A local stack whose functions reach DynamoDB, SQS and the vendors through relays."""
+
+    chaos: Chaos = field(default_factory=Chaos)
+
+    def prepare(self) -> None:
+        """Puts the relays in place; before `start`, since the functions inherit the addresses."""
+        self.chaos.root = lambda: self.emulator.pid if self.emulator else None
+        for service in ("dynamodb", "sqs"):
+            self.chaos.relay(service, self.gateway_port)
+        for vendor in VENDORS:
+            self.chaos.relay(vendor, self.simulator_port)
+
+    emulator: subprocess.Popen[bytes] | None = None
+
+    def _spawn(
+        self, name: str, command: list[str], extra: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        if name != "emulator":
+            return super()._spawn(name, command, extra)
+        through = {
+            "AWS_ENDPOINT_URL_DYNAMODB": self.chaos.relays["dynamodb"].url,
+            "AWS_ENDPOINT_URL_SQS": self.chaos.relays["sqs"].url,
+        }
+        self.emulator = super()._spawn(name, command, {**extra, **through})
+        return self.emulator
+
+    def _sam(self, name: str, *arguments: str) -> None:
+        # A folder of its own: another stack may be at work in this checkout.
+        built = str(self.folder / "build")
+        more = ["--build-dir", built] if name == "build" else ["-t", f"{built}/template.yaml"]
+        super()._sam(name, *arguments, *more)
+
+    def settle_in(self) -> None:
+        """Accounts that go through the relays, and short times, before the first call."""
+        changes = {}
+        for vendor in VENDORS:
+            base = f"{self.chaos.relays[vendor].url}/{vendor}"
+            base += "/index.php/api" if vendor == "jst" else ""
+            changes[vendor] = {"base_url": base, "timeout": TIMEOUT, "poll_after": 2}
+        self.set_accounts(changes)
+        sqs = self.client("sqs")
+        for url in sqs.list_queues()["QueueUrls"]:
+            if "DeadLetters" not in url:
+                sqs.set_queue_attributes(
+                    QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)}
+                )
+
+    def restart_emulator(self) -> None:
+        """Stops the emulator with all that it runs, and starts it again on its kept state."""
+        assert self.emulator
+        old = self.emulator
+        old.terminate()
+        old.wait(30)
+        self.processes.remove(old)
+        self.start_emulator()
+
+
+class Ground:
+    """Where scenarios happen: callers, vendors, faults, the clock and the witnesses."""
+
+    def __init__(self, stack: ArenaStack) -> None:
+        self.stack = stack
+        self.chaos = stack.chaos
+        self.api = Api(stack, stack.facts["key"])
+        self._stopped = threading.Event()
+        self._still = threading.Lock()
+        self._clock = threading.Thread(target=self._run_clock, daemon=True)
+        self._clock.start()
+
+    def stop(self) -> None:
+        """Stops the clock."""
+        self._stopped.set()
+        self._clock.join(60)
+
+    def _run_clock(self) -> None:
+        while not self._stopped.wait(1.0):
+            # A scenario may kill the clock, or the emulator: the next minute comes anyway.
+            with self._still, contextlib.suppress(StackError, Exception):
+                self.stack.tick()
+
+    @contextlib.contextmanager
+    def stopped_clock(self) -> Iterator[None]:
+        """Without the clock for a while."""
+        with self._still:
+            yield
+
+    def relay(self, vendor: str) -> Relay:
+        """The relay in front of a vendor."""
+        return self.chaos.relays[vendor]
+
+    def simulators(self, method: str, path: str, body: object = None) -> Any:
+        """A control call."""
+        answer = urllib3.request(
+            method,
+            f"{self.stack.simulators}/{path}",
+            body=None if body is None else json.dumps(body).encode(),
+            timeout=10,
+        )
+        assert answer.status < 300, answer.data
+        return answer.json() if answer.data else None
+
+    def ledger(self) -> list[Taken]:
+        """Every message that a vendor took."""
+        return ledger(self.simulators("GET", "_ledger")["submissions"])
+
+    def queues(self) -> dict[str, list[dict[str, Any]]]:
+        """What stands in each queue, seen without taking it."""
+        answer = urllib3.request("GET", f"{self.stack.endpoint}/_ministack/sqs/messages").json()
+        return {
+            url.rpartition("/")[2]: messages
+            for regions in answer["messages"].values()
+            for queues in regions.values()
+            for url, messages in queues.items()
+        }
+
+    def left_in_queues(self) -> list[tuple[str, str]]:
+        """What stands in queues, as batch and description."""
+        return [
+            (one["Body"].split(" ")[1].partition("/")[0], f"{name}: {one['Body']}")
+            for name, messages in self.queues().items()
+            for one in messages
+        ]
+
+    def enqueue(self, bodies: Sequence[str]) -> None:
+        """Hands queue messages to the dispatchers, as a second delivery does."""
+        sqs = self.stack.client("sqs")
+        urls = sqs.list_queues()["QueueUrls"]
+        for body in bodies:
+            vendor = body.split(" ")[0]
+            (url,) = [u for u in urls if f"-{vendor.capitalize()}Queue" in u]
+            sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="again")
+
+
+def number(vendor: str, nth: int) -> str:
+    """The nth number of a vendor that behaves like any other."""
+    hundreds, rest = divmod(nth, 95)
+    return f"+{FIRST[vendor] + hundreds * 100 + rest}"
+
+
+@dataclass
+class Case:
+    """A scenario while it runs: what was asked for, and which faults are in force."""
+
+    name: str
+    marker: str
+    ground: Ground
+    promises: list[Promise] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    faults: list[int] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    _texts: Iterator[int] = field(default_factory=itertools.count)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.ground.chaos.know(self.marker)
+
+    # What callers do
+
+    def body(self, vendor: str, count: int = 1, *, first: int = 0, **fields: Any) -> dict[str, Any]:
+        """A send's body, with a text that nobody else has."""
+        text = f"{self.marker} {next(self._texts)}"
+        numbers = [number(vendor, first + n) for n in range(count)]
+        return {"to": numbers[0] if count == 1 else numbers, "text": text, **fields}
+
+    def different(self, vendor: str, count: int, **fields: Any) -> dict[str, Any]:
+        """A send's body with another text for each number."""
+        messages = [
+            {"to": number(vendor, n), "text": f"{self.marker} {next(self._texts)}"}
+            for n in range(count)
+        ]
+        return {"messages": messages, **fields}
+
+    def post(self, body: dict[str, Any], key: str | None = None) -> Answer:
+        """One call, as it is answered."""
+        headers = {"Idempotency-Key": key} if key else None
+        return self.ground.api("POST", "/messages", body, headers=headers)
+
+    def note(self, body: dict[str, Any], answer: Answer | None) -> list[str]:
+        """Notes what the caller was promised; the ids, none without a 202."""
+        given = answer.body if answer and answer.status == 202 else None
+        ids = {one["to"]: one["id"] for one in given["messages"]} if given else {}
+        every = body.get("messages") or [
+            {"to": to, "text": body["text"]}
+            for to in (body["to"] if isinstance(body["to"], list) else [body["to"]])
+        ]
+        resend = body.get("on_unknown") == "resend"
+        with self._lock:
+            self.promises += [
+                Promise(one["to"], one["text"], ids.get(one["to"]), resend) for one in every
+            ]
+            if given and given["batch_id"] not in self.batches:
+                self.batches.append(given["batch_id"])
+        return list(ids.values())
+
+    def send(self, vendor: str, count: int = 1, **fields: Any) -> list[str]:
+        """Sends one text to so many; the ids. A caller without a 202 is no surprise."""
+        body = self.body(vendor, count, **fields)
+        return self.note(body, self.post(body))
+
+    # What goes wrong
+
+    def rule(
+        self, service: str, action: Action, operation: str = "", *words: str, **more: Any
+    ) -> Rule:
+        """A rule for this scenario's own calls."""
+        more.setdefault("marker", self.marker)
+        made = self.ground.chaos.add(Rule(service, action, operation, words, **more))
+        self.rules.append(made)
+        return made
+
+    def fault(self, vendor: str, fault: str, count: int = 1, **more: Any) -> None:
+        """A fault of the vendor itself; it strikes whoever calls it next."""
+        made = self.ground.simulators(
+            "POST", "_faults", {"vendor": vendor, "fault": fault, "count": count, **more}
+        )
+        self.faults.append(made["id"])
+
+    def spent(self, seconds: float = 60) -> None:
+        """Waits until this scenario's faults have all struck."""
+        end = time.monotonic() + seconds
+        while True:
+            left = {one["id"] for one in self.ground.simulators("GET", "_faults")["faults"]}
+            if not left & set(self.faults):
+                return
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name}: a fault did not strike")
+            time.sleep(0.2)
+
+    # How it ends
+
+    def ended(self) -> bool:
+        """Whether every message of every batch has a final status."""
+        for batch in self.batches:
+            answer = self.ground.api("GET", f"/batches/{batch}")
+            if answer.status != 200 or not answer.body["final"]:
+                return False
+        return True
+
+    def told(self) -> dict[str, Told]:
+        """What the API says of every message."""
+        found: dict[str, Told] = {}
+        for batch in self.batches:
+            cursor = ""
+            while True:
+                page = self.ground.api("GET", f"/messages?batch_id={batch}&limit=100{cursor}").body
+                for one in page["messages"]:
+                    found[one["id"]] = Told(one["status"], one["final"])
+                if page["cursor"] is None:
+                    break
+                cursor = f"&cursor={page['cursor']}"
+        return found
+
+    def settle(self, patience: float = PATIENCE) -> Row:
+        """Waits until all has ended, or must have; then the oracle speaks."""
+        end = time.monotonic() + patience
+        while not self.ended() and time.monotonic() < end:
+            time.sleep(1.5)
+        self.ground.chaos.remove(*self.rules)
+        mine = {promise.identity for promise in self.promises}
+        # A vendor may take what is still under way: the ledger is read last.
+        told = self.told()
+        taken = [one for one in self.ground.ledger() if one.identity in mine]
+        row = judge(self.name, self.promises, told, taken, self._left())
+        row.seconds = time.monotonic() - self.started
+        return row
+
+    def _left(self) -> list[str]:
+        """What the queues hold of this scenario when a delivery more has had its time."""
+        mine = set(self.batches) | self.ground.chaos.batches(self.marker)
+        end = time.monotonic() + 3 * VISIBILITY
+        while True:
+            left = [what for batch, what in self.ground.left_in_queues() if batch in mine]
+            if not left or time.monotonic() > end:
+                return left
+            time.sleep(1)
+
+
+def at_once(calls: int, what: Any) -> list[Any]:
+    """Does something so many times side by side; the results."""
+    with ThreadPoolExecutor(calls) as pool:
+        return list(pool.map(lambda _: what(), range(calls)))
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Processes that work in a folder: there are none when a stack has stopped."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and str(folder) in (process / "cmdline").read_text():
+                found.append(int(process.name))
+    return found
