@@ -5,6 +5,8 @@ smsgw keys list
 smsgw keys revoke 0123456789ab
 smsgw vendors set jst account.json
 smsgw vendors list
+smsgw messages show|settle ID
+smsgw dlq list|redrive
 smsgw callback-url dinisoft
 """
 
@@ -24,12 +26,10 @@ from sms_gateway.problems import GatewayError
 from sms_gateway.settings import CALLBACK_KEY
 from sms_gateway.tokens import token
 from sms_gateway.vendors import VENDORS, build
+from smsgw import dead_letters, messages
+from smsgw.errors import CommandError
 
 LOCAL = Path(".local/stack.json")
-
-
-class CommandError(Exception):
-    """What went wrong, in one line that says what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +82,29 @@ def _parser() -> argparse.ArgumentParser:
     remove.add_argument("vendor", choices=VENDORS)
     remove.set_defaults(run=_remove_vendor)
     vendors.add_parser("list", help="list vendors").set_defaults(run=_list_vendors)
+
+    told = areas.add_parser("messages", help="single messages").add_subparsers(
+        required=True, metavar="what"
+    )
+    show = told.add_parser("show", help="a message's timeline, without its text or number")
+    show.add_argument("id")
+    show.set_defaults(run=messages.show)
+    settle = told.add_parser("settle", help="end a message as you found it at the vendor")
+    settle.add_argument("id")
+    settle.add_argument("outcome", choices=[str(one) for one in messages.OUTCOMES])
+    settle.add_argument("--note", default="", help="stands on the message's timeline")
+    settle.set_defaults(run=messages.settle)
+
+    letters = areas.add_parser("dlq", help="dead letters").add_subparsers(
+        required=True, metavar="what"
+    )
+    for name, words, run in (
+        ("list", "list what could not be worked on", dead_letters.show),
+        ("redrive", "put it back into the queues", dead_letters.redrive),
+    ):
+        letter = letters.add_parser(name, help=words)
+        letter.add_argument("--vendor", choices=VENDORS)
+        letter.set_defaults(run=run)
 
     address = areas.add_parser("callback-url", help="a vendor's address for account-wide callbacks")
     address.add_argument("vendor", choices=VENDORS)

@@ -11,7 +11,7 @@ import msgspec
 from sms_gateway.status import Status
 from sms_gateway.vendors.base import Category, Encoding, Outgoing, Price
 
-Source = Literal["api", "dispatch", "callback", "poll", "clock"]
+Source = Literal["api", "dispatch", "callback", "poll", "clock", "operator"]
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
