@@ -87,10 +87,9 @@ def demonstrate(stack: LocalStack, say: Any) -> bool:
             _, message = call(stack, "GET", f"/messages/{identifier}")
             steps = message["timeline"]
             for step in steps[seen[vendor] :]:
-                word = f"  {step['vendor_code']} {step['vendor_text'] or ''}" * bool(
-                    step["vendor_code"]
-                )
-                say(f"{vendor:10}  {step['status']:10}  by {step['source']:8}{word}")
+                said = (step["vendor_code"], step["vendor_text"], step["note"])
+                word = " ".join(part for part in said if part)
+                say(f"{vendor:10}  {step['status']:10}  by {step['source']:8}  {word}")
             seen[vendor] = len(steps)
             if message["final"]:
                 del waiting[vendor]

@@ -23,7 +23,7 @@ def show(options: argparse.Namespace) -> None:
     view = message_view(*found)
     print(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
     for step in view["timeline"]:
-        said = " ".join(filter(None, (step["vendor_code"], step["vendor_text"])))
+        said = " ".join(filter(None, (step["vendor_code"], step["vendor_text"], step["note"])))
         print(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {said}")
 
 
@@ -47,8 +47,7 @@ def settle(options: argparse.Namespace) -> None:
         "operator",
         sub.vendor,
         sub.attempt,
-        None,
-        options.note or None,
+        note=options.note or None,
     )
     change = Change(key).put("status", Status(options.outcome)).note(entry).look_at(None)
     if change.when_open(or_unknown=True).apply() is None:

@@ -17,7 +17,7 @@ from e2e.conftest import Answer, Api
 from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Promise, Row, Taken, Told, judge, ledger
 
-from local.stack import LocalStack, StackError
+from local.stack import ROOT, STACK_NAME, LocalStack, StackError
 
 VENDORS = ("jst", "dinisoft", "server2sms", "rajasms")
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor
@@ -25,15 +25,23 @@ FIRST = {  # the first of the numbers that can't be anybody's, by vendor
     "dinisoft": 8801000000001,
     "server2sms": 447700900001,
     "rajasms": 628000000001,
+    "jst, server2sms": 911000005001,  # routes of two vendors
+    "dinisoft, server2sms": 8801000005001,
 }
-HOW_MANY = {"server2sms": 900}  # numbers of the range; the others have a thousand and more
+ROUTES = [
+    {"prefix": "+911000005", "vendors": ["jst", "server2sms"]},
+    {"prefix": "+8801000005", "vendors": ["dinisoft", "server2sms"]},
+    {"prefix": "+91", "vendors": ["jst"], "region": "IN"},
+    {"prefix": "+880", "vendors": ["dinisoft"], "region": "BD"},
+    {"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},
+    {"prefix": "+", "vendors": ["server2sms"]},
+]
 TIMEOUT = 2  # seconds that a vendor call may take
 HAND_OVER = 8  # seconds that the queue has before the clock helps
 CUT_SHORT = 8  # seconds until a call without a record is over
 DEADLINE = 25  # seconds that a receipt may take
 VISIBILITY = 12  # seconds until a queue message whose worker died comes again
 PATIENCE = 120  # seconds after which every message must have ended: over all of the above
-NOT_SPECIAL = (97, 98)  # last digits of numbers that stay in flight, or are not delivered
 PARAMETERS = {
     "ReceiptDeadline": str(DEADLINE),
     "HandOverAfter": str(HAND_OVER),
@@ -73,7 +81,9 @@ class ArenaStack(LocalStack):
     def _sam(self, name: str, *arguments: str) -> None:
         # A folder of its own: another stack may be at work in this checkout.
         built = str(self.folder / "build")
-        more = ["--build-dir", built] if name == "build" else ["-t", f"{built}/template.yaml"]
+        more = ["--build-dir", built]
+        if name == "deploy":
+            more = ["-t", f"{built}/template.yaml", "--config-file", str(ROOT / "samconfig.toml")]
         super()._sam(name, *arguments, *more)
 
     def settle_in(self) -> None:
@@ -84,6 +94,12 @@ class ArenaStack(LocalStack):
             base += "/index.php/api" if vendor == "jst" else ""
             changes[vendor] = {"base_url": base, "timeout": TIMEOUT, "poll_after": 2}
         self.set_accounts(changes)
+        self.client("ssm").put_parameter(
+            Name=f"/{STACK_NAME}/routes",
+            Value=json.dumps({"routes": ROUTES}),
+            Type="String",
+            Overwrite=True,
+        )
         sqs = self.client("sqs")
         for url in sqs.list_queues()["QueueUrls"]:
             if "DeadLetters" not in url:
@@ -179,7 +195,7 @@ class Ground:
 
 def number(vendor: str, nth: int) -> str:
     """The nth number of a vendor that behaves like any other."""
-    hundreds, rest = divmod(nth, 95)
+    hundreds, rest = divmod(nth, 95)  # 97 and 98 at the end stand for special numbers
     return f"+{FIRST[vendor] + hundreds * 100 + rest}"
 
 
@@ -302,6 +318,11 @@ class Case:
         end = time.monotonic() + patience
         while not self.ended() and time.monotonic() < end:
             time.sleep(1.5)
+            print(
+                self.name,
+                round(time.monotonic() - self.started),
+                [self.ground.api("GET", f"/batches/{b}").body["counts"] for b in self.batches],
+            )
         self.ground.chaos.remove(*self.rules)
         mine = {promise.identity for promise in self.promises}
         # A vendor may take what is still under way: the ledger is read last.
@@ -317,6 +338,7 @@ class Case:
         end = time.monotonic() + 3 * VISIBILITY
         while True:
             left = [what for batch, what in self.ground.left_in_queues() if batch in mine]
+            print(self.name, round(time.monotonic() - self.started), left, self.ground.queues())
             if not left or time.monotonic() > end:
                 return left
             time.sleep(1)

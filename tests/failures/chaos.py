@@ -25,6 +25,8 @@ Action = Literal[
     "kill-after",  # the call does its work, the caller dies before it hears of it
     "lose-before",  # the connection breaks, the call never arrives
     "lose-after",  # the call does its work, the connection breaks before the answer
+    "hang-after",  # the call does its work, and nothing is ever heard of it
+    "error-after",  # the call does its work, the answer is a proxy's 502
     "throttle",  # DynamoDB: ProvisionedThroughputExceededException
     "condition",  # DynamoDB: ConditionalCheckFailedException
     "unavailable",  # 500
@@ -35,6 +37,10 @@ Action = Literal[
 PATIENCE = 60.0  # seconds that anything here waits at most
 NO_LINGER = struct.pack("ii", 1, 0)  # closing sends RST
 BATCH = re.compile(rb'"pk": ?\{"S": ?"([0-9A-HJKMNP-TV-Z]{26})"\}')
+PAGE = (
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 25\r\n\r\n"
+    b"<html>Bad Gateway.</html>"
+)
 ERRORS = {
     "throttle": "ProvisionedThroughputExceededException",
     "condition": "ConditionalCheckFailedException",
@@ -70,15 +76,22 @@ class Rule:
     count: int = 1
     answer: str = ""
     struck: int = 0
+    over: int = 0  # how often it has struck and its effect is complete
     killed: list[int] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list, repr=False)
     released: threading.Event = field(default_factory=threading.Event)
 
-    def wait(self, struck: int | None = None, seconds: float = PATIENCE) -> None:
-        """Waits until the rule has struck so often (by default, as often as it can)."""
-        wanted = self.count if struck is None else struck
-        end = time.monotonic() + seconds
-        while self.struck < wanted:
+    def wait(self, times: int | None = None) -> None:
+        """Waits until the rule has had its effect so often (by default, as often as it can)."""
+        self._wait(lambda: self.over, times)
+
+    def begun(self, times: int | None = None) -> None:
+        """Waits until so many calls have come under the rule."""
+        self._wait(lambda: self.struck, times)
+
+    def _wait(self, so_far: Callable[[], int], times: int | None) -> None:
+        end = time.monotonic() + PATIENCE
+        while so_far() < (self.count if times is None else times):
             if time.monotonic() > end:
                 raise TimeoutError(f"{self} did not strike")
             time.sleep(0.05)
@@ -269,34 +282,57 @@ class Relay:
         self.passed += 1
         call = Call(self.service, request.operation, request.text)
         rule = self._chaos.strikes(call, request.body)
-        action = rule.action if rule else "watch"
-        if rule:
-            match action:
-                case "kill-before":
-                    self._chaos.kill(rule, peer, self.port)
-                    return False
-                case "lose-before":
-                    return _reset(caller)
-                case "throttle" | "condition" | "unavailable":
-                    caller.sendall(refusal(action))
-                    return True
-                case "hold":
-                    rule.released.wait(PATIENCE)
-                case "repeat":
-                    line.ask(request, caller)
+        if rule is None:
+            return self._pass_on(caller, line, request)
+        try:
+            return self._struck(rule, caller, peer, line, request)
+        finally:
+            rule.over = rule.struck
+
+    def _pass_on(self, caller: socket.socket, line: "Line", request: "Message") -> bool:
         answer = line.ask(request, caller)
         if answer is None:
             return _reset(caller)
-        if rule and action in ("kill-after", "lose-after"):
-            if rule.answer and not self._chaos.strike_late(rule, answer.body):
-                caller.sendall(answer.raw)
-                return answer.keep
-            if action == "lose-after":
-                return _reset(caller)
-            self._chaos.kill(rule, peer, self.port)
-            return False
         caller.sendall(answer.raw)
         return answer.keep
+
+    def _struck(
+        self, rule: Rule, caller: socket.socket, peer: int, line: "Line", request: "Message"
+    ) -> bool:
+        action = rule.action
+        match action:
+            case "kill-before":
+                self._chaos.kill(rule, peer, self.port)
+                return False
+            case "lose-before":
+                return _reset(caller)
+            case "throttle" | "condition" | "unavailable":
+                caller.sendall(refusal(action))
+                return True
+            case "hold":
+                rule.released.wait(PATIENCE)
+            case "repeat":
+                line.ask(request, caller)
+        if not action.endswith("-after"):
+            return self._pass_on(caller, line, request)
+        answer = line.ask(request, caller)
+        if answer is None:
+            return _reset(caller)
+        if rule.answer and not self._chaos.strike_late(rule, answer.body):
+            caller.sendall(answer.raw)
+            return answer.keep
+        match action:
+            case "lose-after":
+                return _reset(caller)
+            case "error-after":
+                caller.sendall(PAGE)
+                return True
+            case "hang-after":
+                rule.over = rule.struck
+                select.select([caller], [], [], PATIENCE)
+            case _:
+                self._chaos.kill(rule, peer, self.port)
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,4 +523,3 @@ def _shut(connection: socket.socket) -> None:
     except OSError:
         pass
     connection.close()
-

@@ -122,7 +122,7 @@ def _submission(
         polls=0,
         changed=now,
         result=None,
-        log=(Entry(created, status, "api", first.vendors[0], 0, None, first.why),),
+        log=(Entry(created, status, "api", first.vendors[0], note=first.why),),
         tenant=tenant if alone else None,
         content=first.content if alone else None,
     )

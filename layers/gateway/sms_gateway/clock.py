@@ -219,7 +219,7 @@ def _resend_allowed(run: Tick, sub: Submission, waiting: Sequence[Message]) -> b
 def _resend(run: Tick, sub: Submission) -> None:
     """At the caller's word only: better twice than not at all."""
     change = Change(sub.key).put("status", Status.ACCEPTED).put("changed", run.seconds)
-    change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor, sub.attempt, None, "resend"))
+    change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor, sub.attempt, note="resend"))
     change.drop("unsettled").put("polls", 0).look_at(run.seconds + GRACE)
     moved = change.when("status", Status.SUBMITTING).when("attempt", sub.attempt).apply()
     if moved:
@@ -241,7 +241,7 @@ def _look_again(sub: Submission, when: int) -> None:
 
 
 def _end(run: Tick, sub: Submission, status: Status, why: str) -> None:
-    entry = Entry(run.ms, status, "clock", sub.vendor, sub.attempt, None, why)
+    entry = Entry(run.ms, status, "clock", sub.vendor, sub.attempt, note=why)
     change = Change(sub.key).put("status", status).note(entry).look_at(None)
     if change.when("status", sub.status).apply():
         count("Ended", sub.count, vendor=sub.vendor, status=status)

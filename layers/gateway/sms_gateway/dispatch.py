@@ -147,8 +147,8 @@ class Desk:
         return answer
 
 
-def _all(call: Call, verdict: Verdict, text: str) -> Answer:
-    return [Outcome(verdict, text=text)] * len(call.members), None
+def _all(call: Call, verdict: Verdict, note: str) -> Answer:
+    return [Outcome(verdict, note=note)] * len(call.members), None
 
 
 def dispatch(key: Key, desk: Desk) -> None:
@@ -166,7 +166,7 @@ def dispatch(key: Key, desk: Desk) -> None:
     except Exception:
         # Nothing has left yet, so that it may be tried again.
         log.exception("call not made", extra={"submission": str(key)})
-        pass_on(taken, Outcome(Verdict.RETRY, text="the call could not be made"), desk.usable, now)
+        pass_on(taken, Outcome(Verdict.RETRY, note="the call could not be made"), desk.usable, now)
         return
     if not waiting:
         _close_empty(taken)
@@ -240,7 +240,9 @@ def record(
         change.put("unsettled", 1)
     accepted = [o for o, _ in outcomes.values() if LETTERS[o.verdict] == "A"]
     word = accepted[0] if accepted and status is Status.SUBMITTED else first
-    entry = Entry(_ms(now), status, "dispatch", taken.vendor, taken.attempt, word.code, word.text)
+    entry = Entry(
+        _ms(now), status, "dispatch", taken.vendor, taken.attempt, word.code, word.text, word.note
+    )
     change.note(entry).put("status", status)
     mixed = not taken.own_item and len(letters - {"C"}) > 1
     change.look_at(_next_look(taken, adapter, now, soon=mixed))
@@ -294,7 +296,7 @@ def _result(
     letters = []
     ids: list[str | None] = []
     prices: list[tuple[str, str] | None] = []
-    words: dict[int, tuple[str | None, str | None]] = {}
+    words: dict[int, tuple[str | None, str | None, str | None]] = {}
     said = None
     for offset in range(taken.count):
         if offset not in by_offset:
@@ -309,7 +311,7 @@ def _result(
         price = outcome.price
         prices.append((str(price.amount), price.currency) if price else None)
         if outcome.verdict is not Verdict.ACCEPTED:
-            words[offset] = (outcome.code, outcome.text)
+            words[offset] = (outcome.code, outcome.text, outcome.note)
     one_id, one_price = len(set(ids)) == 1, len(set(prices)) == 1
     own = all(outcomes[one.id][0].vendor_id in (None, one.id) for one in waiting)
     result = Result(
@@ -355,7 +357,16 @@ def pass_on(
     status = Status.REJECTED if step is None else Status.EXPIRED if late else Status.ACCEPTED
     change = Change(taken.key).put("status", status).put("changed", seconds)
     change.fold(taken.log).note(
-        Entry(_ms(now), status, "dispatch", taken.vendor, taken.attempt, outcome.code, outcome.text)
+        Entry(
+            _ms(now),
+            status,
+            "dispatch",
+            taken.vendor,
+            taken.attempt,
+            outcome.code,
+            outcome.text,
+            outcome.note,
+        )
     )
     if refused:
         change.put("refused", ",".join(refused))
@@ -367,7 +378,7 @@ def pass_on(
         change.look_at(seconds + step.pause + GRACE).drop("unsettled")
         if step.vendor != taken.vendor:
             change.put("vendor", step.vendor).note(
-                Entry(_ms(now), status, "dispatch", step.vendor, 0, None, "next on the route")
+                Entry(_ms(now), status, "dispatch", step.vendor, 0, note="next on the route")
             )
     done = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).apply()
     if done and step is not None and not late:
@@ -419,9 +430,10 @@ def _leave(
 ) -> Change:
     """One message's own way out of a submission with a mixed answer."""
     offset = message.key.position - sub.key.position
-    code, text = ((sub.result and sub.result.words) or {}).get(offset, (None, None))
+    words = (sub.result and sub.result.words) or {}
+    code, text, note = words.get(offset, (None, None, None))
     status = Status.REJECTED if verdict == "R" and step is None else FANNED[verdict]
-    entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text)
+    entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note)
     change = Change(message.key).put("status", status).when_bare()
     if status is Status.REJECTED:
         return change.note(entry)

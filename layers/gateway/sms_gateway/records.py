@@ -50,7 +50,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One step of a timeline; `at` is epoch milliseconds."""
+    """One step of a timeline; `at` is epoch milliseconds. `code` and `text` are the vendor's own
+    words, `note` is ours: why this vendor, what went wrong without the vendor's word."""
 
     at: int
     status: str
@@ -59,6 +60,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     attempt: int = 0
     code: str | None = None
     text: str | None = None
+    note: str | None = None
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,7 +77,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     vendor_ids: list[str | None] | None = None
     price: tuple[str, str] | None = None
     prices: list[tuple[str, str] | None] | None = None
-    words: dict[int, tuple[str | None, str | None]] | None = None  # code and text of the refused
+    words: dict[int, tuple[str | None, str | None, str | None]] | None = None  # code, text, note
 
     def verdict(self, offset: int) -> str:
         """The letter for the message at `offset`."""

@@ -115,6 +115,7 @@ def _entry_view(entry: Entry) -> dict[str, Any]:
         "attempt": entry.attempt,
         "vendor_code": entry.code,
         "vendor_text": entry.text,
+        "note": entry.note,
     }
 
 
@@ -130,7 +131,7 @@ def _problem(status: Status, last: Entry) -> dict[str, Any] | None:
         "type": f"/problems/{status}",
         "title": TITLES[status],
         "retryable": False,
-        "detail": last.text or TITLES[status],
+        "detail": last.note or last.text or TITLES[status],
         "vendor": last.vendor,
         "vendor_code": last.code,
         "vendor_text": last.text,

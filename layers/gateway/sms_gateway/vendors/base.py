@@ -100,6 +100,7 @@ class Outcome:
     text: str | None = None
     price: Price | None = None
     account: bool = False
+    note: str | None = None  # our own word, where the vendor had none
 
 
 @dataclass(frozen=True, slots=True)
