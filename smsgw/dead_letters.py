@@ -16,7 +16,8 @@ def show(options: argparse.Namespace) -> None:
     found = 0
     for vendor in _vendors(options):
         queue = _url(options.stack, vendor, "DeadLetters")
-        for letter in _letters(queue):
+        letters = list(_letters(queue))  # none is let go before the last is read
+        for letter in letters:
             found += 1
             tries = letter["Attributes"]["ApproximateReceiveCount"]
             print(f"{vendor:12}  received {tries:>3} times  {letter['Body']}")

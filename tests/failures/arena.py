@@ -40,6 +40,7 @@ TIMEOUT = 2  # seconds that a vendor call may take
 HAND_OVER = 8  # seconds that the queue has before the clock helps
 CUT_SHORT = 8  # seconds until a call without a record is over
 DEADLINE = 25  # seconds that a receipt may take
+AT_ONCE = 6  # callers and callbacks at once: each further one is a process more in the emulator
 VISIBILITY = 12  # seconds until a queue message whose worker died comes again
 PATIENCE = 120  # seconds after which every message must have ended: over all of the above
 PARAMETERS = {
@@ -63,12 +64,15 @@ class ArenaStack(LocalStack):
             self.chaos.relay(service, self.gateway_port)
         for vendor in VENDORS:
             self.chaos.relay(vendor, self.simulator_port)
+        self.chaos.relay("front", self.gateway_port, AT_ONCE)
 
     emulator: subprocess.Popen[bytes] | None = None
 
     def _spawn(
         self, name: str, command: list[str], extra: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
+        if name == "simulators":
+            command = [*command[:-1], self.chaos.relays["front"].url]
         if name != "emulator":
             return super()._spawn(name, command, extra)
         through = {
@@ -94,6 +98,16 @@ class ArenaStack(LocalStack):
             base += "/index.php/api" if vendor == "jst" else ""
             changes[vendor] = {"base_url": base, "timeout": TIMEOUT, "poll_after": 2}
         self.set_accounts(changes)
+        front = self.chaos.relays["front"].url
+        self.facts["url"] = self.facts["url"].replace(self.endpoint, front)
+        gateway = self.client("apigateway")
+        (api,) = gateway.get_rest_apis()["items"]
+        (authorizer,) = gateway.get_authorizers(restApiId=api["id"])["items"]
+        trust = {"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "300"}
+        gateway.update_authorizer(
+            restApiId=api["id"], authorizerId=authorizer["id"], patchOperations=[trust]
+        )
+        gateway.create_deployment(restApiId=api["id"], stageName="v1")
         self.client("ssm").put_parameter(
             Name=f"/{STACK_NAME}/routes",
             Value=json.dumps({"routes": ROUTES}),
@@ -167,7 +181,9 @@ class Ground:
 
     def queues(self) -> dict[str, list[dict[str, Any]]]:
         """What stands in each queue, seen without taking it."""
-        answer = urllib3.request("GET", f"{self.stack.endpoint}/_ministack/sqs/messages").json()
+        answer = urllib3.request(
+            "GET", f"{self.stack.endpoint}/_ministack/sqs/messages", timeout=30
+        ).json()
         return {
             url.rpartition("/")[2]: messages
             for regions in answer["messages"].values()
@@ -221,14 +237,14 @@ class Case:
 
     def body(self, vendor: str, count: int = 1, *, first: int = 0, **fields: Any) -> dict[str, Any]:
         """A send's body, with a text that nobody else has."""
-        text = f"{self.marker} {next(self._texts)}"
+        text = f"{self.marker} {next(self._texts)}."
         numbers = [number(vendor, first + n) for n in range(count)]
         return {"to": numbers[0] if count == 1 else numbers, "text": text, **fields}
 
     def different(self, vendor: str, count: int, **fields: Any) -> dict[str, Any]:
         """A send's body with another text for each number."""
         messages = [
-            {"to": number(vendor, n), "text": f"{self.marker} {next(self._texts)}"}
+            {"to": number(vendor, n), "text": f"{self.marker} {next(self._texts)}."}
             for n in range(count)
         ]
         return {"messages": messages, **fields}
@@ -317,12 +333,7 @@ class Case:
         """Waits until all has ended, or must have; then the oracle speaks."""
         end = time.monotonic() + patience
         while not self.ended() and time.monotonic() < end:
-            time.sleep(1.5)
-            print(
-                self.name,
-                round(time.monotonic() - self.started),
-                [self.ground.api("GET", f"/batches/{b}").body["counts"] for b in self.batches],
-            )
+            time.sleep(3)
         self.ground.chaos.remove(*self.rules)
         mine = {promise.identity for promise in self.promises}
         # A vendor may take what is still under way: the ledger is read last.
@@ -338,7 +349,6 @@ class Case:
         end = time.monotonic() + 3 * VISIBILITY
         while True:
             left = [what for batch, what in self.ground.left_in_queues() if batch in mine]
-            print(self.name, round(time.monotonic() - self.started), left, self.ground.queues())
             if not left or time.monotonic() > end:
                 return left
             time.sleep(1)

@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -107,9 +107,9 @@ class Chaos:
         self._batches: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
-    def relay(self, service: str, port: int) -> "Relay":
-        """A new relay to a port of this machine."""
-        made = Relay(self, service, port)
+    def relay(self, service: str, port: int, at_once: int = 1000) -> "Relay":
+        """A new relay to a port of this machine, which passes on so many calls at once."""
+        made = Relay(self, service, port, at_once)
         self.relays[service] = made
         return made
 
@@ -208,8 +208,9 @@ class Chaos:
 class Relay:
     """One address in front of another. `down` makes it refuse connections, `up` take them again."""
 
-    def __init__(self, chaos: Chaos, service: str, target: int) -> None:
+    def __init__(self, chaos: Chaos, service: str, target: int, at_once: int) -> None:
         self._chaos = chaos
+        self._room = threading.BoundedSemaphore(at_once)
         self.service = service
         self.target = target
         self._open: set[socket.socket] = set()
@@ -267,8 +268,9 @@ class Relay:
         try:
             reader = Reader(caller)
             while (request := reader.message()) is not None:
-                if not self._one(caller, peer, line, request):
-                    break
+                with self._room:
+                    if not self._one(caller, peer, line, request):
+                        break
         except (OSError, ValueError):
             pass
         finally:
@@ -474,7 +476,7 @@ def owners(port: int, remote: int) -> list[int]:
         if not process.name.isdigit():
             continue
         try:
-            held = {os.readlink(one) for one in (process / "fd").iterdir()}
+            held = {str(one.readlink()) for one in (process / "fd").iterdir()}
         except OSError:
             continue
         if inodes & held:
@@ -518,8 +520,6 @@ def _reset(connection: socket.socket) -> bool:
 
 
 def _shut(connection: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     connection.close()

@@ -1,5 +1,5 @@
-"""What must hold when a scenario is over, from three witnesses: what callers were promised, what the
-API says became of it, and the vendors' own ledger."""
+"""What must hold when a scenario is over, from three witnesses: what callers were promised, what
+the API says became of it, and the vendors' own ledger."""
 
 import hashlib
 from collections import Counter
@@ -165,10 +165,7 @@ def _agrees(row: Row, identifier: str, said: Told | None, copies: Sequence[Taken
     if said is None or not said.final or said.status == "unknown":
         return
     states = sorted({one.state for one in copies})
-    if said.status in NEVER_LEFT:
-        good = not copies
-    else:
-        good = said.status in states
+    good = not copies if said.status in NEVER_LEFT else said.status in states
     if not good:
         row.wrong += 1
         where = f"the ledger has it {' and '.join(states)}" if copies else "no vendor has it"

@@ -1,14 +1,20 @@
 """What can go wrong, one scenario each: who is called, what fails, and which ends are allowed."""
 
+import json
 import threading
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
-from failures.arena import VENDORS, Case, Ground
+from e2e.conftest import Answer
+from failures.arena import VENDORS, Case, Ground, at_once
+from failures.chaos import Action, Rule
 from failures.oracle import Row
 
 DELIVERED = frozenset({"delivered"})
@@ -105,7 +111,7 @@ def act(case: Case, one: Scenario) -> str | None:
     try:
         one.run(case)
     except Exception:
-        return traceback.format_exc()
+        return traceback.format_exc(limit=-4, chain=False)
     return None
 
 
@@ -114,7 +120,7 @@ def end(case: Case, error: str | None) -> Done:
     try:
         row = case.settle()
     except Exception:
-        return Done(Row(case.name), (error or "") + traceback.format_exc())
+        return Done(Row(case.name), (error or "") + traceback.format_exc(limit=-4))
     missed = [rule for rule in case.rules if not rule.struck]
     if missed and error is None:
         error = f"the fault did not strike: {missed}"
@@ -145,10 +151,381 @@ def _fails(case: Case) -> None:
         case.send(vendor, 20)
 
 
-@scenario("the worker is killed during the call", "dinisoft", IN_DOUBT, phase=2)
-def _killed_during(case: Case) -> None:
+@scenario("the caller asked for a resend", "a", IN_DOUBT)
+def _resend(case: Case) -> None:
     for vendor in VENDORS:
-        rule = case.rule(vendor, "kill-after", SUBMIT[vendor])
+        case.rule(vendor, "lose-after", SUBMIT[vendor])
+        case.send(vendor, category="otp", on_unknown="resend", validity=300)
+
+
+@scenario("nothing goes wrong", "b")
+def _nothing(case: Case) -> None:
+    case.send("jst", 500)
+    case.send("rajasms", 500)
+    case.send("dinisoft", 60)
+    case.send("server2sms", 60)
+
+
+def _garbled(vendor: str) -> None:
+    @scenario(f"{vendor} answers garbage", vendor, IN_DOUBT)
+    def _run(case: Case) -> None:
+        for fault in ("truncated", "html", "empty", "wrong-type", "unknown-code", "garbage"):
+            case.fault(vendor, fault)
+            case.send(vendor, 1 if vendor == "dinisoft" else 5)
+            case.spent()
+            case.send(vendor)  # a good answer in between, or the circuit opens
+
+
+def _refuses(vendor: str) -> None:
+    @scenario(f"{vendor} refuses, then recovers", vendor, alone=True)
+    def _run(case: Case) -> None:
+        case.fault(vendor, "refuse-temporary", 2)
+        case.send(vendor, 2)
+        case.spent()
         case.send(vendor)
+
+
+def _limits(vendor: str) -> None:
+    @scenario(f"{vendor} limits the rate", vendor, alone=True)
+    def _run(case: Case) -> None:
+        case.fault(vendor, "rate-limit", 2)
+        case.send(vendor)
+        case.send(vendor)
+        case.spent()
+
+
+def _refuses_for_good(vendor: str) -> None:
+    @scenario(f"{vendor} refuses for good", vendor, {"rejected", "delivered"})
+    def _run(case: Case) -> None:
+        case.fault(vendor, "refuse")
+        case.send(vendor, 1 if vendor == "dinisoft" else 10)
+        case.spent()
+        case.send(vendor)
+
+
+def _slow(vendor: str) -> None:
+    @scenario(f"{vendor} is slow but alive", vendor)
+    def _run(case: Case) -> None:
+        case.fault(vendor, "slow", 2, seconds=1.2)
+        case.send(vendor, 20)
+        case.send(vendor, 20)
+
+
+for _vendor in VENDORS:
+    _slow(_vendor)
+    _garbled(_vendor)
+    _refuses_for_good(_vendor)
+    _limits(_vendor)
+    _refuses(_vendor)
+
+
+@scenario("many calls of one submission fare differently", "dinisoft", IN_DOUBT | {"rejected"})
+def _mixed(case: Case) -> None:
+    for fault in ("refuse", "refuse-temporary", "accept-then-reset"):
+        case.fault("dinisoft", fault, 3)
+    case.send("dinisoft", 30)
+    case.spent()
+
+
+@scenario("receipts are garbled, late or fail", "server2sms", IN_DOUBT)
+def _receipts(case: Case) -> None:
+    for vendor in ("jst", "dinisoft", "server2sms"):
+        for fault in ("error", "html", "empty", "wrong-type", "unknown-code", "hang"):
+            case.fault(vendor, fault, 1, operation="poll")
+        case.fault("server2sms", "drop-callbacks", 10)
+        case.send(vendor, 10)
+    case.spent()
+
+
+@scenario("callbacks come in a flood, twice and reversed", "rajasms")
+def _flood(case: Case) -> None:
+    for vendor, count in (("rajasms", 200), ("server2sms", 40)):
+        case.fault(vendor, "duplicate-callbacks", 30)
+        case.send(vendor, count)
+        case.fault(vendor, "reversed-callbacks", 1)
+        case.send(vendor, 20)
+        case.fault(vendor, "late-callbacks", 5, seconds=4)
+        case.send(vendor, 20)
+    case.spent()
+
+
+@scenario("messages do not arrive, or nobody knows", "c", {"undelivered", "unknown"})
+def _special(case: Case) -> None:
+    for vendor in VENDORS:
+        for last in ("97", "98"):
+            body = case.body(vendor)
+            body["to"] = body["to"][:-2] + last
+            case.note(body, case.post(body))
+
+
+# Callers
+
+
+@scenario("the same Idempotency-Key comes from 20 clients at once", "c")
+def _same_key(case: Case) -> None:
+    for vendor, count in (("jst", 1), ("rajasms", 30)):
+        body, key = case.body(vendor, count), f"{case.marker} {vendor}"
+        answers = at_once(20, partial(case.post, body, key))
+        _one_answer(case, body, key, answers)
+
+
+@scenario("send is killed between its writes, then asked again with the same key", "keys")
+def _send_killed(case: Case) -> None:
+    bodies = [case.different("jst", 40), case.different("rajasms", 40), case.body("server2sms")]
+    for body, words in zip(bodies, (("BatchWriteItem",), (HEAD,), (HEAD,)), strict=True):
+        first = (body.get("messages") or [body])[0]["text"]
+        operation = words[0] if words[0] == "BatchWriteItem" else "PutItem"
+        rule = Rule("dynamodb", "kill-before", operation, (), first, skip=0)
+        if operation == "PutItem":
+            rule.words = (HEAD,)
+        case.rules.append(case.ground.chaos.add(rule))
+        key = f"{case.marker} {first}"
+        answer = case.post(body, key)
         rule.wait()
         assert rule.killed
+        assert answer.status >= 500, answer
+        _one_answer(case, body, key, [answer])
+
+
+@scenario("send is killed after the commit, then asked again with the same key", "b")
+def _send_killed_late(case: Case) -> None:
+    for vendor, count in (("jst", 30), ("dinisoft", 1)):
+        body = case.body(vendor, count)
+        rule = case.rule("dynamodb", "kill-after", "PutItem", HEAD, marker=body["text"])
+        key = f"{case.marker} {vendor}"
+        answer = case.post(body, key)
+        rule.wait()
+        assert rule.killed
+        assert answer.status >= 500, answer
+        _one_answer(case, body, key, [answer])
+
+
+@scenario("send is killed, and nobody asks again", "a")
+def _send_gone(case: Case) -> None:
+    body = case.different("jst", 60)
+    case.rule("dynamodb", "kill-after", "BatchWriteItem", marker=body["messages"][30]["text"])
+    assert case.note(body, case.post(body)) == []
+    body = case.body("jst")
+    case.rule("dynamodb", "kill-after", "PutItem", HEAD, marker=body["text"])
+    assert case.note(body, case.post(body)) == []
+    case.send("jst")
+
+
+def _one_answer(case: Case, body: dict[str, Any], key: str, answers: list[Answer]) -> None:
+    """Asks until there is a 202: all of them must be the same one, and everything else a 409."""
+    end = time.monotonic() + 100
+    while not any(one.status == 202 for one in answers) and time.monotonic() < end:
+        time.sleep(2)
+        answers.append(case.post(body, key))
+    given = [one for one in answers if one.status == 202]
+    assert given, answers
+    assert all(one.body == given[0].body for one in given)
+    others = {one.status for one in answers} - {202, 409, 500, 502, 503}
+    assert not others, others
+    again = case.post(body, key)
+    assert again.body == given[0].body
+    case.note(body, given[0])
+
+
+# DynamoDB
+
+
+def _at_each_write(action: Action, count: int) -> Callable[[Case], None]:
+    def run(case: Case) -> None:
+        writes: list[tuple[str, tuple[str, ...], str]] = [
+            ("PutItem", (HEAD,), "jst"),
+            ("UpdateItem", (CLAIM,), "jst"),
+            ("UpdateItem", (RECORD,), "jst"),
+            ("UpdateItem", (RECORD,), "server2sms"),
+            ("UpdateItem", (RECORD,), "rajasms"),
+            ("UpdateItem", (CLAIM,), "dinisoft"),
+            ("UpdateItem", ('\\"poll\\"',), "jst"),
+            ("UpdateItem", ('\\"poll\\"',), "dinisoft"),
+            ("UpdateItem", ('\\"callback\\"',), "rajasms"),
+            ("UpdateItem", ('\\"callback\\"',), "server2sms"),
+        ]
+        for operation, words, vendor in writes:
+            body = case.body(vendor)
+            rule = Rule("dynamodb", action, operation, words, f"{body['text']}", count=count)
+            case.rules.append(case.ground.chaos.add(rule))
+            case.note(body, case.post(body))
+        for batch in ("BatchWriteItem",):
+            body = case.different("rajasms", 5)
+            text = body["messages"][0]["text"]
+            case.rules.append(
+                case.ground.chaos.add(Rule("dynamodb", action, batch, (), text, count=count))
+            )
+            case.note(body, case.post(body))
+
+    return run
+
+
+scenario("DynamoDB throttles once at each write", "a", IN_DOUBT)(_at_each_write("throttle", 1))
+scenario("DynamoDB throttles for long at each write", "b", IN_DOUBT)(_at_each_write("throttle", 9))
+scenario("a condition fails at each write", "c", IN_DOUBT)(_at_each_write("condition", 1))
+scenario("DynamoDB's answer is lost at each write", "a", IN_DOUBT)(_at_each_write("lose-after", 1))
+scenario("DynamoDB answers 500 at each write", "b", IN_DOUBT)(_at_each_write("unavailable", 2))
+
+
+# SQS
+
+
+@scenario("the whole SQS batch is delivered again", "a")
+def _redelivered(case: Case) -> None:
+    watch = case.rule("sqs", "watch", "SendMessageBatch", count=100)
+    for vendor in VENDORS:
+        case.send(vendor, 10)
+        for _ in range(4):
+            case.send(vendor)
+    watch.begun(len(VENDORS) * 5)
+    bodies = [
+        one["MessageBody"]
+        for call in watch.calls
+        for one in json.loads(call.text.partition("\n")[2])["Entries"]
+    ]
+    assert len(bodies) == len(VENDORS) * 5
+    for _ in range(3):
+        case.ground.enqueue(bodies)
+
+
+@scenario("SQS takes nothing", "b")
+def _no_queue(case: Case) -> None:
+    for vendor in VENDORS:
+        case.rule("sqs", "lose-before", "SendMessageBatch", count=3)
+        case.send(vendor)
+
+
+@scenario("two workers take one message", "c")
+def _two_workers(case: Case) -> None:
+    for vendor in VENDORS:
+        body = case.body(vendor)
+        rule = case.rule("dynamodb", "hold", "UpdateItem", CLAIM, marker=body["text"], count=2)
+        case.note(body, case.post(body))
+        rule.begun(1)
+        batch = case.batches[-1]
+        case.ground.enqueue([f"{vendor} {batch}/M#000 1"])
+        rule.begun(2)
+        rule.released.set()
+
+
+# kill -9
+
+
+def _killed(name: str, action: Action, vendor: str, words: str, may: Iterable[str]) -> None:
+    @scenario(f"the worker is killed {name}: {vendor}", vendor, may, phase=2)
+    def _run(case: Case) -> None:
+        count = 1 if vendor == "dinisoft" else 40
+        service, operation = ("dynamodb", "UpdateItem") if words else (vendor, SUBMIT[vendor])
+        rule = case.rule(service, action, operation, *([words] if words else []))
+        case.send(vendor, count)
+        rule.wait()
+        assert rule.killed
+
+
+for _vendor in VENDORS:
+    _killed("between claim and call", "kill-after", _vendor, CLAIM, {"unknown"})
+    _killed("as it calls", "kill-before", _vendor, "", {"unknown"})
+    _killed("during the call", "kill-after", _vendor, "", IN_DOUBT)
+    _killed("between answer and record", "kill-before", _vendor, RECORD, IN_DOUBT)
+    _killed("after the record", "kill-after", _vendor, RECORD, DELIVERED)
+    # Last in its lane, since the queue hands it out once more.
+    _killed("before the claim", "kill-before", _vendor, CLAIM, DELIVERED)
+
+
+@scenario("the worker is killed while it fans out", "dinisoft", IN_DOUBT | {"rejected"}, phase=2)
+def _killed_fanning(case: Case) -> None:
+    case.fault("dinisoft", "refuse", 3)
+    case.fault("dinisoft", "refuse-temporary", 3)
+    rule = case.rule("dynamodb", "kill-after", "UpdateItem", BARE)
+    case.send("dinisoft", 20)
+    rule.wait()
+    assert rule.killed
+
+
+@scenario("the poller is killed after a one-time read", "z", IN_DOUBT, phase=3, alone=True)
+def _killed_poller(case: Case) -> None:
+    rule = Rule("dinisoft", "kill-after", "/getstatus", answer="DELIVRD")
+    case.rules.append(case.ground.chaos.add(rule))
+    case.send("dinisoft", 20)
+    rule.wait()
+    assert rule.killed
+
+
+@scenario("the poller is killed as it writes", "z", phase=3, alone=True)
+def _killed_writing(case: Case) -> None:
+    rule = case.rule("dynamodb", "kill-before", "UpdateItem", '\\"poll\\"')
+    case.send("jst", 40)
+    rule.wait()
+    assert rule.killed
+
+
+# Failover
+
+
+@scenario("one vendor of a route is down", "z", phase=4, alone=True)
+def _failover(case: Case) -> None:
+    with down(case.ground, "jst"):
+        for _ in range(3):
+            case.send("jst, server2sms", 5)
+        wait_for_vendor(case, "server2sms", 15)
+
+
+@scenario("both vendors of a route are slow", "z", IN_DOUBT, phase=4, alone=True)
+def _both_slow(case: Case) -> None:
+    for vendor in ("jst", "server2sms"):
+        case.fault(vendor, "slow", 3, seconds=1.5)
+    for _ in range(4):
+        case.send("jst, server2sms", 5)
+
+
+@scenario("both vendors of a route are down, then back", "z", phase=4, alone=True)
+def _both_down(case: Case) -> None:
+    with down(case.ground, "dinisoft"), down(case.ground, "server2sms"):
+        case.send("dinisoft, server2sms")
+        case.send("dinisoft, server2sms")
+        time.sleep(6)
+
+
+@scenario("a vendor of a route flaps", "z", IN_DOUBT, phase=4, alone=True)
+def _flapping(case: Case) -> None:
+    for _ in range(4):
+        with down(case.ground, "jst"):
+            case.send("jst, server2sms", 3)
+            time.sleep(1)
+        case.send("jst, server2sms", 3)
+        time.sleep(1)
+
+
+@contextmanager
+def down(ground: Ground, vendor: str) -> Iterator[None]:
+    """Nobody can connect to a vendor for a while."""
+    ground.relay(vendor).down()
+    try:
+        yield
+    finally:
+        ground.relay(vendor).up()
+
+
+def wait_for_vendor(case: Case, vendor: str, count: int) -> None:
+    """Waits until a vendor has taken so many of a scenario's messages."""
+    mine = {promise.identity for promise in case.promises}
+    end = time.monotonic() + 60
+    while True:
+        taken = [t for t in case.ground.ledger() if t.vendor == vendor and t.identity in mine]
+        if len(taken) >= count:
+            return
+        assert time.monotonic() < end, f"{vendor} took {len(taken)} of {count}"
+        time.sleep(0.5)
+
+
+# The end of the world
+
+
+@scenario("the emulator restarts with its state kept", "z", IN_DOUBT, phase=5, alone=True)
+def _restarted(case: Case) -> None:
+    for vendor in VENDORS:
+        case.send(vendor, 20)
+    with case.ground.stopped_clock():
+        case.ground.stack.restart_emulator()
+    for vendor in VENDORS:
+        case.send(vendor)

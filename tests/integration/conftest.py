@@ -17,6 +17,7 @@ from integration.stage import (
     Gateway,
     Wire,
     drained,
+    new_worker,
     queue_name,
     set_accounts,
     set_routes,
@@ -24,7 +25,7 @@ from integration.stage import (
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 
-from sms_gateway import queues, settings, table
+from sms_gateway import circuit, queues, settings, table
 from sms_gateway.vendors import VENDORS
 
 ROUTES: str = TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"]
@@ -71,6 +72,7 @@ def stack(atomic: None) -> Iterator[None]:
 def aws(stack: None) -> Iterator[None]:
     """The stack, empty; settings that the test writes are put back, and what was read of them
     forgotten."""
+    new_worker()
     yield
     dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
     for vendor in VENDORS:
@@ -83,6 +85,7 @@ def aws(stack: None) -> Iterator[None]:
 
 def _forget() -> None:
     table.client.cache_clear()
+    circuit._store.cache_clear()
     queues._client.cache_clear()
     settings.forget()
 

@@ -14,10 +14,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import boto3
+from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
 from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway import clock, dispatching, settings, table
+from sms_gateway import circuit, clock, dispatching, settings, table
 from sms_gateway.callbacks import receive
 from sms_gateway.http import VendorSilent, VendorUnreachable
 from sms_gateway.records import Key, Submission, split_id
@@ -313,6 +314,17 @@ def set_accounts(accounts: object) -> None:
 def set_account(vendor: str, **settings: object) -> None:
     """Changes settings of one vendor's account."""
     set_accounts({**ACCOUNTS, vendor: ACCOUNTS[vendor] | settings})
+
+
+def new_worker() -> None:
+    """As a new process begins: it has counted no failure, and reads the circuits anew."""
+    for counted in (
+        breaker._LOCAL_FAILURES,
+        breaker._LOCAL_SUCCESSES,
+        breaker._LAST_OBSERVED_STATE,
+    ):
+        counted.clear()
+    circuit._store()._cache.clear()
 
 
 def set_routes(written: str) -> None:

@@ -9,17 +9,23 @@ from typing import Any
 import pytest
 from integration.stage import (
     ACCOUNTS,
+    POLL,
     SILENT,
     SUBMIT,
     TAKES,
     UNREACHABLE,
     Gateway,
+    arrived,
+    new_worker,
+    notifications,
     rajasms_answer,
     set_account,
     set_accounts,
+    set_routes,
 )
 
 from sms_gateway import clock, table
+from sms_gateway.dispatch import MOST_TRIES_IN_DOUBT
 from sms_gateway.records import Key, split_id
 from sms_gateway.table import Change
 from sms_gateway.vendors import VENDORS
@@ -403,3 +409,105 @@ def test_a_batch_that_was_never_accepted_is_not_sent(gateway: Gateway) -> None:
     submission = table.submission(Key(ids[0][:26], "S#000"))
     assert submission
     assert submission.status == "accepted"
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_claim_whose_answer_gets_lost_is_still_sent_once(
+    gateway: Gateway, failing: Callable[..., None], count: int
+) -> None:
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    ids = gateway.many("rajasms", count) if count else [gateway.one("rajasms")]
+    records = gateway.queued("rajasms")
+    failing("UpdateItem", 1, lost=True)
+    assert gateway.work(records) == []
+    assert set(gateway.statuses(ids)) == {"submitted"}
+    gateway.work(records)
+    gateway.tick(clock.CUT_SHORT + 1)
+    gateway.dispatch("rajasms")
+    assert len(gateway.wire.sent) == 1
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("answer", [TAKES["rajasms"], SILENT, UNREACHABLE], ids=str)
+def test_no_lost_answer_of_the_table_sends_twice_or_loses(
+    gateway: Gateway, failing: Callable[..., None], answer: object, nth: int
+) -> None:
+    gateway.wire.answers[SUBMIT["rajasms"]] = answer
+    identifier = gateway.one("rajasms")
+    records = gateway.queued("rajasms")
+    failing("UpdateItem", nth, lost=True)
+    gateway.work(records)
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    for after in (61, clock.CUT_SHORT + 61):
+        gateway.work(records)
+        gateway.tick(after)
+        gateway.dispatch("rajasms")
+    assert len(gateway.wire.sent) == (2 if answer is UNREACHABLE else 1)
+    assert gateway.status(identifier) == ("submitting" if answer is SILENT else "submitted")
+
+
+@pytest.mark.parametrize("vendors", [["jst"], ["jst", "server2sms"]], ids=len)
+def test_a_vendor_that_is_down_for_days_leaves_a_short_timeline(
+    gateway: Gateway, vendors: list[str]
+) -> None:
+    set_routes(json.dumps({"routes": [{"prefix": "+91", "vendors": vendors}]}))
+    gateway.wire.answers |= {SUBMIT[vendor]: UNREACHABLE for vendor in vendors}
+    identifier = gateway.one("jst", validity=259_200)
+    for _ in range(70):
+        gateway.dispatch(gateway.view(identifier)["vendor"])
+    steps = gateway.view(identifier)["timeline"]
+    assert len(steps) <= table.LONGEST_LOG + 4
+    assert [one["source"] for one in steps[:2]] == ["api", "dispatch"]
+    assert [one["attempt"] for one in steps[:3]] == [0, 1, 1]
+    calls = [one["attempt"] for one in steps if one["status"] == "submitting"]
+    assert calls[-1] == gateway.submission(identifier).attempt == 70
+    assert calls == sorted(set(calls))  # counted on rightly behind the gap
+    last = calls[-3:]
+    assert last == list(range(last[0], last[0] + 3))
+    gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in vendors}
+    new_worker()
+    Change(Key("CIRCUIT", "jst")).put("state", "CLOSED").apply()
+    Change(Key("CIRCUIT", "server2sms")).put("state", "CLOSED").apply()
+    gateway.dispatch(gateway.view(identifier)["vendor"])
+    assert gateway.status(identifier) == "submitted"
+
+
+@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("vendor", ["jst", "rajasms"])
+def test_at_the_callers_word_a_message_in_doubt_goes_out_so_often_and_no_more(
+    gateway: Gateway, vendor: str, count: int
+) -> None:
+    gateway.wire.answers |= {SUBMIT[vendor]: SILENT, "": SILENT}
+    fields = {"on_unknown": "resend"}
+    ids = gateway.many(vendor, count, **fields) if count else [gateway.one(vendor, **fields)]
+    for after in (1, 61, 200, 400, 3600, DAYS):
+        gateway.dispatch(vendor)
+        gateway.tick(after)
+    assert gateway.wire.count(SUBMIT[vendor]) == MOST_TRIES_IN_DOUBT == 2
+    assert set(gateway.statuses(ids)) == {"submitting"}
+    gateway.tick(4 * DAYS)
+    assert set(gateway.statuses(ids)) == {"unknown"}
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_vendor_that_knows_our_reference_is_asked_before_anything_goes_out_again(
+    gateway: Gateway, count: int
+) -> None:
+    gateway.wire.answers |= {SUBMIT["server2sms"]: SILENT, POLL["server2sms"]: notifications()}
+    fields = {"on_unknown": "resend"}
+    ids = (
+        gateway.many("server2sms", count, **fields)
+        if count
+        else [gateway.one("server2sms", **fields)]
+    )
+    for after in (1, 61, 200, 400, 3600, DAYS):
+        gateway.dispatch("server2sms")
+        gateway.tick(after)
+    paths = [one.url.rpartition("/")[2] for one in gateway.wire.sent]
+    submits = [nth for nth, one in enumerate(paths) if one.endswith(SUBMIT["server2sms"])]
+    assert len(submits) == MOST_TRIES_IN_DOUBT
+    assert submits[0] == 0
+    assert any(one.endswith(POLL["server2sms"]) for one in paths[: submits[1]])
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    gateway.tick(2 * DAYS)
+    assert set(gateway.statuses(ids)) == {"delivered"}

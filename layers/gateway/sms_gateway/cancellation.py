@@ -26,7 +26,7 @@ def cancel(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
     change = Change(key).put("status", Status.CANCELLED).note(entry)
     if sub.key == key:
         change.put("changed", seconds).look_at(None)
-        change.when("status", Status.SCHEDULED, Status.ACCEPTED)
+        change.when("status", Status.SCHEDULED, Status.ACCEPTED).when_missing("doubt")
         done = change.apply() is not None
     else:
         done = table.cancel_member(sub.key, change.when_bare())

@@ -13,7 +13,6 @@ from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
     CircuitBreakerDynamoDBPersistence,
 )
-
 from sms_gateway import table
 from sms_gateway.observe import count, log
 
@@ -44,6 +43,12 @@ def _store() -> CircuitBreakerDynamoDBPersistence:
 def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
     """What `call` returns, or `shut` without a call while the vendor's circuit is open. `call`
     raises VendorFailing to report a failure; its answer is returned."""
+    begun = False
+
+    def begin() -> T:
+        nonlocal begun
+        begun = True
+        return call()
 
     def changed(transition: Any) -> None:
         state = str(transition.to_state)
@@ -61,9 +66,16 @@ def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
             success_threshold=1,
             handled_exceptions=VendorFailing,
         ),
-    )(call)
+    )(begin)
     try:
-        answer: T = protected()
+        try:
+            answer: T = protected()
+        except Exception:
+            if begun:
+                raise
+            # A store that fails must not keep what has been claimed from being sent.
+            log.exception("circuit not known", extra={"vendor": vendor})
+            answer = call()
     except VendorFailing as failing:
         return failing.answer  # type: ignore[return-value]
     return answer

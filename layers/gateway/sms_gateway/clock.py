@@ -143,7 +143,8 @@ def _step(run: Tick, sub: Submission) -> None:
 def _step_accepted(run: Tick, sub: Submission) -> None:
     age = run.seconds - sub.changed
     if sub.expires <= run.seconds:
-        _end(run, sub, Status.EXPIRED, "its validity passed before it could be sent")
+        status = Status.UNKNOWN if sub.doubt else Status.EXPIRED
+        _end(run, sub, status, "its validity passed before it could be sent")
     elif sub.tenant is None and table.batch(sub.key.batch) is None:
         # The request that writes it may still be at work; after GRACE it died before the batch was
         # accepted, and nobody was promised it.
@@ -220,7 +221,7 @@ def _resend(run: Tick, sub: Submission) -> None:
     """At the caller's word only: better twice than not at all."""
     change = Change(sub.key).put("status", Status.ACCEPTED).put("changed", run.seconds)
     change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor, sub.attempt, note="resend"))
-    change.drop("unsettled").put("polls", 0).look_at(run.seconds + GRACE)
+    change.drop("unsettled").put("doubt", 1).put("polls", 0).look_at(run.seconds + GRACE)
     moved = change.when("status", Status.SUBMITTING).when("attempt", sub.attempt).apply()
     if moved:
         count("Resent", vendor=sub.vendor)

@@ -16,7 +16,7 @@ from threading import BoundedSemaphore
 
 from sms_gateway import http, queues, table
 from sms_gateway.circuit import VendorFailing, guarded
-from sms_gateway.failover import Step, next_step
+from sms_gateway.failover import FIRST_PAUSE, Step, next_step
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import Entry, Key, Message, Result, Submission
@@ -226,8 +226,8 @@ def record(
     result, said = _result(taken, waiting, outcomes)
     letters = set(result.verdicts or "A")
     first = next(iter(outcomes.values()))[0]
-    if letters - {"C"} in ({"T"}, {"R"}) or _may_resend(taken, waiting, letters, adapter):
-        pass_on(taken, first, desk.usable, now, result)
+    if letters - {"C"} in ({"T"}, {"R"}) or _may_resend(taken, waiting, letters, adapter, now):
+        pass_on(taken, first, desk.usable, now, result, said)
         return
     change = Change(taken.key).put("result", result).put("changed", int(now.timestamp()))
     if said:
@@ -327,13 +327,18 @@ def _result(
 
 
 def _may_resend(
-    taken: Submission, waiting: Sequence[Message], letters: set[str], adapter: Adapter
+    taken: Submission,
+    waiting: Sequence[Message],
+    letters: set[str],
+    adapter: Adapter,
+    now: datetime,
 ) -> bool:
-    """Whether messages in doubt go out once more: at their callers' word only, and where the
-    vendor can't be asked by our reference first."""
+    """Whether messages in doubt go out once more: at their callers' word only, while there is time
+    for it, and where the vendor can't be asked by our reference first."""
     return (
         letters - {"C"} == {"U"}
         and taken.attempt < MOST_TRIES_IN_DOUBT
+        and now.timestamp() + FIRST_PAUSE < taken.expires
         and not adapter.capabilities.own_reference
         and all(one.content.on_unknown == "resend" for one in waiting)
     )
@@ -345,9 +350,11 @@ def pass_on(
     usable: Collection[str],
     now: datetime,
     result: Result | None = None,
+    said: str | None = None,
 ) -> None:
     """After an attempt that sent nothing: the next vendor of the route, or another round after a
-    pause, while the submission is valid; rejected when every vendor has refused."""
+    pause, while the submission is valid; rejected when every vendor has refused. What an earlier
+    attempt may have sent is neither rejected nor expired, but unknown."""
     seconds = int(now.timestamp())
     refused = taken.refused
     if outcome.verdict is Verdict.REFUSED:
@@ -355,7 +362,14 @@ def pass_on(
     step = next_step(taken.vendors, taken.vendor, refused, usable, taken.attempt)
     late = step is not None and seconds + step.pause >= taken.expires
     status = Status.REJECTED if step is None else Status.EXPIRED if late else Status.ACCEPTED
+    doubt = taken.doubt or outcome.verdict is Verdict.UNKNOWN
+    if doubt and status is not Status.ACCEPTED:
+        status = Status.UNKNOWN
     change = Change(taken.key).put("status", status).put("changed", seconds)
+    if doubt:
+        change.put("doubt", 1)
+    if said:
+        change.put("raw", said)
     change.fold(taken.log).note(
         Entry(
             _ms(now),
@@ -377,9 +391,7 @@ def pass_on(
     else:
         change.look_at(seconds + step.pause + GRACE).drop("unsettled")
         if step.vendor != taken.vendor:
-            change.put("vendor", step.vendor).note(
-                Entry(_ms(now), status, "dispatch", step.vendor, 0, note="next on the route")
-            )
+            change.put("vendor", step.vendor).note(_chosen(step.vendor, now))
     done = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).apply()
     if done and step is not None and not late:
         if step.vendor != taken.vendor:
@@ -432,21 +444,31 @@ def _leave(
     offset = message.key.position - sub.key.position
     words = (sub.result and sub.result.words) or {}
     code, text, note = words.get(offset, (None, None, None))
-    status = Status.REJECTED if verdict == "R" and step is None else FANNED[verdict]
+    ends = verdict == "R" and step is None
+    status = FANNED[verdict] if not ends else Status.UNKNOWN if sub.doubt else Status.REJECTED
     entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note)
     change = Change(message.key).put("status", status).when_bare()
-    if status is Status.REJECTED:
+    if ends:
         return change.note(entry)
     vendor = step.vendor if step else sub.vendor
     seconds = int(now.timestamp())
     before = [one for one in sub.log if one.status != Status.SUBMITTED]
-    change.note(*before, entry).put("vendor", vendor).put("vendors", ",".join(sub.vendors))
+    change.note(*before, entry)
+    if vendor != sub.vendor:
+        change.note(_chosen(vendor, now))
+    if sub.doubt:
+        change.put("doubt", 1)
+    change.put("vendor", vendor).put("vendors", ",".join(sub.vendors))
     change.put("count", 1).put("attempt", sub.attempt).put("created", sub.created)
     change.put("expires", sub.expires).put("changed", seconds)
     change.look_at(seconds + (step.pause if step else 0) + GRACE)
     if refused:
         change.put("refused", ",".join(refused))
     return change if step else change.put("unsettled", 1)
+
+
+def _chosen(vendor: str, now: datetime) -> Entry:
+    return Entry(_ms(now), Status.ACCEPTED, "dispatch", vendor, note="next on the route")
 
 
 def _now() -> datetime:

@@ -99,7 +99,9 @@ def from_callback(
             keep_strange(message.key, redact(f"{report.code or ''} {report.text or ''}".encode()))
         if report.status is None:
             continue
-        if message.status is None and sub.status in SETTLED:
+        elsewhere = adapter.name != sub.vendor and report.status is not Status.DELIVERED
+        if elsewhere or (message.status is None and sub.status in SETTLED):
+            # What went on to the next vendor is for that one to fail.
             count("ContradictingReceipt", vendor=adapter.name)
             continue
         word = Word(message.key, report.status, report)

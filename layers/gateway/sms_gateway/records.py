@@ -140,6 +140,7 @@ class Submission:
     log: tuple[Entry, ...]
     refused: tuple[str, ...] = ()  # vendors that refused for good
     unsettled: bool = False  # the vendor's answer to the attempt is not known
+    doubt: bool = False  # nor is that to an earlier one, after which it was sent again
     tenant: str | None = None
     content: Content | None = None
 

@@ -179,6 +179,7 @@ def _read_submission(item: Item) -> Submission:
         log=_read_log(item),
         refused=tuple(item["refused"]["S"].split(",")) if "refused" in item else (),
         unsettled="unsettled" in item,
+        doubt="doubt" in item,
         tenant=tenant,
         content=_content.decode(item["data"]["S"]) if tenant else None,
     )
@@ -479,7 +480,10 @@ class Change:
         """Rewrites a timeline that has grown long without its middle, for what is noted next: a
         vendor that is down for days must not make every write dearer."""
         if len(log) > LONGEST_LOG:
-            self._folded = (*log[:4], *log[-8:])
+            end = len(log) - 8
+            while end > 4 and not log[end].attempt:
+                end -= 1  # calls behind the gap are counted from a numbered one
+            self._folded = (*log[:4], *log[end:])
         return self
 
     def note(self, *entries: Entry) -> Self:
@@ -586,7 +590,7 @@ def cancel_member(group: Key, message: Change) -> bool:
     check: ConditionCheckTypeDef = {
         "TableName": name(),
         "Key": _key(group),
-        "ConditionExpression": "#status IN (:scheduled, :accepted)",
+        "ConditionExpression": "#status IN (:scheduled, :accepted) AND attribute_not_exists(doubt)",
         "ExpressionAttributeNames": {"#status": "status"},
         "ExpressionAttributeValues": {
             ":scheduled": {"S": Status.SCHEDULED},
@@ -626,9 +630,12 @@ def put_request(key: str, attributes: Item, now: int, instead_of: str | None) ->
                     {"#batch": "batch"} if instead_of is not None else {"#ttl": "ttl"}
                 ),
                 ExpressionAttributeValues=values,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-    except ClientError:
-        return False
+    except ClientError as error:
+        # botocore asks again when an answer got lost: what stands there may be this very record.
+        there: Any = error.response.get("Item") or {}
+        return bool(there.get("batch") == attributes["batch"])
     return True
 
 

@@ -1,0 +1,355 @@
+"""The operator's command: what a message's life was, how it ends by hand, and dead letters."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from integration.stage import (
+    SILENT,
+    SUBMIT,
+    TAKES,
+    UNREACHABLE,
+    Gateway,
+    number,
+    rajasms,
+)
+
+from sms_gateway import table
+from sms_gateway.records import Key, split_id
+from sms_gateway.table import Change
+from sms_gateway.vendors import VENDORS
+from smsgw.__main__ import main
+
+STACK = "operated"
+NOBODY = "01J00000000000000000000000000"
+OPEN = ("submitting", "submitted", "unknown")
+
+
+@pytest.fixture(scope="module")
+def operated(stack: None) -> Iterator[None]:
+    """A stack in CloudFormation, with queues and outputs as far as the command asks for them."""
+    queues: dict[str, Any] = {
+        f"{vendor.capitalize()}{kind}": {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {"QueueName": f"{STACK}-{vendor}-{kind}"},
+        }
+        for vendor in VENDORS
+        for kind in ("Queue", "DeadLetters")
+    }
+    outputs = {"TableName": "test-table", "AccountsSecretName": "test/vendors", "Url": "https://x"}
+    template = {
+        "Resources": queues,
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+    }
+    client = boto3.client("cloudformation")
+    client.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
+    yield
+    client.delete_stack(StackName=STACK)
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def smsgw(
+    gateway: Gateway,
+    operated: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Run]:
+    """Runs a command; its exit status, output and errors. It leaves no dead letter behind."""
+    monkeypatch.setenv("STACK_NAME", "test")  # which the command sets, and which is put back
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(["--stack", STACK, *arguments])
+        shown = capsys.readouterr()
+        return status, shown.out, shown.err
+
+    yield run
+    for vendor in VENDORS:
+        for kind in ("Queue", "DeadLetters"):
+            boto3.client("sqs").purge_queue(QueueUrl=queue(vendor, kind))
+
+
+def queue(vendor: str, kind: str) -> str:
+    """A queue's address."""
+    return boto3.client("sqs").get_queue_url(QueueName=f"{STACK}-{vendor}-{kind}")["QueueUrl"]
+
+
+def buried(vendor: str, *bodies: str) -> None:
+    """Dead letters of a vendor."""
+    for body in bodies:
+        boto3.client("sqs").send_message(QueueUrl=queue(vendor, "DeadLetters"), MessageBody=body)
+
+
+def waiting(vendor: str, kind: str) -> int:
+    """How many letters a queue has that can be had."""
+    asked = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=queue(vendor, kind), AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(asked["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def complains(status: int, out: str, error: str) -> bool:
+    """One readable line, and an exit status that says so."""
+    line = re.fullmatch(r"smsgw: [^\n]{10,200}\n", error) is not None
+    return status == 1 and out == "" and line and "Traceback" not in error
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_message_is_shown_without_its_text_or_number(
+    gateway: Gateway, smsgw: Run, count: int
+) -> None:
+    gateway.wire.answers[SUBMIT["rajasms"]] = UNREACHABLE
+    ids = gateway.many("rajasms", count) if count else [gateway.one("rajasms", reference="o-1")]
+    gateway.dispatch("rajasms")
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    gateway.dispatch("rajasms")
+    rajasms(gateway, ids[0], "3", deliverystatustext="Delivered Success")
+    status, said, error = smsgw("messages", "show", ids[0])
+    assert (status, error) == (0, "")
+    head, *steps = said.splitlines()
+    assert head.split() == [ids[0], "delivered", "tenant", "acme", "vendor", "rajasms"]
+    assert len(steps) == len(gateway.view(ids[0])["timeline"])
+    for word in ("never connected", "submitting", "callback", "Delivered Success", "first usable"):
+        assert word in said
+    for secret in ("Hello", number("rajasms")[1:], number("rajasms")[-8:]):
+        assert secret not in said
+
+
+def test_a_vendors_strange_answer_is_shown_without_text_or_number(
+    gateway: Gateway, smsgw: Run
+) -> None:
+    gateway.wire.answers[SUBMIT["jst"]] = b"<html>no idea about 911000000001: Hello</html>"
+    identifier = gateway.one("jst")
+    gateway.dispatch("jst")
+    said = smsgw("messages", "show", identifier)[1]
+    assert "submitting" in said
+    assert "911000000001" not in said
+    assert "Hello" not in said
+
+
+def test_a_refusal_that_repeats_the_request_is_shown_without_text_or_number(
+    gateway: Gateway, smsgw: Run
+) -> None:
+    gateway.wire.answers[SUBMIT["jst"]] = {
+        "status": "error",
+        "message": "invalid number 911000000001 for Hello",
+    }
+    identifier = gateway.one("jst")
+    gateway.dispatch("jst")
+    assert gateway.status(identifier) == "rejected"
+    said = smsgw("messages", "show", identifier)[1]
+    assert "rejected" in said
+    assert "911000000001" not in said
+    assert "Hello" not in said
+
+
+def put(gateway: Gateway, count: int, status: str) -> list[str]:
+    """Messages in a status, in the submission's item or in the group's."""
+    ids = gateway.many("rajasms", count) if count else [gateway.one("rajasms")]
+    gateway.queued("rajasms")
+    Change(gateway.submission(ids[0]).key).put("status", status).apply()
+    return ids
+
+
+@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("outcome", ["delivered", "undelivered", "rejected"])
+@pytest.mark.parametrize("before", OPEN)
+def test_what_has_left_and_is_open_can_be_settled(
+    gateway: Gateway, smsgw: Run, before: str, outcome: str, count: int
+) -> None:
+    ids = put(gateway, count, before)
+    status, said, error = smsgw("messages", "settle", ids[0], outcome, "--note", "asked by mail")
+    assert (status, said, error) == (0, f"{ids[0]} is {outcome}\n", "")
+    view = gateway.view(ids[0])
+    last = view["timeline"][-1]
+    assert (view["status"], view["final"]) == (outcome, True)
+    assert (last["source"], last["note"], last["status"]) == ("operator", "asked by mail", outcome)
+    assert gateway.statuses(ids[1:]) == [before] * (len(ids) - 1)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize(
+    "before", ["scheduled", "accepted", "delivered", "undelivered", "rejected", "expired",
+               "cancelled"],
+)  # fmt: skip
+def test_nothing_else_can_be_settled(gateway: Gateway, smsgw: Run, before: str, count: int) -> None:
+    ids = put(gateway, count, before)
+    said = smsgw("messages", "settle", ids[0], "delivered")
+    assert complains(*said)
+    assert before in said[2]
+    assert gateway.statuses(ids) == [before] * len(ids)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_receipt_that_is_faster_than_the_operator_stands(
+    gateway: Gateway, smsgw: Run, count: int
+) -> None:
+    ids = gateway.sent("rajasms", count)
+    raced = []
+
+    def receipt(params: dict[str, Any], **_: Any) -> None:
+        if not raced:
+            raced.append(params)
+            rajasms(gateway, ids[0], "3")
+
+    events = table.client().meta.events
+    events.register("provide-client-params.dynamodb.UpdateItem", receipt)
+    try:
+        said = smsgw("messages", "settle", ids[0], "undelivered")
+    finally:
+        events.unregister("provide-client-params.dynamodb.UpdateItem", receipt)
+    assert raced
+    assert complains(*said)
+    assert gateway.status(ids[0]) == "delivered"
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_what_an_operator_settled_stays_so_and_is_not_sent_again(
+    gateway: Gateway, smsgw: Run, count: int
+) -> None:
+    gateway.wire.answers[SUBMIT["rajasms"]] = SILENT
+    ids = gateway.many("rajasms", count) if count else [gateway.one("rajasms")]
+    records = gateway.queued("rajasms")
+    gateway.work(records)
+    for one in ids:
+        assert smsgw("messages", "settle", one, "rejected")[0] == 0
+    for after in (200, 300_000):
+        gateway.work(records)
+        gateway.tick(after)
+        gateway.dispatch("rajasms")
+    rajasms(gateway, ids[0], "4", sendingid=77)
+    assert set(gateway.statuses(ids)) == {"rejected"}
+    assert len(gateway.wire.sent) == 1
+
+
+def test_settling_twice_is_refused(gateway: Gateway, smsgw: Run) -> None:
+    ids = put(gateway, 0, "unknown")
+    assert smsgw("messages", "settle", ids[0], "delivered")[0] == 0
+    assert complains(*smsgw("messages", "settle", ids[0], "undelivered"))
+    assert gateway.status(ids[0]) == "delivered"
+
+
+@pytest.mark.parametrize("identifier", ["nothing", NOBODY, "KEYS", "+911000000001"])
+@pytest.mark.parametrize("command", [("show",), ("settle", "delivered")], ids=lambda one: one[0])
+def test_an_unknown_message_is_one_readable_line(
+    smsgw: Run, command: tuple[str, ...], identifier: str
+) -> None:
+    assert complains(*smsgw("messages", command[0], identifier, *command[1:]))
+
+
+def test_a_table_that_refuses_is_one_readable_line(
+    gateway: Gateway, smsgw: Run, failing: Callable[..., None]
+) -> None:
+    identifier = gateway.one("rajasms")
+    failing("BatchGetItem")
+    assert complains(*smsgw("messages", "show", identifier))
+
+
+@pytest.mark.parametrize(
+    "arguments", [("messages", "show", NOBODY), ("dlq", "list"), ("dlq", "redrive")], ids=str
+)
+def test_a_stack_that_is_not_there_is_one_readable_line(
+    smsgw: Run, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    status = main(["--stack", "unheard-of", *arguments])
+    shown = capsys.readouterr()
+    assert complains(status, shown.out, shown.err)
+
+
+def test_an_outcome_that_there_is_not_is_refused(smsgw: Run) -> None:
+    with pytest.raises(SystemExit) as refused:
+        smsgw("messages", "settle", NOBODY, "expired")
+    assert refused.value.code == 2
+
+
+@pytest.mark.parametrize("letters", [0, 1, 25])
+def test_every_dead_letter_is_listed_and_stays(smsgw: Run, letters: int) -> None:
+    bodies = [f"jst {NOBODY[:26]}/M#{nth:03d} 1" for nth in range(letters)]
+    buried("jst", *bodies)
+    for _ in range(2):
+        status, said, error = smsgw("dlq", "list", "--vendor", "jst")
+        assert (status, error) == (0, "")
+        *lines, last = said.splitlines()
+        assert last == f"{letters} dead letters"
+        assert sorted(line.split("times  ")[1] for line in lines) == bodies
+        assert waiting("jst", "DeadLetters") == letters
+
+
+def test_dead_letters_of_all_vendors_are_listed(smsgw: Run) -> None:
+    for vendor in VENDORS:
+        buried(vendor, f"{vendor} {NOBODY[:26]}/M#000 1")
+    status, said, _ = smsgw("dlq", "list")
+    assert status == 0
+    assert [line.split()[0] for line in said.splitlines()] == [*VENDORS, "4"]
+    assert "received   1 times" in said
+
+
+def test_what_is_redriven_is_sent_unless_it_was_before(gateway: Gateway, smsgw: Run) -> None:
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    (before,) = gateway.sent("rajasms")
+    dead = [gateway.one("rajasms") for _ in range(12)]
+    gateway.queued("rajasms")
+    buried("rajasms", *[f"rajasms {split_id(one)} 1" for one in [before, *dead]])
+    status, said, error = smsgw("dlq", "redrive", "--vendor", "rajasms")
+    assert (status, said, error) == (0, "13 dead letters are back in their queues\n", "")
+    assert (waiting("rajasms", "DeadLetters"), waiting("rajasms", "Queue")) == (0, 13)
+    records: list[dict[str, Any]] = []
+    while len(records) < 13:
+        more = boto3.client("sqs").receive_message(
+            QueueUrl=queue("rajasms", "Queue"), MaxNumberOfMessages=10
+        )["Messages"]
+        records += [{"messageId": one["MessageId"], "body": one["Body"]} for one in more]
+    assert gateway.work(records * 2) == []
+    assert set(gateway.statuses([before, *dead])) == {"submitted"}
+    assert len(gateway.wire.sent) == 13
+
+
+def test_only_the_vendor_that_is_named_is_redriven(smsgw: Run) -> None:
+    for vendor in VENDORS:
+        buried(vendor, f"{vendor} {NOBODY[:26]}/M#000 1")
+    assert smsgw("dlq", "redrive", "--vendor", "jst")[0] == 0
+    left = {vendor: waiting(vendor, "DeadLetters") for vendor in VENDORS}
+    assert left == dict.fromkeys(VENDORS, 1) | {"jst": 0}
+
+
+def test_a_letter_that_could_not_be_put_back_stays_dead(smsgw: Run) -> None:
+    buried("jst", f"jst {NOBODY[:26]}/M#000 1")
+
+    def refuse(**_: Any) -> Any:
+        raise RuntimeError("unreachable")
+
+    # The command makes a client for each call: the session's events are those of all of them.
+    boto3.setup_default_session()
+    session: Any = boto3.DEFAULT_SESSION
+    events = session.events
+    events.register("before-call.sqs.SendMessage", refuse)
+    try:
+        with pytest.raises(RuntimeError, match="unreachable"):
+            smsgw("dlq", "redrive", "--vendor", "jst")
+    finally:
+        events.unregister("before-call.sqs.SendMessage", refuse)
+    status, said, _ = smsgw("dlq", "list", "--vendor", "jst")
+    assert status == 0
+    found = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=queue("jst", "DeadLetters"),
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    assert sum(map(int, found.values())) == 1
+    assert said
+
+
+def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -> None:
+    ids = gateway.sent("rajasms", 3)
+    assert smsgw("messages", "settle", ids[1], "undelivered")[0] == 0
+    for one in (ids[0], ids[2]):
+        rajasms(gateway, one, "3")
+    assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
+    gateway.tick(300_000)
+    assert table.submission(Key(ids[0][:26], "S#000"))
+    assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
