@@ -10,13 +10,17 @@ export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test check format lock openapi matrix clean
+.PHONY: run test failures check format lock openapi matrix clean
 
 run: $(READY)
 	@exec $(BIN)/python -m local
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
+
+# SOAK=<minutes> draws faults at random for so long instead; SEED=<number> repeats a run.
+failures: $(READY)
+	@exec $(if $(SOAK),$(BIN)/python -m tests.failures.soak --minutes $(SOAK) $(if $(SEED),--seed $(SEED)),$(BIN)/python -m pytest tests/failures $(ARGS))
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sms_gateway import table
 from sms_gateway.records import Entry, split_id
+from sms_gateway.redaction import redact
 from sms_gateway.status import Status
 from sms_gateway.table import Change
 from sms_gateway.views import message_view, status_of
@@ -23,7 +24,9 @@ def show(options: argparse.Namespace) -> None:
     view = message_view(*found)
     print(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
     for step in view["timeline"]:
-        said = " ".join(filter(None, (step["vendor_code"], step["vendor_text"], step["note"])))
+        # A vendor's word may repeat what was sent.
+        word = redact((step["vendor_text"] or "").replace(view["text"], "[text]").encode())
+        said = " ".join(filter(None, (step["vendor_code"], word, step["note"])))
         print(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {said}")
 
 

@@ -32,6 +32,7 @@ def arena(folder: Path) -> Iterator[Ground]:
     try:
         with running(stack):
             stack.settle_in()
+            stack.warm_up()
             ground = Ground(stack)
             try:
                 yield ground

@@ -57,7 +57,12 @@ def queue_name(vendor: str) -> str:
 
 def drained(vendor: str) -> list[Any]:
     """Takes everything out of a vendor's queue, delayed or not."""
-    queue = sqs_backends[ACCOUNT_ID][REGION].queues[queue_name(vendor)]
+    return emptied(queue_name(vendor))
+
+
+def emptied(name: str) -> list[Any]:
+    """Takes everything out of a queue."""
+    queue = sqs_backends[ACCOUNT_ID][REGION].queues[name]
     waiting = list(queue._messages)
     queue._messages.clear()
     queue._pending_messages.clear()

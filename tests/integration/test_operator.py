@@ -14,6 +14,7 @@ from integration.stage import (
     TEMPLATE,
     UNREACHABLE,
     Gateway,
+    emptied,
     number,
     rajasms,
 )
@@ -102,9 +103,8 @@ def smsgw(
         return status, shown.out, shown.err
 
     yield run
-    for vendor in VENDORS:
-        for kind in ("Queue", "DeadLetters"):
-            boto3.client("sqs").purge_queue(QueueUrl=queue(vendor, kind))
+    for name in QUEUES.values():
+        emptied(name)
 
 
 def queue(vendor: str, kind: str) -> str:

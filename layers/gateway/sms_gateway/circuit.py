@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
     CircuitBreakerDynamoDBPersistence,
 )
+
 from sms_gateway import table
 from sms_gateway.observe import count, log
 

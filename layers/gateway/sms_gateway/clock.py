@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sms_gateway import http, queues, receipts, table
-from sms_gateway.dispatch import GRACE, MOST_TRIES_IN_DOUBT, fan_out
+from sms_gateway.dispatch import GRACE, fan_out
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
 from sms_gateway.receipts import Word
@@ -162,11 +162,24 @@ def _step_accepted(run: Tick, sub: Submission) -> None:
 
 def _hand_out(run: Tick, sub: Submission, pause: int) -> None:
     change = Change(sub.key).look_at(min(run.seconds + pause, sub.expires))
+    vendor = _vendor(run, sub)
+    if vendor != sub.vendor:
+        note = f"{sub.vendor} is not configured any more"
+        change.put("vendor", vendor)
+        change.note(Entry(run.ms, Status.ACCEPTED, "clock", vendor, note=note))
     if sub.status is Status.SCHEDULED:
         change.put("status", Status.ACCEPTED).put("changed", run.seconds)
         change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor))
     if change.when("status", sub.status).apply():
-        queues.enqueue(sub.vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
+        queues.enqueue(vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
+
+
+def _vendor(run: Tick, sub: Submission) -> str:
+    """The submission's vendor, or the next of its route when its account is gone."""
+    if sub.vendor in run.adapters:
+        return sub.vendor
+    usable = [v for v in sub.vendors if v in run.adapters and v not in sub.refused]
+    return usable[0] if usable else sub.vendor
 
 
 def _step_submitting(run: Tick, sub: Submission) -> None:
@@ -213,7 +226,7 @@ def _resend_allowed(run: Tick, sub: Submission, waiting: Sequence[Message]) -> b
     adapter = run.adapters.get(sub.vendor)
     ask_first = adapter is not None and adapter.capabilities.own_reference and sub.polls == 0
     unanswered = sub.status is Status.SUBMITTING and run.seconds < sub.expires
-    once = unanswered and not ask_first and sub.attempt < MOST_TRIES_IN_DOUBT
+    once = unanswered and not ask_first and not sub.doubt
     return once and all(one.content.on_unknown == "resend" for one in waiting)
 
 

@@ -19,7 +19,7 @@ from sms_gateway.circuit import VendorFailing, guarded
 from sms_gateway.failover import FIRST_PAUSE, Step, next_step
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
-from sms_gateway.records import Entry, Key, Message, Result, Submission
+from sms_gateway.records import EVERY, Entry, Key, Message, Result, Submission, Words
 from sms_gateway.redaction import redact
 from sms_gateway.status import Status
 from sms_gateway.table import Change
@@ -33,7 +33,6 @@ LETTERS = {
     Verdict.UNKNOWN: "U",
 }
 FANNED = {"R": Status.ACCEPTED, "T": Status.ACCEPTED, "U": Status.SUBMITTING}
-MOST_TRIES_IN_DOUBT = 2  # calls for a message whose caller allows "resend"
 LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
 LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
 POINTED = 7 * table.DAY  # seconds that a vendor's id is remembered
@@ -296,7 +295,7 @@ def _result(
     letters = []
     ids: list[str | None] = []
     prices: list[tuple[str, str] | None] = []
-    words: dict[int, tuple[str | None, str | None, str | None]] = {}
+    words: dict[int, Words] = {}
     said = None
     for offset in range(taken.count):
         if offset not in by_offset:
@@ -321,9 +320,15 @@ def _result(
         vendor_ids=None if one_id or own else ids,
         price=prices[0] if one_price else None,
         prices=None if one_price else prices,
-        words=words or None,
+        words=_folded(words),
     )
     return result, said
+
+
+def _folded(words: dict[int, Words]) -> dict[int, Words] | None:
+    """One word for all is kept once: a thousand refusals must not make a thousand copies."""
+    different = set(words.values())
+    return {EVERY: different.pop()} if len(different) == 1 else words or None
 
 
 def _may_resend(
@@ -337,7 +342,7 @@ def _may_resend(
     for it, and where the vendor can't be asked by our reference first."""
     return (
         letters - {"C"} == {"U"}
-        and taken.attempt < MOST_TRIES_IN_DOUBT
+        and not taken.doubt
         and now.timestamp() + FIRST_PAUSE < taken.expires
         and not adapter.capabilities.own_reference
         and all(one.content.on_unknown == "resend" for one in waiting)
@@ -442,8 +447,7 @@ def _leave(
 ) -> Change:
     """One message's own way out of a submission with a mixed answer."""
     offset = message.key.position - sub.key.position
-    words = (sub.result and sub.result.words) or {}
-    code, text, note = words.get(offset, (None, None, None))
+    code, text, note = sub.result.said(offset) if sub.result else (None, None, None)
     ends = verdict == "R" and step is None
     status = FANNED[verdict] if not ends else Status.UNKNOWN if sub.doubt else Status.REJECTED
     entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note)

@@ -63,6 +63,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     note: str | None = None
 
 
+Words = tuple[str | None, str | None, str | None]  # a vendor's code and text, our note
+EVERY = -1  # the offset under which a word stands that is the same for all
+
+
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a vendor answered to a submission, by the position of the message in it.
 
@@ -77,11 +81,16 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     vendor_ids: list[str | None] | None = None
     price: tuple[str, str] | None = None
     prices: list[tuple[str, str] | None] | None = None
-    words: dict[int, tuple[str | None, str | None, str | None]] | None = None  # code, text, note
+    words: dict[int, Words] | None = None  # of those that were not accepted
 
     def verdict(self, offset: int) -> str:
         """The letter for the message at `offset`."""
         return self.verdicts[offset] if self.verdicts else "A"
+
+    def said(self, offset: int) -> Words:
+        """What was said of the message at `offset`, if it was not accepted."""
+        words = self.words or {}
+        return words.get(offset) or words.get(EVERY) or (None, None, None)
 
     def id_of(self, offset: int) -> str | None:
         """The vendor's id for the message at `offset`, or of the whole job."""
