@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from e2e.conftest import Answer, Api
+from e2e.conftest import Answer, Api, free_port
 from failures.chaos import Action, Chaos, Relay, Rule
-from failures.oracle import Promise, Row, Taken, Told, judge, ledger
+from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
-from local.stack import ROOT, STACK_NAME, LocalStack, StackError
+from local.stack import ROOT, STACK_NAME, LocalStack, StackError, running
 
 VENDORS = ("jst", "dinisoft", "server2sms", "rajasms")
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor
@@ -36,7 +36,7 @@ ROUTES = [
     {"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},
     {"prefix": "+", "vendors": ["server2sms"]},
 ]
-TIMEOUT = 2  # seconds that a vendor call may take
+TIMEOUT = 3  # seconds that a vendor call may take
 HAND_OVER = 8  # seconds that the queue has before the clock helps
 CUT_SHORT = 8  # seconds until a call without a record is over
 DEADLINE = 40  # seconds that a receipt may take
@@ -145,6 +145,7 @@ class Ground:
         self.stack = stack
         self.chaos = stack.chaos
         self.api = Api(stack, stack.facts["key"])
+        self.asked: set[Identity] = set()  # all that callers ever asked for
         self._stopped = threading.Event()
         self._still = threading.Lock()
         self._clock = threading.Thread(target=self._run_clock, daemon=True)
@@ -206,6 +207,17 @@ class Ground:
             for one in messages
         ]
 
+    def unexplained(self) -> list[str]:
+        """When all scenarios are over: what a vendor took unasked, and what queues still hold."""
+        end = time.monotonic() + 3 * VISIBILITY
+        while (left := self.left_in_queues()) and time.monotonic() < end:
+            time.sleep(1)
+        found = [what for _, what in left]
+        for one in self.ledger():
+            if one.identity not in self.asked:
+                found.append(f"{one.vendor} took a message that nobody asked for")
+        return found
+
     def enqueue(self, bodies: Sequence[str]) -> None:
         """Hands queue messages to the dispatchers, as a second delivery does."""
         sqs = self.stack.client("sqs")
@@ -214,6 +226,32 @@ class Ground:
             vendor = body.split(" ")[0]
             (url,) = [u for u in urls if f"-{vendor.capitalize()}Queue" in u]
             sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="again")
+
+
+@contextlib.contextmanager
+def arena(folder: Path) -> Iterator[Ground]:
+    """A stack with relays between the functions and everything that they call."""
+    stack = ArenaStack(
+        folder,
+        free_port(),
+        free_port(),
+        delay=0.3,
+        poll_after=2,
+        keep=True,
+        parameters=PARAMETERS,
+    )
+    stack.prepare()
+    try:
+        with running(stack):
+            stack.settle_in()
+            stack.warm_up()
+            ground = Ground(stack)
+            try:
+                yield ground
+            finally:
+                ground.stop()
+    finally:
+        stack.chaos.stop()
 
 
 def number(vendor: str, nth: int) -> str:
@@ -259,7 +297,10 @@ class Case:
     def post(self, body: dict[str, Any], key: str | None = None) -> Answer:
         """One call, as it is answered."""
         headers = {"Idempotency-Key": key} if key else None
-        return self.ground.api("POST", "/messages", body, headers=headers)
+        try:
+            return self.ground.api("POST", "/messages", body, headers=headers)
+        except urllib3.exceptions.HTTPError:
+            return Answer(0, {}, None)  # the caller never heard
 
     def note(self, body: dict[str, Any], answer: Answer | None) -> list[str]:
         """Notes what the caller was promised; the ids, none without a 202."""
@@ -270,10 +311,10 @@ class Case:
             for to in (body["to"] if isinstance(body["to"], list) else [body["to"]])
         ]
         resend = body.get("on_unknown") == "resend"
+        promises = [Promise(one["to"], one["text"], ids.get(one["to"]), resend) for one in every]
         with self._lock:
-            self.promises += [
-                Promise(one["to"], one["text"], ids.get(one["to"]), resend) for one in every
-            ]
+            self.promises += promises
+            self.ground.asked.update(promise.identity for promise in promises)
             if given and given["batch_id"] not in self.batches:
                 self.batches.append(given["batch_id"])
         return list(ids.values())
@@ -321,6 +362,15 @@ class Case:
             if answer.status != 200 or not answer.body["final"]:
                 return False
         return True
+
+    def leave(self, seconds: float = 40) -> None:
+        """Waits until no message waits to be sent."""
+        end = time.monotonic() + seconds
+        for batch in list(self.batches):
+            while self.ground.api("GET", f"/batches/{batch}").body["counts"].get("accepted"):
+                if time.monotonic() > end:
+                    raise TimeoutError(f"{self.name}: a batch has not left")
+                time.sleep(0.5)
 
     def told(self) -> dict[str, Told]:
         """What the API says of every message."""

@@ -53,6 +53,14 @@ class Done:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All scenarios that ran, and what nobody can explain after the last."""
+
+    done: dict[str, Done]
+    unexplained: list[str]
+
+
 SCENARIOS: dict[str, Scenario] = {}
 
 
@@ -93,7 +101,7 @@ def run_all(ground: Ground, chosen: Sequence[Scenario]) -> dict[str, Done]:
             ) -> None:
                 for nth, one in lane:
                     case = Case(one.name, f"sc{nth:02d}x{time.time_ns() % 10**8:08d}z", ground)
-                    error = act(case, one)
+                    error = act(case, one) or left(case)
                     ending = pool.submit(end, case, error)
                     with lock:
                         settling[one.name] = ending
@@ -103,6 +111,7 @@ def run_all(ground: Ground, chosen: Sequence[Scenario]) -> dict[str, Done]:
             for running in [pool.submit(run_lane, lane) for lane in lanes.values()]:
                 running.result()
             done |= {name: ending.result() for name, ending in settling.items()}
+        ground.simulators("DELETE", "_faults")
     return {one.name: done[one.name] for one in chosen}
 
 
@@ -112,6 +121,16 @@ def act(case: Case, one: Scenario) -> str | None:
         one.run(case)
     except Exception:
         return traceback.format_exc(limit=-4, chain=False)
+    return None
+
+
+def left(case: Case) -> str | None:
+    """Waits until a scenario's messages have left, so that the next one's faults don't strike
+    them; what is wrong if they don't."""
+    try:
+        case.leave()
+    except Exception:
+        return traceback.format_exc(limit=-4)
     return None
 
 
@@ -227,24 +246,30 @@ def _mixed(case: Case) -> None:
     case.spent()
 
 
-@scenario("receipts are garbled, late or fail", "server2sms", IN_DOUBT)
+@scenario("receipts are garbled, late or fail", "polls")
 def _receipts(case: Case) -> None:
-    for vendor in ("jst", "dinisoft", "server2sms"):
-        for fault in ("error", "html", "empty", "wrong-type", "unknown-code", "hang"):
-            case.fault(vendor, fault, 1, operation="poll")
-        case.fault("server2sms", "drop-callbacks", 10)
+    # A job is asked for once at a time, less and less often: three faults are what it can bear.
+    for vendor, faults in (
+        ("jst", ("error", "unknown-code", "empty")),
+        ("dinisoft", ("error", "html", "empty", "wrong-type", "unknown-code", "hang")),
+        ("server2sms", ("html", "wrong-type", "hang")),
+    ):
+        for fault in faults:
+            case.fault(vendor, fault, operation="poll")
+        if vendor == "server2sms":
+            case.fault(vendor, "drop-callbacks", 10)
         case.send(vendor, 10)
     case.spent()
 
 
 @scenario("callbacks come in a flood, twice and reversed", "rajasms")
 def _flood(case: Case) -> None:
-    for vendor, count in (("rajasms", 200), ("server2sms", 40)):
-        case.fault(vendor, "duplicate-callbacks", 30)
-        case.send(vendor, count)
-        case.fault(vendor, "reversed-callbacks", 1)
+    for vendor, count, twice, late in (("rajasms", 200, 2, 1), ("server2sms", 40, 30, 5)):
+        case.fault(vendor, "reversed-callbacks")
         case.send(vendor, 20)
-        case.fault(vendor, "late-callbacks", 5, seconds=4)
+        case.fault(vendor, "duplicate-callbacks", twice)
+        case.send(vendor, count)
+        case.fault(vendor, "late-callbacks", late, seconds=4)
         case.send(vendor, 20)
     case.spent()
 

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -460,9 +461,8 @@ def test_a_vendor_that_is_down_for_days_leaves_a_short_timeline(
     assert [one["attempt"] for one in steps[:3]] == [0, 1, 1]
     calls = [one["attempt"] for one in steps if one["status"] == "submitting"]
     assert calls[-1] == gateway.submission(identifier).attempt == 70
-    assert calls == sorted(set(calls))  # counted on rightly behind the gap
-    last = calls[-3:]
-    assert last == list(range(last[0], last[0] + 3))
+    for call, after in pairwise(steps):  # counted on rightly behind the gap
+        assert call["status"] != "submitting" or call["attempt"] == after["attempt"]
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in vendors}
     new_worker()
     Change(Key("CIRCUIT", "jst")).put("state", "CLOSED").apply()

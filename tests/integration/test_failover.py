@@ -226,7 +226,7 @@ def test_when_all_are_down_a_message_waits_ever_longer_and_then_expires(
 ) -> None:
     gateway.wire.answers |= {SUBMIT["jst"]: UNREACHABLE, SUBMIT["server2sms"]: UNREACHABLE}
     ids = accepted(gateway, "jst", count, validity=400)
-    pauses = []
+    pauses: list[int] = []
     while gateway.status(ids[0]) == "accepted":
         new_worker()  # whose circuits are closed
         turn = gateway.view(ids[0])["vendor"]

@@ -223,7 +223,7 @@ def test_a_receipt_that_is_faster_than_the_operator_stands(
     gateway: Gateway, smsgw: Run, count: int
 ) -> None:
     ids = gateway.sent("rajasms", count)
-    raced = []
+    raced: list[object] = []
 
     def receipt(params: dict[str, Any], **_: Any) -> None:
         if not raced:

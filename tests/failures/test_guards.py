@@ -1,0 +1,257 @@
+"""The failure suite can fail: each guard switched off makes the oracle speak, and so does each kind
+of forged evidence."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from failures.oracle import Promise, Row, Taken, Told, judge, table
+from integration.stage import SILENT, Gateway, number, rajasms, rajasms_takes
+
+from sms_gateway import clock, dispatch, idempotency, sending
+from sms_gateway import table as store
+from sms_gateway.acceptance import Prepared
+from sms_gateway.table import Change
+from sms_gateway.vendors.base import Request, Verdict
+
+TO, TEXT = number("rajasms"), "once"
+GUARD = pytest.mark.parametrize("guard", ["on", "off"])
+
+
+@dataclass
+class World:
+    """A vendor with a ledger in front of the core, and the oracle behind it. While `silent`, the
+    vendor takes messages and never answers."""
+
+    gateway: Gateway
+    taken: list[Taken] = field(default_factory=list)
+    promises: list[Promise] = field(default_factory=list)
+    state: str = "delivered"
+    silent: bool = False
+
+    def __post_init__(self) -> None:
+        self.gateway.wire.answers["send_json.php"] = self.take
+
+    def take(self, request: Request) -> Any:
+        """Enters a submission into the ledger."""
+        for one in json.loads(request.body)["datapacket"]:
+            identity = Promise(one["number"], one["message"]).identity
+            self.taken.append(Taken("rajasms", *identity, self.state))
+        return SILENT if self.silent else rajasms_takes(request)
+
+    def send(self, count: int = 1, key: str | None = None) -> list[str]:
+        """Asks for a send and notes what was promised; the ids."""
+        numbers = [number("rajasms", nth) for nth in range(count)]
+        body = {"to": numbers if count > 1 else TO, "text": TEXT}
+        answer = sending.send("acme", json.dumps(body).encode(), datetime.now(UTC), key)
+        ids = [one["id"] for one in answer["messages"]]
+        self.promises = [Promise(to, TEXT, one) for to, one in zip(numbers, ids, strict=True)]
+        return ids
+
+    def deliver(self, times: int = 1) -> None:
+        """Delivers all that is queued to a worker, so many times."""
+        records = self.gateway.queued("rajasms")
+        for _ in range(times):
+            assert self.gateway.work(records) == []
+
+    def row(self) -> Row:
+        """What the oracle says when the deadline of everything has passed."""
+        self.gateway.tick(after=400_000)
+        told = {}
+        for promise in self.promises:
+            try:
+                view = self.gateway.view(str(promise.id))
+            except AssertionError:
+                continue  # nobody knows it
+            told[str(promise.id)] = Told(view["status"], view["final"])
+        return judge("in process", self.promises, told, self.taken)
+
+
+@pytest.fixture
+def world(gateway: Gateway) -> World:
+    return World(gateway)
+
+
+def off(
+    guard: str, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, instead: object
+) -> None:
+    """Takes a guard away when it is to be off."""
+    if guard == "off":
+        monkeypatch.setattr(owner, name, instead)
+
+
+def no_condition(change: Change, *_: object, **__: object) -> Change:
+    """In place of a condition: none."""
+    return change
+
+
+@GUARD
+def test_without_the_claims_condition_a_second_delivery_is_a_second_sms(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(guard, monkeypatch, Change, "when", no_condition)
+    world.send()
+    world.deliver(times=2)
+    assert world.row().duplicated == (guard == "off")
+
+
+@GUARD
+def test_taking_silence_for_a_refusal_is_a_second_sms(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if guard == "off":
+        monkeypatch.setitem(dispatch.LETTERS, Verdict.UNKNOWN, "T")
+    world.silent = True
+    world.send()
+    world.deliver()
+    world.deliver()
+    assert world.row().duplicated == (guard == "off")
+
+
+@GUARD
+def test_a_clock_that_resends_unasked_is_a_second_sms(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(guard, monkeypatch, clock, "_resend_allowed", lambda *_: True)
+    world.silent = True
+    world.send()
+    world.deliver()
+    world.gateway.tick(after=400)
+    world.deliver()
+    assert world.row().duplicated == (guard == "off")
+
+
+@GUARD
+def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "AT_WORK", 0)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt  # as a crash: nothing after it happens
+
+    def head_first(prepared: Prepared) -> None:
+        store.put_new(prepared.head)
+        killed()
+
+    with monkeypatch.context() as crash:
+        if guard == "off":
+            crash.setattr(sending, "accept", head_first)
+        else:
+            crash.setattr(store, "put_new", killed)
+        with pytest.raises(KeyboardInterrupt):
+            world.send(3, key="again")
+    world.send(3, key="again")
+    world.deliver()
+    row = world.row()
+    assert row.lost == (3 if guard == "off" else 0)
+    assert len(world.taken) == (0 if guard == "off" else 3)
+
+
+@GUARD
+def test_without_the_keys_record_a_retry_is_a_second_sms(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(guard, monkeypatch, idempotency, "find", lambda *_: (None, None))
+    off(guard, monkeypatch, store, "put_request", lambda *_: True)
+    first = world.send(key="once")
+    again = world.send(key="once")
+    world.deliver()
+    assert (first == again) == (guard == "on")
+    assert world.row().duplicated == (guard == "off")
+
+
+@GUARD
+def test_a_status_that_may_go_back_is_a_wrong_status(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(guard, monkeypatch, Change, "when_open", no_condition)
+    (one,) = world.send()
+    world.deliver()
+    rajasms(world.gateway, one, "3")
+    rajasms(world.gateway, one, "4")
+    assert world.row().wrong == (guard == "off")
+
+
+@GUARD
+def test_without_the_clock_a_message_is_lost(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(guard, monkeypatch, clock, "_look", lambda *_: False)
+    world.send()
+    world.gateway.queued("rajasms")  # the queue loses it
+    assert world.row().lost == (guard == "off")
+
+
+# Forged evidence
+
+ID = "01JB2QK8W3Z5Y7X9V1T4R6P8N0000"
+ASKED = Promise(TO, TEXT, ID)
+IN_LEDGER = Taken("rajasms", *ASKED.identity, "delivered", ID)
+
+
+def forged(
+    status: str = "delivered",
+    final: bool = True,
+    taken: list[Taken] | None = None,
+    **more: Any,
+) -> Row:
+    """The oracle's row for one message."""
+    promise = Promise(TO, TEXT, ID, more.get("resend", False))
+    told = {} if status == "" else {ID: Told(status, final, more.get("overdue", True))}
+    ledger = [IN_LEDGER] if taken is None else taken
+    return judge("forged", [promise], told, ledger, more.get("left", ()))
+
+
+OTHER = Taken("jst", "911000000009", "0" * 64, "delivered")
+UNDELIVERED = Taken("rajasms", *ASKED.identity, "undelivered", ID)
+OTHER_TEXT = Taken("rajasms", TO[1:], "0" * 64, "delivered", ID)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (lambda: forged(), (0, 0, 0, 0)),
+        (lambda: forged("unknown"), (0, 0, 0, 1)),
+        (lambda: forged("rejected", taken=[]), (0, 0, 0, 0)),
+        (lambda: forged("undelivered", taken=[UNDELIVERED]), (0, 0, 0, 0)),
+        (lambda: forged("submitted", False, overdue=False), (0, 0, 0, 0)),
+        (lambda: forged(taken=[IN_LEDGER] * 2, resend=True), (0, 0, 0, 0)),
+        (lambda: forged(""), (1, 0, 0, 0)),
+        (lambda: forged("submitted", False), (1, 0, 0, 0)),
+        (lambda: forged(taken=[IN_LEDGER] * 2), (0, 1, 0, 0)),
+        (lambda: forged("unknown", taken=[IN_LEDGER] * 2), (0, 1, 0, 1)),
+        (lambda: forged(taken=[IN_LEDGER] * 3, resend=True), (0, 1, 0, 0)),
+        (lambda: forged(taken=[IN_LEDGER, OTHER_TEXT]), (0, 1, 1, 0)),
+        (lambda: forged(taken=[]), (0, 0, 1, 0)),
+        (lambda: forged("undelivered"), (0, 0, 1, 0)),
+        (lambda: forged("rejected"), (0, 0, 1, 0)),
+        (lambda: forged("expired"), (0, 0, 1, 0)),
+        (lambda: forged("cancelled"), (0, 0, 1, 0)),
+        (lambda: forged(taken=[IN_LEDGER, OTHER]), (0, 0, 1, 0)),
+        (lambda: forged(left=["JstDeadLetters: jst 01J/M#000 1"]), (0, 0, 1, 0)),
+    ],
+)
+def test_the_oracle_sees(row: Callable[[], Row], expected: tuple[int, ...]) -> None:
+    seen = row()
+    assert (seen.lost, seen.duplicated, seen.wrong, seen.unknown) == expected
+    assert seen.good == (not any(expected[:3]))
+    assert bool(seen.faults) != seen.good
+
+
+def test_a_message_without_a_202_may_have_been_taken_once() -> None:
+    promise = Promise(TO, TEXT)
+    assert judge("forged", [promise], {}, []).good
+    assert judge("forged", [promise], {}, [IN_LEDGER]).good
+    assert judge("forged", [promise], {}, [IN_LEDGER] * 2).duplicated == 1
+
+
+def test_the_table_sums_up() -> None:
+    written = table([forged(), forged("")])
+    assert written.splitlines()[0].split() == [
+        *("scenario", "messages", "lost", "duplicated", "wrong", "unknown", "seconds")
+    ]
+    assert written.splitlines()[-1].split() == ["all", "2", "2", "1", "0", "0", "0"]
