@@ -22,8 +22,8 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway import clock, settings, table
-from sms_gateway.dispatch import GRACE
+from sms_gateway import clock, items, settings, table
+from sms_gateway.onward import GRACE
 from sms_gateway.records import Key, split_id
 from sms_gateway.table import Change
 from sms_gateway.vendors.base import Reply, Request
@@ -156,7 +156,7 @@ def test_receipts_are_asked_for_in_the_vendors_own_unit(gateway: Gateway) -> Non
     more = [gateway.sent("server2sms")[0] for _ in range(20)]
     gateway.tick(200)
     assert gateway.wire.count(POLL["jst"]) == 1
-    assert gateway.wire.count(POLL["server2sms"]) <= len(table.SHARDS)
+    assert gateway.wire.count(POLL["server2sms"]) <= len(items.SHARDS)
     assert set(gateway.statuses([*ids, *more])) == {"delivered"}
 
 
@@ -315,7 +315,7 @@ def test_a_clock_with_an_old_list_looks_at_nothing_twice(gateway: Gateway) -> No
 def test_one_broken_submission_does_not_stop_the_others(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table, "SHARDS", ("00",))
+    monkeypatch.setattr(items, "SHARDS", ("00",))
     monkeypatch.setattr(clock, "A_LOOK", 3)
     good = [gateway.one("rajasms") for _ in range(2)]
     broken = [gateway.one("rajasms") for _ in range(4)]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from integration.stage import POLL, SUBMIT, TAKES, Gateway, arrived, rajasms, server2sms
 
-from sms_gateway import table
+from sms_gateway import items, table
 
 INDEXES = {"due": ("shard", "due"), "by_tenant": ("day",)}
 SETTLED_BY_POLL = 200  # seconds
@@ -156,5 +156,5 @@ def test_a_status_is_read_in_one_or_two_calls(gateway: Gateway, meter: Meter) ->
 
 def test_an_idle_clock_asks_once_for_each_partition(gateway: Gateway, meter: Meter) -> None:
     gateway.tick()
-    assert meter.calls == {"Query": len(table.SHARDS)}
+    assert meter.calls == {"Query": len(items.SHARDS)}
     assert meter.writes == 0

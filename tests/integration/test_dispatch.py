@@ -25,7 +25,7 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import clock, table
+from sms_gateway import clock, table, update
 from sms_gateway.records import Key, split_id
 from sms_gateway.table import Change
 from sms_gateway.vendors import VENDORS
@@ -456,7 +456,7 @@ def test_a_vendor_that_is_down_for_days_leaves_a_short_timeline(
     for _ in range(70):
         gateway.dispatch(gateway.view(identifier)["vendor"])
     steps = gateway.view(identifier)["timeline"]
-    assert len(steps) <= table.LONGEST_LOG + 4
+    assert len(steps) <= update.LONGEST_LOG + 4
     assert [one["source"] for one in steps[:2]] == ["api", "dispatch"]
     assert [one["attempt"] for one in steps[:3]] == [0, 1, 1]
     calls = [one["attempt"] for one in steps if one["status"] == "submitting"]

@@ -27,8 +27,8 @@ from integration.stage import (
 )
 
 from sms_gateway.cancellation import cancel
-from sms_gateway.dispatch import GRACE
 from sms_gateway.listing import Query, page
+from sms_gateway.onward import GRACE
 from sms_gateway.problems import Conflict
 from sms_gateway.records import Key, split_id
 from sms_gateway.status import Status
@@ -162,7 +162,7 @@ def test_the_timeline_names_why_each_vendor_was_chosen(gateway: Gateway) -> None
     ]
 
 
-@pytest.mark.parametrize("answer", [SILENT, b"", b"<html>502</html>", {"x": []}], ids=str)
+@pytest.mark.parametrize("answer", [SILENT, b"", {"x": []}], ids=str)
 @pytest.mark.parametrize("count", [0, 3])
 @pytest.mark.parametrize("vendor", FIRST)
 def test_an_unknown_outcome_never_goes_to_another_vendor(
@@ -404,7 +404,7 @@ def test_the_second_vendors_callback_settles(gateway: Gateway, count: int) -> No
     assert (last["source"], last["vendor"], last["attempt"]) == ("callback", "rajasms", 2)
 
 
-@pytest.mark.parametrize("code", ["1", "4", "7", "8", "99"])
+@pytest.mark.parametrize("code", ["4", "99"])
 @pytest.mark.parametrize("count", [0, 3])
 @pytest.mark.parametrize("dispatched", [False, True])
 def test_a_late_word_from_a_vendor_that_refused_changes_nothing(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway import clock, dispatch, http
+from sms_gateway import clock, desk, http
 from sms_gateway.balances import BOUND
 from sms_gateway.vendors import VENDORS
 
@@ -137,7 +137,7 @@ def test_every_source_reports_the_records_that_failed() -> None:
 
 def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     slowest_call = 25 + http.CONNECT_TIMEOUT  # the most that an account may set
-    assert timeout("DispatchFunction") >= dispatch.LONG_ENOUGH + 2 * slowest_call
+    assert timeout("DispatchFunction") >= desk.LONG_ENOUGH + 2 * slowest_call
     assert timeout("DispatchFunction") < TEMPLATE["Parameters"]["CutShortAfter"]["Default"]
     assert slowest_call + clock.MARGIN < timeout("PollFunction") < clock.LEASE
     # An answer that drips in may take its time twice.

@@ -16,6 +16,7 @@ import msgspec
 
 from sms_gateway import queues, table
 from sms_gateway.intake import Accepted
+from sms_gateway.items import Item, batch_item, message_item, submission_item
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import Batch, Content, Entry, Key, Submission, message_id, ulid_ms
 from sms_gateway.status import Status
@@ -39,8 +40,8 @@ class Prepared:
     tenant: str
     receipts: Sequence[Receipt]
     submissions: Sequence[Submission]
-    items: Sequence[table.Item]
-    head: table.Item
+    items: Sequence[Item]
+    head: Item
 
 
 def prepare(tenant: str, batch: str, accepted: Sequence[Accepted], retention: int) -> Prepared:
@@ -58,11 +59,11 @@ def prepare(tenant: str, batch: str, accepted: Sequence[Accepted], retention: in
         submissions.append(_submission(batch, position, group, tenant, alone=len(ordered) == 1))
         position += len(group)
     if len(ordered) == 1:
-        items, head = [], table.submission_item(submissions[0], ttl, day)
+        items, head = [], submission_item(submissions[0], ttl, day)
     else:
         shared, own = _shared([one.content for one in ordered])
         items = _items(batch, submissions, own, ttl)
-        head = table.batch_item(Batch(batch, tenant, len(ordered), shared), day, ttl)
+        head = batch_item(Batch(batch, tenant, len(ordered), shared), day, ttl)
     receipts = []
     for submission, group in zip(submissions, groups, strict=True):
         for offset, one in enumerate(group):
@@ -142,15 +143,15 @@ def _shared(contents: Sequence[Content]) -> tuple[dict[str, Any], list[dict[str,
 
 def _items(
     batch: str, submissions: Sequence[Submission], own: Sequence[dict[str, Any]], ttl: int
-) -> list[table.Item]:
+) -> list[Item]:
     items = []
     position = 0
     for submission in submissions:
         messages = [
-            table.message_item(batch, place, own[place], ttl)
+            message_item(batch, place, own[place], ttl)
             for place in range(position, position + submission.count)
         ]
-        state = table.submission_item(submission, ttl)
+        state = submission_item(submission, ttl)
         if submission.own_item:
             items.append(messages[0] | state)
         else:

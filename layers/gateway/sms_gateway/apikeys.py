@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sms_gateway import table
+from sms_gateway.items import Item
 from sms_gateway.records import from_ms, rfc3339
 
 SCOPES = ("messages:send", "messages:read", "balances:read", "verifications", "account")
@@ -36,7 +37,7 @@ def create(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tup
     if strange or not scopes:
         raise ValueError(f"a scope is one of {', '.join(SCOPES)}")
     key = PREFIX + secrets.token_urlsafe(32)
-    item: table.Item = {
+    item: Item = {
         "pk": {"S": "KEYS"},
         "sk": {"S": digest(key)},
         "tenant": {"S": tenant},
@@ -76,7 +77,7 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _read(item: table.Item) -> ApiKey:
+def _read(item: Item) -> ApiKey:
     revoked = item.get("revoked")
     return ApiKey(
         id=item["sk"]["S"][:12],

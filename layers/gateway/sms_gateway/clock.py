@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from sms_gateway import http, queues, receipts, table
-from sms_gateway.dispatch import GRACE, fan_out
+from sms_gateway import http, items, queues, receipts, table
 from sms_gateway.observe import count, log
+from sms_gateway.onward import GRACE, fan_out
 from sms_gateway.problems import Unavailable
 from sms_gateway.receipts import Word
 from sms_gateway.records import Entry, Key, Message, Submission
@@ -81,7 +81,7 @@ def tick(run: Tick) -> int:
     """Looks at everything due, partition by partition, while there is time; returns how many
     submissions it looked at."""
     for shard, keys in run.pool.map(
-        lambda shard: (shard, table.due(shard, run.seconds, A_LOOK)), table.SHARDS
+        lambda shard: (shard, table.due(shard, run.seconds, A_LOOK)), items.SHARDS
     ):
         while keys and run.time_for(MARGIN) and table.lease(shard, run.seconds, LEASE):
             try:

@@ -5,26 +5,21 @@ vendor answered is recorded after it, in one write. A submission found with an a
 is not sent again: the clock settles it.
 """
 
-import os
 import secrets
-import time
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from threading import BoundedSemaphore
 
-from sms_gateway import http, queues, table
-from sms_gateway.circuit import VendorFailing, guarded
-from sms_gateway.failover import FIRST_PAUSE, Step, next_step
+from sms_gateway import table
+from sms_gateway.desk import Desk
+from sms_gateway.failover import FIRST_PAUSE
+from sms_gateway.items import DAY
 from sms_gateway.observe import count, log
+from sms_gateway.onward import fan_out, pass_on
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import EVERY, Entry, Key, Message, Result, Submission, Words
-from sms_gateway.redaction import redact
 from sms_gateway.status import Status
 from sms_gateway.table import Change
-from sms_gateway.tokens import token
-from sms_gateway.vendors.base import Adapter, Call, Outcome, Reply, Request, Verdict
+from sms_gateway.vendors.base import Adapter, Call, Outcome, Verdict
 
 LETTERS = {
     Verdict.ACCEPTED: "A",
@@ -32,122 +27,7 @@ LETTERS = {
     Verdict.RETRY: "T",
     Verdict.UNKNOWN: "U",
 }
-FANNED = {"R": Status.ACCEPTED, "T": Status.ACCEPTED, "U": Status.SUBMITTING}
-LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
-LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
-POINTED = 7 * table.DAY  # seconds that a vendor's id is remembered
-GRACE = int(os.environ["HAND_OVER_AFTER"])  # seconds that the queue has before the clock helps
-
-Send = Callable[[Request, float], Reply]
-Answer = tuple[list[Outcome], str | None]  # a call's outcomes, and what was said if it is strange
-
-
-class Desk:
-    """Where one vendor's submissions are worked on in this worker.
-
-    `workers` share the account's concurrency and rate; `until` (epoch seconds) is when this one
-    must be done. Calls at once are bounded by the share, the rate over all workers by the table.
-    """
-
-    def __init__(
-        self,
-        adapter: Adapter,
-        callbacks: str,
-        secret: bytes,
-        until: float,
-        workers: int = 1,
-        send: Send = http.send,
-        usable: Collection[str] = (),
-    ) -> None:
-        self.adapter = adapter
-        self.usable = frozenset({adapter.name, *usable})
-        self._callbacks = callbacks
-        self._secret = secret
-        self._until = until
-        self._share = max(1, adapter.concurrency // workers)
-        self._room = BoundedSemaphore(self._share)
-        self._send = send
-
-    def callback_url(self, key: Key) -> str:
-        """The address at which the vendor reports on this submission."""
-        name = self.adapter.name
-        return f"{self._callbacks}/{name}/{token(name, key, self._secret)}"
-
-    def time_for(self, messages: int) -> bool:
-        """Whether a submission could still be finished, at the vendor's slowest."""
-        calls = self.adapter.calls(messages)
-        slowest = -(-calls // self._share) * self._slowest_call
-        paced = messages / self.adapter.rate if self.adapter.rate and calls > 1 else 0
-        # One that no turn is long enough for is begun all the same: what is left comes again.
-        return time.time() + min(slowest + paced, LONG_ENOUGH) < self._until
-
-    @property
-    def _slowest_call(self) -> float:
-        return self.adapter.timeout + http.CONNECT_TIMEOUT
-
-    def _over(self) -> bool:
-        """Whether it is too late to begin another call."""
-        return time.time() + self._slowest_call >= self._until
-
-    def may_start(self, messages: int) -> bool:
-        """Takes a turn within the account's rate, waiting a few seconds for it at most."""
-        if self.adapter.rate is None:
-            return True
-        now = int(time.time() * 1000)
-        cost = round(messages / self.adapter.rate * 1000)
-        start = table.reserve(self.adapter.name, now, cost, LONGEST_TURN * 1000)
-        if start is None:
-            return False
-        time.sleep(max(0, start - now) / 1000)
-        return True
-
-    def answers(self, calls: Sequence[Call]) -> list[Answer]:
-        """The outcomes of each call, with what the vendor said where it can't be understood."""
-        if len(calls) == 1:
-            return [self._answer(calls[0])]
-        with ThreadPoolExecutor(min(self._share, len(calls))) as pool:
-            waiting = []
-            for call in calls:
-                waiting.append(pool.submit(self._answer, call))
-                if self.adapter.rate and not self._over():
-                    time.sleep(len(call.members) / self.adapter.rate)
-            return [one.result() for one in waiting]
-
-    def _answer(self, call: Call) -> Answer:
-        with self._room:
-            if self._over():
-                return _all(call, Verdict.RETRY, "no time was left for the call")
-            return guarded(
-                self.adapter.name,
-                lambda: self._call(call),
-                lambda: _all(call, Verdict.RETRY, "the vendor's circuit is open"),
-            )
-
-    def _call(self, call: Call) -> Answer:
-        """One call's outcomes. Raises VendorFailing with them when the vendor seems sick."""
-        name = self.adapter.name
-        try:
-            reply = self._send(call.request, self.adapter.timeout)
-        except http.VendorUnreachable as error:
-            raise VendorFailing(_all(call, Verdict.RETRY, f"never connected: {error}")) from None
-        except http.VendorSilent as error:
-            raise VendorFailing(_all(call, Verdict.UNKNOWN, f"no answer: {error}")) from None
-        except Exception:
-            # Nobody foresaw it, so nobody can say; the other calls' answers must not be lost by it.
-            log.exception("call failed", extra={"vendor": name})
-            return _all(call, Verdict.UNKNOWN, "the call failed")
-        outcomes = self.adapter.submitted(reply, call)
-        if not any(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes):
-            return outcomes, None
-        count("UnreadableAnswer", vendor=name)
-        answer = outcomes, redact(reply.body, call)
-        if all(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes):
-            raise VendorFailing(answer)
-        return answer
-
-
-def _all(call: Call, verdict: Verdict, note: str) -> Answer:
-    return [Outcome(verdict, note=note)] * len(call.members), None
+POINTED = 7 * DAY  # seconds that a vendor's id is remembered
 
 
 def dispatch(key: Key, desk: Desk) -> None:
@@ -347,132 +227,6 @@ def _may_resend(
         and not adapter.capabilities.own_reference
         and all(one.content.on_unknown == "resend" for one in waiting)
     )
-
-
-def pass_on(
-    taken: Submission,
-    outcome: Outcome,
-    usable: Collection[str],
-    now: datetime,
-    result: Result | None = None,
-    said: str | None = None,
-) -> None:
-    """After an attempt that sent nothing: the next vendor of the route, or another round after a
-    pause, while the submission is valid; rejected when every vendor has refused. What an earlier
-    attempt may have sent is neither rejected nor expired, but unknown."""
-    seconds = int(now.timestamp())
-    refused = taken.refused
-    if outcome.verdict is Verdict.REFUSED:
-        refused = (*refused, taken.vendor)
-    step = next_step(taken.vendors, taken.vendor, refused, usable, taken.attempt)
-    late = step is not None and seconds + step.pause >= taken.expires
-    status = Status.REJECTED if step is None else Status.EXPIRED if late else Status.ACCEPTED
-    doubt = taken.doubt or outcome.verdict is Verdict.UNKNOWN
-    if doubt and status is not Status.ACCEPTED:
-        status = Status.UNKNOWN
-    change = Change(taken.key).put("status", status).put("changed", seconds)
-    if doubt:
-        change.put("doubt", 1)
-    if said:
-        change.put("raw", said)
-    change.fold(taken.log).note(
-        Entry(
-            _ms(now),
-            status,
-            "dispatch",
-            taken.vendor,
-            taken.attempt,
-            outcome.code,
-            outcome.text,
-            outcome.note,
-        )
-    )
-    if refused:
-        change.put("refused", ",".join(refused))
-    if step is None or late:
-        change.look_at(None)
-        if result is not None:
-            change.put("result", result)
-    else:
-        change.look_at(seconds + step.pause + GRACE).drop("unsettled")
-        if step.vendor != taken.vendor:
-            change.put("vendor", step.vendor).note(_chosen(step.vendor, now))
-    done = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).apply()
-    if done and step is not None and not late:
-        if step.vendor != taken.vendor:
-            count("PassedOn", taken.count, vendor=taken.vendor)
-        group = taken.tenant or taken.key.batch
-        queues.enqueue(step.vendor, [(taken.key, taken.count)], group, step.pause)
-
-
-def fan_out(
-    sub: Submission, bare: Sequence[Message], usable: Collection[str], now: datetime
-) -> set[str]:
-    """Gives the messages of a mixed answer their own way: the refused go to the next vendor or end,
-    those to be tried again, and those in doubt beside some that the vendor took, become submissions
-    of their own. `bare` are those without a status of their own; returns the ids of those that
-    left. Safe to repeat."""
-    if sub.result is None or sub.own_item:
-        return set()
-    leaving = "RTU" if sub.status is Status.SUBMITTED else "R"
-    changes: list[Change] = []
-    again: dict[Step, list[tuple[Key, int]]] = defaultdict(list)
-    left: set[str] = set()
-    for one in bare:
-        verdict = sub.result.verdict(one.key.position - sub.key.position)
-        if verdict not in leaving:
-            continue
-        left.add(one.id)
-        refused = (*sub.refused, sub.vendor) if verdict == "R" else sub.refused
-        step = None
-        if verdict != "U":
-            step = next_step(sub.vendors, sub.vendor, refused, usable, sub.attempt)
-        changes.append(_leave(sub, one, verdict, refused, step, now))
-        if step is not None:
-            again[step].append((one.key, 1))
-    done = table.apply_all(changes)
-    if any(done):
-        for step, keys in again.items():
-            queues.enqueue(step.vendor, keys, sub.key.batch, step.pause)
-    return left
-
-
-def _leave(
-    sub: Submission,
-    message: Message,
-    verdict: str,
-    refused: Sequence[str],
-    step: Step | None,
-    now: datetime,
-) -> Change:
-    """One message's own way out of a submission with a mixed answer."""
-    offset = message.key.position - sub.key.position
-    code, text, note = sub.result.said(offset) if sub.result else (None, None, None)
-    ends = verdict == "R" and step is None
-    status = FANNED[verdict] if not ends else Status.UNKNOWN if sub.doubt else Status.REJECTED
-    entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note)
-    change = Change(message.key).put("status", status).when_bare()
-    if ends:
-        return change.note(entry)
-    vendor = step.vendor if step else sub.vendor
-    seconds = int(now.timestamp())
-    before = [one for one in sub.log if one.status != Status.SUBMITTED]
-    change.note(*before, entry)
-    if vendor != sub.vendor:
-        change.note(_chosen(vendor, now))
-    if sub.doubt:
-        change.put("doubt", 1)
-    change.put("vendor", vendor).put("vendors", ",".join(sub.vendors))
-    change.put("count", 1).put("attempt", sub.attempt).put("created", sub.created)
-    change.put("expires", sub.expires).put("changed", seconds)
-    change.look_at(seconds + (step.pause if step else 0) + GRACE)
-    if refused:
-        change.put("refused", ",".join(refused))
-    return change if step else change.put("unsettled", 1)
-
-
-def _chosen(vendor: str, now: datetime) -> Entry:
-    return Entry(_ms(now), Status.ACCEPTED, "dispatch", vendor, note="next on the route")
 
 
 def _now() -> datetime:

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sms_gateway import http, queues
-from sms_gateway.dispatch import Desk, Send, dispatch
+from sms_gateway.desk import Desk, Send
+from sms_gateway.dispatch import dispatch
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
 from sms_gateway.settings import accounts

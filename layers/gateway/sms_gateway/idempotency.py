@@ -16,9 +16,10 @@ from typing import Any
 import msgspec
 
 from sms_gateway import table
+from sms_gateway.items import DAY
 from sms_gateway.problems import Conflict, Invalid
 
-LIFE = table.DAY  # seconds that a key is remembered
+LIFE = DAY  # seconds that a key is remembered
 AT_WORK = 60  # seconds after which the function that wrote a record is dead: it stops at 29
 _KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 

@@ -10,9 +10,9 @@ from ulid import ULID
 from sms_gateway import idempotency
 from sms_gateway.acceptance import Prepared, accept, prepare
 from sms_gateway.intake import Rejected, plan, read_body
+from sms_gateway.items import DAY
 from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.settings import accounts, routes
-from sms_gateway.table import DAY
 from sms_gateway.views import accepted_view, rejected_view
 
 

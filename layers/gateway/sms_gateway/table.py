@@ -1,50 +1,41 @@
-"""The one module that talks to DynamoDB; docs/data-model.md lists its items and access paths.
+"""The one module that talks to DynamoDB; docs/data-model.md lists its access paths,
+items.py its items.
 
 Every change of state is one conditional write. Raises Unavailable when DynamoDB does not answer.
 """
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
-from zlib import crc32
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sms_gateway.problems import Unavailable
-from sms_gateway.records import (
-    Batch,
-    Content,
-    Entry,
-    Key,
-    Message,
-    Result,
-    Submission,
-    is_ulid,
+from sms_gateway.items import (
+    Item,
+    key_of,
+    number,
+    read_batch,
+    read_message,
+    read_submission,
+    text,
 )
+from sms_gateway.problems import Unavailable
+from sms_gateway.records import Batch, Key, Message, Submission, is_ulid
 from sms_gateway.status import Status
+from sms_gateway.update import Update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 
-Item = dict[str, Any]
-
-SHARDS = tuple(f"{number:02d}" for number in range(16))
-DAY = 86_400  # seconds
-LONGEST_LOG = 40  # steps of a timeline
 WRITERS = 16  # parallel BatchWriteItem and UpdateItem calls
-
-_content = msgspec.json.Decoder(Content)
-_entry = msgspec.json.Decoder(Entry)
-_result = msgspec.json.Decoder(Result)
-_encode = msgspec.json.Encoder().encode
 
 
 @cache
@@ -67,11 +58,6 @@ def name() -> str:
     return os.environ["TABLE_NAME"]
 
 
-def shard_of(batch: str) -> str:
-    """The partition of the due index that a batch's submissions stand in."""
-    return SHARDS[crc32(batch.encode()) % len(SHARDS)]
-
-
 @contextmanager
 def _answering() -> Iterator[None]:
     try:
@@ -92,127 +78,6 @@ def failed_condition(error: ClientError) -> bool:
         reasons = error.response.get("CancellationReasons", [])
         return any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons)
     return code == "ConditionalCheckFailedException"
-
-
-# What an item looks like
-
-
-def _text(data: object) -> Item:
-    return {"S": _encode(data).decode()}
-
-
-def _number(value: int) -> Item:
-    return {"N": str(value)}
-
-
-def _log(entries: Iterable[Entry]) -> Item:
-    return {"L": [_text(entry) for entry in entries]}
-
-
-def batch_item(batch: Batch, day: str, ttl: int) -> Item:
-    """The item whose writing makes a batch of many accepted."""
-    return {
-        "pk": {"S": batch.id},
-        "sk": {"S": "B"},
-        "tenant": {"S": batch.tenant},
-        "day": {"S": f"{batch.tenant}#{day}"},
-        "count": _number(batch.count),
-        "data": _text(batch.shared),
-        "ttl": _number(ttl),
-    }
-
-
-def message_item(batch: str, position: int, own: dict[str, Any], ttl: int) -> Item:
-    """A message of a batch of many, with what is its own; its status is its submission's."""
-    return {
-        "pk": {"S": batch},
-        "sk": {"S": f"M#{position:03d}"},
-        "data": _text(own),
-        "ttl": _number(ttl),
-    }
-
-
-def submission_item(submission: Submission, ttl: int, day: str | None = None) -> Item:
-    """A submission's item; with its message's content and tenant in it for a batch of one."""
-    item: Item = {
-        "pk": {"S": submission.key.batch},
-        "sk": {"S": submission.key.sort},
-        "count": _number(submission.count),
-        "vendor": {"S": submission.vendor},
-        "vendors": {"S": ",".join(submission.vendors)},
-        "status": {"S": submission.status},
-        "attempt": _number(submission.attempt),
-        "created": _number(submission.created),
-        "expires": _number(submission.expires),
-        "changed": _number(submission.changed),
-        "log": _log(submission.log),
-        "ttl": _number(ttl),
-    }
-    if submission.due is not None:
-        item["due"] = _number(submission.due)
-        item["shard"] = {"S": shard_of(submission.key.batch)}
-    if submission.content is not None and submission.tenant is not None:
-        item["data"] = _text(submission.content)
-        item["tenant"] = {"S": submission.tenant}
-        item["day"] = {"S": f"{submission.tenant}#{day}"}
-    return item
-
-
-def _read_submission(item: Item) -> Submission:
-    def number(attribute: str) -> int:
-        return int(item[attribute]["N"])
-
-    tenant = item.get("tenant", {}).get("S")
-    return Submission(
-        key=Key(item["pk"]["S"], item["sk"]["S"]),
-        count=number("count"),
-        vendor=item["vendor"]["S"],
-        vendors=tuple(item["vendors"]["S"].split(",")),
-        status=Status(item["status"]["S"]),
-        attempt=number("attempt"),
-        created=number("created"),
-        expires=number("expires"),
-        due=number("due") if "due" in item else None,
-        polls=number("polls") if "polls" in item else 0,
-        changed=number("changed"),
-        result=_result.decode(item["result"]["S"]) if "result" in item else None,
-        log=_read_log(item),
-        refused=tuple(item["refused"]["S"].split(",")) if "refused" in item else (),
-        unsettled="unsettled" in item,
-        doubt="doubt" in item,
-        tenant=tenant,
-        content=_content.decode(item["data"]["S"]) if tenant else None,
-    )
-
-
-def _read_log(item: Item) -> tuple[Entry, ...]:
-    return tuple(_entry.decode(entry["S"]) for entry in item.get("log", {}).get("L", []))
-
-
-def _read_batch(item: Item) -> Batch:
-    """A batch from its own item, or from the only item of a batch of one."""
-    alone = item["sk"]["S"] != "B"
-    return Batch(
-        item["pk"]["S"],
-        item["tenant"]["S"],
-        int(item["count"]["N"]),
-        {} if alone else msgspec.json.decode(item["data"]["S"]),
-    )
-
-
-def _read_message(item: Item, shared: Any) -> Message:
-    data = item["data"]["S"]
-    content = (
-        msgspec.convert({**shared, **msgspec.json.decode(data)}, Content)
-        if shared
-        else _content.decode(data)
-    )
-    status = Status(item["status"]["S"]) if "status" in item else None
-    return Message(Key(item["pk"]["S"], item["sk"]["S"]), content, status, _read_log(item))
-
-
-def _key(key: Key) -> Item:
-    return {"pk": {"S": key.batch}, "sk": {"S": key.sort}}
 
 
 # Accepting
@@ -262,7 +127,7 @@ def put_new(item: Item) -> bool:
 def get(key: Key) -> Item | None:
     """One item, consistently."""
     with _answering():
-        found = client().get_item(TableName=name(), Key=_key(key), ConsistentRead=True)
+        found = client().get_item(TableName=name(), Key=key_of(key), ConsistentRead=True)
     return found.get("Item")
 
 
@@ -288,27 +153,27 @@ def submission(key: Key, claim: str | None = None) -> Submission | None:
         return None
     if claim is not None and item.get("claim", {}).get("S") != claim:
         return None
-    return _read_submission(item)
+    return read_submission(item)
 
 
 def batch(identifier: str) -> Batch | None:
     """A batch by its id: from its own item, or from the only item of a batch of one."""
     item = get(Key(identifier, "B")) or get(Key(identifier, "M#000"))
-    return _read_batch(item) if item and "tenant" in item else None
+    return read_batch(item) if item and "tenant" in item else None
 
 
 def find(key: Key) -> tuple[Batch, Message, Submission] | None:
     """A message with its batch and the submission that it stands in: two reads."""
-    found = _get_all([_key(key), _key(Key(key.batch, "B"))])
+    found = _get_all([key_of(key), key_of(Key(key.batch, "B"))])
     items = {item["sk"]["S"]: item for item in found}
     item = items.get(key.sort)
     head = items.get("B", item)
     if item is None or head is None or "tenant" not in head:
         return None
-    owner = _read_batch(head)
-    message = _read_message(item, owner.shared)
+    owner = read_batch(head)
+    message = read_message(item, owner.shared)
     if "vendor" in item:
-        return owner, message, _read_submission(item)
+        return owner, message, read_submission(item)
     covering = _query(
         "pk = :pk AND sk BETWEEN :low AND :high",
         {
@@ -320,7 +185,7 @@ def find(key: Key) -> tuple[Batch, Message, Submission] | None:
         Limit=1,
     )
     for one in covering:
-        return owner, message, _read_submission(one)
+        return owner, message, read_submission(one)
     return None
 
 
@@ -343,7 +208,7 @@ def members(sub: Submission) -> tuple[Batch, list[Message]]:
         },
         ConsistentRead=True,
     )
-    found = [_read_message(item, owner.shared) for item in items]
+    found = [read_message(item, owner.shared) for item in items]
     if sub.own_item:
         found = [Message(one.key, one.content, None, one.log) for one in found]
     return owner, found
@@ -357,15 +222,15 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
     heads = [item for item in items if "tenant" in item]
     if not heads:
         return None
-    owner = _read_batch(heads[0])
-    groups = [_read_submission(item) for item in items if item["sk"]["S"].startswith("S#")]
+    owner = read_batch(heads[0])
+    groups = [read_submission(item) for item in items if item["sk"]["S"].startswith("S#")]
     found = []
     for item in items:
         if not item["sk"]["S"].startswith("M#"):
             continue
-        message = _read_message(item, owner.shared)
+        message = read_message(item, owner.shared)
         if "vendor" in item:
-            found.append((message, _read_submission(item)))
+            found.append((message, read_submission(item)))
             continue
         position = message.key.position
         covering = [group for group in groups if group.key.position <= position]
@@ -401,7 +266,7 @@ def due(shard: str, now: int, limit: int) -> list[Key]:
     """The keys of what is due in one partition of the due index, longest due first."""
     found = _query(
         "#shard = :shard AND due <= :now",
-        {":shard": {"S": shard}, ":now": _number(now)},
+        {":shard": {"S": shard}, ":now": number(now)},
         IndexName="due",
         ExpressionAttributeNames={"#shard": "shard"},
         Limit=limit,
@@ -434,138 +299,18 @@ def _query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
 # Moving a submission, or a message, forward
 
 
-class Change:
-    """One conditional update, put together part by part and written by `apply`."""
+class Change(Update):
+    """An update that writes itself."""
 
-    def __init__(self, key: Key) -> None:
-        self._key = key
-        self._sets: list[str] = []
-        self._removes: list[str] = []
-        self._when: list[str] = ["attribute_exists(pk)"]
-        self._names: dict[str, str] = {}
-        self._values: Item = {}
-        self._notes: list[Entry] = []
-        self._folded: tuple[Entry, ...] = ()
-
-    def _name(self, attribute: str) -> str:
-        self._names[f"#{attribute}"] = attribute
-        return f"#{attribute}"
-
-    def _value(self, value: Item) -> str:
-        placeholder = f":v{len(self._values)}"
-        self._values[placeholder] = value
-        return placeholder
-
-    def put(self, attribute: str, value: str | int | msgspec.Struct) -> Self:
-        """Sets an attribute; a struct is stored as JSON."""
-        if isinstance(value, msgspec.Struct):
-            written = _text(value)
-        else:
-            written = _number(value) if isinstance(value, int) else {"S": str(value)}
-        self._sets.append(f"{self._name(attribute)} = {self._value(written)}")
-        return self
-
-    def add(self, attribute: str, amount: int) -> Self:
-        """Adds to a number that is there."""
-        place = self._name(attribute)
-        self._sets.append(f"{place} = {place} + {self._value(_number(amount))}")
-        return self
-
-    def drop(self, *attributes: str) -> Self:
-        """Removes attributes."""
-        self._removes += [self._name(attribute) for attribute in attributes]
-        return self
-
-    def fold(self, log: Sequence[Entry]) -> Self:
-        """Rewrites a timeline that has grown long without its middle, for what is noted next: a
-        vendor that is down for days must not make every write dearer."""
-        if len(log) > LONGEST_LOG:
-            end = len(log) - 8
-            while end > 4 and not log[end].attempt:
-                end -= 1  # calls behind the gap are counted from a numbered one
-            self._folded = (*log[:4], *log[end:])
-        return self
-
-    def note(self, *entries: Entry) -> Self:
-        """Adds to the timeline."""
-        self._notes += entries
-        return self
-
-    def _write_notes(self) -> None:
-        if not self._notes:
-            return
-        log, notes = self._name("log"), self._notes
-        if self._folded:
-            self._sets.append(f"{log} = {self._value(_log([*self._folded, *notes]))}")
-        else:
-            empty, more = self._value({"L": []}), self._value(_log(notes))
-            self._sets.append(f"{log} = list_append(if_not_exists({log}, {empty}), {more})")
-        self._notes, self._folded = [], ()
-
-    def look_at(self, when: int | None) -> Self:
-        """Sets when the clock looks next (epoch seconds), or takes it out of the due index."""
-        if when is None:
-            return self.drop("due", "shard")
-        return self.put("due", when).put("shard", shard_of(self._key.batch))
-
-    def when(self, attribute: str, *values: str | int) -> Self:
-        """Only if the attribute has one of the values."""
-        written = [
-            self._value(_number(value) if isinstance(value, int) else {"S": str(value)})
-            for value in values
-        ]
-        self._when.append(f"{self._name(attribute)} IN ({', '.join(written)})")
-        return self
-
-    def when_open(self, *, or_unknown: bool) -> Self:
-        """Only if the item has no status of its own, or an open one."""
-        values = [Status.SCHEDULED, Status.ACCEPTED, Status.SUBMITTING, Status.SUBMITTED]
-        if or_unknown:
-            values.append(Status.UNKNOWN)
-        written = ", ".join(self._value({"S": value}) for value in values)
-        status = self._name("status")
-        self._when.append(f"(attribute_not_exists({status}) OR {status} IN ({written}))")
-        return self
-
-    def when_bare(self) -> Self:
-        """Only if the item has no status of its own."""
-        return self.when_missing("status")
-
-    def when_missing(self, attribute: str) -> Self:
-        """Only if the item has no such attribute."""
-        self._when.append(f"attribute_not_exists({self._name(attribute)})")
-        return self
-
-    def after(self, attribute: str, moment: int) -> Self:
-        """Only if the attribute is a later time than `moment`."""
-        self._when.append(f"{self._name(attribute)} > {self._value(_number(moment))}")
-        return self
-
-    def request(self) -> Any:
+    def parameters(self) -> Any:
         """The parameters of UpdateItem."""
-        self._write_notes()
-        parts = []
-        if self._sets:
-            parts.append("SET " + ", ".join(self._sets))
-        if self._removes:
-            parts.append("REMOVE " + ", ".join(self._removes))
-        made: Item = {
-            "TableName": name(),
-            "Key": _key(self._key),
-            "UpdateExpression": " ".join(parts),
-            "ConditionExpression": " AND ".join(self._when),
-        }
-        if self._names:
-            made["ExpressionAttributeNames"] = self._names
-        if self._values:
-            made["ExpressionAttributeValues"] = self._values
-        return made
+        return {"TableName": name(), **self.request()}
 
     def apply(self) -> Item | None:
         """Writes; the whole new item, or None when a condition does not hold."""
         try:
             with _answering():
-                answer = client().update_item(**self.request(), ReturnValues="ALL_NEW")
+                answer = client().update_item(**self.parameters(), ReturnValues="ALL_NEW")
         except ClientError:
             return None
         return answer["Attributes"]
@@ -573,7 +318,7 @@ class Change:
     def move(self) -> Submission | None:
         """Writes; the submission as it now is, or None when a condition does not hold."""
         item = self.apply()
-        return _read_submission(item) if item else None
+        return read_submission(item) if item else None
 
 
 def apply_all(changes: Sequence[Change]) -> list[bool]:
@@ -589,7 +334,7 @@ def cancel_member(group: Key, message: Change) -> bool:
     that takes the group afterwards is sure to see it."""
     check: ConditionCheckTypeDef = {
         "TableName": name(),
-        "Key": _key(group),
+        "Key": key_of(group),
         "ConditionExpression": "#status IN (:scheduled, :accepted) AND attribute_not_exists(doubt)",
         "ExpressionAttributeNames": {"#status": "status"},
         "ExpressionAttributeValues": {
@@ -600,7 +345,7 @@ def cancel_member(group: Key, message: Change) -> bool:
     try:
         with _answering():
             client().transact_write_items(
-                TransactItems=[{"ConditionCheck": check}, {"Update": message.request()}]
+                TransactItems=[{"ConditionCheck": check}, {"Update": message.parameters()}]
             )
     except ClientError:
         return False
@@ -617,7 +362,7 @@ def get_request(key: str) -> Item | None:
 
 def put_request(key: str, attributes: Item, now: int, instead_of: str | None) -> bool:
     """Writes a record if there is none that lives, or only the one of the batch `instead_of`."""
-    condition, values = "attribute_not_exists(pk) OR #ttl <= :now", {":now": _number(now)}
+    condition, values = "attribute_not_exists(pk) OR #ttl <= :now", {":now": number(now)}
     if instead_of is not None:
         condition, values = "batch = :old", {":old": {"S": instead_of}}
     try:
@@ -651,7 +396,7 @@ def point(vendor: str, pointers: Sequence[tuple[str, Key]], ttl: int) -> None:
                 "pk": {"S": f"V#{vendor}#{vendor_id}"},
                 "sk": {"S": "V"},
                 "message": {"S": str(key)},
-                "ttl": _number(ttl),
+                "ttl": number(ttl),
             }
             for vendor_id, key in pointers
         ]
@@ -686,8 +431,8 @@ def keep(key: str, now: int, value: object) -> None:
             Item={
                 "pk": {"S": key},
                 "sk": {"S": "KEPT"},
-                "at": _number(now),
-                "data": _text(value),
+                "at": number(now),
+                "data": text(value),
             },
         )
 
@@ -717,7 +462,7 @@ def lease(shard: str, now: int, seconds: int) -> bool:
                 Key={"pk": {"S": "CLOCK"}, "sk": {"S": shard}},
                 UpdateExpression="SET leased = :until",
                 ConditionExpression="attribute_not_exists(leased) OR leased <= :now",
-                ExpressionAttributeValues={":until": _number(now + seconds), ":now": _number(now)},
+                ExpressionAttributeValues={":until": number(now + seconds), ":now": number(now)},
             )
     except ClientError:
         return False
@@ -731,7 +476,7 @@ def release(shard: str) -> None:
             TableName=name(),
             Key={"pk": {"S": "CLOCK"}, "sk": {"S": shard}},
             UpdateExpression="SET leased = :free",
-            ExpressionAttributeValues={":free": _number(0)},
+            ExpressionAttributeValues={":free": number(0)},
         )
 
 
@@ -749,7 +494,7 @@ def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
                 Key=key,
                 UpdateExpression="SET booked = :end",
                 ConditionExpression="attribute_not_exists(booked) OR booked <= :now",
-                ExpressionAttributeValues={":end": _number(now + cost), ":now": _number(now)},
+                ExpressionAttributeValues={":end": number(now + cost), ":now": number(now)},
             )
         return now
     except ClientError:
@@ -762,8 +507,8 @@ def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
                 UpdateExpression="SET booked = booked + :cost",
                 ConditionExpression="booked <= :latest",
                 ExpressionAttributeValues={
-                    ":cost": _number(cost),
-                    ":latest": _number(now + horizon),
+                    ":cost": number(cost),
+                    ":latest": number(now + horizon),
                 },
                 ReturnValues="UPDATED_NEW",
             )

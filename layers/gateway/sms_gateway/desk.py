@@ -1,0 +1,128 @@
+"""Where one vendor's submissions are worked on in a worker: calls within the account's bounds."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore
+
+from sms_gateway import http, table
+from sms_gateway.circuit import VendorFailing, guarded
+from sms_gateway.observe import count, log
+from sms_gateway.records import Key
+from sms_gateway.redaction import redact
+from sms_gateway.tokens import token
+from sms_gateway.vendors.base import Adapter, Call, Outcome, Reply, Request, Verdict
+
+LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
+LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
+
+Send = Callable[[Request, float], Reply]
+Answer = tuple[list[Outcome], str | None]  # a call's outcomes, and what was said if it is strange
+
+
+class Desk:
+    """Where one vendor's submissions are worked on in this worker.
+
+    `workers` share the account's concurrency and rate; `until` (epoch seconds) is when this one
+    must be done. Calls at once are bounded by the share, the rate over all workers by the table.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        callbacks: str,
+        secret: bytes,
+        until: float,
+        workers: int = 1,
+        send: Send = http.send,
+        usable: Collection[str] = (),
+    ) -> None:
+        self.adapter = adapter
+        self.usable = frozenset({adapter.name, *usable})
+        self._callbacks = callbacks
+        self._secret = secret
+        self._until = until
+        self._share = max(1, adapter.concurrency // workers)
+        self._room = BoundedSemaphore(self._share)
+        self._send = send
+
+    def callback_url(self, key: Key) -> str:
+        """The address at which the vendor reports on this submission."""
+        name = self.adapter.name
+        return f"{self._callbacks}/{name}/{token(name, key, self._secret)}"
+
+    def time_for(self, messages: int) -> bool:
+        """Whether a submission could still be finished, at the vendor's slowest."""
+        calls = self.adapter.calls(messages)
+        slowest = -(-calls // self._share) * self._slowest_call
+        paced = messages / self.adapter.rate if self.adapter.rate and calls > 1 else 0
+        # One that no turn is long enough for is begun all the same: what is left comes again.
+        return time.time() + min(slowest + paced, LONG_ENOUGH) < self._until
+
+    @property
+    def _slowest_call(self) -> float:
+        return self.adapter.timeout + http.CONNECT_TIMEOUT
+
+    def _over(self) -> bool:
+        """Whether it is too late to begin another call."""
+        return time.time() + self._slowest_call >= self._until
+
+    def may_start(self, messages: int) -> bool:
+        """Takes a turn within the account's rate, waiting a few seconds for it at most."""
+        if self.adapter.rate is None:
+            return True
+        now = int(time.time() * 1000)
+        cost = round(messages / self.adapter.rate * 1000)
+        start = table.reserve(self.adapter.name, now, cost, LONGEST_TURN * 1000)
+        if start is None:
+            return False
+        time.sleep(max(0, start - now) / 1000)
+        return True
+
+    def answers(self, calls: Sequence[Call]) -> list[Answer]:
+        """The outcomes of each call, with what the vendor said where it can't be understood."""
+        if len(calls) == 1:
+            return [self._answer(calls[0])]
+        with ThreadPoolExecutor(min(self._share, len(calls))) as pool:
+            waiting = []
+            for call in calls:
+                waiting.append(pool.submit(self._answer, call))
+                if self.adapter.rate and not self._over():
+                    time.sleep(len(call.members) / self.adapter.rate)
+            return [one.result() for one in waiting]
+
+    def _answer(self, call: Call) -> Answer:
+        with self._room:
+            if self._over():
+                return _all(call, Verdict.RETRY, "no time was left for the call")
+            return guarded(
+                self.adapter.name,
+                lambda: self._call(call),
+                lambda: _all(call, Verdict.RETRY, "the vendor's circuit is open"),
+            )
+
+    def _call(self, call: Call) -> Answer:
+        """One call's outcomes. Raises VendorFailing with them when the vendor seems sick."""
+        name = self.adapter.name
+        try:
+            reply = self._send(call.request, self.adapter.timeout)
+        except http.VendorUnreachable as error:
+            raise VendorFailing(_all(call, Verdict.RETRY, f"never connected: {error}")) from None
+        except http.VendorSilent as error:
+            raise VendorFailing(_all(call, Verdict.UNKNOWN, f"no answer: {error}")) from None
+        except Exception:
+            # Nobody foresaw it, so nobody can say; the other calls' answers must not be lost by it.
+            log.exception("call failed", extra={"vendor": name})
+            return _all(call, Verdict.UNKNOWN, "the call failed")
+        outcomes = self.adapter.submitted(reply, call)
+        if not any(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes):
+            return outcomes, None
+        count("UnreadableAnswer", vendor=name)
+        answer = outcomes, redact(reply.body, call)
+        if all(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes):
+            raise VendorFailing(answer)
+        return answer
+
+
+def _all(call: Call, verdict: Verdict, note: str) -> Answer:
+    return [Outcome(verdict, note=note)] * len(call.members), None
