@@ -58,10 +58,13 @@ class Update:
         """Rewrites a timeline that has grown long without its middle, for what is noted next: a
         vendor that is down for days must not make every write dearer."""
         if len(log) > LONGEST_LOG:
-            end = len(log) - 8
-            while end > 4 and not log[end].attempt:
-                end -= 1  # calls behind the gap are counted from a numbered one
-            self._folded = (*log[:4], *log[end:])
+            # Calls are counted from numbered steps, so a call is not parted from its outcome.
+            start, end = 4, len(log) - 8
+            while start > 1 and log[start - 1].status == Status.SUBMITTING:
+                start -= 1
+            while end > start and not log[end].attempt:
+                end -= 1
+            self._folded = (*log[:start], *log[end:])
         return self
 
     def note(self, *entries: Entry) -> Self:
