@@ -289,7 +289,8 @@ class Relay:
         try:
             return self._struck(rule, caller, peer, line, request)
         finally:
-            rule.over = rule.struck
+            if not rule.answer and rule.action != "hang-after":
+                rule.over += 1
 
     def _pass_on(self, caller: socket.socket, line: "Line", request: "Message") -> bool:
         answer = line.ask(request, caller)
@@ -330,10 +331,11 @@ class Relay:
                 caller.sendall(PAGE)
                 return True
             case "hang-after":
-                rule.over = rule.struck
+                rule.over += 1
                 select.select([caller], [], [], PATIENCE)
             case _:
                 self._chaos.kill(rule, peer, self.port)
+                rule.over += bool(rule.answer)
         return False
 
 

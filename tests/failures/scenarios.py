@@ -205,7 +205,7 @@ def _refuses(vendor: str) -> None:
 
 
 def _limits(vendor: str) -> None:
-    @scenario(f"{vendor} limits the rate", vendor, alone=True)
+    @scenario(f"{vendor} limits the rate", vendor, IN_DOUBT)
     def _run(case: Case) -> None:
         case.fault(vendor, "rate-limit", 2)
         case.send(vendor)
@@ -297,19 +297,21 @@ def _same_key(case: Case) -> None:
 @scenario("send is killed between its writes, then asked again with the same key", "keys")
 def _send_killed(case: Case) -> None:
     bodies = [case.different("jst", 40), case.different("rajasms", 40), case.body("server2sms")]
-    for body, words in zip(bodies, (("BatchWriteItem",), (HEAD,), (HEAD,)), strict=True):
+    writes = [("BatchWriteItem", ()), ("PutItem", (HEAD,)), ("PutItem", (HEAD,))]
+
+    def ask(body: dict[str, Any], write: tuple[str, tuple[str, ...]]) -> None:
         first = (body.get("messages") or [body])[0]["text"]
-        operation = words[0] if words[0] == "BatchWriteItem" else "PutItem"
-        rule = Rule("dynamodb", "kill-before", operation, (), first, skip=0)
-        if operation == "PutItem":
-            rule.words = (HEAD,)
+        rule = Rule("dynamodb", "kill-before", *write, marker=first)
         case.rules.append(case.ground.chaos.add(rule))
-        key = f"{case.marker} {first}"
-        answer = case.post(body, key)
+        answer = case.post(body, first)
         rule.wait()
         assert rule.killed
         assert answer.status >= 500, answer
-        _one_answer(case, body, key, [answer])
+        _one_answer(case, body, first, [answer])
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        for _ in pool.map(ask, bodies, writes):
+            pass
 
 
 @scenario("send is killed after the commit, then asked again with the same key", "b")
@@ -454,7 +456,8 @@ for _vendor in VENDORS:
     _killed("between answer and record", "kill-before", _vendor, RECORD, IN_DOUBT)
     _killed("after the record", "kill-after", _vendor, RECORD, DELIVERED)
     # Last in its lane, since the queue hands it out once more.
-    _killed("before the claim", "kill-before", _vendor, CLAIM, DELIVERED)
+    # Should its twin have come in the same delivery, that one's claim may have been the last deed.
+    _killed("before the claim", "kill-before", _vendor, CLAIM, IN_DOUBT)
 
 
 @scenario("the worker is killed while it fans out", "dinisoft", IN_DOUBT | {"rejected"}, phase=2)
@@ -467,7 +470,10 @@ def _killed_fanning(case: Case) -> None:
     assert rule.killed
 
 
-@scenario("the poller is killed after a one-time read", "z", IN_DOUBT, phase=3, alone=True)
+# The lease of a dead clock outlasts the deadline of these tests: what it did not write is unknown.
+
+
+@scenario("the poller is killed after a one-time read", "z", IN_DOUBT, phase=3)
 def _killed_poller(case: Case) -> None:
     rule = Rule("dinisoft", "kill-after", "/getstatus", answer="DELIVRD")
     case.rules.append(case.ground.chaos.add(rule))
@@ -476,7 +482,7 @@ def _killed_poller(case: Case) -> None:
     assert rule.killed
 
 
-@scenario("the poller is killed as it writes", "z", phase=3, alone=True)
+@scenario("the poller is killed as it writes", "z", IN_DOUBT, phase=3)
 def _killed_writing(case: Case) -> None:
     rule = case.rule("dynamodb", "kill-before", "UpdateItem", '\\"poll\\"')
     case.send("jst", 40)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib import util
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -305,10 +306,16 @@ def server2sms(gateway: Gateway, identifier: str, status: str, **query: str) -> 
     return call("server2sms", gateway.token("server2sms", key), query)
 
 
+@cache
+def _client(service: Any) -> Any:
+    """A client of AWS as the operator has: making one takes longer than most tests."""
+    return boto3.client(service)
+
+
 def set_accounts(accounts: object) -> None:
     """Writes the secret, which this process then reads anew."""
     written = accounts if isinstance(accounts, str) else json.dumps(accounts)
-    client = boto3.client("secretsmanager")
+    client = _client("secretsmanager")
     try:
         client.create_secret(Name=os.environ["ACCOUNTS_SECRET"], SecretString=written)
     except client.exceptions.ResourceExistsException:
@@ -334,7 +341,7 @@ def new_worker() -> None:
 
 def set_routes(written: str) -> None:
     """Writes the routes parameter, which this process then reads anew."""
-    boto3.client("ssm").put_parameter(
+    _client("ssm").put_parameter(
         Name=os.environ["ROUTES_PARAMETER"], Value=written, Type="String", Overwrite=True
     )
     forget_settings()
@@ -342,7 +349,12 @@ def set_routes(written: str) -> None:
 
 def forget_settings() -> None:
     """As a new process begins; the next test gets the old settings back."""
+    kept = [(one, one._provider) for one in (settings._accounts, settings._routes)]
     settings.forget()
+    for setting, provider in kept:  # its client takes longer to make than most tests
+        if provider is not None:
+            provider.store.clear()
+            setting._provider = provider
     WRITTEN.append("settings")
 
 
