@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from failures.oracle import Promise, Row, Taken, Told, judge, table
-from integration.stage import SILENT, Gateway, number, rajasms, rajasms_takes
+from integration.stage import POLL, SILENT, Gateway, arrived, number, rajasms, rajasms_takes
 
-from sms_gateway import clock, dispatch, idempotency, sending
+from sms_gateway import clock, dispatch, idempotency, receipts, sending
 from sms_gateway import table as store
 from sms_gateway.acceptance import Prepared
 from sms_gateway.table import Change
@@ -184,6 +184,19 @@ def test_without_the_clock_a_message_is_lost(
     world.send()
     world.gateway.queued("rajasms")  # the queue loses it
     assert world.row().lost == (guard == "off")
+
+
+def test_a_polled_word_that_was_not_written_is_asked_for_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = gateway.sent("server2sms", 3)
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    with monkeypatch.context() as refused:
+        refused.setattr(receipts, "apply", lambda words, *_: [False] * len(words))
+        gateway.tick(after=100)
+    assert gateway.statuses(ids) == ["submitted"] * 3
+    gateway.tick(after=10_000)
+    assert gateway.statuses(ids) == ["delivered"] * 3
 
 
 # Forged evidence

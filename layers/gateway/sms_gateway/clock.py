@@ -19,7 +19,7 @@ from sms_gateway.observe import count, log
 from sms_gateway.onward import GRACE, fan_out
 from sms_gateway.problems import Unavailable
 from sms_gateway.receipts import Word
-from sms_gateway.records import Entry, Key, Message, Submission
+from sms_gateway.records import Entry, Key, Message, Submission, message_id
 from sms_gateway.redaction import redact
 from sms_gateway.settings import accounts
 from sms_gateway.status import Status
@@ -312,7 +312,8 @@ def _poll(run: Tick, adapter: Adapter, owners: Owners, call: PollCall) -> set[st
 
 
 def _heard(run: Tick, adapter: Adapter, owners: Owners, call: PollCall, reply: Reply) -> set[str]:
-    """Writes one answer's reports; the ids of the messages that are now final."""
+    """Writes one answer's reports; the ids of the messages that this made final. One that did not
+    change is looked at once more: either another word was faster, or it is still open."""
     by_attempt: dict[int, list[Word]] = defaultdict(list)
     ids: set[str] = set()
     for report in adapter.reports(reply, call):
@@ -330,9 +331,11 @@ def _heard(run: Tick, adapter: Adapter, owners: Owners, call: PollCall, reply: R
                 receipts.keep_strange(message.key, raw)
             continue
         by_attempt[sub.attempt].append(Word(message.key, report.status, report, raw))
-        ids.add(message.id)
     for attempt, words in by_attempt.items():
-        receipts.apply(words, adapter.name, attempt, "poll", run.now)
+        done = receipts.apply(words, adapter.name, attempt, "poll", run.now)
+        for word, changed in zip(words, done, strict=True):
+            if changed:
+                ids.add(message_id(word.key.batch, word.key.position))
     return ids
 
 
