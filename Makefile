@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3.13 "$$(pyenv prefix 3.13 2>/dev/null)/bin/pyt
 VENV = .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
-export PYTHONPATH := layers/gateway:.
+export PYTHONPATH := layers/gateway:.:tests
 export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -22,7 +22,7 @@ test: $(READY)
 
 # SOAK=<minutes> draws faults at random for so long instead; SEED=<number> repeats a run.
 failures: $(READY)
-	@exec $(if $(SOAK),$(BIN)/python -m tests.failures.soak --minutes $(SOAK) $(if $(SEED),--seed $(SEED)),$(BIN)/python -m pytest tests/failures $(ARGS))
+	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(BIN)/python -m pytest tests/failures $(ARGS))
 
 check: $(READY)
 	$(BIN)/ruff check .
