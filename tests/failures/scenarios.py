@@ -35,7 +35,8 @@ SUBMIT = {
 class Scenario:
     """`phase`s follow one another. Within one, the lanes run side by side and a lane's scenarios
     one after the other: those that would catch each other's faults share a lane. With `alone`, the
-    next in the lane waits until this one's messages have all ended. `may` are the allowed ends."""
+    next in the lane waits until this one's messages have all ended. Phase 1 has only faults that find
+    their own messages; a vendor's own faults strike whoever comes. `may` are the allowed ends."""
 
     name: str
     run: Callable[[Case], None] = field(repr=False)
@@ -186,7 +187,7 @@ def _nothing(case: Case) -> None:
 
 
 def _garbled(vendor: str) -> None:
-    @scenario(f"{vendor} answers garbage", vendor, IN_DOUBT)
+    @scenario(f"{vendor} answers garbage", vendor, IN_DOUBT, phase=2)
     def _run(case: Case) -> None:
         for fault in ("truncated", "html", "empty", "wrong-type", "unknown-code", "garbage"):
             case.fault(vendor, fault)
@@ -196,7 +197,7 @@ def _garbled(vendor: str) -> None:
 
 
 def _refuses(vendor: str) -> None:
-    @scenario(f"{vendor} refuses, then recovers", vendor, alone=True)
+    @scenario(f"{vendor} refuses, then recovers", vendor, phase=2, alone=True)
     def _run(case: Case) -> None:
         case.fault(vendor, "refuse-temporary", 2)
         case.send(vendor, 2)
@@ -205,7 +206,7 @@ def _refuses(vendor: str) -> None:
 
 
 def _limits(vendor: str) -> None:
-    @scenario(f"{vendor} limits the rate", vendor, IN_DOUBT)
+    @scenario(f"{vendor} limits the rate", vendor, IN_DOUBT, phase=2)
     def _run(case: Case) -> None:
         case.fault(vendor, "rate-limit", 2)
         case.send(vendor)
@@ -214,7 +215,7 @@ def _limits(vendor: str) -> None:
 
 
 def _refuses_for_good(vendor: str) -> None:
-    @scenario(f"{vendor} refuses for good", vendor, {"rejected", "delivered"})
+    @scenario(f"{vendor} refuses for good", vendor, {"rejected", "delivered"}, phase=2)
     def _run(case: Case) -> None:
         case.fault(vendor, "refuse")
         case.send(vendor, 1 if vendor == "dinisoft" else 10)
@@ -223,7 +224,7 @@ def _refuses_for_good(vendor: str) -> None:
 
 
 def _slow(vendor: str) -> None:
-    @scenario(f"{vendor} is slow but alive", vendor)
+    @scenario(f"{vendor} is slow but alive", vendor, phase=2)
     def _run(case: Case) -> None:
         case.fault(vendor, "slow", 2, seconds=1.2)
         case.send(vendor, 20)
@@ -238,7 +239,9 @@ for _vendor in VENDORS:
     _refuses(_vendor)
 
 
-@scenario("many calls of one submission fare differently", "dinisoft", IN_DOUBT | {"rejected"})
+@scenario(
+    "many calls of one submission fare differently", "dinisoft", IN_DOUBT | {"rejected"}, phase=2
+)
 def _mixed(case: Case) -> None:
     for fault in ("refuse", "refuse-temporary", "accept-then-reset"):
         case.fault("dinisoft", fault, 3)
@@ -246,7 +249,7 @@ def _mixed(case: Case) -> None:
     case.spent()
 
 
-@scenario("receipts are garbled, late or fail", "polls")
+@scenario("receipts are garbled, late or fail", "polls", phase=2)
 def _receipts(case: Case) -> None:
     # A job is asked for once at a time, less and less often: three faults are what it can bear.
     for vendor, faults in (
