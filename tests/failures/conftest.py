@@ -1,5 +1,6 @@
 """One stack for all scenarios; they run in lanes, and each test looks at its own line."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,15 @@ def done(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     for item in request.session.items:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
             wanted.add(item.callspec.params.get("name"))
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    one_by_one = threading.Lock()
+
+    def say(line: str) -> None:
+        with one_by_one, capture.global_and_fixture_disabled():
+            print(line, flush=True)
+
     with arena(tmp_path_factory.mktemp("failures") / "run") as ground:
-        over = run_all(ground, [one for one in SCENARIOS.values() if one.name in wanted])
+        over = run_all(ground, [one for one in SCENARIOS.values() if one.name in wanted], say)
         finished = Finished(over, ground.unexplained())
     request.config.stash[ROWS] = [one.row for one in over.values()]
     return finished

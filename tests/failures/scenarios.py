@@ -1,5 +1,6 @@
 """What can go wrong, one scenario each: who is called, what fails, and which ends are allowed."""
 
+import itertools
 import json
 import threading
 import time
@@ -35,12 +36,14 @@ SUBMIT = {
 class Scenario:
     """`phase`s follow one another. Within one, the lanes run side by side and a lane's scenarios
     one after the other: those that would catch each other's faults share a lane. With `alone`, the
-    next in the lane waits until this one's messages have all ended. Phase 1 has only faults that find
-    their own messages; a vendor's own faults strike whoever comes. `may` are the allowed ends."""
+    next in the lane waits until this one's messages have all ended. Phase 1 has only faults that
+    find their own messages; a vendor's own faults strike whoever comes. `may` are the allowed ends.
+    `guard` names what keeps the messages safe here; test_guards.py takes it away."""
 
     name: str
     run: Callable[[Case], None] = field(repr=False)
     lane: str
+    guard: str
     phase: int
     alone: bool
     may: frozenset[str]
@@ -70,21 +73,33 @@ def scenario(
     lane: str,
     may: Iterable[str] = DELIVERED,
     *,
+    guard: str,
     phase: int = 1,
     alone: bool = False,
 ) -> Callable[[Callable[[Case], None]], Callable[[Case], None]]:
     """Enters a scenario into the list."""
 
     def enter(run: Callable[[Case], None]) -> Callable[[Case], None]:
-        SCENARIOS[name] = Scenario(name, run, lane, phase, alone, frozenset(may))
+        SCENARIOS[name] = Scenario(name, run, lane, guard, phase, alone, frozenset(may))
         return run
 
     return enter
 
 
-def run_all(ground: Ground, chosen: Sequence[Scenario]) -> dict[str, Done]:
-    """Runs scenarios to their ends, phase by phase."""
+def run_all(
+    ground: Ground, chosen: Sequence[Scenario], report: Callable[[str], None] = print
+) -> dict[str, Done]:
+    """Runs scenarios to their ends, phase by phase; `report` hears of each that is over."""
     done: dict[str, Done] = {}
+    over = itertools.count(1)
+
+    def to_the_end(case: Case, error: str | None) -> Done:
+        finished = end(case, error)
+        row = finished.row
+        wrong = f"{row.lost} lost, {row.duplicated} duplicated, {row.wrong} wrong"
+        report(f"{next(over)} of {len(chosen)}: {row.scenario}: {row.messages} messages, {wrong}")
+        return finished
+
     for phase in sorted({one.phase for one in chosen}):
         lanes: dict[str, list[tuple[int, Scenario]]] = defaultdict(list)
         for nth, one in enumerate(chosen):
@@ -103,7 +118,7 @@ def run_all(ground: Ground, chosen: Sequence[Scenario]) -> dict[str, Done]:
                 for nth, one in lane:
                     case = Case(one.name, f"sc{nth:02d}x{time.time_ns() % 10**8:08d}z", ground)
                     error = act(case, one) or left(case)
-                    ending = pool.submit(end, case, error)
+                    ending = pool.submit(to_the_end, case, error)
                     with lock:
                         settling[one.name] = ending
                     if one.alone:
@@ -150,35 +165,35 @@ def end(case: Case, error: str | None) -> Done:
 # What vendors do
 
 
-@scenario("a vendor hangs after accepting", "a", IN_DOUBT)
+@scenario("a vendor hangs after accepting", "a", IN_DOUBT, guard="silence")
 def _hangs(case: Case) -> None:
     for vendor in VENDORS:
         case.rule(vendor, "hang-after", SUBMIT[vendor])
         case.send(vendor, 20)
 
 
-@scenario("a vendor accepts, then resets", "b", IN_DOUBT)
+@scenario("a vendor accepts, then resets", "b", IN_DOUBT, guard="silence")
 def _resets(case: Case) -> None:
     for vendor in VENDORS:
         case.rule(vendor, "lose-after", SUBMIT[vendor])
         case.send(vendor, 20)
 
 
-@scenario("a vendor accepts, then answers 5xx", "c", IN_DOUBT)
+@scenario("a vendor accepts, then answers 5xx", "c", IN_DOUBT, guard="silence")
 def _fails(case: Case) -> None:
     for vendor in VENDORS:
         case.rule(vendor, "error-after", SUBMIT[vendor])
         case.send(vendor, 20)
 
 
-@scenario("the caller asked for a resend", "a", IN_DOUBT)
+@scenario("the caller asked for a resend", "a", IN_DOUBT, guard="claim")
 def _resend(case: Case) -> None:
     for vendor in VENDORS:
         case.rule(vendor, "lose-after", SUBMIT[vendor])
         case.send(vendor, category="otp", on_unknown="resend", validity=300)
 
 
-@scenario("nothing goes wrong", "b", phase=0)
+@scenario("nothing goes wrong", "b", phase=0, guard="clock")
 def _nothing(case: Case) -> None:
     case.send("jst", 600)
     case.send("rajasms", 300)
@@ -187,7 +202,7 @@ def _nothing(case: Case) -> None:
 
 
 def _garbled(vendor: str) -> None:
-    @scenario(f"{vendor} answers garbage", vendor, IN_DOUBT, phase=2)
+    @scenario(f"{vendor} answers garbage", vendor, IN_DOUBT, phase=2, guard="silence")
     def _run(case: Case) -> None:
         for fault in ("truncated", "html", "empty", "wrong-type", "unknown-code", "garbage"):
             case.fault(vendor, fault)
@@ -197,7 +212,7 @@ def _garbled(vendor: str) -> None:
 
 
 def _refuses(vendor: str) -> None:
-    @scenario(f"{vendor} refuses, then recovers", vendor, phase=2, alone=True)
+    @scenario(f"{vendor} refuses, then recovers", vendor, phase=2, alone=True, guard="retry")
     def _run(case: Case) -> None:
         case.fault(vendor, "refuse-temporary", 2)
         case.send(vendor, 2)
@@ -206,7 +221,7 @@ def _refuses(vendor: str) -> None:
 
 
 def _limits(vendor: str) -> None:
-    @scenario(f"{vendor} limits the rate", vendor, IN_DOUBT, phase=2)
+    @scenario(f"{vendor} limits the rate", vendor, phase=2, guard="retry")
     def _run(case: Case) -> None:
         case.fault(vendor, "rate-limit", 2)
         case.send(vendor)
@@ -215,7 +230,9 @@ def _limits(vendor: str) -> None:
 
 
 def _refuses_for_good(vendor: str) -> None:
-    @scenario(f"{vendor} refuses for good", vendor, {"rejected", "delivered"}, phase=2)
+    @scenario(
+        f"{vendor} refuses for good", vendor, {"rejected", "delivered"}, phase=2, guard="refusal"
+    )
     def _run(case: Case) -> None:
         case.fault(vendor, "refuse")
         case.send(vendor, 1 if vendor == "dinisoft" else 10)
@@ -224,7 +241,7 @@ def _refuses_for_good(vendor: str) -> None:
 
 
 def _slow(vendor: str) -> None:
-    @scenario(f"{vendor} is slow but alive", vendor, phase=2)
+    @scenario(f"{vendor} is slow but alive", vendor, phase=2, guard="claim")
     def _run(case: Case) -> None:
         case.fault(vendor, "slow", 2, seconds=1.2)
         case.send(vendor, 20)
@@ -240,7 +257,11 @@ for _vendor in VENDORS:
 
 
 @scenario(
-    "many calls of one submission fare differently", "dinisoft", IN_DOUBT | {"rejected"}, phase=2
+    "many calls of one submission fare differently",
+    "dinisoft",
+    IN_DOUBT | {"rejected"},
+    guard="retry",
+    phase=2,
 )
 def _mixed(case: Case) -> None:
     for fault in ("refuse", "refuse-temporary", "accept-then-reset"):
@@ -249,7 +270,7 @@ def _mixed(case: Case) -> None:
     case.spent()
 
 
-@scenario("receipts are garbled, late or fail", "polls", phase=2)
+@scenario("receipts are garbled, late or fail", "polls", phase=2, guard="asking again")
 def _receipts(case: Case) -> None:
     # A job is asked for once at a time, less and less often: three faults are what it can bear.
     for vendor, faults in (
@@ -265,7 +286,7 @@ def _receipts(case: Case) -> None:
     case.spent()
 
 
-@scenario("callbacks come in a flood, twice and reversed", "rajasms")
+@scenario("callbacks come in a flood, twice and reversed", "rajasms", guard="forward")
 def _flood(case: Case) -> None:
     for vendor, count, twice, late in (("rajasms", 200, 2, 1), ("server2sms", 40, 30, 5)):
         case.fault(vendor, "reversed-callbacks")
@@ -277,7 +298,9 @@ def _flood(case: Case) -> None:
     case.spent()
 
 
-@scenario("messages do not arrive, or nobody knows", "c", {"undelivered", "unknown"})
+@scenario(
+    "messages do not arrive, or nobody knows", "c", {"undelivered", "unknown"}, guard="forward"
+)
 def _special(case: Case) -> None:
     for vendor in VENDORS:
         for last in ("97", "98"):
@@ -289,7 +312,7 @@ def _special(case: Case) -> None:
 # Callers
 
 
-@scenario("the same Idempotency-Key comes from 20 clients at once", "c")
+@scenario("the same Idempotency-Key comes from 20 clients at once", "c", guard="key")
 def _same_key(case: Case) -> None:
     for vendor, count in (("jst", 1), ("rajasms", 30)):
         body, key = case.body(vendor, count), f"{case.marker} {vendor}"
@@ -297,7 +320,9 @@ def _same_key(case: Case) -> None:
         _one_answer(case, body, key, answers)
 
 
-@scenario("send is killed between its writes, then asked again with the same key", "keys")
+@scenario(
+    "send is killed between its writes, then asked again with the same key", "keys", guard="commit"
+)
 def _send_killed(case: Case) -> None:
     bodies = [case.different("jst", 40), case.different("rajasms", 40), case.body("server2sms")]
     writes = [("BatchWriteItem", ()), ("PutItem", (HEAD,)), ("PutItem", (HEAD,))]
@@ -317,7 +342,7 @@ def _send_killed(case: Case) -> None:
             pass
 
 
-@scenario("send is killed after the commit, then asked again with the same key", "b")
+@scenario("send is killed after the commit, then asked again with the same key", "b", guard="key")
 def _send_killed_late(case: Case) -> None:
     for vendor, count in (("jst", 30), ("dinisoft", 1)):
         body = case.body(vendor, count)
@@ -330,7 +355,7 @@ def _send_killed_late(case: Case) -> None:
         _one_answer(case, body, key, [answer])
 
 
-@scenario("send is killed, and nobody asks again", "a")
+@scenario("send is killed, and nobody asks again", "a", guard="clock")
 def _send_gone(case: Case) -> None:
     body = case.different("jst", 60)
     case.rule("dynamodb", "kill-after", "BatchWriteItem", marker=body["messages"][30]["text"])
@@ -390,17 +415,27 @@ def _at_each_write(action: Action, count: int) -> Callable[[Case], None]:
     return run
 
 
-scenario("DynamoDB throttles once at each write", "a", IN_DOUBT)(_at_each_write("throttle", 1))
-scenario("DynamoDB throttles for long at each write", "b", IN_DOUBT)(_at_each_write("throttle", 9))
-scenario("a condition fails at each write", "c", IN_DOUBT)(_at_each_write("condition", 1))
-scenario("DynamoDB's answer is lost at each write", "a", IN_DOUBT)(_at_each_write("lose-after", 1))
-scenario("DynamoDB answers 500 at each write", "b", IN_DOUBT)(_at_each_write("unavailable", 2))
+scenario("DynamoDB throttles once at each write", "a", IN_DOUBT, guard="clock")(
+    _at_each_write("throttle", 1)
+)
+scenario("DynamoDB throttles for long at each write", "b", IN_DOUBT, guard="clock")(
+    _at_each_write("throttle", 9)
+)
+scenario("a condition fails at each write", "c", IN_DOUBT, guard="claim")(
+    _at_each_write("condition", 1)
+)
+scenario("DynamoDB's answer is lost at each write", "a", IN_DOUBT, guard="claim")(
+    _at_each_write("lose-after", 1)
+)
+scenario("DynamoDB answers 500 at each write", "b", IN_DOUBT, guard="clock")(
+    _at_each_write("unavailable", 2)
+)
 
 
 # SQS
 
 
-@scenario("the whole SQS batch is delivered again", "a")
+@scenario("the whole SQS batch is delivered again", "a", guard="claim")
 def _redelivered(case: Case) -> None:
     watch = case.rule("sqs", "watch", "SendMessageBatch", count=100)
     for vendor in VENDORS:
@@ -418,14 +453,14 @@ def _redelivered(case: Case) -> None:
         case.ground.enqueue(bodies)
 
 
-@scenario("SQS takes nothing", "b")
+@scenario("SQS takes nothing", "b", guard="clock")
 def _no_queue(case: Case) -> None:
     for vendor in VENDORS:
         case.rule("sqs", "lose-before", "SendMessageBatch", count=3)
         case.send(vendor)
 
 
-@scenario("two workers take one message", "c")
+@scenario("two workers take one message", "c", guard="claim")
 def _two_workers(case: Case) -> None:
     for vendor in VENDORS:
         body = case.body(vendor)
@@ -442,7 +477,10 @@ def _two_workers(case: Case) -> None:
 
 
 def _killed(name: str, action: Action, vendor: str, words: str, may: Iterable[str]) -> None:
-    @scenario(f"the worker is killed {name}: {vendor}", vendor, may, phase=2)
+    # Before a call and after its record the claim decides; in between, nobody may call again.
+    guard = "claim" if may is DELIVERED or "before the claim" in name else "patience"
+
+    @scenario(f"the worker is killed {name}: {vendor}", vendor, may, guard=guard, phase=2)
     def _run(case: Case) -> None:
         count = 1 if vendor == "dinisoft" else 40
         service, operation = ("dynamodb", "UpdateItem") if words else (vendor, SUBMIT[vendor])
@@ -463,7 +501,13 @@ for _vendor in VENDORS:
     _killed("before the claim", "kill-before", _vendor, CLAIM, IN_DOUBT)
 
 
-@scenario("the worker is killed while it fans out", "dinisoft", IN_DOUBT | {"rejected"}, phase=2)
+@scenario(
+    "the worker is killed while it fans out",
+    "dinisoft",
+    IN_DOUBT | {"rejected"},
+    guard="clock",
+    phase=2,
+)
 def _killed_fanning(case: Case) -> None:
     case.fault("dinisoft", "refuse", 3)
     case.fault("dinisoft", "refuse-temporary", 3)
@@ -476,7 +520,7 @@ def _killed_fanning(case: Case) -> None:
 # The lease of a dead clock outlasts the deadline of these tests: what it did not write is unknown.
 
 
-@scenario("the poller is killed after a one-time read", "z", IN_DOUBT, phase=3)
+@scenario("the poller is killed after a one-time read", "z", IN_DOUBT, phase=3, guard="clock")
 def _killed_poller(case: Case) -> None:
     rule = Rule("dinisoft", "kill-after", "/getstatus", answer="DELIVRD")
     case.rules.append(case.ground.chaos.add(rule))
@@ -485,7 +529,7 @@ def _killed_poller(case: Case) -> None:
     assert rule.killed
 
 
-@scenario("the poller is killed as it writes", "z", IN_DOUBT, phase=3)
+@scenario("the poller is killed as it writes", "z", IN_DOUBT, phase=3, guard="asking again")
 def _killed_writing(case: Case) -> None:
     rule = case.rule("dynamodb", "kill-before", "UpdateItem", '\\"poll\\"')
     case.send("jst", 40)
@@ -496,7 +540,7 @@ def _killed_writing(case: Case) -> None:
 # Failover
 
 
-@scenario("one vendor of a route is down", "z", phase=4, alone=True)
+@scenario("one vendor of a route is down", "z", phase=4, alone=True, guard="failover")
 def _failover(case: Case) -> None:
     with down(case.ground, "jst"):
         for _ in range(3):
@@ -504,7 +548,7 @@ def _failover(case: Case) -> None:
         wait_for_vendor(case, "server2sms", 15)
 
 
-@scenario("both vendors of a route are slow", "z", IN_DOUBT, phase=4, alone=True)
+@scenario("both vendors of a route are slow", "z", IN_DOUBT, phase=4, alone=True, guard="claim")
 def _both_slow(case: Case) -> None:
     for vendor in ("jst", "server2sms"):
         case.fault(vendor, "slow", 3, seconds=1.5)
@@ -512,7 +556,7 @@ def _both_slow(case: Case) -> None:
         case.send("jst, server2sms", 5)
 
 
-@scenario("both vendors of a route are down, then back", "z", phase=4, alone=True)
+@scenario("both vendors of a route are down, then back", "z", phase=4, alone=True, guard="retry")
 def _both_down(case: Case) -> None:
     with down(case.ground, "dinisoft"), down(case.ground, "server2sms"):
         case.send("dinisoft, server2sms")
@@ -520,7 +564,7 @@ def _both_down(case: Case) -> None:
         time.sleep(6)
 
 
-@scenario("a vendor of a route flaps", "z", IN_DOUBT, phase=4, alone=True)
+@scenario("a vendor of a route flaps", "z", IN_DOUBT, phase=4, alone=True, guard="failover")
 def _flapping(case: Case) -> None:
     for _ in range(4):
         with down(case.ground, "jst"):
@@ -555,7 +599,9 @@ def wait_for_vendor(case: Case, vendor: str, count: int) -> None:
 # The end of the world
 
 
-@scenario("the emulator restarts with its state kept", "z", IN_DOUBT, phase=5, alone=True)
+@scenario(
+    "the emulator restarts with its state kept", "z", IN_DOUBT, phase=5, alone=True, guard="clock"
+)
 def _restarted(case: Case) -> None:
     for vendor in VENDORS:
         case.send(vendor, 20)

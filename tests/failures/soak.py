@@ -23,6 +23,7 @@ from failures.oracle import Row, table
 from failures.scenarios import BARE, CLAIM, HEAD, RECORD, SUBMIT, down
 
 MOST_AT_ONCE = 10  # rounds whose messages are under way
+TELL_EVERY = 20  # seconds
 FAULTS = (
     *("refuse", "refuse-temporary", "error", "hang", "reset", "rate-limit"),
     *("garbage", "html", "empty", "truncated", "wrong-type", "unknown-code"),
@@ -112,6 +113,7 @@ def soak(ground: Ground, minutes: float, seed: int) -> list[Row]:
     ground.simulators("POST", "_seed", {"seed": seed})
     end = time.monotonic() + minutes * 60
     rounds = 0
+    said = time.monotonic()
     waiting: list[Future[Row]] = []
     with ThreadPoolExecutor(2 * MOST_AT_ONCE) as pool:
         while time.monotonic() < end:
@@ -126,8 +128,22 @@ def soak(ground: Ground, minutes: float, seed: int) -> list[Row]:
             while sum(not one.done() for one in waiting) >= MOST_AT_ONCE:
                 time.sleep(0.2)
             time.sleep(0.3)
+            if time.monotonic() - said > TELL_EVERY:
+                said = time.monotonic()
+                _tell(waiting, end - said)
+        print("no more faults; waiting for the last messages", flush=True)
         rows = [one.result() for one in waiting]
     return [*merged(rows), _rest(ground)]
+
+
+def _tell(rounds: list[Future[Row]], left: float) -> None:
+    over = [one.result() for one in rounds if one.done()]
+    lost, twice = sum(row.lost for row in over), sum(row.duplicated for row in over)
+    print(
+        f"{left / 60:.1f} minutes to go: {sum(row.messages for row in over)} messages ended, "
+        f"{lost} lost, {twice} duplicated, {sum(row.wrong for row in over)} wrong",
+        flush=True,
+    )
 
 
 def _round(case: Case, vendor: str, count: int, key: str | None) -> Row:

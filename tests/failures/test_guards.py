@@ -9,34 +9,53 @@ from typing import Any
 
 import pytest
 from failures.oracle import Promise, Row, Taken, Told, judge, table
-from integration.stage import POLL, SILENT, Gateway, arrived, number, rajasms, rajasms_takes
+from failures.scenarios import SCENARIOS
+from integration.stage import (
+    POLL,
+    SILENT,
+    SUBMIT,
+    TAKES,
+    UNREACHABLE,
+    Gateway,
+    arrived,
+    number,
+    rajasms,
+    rajasms_answer,
+    rajasms_takes,
+    set_routes,
+)
 
-from sms_gateway import clock, dispatch, idempotency, receipts, sending
+from sms_gateway import clock, dispatch, idempotency, onward, receipts, sending
 from sms_gateway import table as store
 from sms_gateway.acceptance import Prepared
+from sms_gateway.failover import Step
 from sms_gateway.table import Change
 from sms_gateway.vendors.base import Request, Verdict
 
 TO, TEXT = number("rajasms"), "once"
-GUARD = pytest.mark.parametrize("guard", ["on", "off"])
+GUARDS: set[str] = set()
 
 
 @dataclass
 class World:
     """A vendor with a ledger in front of the core, and the oracle behind it. While `silent`, the
-    vendor takes messages and never answers."""
+    vendor takes messages and never answers; the first `away` calls don't reach it."""
 
     gateway: Gateway
     taken: list[Taken] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
     state: str = "delivered"
     silent: bool = False
+    away: int = 0
 
     def __post_init__(self) -> None:
         self.gateway.wire.answers["send_json.php"] = self.take
 
     def take(self, request: Request) -> Any:
         """Enters a submission into the ledger."""
+        if self.away:
+            self.away -= 1
+            return UNREACHABLE
         for one in json.loads(request.body)["datapacket"]:
             identity = Promise(one["number"], one["message"]).identity
             self.taken.append(Taken("rajasms", *identity, self.state))
@@ -70,6 +89,16 @@ class World:
         return judge("in process", self.promises, told, self.taken)
 
 
+def guards(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Enters a test of what a guard prevents; it runs with the guard on, and with it off."""
+    GUARDS.add(name)
+    return pytest.mark.parametrize("guard", ["on", "off"])
+
+
+def test_every_scenario_names_a_guard_that_is_taken_away_here() -> None:
+    assert {one.guard for one in SCENARIOS.values()} == GUARDS
+
+
 @pytest.fixture
 def world(gateway: Gateway) -> World:
     return World(gateway)
@@ -88,7 +117,7 @@ def no_condition(change: Change, *_: object, **__: object) -> Change:
     return change
 
 
-@GUARD
+@guards("claim")
 def test_without_the_claims_condition_a_second_delivery_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +127,7 @@ def test_without_the_claims_condition_a_second_delivery_is_a_second_sms(
     assert world.row().duplicated == (guard == "off")
 
 
-@GUARD
+@guards("silence")
 def test_taking_silence_for_a_refusal_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +140,7 @@ def test_taking_silence_for_a_refusal_is_a_second_sms(
     assert world.row().duplicated == (guard == "off")
 
 
-@GUARD
+@guards("patience")
 def test_a_clock_that_resends_unasked_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +153,7 @@ def test_a_clock_that_resends_unasked_is_a_second_sms(
     assert world.row().duplicated == (guard == "off")
 
 
-@GUARD
+@guards("commit")
 def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +180,7 @@ def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
     assert len(world.taken) == (0 if guard == "off" else 3)
 
 
-@GUARD
+@guards("key")
 def test_without_the_keys_record_a_retry_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,7 +193,7 @@ def test_without_the_keys_record_a_retry_is_a_second_sms(
     assert world.row().duplicated == (guard == "off")
 
 
-@GUARD
+@guards("forward")
 def test_a_status_that_may_go_back_is_a_wrong_status(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +205,7 @@ def test_a_status_that_may_go_back_is_a_wrong_status(
     assert world.row().wrong == (guard == "off")
 
 
-@GUARD
+@guards("clock")
 def test_without_the_clock_a_message_is_lost(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,17 +215,66 @@ def test_without_the_clock_a_message_is_lost(
     assert world.row().lost == (guard == "off")
 
 
+@guards("retry")
+def test_giving_up_at_the_first_refusal_for_now_is_a_message_that_never_leaves(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(guard, monkeypatch, onward, "next_step", lambda *_: None)
+    world.away = 1
+    (one,) = world.send()
+    world.deliver()
+    world.deliver()
+    if world.taken:
+        rajasms(world.gateway, one, "3")
+    assert set(world.row().statuses) == ({"rejected"} if guard == "off" else {"delivered"})
+
+
+@guards("refusal")
+def test_taking_a_refusal_for_an_acceptance_is_a_message_that_nobody_has(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if guard == "off":
+        monkeypatch.setitem(dispatch.LETTERS, Verdict.REFUSED, "A")
+    world.gateway.wire.answers["send_json.php"] = lambda request: rajasms_answer(
+        [(one["number"], 20, 0) for one in json.loads(request.body)["datapacket"]]
+    )
+    (one,) = world.send()
+    world.deliver()
+    if guard == "off":
+        rajasms(world.gateway, one, "3")
+    assert world.row().wrong == (guard == "off")
+
+
+@guards("failover")
+def test_asking_the_first_vendor_alone_leaves_the_message_with_one_that_is_down(
+    guard: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    route = {"prefix": "+62", "vendors": ["rajasms", "server2sms"]}
+    set_routes(json.dumps({"routes": [route]}))
+    world.gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
+    off(guard, monkeypatch, onward, "next_step", lambda vendors, *_: Step(vendors[0], 1))
+    world.away = 100
+    world.send()
+    for _ in range(3):
+        world.deliver()
+        world.gateway.dispatch("server2sms")
+    assert world.gateway.wire.count(SUBMIT["server2sms"]) == (guard == "on")
+
+
+@guards("asking again")
 def test_a_polled_word_that_was_not_written_is_asked_for_again(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    guard: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = gateway.sent("server2sms", 3)
     gateway.wire.answers[POLL["server2sms"]] = arrived
     with monkeypatch.context() as refused:
-        refused.setattr(receipts, "apply", lambda words, *_: [False] * len(words))
+        taken = [guard == "off"]  # off: what was not written is taken for written
+        refused.setattr(receipts, "apply", lambda words, *_: taken * len(words))
         gateway.tick(after=100)
     assert gateway.statuses(ids) == ["submitted"] * 3
     gateway.tick(after=10_000)
-    assert gateway.statuses(ids) == ["delivered"] * 3
+    gateway.tick(after=400_000)
+    assert (gateway.statuses(ids) == ["delivered"] * 3) == (guard == "on")
 
 
 # Forged evidence

@@ -106,6 +106,21 @@ def test_an_answer_that_nobody_understands_is_kept_without_numbers(gateway: Gate
     assert gateway.item(key)["raw"]["S"] == "<html>no idea about [digits]: [text]</html>"
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_too_many_requests_is_a_refusal_for_now(gateway: Gateway, vendor: str) -> None:
+    answers = iter([Reply(429, b"<html>Too Many Requests</html>")])
+    gateway.wire.answers[SUBMIT[vendor]] = lambda request: (
+        next(answers, None)
+        or (TAKES[vendor](request) if callable(TAKES[vendor]) else TAKES[vendor])
+    )
+    identifier = gateway.one(vendor)
+    gateway.dispatch(vendor)
+    assert gateway.status(identifier) == "accepted"
+    assert "429" in gateway.view(identifier)["timeline"][-1]["note"]
+    gateway.dispatch(vendor)
+    assert gateway.status(identifier) == "submitted"
+
+
 @pytest.mark.parametrize("count", [0, 3])
 def test_never_connected_is_tried_again_until_it_is_sent(gateway: Gateway, count: int) -> None:
     gateway.wire.answers[SUBMIT["rajasms"]] = UNREACHABLE

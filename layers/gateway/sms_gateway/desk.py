@@ -15,6 +15,7 @@ from sms_gateway.vendors.base import Adapter, Call, Outcome, Reply, Request, Ver
 
 LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
 LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
+TOO_MANY_REQUESTS = 429  # a refusal by its meaning (RFC 6585, section 4), whatever the body says
 
 Send = Callable[[Request, float], Reply]
 Answer = tuple[list[Outcome], str | None]  # a call's outcomes, and what was said if it is strange
@@ -115,11 +116,14 @@ class Desk:
             log.exception("call failed", extra={"vendor": name})
             return _all(call, Verdict.UNKNOWN, "the call failed")
         outcomes = self.adapter.submitted(reply, call)
+        unknown = all(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes)
+        if unknown and reply.status == TOO_MANY_REQUESTS:
+            return _all(call, Verdict.RETRY, "the vendor limits the rate (HTTP 429)")
         if not any(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes):
             return outcomes, None
         count("UnreadableAnswer", vendor=name)
         answer = outcomes, redact(reply.body, call)
-        if all(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes):
+        if unknown:
             raise VendorFailing(answer)
         return answer
 
