@@ -36,13 +36,13 @@ ROUTES = [
     {"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},
     {"prefix": "+", "vendors": ["server2sms"]},
 ]
-TIMEOUT = 3  # seconds that a vendor call may take
+TIMEOUT = 4  # seconds that a vendor call may take
 HAND_OVER = 8  # seconds that the queue has before the clock helps
 CUT_SHORT = 8  # seconds until a call without a record is over
-DEADLINE = 40  # seconds that a receipt may take
+DEADLINE = 60  # seconds that a receipt may take
 AT_ONCE = 4  # callers at once, and callbacks: each further one is a process more in the emulator
 VISIBILITY = 12  # seconds until a queue message whose worker died comes again
-PATIENCE = 120  # seconds after which every message must have ended: over all of the above
+PATIENCE = 150  # seconds after which every message must have ended: over all of the above
 PARAMETERS = {
     "ReceiptDeadline": str(DEADLINE),
     "HandOverAfter": str(HAND_OVER),

@@ -85,8 +85,10 @@ def _rule(
 ) -> None:
     words = (word,) if word else ()
     made: Action = action  # type: ignore[assignment]
-    once = 1 if action.startswith("kill") else count
-    rule = Rule(service, made, operation, words, case.marker, count=once)
+    # Nine throttles are an outage; nine lost races in a row would only try the patience here, since
+    # each one doubles the wait for the next.
+    most = 1 if action.startswith("kill") else 2 if action == "condition" else count
+    rule = Rule(service, made, operation, words, case.marker, count=min(count, most))
     case.rules.append(case.ground.chaos.add(rule))
 
 
