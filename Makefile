@@ -1,4 +1,4 @@
-# make run | test | check; each sets up .venv from pinned, hashed requirements first.
+# make run | test | check | bench; each sets up .venv from pinned, hashed requirements first.
 
 PYTHON := $(shell for p in python3.13 "$$(pyenv prefix 3.13 2>/dev/null)/bin/python" python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo "$$p" && break; done)
@@ -10,7 +10,8 @@ export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test failures check format lock openapi matrix clean
+.PHONY: run test failures check format lock openapi matrix clean bench
+.PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale
 
 run: $(READY)
 	@exec $(BIN)/python -m local
@@ -23,6 +24,9 @@ test: $(READY)
 # SOAK=<minutes> draws faults at random for so long instead; SEED=<number> repeats a run.
 failures: $(READY)
 	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(BIN)/python -m pytest tests/failures $(ARGS))
+
+bench bench-cold bench-cpu bench-cost bench-throughput bench-scale: $(READY)
+	@exec $(BIN)/python -m bench $(patsubst bench-%,%,$(filter bench-%,$@))
 
 check: $(READY)
 	$(BIN)/ruff check .
