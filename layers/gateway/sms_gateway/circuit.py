@@ -5,7 +5,7 @@ GET /vendors see it. Only silence, refused connections and unreadable answers co
 vendor that refuses a message is well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -80,9 +80,3 @@ def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
     except VendorFailing as failing:
         return failing.answer  # type: ignore[return-value]
     return answer
-
-
-def states(vendors: Sequence[str]) -> dict[str, str]:
-    """Each vendor's circuit: `closed` (well), `open` (left alone) or `half_open` (being tried)."""
-    found = table.circuits(vendors)
-    return {vendor: found.get(vendor, "closed").lower() for vendor in vendors}

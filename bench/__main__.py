@@ -1,0 +1,93 @@
+"""python -m bench [cold cpu cost throughput scale]: runs those benchmarks, or all.
+
+Each runs in a process of its own, so that none sees another's caches and clients. Exits with 1 when
+a target is missed, and names it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from bench import BENCHMARKS
+from bench.report import Kept, Result, kept, shown, write
+
+PATIENCE = 10  # seconds that a stopped benchmark has to clear up
+
+
+def run(name: str, place: Path) -> Kept:
+    """One benchmark's result. Raises RuntimeError when it fails. Whatever it started is gone
+    afterwards: it shares a process group with its children, which must not leave that."""
+    started = time.monotonic()
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", "bench.one", name, str(place)], start_new_session=True
+    )
+    try:
+        status = process.wait()
+    finally:
+        _end(process)
+    if status:
+        raise RuntimeError(f"the benchmark {name} failed with status {status}")
+    result = msgspec.json.decode(place.read_bytes(), type=Result)
+    return kept(result, time.monotonic() - started)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(PATIENCE)
+        except (ProcessLookupError, subprocess.TimeoutExpired, KeyboardInterrupt):
+            continue
+
+
+def show(result: Result) -> None:
+    """The figures, for a terminal."""
+    wide = max(len(row.label) for row in result.rows)
+    for row in result.rows:
+        target = "" if row.target is None else f"{row.bound} {shown(row.target)}"
+        mark = "" if row.target is None else "met" if row.met else "MISSED"
+        figure = f"{shown(row.value):>10} {row.unit:<12}"
+        print(f"  {row.label:<{wide}} {figure} {target:<18} {mark}".rstrip())
+    for note in result.notes:
+        print(f"\n{note}")
+
+
+def main(names: list[str]) -> int:
+    """The exit status."""
+    strange = sorted(set(names) - set(BENCHMARKS))
+    if strange:
+        print(f"no such benchmark: {strange[0]}; there are {', '.join(BENCHMARKS)}")
+        return 2
+    wanted = names or [name for name in BENCHMARKS if find_spec(f"bench.{name}")]
+    misses: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name in enumerate(wanted, 1):
+            print(f"[{number}/{len(wanted)}] {name}", flush=True)
+            one = run(name, Path(folder) / name)
+            show(one.result)
+            print(f"  ({one.seconds:.0f} s)\n", flush=True)
+            write([one], BENCHMARKS)
+            misses += one.result.misses
+    print("missed: " + "; ".join(misses) if misses else "every target is met")
+    return 1 if misses else 0
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except RuntimeError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("stopped")
