@@ -23,9 +23,11 @@ from sms_gateway.records import Key
 
 class Doubt(msgspec.Struct, omit_defaults=True):
     """A change of which nobody can say whether it was made. `code` and `text` are the vendor's
-    own words, if it had any; `silent` says that it had none."""
+    own words, if it had any; `silent` says that it had none, `undocumented` that it answered with
+    a code that no document lists."""
 
     silent: bool = False
+    undocumented: bool = False
     code: str | None = None
     text: str | None = None
 

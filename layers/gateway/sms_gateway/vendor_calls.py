@@ -106,7 +106,8 @@ def change(
         return Outcome(Verdict.ACCEPTED, code=outcome.code, text=said)
     if outcome.verdict is Verdict.UNKNOWN:
         count("UnreadableAnswer", vendor=adapter.name)
-        return Doubt(code=outcome.code, text=said or kept_text(adapter, outcome.code))
+        text = said or kept_text(adapter, outcome.code)
+        return Doubt(undocumented=deed.undocumented, code=outcome.code, text=text)
     errand.undone(caller.now)
     raise refusal(adapter, outcome, deed.problem, *secrets)
 

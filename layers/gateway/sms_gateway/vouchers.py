@@ -27,7 +27,7 @@ from sms_gateway.vendor_calls import (
     question,
     refusal,
 )
-from sms_gateway.vendors.account import Voucher, Vouchers
+from sms_gateway.vendors.account import Listing, Voucher, Vouchers
 from sms_gateway.vendors.base import Adapter, Outcome, Verdict
 
 MOST_VOUCHERS = 100  # in one request
@@ -53,8 +53,8 @@ class RedeemBody(msgspec.Struct, forbid_unknown_fields=True):
 def list_vouchers(caller: Caller, accounts: Accounts) -> dict[str, Any]:
     """All vouchers that the account created or redeemed. Raises GatewayError."""
     adapter, desk = _at(caller, accounts)
-    every = _listed(caller, adapter, desk, BOUND)
-    return {"vendor": adapter.name, "vouchers": [_view(one) for one in every]}
+    listing = _listed(caller, adapter, desk, BOUND)
+    return {"vendor": adapter.name, "vouchers": [_view(one) for one in listing.every]}
 
 
 def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
@@ -122,9 +122,9 @@ def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
     if isinstance(came, Done):
         return came.answer
     if isinstance(came, Doubt):
-        if came.code is not None and before is None and _absent(caller, adapter, desk, code):
-            # The vendor answered, with a code that no document lists, and its list of all that
-            # was ever redeemed here does not have this voucher: it was not.
+        if came.undocumented and before is None and _absent(caller, adapter, desk, code):
+            # The call is over, and the vendor's list of all that was ever redeemed here does not
+            # have this voucher: it was not redeemed, whatever the code means.
             errand.undone(caller.now)
             told = Outcome(Verdict.REFUSED, code=came.code, text=came.text)
             raise refusal(adapter, told, "unknown-voucher")
@@ -157,11 +157,11 @@ def _whole(value: float, most: int, name: str, slug: str) -> int:
     return int(value)
 
 
-def _listed(caller: Caller, adapter: Adapter, desk: Vouchers, bound: float) -> list[Voucher]:
+def _listed(caller: Caller, adapter: Adapter, desk: Vouchers, bound: float) -> Listing:
     listing = desk.vouchers(question(caller, adapter, desk.ask_vouchers(), bound))
     if listing.vouchers is None:
         raise refusal(adapter, listing.outcome, None)
-    return listing.vouchers
+    return listing
 
 
 def _codes_of(
@@ -169,20 +169,21 @@ def _codes_of(
 ) -> list[str]:
     """The codes of an errand's vouchers, as far as the vendor's list shows them now."""
     try:
-        every = _listed(caller, adapter, desk, bound)
+        listing = _listed(caller, adapter, desk, bound)
     except GatewayError as problem:
         log.warning("vouchers not listed", extra={"vendor": adapter.name, "why": problem.slug})
         return []
-    rows = [one for one in every if one.mentions(errand.reference)]
+    rows = [one for one in listing.every if one.mentions(errand.reference)]
     return list(dict.fromkeys(one.code for one in rows if one.code))
 
 
 def _absent(caller: Caller, adapter: Adapter, desk: Vouchers, code: str) -> bool:
     try:
-        every = _listed(caller, adapter, desk, CONFIRM)
+        listing = _listed(caller, adapter, desk, CONFIRM)
     except GatewayError:
         return False
-    return not any(one.mentions(code) for one in every)
+    # Only a list of which the vendor itself says that it is good can show that something is not.
+    return listing.outcome.code is not None and not any(one.mentions(code) for one in listing.every)
 
 
 def _view(voucher: Voucher) -> dict[str, Any]:

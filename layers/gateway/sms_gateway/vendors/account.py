@@ -43,10 +43,12 @@ class Authorization:
 @dataclass(frozen=True, slots=True)
 class Deed:
     """What came of a change: ACCEPTED it is done, REFUSED or RETRY it certainly is not, UNKNOWN
-    nobody can say. `problem` is the slug of a refusal that has a name of its own."""
+    nobody can say. `problem` is the slug of a refusal that has a name of its own; `undocumented`
+    marks a whole answer whose code no document lists."""
 
     outcome: Outcome
     problem: str | None = None
+    undocumented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,11 @@ class Listing:
 
     vouchers: list[Voucher] | None = field(repr=False)
     outcome: Outcome
+
+    @property
+    def every(self) -> list[Voucher]:
+        """The rows that there are."""
+        return self.vouchers or []
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,8 @@ def _outcome(reply: Reply) -> Outcome:
 
 def _deed(reply: Reply, problems: Mapping[str, str]) -> Deed:
     outcome = _outcome(reply)
-    return Deed(outcome, problems.get(outcome.code or ""))
+    undocumented = outcome.code is not None and outcome.code not in STATUS_CODES
+    return Deed(outcome, problems.get(outcome.code or ""), undocumented)
 
 
 def _voucher(row: object) -> Voucher:
