@@ -532,6 +532,15 @@ def test_a_lost_answer_is_settled_at_once_where_the_list_can_say_so(till: Till, 
     assert create(wire)["codes"] == ["CODE-0000", "CODE-0001"]
 
 
+def test_rows_of_which_no_code_can_be_made_out_settle_it_too(till: Till, wire: Wire) -> None:
+    till.creates_then(SILENT)
+    wire.answers["GetVoucherTransactions"] = lambda _: {
+        **OK,
+        "vouchers": [f"{one['VoucherCode']};50;{one['Remarks']}" for one in till.rows],
+    }
+    assert create(wire)["codes"] == []
+
+
 def test_what_is_in_doubt_names_the_reference_to_look_for(till: Till, wire: Wire) -> None:
     till.creates_then(SILENT)
     wire.answers["GetVoucherTransactions"] = SILENT
@@ -585,6 +594,33 @@ def test_a_records_lost_answer_does_not_stop_its_own_request(
 def test_a_key_that_cannot_be_is_refused(till: Till, wire: Wire, key: str) -> None:
     assert slug(problem(create, wire, key=key)) == (422, "invalid-idempotency-key")
     assert wire.sent == []
+
+
+def test_an_errand_costs_a_read_and_two_writes(till: Till, wire: Wire) -> None:
+    calls: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        calls.append(model.name)
+
+    events = table.client().meta.events
+    events.register("before-call.dynamodb", note)
+    try:
+        create(wire, key="k")
+        assert calls == ["GetItem", "PutItem", "UpdateItem"]
+        calls.clear()
+        create(wire, key="k")
+        assert calls == ["GetItem"]
+        calls.clear()
+        create(wire)
+        assert calls == []
+        wire.answers["VersionInfo"] = VERSION
+        version(wire)
+        assert calls == ["BatchGetItem", "PutItem"]
+        calls.clear()
+        version(wire)
+        assert calls == ["BatchGetItem"]
+    finally:
+        events.unregister("before-call.dynamodb", note)
 
 
 # Secrets

@@ -89,9 +89,9 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
     elif isinstance(came, Doubt) and before is None:
         errand.in_doubt(came)
     # Beside a change there is less time for the question.
-    codes = _codes_of(caller, adapter, desk, errand, BOUND if before else CONFIRM)
+    rows = _rows_of(caller, adapter, desk, errand, BOUND if before else CONFIRM)
     if isinstance(came, Doubt):
-        if not codes:
+        if not rows:
             raise in_doubt(
                 adapter,
                 came,
@@ -101,7 +101,7 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
                 reference=errand.reference,
             )
         errand.done(answer)
-    return {**answer, "codes": codes}
+    return {**answer, "codes": list(dict.fromkeys(one.code for one in rows if one.code))}
 
 
 def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
@@ -164,17 +164,16 @@ def _listed(caller: Caller, adapter: Adapter, desk: Vouchers, bound: float) -> L
     return listing
 
 
-def _codes_of(
+def _rows_of(
     caller: Caller, adapter: Adapter, desk: Vouchers, errand: Errand, bound: float
-) -> list[str]:
-    """The codes of an errand's vouchers, as far as the vendor's list shows them now."""
+) -> list[Voucher]:
+    """An errand's vouchers, as far as the vendor's list shows them now."""
     try:
         listing = _listed(caller, adapter, desk, bound)
     except GatewayError as problem:
         log.warning("vouchers not listed", extra={"vendor": adapter.name, "why": problem.slug})
         return []
-    rows = [one for one in listing.every if one.mentions(errand.reference)]
-    return list(dict.fromkeys(one.code for one in rows if one.code))
+    return [one for one in listing.every if one.mentions(errand.reference)]
 
 
 def _absent(caller: Caller, adapter: Adapter, desk: Vouchers, code: str) -> bool:
