@@ -9,7 +9,7 @@ from local.simulators.state import VENDORS, State
 from local.simulators.vendor import Answer, as_json
 
 MAX_SECONDS = 3600
-OPERATIONS = ("submit", "poll", "balance")
+OPERATIONS = ("submit", "poll", "balance", "inquiry", "change")
 CALLING = ("server2sms", "rajasms")
 
 
@@ -44,6 +44,8 @@ def _route(state: State, method: str, path: str, query: Mapping[str, str], body:
         case "DELETE", "/_ledger":
             state.clear()
             return Answer(status=204)
+        case "GET", "/_account":
+            return as_json({"server2sms": state.account.view()})
         case "GET", "/_faults":
             return as_json({"faults": state.faults.listed()})
         case "POST", "/_faults":
@@ -67,7 +69,7 @@ def _route(state: State, method: str, path: str, query: Mapping[str, str], body:
             return as_json(state.delays())
         case "POST", "/_deliver":
             return _deliver(state, _object(body, "vendor", "number", "state"))
-        case _, "/_health" | "/_ledger" | "/_ledger/counts" | "/_faults":
+        case _, "/_health" | "/_ledger" | "/_ledger/counts" | "/_faults" | "/_account":
             raise ControlError(f"{method} is not for {path}", 405)
         case _, "/_seed" | "/_delay" | "/_deliver":
             raise ControlError(f"{method} is not for {path}", 405)
@@ -87,6 +89,8 @@ def _add_fault(state: State, data: Mapping[str, Any]) -> Answer:
     operation = data.get("operation", "submit")
     if operation not in OPERATIONS:
         raise ControlError(f"operation must be one of {', '.join(OPERATIONS)}")
+    if operation in ("inquiry", "change") and vendor != "server2sms":
+        raise ControlError(f"{vendor} has no {operation}")
     if operation == "poll" and vendor == "rajasms":
         raise ControlError("rajasms can't be polled")
     count = data.get("count")

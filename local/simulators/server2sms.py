@@ -13,11 +13,11 @@ from local.simulators.state import Message, digest
 from local.simulators.vendor import Answer, Operation, Request, Vendor, as_json
 
 ACCOUNT = ACCOUNTS["server2sms"]
-CREDITS = "2480.5"
 
 CODES = {
     "1": "OK",
     "3": "Authorization failed.",
+    "5": "Not enough Credits available to fulfill request.",
     "8": "Invalid UserKey.",
     "9": "Invalid Password.",
     "10": "Invalid Originator. A maximum of 11 characters is allowed for alphanumeric originators.",
@@ -29,7 +29,12 @@ CODES = {
     "22": "Invalid deferred delivery time.",
     "23": "Missing TransactionReferenceNumber.",
     "24": "Service temporarily not available.",
+    "28": "No Originator Restrictions.",
+    "29": "Originator Authorization pending.",
+    "30": "Originator not authorized.",
+    "31": "Originator already authorized.",
 }
+VERSION = {"Version": "1.0.0.0", "Date": "2026-11-01"}
 URLS = {  # parameter: the refusal's code, the state it is told of
     "URLBufferedMessageNotification": ("17", "pending"),
     "URLDeliveryNotification": ("18", "delivered"),
@@ -58,12 +63,24 @@ class Server2Sms(Vendor):
         "SendSimpleTextSMS": "submit",
         "CheckCredits": "balance",
         "InquireDeliveryNotifications": "poll",
+        "CheckOriginatorAuthorization": "inquiry",
+        "SendOriginatorUnlockCode": "change",
+        "UnlockOriginator": "change",
+        "CreateVoucher": "change",
+        "GetVoucherTransactions": "inquiry",
+        "RedeemVoucher": "change",
+        "VersionInfo": "inquiry",
+        "ListAllStatusCodes": "inquiry",
     }
     sends_callbacks = True
     _without_rows = itertools.count()
 
     def answer(self, request: Request) -> Answer:
-        """Answers any of the four calls."""
+        """Answers any call of the interface but those about tokens."""
+        if request.path == "VersionInfo":
+            return as_json(VERSION)
+        if request.path == "ListAllStatusCodes":
+            return as_json([{"StatusCode": code, "StatusInfo": CODES[code]} for code in CODES])
         data = request.data()
         if data is None:
             return coded("11")
@@ -71,11 +88,12 @@ class Server2Sms(Vendor):
         password = data.get("Password") == ACCOUNT["password"]
         if not (user and password):
             return coded("9" if user else "8" if password else "3")
-        if request.path == "CheckCredits":
-            return as_json({"Credits": CREDITS, "StatusCode": "1", "StatusInfo": "OK"})
         if request.path == "InquireDeliveryNotifications":
             return self._inquire(data)
-        return self._send(request, data)
+        if self.operations[request.path] == "submit":
+            return self._send(request, data)
+        code, told = self.state.account.answer(request.path, data)
+        return as_json({**told, "StatusCode": code, "StatusInfo": CODES[code]})
 
     def refusal(self, request: Request, operation: Operation, *, temporary: bool) -> Answer:
         """24 asks to come again, 11 and 3 do not."""
@@ -95,7 +113,13 @@ class Server2Sms(Vendor):
     def wrong_type(self, operation: Operation) -> Answer:
         """Nothing is a string, nothing a list of rows."""
         return as_json(
-            {"StatusCode": [None], "StatusInfo": 0, "Credits": {}, "DeliveryNotifications": "none"}
+            {
+                "StatusCode": [None],
+                "StatusInfo": 0,
+                "Credits": {},
+                "DeliveryNotifications": "none",
+                "vouchers": 7,
+            }
         )
 
     def notices(self, messages: Sequence[Message], *, stale: bool = False) -> list[Callback]:

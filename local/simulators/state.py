@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from local.simulators.callbacks import Callback, Caller, Clock
 from local.simulators.faults import Faults
+from local.simulators.server2sms_account import Account
 
 type MessageState = Literal["pending", "delivered", "undelivered"]
 
@@ -23,6 +24,7 @@ COUNTS = (
     "messages",
     "polls",
     "balances",
+    "changes",
     "callbacks_sent",
     "callbacks_failed",
 )
@@ -117,6 +119,7 @@ class State:
     def __init__(self, delay: float, endpoint: str, balance_interval: float) -> None:
         self.balance_interval = balance_interval
         self.faults = Faults()
+        self.account = Account()  # at server2sms, beside its messages
         self.clock = Clock()
         self.caller = Caller(endpoint, self.clock, self._called)
         self.notices: dict[str, Notices] = {}
@@ -223,8 +226,10 @@ class State:
             return {vendor: dict(counts) for vendor, counts in self._counts.items()}
 
     def clear(self) -> None:
-        """Forgets every submission and count, and what was still to be delivered or told."""
+        """Forgets every submission and count, what was still to be delivered or told, and what the
+        account's vouchers and originators came to."""
         self.clock.clear()
+        self.account.clear()
         with self._lock:
             self._submissions.clear()
             self._index.clear()

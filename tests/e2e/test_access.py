@@ -14,6 +14,14 @@ ROUTES = [
     ("GET", "/balances"),
     ("GET", "/balances/jst"),
     ("GET", "/vendors"),
+    ("GET", "/vendors/server2sms/originators/1"),
+    ("POST", "/vendors/server2sms/originators/1/unlock-code"),
+    ("POST", "/vendors/server2sms/originators/1/unlock"),
+    ("GET", "/vendors/server2sms/vouchers"),
+    ("POST", "/vendors/server2sms/vouchers"),
+    ("POST", "/vendors/server2sms/vouchers/redeem"),
+    ("GET", "/vendors/server2sms/version"),
+    ("GET", "/vendors/server2sms/status-codes"),
 ]
 
 

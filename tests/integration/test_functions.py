@@ -7,7 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from integration.stage import ROOT, Gateway, function, number, set_accounts, set_routes
+from integration.stage import (
+    ROOT,
+    Gateway,
+    function,
+    number,
+    set_account,
+    set_accounts,
+    set_routes,
+)
 
 from sms_gateway import settings
 from sms_gateway.sending import send
@@ -49,9 +57,10 @@ def test_every_function_has_an_event() -> None:
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [("send", 202), ("status", 200), ("balance", 200), ("callback", 404)],
+    [("send", 202), ("status", 200), ("balance", 200), ("callback", 404), ("account", 502)],
 )
 def test_an_api_function_answers_its_event(gateway: Gateway, name: str, status: int) -> None:
+    set_account("server2sms", base_url="http://127.0.0.1:1", allow_http=True)  # nobody listens
     answer = handle(name, event(name))
     assert answer["statusCode"] == status
     json.loads(answer["body"])
@@ -90,6 +99,14 @@ CALLS = [
     ("balance", "GET", "/balances", "balances:read"),
     ("balance", "GET", "/balances/jst", "balances:read"),
     ("balance", "GET", "/vendors", "balances:read"),
+    ("account", "GET", "/vendors/server2sms/originators/1", "balances:read"),
+    ("account", "POST", "/vendors/server2sms/originators/1/unlock-code", "account"),
+    ("account", "POST", "/vendors/server2sms/originators/1/unlock", "account"),
+    ("account", "GET", "/vendors/server2sms/vouchers", "account"),
+    ("account", "POST", "/vendors/server2sms/vouchers", "account"),
+    ("account", "POST", "/vendors/server2sms/vouchers/redeem", "account"),
+    ("account", "GET", "/vendors/server2sms/version", "balances:read"),
+    ("account", "GET", "/vendors/server2sms/status-codes", "balances:read"),
 ]
 
 
@@ -123,11 +140,49 @@ def test_without_the_authorizers_word_nothing_is_answered(
         ("status", "/batches/nothing"),
         ("status", "/batches/KEYS"),
         ("balance", "/balances/nobody"),
+        ("account", "/vendors/server2sms/originators/1/2"),
     ],
 )
 def test_an_unknown_id_is_not_found(gateway: Gateway, name: str, path: str) -> None:
     status, _, problem = asked(name, "GET", path, queryStringParameters=None)
     assert (status, problem["type"]) == (404, "/problems/not-found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "slug"),
+    [
+        ("GET", "/vendors/jst/vouchers", None, 404, "no-such-operation"),
+        ("GET", "/vendors/acme/version", None, 404, "no-such-operation"),
+        ("GET", "/vendors/server2sms/originators/ABCDEFGHIJKL", None, 422, "malformed-originator"),
+        ("POST", "/vendors/server2sms/originators/1/unlock", "{}", 422, "invalid-request"),
+        ("POST", "/vendors/server2sms/originators/%2B1/unlock", "", 400, "malformed-json"),
+        (
+            "POST",
+            "/vendors/server2sms/vouchers",
+            '{"count": 0, "credits_each": 1}',
+            422,
+            "voucher-count",
+        ),
+        ("POST", "/vendors/server2sms/vouchers/redeem", '{"code": ""}', 422, "malformed-voucher"),
+    ],
+)
+def test_bad_input_of_an_account_route_is_its_own_problem(
+    gateway: Gateway, method: str, path: str, body: str | None, status: int, slug: str
+) -> None:
+    given = by("acme", "account balances:read")
+    got, headers, problem = asked("account", method, path, body=body, requestContext=given)
+    assert (got, problem["type"]) == (status, f"/problems/{slug}")
+    assert headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_vendor_that_cannot_be_reached_is_a_502(gateway: Gateway) -> None:
+    set_account("server2sms", base_url="http://127.0.0.1:1", allow_http=True)
+    given = by("acme", "account balances:read")
+    for name in ("version", "status-codes", "vouchers", "originators/1"):
+        path = f"/vendors/server2sms/{name}"
+        status, _, problem = asked("account", "GET", path, requestContext=given)
+        assert (status, problem["type"]) == (502, "/problems/vendor-unreachable")
+        assert problem["vendor"] == "server2sms"
 
 
 @pytest.mark.parametrize("path", ["/messages/{id}", "/batches/{batch}"])

@@ -1,5 +1,6 @@
 """The simulated vendors: wire quirks, faults, ledger and callbacks, over real sockets."""
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -497,6 +498,94 @@ def test_server2sms_credits_are_a_fractional_string(client: Client) -> None:
     answer = client.server2sms("CheckCredits").json
     assert answer["StatusCode"] == "1"
     assert re.fullmatch(r"\d+\.\d+", answer["Credits"])
+
+
+def account(client: Client) -> dict[str, Any]:
+    """What the control route shows of server2sms beside its messages."""
+    return dict(client.call("GET", "/_account").json["server2sms"])
+
+
+def status_of(reply: Reply) -> str:
+    return str(reply.json["StatusCode"])
+
+
+def test_server2sms_vouchers_move_credit(client: Client) -> None:
+    made = {"NumberOfVouchers": "3", "AmountCreditsPerVoucher": "100", "Remarks": "spring R1"}
+    assert client.server2sms("CreateVoucher", **made).json == {
+        "StatusCode": "1",
+        "StatusInfo": "OK",
+    }
+    assert client.server2sms("CheckCredits").json["Credits"] == "2180.5"
+    rows = client.server2sms("GetVoucherTransactions").json["vouchers"]
+    assert [(row["Credits"], row["Remarks"]) for row in rows] == [("100", "spring R1")] * 3
+    code = rows[1]["VoucherCode"]
+    assert status_of(client.server2sms("RedeemVoucher", RedeemCode=code)) == "1"
+    assert client.server2sms("CheckCredits").json["Credits"] == "2280.5"
+    assert status_of(client.server2sms("RedeemVoucher", RedeemCode=code)) == "11"
+    assert status_of(client.server2sms("RedeemVoucher", RedeemCode="none")) == "11"
+    assert account(client)["credits"] == "2280.5"
+    assert [bool(row["RedeemDate"]) for row in account(client)["vouchers"]] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("number", "each", "code"),
+    [("1", "2481", "5"), ("0", "1", "11"), ("1001", "1", "11"), ("1", "0", "11"), ("x", "1", "11")],
+)
+def test_server2sms_refuses_a_creation_by_code(
+    client: Client, number: str, each: str, code: str
+) -> None:
+    asked = {"NumberOfVouchers": number, "AmountCreditsPerVoucher": each}
+    assert status_of(client.server2sms("CreateVoucher", **asked)) == code
+    assert account(client) == {"credits": "2480.5", "vouchers": [], "originators": {}}
+
+
+def test_server2sms_unlocks_an_originator_with_the_code_that_it_sent(client: Client) -> None:
+    one = {"Originator": f"+{UK}"}
+    assert status_of(client.server2sms("CheckOriginatorAuthorization", **one)) == "30"
+    assert status_of(client.server2sms("UnlockOriginator", **one, UnlockCode="")) == "30"
+    assert status_of(client.server2sms("SendOriginatorUnlockCode", **one)) == "1"
+    assert status_of(client.server2sms("CheckOriginatorAuthorization", **one)) == "29"
+    assert status_of(client.server2sms("UnlockOriginator", **one, UnlockCode="wrong")) == "30"
+    code = account(client)["originators"][one["Originator"]]["unlock_code"]
+    assert status_of(client.server2sms("UnlockOriginator", **one, UnlockCode=code)) == "1"
+    for operation in ("CheckOriginatorAuthorization", "SendOriginatorUnlockCode"):
+        assert status_of(client.server2sms(operation, **one)) == "31"
+    assert status_of(client.server2sms("UnlockOriginator", **one, UnlockCode="x")) == "31"
+
+
+def test_server2sms_has_no_restrictions_for_names(client: Client) -> None:
+    assert status_of(client.server2sms("CheckOriginatorAuthorization", Originator="Acme")) == "28"
+    for operation in (
+        "CheckOriginatorAuthorization",
+        "SendOriginatorUnlockCode",
+        "UnlockOriginator",
+    ):
+        assert status_of(client.server2sms(operation, Originator="much too long")) == "10"
+
+
+def test_server2sms_tells_version_and_codes_without_credentials(client: Client) -> None:
+    assert client.call("POST", "/server2sms/VersionInfo", {}).json["Version"]
+    rows = client.call("POST", "/server2sms/ListAllStatusCodes", {}).json
+    assert {"StatusCode": "1", "StatusInfo": "OK"} in rows
+
+
+@pytest.mark.parametrize(
+    ("fault", "made"), [("error-after-accept", 1), ("accept-then-reset", 1), ("refuse", 0)]
+)
+def test_server2sms_vouchers_fail_on_command(client: Client, fault: str, made: int) -> None:
+    client.fault("server2sms", fault, operation="change", count=1)
+    asked = {"NumberOfVouchers": "1", "AmountCreditsPerVoucher": "1"}
+    with contextlib.suppress(*NO_ANSWER):
+        assert client.server2sms("CreateVoucher", **asked).body != b""
+    assert len(account(client)["vouchers"]) == made
+    assert client.counts("server2sms")["changes"] == 1
+
+
+def test_only_server2sms_has_changes_and_inquiries(client: Client) -> None:
+    for operation in ("change", "inquiry"):
+        order = {"vendor": "jst", "fault": "hang", "operation": operation}
+        assert client.call("POST", "/_faults", order).status == 400
+    assert client.call("POST", "/_account", {}).status == 405
 
 
 def test_server2sms_replaces_every_tag_percent_encoded(client: Client, inbox: Inbox) -> None:

@@ -1,25 +1,44 @@
 """Every captured answer means what its case says, and every vendor has the cases it must have."""
 
+import account_contract
+import contract
 import pytest
-from contract import ROOT, Case, adapter, cases, described, understood
+from contract import ROOT, Case, adapter, cases
 
 from sms_gateway.vendors import VENDORS
+from sms_gateway.vendors.account import Facts, Senders, Vouchers, having
 
 UNREADABLE = ("empty", "html", "truncated", "wrong-type")
 SUBMITTED = ("accepted", "refused", "account", "unknown-code", *UNREADABLE)
 CREDIT = ("ok", "refused", *UNREADABLE)
 REPORTS = ("delivered", "undelivered", "pending", "unknown-code", *UNREADABLE)
+CHANGED = ("ok", "refused", "account", "busy", "unknown-code", *UNREADABLE)
+ACCOUNT: dict[type, dict[str, tuple[str, ...]]] = {
+    Senders: {
+        "sender": ("yes", "no", "pending", "refused", "account", "unknown-code", *UNREADABLE),
+        "unlock_code_sent": CHANGED,
+        "unlocked": CHANGED,
+    },
+    Vouchers: {
+        "created": CHANGED,
+        "vouchers": ("ok", "none", "refused", *UNREADABLE),
+        "redeemed": CHANGED,
+    },
+    Facts: {"facts": ("json", "xml", "text", "refused", "garbage")},
+}
 CALLBACK = ("delivered", "undelivered", "pending", "unknown-code", "empty", "garbage")
 
 
 @pytest.mark.parametrize("case", cases("expected.json"), ids=str)
 def test_the_answer_means_what_the_case_says(case: Case) -> None:
-    assert understood(case) == case.spec["expect"]
+    reader = account_contract if case.spec["operation"] in account_contract.PARTS else contract
+    assert reader.understood(case) == case.spec["expect"]
 
 
 @pytest.mark.parametrize("case", cases("request.json"), ids=str)
 def test_the_request_is_what_the_vendor_documents(case: Case) -> None:
-    assert described(case) == case.spec["expect"]
+    reader = account_contract if case.spec["operation"] in account_contract.PARTS else contract
+    assert reader.described(case) == case.spec["expect"]
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -34,6 +53,21 @@ def test_every_vendor_has_the_same_cases(vendor: str) -> None:
     assert not set(needed) - have
     assert list((ROOT / vendor).glob("submit*.request.json"))
     assert list((ROOT / vendor).glob("balance*.request.json"))
+
+
+@pytest.mark.parametrize(("part", "operations"), ACCOUNT.items())
+def test_every_vendor_with_a_part_has_the_same_cases_of_it(
+    part: type, operations: dict[str, tuple[str, ...]]
+) -> None:
+    assert having(part)
+    for vendor in having(part):
+        have = {path.name.partition(".")[0] for path in (ROOT / vendor).glob("*.expected.json")}
+        for operation, names in operations.items():
+            assert not {f"{operation}-{name}" for name in names} - have
+        asked = {path.name.partition(".")[0] for path in (ROOT / vendor).glob("*.request.json")}
+        assert not {name for name, one in account_contract.PARTS.items() if one is part} - (
+            set(operations) | asked
+        )
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

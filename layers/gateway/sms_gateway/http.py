@@ -92,7 +92,7 @@ def send(request: Request, timeout: float) -> Reply:
         raise VendorSilent(type(error).__name__) from None
     finally:
         answer.release_conn()
-    return Reply(answer.status, body)
+    return Reply(answer.status, body, answer.headers.get("Content-Type", ""))
 
 
 def _whole(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from sms_gateway import table
-from sms_gateway.items import DAY
+from sms_gateway.items import DAY, Item
 from sms_gateway.problems import Conflict, Invalid
 
 LIFE = DAY  # seconds that a key is remembered
@@ -73,17 +73,25 @@ def name(tenant: str, key: str) -> str:
     return f"REQUEST#{tenant}#{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def find(place: str, digest: str, now: int) -> tuple[Record | None, dict[str, Any] | None]:
-    """What is known of a key: its record if its work was never done, or the answer if it was.
-    Raises Invalid when the body is another one, Conflict while the first request is at work."""
+def known(place: str, digest: str, now: int) -> Item | None:
+    """The living record of a key. Raises Invalid when it stands for another request."""
     item = table.get_request(place)
     if item is None or int(item["ttl"]["N"]) <= now:
-        return None, None
+        return None
     if item["digest"]["S"] != digest:
         raise Invalid(
             "This Idempotency-Key was used with another body: use a new key for a new request.",
             slug="idempotency-key-reused",
         )
+    return item
+
+
+def find(place: str, digest: str, now: int) -> tuple[Record | None, dict[str, Any] | None]:
+    """What is known of a send's key: its record if its work was never done, or the answer if it
+    was. Raises Invalid when the body is another one, Conflict while the first is at work."""
+    item = known(place, digest, now)
+    if item is None:
+        return None, None
     batch, started = item["batch"]["S"], int(item["started"]["N"])
     answer: dict[str, Any] = msgspec.json.decode(zlib.decompress(item["answer"]["B"]))
     if table.batch(batch) is not None:

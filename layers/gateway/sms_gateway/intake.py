@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from sms_gateway.bodies import decode
 from sms_gateway.encoding import encoding_of, not_gsm7, segments
 from sms_gateway.numbers import NumberError, e164
-from sms_gateway.problems import GatewayError, Invalid, MalformedBody, TooLarge, Unavailable
+from sms_gateway.problems import GatewayError, Invalid, TooLarge, Unavailable
 from sms_gateway.records import Content
 from sms_gateway.routing import Routes
 from sms_gateway.settings import Accounts
@@ -110,7 +111,7 @@ def read_body(body: bytes) -> list[Draft]:
         raise TooLarge(
             f"A body may have {LARGEST_BODY} bytes, this one has {len(body)}: send it in parts."
         )
-    sent = _decode(body, SendBody, "")
+    sent = decode(body, SendBody, "")
     if sent.messages is not msgspec.UNSET:
         return _many(sent, sent.messages)
     if sent.to is msgspec.UNSET:
@@ -134,7 +135,7 @@ def _many(sent: SendBody, every: Sequence[msgspec.Raw]) -> list[Draft]:
     drafts = []
     for index, raw in enumerate(every):
         place = f"/messages/{index}"
-        one = _decode(raw, OneMessage, place)
+        one = decode(raw, OneMessage, place)
         for name in OPTIONS:
             if getattr(one, name) is None:
                 setattr(one, name, getattr(sent, name))
@@ -149,22 +150,6 @@ def _count(recipients: int, pointer: str) -> None:
             slug="recipient-count",
             pointer=pointer,
         )
-
-
-def _decode[T](raw: bytes | msgspec.Raw, kind: type[T], place: str) -> T:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `")
-        path = path.removeprefix("key` in `").strip("$`").replace("[...]", "")
-        pointer = place + path.replace(".", "/").replace("[", "/").replace("]", "")
-        raise Invalid(_sentence(what), pointer=pointer) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedBody("The body must be one JSON object in UTF-8.") from None
-
-
-def _sentence(what: str) -> str:
-    return what if what.endswith(".") else f"{what}."
 
 
 def plan(

@@ -3,7 +3,9 @@
 GatewayError (500)
 ├── MalformedBody 400    ├── Unauthorized 401      ├── Forbidden 403        ├── NotFound 404
 ├── Conflict 409         ├── TooLarge 413          ├── Invalid 422
-└── Unavailable 503      (settings that are missing or broken, AWS that does not answer)
+├── VendorFailed 502     (the vendor can't be used, or said what nobody understands)
+├── Unavailable 503      (settings that are missing or broken, AWS that does not answer)
+└── VendorTimeout 504    (the vendor did not answer)
 """
 
 from collections.abc import Mapping
@@ -104,6 +106,14 @@ class Invalid(GatewayError):
     title = "The request can't be accepted"
 
 
+class VendorFailed(GatewayError):
+    """The vendor was asked, and what came of it is no good."""
+
+    http_status = 502
+    slug = "vendor-failed"
+    title = "The vendor could not do it"
+
+
 class Unavailable(GatewayError):
     """The gateway can't do it now: its settings are broken, or AWS does not answer."""
 
@@ -111,3 +121,11 @@ class Unavailable(GatewayError):
     slug = "unavailable"
     title = "Not available now"
     retryable = True
+
+
+class VendorTimeout(GatewayError):
+    """The vendor was asked and said nothing."""
+
+    http_status = 504
+    slug = "vendor-silent"
+    title = "The vendor did not answer"

@@ -36,6 +36,7 @@ class Reply:
 
     status: int
     body: bytes = field(repr=False)
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
