@@ -26,6 +26,7 @@ PURE = {
     "routing.py",
     "status.py",
     "tokens.py",
+    "transliteration.py",
     "views.py",
 }
 PURE_OURS = {
@@ -37,6 +38,7 @@ PURE_OURS = {
     "sms_gateway.routing",
     "sms_gateway.settings",  # its Accounts, a value
     "sms_gateway.status",
+    "sms_gateway.transliteration",
     "sms_gateway.vendors",
 }
 

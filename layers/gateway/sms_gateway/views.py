@@ -163,11 +163,24 @@ def accepted_view(batch: str, receipts: Iterable[Any], rejected: Iterable[Any]) 
                 "encoding": one.accepted.content.encoding,
                 "segments": one.accepted.content.segments,
                 "reference": one.accepted.content.reference,
+                "warnings": warnings_view(one.accepted),
             }
             for one in receipts
         ],
         "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],
     }
+
+
+def warnings_view(accepted: Any) -> list[dict[str, Any]]:
+    """What may keep an accepted message from arriving."""
+    return [
+        {
+            "type": f"/warnings/{caution.slug}",
+            "detail": caution.detail,
+            "pointer": f"{accepted.draft.place}/{caution.field}",
+        }
+        for caution in accepted.cautions
+    ]
 
 
 def rejected_view(index: int, to: str, problem: GatewayError) -> dict[str, Any]:

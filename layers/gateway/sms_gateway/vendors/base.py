@@ -190,6 +190,16 @@ class Refusal(Exception):
         self.detail = detail
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Why a message that this vendor can carry may not arrive: `field` of the send body, and what
+    to do. Never holds a text or a number."""
+
+    slug: str
+    field: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter(ABC):
     """The settings all vendors share, and the behaviour each one fills in.
@@ -257,6 +267,14 @@ class Adapter(ABC):
                 raise Refusal(
                     "unsupported-field", name, f"{self.title} has no way to express {name}."
                 )
+
+    def cautions(self, message: Outgoing, at: datetime) -> list[Caution]:
+        """What may keep `message`, leaving at `at`, from arriving although `check` lets it pass."""
+        return []
+
+    def template_of(self, message: Outgoing) -> str | None:
+        """The template id that goes with `message`; None where the vendor knows none."""
+        return None
 
     def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Splits messages into submissions, each at most `submission_size`, order kept within."""
