@@ -190,8 +190,8 @@ class Jst(Adapter):
             # The vendor knows minutes: up to the next one, since the last one may be over.
             at = (message.send_at + MINUTE - timedelta.resolution).astimezone(INDIA)
             params |= {"scheduled_sms": "1", "scheduled_datetime": f"{at:%Y-%m-%d %H:%M}"}
-        if message.filter_dnd:
-            params["filter_dnd"] = "1"
+        if message.filter_dnd and params["sms_type"] == OTHER_TYPE:
+            params["filter_dnd"] = "1"  # promotional messages are filtered anyway
         if template := self.template_of(message):
             params["template_id"] = template  # not in the document; the operators demand it
         return params
