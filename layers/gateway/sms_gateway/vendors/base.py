@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from sms_gateway.status import Status
+from sms_gateway.vendors.price_table import PriceTable
 
 Category = Literal["otp", "transactional", "promotional"]
 Encoding = Literal["gsm7", "ucs2"]
@@ -206,9 +207,10 @@ class Adapter(ABC):
 
     Times are seconds. `concurrency` bounds the calls at once over all workers, `rate` the messages
     a second over all workers (None: no bound), `poll_after` is the wait before receipts are first
-    asked for; `schedule_at_vendor` leaves a send_at to the vendor where it can keep one. Raises
-    ValueError from `__post_init__` for settings that can't work. Subclasses call
-    `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not work in Python 3.13.
+    asked for; `schedule_at_vendor` leaves a send_at to the vendor where it can keep one; `prices`
+    is for vendors that tell none. Raises ValueError from `__post_init__` for settings that can't
+    work. Subclasses call `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not
+    work in Python 3.13.
     """
 
     name: ClassVar[str]
@@ -223,6 +225,7 @@ class Adapter(ABC):
     submission_size: int = 1000
     poll_after: int = 60
     schedule_at_vendor: bool = False
+    prices: PriceTable | None = None
 
     def __post_init__(self) -> None:
         self.check_url("base_url", self.base_url)
