@@ -7,6 +7,7 @@ import msgspec
 
 from sms_gateway.encoding import not_gsm7, segments, split, units
 from sms_gateway.intake import NAMED, Accepted, plan, read_body
+from sms_gateway.prices import price_of, price_view
 from sms_gateway.problems import TooLarge
 from sms_gateway.settings import accounts, routes
 from sms_gateway.transliteration import code_point, name_of, to_gsm7
@@ -54,6 +55,6 @@ def _view(one: Accepted) -> dict[str, Any]:
         ],
         "gsm7_segments": None if strange or not in_gsm7.strip() else segments(in_gsm7, "gsm7"),
         "template_id": one.adapter.template_of(content.outgoing("")),
-        "price": None,
+        "price": price_view(price_of(one.adapter, content.to, content.segments)),
         "warnings": warnings_view(one),
     }
