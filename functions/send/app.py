@@ -1,4 +1,4 @@
-"""POST /messages and DELETE /messages/{id}."""
+"""POST /messages, POST /messages/preview and DELETE /messages/{id}."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,15 @@ def post_messages() -> Response[str]:
     key = event.headers.get("Idempotency-Key")
     accepted = send(tenant, raw_body(event.raw_event), datetime.now(UTC), key)
     return answer(accepted, 202)
+
+
+@app.post("/messages/preview")
+def post_preview() -> Response[str]:
+    """Says what a send would do."""
+    from sms_gateway.previewing import preview  # a send needs none of it
+
+    caller(app, "messages:send")
+    return answer(preview(raw_body(app.current_event.raw_event), datetime.now(UTC)))
 
 
 @app.delete("/messages/<identifier>")

@@ -1,8 +1,17 @@
 """The made-up accounts that the simulators know, in the form of the gateway's account settings."""
 
-DEFAULT_URL = "http://127.0.0.1:8800"
+from collections.abc import Mapping
+from typing import Any
 
-type Account = dict[str, str | bool]
+DEFAULT_URL = "http://127.0.0.1:8800"
+# What the operators have registered for the account at JST: texts by DLT template id.
+TEMPLATES: Mapping[str, str] = {
+    "1107100000000000001": "Your code is {#var#}",
+    "1107100000000000002": "Dear {#var#}, your order {#var#} is on its way.",
+    "1107100000000000003": "Hello through {#var#}",
+}
+
+type Account = dict[str, Any]
 
 
 def accounts(base_url: str) -> dict[str, Account]:
@@ -15,6 +24,7 @@ def accounts(base_url: str) -> dict[str, Account]:
             "username": "local-user",
             "password": "local-password",
             "sender": "LOCALS",
+            "templates": [{"id": key, "text": text} for key, text in TEMPLATES.items()],
         },
         "dinisoft": {
             "base_url": f"{base}/dinisoft",

@@ -1,11 +1,15 @@
-"""JST (India): form fields in, JSON out, one job id for all the numbers of a call."""
+"""JST (India): form fields in, JSON out, one job id for all the numbers of a call.
+
+Behind it stand the operators: a text that names a template and is not like it is accepted here
+and dropped there. A text that names none passes, so that plain texts can be tried.
+"""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import ClassVar
 
-from local.simulators.accounts import ACCOUNTS
+from local.simulators.accounts import ACCOUNTS, TEMPLATES
 from local.simulators.state import Message, digest
 from local.simulators.vendor import HTML, Answer, Operation, Request, Vendor, as_json
 
@@ -13,9 +17,14 @@ ACCOUNT = ACCOUNTS["jst"]
 INDIA = timezone(timedelta(hours=5, minutes=30))
 BALANCES = {"1": 5000, "2": 12500}  # by sms_type: 1 promotional, 2 transactional
 WORDS = {"pending": "Submitted", "delivered": "DELIVRD", "undelivered": "UNDELIV"}
+DROPPED = "FAILED: TEMPLATE NOT MATCHED"
 
 NUMBER = re.compile(r"(?:91)?(\d{10})")
 SENDER = re.compile(r"[A-Za-z]{6}")
+REGISTERED = {
+    template: re.compile(".{0,30}".join(map(re.escape, text.split("{#var#}"))), re.S)
+    for template, text in TEMPLATES.items()
+}
 
 
 class Jst(Vendor):
@@ -88,6 +97,7 @@ class Jst(Vendor):
                     part.partition("^") for part in fields.get("mobile_msg", "").split("~")
                 )
             ]
+        template = fields.get("template_id")
         job = str(self.state.next_id())
         messages = []
         for to, text in pairs:
@@ -96,7 +106,9 @@ class Jst(Vendor):
                 return refused("Invalid mobile number")
             if not text:
                 return refused("Invalid message: text is empty")
-            messages.append(Message("91" + number[1], digest(text), vendor_id=job, send_at=send_at))
+            message = Message("91" + number[1], digest(text), vendor_id=job, send_at=send_at)
+            message.dropped = template is not None and not registered(template, text)
+            messages.append(message)
         self.state.accept(self.name, operation, messages, request.answered)
         if operation == "bulk-sms":
             return as_json({"status": "success", "job_id": job}, HTML)
@@ -115,7 +127,15 @@ def row(message: Message, word: str) -> dict[str, str]:
     """One line of a report: ten digits, without the country code, and India time."""
     at = message.final_at or message.submitted_at
     time = datetime.fromtimestamp(at, UTC).astimezone(INDIA).strftime("%Y-%m-%d %H:%M:%S")
+    if message.dropped and message.state == "undelivered":
+        word = DROPPED
     return {"mobile": message.number[2:], "status": word, "time": time}
+
+
+def registered(template: str, text: str) -> bool:
+    """Whether an operator finds a text like the template that it names."""
+    pattern = REGISTERED.get(template)
+    return pattern is not None and pattern.fullmatch(text) is not None
 
 
 def refused(error: str) -> Answer:

@@ -47,6 +47,7 @@ class Message:
     in_flight: bool = False  # its time came, and it stays with the network
     final_at: float | None = None
     read: bool = False  # its final answer has been read (Dinisoft gives it once)
+    dropped: bool = False  # an operator drops it, although the vendor took it
 
     def view(self) -> dict[str, object]:
         """As the ledger shows it."""
@@ -254,7 +255,7 @@ class State:
             for message in messages:
                 if message.state != "pending":  # settled by command before its time
                     continue
-                message.state = outcome(message.number)
+                message.state = "undelivered" if message.dropped else outcome(message.number)
                 if message.state == "pending":
                     message.in_flight = True
                 else:

@@ -8,6 +8,7 @@ from e2e.conftest import NUMBERS, Api
 ROUTES = [
     ("GET", "/messages"),
     ("POST", "/messages"),
+    ("POST", "/messages/preview"),
     ("GET", "/messages/01M80H3EQ01TZ45Z18JY8DE15Q000"),
     ("DELETE", "/messages/01M80H3EQ01TZ45Z18JY8DE15Q000"),
     ("GET", "/batches/01M80H3EQ01TZ45Z18JY8DE15Q"),

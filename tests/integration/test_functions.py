@@ -76,6 +76,18 @@ def test_the_workers_answer_their_events(gateway: Gateway) -> None:
     assert handle("poll", event("poll")) == {"looked": 0}
 
 
+def test_a_message_is_previewed(gateway: Gateway) -> None:
+    status, headers, said = asked("send", "POST", "/messages/preview")
+    assert (status, headers["Cache-Control"]) == (200, "no-store")
+    _, _, sent = asked("send", "POST", "/messages")
+    assert said["messages"][0]["vendor"] == sent["messages"][0]["vendor"]
+    reader = by("acme", "messages:read")
+    status, _, problem = asked("send", "POST", "/messages/preview", requestContext=reader)
+    assert (status, problem["type"]) == (403, "/problems/missing-scope")
+    status, _, problem = asked("send", "POST", "/messages/preview", body="{")
+    assert (status, problem["type"]) == (400, "/problems/malformed-json")
+
+
 def test_a_message_is_sent_read_listed_and_cancelled(gateway: Gateway) -> None:
     status, headers, sent = asked("send", "POST", "/messages")
     assert (status, headers["Cache-Control"]) == (202, "no-store")

@@ -21,12 +21,14 @@ PURE = {
     "encoding.py",
     "intake.py",
     "numbers.py",
+    "prices.py",
     "problems.py",
     "records.py",
     "redaction.py",
     "routing.py",
     "status.py",
     "tokens.py",
+    "transliteration.py",
     "views.py",
 }
 PURE_OURS = {
@@ -34,11 +36,13 @@ PURE_OURS = {
     "sms_gateway.encoding",
     "sms_gateway.intake",
     "sms_gateway.numbers",
+    "sms_gateway.prices",
     "sms_gateway.problems",
     "sms_gateway.records",
     "sms_gateway.routing",
     "sms_gateway.settings",  # its Accounts, a value
     "sms_gateway.status",
+    "sms_gateway.transliteration",
     "sms_gateway.vendors",
 }
 

@@ -1,4 +1,5 @@
 """What a send's body may be, and the problem that each mistake gets."""
+# ruff: noqa: RUF001 - typographic characters are what some of this is about
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,8 @@ from contract import adapter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.intake import LARGEST_BODY, Draft, plan, read_body
+from sms_gateway.encoding import encoding_of
+from sms_gateway.intake import LARGEST_BODY, Accepted, Draft, plan, read_body
 from sms_gateway.problems import GatewayError
 from sms_gateway.routing import Routes
 from sms_gateway.settings import Accounts
@@ -143,6 +145,10 @@ def test_what_has_the_wrong_shape_is_invalid_and_named(body: Any, pointer: str) 
         (one(text="x" * 161, max_segments=1), "too-many-segments", "/text"),
         (one(text="আ" * 71, max_segments=1), "too-many-segments", "/text"),
         (one(text="আ", encoding="gsm7"), "not-gsm7", "/text"),
+        (one(text="1 ≠ 2", encoding="gsm7"), "not-gsm7", "/text"),
+        ({"messages": [one(text="50₹", encoding="gsm7")]}, "not-gsm7", "/messages/0/text"),
+        (one(text="\u200b\u00a0", encoding="gsm7"), "empty-text", "/text"),
+        (one(text="…" * 60, encoding="gsm7", max_segments=1), "too-many-segments", "/text"),
         (one(to=RAJASMS, text="x" * 481), "text-too-long", "/text"),
         (one(send_at=at(seconds=-1)), "send-at-out-of-range", "/send_at"),
         (one(send_at=NOW.isoformat()), "send-at-out-of-range", "/send_at"),
@@ -191,6 +197,52 @@ def test_no_problem_repeats_a_number_or_a_text() -> None:
             document = error.document()
         assert "secret" not in str(document)
         assert "4477" not in str(document)
+
+
+def planned(**fields: Any) -> Accepted:
+    """The only recipient of a body, accepted."""
+    body = json.dumps(one(**fields)).encode()
+    (accepted,), rejected = plan(read_body(body), NOW, ACCOUNTS, ROUTES)
+    assert rejected == []
+    return accepted
+
+
+def test_characters_without_a_look_alike_are_named_and_nothing_else_of_the_text() -> None:
+    body = one(text="secret ₹ “x” 😀 ₹", encoding="gsm7")
+    _, (refused,) = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    assert refused.problem.detail == (
+        "Not in the GSM 7-bit alphabet, nor like anything in it: U+20B9 INDIAN RUPEE SIGN,"
+        " U+1F600 GRINNING FACE. Replace them, or ask for unicode."
+    )
+    many = one(text="".join(map(chr, range(0x995, 0x9A3))), encoding="gsm7")
+    _, (refused,) = plan(read_body(json.dumps(many).encode()), NOW, ACCOUNTS, ROUTES)
+    assert refused.problem.detail.count("U+") == 10
+    assert " and 4 more." in refused.problem.detail
+
+
+def test_gsm7_writes_look_alikes() -> None:
+    content = planned(text="It’s “here”…", encoding="gsm7").content
+    assert (content.text, content.encoding, content.segments) == ('It\'s "here"...', "gsm7", 1)
+
+
+@given(
+    st.text(min_size=1, max_size=200).filter(str.strip), st.sampled_from([None, "auto", "unicode"])
+)
+def test_nothing_but_gsm7_changes_a_text(text: str, encoding: str | None) -> None:
+    accepted = planned(text=text, encoding=encoding, max_segments=30)
+    assert accepted.content.text == text
+    assert accepted.content.encoding == ("ucs2" if encoding == "unicode" else encoding_of(text))
+
+
+@given(st.text(min_size=1, max_size=200).filter(str.strip))
+def test_gsm7_is_gsm7_or_a_problem(text: str) -> None:
+    body = one(text=text, encoding="gsm7", max_segments=30)
+    accepted, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    for taken in accepted:
+        assert taken.content.encoding == encoding_of(taken.content.text) == "gsm7"
+    for refused in rejected:
+        assert refused.problem.slug in ("not-gsm7", "empty-text")
+    assert len(accepted) + len(rejected) == 1
 
 
 @pytest.mark.parametrize("text", ["a^b", "a~b", "^~"])

@@ -331,6 +331,34 @@ def test_jst_holds_a_scheduled_message_until_its_india_time(client: Client) -> N
     assert states == ["pending", "delivered"]
 
 
+@pytest.mark.parametrize(
+    ("template", "text", "word"),
+    [
+        ({}, "Anything at all", "DELIVRD"),
+        ({"template_id": "1107100000000000001"}, "Your code is 1234", "DELIVRD"),
+        (
+            {"template_id": "1107100000000000001"},
+            "Your code: 1234",
+            "FAILED: TEMPLATE NOT MATCHED",
+        ),
+        (
+            {"template_id": "1107100000000000001"},
+            "Your code is " + "x" * 31,
+            "FAILED: TEMPLATE NOT MATCHED",
+        ),
+        ({"template_id": "1"}, "Your code is 1234", "FAILED: TEMPLATE NOT MATCHED"),
+    ],
+)
+def test_jst_takes_what_operators_then_drop(
+    client: Client, template: dict[str, str], text: str, word: str
+) -> None:
+    sent = client.jst("bulk-sms", **{"from": "LOCALS"}, to=INDIA, message=text, **template).json
+    assert sent["status"] == "success"
+    client.settle()
+    report = client.jst("get-dlr-report", job_id=sent["job_id"]).json["report"]
+    assert [row["status"] for row in report] == [word]
+
+
 def test_jst_balance_is_two_fields_by_type(client: Client) -> None:
     one, two = (client.jst("get-balance", sms_type=kind).json for kind in "12")
     assert len(one) == len(two) == 2

@@ -15,6 +15,7 @@ from sms_gateway.failover import FIRST_PAUSE
 from sms_gateway.items import DAY
 from sms_gateway.observe import count, log
 from sms_gateway.onward import fan_out, pass_on
+from sms_gateway.prices import rates
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import EVERY, Entry, Key, Message, Result, Submission, Words
 from sms_gateway.status import Status
@@ -102,7 +103,7 @@ def record(
     if faults:
         log.error("account fault", extra={"vendor": taken.vendor, "codes": sorted(faults)})
         count("AccountFault")
-    result, said = _result(taken, waiting, outcomes)
+    result, said = _result(taken, waiting, outcomes, adapter)
     letters = set(result.verdicts or "A")
     first = next(iter(outcomes.values()))[0]
     if letters - {"C"} in ({"T"}, {"R"}) or _may_resend(taken, waiting, letters, adapter, now):
@@ -168,6 +169,7 @@ def _result(
     taken: Submission,
     waiting: Sequence[Message],
     outcomes: Mapping[str, tuple[Outcome, str | None]],
+    adapter: Adapter,
 ) -> tuple[Result, str | None]:
     """The vendor's answers by offset; `C` marks a message that was cancelled before the call."""
     first = taken.key.position
@@ -193,6 +195,7 @@ def _result(
             words[offset] = (outcome.code, outcome.text, outcome.note)
     one_id, one_price = len(set(ids)) == 1, len(set(prices)) == 1
     own = all(outcomes[one.id][0].vendor_id in (None, one.id) for one in waiting)
+    untold = [one.content.to for one in waiting if _perhaps_taken_untold(outcomes[one.id][0])]
     result = Result(
         verdicts="" if set(letters) == {"A"} else "".join(letters),
         own=own and any(ids),
@@ -201,8 +204,14 @@ def _result(
         price=prices[0] if one_price else None,
         prices=None if one_price else prices,
         words=_folded(words),
+        rates=rates(adapter, untold),
     )
     return result, said
+
+
+def _perhaps_taken_untold(outcome: Outcome) -> bool:
+    """Whether the vendor took the message, or may have, and told no price for it."""
+    return outcome.price is None and outcome.verdict in (Verdict.ACCEPTED, Verdict.UNKNOWN)
 
 
 def _folded(words: dict[int, Words]) -> dict[int, Words] | None:

@@ -3,24 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from sms_gateway.bodies import decode
-from sms_gateway.encoding import encoding_of, not_gsm7, segments
+from sms_gateway.encoding import encoding_of, segments
 from sms_gateway.numbers import NumberError, e164
 from sms_gateway.problems import GatewayError, Invalid, TooLarge, Unavailable
 from sms_gateway.records import Content
 from sms_gateway.routing import Routes
 from sms_gateway.settings import Accounts
 from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.base import Adapter, Category, Outgoing, Refusal
+from sms_gateway.vendors.base import Adapter, Category, Caution, Encoding, Outgoing, Refusal
 
 MOST_RECIPIENTS = 1000
 LARGEST_BODY = 1024 * 1024  # bytes
 FURTHEST = timedelta(days=30)
 MAX_SEGMENTS = 10
+NAMED = 10  # characters that a problem names
 VALIDITY = {"otp": 600, "transactional": 172_800, "promotional": 172_800}  # seconds
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -88,12 +89,18 @@ class Draft:
 class Accepted:
     """One recipient that can be sent to: by `vendors[0]`, or if need be by the next ones."""
 
-    index: int
+    draft: Draft  # what was asked for
     content: Content
     vendors: tuple[str, ...]
     adapter: Adapter
     validity: int
     why: str  # the first vendor was chosen
+    cautions: tuple[Caution, ...]  # of the first vendor
+
+    @property
+    def index(self) -> int:
+        """The position in the request."""
+        return self.draft.index
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,26 +167,26 @@ def plan(
     accepted: list[Accepted] = []
     rejected: list[Rejected] = []
     regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
-    shapes: dict[tuple[str, str | None], tuple[Any, int]] = {}
+    shapes: dict[tuple[str, str | None], Shape] = {}
     for draft in drafts:
         options = draft.options
         try:
             _check_envelope(options, draft.place, now)
             to = _number(draft, regions[options.vendor])
             vendors, prefix = _vendors(draft, to, accounts, routes)
-            shape = (draft.text, options.encoding)
-            if shape not in shapes:
-                shapes[shape] = _shape(draft)
-            encoding, count = shapes[shape]
+            alike = (draft.text, options.encoding)
+            if alike not in shapes:
+                shapes[alike] = _shape(draft)
+            shape = shapes[alike]
             most = int(options.max_segments or MAX_SEGMENTS)
-            if count > most:
+            if shape.segments > most:
                 raise Invalid(
-                    f"The text takes {count} segments and may take {most}: shorten it, or raise "
-                    "max_segments.",
+                    f"The text takes {shape.segments} segments and may take {most}: shorten it, or"
+                    " raise max_segments.",
                     slug="too-many-segments",
                     pointer=f"{draft.place}/text",
                 )
-            accepted.append(_accept(draft, to, vendors, prefix, accounts, encoding, count))
+            accepted.append(_accept(draft, to, vendors, prefix, accounts, shape, now))
         except _EnvelopeError:
             raise
         except GatewayError as problem:
@@ -213,20 +220,42 @@ def _number(draft: Draft, regions: Sequence[str]) -> str:
         raise Invalid(str(error), slug=error.slug, pointer=draft.to_place) from None
 
 
-def _shape(draft: Draft) -> tuple[Any, int]:
-    pointer = f"{draft.place}/text"
-    if not draft.text.strip():
-        raise Invalid("The text is empty.", slug="empty-text", pointer=pointer)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A text as it will be sent."""
+
+    text: str
+    encoding: Encoding
+    segments: int
+
+
+def _shape(draft: Draft) -> Shape:
+    """`auto` and `unicode` leave a text as it is; `gsm7` writes it in that alphabet."""
+    pointer, text = f"{draft.place}/text", draft.text
     wanted = draft.options.encoding
-    if wanted == "gsm7" and (strange := not_gsm7(draft.text)):
-        names = ", ".join(f"U+{ord(character):04X}" for character in strange[:10])
+    encoding: Encoding = "ucs2" if wanted == "unicode" else encoding_of(text)
+    if wanted == "gsm7" and encoding != "gsm7":
+        text = _in_gsm7(text, pointer)
+        encoding = "gsm7"
+    if not text.strip():
+        raise Invalid("The text is empty.", slug="empty-text", pointer=pointer)
+    return Shape(text, encoding, segments(text, encoding))
+
+
+def _in_gsm7(text: str, pointer: str) -> str:
+    from sms_gateway.transliteration import named, to_gsm7  # few sends need it
+
+    written, strange = to_gsm7(text)
+    if strange:
+        names = ", ".join(named(character) for character in strange[:NAMED])
+        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
         raise Invalid(
-            f"Not in the GSM 7-bit alphabet: {names}. Replace them, or ask for unicode.",
+            f"Not in the GSM 7-bit alphabet, nor like anything in it: {names}{more}. Replace them,"
+            " or ask for unicode.",
             slug="not-gsm7",
             pointer=pointer,
         )
-    encoding = "ucs2" if wanted == "unicode" else encoding_of(draft.text)
-    return encoding, segments(draft.text, encoding)
+    return written
 
 
 def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> tuple[list[str], str]:
@@ -265,8 +294,8 @@ def _accept(
     vendors: list[str],
     prefix: str,
     accounts: Accounts,
-    encoding: Any,
-    count: int,
+    shape: Shape,
+    now: datetime,
 ) -> Accepted:
     options, adapter = draft.options, accounts.adapters[vendors[0]]
     category = options.category or "transactional"
@@ -275,13 +304,13 @@ def _accept(
     )
     content = Content(
         to=to,
-        text=draft.text,
+        text=shape.text,
         sender=options.sender,
         category=category,
         send_at=options.send_at.astimezone(UTC) if options.send_at else None,
         flash=bool(options.flash),
-        encoding=encoding,
-        segments=count,
+        encoding=shape.encoding,
+        segments=shape.segments,
         filter_dnd=bool(options.filter_dnd),
         template_id=options.template_id,
         reference=options.reference,
@@ -302,7 +331,8 @@ def _accept(
     others = [] if at_vendor else [v for v in vendors[1:] if _carries(accounts, v, outgoing)]
     validity = int(options.validity or VALIDITY[category])
     why = "named by the caller" if options.vendor else f"first usable of route {prefix}"
-    return Accepted(draft.index, content, (vendors[0], *others), adapter, validity, why)
+    cautions = tuple(adapter.cautions(outgoing, options.send_at or now))
+    return Accepted(draft, content, (vendors[0], *others), adapter, validity, why, cautions)
 
 
 def _carries(accounts: Accounts, vendor: str, outgoing: Outgoing) -> bool:

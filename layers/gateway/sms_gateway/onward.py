@@ -138,7 +138,11 @@ def _leave(
     change.look_at(seconds + (step.pause if step else 0) + GRACE)
     if refused:
         change.put("refused", ",".join(refused))
-    return change if step else change.put("unsettled", 1)
+    if step:
+        return change
+    if sub.result:
+        change.put("result", sub.result.only(offset))  # to ask by, and what it costs if it arrived
+    return change.put("unsettled", 1)
 
 
 def _chosen(vendor: str, now: datetime) -> Entry:

@@ -10,6 +10,7 @@ import msgspec
 
 from sms_gateway.status import Status
 from sms_gateway.vendors.base import Category, Encoding, Outgoing, Price
+from sms_gateway.vendors.price_table import PriceTable
 
 Source = Literal["api", "dispatch", "callback", "poll", "clock", "operator"]
 
@@ -72,7 +73,8 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `verdicts` has a letter a message (A accepted, R refused, T try again, U unknown, C cancelled
     before) and is empty when all were accepted. `own` says that the vendor knows the messages by
-    our ids; else `vendor_id` or `price` stand once when they are the same for all.
+    our ids; else `vendor_id` or `price` stand once when they are the same for all. `rates` are the
+    rows of the account's price table for those of which the vendor told no price.
     """
 
     verdicts: str = ""
@@ -82,6 +84,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     price: tuple[str, str] | None = None
     prices: list[tuple[str, str] | None] | None = None
     words: dict[int, Words] | None = None  # of those that were not accepted
+    rates: PriceTable | None = None
 
     def verdict(self, offset: int) -> str:
         """The letter for the message at `offset`."""
@@ -100,6 +103,15 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
         """What the vendor charged for the message at `offset`."""
         told = self.prices[offset] if self.prices else self.price
         return Price(Decimal(told[0]), told[1]) if told else None
+
+    def only(self, offset: int) -> "Result":
+        """The part that speaks of the message at `offset`, but for its words and its own price."""
+        return Result(
+            verdicts=self.verdict(offset),
+            own=self.own,
+            vendor_id=self.id_of(offset),
+            rates=self.rates,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.prices import price_view, sums
 from sms_gateway.problems import GatewayError
 from sms_gateway.records import (
     Batch,
@@ -17,6 +18,7 @@ from sms_gateway.records import (
     rfc3339,
 )
 from sms_gateway.status import Status
+from sms_gateway.vendors.base import Price
 
 TITLES = {
     Status.UNDELIVERED: "The vendor took the message and could not deliver it",
@@ -49,7 +51,6 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
     """GET /messages/{id}'s answer."""
     content, status = message.content, status_of(message, sub)
     offset = message.key.position - sub.key.position
-    price = sub.result.price_of(offset) if sub.result else None
     entries = _timeline(message, sub, offset)
     return {
         "id": message.id,
@@ -64,7 +65,7 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
         "vendor_id": _vendor_id(message, sub, offset),
         "encoding": content.encoding,
         "segments": content.segments,
-        "price": {"amount": str(price.amount), "currency": price.currency} if price else None,
+        "price": price_view(price_of_message(message, sub)),
         "reference": content.reference,
         "metadata": content.metadata or {},
         "send_at": rfc3339(content.send_at) if content.send_at else None,
@@ -73,6 +74,26 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
         "problem": _problem(status, _last(entries, status)),
         "timeline": [_entry_view(entry) for entry in entries],
     }
+
+
+def price_of_message(message: Message, sub: Submission) -> Price | None:
+    """What a message costs: None until a vendor took it, and where nothing tells the price."""
+    status = status_of(message, sub)
+    if sub.result is None or status in (Status.REJECTED, Status.CANCELLED):
+        return None
+    offset = message.key.position - sub.key.position
+    verdict, told = sub.result.verdict(offset), sub.result.price_of(offset)
+    # Of a call in doubt only a receipt says that the vendor took the message.
+    arrived = verdict == "U" and status in (
+        Status.SUBMITTED,
+        Status.DELIVERED,
+        Status.UNDELIVERED,
+    )
+    if told or not (verdict == "A" or arrived) or sub.result.rates is None:
+        return told
+    rates, content = sub.result.rates, message.content
+    cost = rates.cost(content.to, content.segments)
+    return Price(cost, rates.currency) if cost is not None else None
 
 
 def _vendor_id(message: Message, sub: Submission, offset: int) -> str | None:
@@ -140,13 +161,15 @@ def _problem(status: Status, last: Entry) -> dict[str, Any] | None:
 
 def batch_view(owner: Batch, found: Iterable[tuple[Message, Submission]]) -> dict[str, Any]:
     """GET /batches/{id}'s answer."""
-    counts = Counter(status_of(message, sub) for message, sub in found)
+    every = list(found)
+    counts = Counter(status_of(message, sub) for message, sub in every)
     return {
         "id": owner.id,
         "created_at": rfc3339(created_at(owner.id)),
         "total": counts.total(),
         "counts": dict(counts),
         "final": all(status.final for status in counts),
+        "price": sums(price_of_message(message, sub) for message, sub in every),
     }
 
 
@@ -163,11 +186,24 @@ def accepted_view(batch: str, receipts: Iterable[Any], rejected: Iterable[Any]) 
                 "encoding": one.accepted.content.encoding,
                 "segments": one.accepted.content.segments,
                 "reference": one.accepted.content.reference,
+                "warnings": warnings_view(one.accepted),
             }
             for one in receipts
         ],
         "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],
     }
+
+
+def warnings_view(accepted: Any) -> list[dict[str, Any]]:
+    """What may keep an accepted message from arriving."""
+    return [
+        {
+            "type": f"/warnings/{caution.slug}",
+            "detail": caution.detail,
+            "pointer": f"{accepted.draft.place}/{caution.field}",
+        }
+        for caution in accepted.cautions
+    ]
 
 
 def rejected_view(index: int, to: str, problem: GatewayError) -> dict[str, Any]:

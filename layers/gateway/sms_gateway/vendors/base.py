@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from sms_gateway.status import Status
+from sms_gateway.vendors.price_table import PriceTable
 
 Category = Literal["otp", "transactional", "promotional"]
 Encoding = Literal["gsm7", "ucs2"]
@@ -191,15 +192,26 @@ class Refusal(Exception):
         self.detail = detail
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Why a message that this vendor can carry may not arrive: `field` of the send body, and what
+    to do. Never holds a text or a number."""
+
+    slug: str
+    field: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter(ABC):
     """The settings all vendors share, and the behaviour each one fills in.
 
     Times are seconds. `concurrency` bounds the calls at once over all workers, `rate` the messages
     a second over all workers (None: no bound), `poll_after` is the wait before receipts are first
-    asked for; `schedule_at_vendor` leaves a send_at to the vendor where it can keep one. Raises
-    ValueError from `__post_init__` for settings that can't work. Subclasses call
-    `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not work in Python 3.13.
+    asked for; `schedule_at_vendor` leaves a send_at to the vendor where it can keep one; `prices`
+    is for vendors that tell none. Raises ValueError from `__post_init__` for settings that can't
+    work. Subclasses call `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not
+    work in Python 3.13.
     """
 
     name: ClassVar[str]
@@ -214,6 +226,7 @@ class Adapter(ABC):
     submission_size: int = 1000
     poll_after: int = 60
     schedule_at_vendor: bool = False
+    prices: PriceTable | None = None
 
     def __post_init__(self) -> None:
         self.check_url("base_url", self.base_url)
@@ -258,6 +271,14 @@ class Adapter(ABC):
                 raise Refusal(
                     "unsupported-field", name, f"{self.title} has no way to express {name}."
                 )
+
+    def cautions(self, message: Outgoing, at: datetime) -> list[Caution]:
+        """What may keep `message`, leaving at `at`, from arriving although `check` lets it pass."""
+        return []
+
+    def template_of(self, message: Outgoing) -> str | None:
+        """The template id that goes with `message`; None where the vendor knows none."""
+        return None
 
     def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Splits messages into submissions, each at most `submission_size`, order kept within."""

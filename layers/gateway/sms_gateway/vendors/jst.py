@@ -7,17 +7,18 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlencode
 
-from sms_gateway.vendors import jst_answers
+from sms_gateway.vendors import dlt, jst_answers
 from sms_gateway.vendors.base import (
     Adapter,
     BalanceRefusedError,
     Call,
     Capabilities,
     Category,
+    Caution,
     Credit,
     Outcome,
     Outgoing,
@@ -34,13 +35,29 @@ SMS_TYPES: Mapping[str, str] = {"promotional": "1", "transactional": "2"}  # als
 OTHER_TYPE = SMS_TYPES["transactional"]
 
 HEADER = re.compile("[A-Za-z]{6}")
+TEMPLATE_ID = re.compile("[0-9]{1,30}")
 MINUTE = timedelta(minutes=1)
+
+UNKNOWN_HEADER = Caution(
+    "sender-not-registered",
+    "from",
+    "This header is not among those registered for the account at JST: operators would drop it.",
+)
+OUTSIDE_HOURS = Caution(
+    "outside-permitted-hours",
+    "category",
+    "Indian operators drop promotional messages outside 10:00 to 21:00 India time: give a send_at"
+    " within these hours.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jst(Adapter):
     """One job per call. `sender` is a registered header of 6 letters, `template_id` the account's
-    default DLT template, `method` how parameters travel: POST keeps them out of URL logs."""
+    default DLT template and `template_ids` that of a category. `templates` are those registered
+    for the account, `senders` the further headers; `template_mismatch` says what becomes of a text
+    that an operator would drop. `method` is how parameters travel: POST keeps them out of URL logs.
+    """
 
     name: ClassVar[str] = "jst"
     title: ClassVar[str] = "JST"
@@ -61,6 +78,11 @@ class Jst(Adapter):
     password: str = field(repr=False)
     sender: str
     template_id: str | None = None
+    template_ids: Mapping[Category, str] = field(default_factory=dict)
+    templates: tuple[dlt.Template, ...] = ()
+    template_mismatch: Literal["warn", "refuse"] = "warn"
+    template_variable_length: int = dlt.VARIABLE_LENGTH
+    senders: tuple[str, ...] = ()
     method: Literal["POST", "GET"] = "POST"
     base_url: str = "http://www.jst.smsmobile.co.in/index.php/api"
     submission_size: int = 100
@@ -72,13 +94,19 @@ class Jst(Adapter):
                 raise ValueError(f"{name} must not be empty")
         if not HEADER.fullmatch(self.sender):
             raise ValueError("sender must be 6 letters")
+        if not all(HEADER.fullmatch(sender) for sender in self.senders):
+            raise ValueError("senders must each be 6 letters")
+        if not all(TEMPLATE_ID.fullmatch(one) for one in self.template_ids.values()):
+            raise ValueError("template_ids must each be digits")
+        if self.template_variable_length < 1:
+            raise ValueError("template_variable_length must be at least 1")
 
     @property
     def warnings(self) -> tuple[str, ...]:
         found = list(super(Jst, self).warnings)
         if self.method == "GET":
             found.append("GET: credentials and texts stand in the vendor's URL logs.")
-        if not self.template_id:
+        if not (self.template_id or self.template_ids or self.templates):
             found.append(
                 "No template_id: Indian operators drop messages that name no registered template."
             )
@@ -91,6 +119,33 @@ class Jst(Adapter):
             raise Refusal("bad-number", "to", "JST reaches numbers of +91 and 10 digits only.")
         if message.sender is not None and not HEADER.fullmatch(message.sender):
             raise Refusal("bad-sender", "from", "A sender at JST is a header of 6 letters.")
+        caution = self._choice(message).caution
+        if caution and self.template_mismatch == "refuse":
+            raise Refusal(caution.slug, caution.field, caution.detail)
+
+    def cautions(self, message: Outgoing, at: datetime) -> list[Caution]:
+        """What operators drop: no template or the wrong one, an unknown header, a bad hour."""
+        found = [caution] if (caution := self._choice(message).caution) else []
+        headers = {self.sender, *self.senders, *(one.sender for one in self.templates)}
+        if self.senders and (message.sender or self.sender) not in headers:
+            found.append(UNKNOWN_HEADER)
+        if message.category == "promotional" and dlt.outside_hours(at):
+            found.append(OUTSIDE_HOURS)
+        return found
+
+    def template_of(self, message: Outgoing) -> str | None:
+        return self._choice(message).template_id
+
+    def _choice(self, message: Outgoing) -> dlt.Choice:
+        return dlt.choose(
+            self.templates,
+            message.text,
+            message.sender or self.sender,
+            message.category,
+            message.template_id,
+            self.template_ids.get(message.category, self.template_id),
+            self.template_variable_length,
+        )
 
     def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Submissions that are one call each, with no number twice: reports go by number. A text
@@ -135,9 +190,9 @@ class Jst(Adapter):
             # The vendor knows minutes: up to the next one, since the last one may be over.
             at = (message.send_at + MINUTE - timedelta.resolution).astimezone(INDIA)
             params |= {"scheduled_sms": "1", "scheduled_datetime": f"{at:%Y-%m-%d %H:%M}"}
-        if message.filter_dnd:
-            params["filter_dnd"] = "1"
-        if template := message.template_id or self.template_id:
+        if message.filter_dnd and params["sms_type"] == OTHER_TYPE:
+            params["filter_dnd"] = "1"  # promotional messages are filtered anyway
+        if template := self.template_of(message):
             params["template_id"] = template  # not in the document; the operators demand it
         return params
 

@@ -20,6 +20,7 @@ from sms_gateway.vendors.base import (
     Call,
     CallbackRequest,
     Capabilities,
+    Caution,
     Credit,
     Outcome,
     Outgoing,
@@ -116,7 +117,14 @@ NOTIFICATION_QUERIES = (
 NOTIFICATION_URL_LIMIT = 200
 SIMPLE_FIELDS = frozenset({"Originator", "Recipients", "MessageText", "ForceGSM7bit"})
 SENDER = re.compile(r"\+?[0-9]{1,15}|[A-Za-z0-9]{1,11}")
+NUMERIC = re.compile(r"\+?[0-9]+")
 ZURICH = ZoneInfo("Europe/Zurich")
+MAY_BE_LOCKED = Caution(
+    "sender-not-unlocked",
+    "from",
+    "The vendor refuses a numeric sender until it is unlocked for the account: have the operator"
+    " unlock it, or leave `from` out.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +169,11 @@ class Server2sms(Adapter):
         if message.sender and not SENDER.fullmatch(message.sender):
             detail = f"{self.title} takes a sender of at most 15 digits or 11 letters and digits."
             raise Refusal("bad-sender", "from", detail)
+
+    def cautions(self, message: Outgoing, at: datetime) -> list[Caution]:
+        """A number that is not the account's own sender may be locked (codes 29 and 30)."""
+        own = message.sender in (None, self.sender)
+        return [] if own or not NUMERIC.fullmatch(message.sender or "") else [MAY_BE_LOCKED]
 
     def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Submissions of one call each: all that differs within is number and reference."""
