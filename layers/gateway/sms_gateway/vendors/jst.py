@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlencode
 
@@ -28,13 +27,12 @@ from sms_gateway.vendors.base import (
     Report,
     Request,
 )
-from sms_gateway.vendors.jst_answers import INDIA
+from sms_gateway.vendors.wire_times import INDIA, MINUTE, local
 
 SMS_TYPES: Mapping[str, str] = {"promotional": "1", "transactional": "2"}  # also the products
 OTHER_TYPE = SMS_TYPES["transactional"]
 
 HEADER = re.compile("[A-Za-z]{6}")
-MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +130,7 @@ class Jst(Adapter):
         if message.flash:
             params["flash_sms"] = "1"
         if message.send_at:
-            # The vendor knows minutes: up to the next one, since the last one may be over.
-            at = (message.send_at + MINUTE - timedelta.resolution).astimezone(INDIA)
+            at = local(message.send_at, INDIA, MINUTE)
             params |= {"scheduled_sms": "1", "scheduled_datetime": f"{at:%Y-%m-%d %H:%M}"}
         if message.filter_dnd:
             params["filter_dnd"] = "1"

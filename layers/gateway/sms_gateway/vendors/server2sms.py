@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import ClassVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -33,6 +32,7 @@ from sms_gateway.vendors.base import (
     chunks,
 )
 from sms_gateway.vendors.reading import amount, decoded, record, records, word
+from sms_gateway.vendors.wire_times import SECOND, ZURICH, local, unambiguous
 
 OK = "1"
 STATUS_CODES: Mapping[str, Outcome] = {
@@ -116,7 +116,6 @@ NOTIFICATION_QUERIES = (
 NOTIFICATION_URL_LIMIT = 200
 SIMPLE_FIELDS = frozenset({"Originator", "Recipients", "MessageText", "ForceGSM7bit"})
 SENDER = re.compile(r"\+?[0-9]{1,15}|[A-Za-z0-9]{1,11}")
-ZURICH = ZoneInfo("Europe/Zurich")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +160,11 @@ class Server2sms(Adapter):
         if message.sender and not SENDER.fullmatch(message.sender):
             detail = f"{self.title} takes a sender of at most 15 digits or 11 letters and digits."
             raise Refusal("bad-sender", "from", detail)
+
+    def holds(self, send_at: datetime) -> bool:
+        """Not in the hour that comes twice when summer time ends: DeferredDeliveryTime names no
+        offset, and the wrong one of the two could be an hour early."""
+        return unambiguous(local(send_at, ZURICH, SECOND))
 
     def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Submissions of one call each: all that differs within is number and reference."""
@@ -317,4 +321,4 @@ def _moment(written: str | None, zone: tzinfo) -> datetime | None:
 
 
 def _swiss_time(when: datetime) -> str:
-    return when.astimezone(ZURICH).strftime("%d%m%Y%H%M%S")
+    return local(when, ZURICH, SECOND).strftime("%d%m%Y%H%M%S")
