@@ -280,6 +280,10 @@ class Adapter(ABC):
         """The template id that goes with `message`; None where the vendor knows none."""
         return None
 
+    def holds(self, send_at: datetime) -> bool:
+        """Whether the vendor's interface can say `send_at`, so that it is never sent before."""
+        return self.capabilities.schedule
+
     def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Splits messages into submissions, each at most `submission_size`, order kept within."""
         return chunks(messages, self.submission_size)
