@@ -96,7 +96,8 @@ class Jst(Vendor):
                 return refused("Invalid mobile number")
             if not text:
                 return refused("Invalid message: text is empty")
-            messages.append(Message("91" + number[1], digest(text), vendor_id=job, send_at=send_at))
+            to = "91" + number[1]
+            messages.append(Message(to, digest(text), vendor_id=job, send_at=send_at, plain=text))
         self.state.accept(self.name, operation, messages, request.answered)
         if operation == "bulk-sms":
             return as_json({"status": "success", "job_id": job}, HTML)

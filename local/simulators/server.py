@@ -33,7 +33,12 @@ MAX_LINE = 1 << 20  # a GET to JST carries all its numbers in its address
 MAX_HEADERS = 100
 MAX_BODY = 16 << 20
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
-COUNTED = {"submit": ("calls",), "poll": ("calls", "polls"), "balance": ("calls", "balances")}
+COUNTED = {
+    "submit": ("calls",),
+    "poll": ("calls", "polls"),
+    "balance": ("calls", "balances"),
+    "verify": ("calls",),
+}
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends RST
 

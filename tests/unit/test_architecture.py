@@ -26,6 +26,8 @@ PURE = {
     "routing.py",
     "status.py",
     "tokens.py",
+    "verification.py",
+    "verification_body.py",
     "views.py",
 }
 PURE_OURS = {
@@ -38,6 +40,7 @@ PURE_OURS = {
     "sms_gateway.settings",  # its Accounts, a value
     "sms_gateway.status",
     "sms_gateway.vendors",
+    "sms_gateway.verification",
 }
 
 

@@ -151,6 +151,13 @@ def _count(recipients: int, pointer: str) -> None:
         )
 
 
+def read_object[T](body: bytes, kind: type[T]) -> T:
+    """A body as a struct. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
+    if len(body) > LARGEST_BODY:
+        raise TooLarge(f"A body may have {LARGEST_BODY} bytes, this one has {len(body)}.")
+    return _decode(body, kind, "")
+
+
 def _decode[T](raw: bytes | msgspec.Raw, kind: type[T], place: str) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)

@@ -2,7 +2,8 @@
 
 GatewayError (500)
 ├── MalformedBody 400    ├── Unauthorized 401      ├── Forbidden 403        ├── NotFound 404
-├── Conflict 409         ├── TooLarge 413          ├── Invalid 422
+├── Conflict 409         ├── TooLarge 413          ├── Invalid 422          ├── TooMany 429
+├── VendorFailed 502     (an answer of a vendor that does not help)
 └── Unavailable 503      (settings that are missing or broken, AWS that does not answer)
 """
 
@@ -102,6 +103,23 @@ class Invalid(GatewayError):
     http_status = 422
     slug = "invalid-request"
     title = "The request can't be accepted"
+
+
+class TooMany(GatewayError):
+    """More than is allowed in a time; `Retry-After` says when it is over."""
+
+    http_status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+    retryable = True
+
+
+class VendorFailed(GatewayError):
+    """A vendor that was asked refused, or gave an answer that can't be used."""
+
+    http_status = 502
+    slug = "vendor-failed"
+    title = "The vendor did not do it"
 
 
 class Unavailable(GatewayError):

@@ -9,9 +9,19 @@ from typing import Any, Literal, Self
 import msgspec
 
 from sms_gateway.status import Status
-from sms_gateway.vendors.base import Category, Encoding, Outgoing, Price
+from sms_gateway.vendors.base import Category, Encoding, Outgoing, Price, Token
 
 Source = Literal["api", "dispatch", "callback", "poll", "clock", "operator"]
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the code of a verification's message is made; nothing in it tells the code. Without a
+    `nonce` the vendor makes it. `ttl` is seconds."""
+
+    mask: str
+    ttl: int
+    case_sensitive: bool = False
+    nonce: str | None = None
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,9 +42,10 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: dict[str, str] | None = None
     on_unknown: Literal["hold", "resend"] = "hold"
     at_vendor: bool = False  # the vendor holds the message until send_at
+    recipe: Recipe | None = None  # of a verification, whose text has {code} in it
 
     def outgoing(self, message_id: str) -> Outgoing:
-        """The message as a vendor adapter takes it."""
+        """The message as a vendor adapter takes it; the code of a verification is not in it."""
         return Outgoing(
             message_id,
             self.to,
@@ -46,7 +57,12 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             self.filter_dnd,
             self.template_id,
             self.send_at if self.at_vendor else None,
+            self._token(),
         )
+
+    def _token(self) -> Token | None:
+        made = self.recipe
+        return Token(self.text, made.mask, made.ttl, made.case_sensitive) if made else None
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
