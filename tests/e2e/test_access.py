@@ -14,6 +14,9 @@ ROUTES = [
     ("GET", "/balances"),
     ("GET", "/balances/jst"),
     ("GET", "/vendors"),
+    ("POST", "/verifications"),
+    ("GET", "/verifications/01M80H3EQ01TZ45Z18JY8DE15Q"),
+    ("POST", "/verifications/01M80H3EQ01TZ45Z18JY8DE15Q/checks"),
 ]
 
 

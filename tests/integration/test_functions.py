@@ -49,7 +49,7 @@ def test_every_function_has_an_event() -> None:
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [("send", 202), ("status", 200), ("balance", 200), ("callback", 404)],
+    [("send", 202), ("status", 200), ("balance", 200), ("callback", 404), ("verify", 201)],
 )
 def test_an_api_function_answers_its_event(gateway: Gateway, name: str, status: int) -> None:
     answer = handle(name, event(name))
@@ -90,6 +90,9 @@ CALLS = [
     ("balance", "GET", "/balances", "balances:read"),
     ("balance", "GET", "/balances/jst", "balances:read"),
     ("balance", "GET", "/vendors", "balances:read"),
+    ("verify", "POST", "/verifications", "verifications"),
+    ("verify", "GET", "/verifications/x", "verifications"),
+    ("verify", "POST", "/verifications/x/checks", "verifications"),
 ]
 
 
@@ -123,6 +126,8 @@ def test_without_the_authorizers_word_nothing_is_answered(
         ("status", "/batches/nothing"),
         ("status", "/batches/KEYS"),
         ("balance", "/balances/nobody"),
+        ("verify", "/verifications/nothing"),
+        ("verify", "/verifications/01J00000000000000000000000"),
     ],
 )
 def test_an_unknown_id_is_not_found(gateway: Gateway, name: str, path: str) -> None:
