@@ -191,9 +191,8 @@ def test_a_vendor_that_repeats_the_code_does_not_spread_it() -> None:
 
 def verification(**changes: Any) -> Verification:
     details = Details(to="+8801000000001", mask="####", max_checks=2)
-    return Verification(
-        **{"id": ID, "tenant": "acme", "details": details, "expires": 100} | changes
-    )
+    made: dict[str, Any] = {"id": ID, "tenant": "acme", "details": details, "expires": 100}
+    return Verification(**made | changes)
 
 
 @pytest.mark.parametrize(
