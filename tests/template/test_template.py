@@ -10,7 +10,7 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway import clock, desk, http
+from sms_gateway import clock, desk, http, verifying
 from sms_gateway.balances import BOUND
 from sms_gateway.vendors import VENDORS
 
@@ -142,6 +142,8 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     assert slowest_call + clock.MARGIN < timeout("PollFunction") < clock.LEASE
     # An answer that drips in may take its time twice.
     assert timeout("BalanceFunction") > 2 * BOUND + http.CONNECT_TIMEOUT
+    assert 2 * verifying.BOUND + http.CONNECT_TIMEOUT < timeout("VerifyFunction")
+    assert timeout("VerifyFunction") < verifying.AT_WORK
     for name, properties in FUNCTIONS.items():
         if name not in ("DispatchFunction", "PollFunction"):
             assert timeout(name) <= API_LIMIT

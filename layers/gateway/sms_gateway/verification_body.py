@@ -43,6 +43,7 @@ class VerificationBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     reference: Short | None = None
     sender: Sender | None = msgspec.field(default=None, name="from")
     template_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}\Z")] | None = None
+    max_segments: Annotated[float, msgspec.Meta(ge=1, le=30, multiple_of=1)] | None = None
     on_unknown: Literal["hold", "resend"] | None = None
 
 
@@ -86,6 +87,7 @@ def read_verification(body: bytes) -> Wanted:
         "reference": asked.reference,
         "sender": asked.sender,
         "template_id": asked.template_id,
+        "max_segments": asked.max_segments,
         "on_unknown": asked.on_unknown,
     }
     message = OneMessage(**options)
