@@ -215,7 +215,8 @@ class LocalStack:
         return done.stdout
 
     def _make_keys(self) -> None:
-        self.facts["key"] = self.key("demo", ("messages:send", "messages:read", "balances:read"))
+        usual = ("messages:send", "messages:read", "balances:read", "verifications")
+        self.facts["key"] = self.key("demo", usual)
         self.facts["admin_key"] = self.key("demo", SCOPES)
 
     def tick(self) -> None:

@@ -17,6 +17,8 @@ os.environ |= {
     "CUT_SHORT_AFTER": "150",
     "RECEIPT_DEADLINE": "259200",
     "RETENTION_DAYS": "90",
+    "VERIFICATION_SENDS": "5",
+    "VERIFICATION_WINDOW": "600",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
     "DISPATCH_WORKERS": "2",
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",

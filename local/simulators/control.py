@@ -9,7 +9,7 @@ from local.simulators.state import VENDORS, State
 from local.simulators.vendor import Answer, as_json
 
 MAX_SECONDS = 3600
-OPERATIONS = ("submit", "poll", "balance", "inquiry", "change")
+OPERATIONS = ("submit", "poll", "balance", "inquiry", "change", "verify")
 CALLING = ("server2sms", "rajasms")
 
 
@@ -41,6 +41,9 @@ def _route(state: State, method: str, path: str, query: Mapping[str, str], body:
             return as_json({"submissions": state.ledger(vendor, int(since))})
         case "GET", "/_ledger/counts":
             return as_json(state.counts())
+        case "GET", "/_handset":
+            number = query.get("number", "").strip().removeprefix("+")
+            return as_json({"texts": state.handset(number)})
         case "DELETE", "/_ledger":
             state.clear()
             return Answer(status=204)
@@ -69,7 +72,10 @@ def _route(state: State, method: str, path: str, query: Mapping[str, str], body:
             return as_json(state.delays())
         case "POST", "/_deliver":
             return _deliver(state, _object(body, "vendor", "number", "state"))
-        case _, "/_health" | "/_ledger" | "/_ledger/counts" | "/_faults" | "/_account":
+        case (
+            _,
+            "/_health" | "/_ledger" | "/_ledger/counts" | "/_handset" | "/_faults" | "/_account",
+        ):
             raise ControlError(f"{method} is not for {path}", 405)
         case _, "/_seed" | "/_delay" | "/_deliver":
             raise ControlError(f"{method} is not for {path}", 405)
@@ -93,6 +99,8 @@ def _add_fault(state: State, data: Mapping[str, Any]) -> Answer:
         raise ControlError(f"{vendor} has no {operation}")
     if operation == "poll" and vendor == "rajasms":
         raise ControlError("rajasms can't be polled")
+    if operation == "verify" and vendor != "server2sms":
+        raise ControlError("only server2sms judges codes")
     count = data.get("count")
     if count is not None and (type(count) is not int or count < 1):
         raise ControlError("count must be an integer from 1, or null for no end")

@@ -71,7 +71,10 @@ class Dinisoft(Vendor):
         self.state.accept(
             self.name,
             "sendtext",
-            [Message(to, sha, vendor_id=str(i)) for to, i in zip(numbers, ids, strict=True)],
+            [
+                Message(to, sha, vendor_id=str(i), plain=text)
+                for to, i in zip(numbers, ids, strict=True)
+            ],
             request.answered,
         )
         word = "Acceptd" if ids[0] % 2 else "ACCEPTD"  # its spelling drifts

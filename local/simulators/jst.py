@@ -106,7 +106,8 @@ class Jst(Vendor):
                 return refused("Invalid mobile number")
             if not text:
                 return refused("Invalid message: text is empty")
-            message = Message("91" + number[1], digest(text), vendor_id=job, send_at=send_at)
+            to = "91" + number[1]
+            message = Message(to, digest(text), vendor_id=job, send_at=send_at, plain=text)
             message.dropped = template is not None and not registered(template, text)
             messages.append(message)
         self.state.accept(self.name, operation, messages, request.answered)

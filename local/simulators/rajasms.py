@@ -129,7 +129,14 @@ class RajaSms(Vendor):
                 continue
             sendingid = self.state.next_id()
             accepted.append(
-                Message(number, digest(text), vendor_id=str(sendingid), urls=urls, send_at=send_at)
+                Message(
+                    number,
+                    digest(text),
+                    vendor_id=str(sendingid),
+                    urls=urls,
+                    send_at=send_at,
+                    plain=text,
+                )
             )
             answers.append(packet(number, sendingid, 10))
         if accepted:

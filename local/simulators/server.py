@@ -39,6 +39,7 @@ COUNTED = {
     "balance": ("calls", "balances"),
     "inquiry": ("calls",),
     "change": ("calls", "changes"),
+    "verify": ("calls",),
 }
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends RST

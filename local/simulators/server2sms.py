@@ -2,14 +2,19 @@
 
 import itertools
 import re
+import secrets
+import string
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from local.simulators.accounts import ACCOUNTS
 from local.simulators.callbacks import Callback
-from local.simulators.state import Message, digest
+from local.simulators.state import Message, State, digest
 from local.simulators.vendor import Answer, Operation, Request, Vendor, as_json
 
 ACCOUNT = ACCOUNTS["server2sms"]
@@ -33,6 +38,10 @@ CODES = {
     "29": "Originator Authorization pending.",
     "30": "Originator not authorized.",
     "31": "Originator already authorized.",
+    "36": "Token authorization pending.",
+    "37": "Token not authorized.",
+    "38": "Token not found.",
+    "39": "Token already authorized.",
 }
 VERSION = {"Version": "1.0.0.0", "Date": "2026-11-01"}
 URLS = {  # parameter: the refusal's code, the state it is told of
@@ -48,9 +57,32 @@ DELIVERY = {  # state: DeliveryStatus, its description, reason code, its descrip
     "undelivered": ("2", "Not delivered", "101", "Unknown Subscriber"),
 }
 
+PLACEHOLDER = "<VERIFICATIONCODE>"
+MASKS = {
+    "#": string.digits,
+    "A": string.ascii_letters,
+    "N": string.ascii_letters + string.digits,
+}
+
 ORIGINATOR = re.compile(r"[A-Za-z0-9]{1,11}|\+\d{5,15}")
 NUMBER = re.compile(r"\+?([1-9]\d{6,14})")
 TAG = re.compile(r"<(?:DST|RSN|TRN|RCPNT|D?SCTS(?:UTC|CET)?)>")
+
+
+@dataclass(slots=True)
+class Token:
+    """A code that was sent; `until` is seconds since 1970."""
+
+    code: str = field(repr=False)
+    case_sensitive: bool
+    until: float
+    verified: bool = False
+
+    def fits(self, code: str) -> bool:
+        """Whether the code is right; once one was, each is (as seen at the vendor)."""
+        if self.case_sensitive:
+            return self.verified or code == self.code
+        return self.verified or code.lower() == self.code.lower()
 
 
 class Server2Sms(Vendor):
@@ -61,6 +93,8 @@ class Server2Sms(Vendor):
     operations: ClassVar[Mapping[str, Operation]] = {
         "SendTextSMS": "submit",
         "SendSimpleTextSMS": "submit",
+        "SendTokenSMS": "submit",
+        "VerifyToken": "verify",
         "CheckCredits": "balance",
         "InquireDeliveryNotifications": "poll",
         "CheckOriginatorAuthorization": "inquiry",
@@ -75,8 +109,13 @@ class Server2Sms(Vendor):
     sends_callbacks = True
     _without_rows = itertools.count()
 
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._tokens: dict[tuple[str, str], Token] = {}
+        self._token_lock = threading.Lock()
+
     def answer(self, request: Request) -> Answer:
-        """Answers any call of the interface but those about tokens."""
+        """Answers any call of the interface."""
         if request.path == "VersionInfo":
             return as_json(VERSION)
         if request.path == "ListAllStatusCodes":
@@ -90,6 +129,10 @@ class Server2Sms(Vendor):
             return coded("9" if user else "8" if password else "3")
         if request.path == "InquireDeliveryNotifications":
             return self._inquire(data)
+        if request.path == "VerifyToken":
+            return self._verify(data)
+        if request.path == "SendTokenSMS":
+            return self._send_token(request, data)
         if self.operations[request.path] == "submit":
             return self._send(request, data)
         code, told = self.state.account.answer(request.path, data)
@@ -145,13 +188,8 @@ class Server2Sms(Vendor):
         urls: dict[str, str] = {}
         send_at = None
         if not simple:
-            for name, (code, state) in URLS.items():
-                url = data.get(name) or ""
-                if not isinstance(url, str) or len(url) > URL_LENGTH:
-                    return coded(code)
-                if url and not url.startswith(("http://", "https://")):
-                    return coded(code)
-                urls[state] = url
+            if fault := notification_urls(data, urls):
+                return coded(fault)
             try:
                 send_at = deferred(data.get("DeferredDeliveryTime") or "")
             except (TypeError, ValueError):
@@ -172,9 +210,62 @@ class Server2Sms(Vendor):
                 return coded("23")
             if reference and not (reference.isascii() and reference.isalnum()):
                 return coded("11")
-            messages.append(Message(number[1], sha, reference or None, urls=urls, send_at=send_at))
+            messages.append(
+                Message(number[1], sha, reference or None, urls=urls, send_at=send_at, plain=text)
+            )
         self.state.accept(self.name, request.path, messages, request.answered)
         return coded("1")  # no id: only the sender's own reference leads to the message
+
+    def _send_token(self, request: Request, data: Mapping[str, Any]) -> Answer:
+        originator = data.get("Originator")
+        if not isinstance(originator, str) or not ORIGINATOR.fullmatch(originator):
+            return coded("10")
+        names = ("MessageData", "TokenReference", "TokenMask", "VerificationCode")
+        given = {name: data.get(name) or "" for name in names}
+        if not all(isinstance(value, str) for value in given.values()):
+            return coded("11")
+        case, validity = data.get("TokenCaseSensitive") or "0", data.get("TokenValidity") or "5"
+        if str(case) not in ("0", "1") or not re.fullmatch(r"[1-9]\d{0,4}", str(validity)):
+            return coded("11")
+        urls: dict[str, str] = {}
+        if fault := notification_urls(data, urls):
+            return coded(fault)
+        recipient = data.get("Recipients")
+        if not isinstance(recipient, str) or not recipient:
+            return coded("20")  # one text, not a list
+        to, _, reference = recipient.partition(":")
+        number = NUMBER.fullmatch(to)
+        if number is None or (reference and not (reference.isascii() and reference.isalnum())):
+            return coded("11")
+        code = given["VerificationCode"] or by_mask(given["TokenMask"] or "NNNN")
+        text = given["MessageData"]
+        text = text.replace(PLACEHOLDER, code) if PLACEHOLDER in text else code
+        key = (number[1], given["TokenReference"])
+        with self._token_lock:
+            before = self._tokens.get(key)
+            if before is not None and before.verified and before.until > time.time():
+                return coded("39")
+            until = time.time() + 60 * int(validity)
+            self._tokens[key] = Token(code, str(case) == "1", until)
+        message = Message(number[1], digest(text), reference or None, urls=urls, plain=text)
+        self.state.accept(self.name, request.path, [message], request.answered)
+        return coded("1")
+
+    def _verify(self, data: Mapping[str, Any]) -> Answer:
+        to, reference = data.get("PhoneNumber"), data.get("TokenReference") or ""
+        code = data.get("VerificationCode")
+        number = NUMBER.fullmatch(to) if isinstance(to, str) else None
+        if number is None or not isinstance(code, str) or not isinstance(reference, str):
+            return coded("11")
+        with self._token_lock:
+            token = self._tokens.get((number[1], reference))
+            if token is None or token.until <= time.time():
+                return coded("38")
+            if token.fits(code):
+                token.verified = True
+                return coded("1")
+        arrived = any(m.state == "delivered" for m in self.state.find(self.name, reference))
+        return coded("37" if arrived else "36")
 
     def _inquire(self, data: Mapping[str, Any]) -> Answer:
         asked = references(data)
@@ -194,6 +285,23 @@ class Server2Sms(Vendor):
         elif next(self._without_rows) % 2 == 0:  # without rows sometimes null, sometimes missing
             answer["DeliveryNotifications"] = None
         return as_json(answer)
+
+
+def notification_urls(data: Mapping[str, Any], urls: dict[str, str]) -> str | None:
+    """Puts the notification URLs by state into `urls`; the code that refuses one, if any."""
+    for name, (code, state) in URLS.items():
+        url = data.get(name) or ""
+        if not isinstance(url, str) or len(url) > URL_LENGTH:
+            return code
+        if url and not url.startswith(("http://", "https://")):
+            return code
+        urls[state] = url
+    return None
+
+
+def by_mask(mask: str) -> str:
+    """A code by a TokenMask: # a digit, A a letter, N either, all else as it is."""
+    return "".join(secrets.choice(MASKS[each]) if each in MASKS else each for each in mask)
 
 
 def coded(code: str) -> Answer:

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ COUNTS = (
     "callbacks_sent",
     "callbacks_failed",
 )
+SHOWN = 1000  # texts that can be read on handsets: the last ones, of all numbers together
 NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -37,7 +39,7 @@ class Message:
     seconds since 1970. `urls` are the callback addresses by the state that they are told of."""
 
     number: str
-    text: str = field(repr=False)  # the SHA-256 of it: texts are never kept
+    text: str = field(repr=False)  # the SHA-256 of it: the ledger has no texts
     reference: str | None = None
     vendor_id: str | None = None
     urls: Mapping[str, str] = field(default=NOWHERE, repr=False)
@@ -48,6 +50,7 @@ class Message:
     final_at: float | None = None
     read: bool = False  # its final answer has been read (Dinisoft gives it once)
     dropped: bool = False  # an operator drops it, although the vendor took it
+    plain: str = field(default="", repr=False)  # the text itself, until it is on the handset
 
     def view(self) -> dict[str, object]:
         """As the ledger shows it."""
@@ -131,6 +134,7 @@ class State:
         self._delays = dict.fromkeys(VENDORS, delay)
         self._submissions: list[Submission] = []
         self._index: dict[tuple[str, str], list[Message]] = {}
+        self._handsets: deque[tuple[str, str]] = deque(maxlen=SHOWN)
         self._counts = self._zero()
 
     def next_id(self) -> int:
@@ -154,6 +158,8 @@ class State:
                 Submission(self._seq, vendor, operation, now, messages, answered)
             )
             for message in messages:
+                self._handsets.append((message.number, message.plain))
+                message.plain = ""
                 key = message.vendor_id or message.reference
                 if key is not None:
                     self._index.setdefault((vendor, key), []).append(message)
@@ -162,6 +168,11 @@ class State:
             counts["messages"] += len(messages)
         for wait, group in due.items():
             self.clock.after(wait, partial(self._arrive, vendor, group))
+
+    def handset(self, number: str) -> list[str]:
+        """The last texts to a number, oldest first, as its owner would read them."""
+        with self._lock:
+            return [text for to, text in self._handsets if to == number]
 
     def find(self, vendor: str, key: str) -> Sequence[Message]:
         """The messages with this vendor id (or, for a vendor without ids, this reference)."""
@@ -234,6 +245,7 @@ class State:
         with self._lock:
             self._submissions.clear()
             self._index.clear()
+            self._handsets.clear()
             self._counts = self._zero()
 
     def stop(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from local.simulators.callbacks import Callback
 from local.simulators.state import Message, State
 
-type Operation = Literal["submit", "poll", "balance", "inquiry", "change"]
+type Operation = Literal["submit", "poll", "balance", "inquiry", "change", "verify"]
 
 JSON = "application/json"
 HTML = "text/html; charset=UTF-8"  # what PHP calls its answers, JSON or not

@@ -23,6 +23,9 @@ ROUTES = [
     ("POST", "/vendors/server2sms/vouchers/redeem"),
     ("GET", "/vendors/server2sms/version"),
     ("GET", "/vendors/server2sms/status-codes"),
+    ("POST", "/verifications"),
+    ("GET", "/verifications/01M80H3EQ01TZ45Z18JY8DE15Q"),
+    ("POST", "/verifications/01M80H3EQ01TZ45Z18JY8DE15Q/checks"),
 ]
 
 

@@ -8,13 +8,23 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
 import pytest
-from integration.stage import POLL, SUBMIT, TAKES, Gateway, arrived, rajasms, server2sms
+from integration.stage import (
+    POLL,
+    SUBMIT,
+    TAKES,
+    Gateway,
+    arrived,
+    number,
+    rajasms,
+    server2sms,
+)
 
-from sms_gateway import items, table
+from sms_gateway import items, table, verifying
 
 INDEXES = {"due": ("shard", "due"), "by_tenant": ("day",)}
 SETTLED_BY_POLL = 200  # seconds
@@ -43,7 +53,13 @@ def _entry(item: dict[str, Any], attributes: tuple[str, ...]) -> list[Any] | Non
 
 def _size(item: dict[str, Any]) -> int:
     """About what DynamoDB counts: names, and values as text."""
-    return sum(len(name) + len(json.dumps(value)) - 7 for name, value in item.items())
+    return sum(
+        len(name) + len(json.dumps(value, default=_hidden)) - 7 for name, value in item.items()
+    )
+
+
+def _hidden(raw: bytes) -> str:
+    return "x" * len(raw)
 
 
 def _key(item: dict[str, Any]) -> dict[str, Any]:
@@ -152,6 +168,47 @@ def test_a_status_is_read_in_one_or_two_calls(gateway: Gateway, meter: Meter) ->
     meter.calls.clear()
     gateway.status(grouped)
     assert meter.calls == {"BatchGetItem": 1, "Query": 1}
+
+
+def verified(gateway: Gateway, vendor: str, key: str | None = None) -> str:
+    """Begins a verification; its id."""
+    body = json.dumps({"to": number(vendor), "text": "Code {code}"}).encode()
+    return str(verifying.start("acme", body, datetime.now(UTC), key)["id"])
+
+
+def test_a_verification_costs_two_write_units_more_than_its_message(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """The message 3 (item, due, by_tenant), the verification, the number's sends."""
+    verified(gateway, "dinisoft")
+    assert meter.writes <= 5
+    assert meter.calls == {"GetItem": 1, "PutItem": 2, "BatchWriteItem": 1}
+    verified(gateway, "rajasms", "k-1")
+    assert meter.writes <= 5 + 6
+
+
+def test_a_check_of_our_own_code_costs_one_write_unit(gateway: Gateway, meter: Meter) -> None:
+    identifier = verified(gateway, "dinisoft")
+    meter.calls.clear()
+    before = meter.writes
+    verifying.check("acme", identifier, b'{"code": "1"}', datetime.now(UTC))
+    assert meter.calls == {"GetItem": 1, "UpdateItem": 1}
+    assert meter.writes - before <= 1
+    meter.calls.clear()
+    verifying.show("acme", identifier, datetime.now(UTC))
+    assert meter.calls == {"GetItem": 1}
+
+
+def test_a_check_that_the_vendor_judges_costs_two_write_units(
+    gateway: Gateway, meter: Meter
+) -> None:
+    gateway.wire.answers["VerifyToken"] = {"StatusCode": "1"}
+    identifier = verified(gateway, "server2sms")
+    meter.calls.clear()
+    before = meter.writes
+    verifying.check("acme", identifier, b'{"code": "123456"}', datetime.now(UTC), send=gateway.wire)
+    assert meter.calls == {"GetItem": 1, "UpdateItem": 2}
+    assert meter.writes - before <= 2
 
 
 def test_an_idle_clock_asks_once_for_each_partition(gateway: Gateway, meter: Meter) -> None:

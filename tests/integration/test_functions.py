@@ -57,7 +57,14 @@ def test_every_function_has_an_event() -> None:
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [("send", 202), ("status", 200), ("balance", 200), ("callback", 404), ("account", 502)],
+    [
+        ("send", 202),
+        ("status", 200),
+        ("balance", 200),
+        ("callback", 404),
+        ("account", 502),
+        ("verify", 201),
+    ],
 )
 def test_an_api_function_answers_its_event(gateway: Gateway, name: str, status: int) -> None:
     set_account("server2sms", base_url="http://127.0.0.1:1", allow_http=True)  # nobody listens
@@ -119,6 +126,9 @@ CALLS = [
     ("account", "POST", "/vendors/server2sms/vouchers/redeem", "account"),
     ("account", "GET", "/vendors/server2sms/version", "balances:read"),
     ("account", "GET", "/vendors/server2sms/status-codes", "balances:read"),
+    ("verify", "POST", "/verifications", "verifications"),
+    ("verify", "GET", "/verifications/x", "verifications"),
+    ("verify", "POST", "/verifications/x/checks", "verifications"),
 ]
 
 
@@ -153,6 +163,8 @@ def test_without_the_authorizers_word_nothing_is_answered(
         ("status", "/batches/KEYS"),
         ("balance", "/balances/nobody"),
         ("account", "/vendors/server2sms/originators/1/2"),
+        ("verify", "/verifications/nothing"),
+        ("verify", "/verifications/01J00000000000000000000000"),
     ],
 )
 def test_an_unknown_id_is_not_found(gateway: Gateway, name: str, path: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway import clock, desk, http, idempotency, vendor_calls
+from sms_gateway import clock, desk, http, idempotency, vendor_calls, verifying
 from sms_gateway.balances import BOUND
 from sms_gateway.vendors import VENDORS
 
@@ -145,6 +145,8 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     # A change, and right after it a question, both at their slowest; then nobody is at work on it.
     errand = 2 * (vendor_calls.BOUND + vendor_calls.CONFIRM + http.CONNECT_TIMEOUT)
     assert errand < timeout("AccountFunction") < idempotency.AT_WORK
+    assert timeout("VerifyFunction") > 2 * verifying.BOUND + http.CONNECT_TIMEOUT
+    assert timeout("VerifyFunction") < verifying.AT_WORK
     for name, properties in FUNCTIONS.items():
         if name not in ("DispatchFunction", "PollFunction"):
             assert timeout(name) <= API_LIMIT

@@ -29,6 +29,8 @@ PURE = {
     "status.py",
     "tokens.py",
     "transliteration.py",
+    "verification.py",
+    "verification_body.py",
     "views.py",
 }
 PURE_OURS = {
@@ -44,6 +46,7 @@ PURE_OURS = {
     "sms_gateway.status",
     "sms_gateway.transliteration",
     "sms_gateway.vendors",
+    "sms_gateway.verification",
 }
 
 

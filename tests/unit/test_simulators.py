@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -492,6 +493,105 @@ def test_server2sms_simple_takes_one_string(client: Client) -> None:
         )
         assert reply.json["StatusCode"] == "1"
     assert [s["messages"][0]["reference"] for s in client.ledger()] == ["A1", "A2"]
+
+
+def token(client: Client, reference: str, **data: object) -> str:
+    """Sends a code; the StatusCode."""
+    fields = {
+        "Originator": "Local",
+        "Recipients": f"+{UK}:{reference}",
+        "MessageData": "Code <VERIFICATIONCODE>.",
+        "TokenReference": reference,
+    }
+    return str(client.server2sms("SendTokenSMS", **fields | data).json["StatusCode"])
+
+
+def verify(client: Client, reference: str, code: str) -> str:
+    """Has a code judged; the StatusCode."""
+    fields = {"PhoneNumber": f"+{UK}", "TokenReference": reference, "VerificationCode": code}
+    return str(client.server2sms("VerifyToken", **fields).json["StatusCode"])
+
+
+def handset(client: Client, number: str) -> list[str]:
+    """The texts on a handset."""
+    return list(client.call("GET", f"/_handset?number={number}").json["texts"])
+
+
+def test_server2sms_makes_a_code_by_its_mask_and_judges_it(client: Client) -> None:
+    assert token(client, "T1", TokenMask="## A-N", TokenValidity="2") == "1"
+    found = re.fullmatch(r"Code (\d\d [A-Za-z]-[A-Za-z0-9])\.", handset(client, UK)[-1])
+    assert found
+    assert verify(client, "T1", "wrong") in ("36", "37")
+    assert verify(client, "T2", found[1]) == "38"
+    assert verify(client, "T1", found[1].swapcase()) == "1"
+    assert verify(client, "T1", "wrong") == "1"  # as seen at the vendor, any code from then on
+    assert token(client, "T1") == "39"
+    message = client.ledger("?vendor=server2sms")[-1]["messages"][0]
+    assert (message["number"], message["reference"]) == (UK, "T1")
+    assert message["text_sha256"] == hashlib.sha256(f"Code {found[1]}.".encode()).hexdigest()
+
+
+def test_server2sms_takes_a_given_code_and_its_case(client: Client) -> None:
+    assert token(client, "T3", VerificationCode="qL1x", TokenCaseSensitive="1") == "1"
+    assert handset(client, UK)[-1] == "Code qL1x."
+    assert verify(client, "T3", "QL1X") in ("36", "37")
+    assert verify(client, "T3", "qL1x") == "1"
+
+
+def test_server2sms_sends_the_bare_code_without_a_placeholder(client: Client) -> None:
+    assert token(client, "T4", MessageData="", VerificationCode="0815") == "1"
+    assert handset(client, UK)[-1] == "0815"
+
+
+def test_server2sms_forgets_a_code_when_its_time_is_over(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert token(client, "T5", VerificationCode="0815", TokenValidity="1") == "1"
+    soon = time.time() + 61
+    monkeypatch.setattr("local.simulators.server2sms.time", SimpleNamespace(time=lambda: soon))
+    assert verify(client, "T5", "0815") == "38"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"Originator": ""}, "10"),
+        ({"Recipients": ["+447700900001:T6"]}, "20"),
+        ({"Recipients": ""}, "20"),
+        ({"Recipients": "0:T6"}, "11"),
+        ({"Recipients": f"+{UK}:T 6"}, "11"),
+        ({"TokenValidity": "0"}, "11"),
+        ({"TokenCaseSensitive": "yes"}, "11"),
+        ({"TokenMask": 4}, "11"),
+        ({"URLDeliveryNotification": "x"}, "18"),
+        ({"Password": "x"}, "9"),
+    ],
+)
+def test_server2sms_refuses_a_token_by_code(
+    client: Client, wrong: dict[str, object], code: str
+) -> None:
+    assert token(client, "T6", **wrong) == code
+    assert client.server2sms("VerifyToken", PhoneNumber="x").json["StatusCode"] == "11"
+
+
+def test_server2sms_can_be_made_to_fail_a_check(client: Client) -> None:
+    assert token(client, "T7", VerificationCode="0815") == "1"
+    client.fault("server2sms", "refuse-temporary", operation="verify", count=1)
+    assert verify(client, "T7", "0815") == "24"
+    client.fault("server2sms", "unknown-code", operation="verify", count=1)
+    assert verify(client, "T7", "0815") == "742"
+    assert verify(client, "T7", "0815") == "1"
+    fault = {"vendor": "jst", "fault": "refuse", "operation": "verify"}
+    assert client.call("POST", "/_faults", fault).status == 400
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_handset_shows_the_last_texts_to_its_number(client: Client, vendor: str) -> None:
+    number = {"jst": INDIA, "dinisoft": BANGLADESH, "server2sms": UK, "rajasms": INDONESIA}[vendor]
+    client.submit(vendor)
+    client.submit(vendor, number[:-1] + "2")
+    assert handset(client, f"%2B{number}") == handset(client, number) == ["Hi"]
+    assert handset(client, "10000") == []
 
 
 def test_server2sms_is_asked_by_joined_references_and_the_last_row_counts(client: Client) -> None:

@@ -19,6 +19,7 @@ from sms_gateway.vendors.base import (
     Pending,
     Reply,
     Request,
+    Token,
 )
 
 ROOT = Path(__file__).parent
@@ -58,8 +59,12 @@ def cases(suffix: str) -> list[Case]:
 
 def outgoing(spec: dict[str, Any]) -> Outgoing:
     """A message from a case's words; `send_at` is RFC 3339."""
-    when = spec.get("send_at")
-    return Outgoing(**spec | {"send_at": datetime.fromisoformat(when) if when else None})
+    when, token = spec.get("send_at"), spec.get("token")
+    made = {
+        "send_at": datetime.fromisoformat(when) if when else None,
+        "token": Token(**token) if token else None,
+    }
+    return Outgoing(**spec | made)
 
 
 def understood(case: Case) -> object:
@@ -76,6 +81,8 @@ def understood(case: Case) -> object:
                 return plain(vendor.credit(reply, spec.get("product")))
             except BalanceRefusedError as refusal:
                 return {"refused": {"code": refusal.code, "retryable": refusal.retryable}}
+        case "verified":
+            return plain(vendor.verified(reply))
         case "reports":
             pending = [Pending(**item) for item in spec["pending"]]
             return [plain(r) for r in vendor.reports(reply, vendor.poll(pending)[0])]
@@ -100,6 +107,8 @@ def described(case: Case) -> list[dict[str, Any]]:
             return [readable(call.request) for call in calls]
         case "balance":
             return [readable(request) for request in vendor.balance().values()]
+        case "verify":
+            return [readable(vendor.verify(spec["to"], spec["message_id"], spec["code"]))]
         case "poll":
             pending = [Pending(**item) for item in spec["pending"]]
             return [readable(call.request) for call in vendor.poll(pending)]

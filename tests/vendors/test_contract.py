@@ -26,6 +26,7 @@ ACCOUNT: dict[type, dict[str, tuple[str, ...]]] = {
     },
     Facts: {"facts": ("json", "xml", "text", "refused", "garbage")},
 }
+VERIFIED = ("right", "wrong", "refused", "account", "unknown-code", *UNREADABLE)
 CALLBACK = ("delivered", "undelivered", "pending", "unknown-code", "empty", "garbage")
 
 
@@ -49,6 +50,10 @@ def test_every_vendor_has_the_same_cases(vendor: str) -> None:
         needed += [f"reports-{name}" for name in REPORTS]
     if can.receipts_callback:
         needed += [f"callback-{name}" for name in CALLBACK]
+    if can.tokens:
+        needed += [f"verified-{name}" for name in VERIFIED]
+        assert list((ROOT / vendor).glob("submit-token*.request.json"))
+        assert list((ROOT / vendor).glob("verify*.request.json"))
     have = {path.name.removesuffix(".expected.json") for path in (ROOT / vendor).glob("*.json")}
     assert not set(needed) - have
     assert list((ROOT / vendor).glob("submit*.request.json"))

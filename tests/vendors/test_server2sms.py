@@ -17,10 +17,12 @@ from sms_gateway.vendors.base import (
     BalanceRefusedError,
     CallbackRequest,
     Encoding,
+    Judgement,
     Outgoing,
     Pending,
     Refusal,
     Reply,
+    Token,
     Verdict,
 )
 from sms_gateway.vendors.server2sms import DELIVERY_STATUSES, REASONS, STATUS_CODES
@@ -56,6 +58,8 @@ def notification_urls(callback_url: str) -> list[str]:
 def test_every_row_of_the_code_tables_has_a_case() -> None:
     names = {case.name for case in cases("expected.json") if case.vendor == "server2sms"}
     wanted = {f"submitted-status-{int(code):02}" for code in STATUS_CODES}
+    wanted |= {f"submitted-token-status-{int(code):02}" for code in STATUS_CODES}
+    wanted |= {f"verified-status-{int(code):02}" for code in STATUS_CODES}
     wanted |= {f"reports-status-{code.replace('-', 'minus-')}" for code in DELIVERY_STATUSES}
     wanted |= {f"reports-reason-{code}" for code in REASONS}
     assert not wanted - names
@@ -158,6 +162,28 @@ def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes) -> None:
             assert outcome.code is not None
             assert outcome.code.encode() in body
             assert STATUS_CODES[outcome.code].verdict is outcome.verdict
+
+
+@given(BODIES)
+def test_a_code_is_right_only_where_the_vendor_says_so(body: bytes) -> None:
+    checked = VENDOR.verified(Reply(200, body))
+    if checked.judgement is Judgement.RIGHT:
+        assert checked.code == "1"
+    if checked.judgement in (Judgement.WRONG, Judgement.FAILED):
+        assert checked.code in STATUS_CODES
+
+
+def test_every_token_has_a_call_of_its_own() -> None:
+    token = Token("Code {code}", "####", 300)
+    messages = [replace(one, token=token) for one in numbered(3)]
+    assert [len(part) for part in VENDOR.pack(messages)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("ttl", "minutes"), [(60, "1"), (61, "2"), (300, "5"), (86_400, "1440")])
+def test_the_vendors_validity_does_not_end_before_ours(ttl: int, minutes: str) -> None:
+    message = replace(MESSAGE, token=Token("{code}", "####", ttl))
+    body = json.loads(VENDOR.submit([message], None)[0].request.body)
+    assert body["TokenValidity"] == minutes
 
 
 @given(BODIES)

@@ -3,15 +3,25 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from threading import BoundedSemaphore
 
 from sms_gateway import http, table
 from sms_gateway.circuit import VendorFailing, guarded
 from sms_gateway.observe import count, log
-from sms_gateway.records import Key
+from sms_gateway.records import Key, Message
 from sms_gateway.redaction import redact
 from sms_gateway.tokens import token
-from sms_gateway.vendors.base import Adapter, Call, Outcome, Reply, Request, Verdict
+from sms_gateway.vendors.base import (
+    Adapter,
+    Call,
+    Outcome,
+    Outgoing,
+    Reply,
+    Request,
+    Verdict,
+)
+from sms_gateway.verification import with_code, without_code
 
 LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
 LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate
@@ -51,6 +61,11 @@ class Desk:
         """The address at which the vendor reports on this submission."""
         name = self.adapter.name
         return f"{self._callbacks}/{name}/{token(name, key, self._secret)}"
+
+    def outgoing(self, message: Message, now: datetime) -> Outgoing:
+        """The message as the adapter takes it: a verification's code exists from here on only."""
+        made = message.content.outgoing(message.id, now)
+        return with_code(made, message.content.recipe, self._secret)
 
     def time_for(self, messages: int) -> bool:
         """Whether a submission could still be finished, at the vendor's slowest."""
@@ -115,7 +130,7 @@ class Desk:
             # Nobody foresaw it, so nobody can say; the other calls' answers must not be lost by it.
             log.exception("call failed", extra={"vendor": name})
             return _all(call, Verdict.UNKNOWN, "the call failed")
-        outcomes = self.adapter.submitted(reply, call)
+        outcomes = without_code(self.adapter.submitted(reply, call), call)
         unknown = all(outcome.verdict is Verdict.UNKNOWN for outcome in outcomes)
         if unknown and reply.status == TOO_MANY_REQUESTS:
             return _all(call, Verdict.RETRY, "the vendor limits the rate (HTTP 429)")

@@ -160,6 +160,13 @@ def _count(recipients: int, pointer: str) -> None:
         )
 
 
+def read_object[T](body: bytes, kind: type[T]) -> T:
+    """A body as a struct. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
+    if len(body) > LARGEST_BODY:
+        raise TooLarge(f"A body may have {LARGEST_BODY} bytes, this one has {len(body)}.")
+    return decode(body, kind)
+
+
 def plan(
     drafts: Sequence[Draft], now: datetime, accounts: Accounts, routes: Routes
 ) -> tuple[list[Accepted], list[Rejected]]:

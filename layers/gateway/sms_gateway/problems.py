@@ -2,7 +2,7 @@
 
 GatewayError (500)
 ├── MalformedBody 400    ├── Unauthorized 401      ├── Forbidden 403        ├── NotFound 404
-├── Conflict 409         ├── TooLarge 413          ├── Invalid 422
+├── Conflict 409         ├── TooLarge 413          ├── Invalid 422          ├── TooMany 429
 ├── VendorFailed 502     (the vendor can't be used, or said what nobody understands)
 ├── Unavailable 503      (settings that are missing or broken, AWS that does not answer)
 └── VendorTimeout 504    (the vendor did not answer)
@@ -104,6 +104,15 @@ class Invalid(GatewayError):
     http_status = 422
     slug = "invalid-request"
     title = "The request can't be accepted"
+
+
+class TooMany(GatewayError):
+    """More than is allowed in a time; `Retry-After` says when it is over."""
+
+    http_status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+    retryable = True
 
 
 class VendorFailed(GatewayError):

@@ -9,10 +9,20 @@ from typing import Any, Literal, Self
 import msgspec
 
 from sms_gateway.status import Status
-from sms_gateway.vendors.base import Category, Encoding, Outgoing, Price
+from sms_gateway.vendors.base import Category, Encoding, Outgoing, Price, Token
 from sms_gateway.vendors.price_table import PriceTable
 
 Source = Literal["api", "dispatch", "callback", "poll", "clock", "operator"]
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the code of a verification's message is made; nothing in it tells the code. Without a
+    `nonce` the vendor makes it. `ttl` is seconds."""
+
+    mask: str
+    ttl: int
+    case_sensitive: bool = False
+    nonce: str | None = None
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,10 +43,12 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: dict[str, str] | None = None
     on_unknown: Literal["hold", "resend"] = "hold"
     at_vendor: bool = False  # the vendor holds the message until send_at
+    recipe: Recipe | None = None  # of a verification, whose text has {code} in it
 
     def outgoing(self, message_id: str, now: datetime | None = None) -> Outgoing:
-        """The message as a vendor adapter takes it. A call that comes after `send_at` names no time
-        any more: what a vendor does with one that is over, no document says."""
+        """The message as a vendor adapter takes it; the code of a verification is not in it. A call
+        that comes after `send_at` names no time any more: what a vendor does with one that is
+        over, no document says."""
         ahead = self.send_at is not None and (now is None or self.send_at > now)
         return Outgoing(
             message_id,
@@ -49,7 +61,12 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             self.filter_dnd,
             self.template_id,
             self.send_at if self.at_vendor and ahead else None,
+            self._token(),
         )
+
+    def _token(self) -> Token | None:
+        made = self.recipe
+        return Token(self.text, made.mask, made.ttl, made.case_sensitive) if made else None
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

@@ -23,12 +23,15 @@ from sms_gateway.items import (
     read_batch,
     read_message,
     read_submission,
+    read_verification,
     text,
+    verification_key,
 )
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import Batch, Key, Message, Submission, is_ulid
 from sms_gateway.status import Status
 from sms_gateway.update import Update
+from sms_gateway.verification import Verification
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -406,6 +409,49 @@ def pointed(vendor: str, vendor_id: str) -> Key | None:
     """The message that a vendor's id means."""
     item = get(Key(f"V#{vendor}#{vendor_id}", "V"))
     return Key.parse(item["message"]["S"]) if item else None
+
+
+# Verifications
+
+
+def verification(identifier: str) -> Verification | None:
+    """A verification by its id, consistently."""
+    item = get(verification_key(identifier)) if is_ulid(identifier) else None
+    return read_verification(item) if item else None
+
+
+def sends(place: str) -> tuple[list[int], str | None]:
+    """When something was sent to a number lately (epoch seconds), and the claim of who wrote it."""
+    item = get(Key(place, "SENDS"))
+    if item is None:
+        return [], None
+    return [int(one["N"]) for one in item["sends"]["L"]], item["claim"]["S"]
+
+
+def put_sends(place: str, times: Sequence[int], claim: str, was: str | None, ttl: int) -> bool:
+    """Writes when something was sent to a number, if nobody did since the claim `was`."""
+    condition = "attribute_not_exists(pk)" if was is None else "claim = :was"
+    item: Item = {
+        **key_of(Key(place, "SENDS")),
+        "sends": {"L": [number(one) for one in times]},
+        "claim": {"S": claim},
+        "ttl": number(ttl),
+    }
+    values: Any = {} if was is None else {"ExpressionAttributeValues": {":was": {"S": was}}}
+    try:
+        with _answering():
+            client().put_item(
+                TableName=name(),
+                Item=item,
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **values,
+            )
+    except ClientError as error:
+        # botocore asks again when an answer got lost: what stands there may be our own.
+        there: Any = error.response.get("Item") or {}
+        return bool(there.get("claim") == {"S": claim})
+    return True
 
 
 # What is kept for a while

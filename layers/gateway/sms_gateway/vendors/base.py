@@ -51,8 +51,21 @@ class CallbackRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """The one-time code of a verification's message. `template` is the text with `{code}` in it;
+    `code` is ours, or None where the vendor itself makes one by `mask`; `ttl` is seconds."""
+
+    template: str = field(repr=False)
+    mask: str
+    ttl: int
+    case_sensitive: bool = False
+    code: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message as a vendor must send it. `id` is 29 letters and digits; `to` is E.164."""
+    """One message as a vendor must send it. `id` is 29 letters and digits; `to` is E.164. With a
+    `token`, `text` has our code in it; where the vendor makes the code it is the template."""
 
     id: str
     to: str = field(repr=False)
@@ -64,6 +77,7 @@ class Outgoing:
     filter_dnd: bool = False
     template_id: str | None = None
     send_at: datetime | None = None  # only when the vendor itself is to hold the message
+    token: Token | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +160,28 @@ class Report:
     taken: bool = False
 
 
+class Judgement(StrEnum):
+    """What a vendor says of a code that it made itself."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    ALREADY = "already"  # found right before: it no longer looks at the code
+    FAILED = "failed"  # it did not look at the code
+    UNKNOWN = "unknown"  # nobody can say whether it did
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A vendor's answer to a check. `account` marks a fault of our account, `retryable` that the
+    same check may be answered later."""
+
+    judgement: Judgement
+    code: str | None = None
+    text: str | None = None
+    account: bool = False
+    retryable: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Credit:
     """A balance: `unit` is a currency (ISO 4217), or `credits` where the vendor counts its own."""
@@ -180,6 +216,7 @@ class Capabilities:
     receipts_poll: bool
     receipts_callback: bool
     own_reference: bool  # carries our reference, so that an unanswered send can be settled
+    tokens: bool = False  # makes and checks one-time codes itself
 
 
 class Refusal(Exception):
@@ -260,6 +297,11 @@ class Adapter(ABC):
         """Whether the vendor calls one address for the whole account, naming its own ids."""
         return False
 
+    @property
+    def makes_codes(self) -> bool:
+        """Whether the code of a verification that begins here is the vendor's, not ours."""
+        return False
+
     def calls(self, messages: int) -> int:
         """How many calls at most a submission of so many messages takes."""
         return 1
@@ -313,6 +355,14 @@ class Adapter(ABC):
         """What the answer says, by `message_id`; messages it does not mention are left out.
         Never raises."""
         return []
+
+    def verify(self, to: str, message_id: str, code: str) -> Request:
+        """The call that lets a vendor that `makes_codes` judge the code of a message."""
+        raise NotImplementedError(f"{self.title} makes no codes")
+
+    def verified(self, reply: Reply) -> Checked:
+        """What the answer to `verify` says. Never raises for what a vendor may answer."""
+        raise NotImplementedError(f"{self.title} makes no codes")
 
     def callback(self, request: CallbackRequest) -> list[Report]:
         """What a callback says. Never raises; an unreadable one gives an empty list."""
