@@ -1,7 +1,6 @@
 """CPU time a message: each function's handler, warm, with AWS and the vendors answered from memory
 at the edge where urllib3 would write to a socket."""
 
-import gc
 import json
 import os
 import sys
@@ -131,7 +130,6 @@ class Bench:
         for number in range(repeats + 2):
             self.empty()
             given = prepare()
-            gc.collect()
             answering, started = self.wire.spent, time.process_time()
             work(given)
             spent = time.process_time() - started - (self.wire.spent - answering)
