@@ -37,14 +37,12 @@ _session = _new_session()
 def client(service: str, config: Config) -> Any:
     """The one client of a service in this process, made with LEAN and `config` when first asked
     for."""
-    made = _clients.get(service)
-    if made is None:
+    if service not in _clients:
         with _lock:
-            made = _clients.get(service) or _session.create_client(
-                service, config=LEAN.merge(config)
-            )
-            _clients[service] = made
-    return made
+            if service not in _clients:
+                merged = LEAN.merge(config)
+                _clients[service] = _session.create_client(service, config=merged)
+    return _clients[service]
 
 
 def forget() -> None:
