@@ -26,6 +26,7 @@ ENVIRONMENT = QUEUES | {
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_REGION": "eu-central-1",
     "AWS_EC2_METADATA_DISABLED": "true",
+    "BOTO_DISABLE_CRT": "true",  # the emulator brings awscrt here; the layer has none
     "STACK_NAME": "bench",
     "TABLE_NAME": "bench",
     "ACCOUNTS_SECRET": "bench/vendors",

@@ -187,18 +187,20 @@ def _start(case: Case, aws: str) -> tuple[float, float]:
     )
     try:
         _wait_for(port)
-        urllib3.request(
+        answer = urllib3.request(
             "POST",
             f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations",
             json=case.event,
             timeout=TIMEOUT,
-        )
+        ).json()
     finally:
         process.terminate()
         said, _ = process.communicate(timeout=10)
     start, invocation = _INIT.findall(said), _INVOKE.findall(said)
     if len(start) != 1 or len(invocation) != 1 or invocation[0][0] != "success":
         raise RuntimeError(f"{case.name} did not run:\n{said}")
+    if int(answer.get("statusCode", 200)) >= 500 or answer.get("batchItemFailures"):
+        raise RuntimeError(f"{case.name} failed: {answer}\n{said}")
     return float(start[0]), float(invocation[0][1])
 
 

@@ -1,7 +1,6 @@
 """CPU time a message: each function's handler, warm, with AWS and the vendors answered from memory
 at the edge where urllib3 would write to a socket."""
 
-import gc
 import json
 import os
 import sys
@@ -10,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import util
+from itertools import repeat
 from linecache import getline
 from pathlib import Path
 from statistics import median
@@ -24,6 +24,7 @@ from bench.wire import Wire
 ROOT = Path(__file__).parent.parent
 MANY = 1000
 SEVERAL = 100
+SAMPLES = 400  # of a profile
 FIRST = {  # numbers that can't be anybody's
     "jst": 911000000001,
     "dinisoft": 8801000000001,
@@ -119,49 +120,58 @@ class Bench:
         self.memory.partitions.clear()
         self.memory.queued.clear()
 
-    def took(
+    def row(
         self,
+        label: str,
         work: Callable[[Any], object],
         prepare: Callable[[], Any],
         repeats: int,
-        profile: str = "",
-    ) -> float:
-        """The median CPU time of `work`, in ms, which is given what `prepare` made."""
+        *,
+        messages: int = 1,
+        target: float | None = None,
+        profile: bool = False,
+    ) -> Row:
+        """The median CPU time a message of `work`, in ms, which is given what `prepare` made."""
+        print(f"  {label}", file=sys.stderr, flush=True)
         times = []
         for number in range(repeats + 2):
             self.empty()
             given = prepare()
-            gc.collect()
             answering, started = self.wire.spent, time.process_time()
             work(given)
             spent = time.process_time() - started - (self.wire.spent - answering)
             if number > 1:  # the first ones warm up
                 times.append(spent * 1000)
         if profile:
-            self.profiles.append(self._profile(work, prepare, profile))
-        print(f"  {profile or 'one'}: {median(times):.3f} ms", file=sys.stderr)
-        return median(times)
+            self.profiles.append(self._profile(label, work, prepare))
+        return Row(label, median(times) / messages, "ms", target)
 
-    def _profile(self, work: Callable[[Any], object], prepare: Callable[[], Any], of: str) -> str:
+    def _profile(
+        self, label: str, work: Callable[[Any], object], prepare: Callable[[], Any]
+    ) -> str:
         """The five dearest lines of ours, each with what it calls."""
         lines: Counter[str] = Counter()
-        for _ in range(6):
+        for _ in range(100):
             self.empty()
             given = prepare()
             with _sampled(lines):
                 work(given)
+            if lines.total() >= SAMPLES:
+                break
         total = max(1, lines.total())
-        shown = [f"{count / total:6.1%}  {line}" for line, count in lines.most_common(5)]
-        return "\n".join([f"Dearest lines of {of}:", "", *(f"    {line}" for line in shown)])
+        shown = [f"    {count / total:4.0%}  {line}" for line, count in lines.most_common(5)]
+        return "\n".join([f"Dearest lines, {label}:", "", *shown])
 
 
 @contextmanager
 def _sampled(lines: Counter[str]) -> Iterator[None]:
-    """Counts, every millisecond, which line of ours each thread that works is in."""
+    """Counts, some thousand times a second, which line of ours each thread that works is in."""
     over = Event()
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)  # or the sampler would only see lines that let others run
 
     def sample() -> None:
-        while not over.wait(0.001):
+        while not over.wait(0.0002):
             for frame in list(sys._current_frames().values()):
                 if line := _ours(frame):
                     lines[line] += 1
@@ -173,6 +183,7 @@ def _sampled(lines: Counter[str]) -> Iterator[None]:
     finally:
         over.set()
         sampler.join()
+        sys.setswitchinterval(switching)
 
 
 def _ours(innermost: FrameType) -> str | None:
@@ -229,15 +240,16 @@ def _accepts(bench: Bench) -> Iterator[Row]:
         if bench.handle("send", event)["statusCode"] != 202:
             raise RuntimeError("not accepted")
 
-    yield Row("accept, 1", bench.took(accept, lambda: plain, 60, "a single accept"), "ms", 6)
-    yield Row("accept, 1 with an Idempotency-Key", bench.took(accept, lambda: keyed, 60), "ms", 6)
+    yield bench.row("accept, 1", accept, lambda: plain, 60, target=6, profile=True)
+    yield bench.row("accept, 1 with an Idempotency-Key", accept, lambda: keyed, 60, target=6)
     for label, body in (
-        ("one text", _many("rajasms")),
-        ("each its own text", {"messages": own}),
+        ("accept, 1,000, one text", _many("rajasms")),
+        ("accept, 1,000, each its own text", {"messages": own}),
     ):
-        event = api("POST", "/messages", json.dumps(body))
-        took = bench.took(accept, lambda event=event: event, 7, f"accepting 1,000, {label}")  # type: ignore[misc]
-        yield Row(f"accept, 1,000, {label}", took / MANY, "ms", 0.25)
+        events = repeat(api("POST", "/messages", json.dumps(body)))
+        yield bench.row(
+            label, accept, events.__next__, 7, messages=MANY, target=0.25, profile="one" in label
+        )
 
 
 def _dispatches(bench: Bench) -> Iterator[Row]:
@@ -248,18 +260,24 @@ def _dispatches(bench: Bench) -> Iterator[Row]:
 
         return prepare
 
-    took = bench.took(bench.submit, accepted(_one("dinisoft")), 60, "a Dinisoft dispatch")
-    yield Row("dispatch, Dinisoft, 1", took, "ms", 3)
+    single = accepted(_one("dinisoft"))
+    yield bench.row("dispatch, Dinisoft, 1", bench.submit, single, 60, target=3, profile=True)
     for vendor, label in (
         ("rajasms", "RajaSMS"),
         ("jst", "JST"),
         ("server2sms", "server2sms"),
         ("dinisoft", "Dinisoft"),
     ):
-        took = bench.took(bench.submit, accepted(_many(vendor)), 5, f"dispatching 1,000 at {label}")
-        # Dinisoft takes one recipient a call, so that each message is a call over HTTP.
-        most = 3 if vendor == "dinisoft" else 0.25
-        yield Row(f"dispatch, {label}, 1,000", took / MANY, "ms", most)
+        yield bench.row(
+            f"dispatch, {label}, 1,000",
+            bench.submit,
+            accepted(_many(vendor)),
+            5,
+            messages=MANY,
+            # Dinisoft takes one recipient a call, so that each message is a call over HTTP.
+            target=3 if vendor == "dinisoft" else 0.25,
+            profile=vendor == "rajasms",
+        )
 
 
 def _others(bench: Bench) -> Iterator[Row]:
@@ -295,10 +313,10 @@ def _others(bench: Bench) -> Iterator[Row]:
             raise RuntimeError("callback not taken")
         _delivered(bench)
 
-    took = bench.took(hear, reported(1), 60, "a callback")
-    yield Row("callback, 1 report", took, "ms", 4)
-    took = bench.took(hear, reported(SEVERAL), 7, "a callback with 100 reports")
-    yield Row("callback, 100 reports, each", took / SEVERAL, "ms", 4)
+    yield bench.row("callback, 1 report", hear, reported(1), 60, target=4, profile=True)
+    yield bench.row(
+        "callback, 100 reports, each", hear, reported(SEVERAL), 7, messages=SEVERAL, target=4
+    )
 
     def tick(_given: object) -> None:
         bench.handle("poll", {})
@@ -314,20 +332,19 @@ def _others(bench: Bench) -> Iterator[Row]:
 
         return prepare
 
-    took = bench.took(tick, due(1), 40, "a tick of the clock with one reference")
-    yield Row("poll, 1 reference, with the tick", took, "ms")
-    took = bench.took(tick, due(SEVERAL), 7, "a tick with 100 references")
-    yield Row("poll, 100 references, each", took / SEVERAL, "ms")
+    yield bench.row("poll, 1 reference, with the whole tick", tick, due(1), 40)
+    yield bench.row(
+        "poll, 100 references, each", tick, due(SEVERAL), 7, messages=SEVERAL, profile=True
+    )
 
     def read(identifier: str) -> None:
         answer = bench.handle("status", api("GET", f"/messages/{identifier}"))
         if answer["statusCode"] != 200:
             raise RuntimeError("not found")
 
-    took = bench.took(read, lambda: submitted("rajasms", 1)[0], 60, "a status read")
-    yield Row("status read, batch of one", took, "ms")
-    took = bench.took(read, lambda: submitted("rajasms", SEVERAL)[50], 40)
-    yield Row("status read, one of 100", took, "ms")
+    alone, among = (lambda: submitted("rajasms", 1)[0]), (lambda: submitted("rajasms", SEVERAL)[50])
+    yield bench.row("status read, batch of one", read, alone, 60)
+    yield bench.row("status read, one of 100", read, among, 40)
 
 
 def _delivered(bench: Bench) -> None:

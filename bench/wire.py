@@ -27,7 +27,7 @@ class Wire:
         def connect(_self: HTTPConnection) -> Any:
             return _Socket(wire)
 
-        HTTPConnection._new_conn = connect  # type: ignore[method-assign]
+        HTTPConnection._new_conn = connect  # type: ignore[method-assign, assignment]
 
     @property
     def spent(self) -> float:

@@ -10,6 +10,10 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+# What every call would otherwise pay for: botocore checks each parameter against the description,
+# which AWS does again, and puts a long user agent together twice.
+LEAN = Config(parameter_validation=False, user_agent="sms-gateway", tcp_keepalive=True)
+
 _lock = Lock()  # making a client is not safe in several threads
 _clients: dict[str, Any] = {}
 
@@ -31,13 +35,14 @@ _session = _new_session()
 
 
 def client(service: str, config: Config) -> Any:
-    """The one client of a service in this process, made with `config` when first asked for."""
-    made = _clients.get(service)
-    if made is None:
+    """The one client of a service in this process, made with LEAN and `config` when first asked
+    for."""
+    if service not in _clients:
         with _lock:
-            made = _clients.get(service) or _session.create_client(service, config=config)
-            _clients[service] = made
-    return made
+            if service not in _clients:
+                merged = LEAN.merge(config)
+                _clients[service] = _session.create_client(service, config=merged)
+    return _clients[service]
 
 
 def forget() -> None:

@@ -37,10 +37,7 @@ class Task:
 
 LONGEST_DELAY = 900  # seconds, SQS's own limit
 CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=4,
-    retries={"mode": "standard", "total_max_attempts": 3},
-    tcp_keepalive=True,
+    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
 )
 
 

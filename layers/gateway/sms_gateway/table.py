@@ -45,7 +45,6 @@ CONFIG = Config(
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=2 * WRITERS,
-    tcp_keepalive=True,
 )
 
 
