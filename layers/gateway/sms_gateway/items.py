@@ -11,7 +11,7 @@ from sms_gateway.status import Status
 
 Item = dict[str, Any]
 
-SHARDS = tuple(f"{number:02d}" for number in range(16))
+SHARDS = tuple(f"{number:02d}" for number in range(32))
 DAY = 86_400  # seconds
 
 _content = msgspec.json.Decoder(Content)

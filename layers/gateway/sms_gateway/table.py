@@ -146,6 +146,12 @@ def _get_all(keys: Sequence[Item]) -> list[Item]:
     raise Unavailable("The table takes no more reads now; try again.")
 
 
+def get_many(keys: Sequence[Key]) -> dict[Key, Item]:
+    """The items of at most 100 keys that are there, consistently."""
+    found = _get_all([key_of(key) for key in keys])
+    return {Key(item["pk"]["S"], item["sk"]["S"]): item for item in found}
+
+
 def submission(key: Key, claim: str | None = None) -> Submission | None:
     """A submission by its key; if `claim` is given, only while it is held under that claim."""
     item = get(key)
@@ -452,31 +458,47 @@ def circuits(vendors: Sequence[str]) -> dict[str, str]:
 
 # The clock's leases
 
-
-def lease(shard: str, now: int, seconds: int) -> bool:
-    """Takes one partition of the due index for a while, so that no two workers look at it."""
-    try:
-        with _answering():
-            client().update_item(
-                TableName=name(),
-                Key={"pk": {"S": "CLOCK"}, "sk": {"S": shard}},
-                UpdateExpression="SET leased = :until",
-                ConditionExpression="attribute_not_exists(leased) OR leased <= :now",
-                ExpressionAttributeValues={":until": number(now + seconds), ":now": number(now)},
-            )
-    except ClientError:
-        return False
-    return True
+LEASES: Item = {"pk": {"S": "CLOCK"}, "sk": {"S": "LEASES"}}  # one item: a write for all shards
 
 
-def release(shard: str) -> None:
-    """Gives a partition back before its lease ends."""
+def lease(shards: Sequence[str], now: int, seconds: int) -> list[str]:
+    """Takes partitions of the due index for a while, so that no two workers look at one; those
+    that were free."""
+    wanted = list(shards)
+    for _ in range(4):  # each time another worker was faster with some
+        if not wanted:
+            break
+        try:
+            _set_leases(wanted, now + seconds, free_at=now)
+        except ClientError as error:
+            held = error.response.get("Item", {})
+            wanted = [one for one in wanted if int(held.get(one, {"N": "0"})["N"]) <= now]
+        else:
+            return wanted
+    return []
+
+
+def release(shards: Sequence[str]) -> None:
+    """Gives partitions back before their lease ends."""
+    _set_leases(shards, 0)
+
+
+def _set_leases(shards: Sequence[str], until: int, free_at: int | None = None) -> None:
+    values: Item = {":until": number(until)}
+    options: Any = {}
+    if free_at is not None:
+        values[":now"] = number(free_at)
+        free = [f"(attribute_not_exists(#s{one}) OR #s{one} <= :now)" for one in shards]
+        options["ConditionExpression"] = " AND ".join(free)
+        options["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
     with _answering():
         client().update_item(
             TableName=name(),
-            Key={"pk": {"S": "CLOCK"}, "sk": {"S": shard}},
-            UpdateExpression="SET leased = :free",
-            ExpressionAttributeValues={":free": number(0)},
+            Key=LEASES,
+            UpdateExpression="SET " + ", ".join(f"#s{one} = :until" for one in shards),
+            ExpressionAttributeNames={f"#s{one}": one for one in shards},
+            ExpressionAttributeValues=values,
+            **options,
         )
 
 
