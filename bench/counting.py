@@ -7,8 +7,8 @@ Units are worked out as DynamoDB bills them on demand, from the sizes of the ite
   adds as much of its own entry where one is put or removed, twice where its key changes, and
   nothing where the entry stays as it is; a condition that fails is billed by the item that stands;
   a transaction costs double
-- a consistent read is a unit for each 4 KB begun, an eventual one half; a query is billed by the sum
-  of what it read, each item of a batch by itself; finding nothing costs the least there is
+- a consistent read is a unit for each 4 KB begun, an eventual one half; a query is billed by the
+  sum of what it read, each item of a batch by itself; finding nothing costs the least there is
 """
 
 import base64
@@ -30,9 +30,7 @@ from sms_gateway.observe import log
 Item = Mapping[str, Any]
 Peek = Callable[[Item], Item | None]
 
-TEMPLATE: dict[str, Any] = yaml_parse(
-    (Path(__file__).parent.parent / "template.yaml").read_text()
-)
+TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parent.parent / "template.yaml").read_text())
 INDEXES: dict[str, tuple[str, ...]] = {  # all of them keep keys only
     one["IndexName"]: tuple(key["AttributeName"] for key in one["KeySchema"])
     for one in TEMPLATE["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]
@@ -51,8 +49,10 @@ def _value_size(value: Item) -> int:
     if kind == "S":
         return len(given.encode())
     if kind == "N":
-        digits = given.lstrip("-").replace(".", "").strip("0")
-        return 1 + ceil(len(digits) / 2) + given.startswith("-")
+        digits = given.lstrip("0")  # whole and positive, as all of ours are
+        while digits.endswith("00"):  # kept in pairs, of which trailing zeros take no room
+            digits = digits[:-2]
+        return 1 + ceil(len(digits) / 2)
     if kind == "B":
         return len(given if isinstance(given, bytes) else base64.b64decode(given))
     if kind == "L":

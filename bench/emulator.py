@@ -1,8 +1,8 @@
-"""The AWS emulator as the benchmarks of cost and scale use it: a process of its own, so that the CPU
-time of this one is the gateway's alone. Its tables can be filled without the API.
+"""The AWS emulator as the benchmarks of cost and scale use it: a process of its own, so that the
+CPU time of this one is the gateway's alone. Its tables can be filled without the API.
 
-As a program (python -m bench.emulator <function> <its argument>) it calls that function of a
-benchmark first, in the emulator's own process, and then serves.
+As a program (python -m bench.emulator module:function) it calls that function first, in the
+emulator's own process, and then serves.
 """
 
 import os
@@ -94,7 +94,7 @@ def use(endpoint: str) -> None:
     os.environ |= {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",  # noqa: S105 - the emulator's own
+        "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         **queues,

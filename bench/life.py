@@ -1,7 +1,7 @@
 """A message's whole life through the functions' own code: accept, dispatch, receipt, status read.
 
 The functions run in this process, warm; AWS is the emulator, the vendors answer from memory after
-their `vendor_ms`. Each life is run for its counts and again for its time, since counting takes time.
+their `vendor_ms`. Each life is run for its counts and again for its time: counting takes time.
 """
 
 import json
@@ -32,7 +32,7 @@ EVENTS: dict[str, Any] = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")
 }
 SINGLES = 20  # single messages of one measurement; they share the clock's tick
-TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon. Thank you."
+TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 LATER = 200  # seconds until the tick that asks for receipts
 MEMORY: dict[str, int] = {  # MB, by function
     name.removesuffix("Function").lower(): one["Properties"].get(
@@ -247,4 +247,3 @@ class Pace:
         left = self._seconds - (time.perf_counter() - context["began"])
         if left > 0:
             time.sleep(left)
-

@@ -169,8 +169,12 @@ def batch(identifier: str) -> Batch | None:
 
 
 def find(key: Key) -> tuple[Batch, Message, Submission] | None:
-    """A message with its batch and the submission that it stands in: two reads."""
-    found = _get_all([key_of(key), key_of(Key(key.batch, "B"))])
+    """A message with its batch and the submission that it stands in: one or two reads."""
+    if key.position == 0:
+        # Side by side, and so read as one; mostly there is no B, and asking for it has its price.
+        found = list(_between(key.batch, "B", key.sort))
+    else:
+        found = _get_all([key_of(key), key_of(Key(key.batch, "B"))])
     items = {item["sk"]["S"]: item for item in found}
     item = items.get(key.sort)
     head = items.get("B", item)
@@ -205,15 +209,7 @@ def members(sub: Submission) -> tuple[Batch, list[Message]]:
     if owner is None:
         raise LookupError("the batch was never accepted")
     first = sub.key.position
-    items = _query(
-        "pk = :pk AND sk BETWEEN :low AND :high",
-        {
-            ":pk": {"S": sub.key.batch},
-            ":low": {"S": f"M#{first:03d}"},
-            ":high": {"S": f"M#{first + sub.count - 1:03d}"},
-        },
-        ConsistentRead=True,
-    )
+    items = _between(sub.key.batch, f"M#{first:03d}", f"M#{first + sub.count - 1:03d}")
     found = [read_message(item, owner.shared) for item in items]
     if sub.own_item:
         found = [Message(one.key, one.content, None, one.log) for one in found]
@@ -283,6 +279,14 @@ def due(shard: str, now: int, limit: int) -> list[Key]:
         if len(keys) == limit:
             break
     return keys
+
+
+def _between(batch: str, low: str, high: str) -> Iterator[Item]:
+    return _query(
+        "pk = :pk AND sk BETWEEN :low AND :high",
+        {":pk": {"S": batch}, ":low": {"S": low}, ":high": {"S": high}},
+        ConsistentRead=True,
+    )
 
 
 def _query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
