@@ -37,6 +37,7 @@ INDEXES: dict[str, tuple[str, ...]] = {  # all of them keep keys only
 }
 LINE = 26  # bytes that CloudWatch Logs bills for each event beside its text
 KEY = ("pk", "sk")
+TOLD = ("PutItem", "UpdateItem", "BatchWriteItem")
 
 
 def size_of(item: Item) -> int:
@@ -89,7 +90,7 @@ def read_units(sizes: Sequence[int], *, consistent: bool) -> float:
 class Tally:
     """What was asked for: calls by service and operation, DynamoDB's units, items that it read,
     bytes of requests and answers, and what was logged. `reported` has the write units that the
-    backend itself told, where it was asked to."""
+    backend itself told of `simple_writes`, where it was asked to."""
 
     calls: Counter[str] = field(default_factory=Counter)
     writes: float = 0
@@ -99,6 +100,7 @@ class Tally:
     bytes_in: int = 0
     log_lines: int = 0
     log_bytes: int = 0
+    simple_writes: float = 0
     reported: float = 0
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -166,9 +168,8 @@ class Meter:
             return
         if self._ask:
             params["ReturnConsumedCapacity"] = "INDEXES"
-        if self._peek and model.name in ("UpdateItem", "PutItem"):
-            key = params["Key"] if "Key" in params else {name: params["Item"][name] for name in KEY}
-            context["before"] = self._peek(key)
+        if self._peek and model.name == "UpdateItem":
+            context["before"] = self._peek(params["Key"])
 
     def _ends(
         self, http_response: Any, parsed: dict[str, Any], model: Any, context: Any, **_: Any
@@ -187,10 +188,13 @@ class Meter:
     ) -> None:
         failed = "Error" in parsed
         consistent = bool(params.get("ConsistentRead"))
-        told = parsed.get("ConsumedCapacity") or []
+        told = parsed.get("ConsumedCapacity") if name in TOLD else None
+        before_this = total.writes
         match name:
             case "PutItem":
-                total.writes += write_units(before, before if failed else params["Item"])
+                # All of ours are new, or fail and tell what is there.
+                there = parsed.get("Item")
+                total.writes += write_units(there, there if failed else params["Item"])
             case "UpdateItem":
                 after = parsed.get("Attributes") or before
                 total.writes += write_units(before, before if failed else after)
@@ -221,7 +225,8 @@ class Meter:
                 total.reads += read_units([size_of(one) for one in found], consistent=consistent)
             case _:
                 raise ValueError(f"nobody knows what {name} costs")
-        if name in ("PutItem", "UpdateItem", "BatchWriteItem"):
+        if told and not failed:
+            total.simple_writes += total.writes - before_this
             told = told if isinstance(told, list) else [told]
             total.reported += sum(one["CapacityUnits"] for one in told)
 

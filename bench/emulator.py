@@ -13,11 +13,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import boto3
 import urllib3
+from botocore.config import Config
+
+from sms_gateway import table
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -100,6 +105,14 @@ def use(endpoint: str) -> None:
         **queues,
     }
     os.environ.pop("AWS_SESSION_TOKEN", None)
+
+
+def patient() -> None:
+    """Lets the table's client wait longer than a function's may: a machine that is busy must not
+    fail a count."""
+    config = Config(read_timeout=120, max_pool_connections=2 * table.WRITERS)
+    made = boto3.client("dynamodb", config=config)
+    table.client = cache(lambda: made)
 
 
 def table_definition(name: str, template: dict[str, Any]) -> dict[str, Any]:
