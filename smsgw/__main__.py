@@ -223,7 +223,7 @@ def _callback_url(options: argparse.Namespace) -> None:
     if not isinstance(key, str):
         raise CommandError(f"the accounts secret has no {CALLBACK_KEY}")
     made = token(options.vendor, None, key.encode())
-    print(f"{options.outputs['Url']}/callbacks/{options.vendor}/{made}")
+    print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{made}")
 
 
 if __name__ == "__main__":

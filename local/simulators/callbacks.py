@@ -34,8 +34,9 @@ class Callback:
 def reach(url: str, endpoint: str) -> str | None:
     """The address at which `url` can be called from this machine, or None: not to be called.
 
-    API Gateway's own host names do not resolve here, the AWS emulator at `endpoint` answers for
-    them. Apart from those only loopback is called: a simulator must never reach out.
+    The host names of API Gateway and of function URLs do not resolve here, the AWS emulator at
+    `endpoint` answers for them. Apart from those only loopback is called: a simulator must never
+    reach out.
     """
     try:
         parts = urlsplit(url)
@@ -44,11 +45,12 @@ def reach(url: str, endpoint: str) -> str | None:
         return None
     if parts.scheme not in ("http", "https"):
         return None
-    api, dot, domain = host.partition(".")
-    if dot and domain.startswith("execute-api.") and api.isalnum():
+    name, _, domain = host.partition(".")
+    service = domain.partition(".")[0]
+    if service in ("execute-api", "lambda-url") and name.isalnum():
         rest = url.split("://", 1)[1]
         start = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
-        url = f"{endpoint.rstrip('/')}/_aws/execute-api/{api}{rest[start:]}"
+        url = f"{endpoint.rstrip('/')}/_aws/{service}/{name}{rest[start:]}"
         host = urlsplit(url).hostname or ""
     return url if _loopback(host) else None
 

@@ -1,5 +1,6 @@
 """What the integration tests stand on: a fake transport, and the core as a test drives it."""
 
+import base64
 import json
 import os
 import threading
@@ -13,6 +14,7 @@ from importlib import util
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
 from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
@@ -290,6 +292,26 @@ def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[s
             "body": body if body is None or isinstance(body, str) else json.dumps(body),
         }
     )
+
+
+def call_url(
+    method: str, path: str, query: Any = None, body: bytes | None = None
+) -> dict[str, Any]:
+    """A vendor's call to the function's own URL: payload format 2.0, a body always as base64."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}),
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"http": {"method": method, "path": path}},
+        "isBase64Encoded": body is not None,
+    }
+    if query:
+        event["queryStringParameters"] = query
+    if body is not None:
+        event["body"] = base64.b64encode(body).decode()
+    return receive(event)
 
 
 def rajasms(gateway: Gateway, identifier: str, status: str, **row: Any) -> dict[str, Any]:

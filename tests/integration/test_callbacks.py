@@ -12,6 +12,7 @@ from integration.stage import (
     TAKES,
     Gateway,
     call,
+    call_url,
     number,
     rajasms,
     server2sms,
@@ -44,6 +45,38 @@ def test_the_address_that_a_vendor_was_given_leads_to_the_submission(gateway: Ga
     row = {"sendingid": 1000001, "number": "08000000001", "deliverystatus": "3"}
     call(vendor, token, body={"status_respon": [row]})
     assert gateway.status(identifier) == "delivered"
+
+
+def test_the_functions_own_url_takes_reports(gateway: Gateway) -> None:
+    """That is where vendors report; they use GET with a query, or POST with a body."""
+    one, other = gateway.sent("server2sms")[0], gateway.sent("rajasms")[0]
+    token = gateway.token("server2sms", gateway.submission(one).key)
+    query = {"DST": "0", "RSN": "000", "ID": one}
+    assert call_url("GET", f"/callbacks/server2sms/{token}", query)["statusCode"] == 200
+    token = gateway.token("rajasms", gateway.submission(other).key)
+    row = {"sendingid": gateway.view(other)["vendor_id"], "deliverystatus": "4"}
+    body = json.dumps({"status_respon": [row]}).encode()
+    assert call_url("POST", f"/callbacks/rajasms/{token}", body=body)["statusCode"] == 200
+    assert gateway.statuses([one, other]) == ["delivered", "undelivered"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/callbacks/server2sms/nobody"),
+        ("GET", "/{vendor}/{token}"),
+        ("GET", "/other/{vendor}/{token}"),
+        ("PUT", "/callbacks/{vendor}/{token}"),
+        ("OPTIONS", "/callbacks/{vendor}/{token}"),
+    ],
+)
+def test_the_functions_own_url_has_no_other_door(gateway: Gateway, method: str, path: str) -> None:
+    (identifier,) = gateway.sent("server2sms")
+    token = gateway.token("server2sms", gateway.submission(identifier).key)
+    place = path.format(vendor="server2sms", token=token)
+    assert call_url(method, place, {"DST": "0", "ID": identifier})["statusCode"] == 404
+    assert gateway.status(identifier) == "submitted"
 
 
 @pytest.mark.parametrize("vendor", [*VENDORS, "nobody", ""])

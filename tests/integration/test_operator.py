@@ -35,7 +35,11 @@ QUEUES = {
     for vendor in VENDORS
     for kind in ("Queue", "DeadLetters")
 }
-OUTPUTS = {"TableName": "test-table", "AccountsSecretName": "test/vendors", "Url": "https://x"}
+OUTPUTS = {
+    "TableName": "test-table",
+    "AccountsSecretName": "test/vendors",
+    "CallbackUrl": "https://x/callbacks",
+}
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +283,7 @@ def test_a_table_that_refuses_is_one_readable_line(
     gateway: Gateway, smsgw: Run, failing: Callable[..., None]
 ) -> None:
     identifier = gateway.one("rajasms")
-    failing("BatchGetItem")
+    failing("Query")
     assert complains(*smsgw("messages", "show", identifier))
 
 

@@ -834,6 +834,10 @@ def test_only_this_machine_is_called() -> None:
     assert reach(f"https://{api}/v1/callbacks/x?ID=<TRN>", endpoint) == (
         "http://127.0.0.1:4566/_aws/execute-api/abc123/v1/callbacks/x?ID=<TRN>"
     )
+    url = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws"
+    assert reach(f"https://{url}/callbacks/x", endpoint) == (
+        "http://127.0.0.1:4566/_aws/lambda-url/abcdefghijklmnopqrstuvwxyz012345/callbacks/x"
+    )
     assert reach("http://localhost:4566/x", endpoint) == "http://localhost:4566/x"
     assert reach("http://[::1]/x", endpoint) == "http://[::1]/x"
     refused = (

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from sms_gateway.api_event import raw_body
+from sms_gateway.api_event import callback_route, query, raw_body
 from sms_gateway.observe import count, log
 from sms_gateway.problems import GatewayError, NotFound
 from sms_gateway.receipts import from_callback, keep_strange
@@ -19,7 +19,7 @@ LARGEST = 1024 * 1024  # bytes
 
 
 def receive(event: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a callback, as API Gateway's proxy integration takes it."""
+    """The answer to a callback, as API Gateway's proxy integration and function URLs take it."""
     try:
         return _answer(200, "application/json", {"received": _heard(event)})
     except GatewayError as problem:
@@ -29,12 +29,11 @@ def receive(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _heard(event: dict[str, Any]) -> int:
-    path = event.get("pathParameters") or {}
-    vendor, given = str(path.get("vendor", "")), str(path.get("token", ""))
+    method, vendor, given = callback_route(event)
     known = accounts()
     adapter = known.adapters.get(vendor)
     nothing = NotFound("There is no such callback address.")
-    if adapter is None:
+    if adapter is None or method not in ("GET", "POST"):
         raise nothing
     try:
         subject = subject_of(vendor, given, known.callback_key)
@@ -45,8 +44,8 @@ def _heard(event: dict[str, Any]) -> int:
         raise nothing
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     request = CallbackRequest(
-        event["httpMethod"],
-        dict(event.get("queryStringParameters") or {}),
+        method,
+        query(event),
         raw_body(event)[:LARGEST],
         headers.get("content-type") or "",
     )

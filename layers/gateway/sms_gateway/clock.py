@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from math import ceil
 
 import msgspec
@@ -30,6 +31,7 @@ from sms_gateway.vendors.base import Adapter, Pending, PollCall, Reply, Report, 
 THREADS = 16
 LEASE = 55  # seconds; the poll function stops before
 A_LOOK = 200  # submissions taken from a partition at a time
+AT_ONCE = 500  # submissions read, and asked for, together
 CUT_SHORT = int(os.environ["CUT_SHORT_AFTER"])  # seconds until a call without a record is over
 RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
 MARGIN = 5  # seconds kept for writing what was heard
@@ -79,17 +81,19 @@ def run(remaining: float) -> int:
 
 
 def tick(run: Tick) -> int:
-    """Looks at everything due, in all partitions, while there is time; returns how many submissions
-    it looked at."""
+    """Looks at everything due, while there is time; returns how many submissions it looked at."""
     waiting = _due(run, items.SHARDS)
-    while waiting and run.time_for(MARGIN):
-        held = [one for one in waiting if table.lease(one, run.seconds, LEASE)]
-        try:
-            look_at(run, [key for shard in held for key in waiting[shard]])
-        finally:
-            for shard in held:
-                table.release(shard)
-        waiting = _due(run, [one for one in held if len(waiting[one]) == A_LOOK])
+    held = table.lease(list(waiting), run.seconds, LEASE) if waiting else []
+    try:
+        waiting = {shard: waiting[shard] for shard in held}
+        while waiting and run.time_for(MARGIN):
+            for keys in chunks(_in_turn(list(waiting.values())), AT_ONCE):
+                if run.time_for(MARGIN):
+                    look_at(run, keys)
+            waiting = _due(run, [one for one, keys in waiting.items() if len(keys) == A_LOOK])
+    finally:
+        if held:
+            table.release(held)
     return run.looked
 
 
@@ -99,11 +103,19 @@ def _due(run: Tick, shards: Sequence[str]) -> dict[str, list[Key]]:
     return {shard: keys for shard, keys in zip(shards, found, strict=True) if keys}
 
 
+def _in_turn(partitions: Sequence[Sequence[Key]]) -> list[Key]:
+    """The first of each partition, then the second of each: none waits for all of another."""
+    return [key for turn in zip_longest(*partitions) for key in turn if key is not None]
+
+
 def look_at(run: Tick, keys: Sequence[Key]) -> None:
     """Takes each of the submissions one step further; receipts are asked for together, and last:
     what was scheduled must not wait for a vendor that is slow to answer."""
     run.asked.clear()
-    run.looked += sum(run.pool.map(lambda key: _look(run, key), keys))
+    found: dict[Key, items.Item] = {}
+    for some in run.pool.map(_read, chunks(keys, 100)):
+        found |= some
+    run.looked += sum(run.pool.map(lambda key: _look(run, key, found[key]), found))
     for vendor, waiting in run.asked.items():
         try:
             _ask(run, run.adapters[vendor], waiting)
@@ -112,10 +124,20 @@ def look_at(run: Tick, keys: Sequence[Key]) -> None:
             count("AskFailed", vendor=vendor)
 
 
-def _look(run: Tick, key: Key) -> bool:
+def _read(keys: Sequence[Key]) -> dict[Key, items.Item]:
+    """Read anew, since the index lags behind. What can't be read now is still due."""
     try:
-        sub = table.submission(key)
-        # The index lags behind: another run may have looked at it since.
+        return table.get_many(keys)
+    except Unavailable:
+        log.exception("look failed", extra={"submissions": len(keys)})
+        count("LookFailed", len(keys))
+        return {}
+
+
+def _look(run: Tick, key: Key, item: items.Item) -> bool:
+    try:
+        # Another run may have looked at it since; an item without a vendor is no submission.
+        sub = items.read_submission(item) if "vendor" in item else None
         if sub is None or sub.due is None or sub.due > run.seconds:
             return False
         _step(run, sub)

@@ -12,7 +12,7 @@ from sms_gateway.verification import Details, Given, Verification
 
 Item = dict[str, Any]
 
-SHARDS = tuple(f"{number:02d}" for number in range(16))
+SHARDS = tuple(f"{number:02d}" for number in range(32))
 DAY = 86_400  # seconds
 
 _content = msgspec.json.Decoder(Content)

@@ -147,6 +147,12 @@ def _get_all(keys: Sequence[Item]) -> list[Item]:
     raise Unavailable("The table takes no more reads now; try again.")
 
 
+def get_many(keys: Sequence[Key]) -> dict[Key, Item]:
+    """The items of at most 100 keys that are there, consistently."""
+    found = _get_all([key_of(key) for key in keys])
+    return {Key(item["pk"]["S"], item["sk"]["S"]): item for item in found}
+
+
 def submission(key: Key, claim: str | None = None) -> Submission | None:
     """A submission by its key; if `claim` is given, only while it is held under that claim."""
     item = get(key)
@@ -164,8 +170,12 @@ def batch(identifier: str) -> Batch | None:
 
 
 def find(key: Key) -> tuple[Batch, Message, Submission] | None:
-    """A message with its batch and the submission that it stands in: two reads."""
-    found = _get_all([key_of(key), key_of(Key(key.batch, "B"))])
+    """A message with its batch and the submission that it stands in: one or two reads."""
+    if key.position == 0:
+        # Side by side, and so read as one; mostly there is no B, and asking for it has its price.
+        found = list(_between(key.batch, "B", key.sort))
+    else:
+        found = _get_all([key_of(key), key_of(Key(key.batch, "B"))])
     items = {item["sk"]["S"]: item for item in found}
     item = items.get(key.sort)
     head = items.get("B", item)
@@ -200,15 +210,7 @@ def members(sub: Submission) -> tuple[Batch, list[Message]]:
     if owner is None:
         raise LookupError("the batch was never accepted")
     first = sub.key.position
-    items = _query(
-        "pk = :pk AND sk BETWEEN :low AND :high",
-        {
-            ":pk": {"S": sub.key.batch},
-            ":low": {"S": f"M#{first:03d}"},
-            ":high": {"S": f"M#{first + sub.count - 1:03d}"},
-        },
-        ConsistentRead=True,
-    )
+    items = _between(sub.key.batch, f"M#{first:03d}", f"M#{first + sub.count - 1:03d}")
     found = [read_message(item, owner.shared) for item in items]
     if sub.own_item:
         found = [Message(one.key, one.content, None, one.log) for one in found]
@@ -278,6 +280,14 @@ def due(shard: str, now: int, limit: int) -> list[Key]:
         if len(keys) == limit:
             break
     return keys
+
+
+def _between(batch: str, low: str, high: str) -> Iterator[Item]:
+    return _query(
+        "pk = :pk AND sk BETWEEN :low AND :high",
+        {":pk": {"S": batch}, ":low": {"S": low}, ":high": {"S": high}},
+        ConsistentRead=True,
+    )
 
 
 def _query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
@@ -496,31 +506,47 @@ def circuits(vendors: Sequence[str]) -> dict[str, str]:
 
 # The clock's leases
 
-
-def lease(shard: str, now: int, seconds: int) -> bool:
-    """Takes one partition of the due index for a while, so that no two workers look at it."""
-    try:
-        with _answering():
-            client().update_item(
-                TableName=name(),
-                Key={"pk": {"S": "CLOCK"}, "sk": {"S": shard}},
-                UpdateExpression="SET leased = :until",
-                ConditionExpression="attribute_not_exists(leased) OR leased <= :now",
-                ExpressionAttributeValues={":until": number(now + seconds), ":now": number(now)},
-            )
-    except ClientError:
-        return False
-    return True
+LEASES: Item = {"pk": {"S": "CLOCK"}, "sk": {"S": "LEASES"}}  # one item: a write for all shards
 
 
-def release(shard: str) -> None:
-    """Gives a partition back before its lease ends."""
+def lease(shards: Sequence[str], now: int, seconds: int) -> list[str]:
+    """Takes partitions of the due index for a while, so that no two workers look at one; those
+    that were free."""
+    wanted = list(shards)
+    for _ in range(4):  # each time another worker was faster with some
+        if not wanted:
+            break
+        try:
+            _set_leases(wanted, now + seconds, free_at=now)
+        except ClientError as error:
+            held = error.response.get("Item", {})
+            wanted = [one for one in wanted if int(held.get(one, {"N": "0"})["N"]) <= now]
+        else:
+            return wanted
+    return []
+
+
+def release(shards: Sequence[str]) -> None:
+    """Gives partitions back before their lease ends."""
+    _set_leases(shards, 0)
+
+
+def _set_leases(shards: Sequence[str], until: int, free_at: int | None = None) -> None:
+    values: Item = {":until": number(until)}
+    options: Any = {}
+    if free_at is not None:
+        values[":now"] = number(free_at)
+        free = [f"(attribute_not_exists(#s{one}) OR #s{one} <= :now)" for one in shards]
+        options["ConditionExpression"] = " AND ".join(free)
+        options["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
     with _answering():
         client().update_item(
             TableName=name(),
-            Key={"pk": {"S": "CLOCK"}, "sk": {"S": shard}},
-            UpdateExpression="SET leased = :free",
-            ExpressionAttributeValues={":free": number(0)},
+            Key=LEASES,
+            UpdateExpression="SET " + ", ".join(f"#s{one} = :until" for one in shards),
+            ExpressionAttributeNames={f"#s{one}": one for one in shards},
+            ExpressionAttributeValues=values,
+            **options,
         )
 
 

@@ -1,0 +1,316 @@
+"""The clock's tick against what is stored and against what is due: calls, units and CPU time.
+
+The tables are the emulator's, filled in its own process; the tick runs here and talks to it as to
+AWS. So the CPU time is the gateway's with all of botocore, and nothing of the table's. Nothing that
+is due gets a receipt: each look asks the vendor, hears nothing and puts the submission off, so that
+the same ones are due at the next tick, and each tick does the same work.
+"""
+
+import gc
+import json
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import conftest  # noqa: F401 - the environment that a function has
+from integration.stage import ACCOUNTS
+
+from bench.counting import TEMPLATE, Meter, read_units, size_of
+from bench.emulator import emulator, patient, table_definition, use
+from bench.report import Result, Row
+from sms_gateway import clock, items, table
+from sms_gateway.items import Item
+from sms_gateway.records import Batch, Content, Entry, Key, Submission
+from sms_gateway.records import Result as Answer
+from sms_gateway.settings import read_accounts
+from sms_gateway.status import Status
+from sms_gateway.vendors.base import Reply, Request
+
+STORED = (1_000, 10_000, 100_000, 1_000_000)  # messages, with the same number due
+DUE = (100, 1_000, 10_000)  # submissions, with the same number stored
+ALWAYS_DUE, ALWAYS_STORED = 250, 10_000
+GROUP = 10  # messages of a group that is due: every fifth; the others are single messages
+BATCH = 100  # messages of a batch that is final
+BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
+BETWEEN = 4_000  # seconds from tick to tick: by then all is due again
+FLAT, LINEAR, HOTTEST = 5, 10, 10  # per cent
+ROUNDS, MOST_ROUNDS = 3, 8
+TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
+DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def stored_table(stored: int) -> str:
+    """The table with so many messages, of which ALWAYS_DUE submissions are due."""
+    return f"stored-{stored}"
+
+
+def due_table(due: int) -> str:
+    """The table in which so many submissions are due."""
+    return f"due-{due}"
+
+
+# In the emulator's process
+
+
+def fill() -> None:
+    """Makes and fills the tables, each with the same identifiers in every run."""
+    from ministack.services import dynamodb
+
+    for name, stored, due in [
+        *((stored_table(one), one, ALWAYS_DUE) for one in STORED),
+        *((due_table(one), ALWAYS_STORED, one) for one in DUE),
+        ("due-0", ALWAYS_STORED, 0),
+    ]:
+        status, _, body = dynamodb._create_table(table_definition(name, TEMPLATE))
+        if status != 200:
+            raise RuntimeError(f"no table: {body!r}")
+        made = dynamodb._tables[name]
+        for item in contents(name, stored, due):
+            dynamodb._set_item(made, item["pk"]["S"], item["sk"]["S"], item)
+        dynamodb._index_members(made)
+    gc.freeze()
+
+
+def contents(name: str, stored: int, due: int) -> Iterator[Item]:
+    """A table's items: what is due, and messages that are final up to `stored`."""
+    draw = random.Random(name)  # noqa: S311 - the same in every run
+    made = 0
+    for nth in range(due):
+        count = GROUP if nth % 5 == 0 else 1
+        yield from waiting(_ulid(draw), count)
+        made += count
+    while made < stored:
+        batch, count = _ulid(draw), min(BATCH, stored - made)
+        yield from final(batch, count)
+        made += count
+
+
+def _ulid(draw: random.Random) -> str:
+    ms, written = BEGAN * 1000, ""
+    for _ in range(10):
+        ms, digit = divmod(ms, 32)
+        written = DIGITS[digit] + written
+    return written + "".join(draw.choices(DIGITS, k=16))
+
+
+def waiting(batch: str, count: int) -> Iterator[Item]:
+    """A submission that the vendor took, due from BEGAN on, with its messages."""
+    alone = count == 1
+    content = Content(to="+447700900001", text=TEXT)
+    state = items.submission_item(
+        _submission(batch, count, Status.SUBMITTED, content if alone else None, BEGAN), TTL, DAY
+    ) | {"result": items.text(Answer(own=True))}
+    yield state
+    if not alone:
+        yield from _members(batch, count)
+
+
+def final(batch: str, count: int) -> Iterator[Item]:
+    """A batch in one submission whose messages have all arrived."""
+    yield items.submission_item(_submission(batch, count, Status.SUBMITTED, None, None), TTL)
+    log = items.steps([Entry(BEGAN * 1000, Status.DELIVERED, "poll", "server2sms", 1, "0")])
+    for item in _members(batch, count):
+        if item["sk"]["S"] != "B":
+            item |= {"status": DELIVERED, "log": log}
+        yield item
+
+
+TTL = BEGAN + 90 * 86_400
+DAY = "2026-11-01"
+DELIVERED = {"S": "delivered"}
+_SHARED: dict[int, Item] = {}  # what does not differ is kept once: a million messages fit in a GB
+
+
+def _members(batch: str, count: int) -> Iterator[Item]:
+    yield items.batch_item(Batch(batch, "acme", count, {"text": TEXT}), DAY, TTL)
+    place = {"S": batch}
+    for position in range(count):
+        if position not in _SHARED:
+            _SHARED[position] = items.message_item(
+                "", position, {"to": f"+4477{position:08d}"}, TTL
+            )
+        yield _SHARED[position] | {"pk": place}
+
+
+def _submission(
+    batch: str, count: int, status: Status, content: Content | None, due: int | None
+) -> Submission:
+    log = [
+        Entry(BEGAN * 1000, Status.ACCEPTED, "api", "server2sms", note="first usable of route +"),
+        Entry(BEGAN * 1000, Status.SUBMITTING, "dispatch", "server2sms"),
+        Entry(BEGAN * 1000, status, "dispatch", "server2sms", 1, "1", "OK"),
+    ]
+    return Submission(
+        key=Key(batch, "M#000" if content else "S#000"),
+        count=count,
+        vendor="server2sms",
+        vendors=("server2sms",),
+        status=status,
+        attempt=1,
+        created=BEGAN * 1000,
+        expires=BEGAN + 172_800,
+        due=due,
+        polls=0,
+        changed=BEGAN,
+        result=None,
+        log=tuple(log),
+        tenant="acme" if content else None,
+        content=content,
+    )
+
+
+# In this process
+
+
+@dataclass
+class Tick:
+    """What one tick took: looks, calls, read and write units, CPU seconds, and the due index's
+    traffic in units by partition."""
+
+    looked: int
+    calls: int
+    reads: float
+    writes: float
+    cpu: float
+    traffic: Counter[str]
+
+
+class Clock:
+    """Runs ticks on tables; each one on the same table comes later."""
+
+    def __init__(self) -> None:
+        self._adapters = read_accounts(json.dumps(ACCOUNTS)).adapters
+        self._times: Counter[str] = Counter()
+
+    def tick(self, name: str, *, count: bool = False) -> Tick:
+        """One tick on a table: timed, or counted (which takes time of its own)."""
+        os.environ["TABLE_NAME"] = name
+        self._times[name] += 1
+        now = datetime.fromtimestamp(BEGAN, UTC) + timedelta(seconds=BETWEEN * self._times[name])
+        meter, traffic = Meter(ask=True), Counter[str]()
+        with ThreadPoolExecutor(clock.THREADS) as pool:
+            run = clock.Tick(self._adapters, pool, now, time.time() + 3600, send=_no_news)
+            if not count:
+                began = time.process_time()
+                looked = clock.tick(run)
+                return Tick(looked, 0, 0, 0, time.process_time() - began, traffic)
+            with meter.listening(table.client()), _seen(traffic):
+                looked = clock.tick(run)
+        total = meter.total
+        return Tick(looked, total.calls.total(), total.reads, total.reported, 0, traffic)
+
+
+def _no_news(request: Request, timeout: float) -> Reply:
+    return Reply(200, b'{"StatusCode": "1", "DeliveryNotifications": null}')
+
+
+@contextmanager
+def _seen(traffic: Counter[str]) -> Iterator[None]:
+    """Adds up the due index's units by partition: each query's, and two for each entry moved."""
+
+    def ends(parsed: Any, context: Any, **_: Any) -> None:
+        asked = context["counted"]
+        if asked.get("IndexName") == "due":
+            shard = asked["ExpressionAttributeValues"][":shard"]["S"]
+            sizes = [size_of(one) for one in parsed["Items"]]
+            traffic[shard] += read_units(sizes, consistent=False)  # type: ignore[assignment]
+        elif "shard" in parsed.get("Attributes", {}):
+            traffic[parsed["Attributes"]["shard"]["S"]] += 2
+
+    events = table.client().meta.events
+    events.register("after-call.dynamodb", ends)
+    try:
+        yield
+    finally:
+        events.unregister("after-call.dynamodb", ends)
+
+
+def main() -> Result:
+    """Flat in what is stored, linear in what is due, spread over the due index's partitions."""
+    with emulator("bench.scale:fill") as endpoint:
+        use(endpoint)
+        patient()
+        gc.freeze()
+        clock_ = Clock()
+        return Result(
+            "scale",
+            "The clock's tick against what is stored and what is due",
+            [*_flat(clock_), *_linear(clock_)],
+            "ms of CPU time",
+            [HOW.format(due=ALWAYS_DUE, stored=ALWAYS_STORED, group=GROUP, batch=BATCH)],
+        )
+
+
+def _flat(clock_: Clock) -> list[Row]:
+    counted = {one: clock_.tick(stored_table(one), count=True) for one in STORED}
+    cpu: dict[int, list[float]] = {one: [] for one in STORED}
+    for turn in range(MOST_ROUNDS):
+        for one in STORED:  # in turn, so that what else the machine does hits all of them
+            cpu[one].append(clock_.tick(stored_table(one)).cpu)
+        # The least of several is what the work itself takes: all else only adds to it.
+        if turn + 1 >= ROUNDS and _spread([min(times) for times in cpu.values()]) <= FLAT:
+            break
+    rows = []
+    for one in STORED:
+        label = f"{one:,} stored, {ALWAYS_DUE} due"
+        rows.append(Row(label, round(1000 * min(cpu[one]), 1), "ms of CPU time"))
+        for what in ("calls", "reads", "writes"):
+            unit = what if what == "calls" else f"{what[:-1]} units"
+            rows.append(Row(f"{label}: {what}", getattr(counted[one], what), unit))
+    for what in ("calls", "reads", "writes"):
+        spread = _spread([getattr(one, what) for one in counted.values()])
+        rows.append(Row(f"{what}: most over least stored", round(spread, 2), "% more", FLAT))
+    spread = _spread([min(times) for times in cpu.values()])
+    rows.append(Row("CPU time: most over least stored", round(spread, 2), "% more", FLAT))
+    return rows
+
+
+def _spread(values: list[float]) -> float:
+    """How far the largest lies above the smallest, in per cent."""
+    return 100 * (max(values) / min(values) - 1)
+
+
+def _linear(clock_: Clock) -> list[Row]:
+    still = clock_.tick("due-0", count=True)
+    still.cpu = min(clock_.tick("due-0").cpu for _ in range(10))
+    rows, each = [], {}
+    for due in DUE:
+        found = clock_.tick(due_table(due), count=True)
+        if found.looked != due:
+            raise RuntimeError(f"{found.looked} were looked at instead of {due}")
+        found.cpu = min(clock_.tick(due_table(due)).cpu for _ in range(max(1, 3000 // due)))
+        each[due] = found
+        rows.append(Row(f"{due:,} due", round(1000 * found.cpu, 1), "ms of CPU time"))
+        for what in ("calls", "reads", "writes"):
+            value = (getattr(found, what) - getattr(still, what)) / due
+            unit = what if what == "calls" else f"{what[:-1]} units"
+            rows.append(Row(f"{due:,} due: {what} for each", round(value, 3), unit))
+        share = 100 * max(found.traffic.values()) / found.traffic.total()
+        rows.append(Row(f"{due:,} due: hottest partition's traffic", round(share, 2), "%", HOTTEST))
+    for what in ("calls", "reads", "writes", "cpu"):
+        fixed = getattr(still, what)
+        fewer, more = ((getattr(each[due], what) - fixed) / due for due in DUE[-2:])
+        name = "CPU time" if what == "cpu" else what
+        rows.append(
+            Row(
+                f"{name} for each: 10,000 due over 1,000",
+                round(100 * (more / fewer - 1), 2),
+                "% more",
+                LINEAR,
+            )
+        )
+    return rows
+
+
+HOW = """\
+How: each table has messages that are final, in batches of {batch}, and submissions that are due:
+four of five a single message, the fifth a group of {group}. In the first part {due} are due, in the
+second {stored:,} messages are stored. Counts are exact; the CPU time is the least of several ticks,
+of this process with botocore and without the table's, and without the vendor's HTTP."""
