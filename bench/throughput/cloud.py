@@ -136,33 +136,40 @@ def _either(condition: str) -> list[str]:
 
 def _true(condition: str, item: Item, names: Item, values: Item) -> bool:
     if found := PRESENT.fullmatch(condition):
-        return (names.get(found[2], found[2]) in item) is not bool(found[1])
+        missing, name = found.groups()
+        return (_plain(name, names) in item) is not bool(missing)
     if found := LISTED.fullmatch(condition):
-        allowed = [values[one] for one in found[2].split(", ")]
-        return item.get(names.get(found[1], found[1])) in allowed
+        name, listed = found.groups()
+        return item.get(_plain(name, names)) in [values[one] for one in listed.split(", ")]
     if found := COMPARED.fullmatch(condition):
-        mine, other = item.get(names.get(found[1], found[1])), values[found[3]]
-        if mine is None:
-            return False
-        if found[2] == "=":
-            return bool(mine == other)
-        a, b = float(mine["N"]), float(other["N"])
-        return a <= b if found[2] == "<=" else a > b
+        name, sign, other = found.groups()
+        mine: Item | None = item.get(_plain(name, names))
+        wanted: Item = values[other]
+        if mine is None or sign == "=":
+            return bool(mine == wanted)
+        first, second = int(mine["N"]), int(wanted["N"])
+        return first <= second if sign == "<=" else first > second
     raise ValueError(f"not a known condition: {condition}")
 
 
 def _set(item: Item, change: str, names: Item, values: Item) -> None:
     if found := LOG.fullmatch(change):
-        place = names.get(found[1], found[1])
-        before = item.get(place, values[found[2]])["L"]
-        item[place] = {"L": [*before, *values[found[3]]["L"]]}
+        name, empty, more = found.groups()
+        before = item.get(_plain(name, names), values[empty])
+        item[_plain(name, names)] = {"L": [*before["L"], *values[more]["L"]]}
     elif found := SUM.fullmatch(change):
-        place, other = names.get(found[1], found[1]), names.get(found[2], found[2])
-        item[place] = {"N": str(int(item[other]["N"]) + int(values[found[3]]["N"]))}
+        name, other, added = found.groups()
+        total = int(item[_plain(other, names)]["N"]) + int(values[added]["N"])
+        item[_plain(name, names)] = {"N": str(total)}
     elif found := PLAIN.fullmatch(change):
-        item[names.get(found[1], found[1])] = values[found[2]]
+        name, value = found.groups()
+        item[_plain(name, names)] = values[value]
     else:
         raise ValueError(f"not a known change: {change}")
+
+
+def _plain(name: str, names: Item) -> str:
+    return str(names.get(name, name))
 
 
 class Queues:
@@ -208,7 +215,8 @@ class Queues:
     def receive(self, queue: str, most: int) -> Item:
         """What a worker gets next; `left` counts what waits for its time or for other workers."""
         waiting = self._waiting.setdefault(queue, deque())
-        now, given = time.time(), []
+        now = time.time()
+        given: list[Item] = []
         for _ in range(len(waiting)):
             at, record = waiting.popleft()
             if at <= now and len(given) < most:

@@ -103,7 +103,7 @@ class Kannel:
         box.wait()
         seconds = told["last"] - told["first"] + 0.05  # until the last answer
         never = self._messages - told["numbers"]
-        return Sent(told["messages"] / seconds, told["twice"], never)
+        return Sent(told["messages"] / seconds, int(told["twice"]), int(never))
 
     def _fill(self) -> None:
         self._configure("/_never")  # a vendor that takes nothing, so that everything is stored

@@ -244,23 +244,6 @@ def test_many_calls_keep_what_each_heard(gateway: Gateway) -> None:
     assert len(gateway.wire.sent) == 4
 
 
-def test_a_worker_claims_no_more_than_keeps_its_calls_going(gateway: Gateway) -> None:
-    """What is claimed when a worker dies is in doubt: two submissions, not all ten."""
-    set_account("dinisoft", concurrency=4, submission_size=5)  # two calls at once in each worker
-    claimed: list[int] = []
-    ids: list[str] = []
-
-    def look(request: Request) -> Any:
-        claimed.append(gateway.statuses(ids[::5]).count("submitting"))
-        return TAKES["dinisoft"](request)
-
-    gateway.wire.answers[SUBMIT["dinisoft"]] = look
-    ids += gateway.many("dinisoft", 25)
-    assert gateway.dispatch("dinisoft") == []
-    assert max(claimed) == 2
-    assert set(gateway.statuses(ids)) == {"submitted"}
-
-
 def test_single_messages_do_not_wait_for_each_other(gateway: Gateway) -> None:
     together = threading.Barrier(10)
 
