@@ -259,6 +259,19 @@ def test_many_calls_keep_what_each_heard(gateway: Gateway) -> None:
     assert len(gateway.wire.sent) == 4
 
 
+def test_single_messages_do_not_wait_for_each_other(gateway: Gateway) -> None:
+    together = threading.Barrier(10)
+
+    def meet(request: Request) -> Any:
+        together.wait(10)  # breaks, unless all ten are in the air at once
+        return TAKES["dinisoft"](request)
+
+    gateway.wire.answers[SUBMIT["dinisoft"]] = meet
+    ids = [gateway.one("dinisoft") for _ in range(10)]
+    assert gateway.dispatch("dinisoft") == []
+    assert set(gateway.statuses(ids)) == {"submitted"}
+
+
 def test_a_call_that_could_not_be_made_is_tried_again(
     gateway: Gateway, failing: Callable[..., None]
 ) -> None:

@@ -5,6 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -71,6 +72,21 @@ def server() -> Iterator[Server]:
     running = Server()
     yield running
     running.stop()
+
+
+def test_as_many_connections_are_kept_as_a_worker_has_calls_at_once(server: Server) -> None:
+    together = threading.Barrier(60)
+
+    def meet(connection: socket.socket) -> None:
+        together.wait(10)
+        connection.sendall(OK)
+
+    server.behaviour = meet
+    with ThreadPoolExecutor(60) as callers:
+        for _ in range(3):
+            answers = [callers.submit(send, Request("GET", server.url), 10) for _ in range(60)]
+            assert {one.result().status for one in answers} == {200}
+    assert server.connections == 60
 
 
 def hang(connection: socket.socket) -> None:

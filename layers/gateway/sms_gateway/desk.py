@@ -1,10 +1,12 @@
 """Where one vendor's submissions are worked on in a worker: calls within the account's bounds."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Condition
+from typing import Self
 
 from sms_gateway import http, table
 from sms_gateway.circuit import VendorFailing, guarded
@@ -36,6 +38,7 @@ class Desk:
 
     `workers` share the account's concurrency and rate; `until` (epoch seconds) is when this one
     must be done. Calls at once are bounded by the share, the rate over all workers by the table.
+    As a context manager it ends its threads.
     """
 
     def __init__(
@@ -53,9 +56,18 @@ class Desk:
         self._callbacks = callbacks
         self._secret = secret
         self._until = until
-        self._share = max(1, adapter.concurrency // workers)
+        self._share = max(1, min(adapter.concurrency // workers, http.MOST_CONNECTIONS))
         self._room = BoundedSemaphore(self._share)
+        self._callers = ThreadPoolExecutor(self._share)  # starts a thread only for a call
+        self._turns = Condition()
+        self._begun, self._begun_calls = 0, 0
         self._send = send
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._callers.shutdown()
 
     def callback_url(self, key: Key) -> str:
         """The address at which the vendor reports on this submission."""
@@ -66,6 +78,28 @@ class Desk:
         """The message as the adapter takes it: a verification's code exists from here on only."""
         made = message.content.outgoing(message.id, now)
         return with_code(made, message.content.recipe, self._secret)
+
+    @contextmanager
+    def turn(self, messages: int) -> Iterator[None]:
+        """Waits until a submission's calls can follow those of the submissions before it.
+
+        What has been claimed is in doubt when the worker dies, so no more is claimed than keeps
+        the calls going: two submissions, or more while their calls are within twice the share.
+        """
+        calls = self.adapter.calls(messages)
+        with self._turns:
+            self._turns.wait_for(
+                lambda: self._begun < 2 or self._begun_calls + calls <= 2 * self._share
+            )
+            self._begun += 1
+            self._begun_calls += calls
+        try:
+            yield
+        finally:
+            with self._turns:
+                self._begun -= 1
+                self._begun_calls -= calls
+                self._turns.notify_all()
 
     def time_for(self, messages: int) -> bool:
         """Whether a submission could still be finished, at the vendor's slowest."""
@@ -99,13 +133,12 @@ class Desk:
         """The outcomes of each call, with what the vendor said where it can't be understood."""
         if len(calls) == 1:
             return [self._answer(calls[0])]
-        with ThreadPoolExecutor(min(self._share, len(calls))) as pool:
-            waiting = []
-            for call in calls:
-                waiting.append(pool.submit(self._answer, call))
-                if self.adapter.rate and not self._over():
-                    time.sleep(len(call.members) / self.adapter.rate)
-            return [one.result() for one in waiting]
+        waiting = []
+        for call in calls:
+            waiting.append(self._callers.submit(self._answer, call))
+            if self.adapter.rate and not self._over():
+                time.sleep(len(call.members) / self.adapter.rate)
+        return [one.result() for one in waiting]
 
     def _answer(self, call: Call) -> Answer:
         with self._room:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 from sms_gateway import http, queues
@@ -29,15 +30,18 @@ def work(
         return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records]}
     callbacks = os.environ["CALLBACK_URL"].rstrip("/")
     workers = int(os.environ["DISPATCH_WORKERS"])
-    desks = {
-        vendor: Desk(adapter, callbacks, known.callback_key, until, workers, send, known.adapters)
-        for vendor, adapter in known.adapters.items()
-    }
-    if len(records) == 1:
-        done = [_one(records[0], desks)]
-    else:
-        with ThreadPoolExecutor(MOST_RECORDS) as pool:
-            done = list(pool.map(lambda record: _one(record, desks), records))
+    with ExitStack() as open_desks:
+        desks = {
+            vendor: open_desks.enter_context(
+                Desk(adapter, callbacks, known.callback_key, until, workers, send, known.adapters)
+            )
+            for vendor, adapter in known.adapters.items()
+        }
+        if len(records) == 1:
+            done = [_one(records[0], desks)]
+        else:
+            with ThreadPoolExecutor(MOST_RECORDS) as pool:
+                done = list(pool.map(lambda record: _one(record, desks), records))
     failed = [r["messageId"] for r, good in zip(records, done, strict=True) if not good]
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
@@ -50,10 +54,11 @@ def _one(record: Mapping[str, Any], desks: Mapping[str, Desk]) -> bool:
             log.error("vendor not usable", extra={"vendor": task.vendor, "task": str(task.key)})
             count("VendorNotUsable", vendor=task.vendor)
             return True
-        if not desk.time_for(task.messages) or not desk.may_start(task.messages):
-            queues.enqueue(task.vendor, [(task.key, task.messages)], _group(record), 2)
-            return True
-        dispatch(task.key, desk)
+        with desk.turn(task.messages):
+            if desk.time_for(task.messages) and desk.may_start(task.messages):
+                dispatch(task.key, desk)
+            else:
+                queues.enqueue(task.vendor, [(task.key, task.messages)], _group(record), 2)
     except Exception:
         log.exception("dispatch failed", extra={"queue_message": record["messageId"]})
         count("DispatchFailed")

@@ -4,7 +4,6 @@ VendorUnreachable   the connection was never made: nothing was sent
 VendorSilent        the request may have been received: nobody can say
 """
 
-import os
 import ssl
 import time
 from functools import cache
@@ -22,6 +21,7 @@ from urllib3.exceptions import (
 from sms_gateway.vendors.base import Reply, Request
 
 CONNECT_TIMEOUT = 3.0  # seconds
+MOST_CONNECTIONS = 250  # to one vendor from one worker; each needs a thread, of Lambda's 1,024
 LONGEST_IDLE = 4.0  # seconds that a kept connection may rest between two calls
 LONGEST_REPLY = 2 * 1024 * 1024  # bytes; a thousand RajaSMS packets are about 150 kB
 PART = 64 * 1024  # bytes
@@ -39,7 +39,7 @@ class VendorSilent(Exception):
 def _pool() -> urllib3.PoolManager:
     return urllib3.PoolManager(
         num_pools=8,
-        maxsize=int(os.environ.get("VENDOR_CONNECTIONS", "32")),
+        maxsize=MOST_CONNECTIONS,  # beyond it a connection would be made for each call
         retries=False,
         headers={"User-Agent": "sms-gateway", "Accept": "*/*"},
     )

@@ -1,0 +1,174 @@
+"""Kannel, the SMS gateway of Debian, against the same vendor: one call for each message.
+
+It is set up as its package comes, but for addresses, a file store and the vendor; tuned, with more
+calls at once. Its store is filled first, so that only its sending is measured, as with our workers.
+"""
+
+import http.client
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.throughput.stage import FIRST, PATIENCE, Stage
+from local.simulators.accounts import ACCOUNTS
+
+INSTALLED = 10  # calls at once, Kannel's default
+TUNED = 512
+REST = 3.0  # seconds without a call after which nothing more is to come
+
+CONFIGURATION = """\
+group = core
+admin-port = {admin}
+admin-interface = "127.0.0.1"
+admin-password = bench
+smsbox-port = {box}
+smsbox-interface = "127.0.0.1"
+box-allow-ip = "127.0.0.1"
+store-type = file
+store-location = "store"
+log-file = "bearerbox.log"
+log-level = 1
+
+group = smsc
+smsc = http
+smsc-id = vendor
+system-type = generic
+port = {receive}
+max-pending-submits = {pending}
+send-url = "{url}?apikey={key}&secretkey={secret}&callerID=LOCAL&toUser=%p&messageContent=%b"
+status-success-regex = "\\"Status\\": \\"0\\""
+status-permfail-regex = "\\"Status\\": \\"1\\""
+status-tempfail-regex = "\\"Status\\": \\"101\\""
+generic-foreign-id-regex = "\\"Message_ID\\": \\"([0-9]+)\\""
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+bearerbox-port = {box}
+sendsms-port = {send}
+sendsms-interface = "127.0.0.1"
+log-file = "smsbox.log"
+log-level = 1
+
+group = sendsms-user
+username = bench
+password = bench
+"""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What Kannel did: messages a second, and after a kill how many were sent twice or never."""
+
+    rate: float
+    twice: int
+    never: int
+
+
+def version() -> str | None:
+    """The version that is installed, or None."""
+    program = shutil.which("bearerbox", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    if program is None or shutil.which("smsbox", path=str(Path(program).parent)) is None:
+        return None
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    first = (said.stdout or said.stderr).splitlines()[:1]
+    return "".join(first).partition("`")[2].partition("'")[0] or "unknown"
+
+
+class Kannel:
+    """One run of `messages`, with `pending` calls at once, in a folder of its own."""
+
+    def __init__(self, stage: Stage, pending: int, messages: int) -> None:
+        self._stage, self._pending, self._messages = stage, pending, messages
+        self._folder = stage.folder / f"kannel-{pending}-{messages}-{time.monotonic_ns()}"
+        self._folder.mkdir()
+        self._ports = dict(zip(("admin", "box", "receive", "send"), _free_ports(4), strict=True))
+
+    def run(self, kill_at: int | None = None) -> Sent:
+        """Sends everything; after `kill_at` messages it is killed with -9 and started again.
+        Raises RuntimeError when it does not come up or does not end."""
+        self._fill()
+        self._stage.vendor.ask("/_forget")
+        self._configure("/dinisoft/sendtext")
+        box = self._start("bearerbox", "admin")
+        if kill_at is not None:
+            self._stage.wait_taken(kill_at)
+            box.kill()
+            box.wait()
+            box = self._start("bearerbox", "admin")
+        told = self._settled()
+        box.kill()
+        box.wait()
+        seconds = told["last"] - told["first"] + 0.05  # until the last answer
+        never = self._messages - told["numbers"]
+        return Sent(told["messages"] / seconds, int(told["twice"]), int(never))
+
+    def _fill(self) -> None:
+        self._configure("/_never")  # a vendor that takes nothing, so that everything is stored
+        box = self._start("bearerbox", "box")
+        inlet = self._start("smsbox", "send")
+        connection = http.client.HTTPConnection("127.0.0.1", self._ports["send"], timeout=PATIENCE)
+        query = "/cgi-bin/sendsms?username=bench&password=bench&from=LOCAL&text=Your+parcel&to="
+        for nth in range(self._messages):
+            connection.request("GET", f"{query}{FIRST['dinisoft'] + nth}")
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 202:
+                raise RuntimeError(f"Kannel took no message: {answer.status}")
+        connection.close()
+        for process in (inlet, box):
+            process.kill()
+            process.wait()
+
+    def _configure(self, path: str) -> None:
+        account = ACCOUNTS["dinisoft"]
+        written = CONFIGURATION.format(
+            **self._ports,
+            pending=self._pending,
+            url=f"http://{self._stage.vendor.address}{path}",
+            key=account["api_key"],
+            secret=account["secret_key"],
+        )
+        (self._folder / "kannel.conf").write_text(written)
+
+    def _start(self, program: str, port: str) -> subprocess.Popen[str]:
+        path = shutil.which(program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+        process = self._stage.spawn(
+            self._stage.core,
+            ["-v", "4", "kannel.conf"],
+            program=path or program,
+            folder=self._folder,
+        )
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._ports[port])) == 0:
+                    return process
+            time.sleep(0.02)
+        raise RuntimeError(f"{program} did not start")
+
+    def _settled(self) -> dict[str, float | int]:
+        """The vendor's word when every number was reached, or when no more comes."""
+        end, last, since = time.monotonic() + PATIENCE, -1, time.monotonic()
+        while time.monotonic() < end:
+            told: dict[str, float | int] = self._stage.vendor.ask("/_told")
+            if told["messages"] != last:
+                last, since = int(told["messages"]), time.monotonic()
+            whole = told["numbers"] == self._messages
+            if time.monotonic() - since > (0.5 if whole else REST):
+                return told
+            time.sleep(0.1)
+        raise RuntimeError("Kannel did not end")
+
+
+def _free_ports(many: int) -> list[int]:
+    taken = [socket.socket() for _ in range(many)]
+    try:
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in taken]
+    finally:
+        for one in taken:
+            one.close()
