@@ -23,6 +23,9 @@ CAPABILITIES: Mapping[str, str] = {
     "receipts_poll": "can be asked for receipts",
     "receipts_callback": "reports receipts by itself",
     "own_reference": "carries our message id, so that an unanswered send can be settled",
+    "tokens": "makes and checks one-time codes itself",
+    "senders": "tells and unlocks the senders that an account may use",
+    "vouchers": "makes, lists and redeems vouchers",
 }
 DEFAULTS: Mapping[str, str] = {
     "submission_size": "most messages in one submission",

@@ -136,6 +136,9 @@ class Server2sms(Adapter):
         receipts_poll=True,
         receipts_callback=True,
         own_reference=True,
+        tokens=True,
+        senders=True,
+        vouchers=True,
     )
 
     base_url: str = "https://json.server2sms.com"
