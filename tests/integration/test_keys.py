@@ -90,7 +90,11 @@ def test_a_key_that_cannot_be_is_refused(gateway: Gateway, tenant: str, scopes: 
 @pytest.fixture
 def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A CloudFormation stack whose outputs lead to the gateway, as far as the command asks."""
-    outputs = {"TableName": "test-table", "AccountsSecretName": "test/vendors", "Url": "https://x"}
+    outputs = {
+        "TableName": "test-table",
+        "AccountsSecretName": "test/vendors",
+        "CallbackUrl": "https://x/callbacks",
+    }
     shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
 
     def describe_stacks(StackName: str) -> dict[str, Any]:

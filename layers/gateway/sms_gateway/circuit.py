@@ -15,10 +15,10 @@ from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
 )
 
 from sms_gateway import table
+from sms_gateway.circuit_states import REST
 from sms_gateway.observe import count, log
 
 FAILURES = 5  # in a row, in one worker, that open a circuit
-REST = 30  # seconds until one call may try whether the vendor is back
 
 
 class VendorFailing(Exception):

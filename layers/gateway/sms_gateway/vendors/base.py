@@ -217,6 +217,8 @@ class Capabilities:
     receipts_callback: bool
     own_reference: bool  # carries our reference, so that an unanswered send can be settled
     tokens: bool = False  # makes and checks one-time codes itself
+    senders: bool = False  # tells and unlocks the senders that an account may use
+    vouchers: bool = False  # makes, lists and redeems vouchers
 
 
 class Refusal(Exception):

@@ -161,6 +161,8 @@ class Server2sms(Adapter):
         receipts_callback=True,
         own_reference=True,
         tokens=True,
+        senders=True,
+        vouchers=True,
     )
 
     base_url: str = "https://json.server2sms.com"
