@@ -702,6 +702,18 @@ def test_the_code_stands_in_no_item_no_queue_and_no_log(
     assert number(name)[1:] not in logs
 
 
+def test_a_vendor_that_repeats_a_code_does_not_put_it_on_the_timeline(gateway: Gateway) -> None:
+    view = start("dinisoft", length=4)
+
+    def refuses(request: Request) -> Any:
+        return {"Status": "1", "Text": dict(parse_qsl(request.url))["messageContent"]}
+
+    gateway.wire.answers[SUBMIT["dinisoft"]] = refuses
+    gateway.dispatch("dinisoft")
+    last = gateway.view(view["message_id"])["timeline"][-1]
+    assert (last["status"], last["vendor_text"]) == ("rejected", "Your code is [code]")
+
+
 def test_codes_of_one_number_differ(gateway: Gateway) -> None:
     codes = set()
     for _ in range(5):
