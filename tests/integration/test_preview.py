@@ -52,7 +52,7 @@ def some_body(choose: random.Random) -> dict[str, Any]:
     """A body as a caller might write it, often with a mistake in it."""
 
     def options() -> dict[str, Any]:
-        every = {
+        every: dict[str, list[Any]] = {
             "from": ["ACMESH", "ACMEIN", "ACME", "+15550001111", None],
             "category": ["otp", "transactional", "promotional", None],
             "encoding": ["auto", "gsm7", "unicode", None],

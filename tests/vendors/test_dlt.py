@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -128,7 +129,7 @@ def test_the_template_is_the_one_named_or_matched_or_the_account_s(
     fields: dict[str, str], template: str, warned: list[str]
 ) -> None:
     jst = adapter("jst", templates=TEMPLATES, template_id=DEFAULT)
-    one = message(**fields)  # type: ignore[arg-type]
+    one = message(**fields)
     assert jst.template_of(one) == template
     assert slugs(one, templates=TEMPLATES, template_id=DEFAULT) == warned
 
@@ -175,7 +176,7 @@ def test_what_an_operator_would_drop_is_refused_if_the_account_says_so(
 def test_a_header_that_is_not_registered_is_warned_of_where_they_are_known() -> None:
     other = message("Hi", sender="OTHERS")
     assert slugs(other, template_id=DEFAULT) == []
-    known = {"template_id": DEFAULT, "senders": ["ACMEIN"]}
+    known: dict[str, Any] = {"template_id": DEFAULT, "senders": ["ACMEIN"]}
     assert slugs(other, **known) == ["sender-not-registered"]
     assert slugs(message("Hi", sender="ACMEIN"), **known) == []
     assert slugs(message("Hi"), **known) == []
@@ -200,17 +201,20 @@ def test_india_is_five_hours_and_a_half_ahead_all_year(at: datetime) -> None:
     assert outside_hours(at) is not (10 <= there.hour < 21)
 
 
-def test_settings_of_templates_that_cannot_work_are_named() -> None:
-    for setting in (
-        {"template_ids": {"otp": "abc"}},
-        {"template_ids": {"spam": CODE}},
-        {"template_mismatch": "ignore"},
-        {"template_variable_length": 0},
-        {"senders": ["ACME"]},
-        {"templates": {}},
-    ):
-        with pytest.raises(ValueError, match=next(iter(setting))):
-            adapter("jst", **setting)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("template_ids", {"otp": "abc"}),
+        ("template_ids", {"spam": CODE}),
+        ("template_mismatch", "ignore"),
+        ("template_variable_length", 0),
+        ("senders", ["ACME"]),
+        ("templates", {}),
+    ],
+)
+def test_settings_of_templates_that_cannot_work_are_named(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=name):
+        adapter("jst", **{name: value})
 
 
 def test_a_choice_needs_no_templates() -> None:

@@ -112,7 +112,7 @@ def choose(
         elsewhere = any(one.id == named for one in matching)
         return Choice(named, _mismatch(elsewhere) if listed else _UNLISTED)
     if len(fitting) == 1:
-        return Choice(*fitting)
+        return Choice(next(iter(fitting)))
     if default in fitting or (default and not templates):
         return Choice(default)
     if fitting:
