@@ -143,9 +143,8 @@ def _true(condition: str, item: Item, names: Item, values: Item) -> bool:
         return item.get(_plain(name, names)) in [values[one] for one in listed.split(", ")]
     if found := COMPARED.fullmatch(condition):
         name, sign, other = found.groups()
-        mine: Item | None = item.get(_plain(name, names))
-        wanted: Item = values[other]
-        if mine is None or sign == "=":
+        mine, wanted = item.get(_plain(name, names), {}), values[str(other)]
+        if not mine or sign == "=":
             return bool(mine == wanted)
         first, second = int(mine["N"]), int(wanted["N"])
         return first <= second if sign == "<=" else first > second
@@ -155,8 +154,9 @@ def _true(condition: str, item: Item, names: Item, values: Item) -> bool:
 def _set(item: Item, change: str, names: Item, values: Item) -> None:
     if found := LOG.fullmatch(change):
         name, empty, more = found.groups()
-        before = item.get(_plain(name, names), values[empty])
-        item[_plain(name, names)] = {"L": [*before["L"], *values[more]["L"]]}
+        place = _plain(name, names)
+        before = item[place] if place in item else values[empty]
+        item[place] = {"L": [*before["L"], *values[more]["L"]]}
     elif found := SUM.fullmatch(change):
         name, other, added = found.groups()
         total = int(item[_plain(other, names)]["N"]) + int(values[added]["N"])

@@ -20,7 +20,7 @@ from local.simulators.server2sms import Server2Sms
 from local.simulators.state import State
 from local.simulators.vendor import Request, Vendor
 
-SPAN = 2.0  # seconds over which the rate of calls is taken
+SPAN = 4.0  # seconds over which the rate of calls is taken
 LATER = 86_400.0  # seconds until an outcome: none falls due while the benchmark runs
 FORM = b"application/x-www-form-urlencoded"
 
