@@ -22,6 +22,7 @@ from integration.stage import (
     number,
     rajasms,
     server2sms,
+    set_account,
 )
 from moto.dynamodb.models import dynamodb_backends
 
@@ -29,6 +30,7 @@ from bench.counting import Item, Meter, Tally, size_of, write_units
 from sms_gateway import items, queues, settings, table, verifying
 from sms_gateway.sending import send
 from sms_gateway.vendors import VENDORS
+from sms_gateway.views import batch_view
 
 SETTLED_BY_POLL = 200  # seconds
 LINE = 300  # bytes of log that a step may write: one metric
@@ -293,3 +295,25 @@ def test_a_check_that_the_vendor_judges_costs_two_units(gateway: Gateway, meter:
         lambda: verifying.check("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
     )
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 2}, 2, 1)
+
+
+@pytest.mark.parametrize("count", [0, 100])
+def test_a_price_table_costs_no_write_and_no_read(
+    gateway: Gateway, meter: Meter, count: int
+) -> None:
+    costs = []
+    for prices in (None, {"currency": "CHF", "per_segment": {"+44": "0.06", "+": "0.1"}}):
+        set_account("server2sms", prices=prices)
+        settings.accounts()
+
+        def life(priced: bool = prices is not None) -> None:
+            ids = gateway.sent("server2sms", count)
+            assert (gateway.view(ids[0])["price"] is not None) is priced
+            whole = table.whole_batch(ids[0][:26])
+            assert whole
+            assert bool(batch_view(*whole)["price"]) is priced
+
+        tally = spent(meter, life)
+        del tally.calls["dynamodb.GetItem"]  # of the circuit among them, every five seconds
+        costs.append((tally.writes, dict(tally.calls)))
+    assert costs[0] == costs[1]
