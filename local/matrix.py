@@ -1,9 +1,11 @@
-"""Writes the matrix of docs/vendors.md from what adapters declare: `python -m local.matrix`."""
+"""Writes the matrix of docs/vendors.md from what adapters declare, and the tables that tick off the
+vendors' documents from `ticks`: `python -m local.matrix`."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+from local.ticks import ticked
 from sms_gateway.vendors import VENDORS, adapter_class
 from sms_gateway.vendors.base import Adapter, Capabilities
 
@@ -11,6 +13,8 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "vendors.md"
 BEGIN = "<!-- matrix: written by python -m local.matrix -->"
 END = "<!-- end of matrix -->"
+TICKS_BEGIN = "<!-- ticks: written by python -m local.matrix -->"
+TICKS_END = "<!-- end of ticks -->"
 
 CAPABILITIES: Mapping[str, str] = {
     "bulk": "one text to many numbers in one call",
@@ -23,6 +27,9 @@ CAPABILITIES: Mapping[str, str] = {
     "receipts_poll": "can be asked for receipts",
     "receipts_callback": "reports receipts by itself",
     "own_reference": "carries our message id, so that an unanswered send can be settled",
+    "tokens": "makes and checks one-time codes itself",
+    "senders": "tells and unlocks the senders that an account may use",
+    "vouchers": "makes, lists and redeems vouchers",
 }
 DEFAULTS: Mapping[str, str] = {
     "submission_size": "most messages in one submission",
@@ -55,12 +62,17 @@ def _default(vendor: type[Adapter], name: str) -> str:
 
 
 def written(page: str) -> str:
-    """The page with the matrix between its two marks. Raises ValueError for a page without."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page must hold {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{matrix()}\n{END}{after}"
+    """The page with the matrix and the ticks between their marks. Raises ValueError for a page
+    without."""
+    return _between(_between(page, BEGIN, matrix(), END), TICKS_BEGIN, ticked(), TICKS_END)
+
+
+def _between(page: str, begin: str, made: str, end: str) -> str:
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the page must hold {begin} and {end}")
+    return f"{before}{begin}\n{made}\n{end}{after}"
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def get_balance(vendor: str) -> Response[str]:
 def get_vendors() -> Response[str]:
     """What each vendor can do, and whether it is configured."""
     caller(app, "balances:read")
-    return answer({"vendors": vendors_view(accounts())})
+    return answer({"vendors": vendors_view(accounts(), datetime.now(UTC))})
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Message:
             shown["reference"] = self.reference
         shown["vendor_id"] = self.vendor_id
         shown["text_sha256"] = self.text
+        shown["send_at"] = None if self.send_at is None else timestamp(self.send_at)
         shown["state"] = self.state
         shown["final_at"] = None if self.final_at is None else timestamp(self.final_at)
         return shown

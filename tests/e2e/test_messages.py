@@ -1,6 +1,5 @@
 """Sending, following and taking back, through every vendor."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -86,30 +85,6 @@ def test_one_request_reaches_all_vendors_and_names_the_refused(api: Api) -> None
     assert answer.body["rejected"][0]["problem"]["pointer"] == "/to/4"
     for one in answer.body["messages"]:
         assert api.final(one["id"])["status"] == "delivered"
-
-
-def test_a_scheduled_message_leaves_at_its_time(api: Api) -> None:
-    soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-    (sent,) = api.send({"to": NUMBERS["rajasms"], "text": "later", "send_at": soon})
-    assert sent["status"] == "scheduled"
-
-    message = api.final(sent["id"])
-
-    assert message["status"] == "delivered"
-    assert message["timeline"][0]["status"] == "scheduled"
-    assert message["timeline"][1]["source"] == "clock"
-    assert message["timeline"][2]["at"] >= message["send_at"]
-
-
-def test_a_scheduled_message_can_be_taken_back_and_never_leaves(api: Api) -> None:
-    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    numbers = [f"{NUMBERS['server2sms'][:-2]}{last}" for last in (41, 42)]
-    first, second = api.send({"to": numbers, "text": "perhaps", "send_at": later})
-
-    assert api("DELETE", f"/messages/{first['id']}").body["status"] == "cancelled"
-    assert api("GET", f"/messages/{first['id']}").body["status"] == "cancelled"
-    assert api("GET", f"/messages/{second['id']}").body["status"] == "scheduled"
-    assert api("DELETE", f"/messages/{second['id']}").status == 200
 
 
 def test_a_message_that_has_left_can_not_be_taken_back(api: Api) -> None:

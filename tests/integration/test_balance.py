@@ -9,6 +9,7 @@ from integration.stage import ACCOUNTS, SILENT, UNREACHABLE, Gateway, Wire, set_
 
 from sms_gateway import settings
 from sms_gateway.balances import Row, balances
+from sms_gateway.vendors import VENDORS
 from sms_gateway.vendors_view import vendors_view
 
 TELLS: dict[str, Any] = {
@@ -96,8 +97,39 @@ def test_without_vendors_there_is_no_row(gateway: Gateway, wire: Wire) -> None:
 
 def test_vendors_are_listed_with_their_state_and_without_their_secrets(gateway: Gateway) -> None:
     set_accounts({**ACCOUNTS, "rajasms": {"base_url": "ftp://x"}})
-    shown = {one["vendor"]: one for one in vendors_view(settings.accounts())}
+    shown = {one["vendor"]: one for one in vendors_view(settings.accounts(), datetime.now(UTC))}
     assert [shown[vendor]["configured"] for vendor in ("jst", "rajasms")] == [True, False]
     assert any("Plain http" in warning for warning in shown["jst"]["warnings"])
     assert shown["rajasms"]["problem"]["type"] == "/problems/account-refused"
     assert "test-password" not in str(shown)
+
+
+def test_the_vendors_show_what_they_told_last_and_are_not_asked(
+    gateway: Gateway, wire: Wire
+) -> None:
+    def shown() -> dict[str, Any]:
+        rows = vendors_view(settings.accounts(), datetime.now(UTC))
+        return {one["vendor"]: one["balances"] for one in rows}
+
+    assert shown() == {vendor: [] for vendor in VENDORS}
+    wire.answers |= TELLS
+    told = ask(wire)
+    calls = len(wire.sent)
+    rows = shown()
+    assert [row for vendor in VENDORS for row in rows[vendor]] == told
+    assert all(row["checked_at"] for row in told)
+    wire.answers["CheckCredits"] = SILENT
+    ask(wire, 61)
+    calls = len(wire.sent)
+    (failed,) = shown()["server2sms"]
+    assert (failed["amount"], failed["checked_at"]) == ("42.5", rows["server2sms"][0]["checked_at"])
+    assert failed["problem"]["type"] == "/problems/balance-unavailable"
+    assert len(wire.sent) == calls
+    set_accounts({"callback_key": ACCOUNTS["callback_key"]})
+    assert shown() == {vendor: [] for vendor in VENDORS}
+
+
+def test_only_one_vendor_has_tokens_senders_and_vouchers(gateway: Gateway) -> None:
+    rows = vendors_view(settings.accounts(), datetime.now(UTC))
+    for name in ("tokens", "senders", "vouchers"):
+        assert [one["vendor"] for one in rows if one["capabilities"][name]] == ["server2sms"]

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -32,9 +33,10 @@ REFUSED = {"StatusCode": "10"}
 OPEN = "the vendor's circuit is open"
 
 
-def shown() -> dict[str, str]:
-    """Each vendor's circuit in GET /vendors."""
-    return {one["vendor"]: one["circuit"] for one in vendors_view(accounts())}
+def shown(after: float = 0) -> dict[str, str]:
+    """Each vendor's circuit in GET /vendors, some seconds from now."""
+    now = datetime.now(UTC) + timedelta(seconds=after)
+    return {one["vendor"]: one["circuit"] for one in vendors_view(accounts(), now)}
 
 
 def place(vendor: str) -> Key:
@@ -88,6 +90,21 @@ def test_five_failures_in_a_row_open_it(gateway: Gateway, vendor: str, answer: o
     assert len(gateway.wire.sent) == calls == FAILURES
     assert gateway.status(identifier) == "accepted"
     assert OPEN in notes(gateway, identifier)
+
+
+def test_one_that_has_rested_is_not_shown_as_open_though_nobody_has_called_since(
+    gateway: Gateway,
+) -> None:
+    opened(gateway)
+    assert shown(REST - 2)["rajasms"] == "open"
+    assert shown(REST + 1)["rajasms"] == "half_open"
+    assert shown(86_400)["rajasms"] == "half_open"
+    assert "OPEN" in str(gateway.item(place("rajasms")))  # as it is stored
+    rested()
+    assert shown()["rajasms"] == "half_open"
+    fail(gateway, "rajasms", 1, TAKES["rajasms"])
+    assert gateway.wire.count(SUBMIT["rajasms"]) == 1  # the call that tries
+    assert shown()["rajasms"] == "closed"
 
 
 @pytest.mark.parametrize("answer", [REFUSED, {"StatusCode": "24"}, {"StatusCode": "5"}], ids=str)

@@ -12,9 +12,19 @@ from math import ceil
 from typing import Any
 
 import pytest
-from integration.stage import POLL, SUBMIT, TAKES, Gateway, arrived, rajasms, server2sms
+from integration.stage import (
+    POLL,
+    SUBMIT,
+    TAKES,
+    Gateway,
+    arrived,
+    rajasms,
+    server2sms,
+    set_account,
+)
 
 from sms_gateway import items, table
+from sms_gateway.views import batch_view
 
 INDEXES = {"due": ("shard", "due"), "by_tenant": ("day",)}
 SETTLED_BY_POLL = 200  # seconds
@@ -142,6 +152,25 @@ def test_a_hundred_rajasms_messages_cost_about_two_write_units_each(
         rajasms(gateway, one, "3")
     assert set(gateway.statuses(ids)) == {"delivered"}
     assert meter.writes / count <= 2.3
+
+
+@pytest.mark.parametrize("count", [0, 100])
+def test_a_price_table_costs_no_write_and_no_read(
+    gateway: Gateway, meter: Meter, count: int
+) -> None:
+    spent = []
+    for prices in (None, {"currency": "CHF", "per_segment": {"+44": "0.06", "+": "0.1"}}):
+        set_account("server2sms", prices=prices)
+        meter.calls.clear()
+        meter.writes = 0
+        ids = gateway.sent("server2sms", count)
+        assert (gateway.view(ids[0])["price"] is None) is (prices is None)
+        whole = table.whole_batch(ids[0][:26])
+        assert whole
+        assert bool(batch_view(*whole)["price"]) is (prices is not None)
+        del meter.calls["GetItem"]  # one of the circuit among them, every five seconds
+        spent.append((meter.writes, dict(meter.calls)))
+    assert spent[0] == spent[1]
 
 
 def test_a_status_is_read_in_one_or_two_calls(gateway: Gateway, meter: Meter) -> None:

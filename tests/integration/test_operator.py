@@ -1,13 +1,17 @@
 """The operator's command: what a message's life was, how it ends by hand, and dead letters."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from integration.stage import (
+    ACCOUNTS,
     SILENT,
     SUBMIT,
     TAKES,
@@ -15,14 +19,18 @@ from integration.stage import (
     UNREACHABLE,
     Gateway,
     emptied,
+    forget_settings,
     number,
     rajasms,
+    set_account,
 )
 
-from sms_gateway import table
+from sms_gateway import settings, table
+from sms_gateway.prices import price_of
 from sms_gateway.records import Key, split_id
 from sms_gateway.table import Change
 from sms_gateway.vendors import VENDORS
+from sms_gateway.vendors.base import Price
 from smsgw.__main__ import main
 
 STACK = "operated"
@@ -362,6 +370,30 @@ def test_a_letter_that_could_not_be_put_back_stays_dead(smsgw: Run, session: bot
     )["Attributes"]
     assert sum(map(int, found.values())) == 1
     assert waiting("jst", "Queue") == 0
+
+
+def test_a_price_table_is_checked_before_it_is_stored(
+    gateway: Gateway, smsgw: Run, tmp_path: Path
+) -> None:
+    set_account("jst")
+    account = tmp_path / "account.json"
+    prices: dict[str, Any] = {"currency": "INR", "per_segment": {"+91": 0.18}}
+    account.write_text(json.dumps(ACCOUNTS["jst"] | {"prices": prices}))
+    status, out, error = smsgw("vendors", "set", "jst", str(account))
+    assert complains(status, out, error)
+    assert "prices.per_segment" in error
+    assert "0.18" not in error
+    forget_settings()
+    assert settings.accounts().adapters["jst"].prices is None
+
+    prices["per_segment"] = {"+91": "0.18"}
+    account.write_text(json.dumps(ACCOUNTS["jst"] | {"prices": prices}))
+    status, out, _ = smsgw("vendors", "set", "jst", str(account))
+    assert (status, "JST is set" in out) == (0, True)
+    forget_settings()
+    assert price_of(settings.accounts().adapters["jst"], number("jst"), 2) == Price(
+        Decimal("0.36"), "INR"
+    )
 
 
 def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -> None:

@@ -39,7 +39,9 @@ def priced(vendor: str) -> None:
 def listed(identifier: str) -> dict[str, Any]:
     query, cursor = read_query({"batch_id": identifier[:26]})
     shown = page("acme", query, cursor, datetime.now(UTC))["messages"]
-    return {one["id"]: one for one in shown}[identifier]
+    (found,) = (one for one in shown if one["id"] == identifier)
+    row: dict[str, Any] = found
+    return row
 
 
 def batch(identifier: str) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 # ruff: noqa: RUF001 - typographic characters are what some of this is about
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from contract import adapter
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_gateway.encoding import encoding_of
-from sms_gateway.intake import LARGEST_BODY, Accepted, Draft, plan, read_body
+from sms_gateway.intake import LARGEST_BODY, LEAD, Accepted, Draft, plan, read_body
 from sms_gateway.problems import GatewayError
 from sms_gateway.routing import Routes
 from sms_gateway.settings import Accounts
@@ -91,7 +92,8 @@ def test_a_body_over_one_mebibyte_is_too_large() -> None:
         (one(category="spam"), "/category"),
         (one(vendor=7), "/vendor"),
         (one(send_at="tomorrow"), "/send_at"),
-        (one(send_at="2026-06-02T12:00:00"), "/send_at"),
+        (one(send_at="2026-06-02"), "/send_at"),
+        (one(send_at="2026-02-30T12:00:00Z"), "/send_at"),
         (one(send_at=1_790_000_000), "/send_at"),
         (one(validity=59), "/validity"),
         (one(validity=259_201), "/validity"),
@@ -150,10 +152,17 @@ def test_what_has_the_wrong_shape_is_invalid_and_named(body: Any, pointer: str) 
         (one(text="\u200b\u00a0", encoding="gsm7"), "empty-text", "/text"),
         (one(text="…" * 60, encoding="gsm7", max_segments=1), "too-many-segments", "/text"),
         (one(to=RAJASMS, text="x" * 481), "text-too-long", "/text"),
-        (one(send_at=at(seconds=-1)), "send-at-out-of-range", "/send_at"),
-        (one(send_at=NOW.isoformat()), "send-at-out-of-range", "/send_at"),
-        (one(send_at=at(days=30, seconds=1)), "send-at-out-of-range", "/send_at"),
-        ({"messages": [one(send_at=at(days=-1))]}, "send-at-out-of-range", "/messages/0/send_at"),
+        (one(send_at=at(seconds=-1)), "send-at-in-the-past", "/send_at"),
+        (one(send_at=NOW.isoformat()), "send-at-in-the-past", "/send_at"),
+        (one(send_at="2026-06-01T13:30:00+02:00"), "send-at-in-the-past", "/send_at"),
+        (one(send_at=at(days=30, microseconds=1)), "send-at-too-far", "/send_at"),
+        (one(send_at="2026-07-01T08:00:00-05:00"), "send-at-too-far", "/send_at"),
+        (one(send_at="2026-06-02T12:00:00"), "send-at-without-offset", "/send_at"),
+        (
+            {"messages": [one(), one(send_at=at(days=-1))]},
+            "send-at-in-the-past",
+            "/messages/1/send_at",
+        ),
         (one(vendor="nobody"), "unknown-vendor", "/vendor"),
         (one(to=DINISOFT, flash=True), "unsupported-field", "/flash"),
         (one(filter_dnd=True), "unsupported-field", "/filter_dnd"),
@@ -270,6 +279,58 @@ def test_limits_themselves_are_allowed() -> None:
     accepted, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
     assert (len(accepted), rejected) == (1, [])
     assert accepted[0].content.segments == 10
+
+
+OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda m: timezone(timedelta(minutes=m)))
+ZONES = st.sampled_from(
+    [ZoneInfo(name) for name in ("Europe/Zurich", "Asia/Kolkata", "America/St_Johns", "UTC")]
+)
+
+
+@given(st.timedeltas(timedelta(microseconds=1), timedelta(days=30)), OFFSETS | ZONES)
+def test_a_time_means_the_same_whatever_offset_it_is_written_with(
+    ahead: timedelta, zone: tzinfo
+) -> None:
+    written = (NOW + ahead).astimezone(zone).isoformat()
+    accepted, _ = plan(read_body(json.dumps(one(send_at=written)).encode()), NOW, ACCOUNTS, ROUTES)
+    found = accepted[0].content.send_at
+    assert found == NOW + ahead
+    assert found.tzinfo is UTC
+
+
+AUTUMN = datetime(2026, 10, 25, tzinfo=UTC)  # Swiss clocks go back from 03:00 to 02:00 at 01:00Z
+
+
+@pytest.mark.parametrize(
+    ("vendor", "to", "account", "ahead", "held"),
+    [
+        ("jst", JST, {}, timedelta(hours=1), False),
+        ("jst", JST, {"schedule_at_vendor": True}, timedelta(hours=1), True),
+        ("jst", JST, {"schedule_at_vendor": True}, LEAD, True),
+        ("jst", JST, {"schedule_at_vendor": True}, LEAD - timedelta(seconds=1), False),
+        ("rajasms", RAJASMS, {"schedule_at_vendor": True}, timedelta(days=30), True),
+        ("dinisoft", DINISOFT, {"schedule_at_vendor": True}, timedelta(hours=1), False),
+        ("server2sms", SERVER2SMS, {}, timedelta(minutes=90), False),
+        # 23:59 to 00:00 Swiss summer time, the hour that comes twice, and what is behind it.
+        ("server2sms", SERVER2SMS, {"schedule_at_vendor": True}, timedelta(hours=-1), True),
+        ("server2sms", SERVER2SMS, {"schedule_at_vendor": True}, timedelta(minutes=0), False),
+        ("server2sms", SERVER2SMS, {"schedule_at_vendor": True}, timedelta(minutes=59), False),
+        ("server2sms", SERVER2SMS, {"schedule_at_vendor": True}, timedelta(minutes=60), False),
+        ("server2sms", SERVER2SMS, {"schedule_at_vendor": True}, timedelta(minutes=119), False),
+        ("server2sms", SERVER2SMS, {"schedule_at_vendor": True}, timedelta(minutes=120), True),
+    ],
+)
+def test_a_vendor_holds_only_what_its_account_asks_for_and_its_interface_can_say(
+    vendor: str, to: str, account: dict[str, Any], ahead: timedelta, held: bool
+) -> None:
+    now = AUTUMN - timedelta(days=1) if vendor == "server2sms" else NOW
+    send_at = AUTUMN + ahead if vendor == "server2sms" else NOW + ahead
+    accounts = Accounts({vendor: adapter(vendor, **account)}, {}, b"k" * 32)
+    body = json.dumps(one(to=to, send_at=send_at.isoformat())).encode()
+    (accepted,), _ = plan(read_body(body), now, accounts, ROUTES)
+    assert accepted.content.at_vendor is held
+    assert (accepted.content.outgoing("id").send_at is not None) is held
+    assert accepted.content.outgoing("id", send_at).send_at is None  # a late call names no time
 
 
 json_values = st.recursive(

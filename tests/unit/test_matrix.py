@@ -1,16 +1,23 @@
 """docs/vendors.md says what the adapters declare: its matrix, its settings and its examples."""
 
+import ast
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from contract import cases
 
 from local.matrix import CAPABILITIES, PAGE, matrix, written
+from local.ticks import tables
 from sms_gateway.vendors import VENDORS, adapter_class, build
 from sms_gateway.vendors.base import Adapter, Capabilities
 
+TESTS = Path(__file__).parent.parent
 TEXT = PAGE.read_text(encoding="utf-8")
 SECRETS = {"username", "password", "api_key", "secret_key", "client", "user_key"}
 EXAMPLE = re.compile(r"```json\n(.*?)```", re.S)
@@ -84,6 +91,76 @@ def test_every_shared_setting_stands_in_the_page_with_its_default() -> None:
         for field in fields(Adapter)
     }
     assert found == told
+
+
+def evidence() -> Iterator[tuple[str, str]]:
+    """Every case or test that a table names, with its vendor."""
+    for vendor in VENDORS:
+        for table in tables(vendor):
+            for _, named in table.rows if table.here else ():
+                yield from ((vendor, one) for one in named)
+
+
+@cache
+def functions(path: str) -> set[str]:
+    """The tests of a file below tests/."""
+    tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize(("vendor", "named"), sorted(set(evidence())))
+def test_what_a_row_names_is_there(vendor: str, named: str) -> None:
+    path, _, function = named.partition("::")
+    if function:
+        assert function in functions(path)
+    else:
+        folder = TESTS / "vendors" / vendor
+        kinds = ("expected.json", "request.json")
+        assert any((folder / f"{named}.{kind}").exists() for kind in kinds)
+
+
+def test_every_row_names_something() -> None:
+    for vendor in VENDORS:
+        assert tables(vendor)
+        for table in tables(vendor):
+            assert [named for _, named in table.rows]
+            assert [what for what, named in table.rows if not named] == []
+
+
+def sent_keys(value: Any) -> set[str]:
+    """The keys of a request's query, form or JSON, at any depth."""
+    if isinstance(value, dict):
+        inner = (sent_keys(item) for item in value.values())
+        return set(value).union(*inner)
+    return set().union(*map(sent_keys, value)) if isinstance(value, list) else set()
+
+
+def requests(vendor: str, names: set[str] | None = None) -> Iterator[dict[str, Any]]:
+    """What the captured cases of a vendor send; of all of them, or of those with these names."""
+    for case in cases("request.json"):
+        if case.vendor == vendor and (names is None or case.name in names):
+            yield from case.spec["expect"]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_key_that_is_sent_to_a_vendor_has_a_row(vendor: str) -> None:
+    rows = " ".join(what for table in tables(vendor) for what, _ in table.rows)
+    sent = set[str]()
+    for request in requests(vendor):
+        sent = sent.union(*(sent_keys(request.get(p, {})) for p in ("query", "form", "json")))
+    assert sent
+    assert {key for key in sent if f"`{key}`" not in rows} == set()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_address_that_is_called_is_shown_by_a_row(vendor: str) -> None:
+    named = {name for whose, name in evidence() if whose == vendor}
+    called, shown = (
+        {request["url"].rpartition("/")[2] for request in found}
+        for found in (requests(vendor), requests(vendor, named))
+    )
+    assert called
+    assert called - shown == set()
 
 
 def test_every_link_leads_to_a_file() -> None:

@@ -1,6 +1,6 @@
 """What is left at the vendors: asked side by side, each within a bound, kept for a minute."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,12 @@ def balances(adapters: Mapping[str, Adapter], now: datetime, send: Send = http.s
         for vendor in stale:
             table.keep(f"BALANCE#{vendor}", seconds, rows[vendor])
     return [row for vendor in adapters for row in rows[vendor]]
+
+
+def last_told(vendors: Iterable[str]) -> dict[str, list[Row]]:
+    """The rows that each vendor had when it was last asked; nobody is asked now."""
+    kept = table.kept([f"BALANCE#{vendor}" for vendor in vendors])
+    return {name.removeprefix("BALANCE#"): rows for name, (_, rows) in kept.items()}
 
 
 def _ask(adapter: Adapter, known: list[Row], now: datetime, send: Send) -> list[Row]:

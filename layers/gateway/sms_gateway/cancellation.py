@@ -5,7 +5,7 @@ from typing import Any
 
 from sms_gateway import table
 from sms_gateway.problems import Conflict, NotFound
-from sms_gateway.records import Entry, split_id
+from sms_gateway.records import Entry, rfc3339, split_id
 from sms_gateway.status import Status
 from sms_gateway.table import Change
 from sms_gateway.views import message_view, status_of
@@ -34,8 +34,18 @@ def cancel(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
     if found is None:
         raise NotFound("There is no such message.")
     # An update whose answer got lost fails when botocore asks again: what stands there decides.
-    status = status_of(*found[1:])
+    _, message, sub = found
+    status = status_of(message, sub)
     if not done and status is not Status.CANCELLED:
+        send_at = message.content.send_at
+        held = message.content.at_vendor and send_at is not None and send_at > now
+        if held and send_at and status in (Status.SUBMITTING, Status.SUBMITTED):
+            raise Conflict(
+                f"The message was left with {sub.vendor} until {rfc3339(send_at)}, and the vendor "
+                "has no way to take it back.",
+                slug="held-by-vendor",
+                vendor=sub.vendor,
+            )
         raise Conflict(
             f"The message can't be cancelled any more: it is {status}.", slug="not-cancellable"
         )

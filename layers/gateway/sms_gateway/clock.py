@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 
 import msgspec
 
@@ -78,22 +79,29 @@ def run(remaining: float) -> int:
 
 
 def tick(run: Tick) -> int:
-    """Looks at everything due, partition by partition, while there is time; returns how many
-    submissions it looked at."""
-    for shard, keys in run.pool.map(
-        lambda shard: (shard, table.due(shard, run.seconds, A_LOOK)), items.SHARDS
-    ):
-        while keys and run.time_for(MARGIN) and table.lease(shard, run.seconds, LEASE):
-            try:
-                look_at(run, keys)
-            finally:
+    """Looks at everything due, in all partitions, while there is time; returns how many submissions
+    it looked at."""
+    waiting = _due(run, items.SHARDS)
+    while waiting and run.time_for(MARGIN):
+        held = [one for one in waiting if table.lease(one, run.seconds, LEASE)]
+        try:
+            look_at(run, [key for shard in held for key in waiting[shard]])
+        finally:
+            for shard in held:
                 table.release(shard)
-            keys = table.due(shard, run.seconds, A_LOOK) if len(keys) == A_LOOK else []
+        waiting = _due(run, [one for one in held if len(waiting[one]) == A_LOOK])
     return run.looked
 
 
+def _due(run: Tick, shards: Sequence[str]) -> dict[str, list[Key]]:
+    """What is due, by partition of the index; those without anything are left out."""
+    found = run.pool.map(lambda shard: table.due(shard, run.seconds, A_LOOK), shards)
+    return {shard: keys for shard, keys in zip(shards, found, strict=True) if keys}
+
+
 def look_at(run: Tick, keys: Sequence[Key]) -> None:
-    """Takes each of the submissions one step further; receipts are asked for together."""
+    """Takes each of the submissions one step further; receipts are asked for together, and last:
+    what was scheduled must not wait for a vendor that is slow to answer."""
     run.asked.clear()
     run.looked += sum(run.pool.map(lambda key: _look(run, key), keys))
     for vendor, waiting in run.asked.items():
@@ -200,10 +208,13 @@ def _wait_or_ask(run: Tick, sub: Submission) -> None:
     # Whoever recorded a mixed answer may have died before its messages went their own ways.
     left = fan_out(sub, bare, run.adapters.keys(), run.now)
     waiting = [one for one in bare if one.id not in left]
+    leaves = _held_until(messages)
     if not sub.own_item and not waiting:
         Change(sub.key).look_at(None).apply()
-    elif run.seconds >= (deadline := _deadline(run, sub, messages)):
+    elif run.seconds >= (deadline := max(sub.changed, leaves) + run.receipt_deadline):
         _end(run, sub, Status.UNKNOWN, "no receipt came before the deadline")
+    elif sub.status is Status.SUBMITTED and run.seconds < leaves:
+        Change(sub.key).look_at(leaves + _first_wait(run, sub)).when("status", sub.status).apply()
     elif _resend_allowed(run, sub, waiting):
         _resend(run, sub)
     elif sub.vendor in run.adapters and run.adapters[sub.vendor].capabilities.receipts_poll:
@@ -212,13 +223,15 @@ def _wait_or_ask(run: Tick, sub: Submission) -> None:
         _wait(run, sub, deadline).apply()
 
 
-def _deadline(run: Tick, sub: Submission, messages: Sequence[Message]) -> int:
-    """When nothing is waited for any more, counted from when the vendor itself was to send."""
-    leaves = [sub.changed]
-    for one in messages:
-        if one.content.at_vendor and one.content.send_at:
-            leaves.append(int(one.content.send_at.timestamp()))
-    return max(leaves) + run.receipt_deadline
+def _held_until(messages: Sequence[Message]) -> int:
+    """When the vendor itself is to send what it holds; 0 for what it does not hold."""
+    held = (one.content.send_at for one in messages if one.content.at_vendor)
+    return max((ceil(when.timestamp()) for when in held if when), default=0)
+
+
+def _first_wait(run: Tick, sub: Submission) -> int:
+    """Seconds until receipts are first asked for."""
+    return run.adapters[sub.vendor].poll_after if sub.vendor in run.adapters else GRACE
 
 
 def _resend_allowed(run: Tick, sub: Submission, waiting: Sequence[Message]) -> bool:
@@ -243,8 +256,7 @@ def _resend(run: Tick, sub: Submission) -> None:
 
 def _wait(run: Tick, sub: Submission, deadline: int) -> Change:
     """The next look, further away each time."""
-    first = run.adapters[sub.vendor].poll_after if sub.vendor in run.adapters else GRACE
-    pause = min(first * 2 ** min(sub.polls, 10), LONGEST_WAIT)
+    pause = min(_first_wait(run, sub) * 2 ** min(sub.polls, 10), LONGEST_WAIT)
     when = min(run.seconds + pause, deadline)
     change = Change(sub.key).put("polls", sub.polls + 1).look_at(max(when, run.seconds + 1))
     return change.when("status", Status.SUBMITTING, Status.SUBMITTED)

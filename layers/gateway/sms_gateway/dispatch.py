@@ -41,7 +41,7 @@ def dispatch(key: Key, desk: Desk) -> None:
     try:
         _, messages = table.members(taken)
         waiting = [one for one in messages if one.status is None]
-        outgoing = [one.content.outgoing(one.id) for one in waiting]
+        outgoing = [one.content.outgoing(one.id, now) for one in waiting]
         calls = desk.adapter.submit(outgoing, desk.callback_url(taken.key)) if waiting else []
     except Exception:
         # Nothing has left yet, so that it may be tried again.

@@ -19,6 +19,7 @@ from sms_gateway.vendors.base import Adapter, Category, Caution, Encoding, Outgo
 MOST_RECIPIENTS = 1000
 LARGEST_BODY = 1024 * 1024  # bytes
 FURTHEST = timedelta(days=30)
+LEAD = timedelta(minutes=5)  # what leaves sooner is held here: the call to the vendor may come late
 MAX_SEGMENTS = 10
 NAMED = 10  # characters that a problem names
 VALIDITY = {"otp": 600, "transactional": 172_800, "promotional": 172_800}  # seconds
@@ -42,7 +43,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     sender: Sender | None = msgspec.field(default=None, name="from")
     category: Category | None = None
     vendor: str | None = None
-    send_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    send_at: datetime | None = None
     validity: Annotated[float, msgspec.Meta(ge=60, le=259_200, multiple_of=1)] | None = None
     flash: bool | None = None
     encoding: Literal["auto", "gsm7", "unicode"] | None = None
@@ -220,11 +221,28 @@ def _check_envelope(options: Options, place: str, now: datetime) -> None:
             slug="unknown-vendor",
             pointer=f"{place}/vendor",
         )
-    if options.send_at is not None and not now < options.send_at <= now + FURTHEST:
+    if options.send_at is not None:
+        _check_send_at(options.send_at, f"{place}/send_at", now)
+
+
+def _check_send_at(send_at: datetime, pointer: str, now: datetime) -> None:
+    if send_at.tzinfo is None:
         raise _EnvelopeError(
-            f"send_at must lie ahead, and at most {FURTHEST.days} days.",
-            slug="send-at-out-of-range",
-            pointer=f"{place}/send_at",
+            "send_at names no zone: end it in Z, or in an offset such as +06:00.",
+            slug="send-at-without-offset",
+            pointer=pointer,
+        )
+    if send_at <= now:
+        raise _EnvelopeError(
+            f"send_at is over: it is {now:%Y-%m-%dT%H:%M:%SZ} now. Leave it out to send at once.",
+            slug="send-at-in-the-past",
+            pointer=pointer,
+        )
+    if send_at > now + FURTHEST:
+        raise _EnvelopeError(
+            f"send_at may lie at most {FURTHEST.days} days ahead: send the request later.",
+            slug="send-at-too-far",
+            pointer=pointer,
         )
 
 
@@ -314,9 +332,7 @@ def _accept(
 ) -> Accepted:
     options, adapter = draft.options, accounts.adapters[vendors[0]]
     category = options.category or "transactional"
-    at_vendor = (
-        options.send_at is not None and adapter.schedule_at_vendor and adapter.capabilities.schedule
-    )
+    at_vendor = options.send_at is not None and _held_by(adapter, options.send_at, now)
     content = Content(
         to=to,
         text=shape.text,
@@ -348,6 +364,11 @@ def _accept(
     why = "named by the caller" if options.vendor else f"first usable of route {prefix}"
     cautions = tuple(adapter.cautions(outgoing, options.send_at or now))
     return Accepted(draft, content, (vendors[0], *others), adapter, validity, why, cautions)
+
+
+def _held_by(adapter: Adapter, send_at: datetime, now: datetime) -> bool:
+    """Whether the vendor itself is to hold a message: where the account asks for it, and can."""
+    return adapter.schedule_at_vendor and send_at >= now + LEAD and adapter.holds(send_at)
 
 
 def _carries(accounts: Accounts, vendor: str, outgoing: Outgoing) -> bool:

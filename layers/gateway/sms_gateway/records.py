@@ -34,8 +34,10 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_unknown: Literal["hold", "resend"] = "hold"
     at_vendor: bool = False  # the vendor holds the message until send_at
 
-    def outgoing(self, message_id: str) -> Outgoing:
-        """The message as a vendor adapter takes it."""
+    def outgoing(self, message_id: str, now: datetime | None = None) -> Outgoing:
+        """The message as a vendor adapter takes it. A call that comes after `send_at` names no time
+        any more: what a vendor does with one that is over, no document says."""
+        ahead = self.send_at is not None and (now is None or self.send_at > now)
         return Outgoing(
             message_id,
             self.to,
@@ -46,7 +48,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             self.flash,
             self.filter_dnd,
             self.template_id,
-            self.send_at if self.at_vendor else None,
+            self.send_at if self.at_vendor and ahead else None,
         )
 
 

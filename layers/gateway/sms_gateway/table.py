@@ -442,12 +442,14 @@ def keep(key: str, now: int, value: object) -> None:
 CIRCUITS = "CIRCUIT"  # the partition in which the circuit breaker keeps its states
 
 
-def circuits(vendors: Sequence[str]) -> dict[str, str]:
-    """The stored state of each vendor's circuit; one that never opened has none."""
-    keys = [{"pk": {"S": CIRCUITS}, "sk": {"S": vendor}} for vendor in vendors]
-    with _answering():
-        found = client().batch_get_item(RequestItems={name(): {"Keys": keys}})
-    return {item["sk"]["S"]: item["state"]["S"] for item in found["Responses"][name()]}
+def circuits(vendors: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """The stored state of each vendor's circuit, with the epoch second at which it last opened (0
+    for a closed one); one that never opened has none."""
+    found = _get_all([{"pk": {"S": CIRCUITS}, "sk": {"S": vendor}} for vendor in vendors])
+    return {
+        item["sk"]["S"]: (item["state"]["S"], int(item.get("opened_at", {"N": "0"})["N"]))
+        for item in found
+    }
 
 
 # The clock's leases

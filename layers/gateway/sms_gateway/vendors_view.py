@@ -1,20 +1,25 @@
 """Each vendor as GET /vendors shows it."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
+from sms_gateway.balances import Row, last_told
 from sms_gateway.circuit import states
 from sms_gateway.settings import Accounts
 from sms_gateway.vendors import VENDORS, adapter_class
 
 
-def vendors_view(accounts: Accounts) -> list[dict[str, Any]]:
-    """All vendors there are, configured or not."""
-    circuits = states(list(VENDORS))
-    return [_view(vendor, accounts, circuits[vendor]) for vendor in VENDORS]
+def vendors_view(accounts: Accounts, now: datetime) -> list[dict[str, Any]]:
+    """All vendors there are, configured or not, as they stand in the table: nobody is asked."""
+    circuits = states(list(VENDORS), int(now.timestamp()))
+    balances = last_told(accounts.adapters)
+    return [
+        _view(vendor, accounts, circuits[vendor], balances.get(vendor, [])) for vendor in VENDORS
+    ]
 
 
-def _view(vendor: str, accounts: Accounts, circuit: str) -> dict[str, Any]:
+def _view(vendor: str, accounts: Accounts, circuit: str, balances: list[Row]) -> dict[str, Any]:
     cls, adapter = adapter_class(vendor), accounts.adapters.get(vendor)
     fault = accounts.faults.get(vendor)
     problem = {
@@ -30,6 +35,7 @@ def _view(vendor: str, accounts: Accounts, circuit: str) -> dict[str, Any]:
         "configured": adapter is not None,
         "circuit": circuit,
         "capabilities": asdict(cls.capabilities),
+        "balances": balances,
         "warnings": list(adapter.warnings) if adapter else [],
         "problem": problem if fault else None,
     }

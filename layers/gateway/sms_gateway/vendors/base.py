@@ -179,6 +179,9 @@ class Capabilities:
     receipts_poll: bool
     receipts_callback: bool
     own_reference: bool  # carries our reference, so that an unanswered send can be settled
+    tokens: bool = False  # makes and checks one-time codes itself
+    senders: bool = False  # tells and unlocks the senders that an account may use
+    vouchers: bool = False  # makes, lists and redeems vouchers
 
 
 class Refusal(Exception):
@@ -278,6 +281,10 @@ class Adapter(ABC):
     def template_of(self, message: Outgoing) -> str | None:
         """The template id that goes with `message`; None where the vendor knows none."""
         return None
+
+    def holds(self, send_at: datetime) -> bool:
+        """Whether the vendor's interface can say `send_at`, so that it is never sent before."""
+        return self.capabilities.schedule
 
     def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Splits messages into submissions, each at most `submission_size`, order kept within."""

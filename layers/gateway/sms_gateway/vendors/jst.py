@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlencode
 
@@ -29,14 +29,13 @@ from sms_gateway.vendors.base import (
     Report,
     Request,
 )
-from sms_gateway.vendors.jst_answers import INDIA
+from sms_gateway.vendors.wire_times import INDIA, MINUTE, local
 
 SMS_TYPES: Mapping[str, str] = {"promotional": "1", "transactional": "2"}  # also the products
 OTHER_TYPE = SMS_TYPES["transactional"]
 
 HEADER = re.compile("[A-Za-z]{6}")
 TEMPLATE_ID = re.compile("[0-9]{1,30}")
-MINUTE = timedelta(minutes=1)
 
 UNKNOWN_HEADER = Caution(
     "sender-not-registered",
@@ -187,8 +186,7 @@ class Jst(Adapter):
         if message.flash:
             params["flash_sms"] = "1"
         if message.send_at:
-            # The vendor knows minutes: up to the next one, since the last one may be over.
-            at = (message.send_at + MINUTE - timedelta.resolution).astimezone(INDIA)
+            at = local(message.send_at, INDIA, MINUTE)
             params |= {"scheduled_sms": "1", "scheduled_datetime": f"{at:%Y-%m-%d %H:%M}"}
         if message.filter_dnd and params["sms_type"] == OTHER_TYPE:
             params["filter_dnd"] = "1"  # promotional messages are filtered anyway

@@ -7,12 +7,13 @@ elsewhere. Where an answer shows signs of both, nobody can say. Nothing here rai
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from sms_gateway.status import Status
 from sms_gateway.vendors.base import Outcome, Reply, Verdict
 from sms_gateway.vendors.reading import amount, decoded, word
+from sms_gateway.vendors.wire_times import INDIA
 
 # Parts of a receipt's state, in lower case. "deliv" is looked for first: it means delivered but
 # beside one of NOT_DELIVERED.
@@ -59,7 +60,6 @@ ROW = re.compile(  # [job,] number, state[, time]
     r"\W*([0-9]+\W+)?(?P<number>[0-9]{10,13})[\s,;:|^]+(?P<state>[a-z][^,;|^]*)[,;|^]*(?P<time>.*)",
     re.I,
 )
-INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta, timezone
+from datetime import date
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, quote
 
@@ -34,6 +34,7 @@ from sms_gateway.vendors.base import (
     chunks,
 )
 from sms_gateway.vendors.reading import Record, amount, decoded, record, records, word
+from sms_gateway.vendors.wire_times import SECOND, WIB, local
 
 OK = "10"
 GLOBAL_CODES: Mapping[str, Outcome] = {
@@ -82,7 +83,6 @@ UNKNOWN_DELIVERY = Report(None, unknown_word=True)
 Product = Literal["reguler", "masking", "otp", "bulk"]
 CATEGORIES: frozenset[Category] = frozenset({"otp", "transactional", "promotional"})
 TEXT_LIMIT = 480
-WIB = timezone(timedelta(hours=7))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ class RajaSms(Adapter):
                 {
                     "number": _international(one.to),
                     "message": quote(one.text, safe="") if self.url_encode else one.text,
-                    "sendingdatetime": f"{one.send_at.astimezone(WIB):%Y-%m-%d %H:%M:%S}"
+                    "sendingdatetime": f"{local(one.send_at, WIB, SECOND):%Y-%m-%d %H:%M:%S}"
                     if one.send_at
                     else "",
                 }

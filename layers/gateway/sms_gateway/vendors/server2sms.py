@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import ClassVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -34,6 +33,7 @@ from sms_gateway.vendors.base import (
     chunks,
 )
 from sms_gateway.vendors.reading import amount, decoded, record, records, word
+from sms_gateway.vendors.wire_times import SECOND, ZURICH, local, unambiguous
 
 OK = "1"
 STATUS_CODES: Mapping[str, Outcome] = {
@@ -118,7 +118,6 @@ NOTIFICATION_URL_LIMIT = 200
 SIMPLE_FIELDS = frozenset({"Originator", "Recipients", "MessageText", "ForceGSM7bit"})
 SENDER = re.compile(r"\+?[0-9]{1,15}|[A-Za-z0-9]{1,11}")
 NUMERIC = re.compile(r"\+?[0-9]+")
-ZURICH = ZoneInfo("Europe/Zurich")
 MAY_BE_LOCKED = Caution(
     "sender-not-unlocked",
     "from",
@@ -145,6 +144,9 @@ class Server2sms(Adapter):
         receipts_poll=True,
         receipts_callback=True,
         own_reference=True,
+        tokens=True,
+        senders=True,
+        vouchers=True,
     )
 
     base_url: str = "https://json.server2sms.com"
@@ -174,6 +176,11 @@ class Server2sms(Adapter):
         """A number that is not the account's own sender may be locked (codes 29 and 30)."""
         own = message.sender in (None, self.sender)
         return [] if own or not NUMERIC.fullmatch(message.sender or "") else [MAY_BE_LOCKED]
+
+    def holds(self, send_at: datetime) -> bool:
+        """Not in the hour that comes twice when summer time ends: DeferredDeliveryTime names no
+        offset, and the wrong one of the two could be an hour early."""
+        return unambiguous(local(send_at, ZURICH, SECOND))
 
     def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
         """Submissions of one call each: all that differs within is number and reference."""
@@ -330,4 +337,4 @@ def _moment(written: str | None, zone: tzinfo) -> datetime | None:
 
 
 def _swiss_time(when: datetime) -> str:
-    return when.astimezone(ZURICH).strftime("%d%m%Y%H%M%S")
+    return local(when, ZURICH, SECOND).strftime("%d%m%Y%H%M%S")
