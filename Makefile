@@ -5,6 +5,7 @@ PYTHON := $(shell for p in python3.13 "$$(pyenv prefix 3.13 2>/dev/null)/bin/pyt
 VENV = .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+BENCH = .bench
 export PYTHONPATH := layers/gateway:.:tests
 export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -25,6 +26,7 @@ test: $(READY)
 failures: $(READY)
 	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(BIN)/python -m pytest tests/failures $(ARGS))
 
+bench bench-cold: $(BENCH)/.ready
 bench bench-cold bench-cpu bench-cost bench-throughput bench-scale: $(READY)
 	@exec $(BIN)/python -m bench $(patsubst bench-%,%,$(filter bench-%,$@))
 
@@ -45,14 +47,14 @@ matrix: $(READY)
 	$(BIN)/python -m local.matrix
 
 lock: $(READY)
-	for set in layers/gateway/requirements requirements-dev; do \
+	for set in layers/gateway/requirements requirements-dev bench/requirements bench/typical; do \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 \
 			--generate-hashes --no-emit-index-url --no-annotate --no-header \
 			$$set.in -o $$set.txt; \
 	done
 
 clean:
-	rm -rf $(VENV) .aws-sam .local
+	rm -rf $(VENV) $(BENCH) .aws-sam .local
 
 $(READY): requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.13 is needed: install it as python3.13, or with pyenv (pyenv install 3.13)" >&2; exit 1; }
@@ -61,3 +63,15 @@ $(READY): requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
 		&& touch $(READY)
+
+# Cold starts are measured under Lambda's own runtime client, in an interpreter that has only that,
+# beside a handler whose packages lie as plain `sam build` leaves them: without byte code.
+$(BENCH)/.ready: bench/requirements.txt bench/typical.txt $(READY)
+	@echo "setting up $(BENCH)"
+	@rm -rf $(BENCH)
+	@"$(PYTHON)" -m venv $(BENCH)/runtime
+	@$(BENCH)/runtime/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r bench/requirements.txt
+	@$(BENCH)/runtime/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--no-deps --no-compile --target $(BENCH)/typical -r bench/typical.txt
+	@touch $@

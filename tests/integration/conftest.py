@@ -25,7 +25,8 @@ from integration.stage import (
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 
-from sms_gateway import circuit, queues, settings, table
+import sms_gateway.aws
+from sms_gateway import circuit, settings, table
 from sms_gateway.vendors import VENDORS
 
 ROUTES: str = TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"]
@@ -84,9 +85,8 @@ def aws(stack: None) -> Iterator[None]:
 
 
 def _forget() -> None:
-    table.client.cache_clear()
+    sms_gateway.aws.forget()
     circuit._store.cache_clear()
-    queues._client.cache_clear()
     settings.forget()
 
 

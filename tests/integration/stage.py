@@ -349,12 +349,7 @@ def set_routes(written: str) -> None:
 
 def forget_settings() -> None:
     """As a new process begins; the next test gets the old settings back."""
-    kept = [(one, one._provider) for one in (settings._accounts, settings._routes)]
     settings.forget()
-    for setting, provider in kept:  # its client takes longer to make than most tests
-        if provider is not None:
-            provider.store.clear()
-            setting._provider = provider
     WRITTEN.append("settings")
 
 

@@ -49,8 +49,8 @@ def problems(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
 def aged(read: Callable[[], object]) -> None:
     """As if the minute for which a setting is cached were over."""
     setting = settings._accounts if read is settings.accounts else settings._routes
-    assert setting._provider
-    setting._provider.store.clear()
+    assert setting._until
+    setting._until = 0.0
 
 
 @pytest.mark.parametrize("written", BROKEN)

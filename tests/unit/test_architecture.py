@@ -71,15 +71,26 @@ def test_one_module_talks_http() -> None:
     assert importers("requests") == importers("socket") == importers("http") == set()
 
 
-@pytest.mark.parametrize(("service", "module"), [("dynamodb", "table.py"), ("sqs", "queues.py")])
+@pytest.mark.parametrize(
+    ("service", "module"),
+    [
+        ("dynamodb", "table.py"),
+        ("sqs", "queues.py"),
+        ("secretsmanager", "settings.py"),
+        ("ssm", "settings.py"),
+    ],
+)
 def test_one_module_talks_to_each_service(service: str, module: str) -> None:
-    clients = {
+    asking = f'aws.client("{service}"'
+    assert {str(path) for path in MODULES if asking in (CORE / path).read_text()} == {module}
+    makers = {
         str(path)
         for path in MODULES
-        if f'"{service}"' in (CORE / path).read_text() and "boto3" in imports(CORE / path)
+        if "botocore.session" in imports(CORE / path)
+        or "create_client" in (CORE / path).read_text()
     }
-    assert clients == {module}
-    assert importers("boto3") <= {"table.py", "queues.py"}
+    assert makers == {"aws.py"}
+    assert importers("boto3") == set()
 
 
 @pytest.mark.parametrize(
@@ -136,12 +147,30 @@ def loaded(function: str) -> set[str]:
 def test_functions_start_with_what_they_need_only(function: str) -> None:
     """Nothing is made at import: there is no region, so that no client could be."""
     modules = loaded(function)
-    framework = "aws_lambda_powertools.event_handler"
-    assert (framework in modules) is (function not in WORKERS)
+    assert not {"aws_lambda_powertools.event_handler", "asyncio"} & modules
     assert not {f"sms_gateway.vendors.{one}" for one in ("jst", "dinisoft", "rajasms")} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic"} & modules
     if function in (*WORKERS, "balance"):
         assert "phonenumbers" not in modules
+    assert not {"boto3", "s3transfer", "aws_lambda_powertools.utilities.parameters"} & modules
+
+
+def test_a_start_reads_the_tables_description_and_makes_no_client() -> None:
+    """What takes long about a client is done while a function starts; what is secret is not."""
+    code = (
+        "from sms_gateway import aws; loader = aws._session.get_component('data_loader');"
+        "read = ' '.join(str(key) for key in loader._cache if 'service-2' in str(key));"
+        "print(len(aws._clients), aws._session._credentials,"
+        " *(s for s in ('dynamodb', 'sqs', 'secretsmanager', 'ssm') if s in read))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(CORE.parent), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["0", "None", "dynamodb"]
 
 
 def test_every_module_and_public_name_says_what_it_is() -> None:

@@ -5,17 +5,17 @@ GET /vendors see it. Only silence, refused connections and unreadable answers co
 vendor that refuses a message is well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
-from typing import Any
-
-from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig, circuit_breaker
-from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
-    CircuitBreakerDynamoDBPersistence,
-)
+from typing import TYPE_CHECKING, Any
 
 from sms_gateway import table
 from sms_gateway.observe import count, log
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
+        CircuitBreakerDynamoDBPersistence,
+    )
 
 FAILURES = 5  # in a row, in one worker, that open a circuit
 REST = 30  # seconds until one call may try whether the vendor is back
@@ -30,7 +30,11 @@ class VendorFailing(Exception):
 
 
 @cache
-def _store() -> CircuitBreakerDynamoDBPersistence:
+def _store() -> "CircuitBreakerDynamoDBPersistence":
+    from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
+        CircuitBreakerDynamoDBPersistence,
+    )
+
     return CircuitBreakerDynamoDBPersistence(
         table_name=table.name(),
         key_attr="pk",
@@ -44,6 +48,12 @@ def _store() -> CircuitBreakerDynamoDBPersistence:
 def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
     """What `call` returns, or `shut` without a call while the vendor's circuit is open. `call`
     raises VendorFailing to report a failure; its answer is returned."""
+    # The breaker imports all of boto3: a worker's first call waits for that, not its every start.
+    from aws_lambda_powertools.utilities.circuit_breaker import (
+        CircuitBreakerConfig,
+        circuit_breaker,
+    )
+
     begun = False
 
     def begin() -> T:
@@ -80,9 +90,3 @@ def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
     except VendorFailing as failing:
         return failing.answer  # type: ignore[return-value]
     return answer
-
-
-def states(vendors: Sequence[str]) -> dict[str, str]:
-    """Each vendor's circuit: `closed` (well), `open` (left alone) or `half_open` (being tried)."""
-    found = table.circuits(vendors)
-    return {vendor: found.get(vendor, "closed").lower() for vendor in vendors}

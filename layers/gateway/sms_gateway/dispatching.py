@@ -30,14 +30,18 @@ def work(
         return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records]}
     callbacks = os.environ["CALLBACK_URL"].rstrip("/")
     workers = int(os.environ["DISPATCH_WORKERS"])
-    with ExitStack() as open_desks, ThreadPoolExecutor(MOST_RECORDS) as pool:
+    with ExitStack() as opened:
         desks = {
-            vendor: open_desks.enter_context(
+            vendor: opened.enter_context(
                 Desk(adapter, callbacks, known.callback_key, until, workers, send, known.adapters)
             )
             for vendor, adapter in known.adapters.items()
         }
-        done = list(pool.map(lambda record: _one(record, desks), records))
+        if len(records) == 1:
+            done = [_one(records[0], desks)]
+        else:
+            with ThreadPoolExecutor(MOST_RECORDS) as pool:
+                done = list(pool.map(lambda record: _one(record, desks), records))
     failed = [r["messageId"] for r, good in zip(records, done, strict=True) if not good]
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 

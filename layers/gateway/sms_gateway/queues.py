@@ -3,13 +3,12 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sms_gateway import aws
 from sms_gateway.observe import count, log
 from sms_gateway.records import Key
 
@@ -37,19 +36,14 @@ class Task:
 
 
 LONGEST_DELAY = 900  # seconds, SQS's own limit
+CONFIG = Config(
+    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
+)
 
 
-@cache
 def _client() -> "SQSClient":
-    return boto3.client(
-        "sqs",
-        config=Config(
-            connect_timeout=2,
-            read_timeout=4,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            tcp_keepalive=True,
-        ),
-    )
+    made: SQSClient = aws.client("sqs", CONFIG)
+    return made
 
 
 def enqueue(

@@ -5,15 +5,16 @@ Both are cached for at most a minute and validated on reading. A bad one is logg
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
+from sms_gateway import aws
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
 from sms_gateway.routing import Routes
@@ -40,37 +41,38 @@ class Accounts:
 
 
 class _Setting[T]:
-    """Something written by the operator, read through Powertools Parameters."""
+    """Something written by the operator; `fetch` asks AWS for it, `read` understands it."""
 
     def __init__(
         self,
         kind: str,
         variable: str,
-        provider: Callable[..., SecretsProvider | SSMProvider],
+        fetch: Callable[[str], str],
         read: Callable[[str], T],
     ) -> None:
         self._kind = kind
         self._variable = variable
-        self._make = provider
-        self._provider: SecretsProvider | SSMProvider | None = None
+        self._fetch = fetch
         self._read = read
+        self._until = 0.0  # what was read may be used until then, in monotonic seconds
         self._written: str | None = None
         self._good: T | None = None
 
     def now(self) -> T:
         """The value as it stands, or the last good one. Raises Unavailable when there is none."""
         name = os.environ[self._variable]
-        try:
-            self._provider = self._provider or self._make(boto_config=CONFIG)
-            written = str(self._provider.get(name, max_age=MAX_AGE))
-        except GetParameterError:
-            return self._last(f"{name} can't be read")
-        if written != self._written:
-            self._written = written
+        if time.monotonic() >= self._until:
             try:
-                self._good = self._read(written)
-            except ValueError as error:
-                return self._last(f"{name} is not valid: {error}")
+                written = self._fetch(name)
+            except (ClientError, BotoCoreError):
+                return self._last(f"{name} can't be read")
+            self._until = time.monotonic() + MAX_AGE
+            if written != self._written:
+                self._written = written
+                try:
+                    self._good = self._read(written)
+                except ValueError as error:
+                    return self._last(f"{name} is not valid: {error}")
         return self._good if self._good is not None else self._last(f"{name} is not valid")
 
     def _last(self, fault: str) -> T:
@@ -85,7 +87,7 @@ class _Setting[T]:
 
     def forget(self) -> None:
         """Forgets what was read, so that the next reading asks AWS."""
-        self._provider = self._written = self._good = None
+        self._until, self._written, self._good = 0.0, None, None
 
 
 def accounts() -> Accounts:
@@ -135,5 +137,14 @@ def read_accounts(written: str) -> Accounts:
     return Accounts(adapters, faults, key.encode())
 
 
-_accounts = _Setting("accounts", "ACCOUNTS_SECRET", SecretsProvider, read_accounts)
-_routes = _Setting("routes", "ROUTES_PARAMETER", SSMProvider, Routes.read)
+def _secret(name: str) -> str:
+    found = aws.client("secretsmanager", CONFIG).get_secret_value(SecretId=name)
+    return str(found.get("SecretString"))
+
+
+def _parameter(name: str) -> str:
+    return str(aws.client("ssm", CONFIG).get_parameter(Name=name)["Parameter"]["Value"])
+
+
+_accounts = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_accounts)
+_routes = _Setting("routes", "ROUTES_PARAMETER", _parameter, Routes.read)

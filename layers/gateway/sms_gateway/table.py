@@ -9,14 +9,13 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sms_gateway import aws
 from sms_gateway.items import (
     Item,
     key_of,
@@ -38,19 +37,18 @@ if TYPE_CHECKING:
 WRITERS = 16  # parallel BatchWriteItem and UpdateItem calls
 
 
-@cache
+CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=2 * WRITERS,
+)
+
+
 def client() -> "DynamoDBClient":
     """The one client of this process: bounded time-outs and retries, connections kept."""
-    return boto3.client(
-        "dynamodb",
-        config=Config(
-            connect_timeout=2,
-            read_timeout=5,
-            retries={"mode": "standard", "total_max_attempts": 4},
-            max_pool_connections=2 * WRITERS,
-            tcp_keepalive=True,
-        ),
-    )
+    made: DynamoDBClient = aws.client("dynamodb", CONFIG)
+    return made
 
 
 def name() -> str:

@@ -3,15 +3,16 @@
 from dataclasses import asdict
 from typing import Any
 
-from sms_gateway.circuit import states
+from sms_gateway import table
 from sms_gateway.settings import Accounts
 from sms_gateway.vendors import VENDORS, adapter_class
 
 
 def vendors_view(accounts: Accounts) -> list[dict[str, Any]]:
     """All vendors there are, configured or not."""
-    circuits = states(list(VENDORS))
-    return [_view(vendor, accounts, circuits[vendor]) for vendor in VENDORS]
+    # closed (well), open (left alone) or half_open (being tried)
+    circuits = table.circuits(list(VENDORS))
+    return [_view(vendor, accounts, circuits.get(vendor, "CLOSED").lower()) for vendor in VENDORS]
 
 
 def _view(vendor: str, accounts: Accounts, circuit: str) -> dict[str, Any]:

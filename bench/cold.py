@@ -1,0 +1,255 @@
+"""Cold starts: every function of the built stack under Lambda's own runtime client.
+
+`sam build`'s output runs under awslambdaric and the Runtime Interface Emulator that aws-sam-cli
+carries. Its INIT REPORT is the cold start; what the first invocation takes is shown beside it, so
+that nothing is won by putting work off. Functions and references take turns, in an order drawn anew
+each time, so that whatever else the machine does hits all alike.
+"""
+
+import json
+import os
+import platform
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import samcli
+import urllib3
+from samcli.yamlhelper import yaml_parse
+
+from bench.aws import CALLBACK_KEY, ENVIRONMENT, Memory, served, unchanged
+from bench.report import Result, Row
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / ".bench"  # what `make` installed for the references, and what is built here
+BUILT = FOLDER / "build"
+LAYER = BUILT / "GatewayLayer" / "python"
+PYTHON = FOLDER / "runtime" / "bin" / "python"
+EMULATOR = (
+    Path(samcli.__file__).parent
+    / "local/rapid"
+    / f"aws-lambda-rie-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
+)
+RUNS = 9
+EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
+TO_CLIENT, TO_TYPICAL = 1.25, 0.35
+WORKERS = ("authorize", "callback", "dispatch", "poll")
+TO_CLIENT_WORKER = 1.15
+TIMEOUT = 60.0  # seconds for a start and its first invocation
+
+_INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
+_INVOKE = re.compile(r"INVOKE RTDONE\(status: (\w+), produced bytes: \d+, duration: ([\d.]+)ms\)")
+
+
+@dataclass
+class Case:
+    """One handler: its folder, what is on its path, its first event, and its times in ms."""
+
+    name: str
+    folder: Path
+    path: Path | None
+    event: Any
+    variables: Mapping[str, str] = field(default_factory=dict)
+    starts: list[float] = field(default_factory=list)
+    invocations: list[float] = field(default_factory=list)
+
+
+def main() -> Result:
+    """Measures; the layer and the functions are built anew before."""
+    _build()
+    with served() as memory:
+        memory.answers = {"SendTextSMS": {"StatusCode": "1", "StatusInfo": "OK"}}
+        cases = [*_references(), *_functions(memory)]
+        compiled = _byte_code()
+        for run in range(RUNS + 1):  # the first only warms the page cache
+            print(f"  run {run} of {RUNS}", end="\r", file=sys.stderr, flush=True)
+            for case in random.sample(cases, len(cases)):
+                with unchanged(memory):
+                    start, invocation = _start(case, memory.base)
+                if run:
+                    case.starts.append(start)
+                    case.invocations.append(invocation)
+        if _byte_code() != compiled:
+            raise RuntimeError("byte code was written into the code folders, as Lambda never does")
+    return _result(cases)
+
+
+def _build() -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "samcli", "build", "--build-dir", str(BUILT)],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path, "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"sam build failed:\n{done.stderr}")
+
+
+def _references() -> list[Case]:
+    event = json.loads((ROOT / "events" / "status.json").read_text())
+    cases = []
+    for name, module, path in (
+        (EMPTY, "empty", None),
+        (CLIENT, "client", LAYER),
+        (TYPICAL, "typical", FOLDER / "typical"),
+    ):
+        folder = FOLDER / "references" / module
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "bench" / "references" / f"{module}.py", folder / "app.py")
+        cases.append(Case(name, folder, path, event))
+    return cases
+
+
+def _functions(memory: Memory) -> list[Case]:
+    """All functions of the template, each with an event that makes it do its work."""
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    changes = _work(memory)
+    cases = []
+    for logical, resource in template["Resources"].items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        properties = resource["Properties"]
+        name = Path(properties["CodeUri"]).name
+        own = properties.get("Environment", {}).get("Variables", {})
+        event = json.loads((ROOT / "events" / f"{name}.json").read_text()) | changes.get(name, {})
+        variables = dict.fromkeys((*shared, *own), "1")
+        cases.append(Case(name, BUILT / logical, LAYER, event, variables))
+    return cases
+
+
+def _work(memory: Memory) -> dict[str, dict[str, Any]]:
+    """Puts a key and an accepted message into the table; what the events say of them."""
+    os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": memory.base}
+    from sms_gateway import apikeys, records, sending, tokens
+
+    now = datetime.now(UTC)
+    key, _ = apikeys.create("acme", ["messages:send"], "bench", now)
+    sent = sending.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)
+    identifier = sent["messages"][0]["id"]
+    submission = records.split_id(identifier)
+    token = tokens.token("server2sms", submission, CALLBACK_KEY.encode())
+    (task,) = memory.queued
+    record = json.loads((ROOT / "events" / "dispatch.json").read_text())["Records"][0]
+    return {
+        "authorize": {"authorizationToken": f"Bearer {key}"},
+        "status": {"path": f"/messages/{identifier}"},
+        "callback": {
+            "pathParameters": {"vendor": "server2sms", "token": token},
+            "queryStringParameters": {"DST": "0", "RSN": "000", "ID": identifier},
+        },
+        "dispatch": {"Records": [record | {"body": task}]},
+    }
+
+
+def _byte_code() -> int:
+    return sum(1 for _ in FOLDER.rglob("*.pyc"))
+
+
+def _start(case: Case, aws: str) -> tuple[float, float]:
+    """One cold start and its first invocation, in ms."""
+    port, other = _free_port(), _free_port()
+    environment = {
+        **case.variables,
+        **ENVIRONMENT,
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_LAMBDA_FUNCTION_NAME": "bench",
+        "LAMBDA_TASK_ROOT": str(case.folder),
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",  # root may write anywhere; on Lambda nobody may
+        "PYTHONPATH": str(case.path or ""),
+    }
+    process = subprocess.Popen(  # noqa: S603 - SAM's own emulator
+        [
+            str(EMULATOR),
+            *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
+            *("--runtime-api-address", f"127.0.0.1:{other}"),
+            *(str(PYTHON), "-m", "awslambdaric", "app.handler"),
+        ],
+        cwd=case.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        _wait_for(port)
+        answer = urllib3.request(
+            "POST",
+            f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations",
+            json=case.event,
+            timeout=TIMEOUT,
+        ).json()
+    finally:
+        process.terminate()
+        said, _ = process.communicate(timeout=10)
+    start, invocation = _INIT.findall(said), _INVOKE.findall(said)
+    if len(start) != 1 or len(invocation) != 1 or invocation[0][0] != "success":
+        raise RuntimeError(f"{case.name} did not run:\n{said}")
+    if int(answer.get("statusCode", 200)) >= 500 or answer.get("batchItemFailures"):
+        raise RuntimeError(f"{case.name} failed: {answer}\n{said}")
+    return float(start[0]), float(invocation[0][1])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int) -> None:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError("the Runtime Interface Emulator did not start")
+
+
+def _result(cases: list[Case]) -> Result:
+    starts = {case.name: median(case.starts) for case in cases}
+    functions = [case for case in cases if case.name not in (EMPTY, CLIENT, TYPICAL)]
+    rows = [Row(name, start, "ms") for name, start in starts.items()]
+    for case in functions:
+        most = TO_CLIENT_WORKER if case.name in WORKERS else TO_CLIENT
+        start = starts[case.name]
+        rows.append(Row(f"{case.name} to the boto3 client", start / starts[CLIENT], "x", most))
+        rows.append(
+            Row(f"{case.name} to the typical handler", start / starts[TYPICAL], "x", TO_TYPICAL)
+        )
+    rows += [
+        Row(f"{case.name}, its first invocation", median(case.invocations), "ms of work")
+        for case in cases
+    ]
+    return Result("cold", "Cold starts", rows, "ms", NOTES)
+
+
+NOTES = [
+    f"The INIT REPORT of `awslambdaric` under the Runtime Interface Emulator, median of {RUNS} "
+    "turns of all functions and references in an order drawn anew, after one that does not count. "
+    "The code folders hold what `sam build` made, and nothing is compiled into them. Files are in "
+    "the page cache and the whole CPU is there: on Lambda both take longer, alike for all.",
+    "References: a handler that answers at once; one that makes a DynamoDB client, from the "
+    "layer's own boto3 with its byte code; one with Powertools (Logger, Metrics, router), one "
+    "pydantic model and a DynamoDB client, without byte code, as plain `sam build` leaves it.",
+    "The first invocation is with AWS and the vendor answered on loopback: a known key, a message "
+    "accepted, read, dispatched and reported, a clock with nothing due, `GET /vendors`. On Lambda "
+    "a start has the whole CPU and an invocation only its share by memory: what every invocation "
+    "needs is therefore made ready at the start.",
+]
