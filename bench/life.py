@@ -1,13 +1,13 @@
 """A message's whole life through the functions' own code: accept, dispatch, receipt, status read.
 
-The functions run in this process, warm; AWS is the emulator, the vendors answer from memory after
-their `vendor_ms`. Each life is run for its counts and again for its time: counting takes time.
+The functions run in this process, warm; AWS is the emulator, the vendors answer from memory. Each
+life is run for its counts and again for its time, since counting takes time.
 """
 
 import json
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
+from threading import current_thread
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -62,13 +63,13 @@ class Step:
 class Vendors:
     """The four vendors: take everything, and tell that it was delivered."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, waits: "Waits") -> None:
+        self._waits = waits
         self._jobs: dict[str, list[str]] = {}
 
     def __call__(self, request: Request, timeout: float) -> Reply:
-        """A vendor's answer, after its time."""
-        time.sleep(self._seconds)
+        """A vendor's answer."""
+        self._waits.note("vendor")
         path, _, query = request.url.partition("?")
         for vendor, ending in SUBMIT.items():
             if path.endswith(ending):
@@ -104,7 +105,8 @@ class Lives:
         self._meter = meter
         self._assumed = assumed
         self._sqs = sqs  # a client that nobody listens to
-        self.vendors = Vendors(0 if meter else assumed["vendor_ms"] / 1000)
+        self.waits = Waits(assumed)
+        self.vendors = Vendors(self.waits)
         self.steps: dict[str, Step] = {}
         self._key = ""
         self._handlers = {
@@ -126,11 +128,12 @@ class Lives:
             found.tally += tally
             found.runs[name].append(0)
             return answer
-        began, cpu = time.perf_counter(), time.process_time()
+        self.waits.taken()
+        began = time.process_time()
         answer = work()
-        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+        cpu = 1000 * (time.process_time() - began)
         share = min(1.0, MEMORY[name] / self._assumed["full_cpu_mb"])
-        found.runs[name].append(ceil(1000 * (wall + cpu * (1 / share - 1))))
+        found.runs[name].append(ceil(self.waits.taken() + cpu / share))
         return answer
 
     def authorize(self) -> None:
@@ -257,29 +260,38 @@ class Lives:
         return times * size
 
 
-class Pace:
-    """Makes each call of a client last as long as it does from a function on AWS."""
+class Waits:
+    """How long a function waits for AWS and for vendors, by what each call takes from there: the
+    main thread's calls one after the other, and of each pool of threads its longest. No time passes
+    here, so that a busy machine waits no longer than an idle one."""
 
-    def __init__(self, milliseconds: float) -> None:
-        self._seconds = milliseconds / 1000
+    def __init__(self, assumed: dict[str, Any]) -> None:
+        self._assumed = assumed
+        self._by_thread: Counter[str] = Counter()
+
+    def note(self, what: str) -> None:
+        """A call of this thread, to dynamodb, sqs or a vendor."""
+        self._by_thread[current_thread().name] += self._assumed[f"{what}_ms"]
+
+    def taken(self) -> float:
+        """Milliseconds since the last time."""
+        pools: dict[str, float] = defaultdict(float)
+        for name, milliseconds in self._by_thread.items():
+            pool = name.rpartition("_")[0] or name
+            pools[pool] = max(pools[pool], milliseconds)
+        self._by_thread.clear()
+        return sum(pools.values())
 
     @contextmanager
     def of(self, client: Any) -> Iterator[None]:
-        """Slows the client down within."""
-        events = client.meta.events
-        hooks = [("provide-client-params", self._begins), ("after-call", self._ends)]
-        for name, hook in hooks:
-            events.register(name, hook)
+        """Notes the client's calls within."""
+        service = client.meta.service_model.service_name
+
+        def begins(**_: Any) -> None:
+            self.note(service)
+
+        client.meta.events.register("provide-client-params", begins)
         try:
             yield
         finally:
-            for name, hook in hooks:
-                events.unregister(name, hook)
-
-    def _begins(self, context: Any, **_: Any) -> None:
-        context["began"] = time.perf_counter()
-
-    def _ends(self, context: Any, **_: Any) -> None:
-        left = self._seconds - (time.perf_counter() - context["began"])
-        if left > 0:
-            time.sleep(left)
+            client.meta.events.unregister("provide-client-params", begins)
