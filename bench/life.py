@@ -5,6 +5,7 @@ life is run for its counts and again for its time, since counting takes time.
 """
 
 import json
+import os
 import re
 import time
 from collections import Counter, defaultdict
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import ceil
 from pathlib import Path
 from threading import current_thread
@@ -23,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
 
 from bench.counting import TEMPLATE, Meter, Tally
-from sms_gateway import apikeys, clock, dispatching, queues, receipts, settings
+from sms_gateway import apikeys, clock, dispatching, receipts, settings
 from sms_gateway.queues import Task
 from sms_gateway.receipts import Word
 from sms_gateway.records import Key, message_id
@@ -79,8 +81,8 @@ class Vendors:
                 return _reply(taken(request) if callable(taken) else taken)
         if path.endswith("get-dlr-report"):
             row = {"status": "DELIVRD", "time": "2026-03-01 15:40:05"}
-            asked = re.search(r"(?<!\d)90\d{6}(?!\d)", f"{query} {request.body.decode()}")
-            of = self._jobs[asked[0]] if asked else []
+            job = re.search(r"(?<!\d)90\d{6}(?!\d)", f"{query} {request.body.decode()}")
+            of = self._jobs[job[0]] if job else []
             return _reply({"report": [{"mobile": one, **row} for one in of]})
         if path.endswith("/getstatus"):
             asked = parse_qs(urlsplit(request.url).query)["messageid"][0]
@@ -159,7 +161,7 @@ class Lives:
 
     def dispatch(self, vendor: str, at_once: int) -> list[Task]:
         """Works on all that is queued, `at_once` messages an invocation; what it was."""
-        url = queues.os.environ[f"QUEUE_{vendor.upper()}"]
+        url = os.environ[f"QUEUE_{vendor.upper()}"]
         records = []
         while found := self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
             "Messages"
@@ -170,9 +172,8 @@ class Lives:
         for start in range(0, len(records), at_once):
             part = records[start : start + at_once]
             self.steps["dispatch"].source_requests += 2  # one receives them, one deletes them
-            answer = self._run(
-                "dispatch", "dispatch", lambda part=part: dispatching.work(part, 120, self.vendors)
-            )
+            work = partial(dispatching.work, part, 120, self.vendors)
+            answer = self._run("dispatch", "dispatch", work)
             if answer["batchItemFailures"]:
                 raise RuntimeError(f"{vendor}'s dispatch failed")
         return [Task.parse(one["body"]) for one in records]

@@ -57,7 +57,7 @@ class Spent:
             mine, theirs = getattr(self, name), getattr(other, name)
             if isinstance(mine, Counter):
                 for key, value in theirs.items():
-                    mine[key] += value * times  # type: ignore[assignment]
+                    mine[key] += value * times
             else:
                 setattr(self, name, mine + theirs * times)
 

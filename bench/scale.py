@@ -61,7 +61,7 @@ def due_table(due: int) -> str:
 
 def fill() -> None:
     """Makes and fills the tables, each with the same identifiers in every run."""
-    from ministack.services import dynamodb
+    from ministack.services import dynamodb  # type: ignore[import-untyped]
 
     for name, stored, due in [
         *((stored_table(one), one, ALWAYS_DUE) for one in STORED),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench import pricing
+from bench.counting import TEMPLATE
 from bench.pricing import PRICES, Spent, dollars, idle, platform_bytes
 from sms_gateway import items
 
@@ -40,8 +40,8 @@ def test_the_idle_deployment_stays_under_five_dollars() -> None:
 
 
 def test_what_nobody_has_priced_stops_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    resources: dict[str, Any] = {**pricing.TEMPLATE["Resources"], "New": {"Type": "AWS::Kafka"}}
-    monkeypatch.setitem(pricing.TEMPLATE, "Resources", resources)
+    resources: dict[str, Any] = {**TEMPLATE["Resources"], "New": {"Type": "AWS::Kafka"}}
+    monkeypatch.setitem(TEMPLATE, "Resources", resources)
     with pytest.raises(ValueError, match="AWS::Kafka"):
         idle(TICK)
 
