@@ -521,7 +521,7 @@ def lease(shards: Sequence[str], now: int, seconds: int) -> list[str]:
         try:
             _set_leases(wanted, now + seconds, free_at=now)
         except ClientError as error:
-            held = error.response.get("Item", {})
+            held: Any = error.response.get("Item", {})
             wanted = [one for one in wanted if int(held.get(one, {"N": "0"})["N"]) <= now]
         else:
             return wanted
