@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-SERVICES = {"dynamodb", "sqs", "secretsmanager", "ssm", "sts"}
+SERVICES = {"dynamodb", "events", "sqs", "secretsmanager", "ssm", "sts"}
 WHOLE_FOLDERS = ("boto3/examples", "bin")
 
 

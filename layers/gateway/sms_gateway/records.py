@@ -32,6 +32,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: dict[str, str] | None = None
     on_unknown: Literal["hold", "resend"] = "hold"
     at_vendor: bool = False  # the vendor holds the message until send_at
+    status_url: str | None = None  # told of each change, besides the tenant's webhooks
 
     def outgoing(self, message_id: str) -> Outgoing:
         """The message as a vendor adapter takes it."""
