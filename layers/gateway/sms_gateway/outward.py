@@ -127,7 +127,6 @@ def _connection(
         target.port,
         timeout=timeout,
         server_hostname=target.host,
-        assert_hostname=target.host,
         ssl_context=context,
     )
 
