@@ -11,12 +11,7 @@ GOOD = [
     ("https://example.com:8443/x", "example.com", 8443, "/x"),
     ("https://xn--bcher-kva.example/x", "xn--bcher-kva.example", 443, "/x"),
     ("https://93.184.215.14/x", "93.184.215.14", 443, "/x"),
-    ("https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/x",)
-    + (
-        "2606:2800:21f:cb07:6820:80da:af6b:8b2c",
-        443,
-        "/x",
-    ),
+    ("https://[2606:2800:21f:cb07::8b2c]:444/", "2606:2800:21f:cb07::8b2c", 444, "/"),
     ("https://1.example.com/", "1.example.com", 443, "/"),
     ("https://example.com/@me", "example.com", 443, "/@me"),
 ]

@@ -18,7 +18,7 @@ import msgspec
 from sms_gateway import queues, table
 from sms_gateway.items import DAY, Item, number, text
 from sms_gateway.observe import count
-from sms_gateway.queues import Letter
+from sms_gateway.parcels import Parcel
 from sms_gateway.records import Key, from_ms, rfc3339
 from sms_gateway.table import Change
 
@@ -29,30 +29,8 @@ GRACE = 60  # seconds that the queue has before the clock puts it there again
 SHARDS = ("w0", "w1", "w2", "w3")  # of the due index: beside the messages', so as not to delay them
 A_LOOK = 200  # deliveries taken from a shard at a time
 LEASE = 55  # seconds
-STATUS = "-status"  # ends the id of what goes to a message's status_url
 
 State = Literal["waiting", "delivered", "failed"]
-
-
-class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the delivery queues carry. `id` is the delivery's; `url` is a message's status_url;
-    `body` is the event as it is told, empty for a delivery that is stored."""
-
-    tenant: str
-    webhook: str
-    id: str
-    type: str = ""
-    url: str | None = None
-    body: str = ""
-
-    @property
-    def event_id(self) -> str:
-        """The event's id, which the receiver sees as webhook-id."""
-        return self.id.partition("-")[2].removesuffix(STATUS)
-
-    def letter(self, delay: int = 0) -> Letter:
-        """As a queue takes it; one webhook is one fair-queue group."""
-        return Letter(msgspec.json.encode(self).decode(), self.webhook, delay)
 
 
 class Try(msgspec.Struct, frozen=True, array_like=True):
@@ -91,11 +69,6 @@ class Delivery:
                 for one in self.tries
             ],
         }
-
-
-def delivery_id(at: int, event: str) -> str:
-    """A delivery's id: it sorts by the event's time (epoch ms)."""
-    return f"{at:013d}-{event}"
 
 
 def key_of(parcel: Parcel) -> Key:

@@ -15,9 +15,10 @@ import msgspec
 
 from sms_gateway import deliveries, endpoints, outward, queues
 from sms_gateway.attempts import Post, asked_pause, attempt, fault_of
-from sms_gateway.deliveries import Delivery, Parcel, Try
+from sms_gateway.deliveries import Delivery, Try
 from sms_gateway.endpoints import SLOW, Endpoint
 from sms_gateway.observe import count, log
+from sms_gateway.parcels import Parcel
 
 MOST_RECORDS = 10  # at once
 BUSY = (429, 502, 503, 504)

@@ -12,10 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
-
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from functools import cache
+from http.client import HTTPConnection, HTTPException
 
 from sms_gateway.addresses import AddressError, Target, allowed
 
@@ -58,7 +56,7 @@ def address_of(target: Target, *, loopback: bool, resolver: Resolve = resolve) -
         raise AddressError("the host has no address in DNS")
     if not all(allowed(one, loopback=loopback) for one in every):
         raise AddressError("the host leads inside: give one on the public internet")
-    if target.scheme == "http" and not all(allowed(one) is False for one in every):
+    if target.scheme == "http" and any(allowed(one) for one in every):
         raise AddressError("plain http is for this machine only")
     return every[0]
 
@@ -84,59 +82,51 @@ def post(
         address = address_of(target, loopback=loopback, resolver=resolver)
     except AddressError as error:
         return done(None, str(error))
-    connection = _connection(target, address, timeout, context)
+    connection = HTTPConnection(target.host, target.port)
     late = threading.Event()
+    reached: list[socket.socket] = []
 
     def cut() -> None:
         late.set()
-        with contextlib.suppress(OSError):
-            if connection.sock is not None:
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        for one in reached:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     watch = threading.Timer(timeout, cut)  # an answer may drip in, each byte within its time-out
     watch.daemon = True
     watch.start()
     try:
-        connection.connect()
-        peer = str(connection.sock.getpeername()[0])
-        if not allowed(peer, loopback=loopback):
+        bare = socket.create_connection((address, target.port), min(CONNECT_TIMEOUT, timeout))
+        reached.append(bare)
+        connection.sock = bare  # closed with it, whatever happens
+        bare.settimeout(timeout)
+        if not allowed(str(bare.getpeername()[0]), loopback=loopback):
             return done(None, "the host leads inside")
-        connection.request(
-            "POST",
-            target.path,
-            body=body,
-            headers={"Host": target.authority, "User-Agent": "sms-gateway", **headers},
-            preload_content=False,
-        )
+        if target.scheme == "https":
+            verified = (context or _context()).wrap_socket(bare, server_hostname=target.host)
+            reached.append(verified)
+            connection.sock = verified
+        sent = {"Host": target.authority, "User-Agent": "sms-gateway", **headers}
+        connection.request("POST", target.path, body=body, headers=sent)
         answer = connection.getresponse()
         return done(answer.status, None, answer.headers.get("Retry-After"))
-    except (HTTPError, HTTPException, OSError, ValueError) as error:
+    except (HTTPException, OSError, ValueError) as error:
         return done(None, _fault(error, late=late.is_set(), timeout=timeout))
     finally:
         watch.cancel()
         connection.close()
 
 
-def _connection(
-    target: Target, address: str, timeout: float, context: ssl.SSLContext | None
-) -> HTTPConnection:
-    if target.scheme == "http":
-        return HTTPConnection(address, target.port, timeout=timeout)
-    return HTTPSConnection(
-        address,
-        target.port,
-        timeout=timeout,
-        server_hostname=target.host,
-        ssl_context=context,
-    )
+@cache
+def _context() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reading the authorities takes a while
 
 
 def _fault(error: Exception, *, late: bool, timeout: float) -> str:
-    name = type(error).__name__
-    if late or "Timeout" in name or isinstance(error, TimeoutError):
+    if late or isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} seconds"
-    if isinstance(error, ssl.SSLError) or "SSL" in name or "Certificate" in name:
+    if isinstance(error, ssl.SSLError):
         return "TLS failed, or the certificate is not valid for the host"
-    if name in ("NewConnectionError", "ConnectionRefusedError"):
+    if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     return "the connection broke off before an answer"

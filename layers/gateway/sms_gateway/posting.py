@@ -4,10 +4,10 @@ import os
 from collections.abc import Sequence
 
 from sms_gateway import queues
-from sms_gateway.deliveries import STATUS, Parcel, delivery_id
 from sms_gateway.endpoints import Endpoint, owner_of, remembered
 from sms_gateway.events import FOR_TENANTS, Event
 from sms_gateway.observe import count
+from sms_gateway.parcels import STATUS, Parcel, delivery_id
 
 
 def post(events: Sequence[Event]) -> set[str]:

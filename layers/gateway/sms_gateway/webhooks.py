@@ -14,10 +14,11 @@ from sms_gateway import deliveries, endpoints, idempotency, outward, settings, t
 from sms_gateway.addresses import LONGEST, AddressError, read
 from sms_gateway.attempts import Post, attempt, fault_of
 from sms_gateway.bodies import decode
-from sms_gateway.deliveries import Delivery, Parcel
+from sms_gateway.deliveries import Delivery
 from sms_gateway.endpoints import Endpoint, Settings
 from sms_gateway.events import FOR_TENANTS, Event, Kind
 from sms_gateway.outward import Resolve
+from sms_gateway.parcels import Parcel
 from sms_gateway.problems import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from sms_gateway.records import from_ms, rfc3339
 
