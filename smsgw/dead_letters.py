@@ -1,8 +1,8 @@
 """`smsgw dlq`: what could not be worked on, and its way back.
 
-Three kinds: submissions (one queue a vendor), deliveries to webhooks (two lanes), and changes of the
-table that could not be told. Of these the letter names only the place in the table's stream, which
-keeps them for 24 hours: they are fetched from there and published again.
+Three kinds: submissions (one queue a vendor), deliveries to webhooks (two lanes), and changes of
+the table that could not be told. Of these the letter names only the place in the table's stream,
+which keeps them for 24 hours: they are fetched from there and published again.
 """
 
 import argparse
