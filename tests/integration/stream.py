@@ -60,6 +60,7 @@ class Stream:
     def everything(self) -> list[dict[str, Any]]:
         """Every record since the last call."""
         shard = dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].stream_shard
+        assert shard
         records = [one.to_json() for one in shard.items]
         shard.items.clear()
         for number, one in enumerate(records):

@@ -12,7 +12,15 @@ import pytest
 from integration.stage import CALLBACK_KEY, Gateway, emptied, number, set_accounts
 from standardwebhooks import Webhook
 
-from sms_gateway import attempts, deliveries, delivering, endpoints, posting, table, webhooks
+from sms_gateway import (
+    deliveries,
+    delivering,
+    endpoints,
+    posting,
+    settings,
+    table,
+    webhooks,
+)
 from sms_gateway.addresses import Target
 from sms_gateway.delivering import work
 from sms_gateway.events import Event, Kind
@@ -380,12 +388,8 @@ def test_failed_ones_are_replayed_by_id_and_by_time(customer: Customer, clock: C
     assert again["replayed"] == [one for one in sorted(ids) if one in ids[1:4]]
     run(customer, SLOW)
     assert [one["id"] for one in stored(identifier, state="failed")] == ids[4:]
-    assert [one["message_id"][-3:] for one in (b["data"] for b in customer.at("/sms"))] == [
-        "004",
-        "001",
-        "002",
-        "003",
-    ]
+    told = [body["data"]["message_id"][-3:] for body in customer.at("/sms")]
+    assert (told[0], sorted(told[1:])) == ("004", ["001", "002", "003"])
 
 
 def test_many_are_replayed_part_by_part(
@@ -538,7 +542,7 @@ def test_the_secrets_outlive_a_rotated_callback_key(customer: Customer) -> None:
     made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
     set_accounts({"callback_key": "n" * 48, "webhook_key": CALLBACK_KEY})
     found = webhooks.one("acme", made["id"])
-    assert found.secrets(attempts.settings.webhook_key(), 0) == [made["secret"]]
+    assert found.secrets(settings.webhook_key(), 0) == [made["secret"]]
 
 
 def test_nothing_of_a_secret_is_stored(customer: Customer) -> None:

@@ -409,7 +409,7 @@ class Streams:
         return {"Payload": BytesIO(json.dumps(self.answer).encode())}
 
 
-real_client = boto3.client
+real_client: Any = boto3.client
 
 
 def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(

@@ -19,7 +19,7 @@ from integration.stage import (
     server2sms,
     set_account,
 )
-from integration.stream import Stream, streaming
+from integration.stream import PATTERNS, Stream, matches, streaming
 
 from sms_gateway import bus, table
 from sms_gateway.cancellation import cancel
@@ -206,6 +206,31 @@ def test_the_filter_leaves_out_the_step_that_nobody_is_told_of(
         "submitting",
         "submitted",
     ]
+
+
+def test_a_verification_is_told_when_its_code_was_given(stream: Stream) -> None:
+    """The item as docs/data-model.md draws it: first made, then tried in vain, then approved, then
+    written once more."""
+    item = {
+        "pk": {"S": "01M6B73GE0J1K2M3N4P5Q6R7S9"},
+        "sk": {"S": "V"},
+        "owner": {"S": "acme"},
+        "data": {"S": '{"to":"+8801000000001","mask":"######","reference":"login-7"}'},
+        "turn": {"N": "0"},
+    }
+    approved = {**item, "approved": {"N": "1793525455"}}
+    images = [({}, item), (item, {**item, "turn": {"N": "1"}}), (item, approved)]
+    images.append((approved, {**approved, "turn": {"N": "3"}}))
+    records = [
+        {"dynamodb": {"OldImage": old, "NewImage": new, "SequenceNumber": str(n)}}
+        for n, (old, new) in enumerate(images)
+    ]
+    assert all(any(matches(one, record) for one in PATTERNS) for record in records)
+    stream.publish(records)
+    (event,) = stream.told.events
+    assert (event.id, event.tenant) == ("01M6B73GE0J1K2M3N4P5Q6R7S9-approved", "acme")
+    assert event.data["to"] == "+88*********01"
+    assert event.document()["timestamp"] == "2026-11-01T09:30:55.000Z"
 
 
 def circuit(before: str | None, after: str) -> dict[str, Any]:

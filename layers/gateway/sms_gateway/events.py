@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.records import Batch, Content, Entry, from_ms, rfc3339
+from sms_gateway.records import Batch, Content, Entry, from_ms, message_id, rfc3339
 from sms_gateway.status import Status
 
 VERSION = "1"
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     CANCELLED = "MessageCancelled"
     UNKNOWN = "MessageUnknown"
     COMPLETED = "BatchCompleted"
+    APPROVED = "VerificationApproved"
     OPENED = "VendorCircuitOpened"
     CLOSED = "VendorCircuitClosed"
     LOW = "BalanceLow"
@@ -53,7 +54,7 @@ SEQUENCE: Mapping[Kind, int] = {
     Kind.UNKNOWN: 3,
     **{kind: 4 for kind in OF_STATUS.values() if kind not in (Kind.SUBMITTED, Kind.UNKNOWN)},
 }
-FOR_TENANTS = (*SEQUENCE, Kind.COMPLETED)  # the other kinds are the operator's
+FOR_TENANTS = (*SEQUENCE, Kind.COMPLETED, Kind.APPROVED)  # the other kinds are the operator's
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,13 @@ class Event:
 
 
 def message_event(
-    owner: Batch, message_id: str, content: Content, status: Status, entry: Entry, *, full: bool
+    owner: Batch, message: str, content: Content, status: Status, entry: Entry, *, full: bool
 ) -> Event:
-    """What the step `entry` made of a message. With `full` the number is not masked, and the text
-    is told."""
+    """What the step `entry` made of a message (its id). With `full` the number is not masked, and
+    the text is told."""
     kind = OF_STATUS.get(status, Kind.ACCEPTED)
     data: dict[str, Any] = {
-        "message_id": message_id,
+        "message_id": message,
         "batch_id": owner.id,
         "reference": content.reference,
         "to": content.to if full else masked(content.to),
@@ -110,7 +111,7 @@ def message_event(
     }
     if full:
         data["text"] = content.text
-    identifier = f"{message_id}-{SEQUENCE[kind]}"
+    identifier = f"{message}-{SEQUENCE[kind]}"
     return Event(identifier, kind, entry.at, owner.tenant, data, content.status_url)
 
 
@@ -118,6 +119,19 @@ def batch_event(owner: Batch, counts: Mapping[str, int], at: int) -> Event:
     """Every message of a batch has a final status."""
     data = {"batch_id": owner.id, "total": sum(counts.values()), "counts": dict(counts)}
     return Event(f"{owner.id}-completed", Kind.COMPLETED, at, owner.tenant, data)
+
+
+def verification_event(
+    identifier: str, tenant: str, to: str, reference: str | None, at: int, *, full: bool
+) -> Event:
+    """The right code of a verification was given. Its id is its message's batch."""
+    data = {
+        "verification_id": identifier,
+        "message_id": message_id(identifier, 0),
+        "reference": reference,
+        "to": to if full else masked(to),
+    }
+    return Event(f"{identifier}-approved", Kind.APPROVED, at, tenant, data)
 
 
 def masked(number: str) -> str:

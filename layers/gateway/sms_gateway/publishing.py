@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from sms_gateway import bus, posting, table
-from sms_gateway.events import Event, Kind, batch_event, message_event
+from sms_gateway.events import Event, Kind, batch_event, message_event, verification_event
 from sms_gateway.items import Item, read_message, read_submission
 from sms_gateway.observe import count, log
 from sms_gateway.records import Batch, Entry, Key, Message, Submission, is_ulid
@@ -100,6 +102,8 @@ def events_of(record: Record, reader: Reader) -> Iterator[Event]:
         return
     elif sort == "B":
         yield from _accepted_batch(partition, reader)
+    elif sort == "V":
+        yield from _approved(old, new, reader)
     elif "day" in new and not old:
         sub = read_submission(new)
         yield _told(_alone(sub), sub.status, reader)
@@ -121,6 +125,21 @@ def _accepted_batch(identifier: str, reader: Reader) -> Iterator[Event]:
         first = sub.log[0]
         status = Status(first.status)
         yield message_event(owner, message.id, message.content, status, first, full=reader.full)
+
+
+def _approved(old: Item, new: Item, reader: Reader) -> Iterator[Event]:
+    """A verification whose code was given; `approved` is when (epoch seconds)."""
+    if "approved" not in new or "approved" in old:
+        return
+    told = msgspec.json.decode(new["data"]["S"])
+    yield verification_event(
+        new["pk"]["S"],
+        new["owner"]["S"],
+        told["to"],
+        told.get("reference"),
+        int(new["approved"]["N"]) * 1000,
+        full=reader.full,
+    )
 
 
 def _moved(change: Record, old: Item, new: Item, reader: Reader) -> Iterator[Event]:
