@@ -177,6 +177,19 @@ def test_with_too_little_time_the_rest_comes_again(gateway: Gateway, stream: Str
     assert stream.kinds() == ["MessageAccepted"]
 
 
+def test_no_more_is_made_than_can_be_handed_over(
+    gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms_gateway.publishing.MOST", 3)
+    gateway.sent("server2sms", 3)
+    records = stream.records()
+    failed = stream.publish(records)
+    assert stream.kinds() == ["MessageAccepted"] * 3
+    assert failed == [one["dynamodb"]["SequenceNumber"] for one in records[1:]]
+    assert stream.publish(records[1:]) == []
+    assert stream.kinds()[3:] == ["MessageSubmitted"] * 3
+
+
 def test_what_was_never_accepted_is_never_told(gateway: Gateway, stream: Stream) -> None:
     ids = gateway.many("server2sms", 2)
     records = stream.records()

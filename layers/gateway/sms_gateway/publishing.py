@@ -26,6 +26,7 @@ from sms_gateway.status import Status
 from sms_gateway.views import status_of
 
 MARGIN = 15  # seconds kept for handing over what was made
+MOST = 5000  # events made before they are handed over; a record may bring 1,000
 PROBE = 10  # messages looked at before a whole batch is
 
 Record = Mapping[str, Any]
@@ -62,7 +63,7 @@ def publish(
     reader = Reader(os.environ["EVENT_DETAIL"] == "full")
     made: list[list[Event]] = []
     for record in records:
-        if made and time.monotonic() > until:
+        if made and (time.monotonic() > until or sum(map(len, made)) >= MOST):
             break  # what is left comes again
         try:
             made.append(list(events_of(record, reader)))
