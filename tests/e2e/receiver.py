@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Receiver:
     pauses: dict[str, float] = field(default_factory=dict)
     got: list[tuple[str, float, dict[str, str], Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    begun: Counter[str] = field(default_factory=Counter)
 
     def at(self, path: str) -> list[dict[str, Any]]:
         """The events that were verified and taken at a path."""
@@ -38,6 +40,7 @@ class Receiver:
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> int:
         """One webhook; the status to answer."""
+        self.begun[path] += 1
         time.sleep(self.pauses.get(path, 0))
         status = self.answers.get(path, 204)
         if status >= 300:
@@ -66,7 +69,10 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 256
+
+    server = Server(("127.0.0.1", 0), Handler)
     made = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
