@@ -134,7 +134,13 @@ class LocalStack:
         self.say("building (sam build)")
         self._sam("build", "build")
         self.say("deploying (sam deploy)")
-        every = {"Architecture": "x86_64", "AuthorizerCacheSeconds": "0", **self.parameters}
+        every = {
+            "Architecture": "x86_64",
+            "AuthorizerCacheSeconds": "0",
+            "Events": "all",
+            "WebhookLoopback": "true",
+            **self.parameters,
+        }
         overrides = [f"{name}={value}" for name, value in every.items()]
         self._sam("deploy", "deploy", "--config-env", "local", "--parameter-overrides", *overrides)
         stacks = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
@@ -147,6 +153,8 @@ class LocalStack:
             "table": outputs["TableName"],
             "secret": outputs["AccountsSecretName"],
             "poll_function": outputs["PollFunctionName"],
+            "publish_function": outputs["PublishFunctionName"],
+            "bus": outputs["BusName"],
             "simulators": {
                 vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)
             },

@@ -103,7 +103,12 @@ def _parser() -> argparse.ArgumentParser:
         ("redrive", "put it back into the queues", dead_letters.redrive),
     ):
         letter = letters.add_parser(name, help=words)
-        letter.add_argument("--vendor", choices=VENDORS)
+        letter.add_argument(
+            "--vendor",
+            "--queue",
+            choices=[*VENDORS, *dead_letters.DELIVERIES, dead_letters.STREAM],
+            help="only those of a vendor, of a lane of deliveries, or changes that were not told",
+        )
         letter.set_defaults(run=run)
 
     address = areas.add_parser("callback-url", help="a vendor's address for account-wide callbacks")

@@ -11,12 +11,14 @@ import pytest
 from integration.stage import (
     ACCOUNT_ID,
     ACCOUNTS,
+    LANES,
     REGION,
     TEMPLATE,
     WRITTEN,
     Gateway,
     Wire,
     drained,
+    emptied,
     new_worker,
     queue_name,
     set_accounts,
@@ -63,6 +65,8 @@ def stack(atomic: None) -> Iterator[None]:
         sqs = boto3.client("sqs")
         for vendor in VENDORS:
             sqs.create_queue(QueueName=queue_name(vendor))
+        for lane in LANES:
+            sqs.create_queue(QueueName=lane)
         set_accounts(ACCOUNTS)
         set_routes(ROUTES)
         yield
@@ -78,6 +82,8 @@ def aws(stack: None) -> Iterator[None]:
     dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
     for vendor in VENDORS:
         drained(vendor)
+    for lane in LANES:
+        emptied(lane)
     if WRITTEN:
         set_accounts(ACCOUNTS)
         set_routes(ROUTES)

@@ -50,6 +50,7 @@ NUMBERS = {  # a first number that can't be anybody's, by vendor
 
 
 ACCOUNT_ID, REGION = "123456789012", "eu-central-1"
+LANES = ("deliveries", "slow")  # the queues of deliveries to webhooks
 WRITTEN: list[str] = []  # settings that a test changed
 
 

@@ -13,6 +13,7 @@ from sms_gateway.intake import Rejected, plan, read_body
 from sms_gateway.items import DAY
 from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.settings import accounts, routes
+from sms_gateway.status_urls import status_urls
 from sms_gateway.views import accepted_view, rejected_view
 
 
@@ -38,7 +39,8 @@ def send(tenant: str, body: bytes, now: datetime, key: str | None = None) -> dic
 
 
 def _prepare(tenant: str, body: bytes, now: datetime) -> tuple[Prepared, dict[str, Any]]:
-    accepted, rejected = plan(read_body(body), now, accounts(), routes())
+    told = status_urls(tenant)
+    accepted, rejected = plan(read_body(body), now, accounts(), routes(), told)
     if not accepted:
         raise _nobody(rejected)
     batch = str(ULID.from_datetime(now))
