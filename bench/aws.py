@@ -37,6 +37,10 @@ ENVIRONMENT = QUEUES | {
     "RETENTION_DAYS": "90",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
     "DISPATCH_WORKERS": "2",
+    "EVENTS": "none",
+    "WEBHOOK_LOOPBACK": "false",
+    "VERIFICATION_SENDS": "5",
+    "VERIFICATION_WINDOW": "600",
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",
     "POWERTOOLS_LOG_LEVEL": "ERROR",
 }
