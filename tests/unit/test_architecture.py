@@ -166,15 +166,12 @@ def loaded(function: str) -> set[str]:
 def test_functions_start_with_what_they_need_only(function: str) -> None:
     """Nothing is made at import: there is no region, so that no client could be."""
     modules = loaded(function)
-    framework = "aws_lambda_powertools.event_handler"
-    assert (framework in modules) is (function not in WORKERS)
+    assert not {"aws_lambda_powertools.event_handler", "asyncio"} & modules
     assert not {f"sms_gateway.vendors.{one}" for one in ("jst", "dinisoft", "rajasms")} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
     if function in (*WORKERS, "balance", "account"):
         assert "phonenumbers" not in modules
-    if function != "dispatch":  # whose circuit breaker brings it
-        assert not {"boto3", "s3transfer"} & modules
-    assert "aws_lambda_powertools.utilities.parameters" not in modules
+    assert not {"boto3", "s3transfer", "aws_lambda_powertools.utilities.parameters"} & modules
 
 
 def test_a_start_reads_the_tables_description_and_makes_no_client() -> None:
