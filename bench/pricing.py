@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.conditions import deployed
 from bench.counting import TEMPLATE
 from bench.life import LEASES, MEMORY, Step
 
@@ -108,7 +109,7 @@ def dollars(one: Spent) -> dict[str, float]:
 def idle(tick: Spent) -> dict[str, float]:
     """Dollars a month for the default deployment while nobody sends, item by item. Raises
     ValueError for a resource whose idle price nobody has entered."""
-    resources = TEMPLATE["Resources"]
+    resources = deployed(TEMPLATE)
     kinds = Counter(str(one["Type"]) for one in resources.values())
     if strange := sorted(set(kinds) - FREE_WHEN_IDLE - PRICED):
         raise ValueError(f"what does an idle {strange[0]} cost? Enter it in bench/pricing.py")

@@ -28,6 +28,7 @@ from sms_gateway.tokens import token
 from sms_gateway.vendors import VENDORS, build
 from smsgw import dead_letters, messages
 from smsgw.errors import CommandError
+from smsgw.source_letters import WAYS
 
 LOCAL = Path(".local/stack.json")
 
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         letter = letters.add_parser(name, help=words)
         letter.add_argument("--vendor", choices=VENDORS)
+        letter.add_argument("--from", dest="way", choices=WAYS, help="what came by a source")
         letter.set_defaults(run=run)
 
     address = areas.add_parser("callback-url", help="a vendor's address for account-wide callbacks")

@@ -7,20 +7,22 @@ from typing import Any
 import boto3
 
 from sms_gateway.vendors import VENDORS
+from smsgw import source_letters
+from smsgw.source_letters import WAYS
 
 HOLD = 30  # seconds that a dead letter is hidden from others while it is looked at or moved
 
 
 def show(options: argparse.Namespace) -> None:
-    """Prints every dead letter: which submission, of how many messages, tried how often."""
+    """Prints every dead letter: which submission, of how many messages, tried how often; or what
+    was wrong with what came by a source."""
     found = 0
-    for vendor in _vendors(options):
-        queue = _url(options.stack, vendor, "DeadLetters")
+    for vendor, queue in _queues(options):
         letters = list(_letters(queue))  # none is let go before the last is read
         for letter in letters:
             found += 1
             tries = letter["Attributes"]["ApproximateReceiveCount"]
-            print(f"{vendor:12}  received {tries:>3} times  {letter['Body']}")
+            print(f"{vendor:12}  received {tries:>3} times  {_said(vendor, letter)}")
             _client().change_message_visibility(
                 QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
             )
@@ -28,22 +30,37 @@ def show(options: argparse.Namespace) -> None:
 
 
 def redrive(options: argparse.Namespace) -> None:
-    """Puts dead letters back into their queues. A submission that has been sent meanwhile is not
-    sent again: its record forbids it."""
+    """Puts dead letters back into their queues, or hands what came by a source to its function. A
+    submission that has been sent meanwhile is not sent again: its record forbids it."""
     moved = 0
-    for vendor in _vendors(options):
-        dead, alive = (_url(options.stack, vendor, kind) for kind in ("DeadLetters", "Queue"))
-        for letter in _letters(dead):
-            _client().send_message(
-                QueueUrl=alive, MessageBody=letter["Body"], MessageGroupId="redriven"
-            )
+    for kind, dead in _queues(options):
+        for letter in list(_letters(dead)):  # what is buried again meanwhile waits for the next time
+            _again(options.stack, kind, letter)
             _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
             moved += 1
     print(f"{moved} dead letters are back in their queues")
 
 
-def _vendors(options: argparse.Namespace) -> list[str]:
-    return [options.vendor] if options.vendor else list(VENDORS)
+def _again(stack: str, kind: str, letter: Any) -> None:
+    if kind in WAYS:
+        source_letters.again(stack, kind, letter)
+        return
+    alive = _url(stack, kind, "Queue")
+    _client().send_message(QueueUrl=alive, MessageBody=letter["Body"], MessageGroupId="redriven")
+
+
+def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """The dead-letter queues that are asked for: a vendor or a way in, and the queue's address."""
+    every = not (options.vendor or options.way)
+    for vendor in VENDORS if every else filter(None, [options.vendor]):
+        yield vendor, _url(options.stack, vendor, "DeadLetters")
+    for way in WAYS if every else filter(None, [options.way]):
+        if queue := source_letters.resource(options.stack, f"{WAYS[way]}DeadLetters"):
+            yield way, queue
+
+
+def _said(kind: str, letter: Any) -> str:
+    return source_letters.said(letter) if kind in WAYS else str(letter["Body"])
 
 
 def _letters(queue: str) -> Iterator[Any]:
@@ -55,6 +72,7 @@ def _letters(queue: str) -> Iterator[Any]:
             VisibilityTimeout=HOLD,
             WaitTimeSeconds=1,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageAttributeNames=["All"],
         )
         fresh = [one for one in answer.get("Messages", []) if one["MessageId"] not in seen]
         if not fresh:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = {"dynamodb", "sqs", "secretsmanager", "ssm", "sts"}
+SERVICES = {"dynamodb", "kms", "sqs", "secretsmanager", "ssm", "sts"}  # kms: layers/cognito
 WHOLE_FOLDERS = ("boto3/examples", "bin")
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
+from bench.conditions import deployed
 from sms_gateway import clock, desk, http, idempotency, vendor_calls, verifying
 from sms_gateway.balances import BOUND
 from sms_gateway.vendors import VENDORS
@@ -32,6 +33,15 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 FUNCTIONS = of_type("AWS::Serverless::Function")
 QUEUES = of_type("AWS::SQS::Queue")
 DEAD = {name for name in QUEUES if name.endswith("DeadLetters")}
+VENDORS_QUEUES = {f"{vendor.capitalize()}Queue" for vendor in VENDORS}
+# Functions that take what sources bring, each with the condition that turns it on and the beginning
+# of its dead-letter queue's name.
+TAKERS = {
+    "BusFunction": ("FromBus", "Bus"),
+    "IngressFunction": ("FromQueue", "Ingress"),
+    "TopicFunction": ("FromTopic", "Topic"),
+    "CognitoFunction": ("FromCognito", "Cognito"),
+}
 
 
 def folder(function: str) -> str:
@@ -85,17 +95,18 @@ def test_there_is_a_queue_for_each_vendor() -> None:
     assert {name for name in variables if name.startswith("QUEUE_")} == {
         f"QUEUE_{vendor.upper()}" for vendor in VENDORS
     }
-    assert {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")} == (
-        set(QUEUES) - DEAD
-    )
+    named = {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")}
+    assert named == VENDORS_QUEUES
     sources = FUNCTIONS["DispatchFunction"]["Events"].values()
-    assert {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in sources} == set(QUEUES) - DEAD
+    assert {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in sources} == VENDORS_QUEUES
+    assert set(QUEUES) - DEAD == VENDORS_QUEUES | {"IngressQueue"}
 
 
 @pytest.mark.parametrize("queue", sorted(set(QUEUES) - DEAD))
 def test_a_queue_waits_for_its_worker_and_has_a_dead_letter_queue(queue: str) -> None:
     properties = QUEUES[queue]
-    assert properties["VisibilityTimeout"] == 6 * timeout("DispatchFunction")
+    worker = "DispatchFunction" if queue in VENDORS_QUEUES else "IngressFunction"
+    assert properties["VisibilityTimeout"] >= 6 * timeout(worker)
     redrive = properties["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"]["Fn::GetAtt"][0] in DEAD
     assert redrive["maxReceiveCount"] >= 5
@@ -110,7 +121,12 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         if one.get("RedrivePolicy", {}).get("deadLetterTargetArn", {}).get("Fn::GetAtt")
         == [queue, "Arn"]
     ]
-    assert len(users) == 1
+    asynchronous = [
+        name
+        for name, one in FUNCTIONS.items()
+        if one.get("DeadLetterQueue", {}).get("TargetArn", {}).get("Fn::GetAtt") == [queue, "Arn"]
+    ]
+    assert len(users + asynchronous) == 1
     alarms = [
         one
         for one in of_type("AWS::CloudWatch::Alarm").values()
@@ -122,6 +138,59 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         0,
     )
     assert QUEUES[queue]["MessageRetentionPeriod"] == 1_209_600
+
+
+@pytest.mark.parametrize("function", TAKERS)
+def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fails(
+    function: str,
+) -> None:
+    condition, name = TAKERS[function]
+    letters, alarm = f"{name}DeadLetters", f"{name}DeadLettersAlarm"
+    for resource in (function, letters, alarm):
+        assert RESOURCES[resource]["Condition"] == condition
+    variables = FUNCTIONS[function]["Environment"]["Variables"]
+    assert variables["DEAD_LETTERS"] == {"Ref": letters}
+    (bury,) = (one for key, one in statements() if key == f"{function}/Bury")
+    assert bury["Resource"] == {"Fn::GetAtt": [letters, "Arn"]}
+    if function != "IngressFunction":  # whose queue has it
+        assert FUNCTIONS[function]["DeadLetterQueue"]["TargetArn"] == {
+            "Fn::GetAtt": [letters, "Arn"]
+        }
+    (event,) = FUNCTIONS[function].get("Events", {"Pool": {"Properties": {}}}).values()
+    target = event["Properties"].get("DeadLetterConfig", {}).get("Arn") or event["Properties"].get(
+        "RedrivePolicy", {}
+    ).get("deadLetterTargetArn")
+    if function in ("BusFunction", "TopicFunction"):
+        assert target == {"Fn::GetAtt": [letters, "Arn"]}
+        assert RESOURCES[f"{letters}Policy"]["Condition"] == condition
+    assert timeout(function) < idempotency.AT_WORK
+    assert timeout(function) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
+
+
+def test_nothing_of_a_source_is_deployed_by_default() -> None:
+    there = deployed(TEMPLATE)
+    assert {"Bus", "SourcesParameter", "SendFunction"} <= set(there)
+    strange = {
+        name
+        for name in there
+        if name.startswith(("Ingress", "Topic", "Cognito")) or name.startswith("Bus") != (name == "Bus")
+    }
+    assert strange == set()
+    opened = {name: {"Default": "true"} for name in ("SendFromBus", "SendFromQueue", "SendFromTopic")}
+    opened["CognitoKeyArn"] = {"Default": "arn"}
+    every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
+    assert set(every) == set(RESOURCES)
+
+
+def test_other_accounts_may_put_only_what_is_to_be_sent() -> None:
+    condition, policy, nothing = RESOURCES["Bus"]["Properties"]["Policy"]["Fn::If"]
+    assert (condition, nothing) == ("FromOtherAccounts", {"Ref": "AWS::NoValue"})
+    (statement,) = policy["Statement"]
+    assert statement["Principal"] == {"AWS": {"Ref": "BusSenders"}}
+    assert statement["Action"] == "events:PutEvents"
+    assert statement["Condition"] == {"StringEquals": {"events:detail-type": "SendMessage"}}
+    rule = FUNCTIONS["BusFunction"]["Events"]["SendMessage"]["Properties"]
+    assert rule["Pattern"] == {"detail-type": ["SendMessage"]}
 
 
 def test_every_alarm_goes_where_the_operator_wants_it() -> None:

@@ -1,0 +1,181 @@
+"""Sending without HTTP: each source of the deployed stack, with IAM enforced."""
+
+import json
+import time
+from base64 import b64encode
+from typing import Any
+
+import aws_encryption_sdk
+import pytest
+import urllib3
+from aws_encryption_sdk import CommitmentPolicy, StrictAwsKmsMasterKeyProvider
+from botocore.session import Session
+from e2e.conftest import Api
+
+from local.stack import REGION, ROOT, SOURCES, USER_POOL, LocalStack
+
+ON_CALL = SOURCES["topic"]["alarms"]["to"][0]
+PATIENCE = 40  # seconds: a source's first event starts its function cold
+
+
+def texts(stack: LocalStack, number: str) -> list[str]:
+    """What the simulated handset of a number has got."""
+    address = f"{stack.simulators}/_handset?number={number.removeprefix('+')}"
+    shown: list[str] = urllib3.request("GET", address).json()["texts"]
+    return shown
+
+
+def arrived(stack: LocalStack, number: str, text: str) -> list[str]:
+    """What a handset has got, when `text` is among it."""
+    end = time.monotonic() + PATIENCE
+    while text not in (got := texts(stack, number)):
+        assert time.monotonic() < end, got
+        time.sleep(0.3)
+    return got
+
+
+def letters(stack: LocalStack, name: str) -> list[dict[str, str]]:
+    """What the attributes of a source's dead letters say, once there is one."""
+    resource = stack.client("cloudformation").describe_stack_resource(
+        StackName=stack.facts["stack_name"], LogicalResourceId=f"{name}DeadLetters"
+    )
+    url = resource["StackResourceDetail"]["PhysicalResourceId"]
+    end = time.monotonic() + PATIENCE
+    while True:
+        found = stack.client("sqs").receive_message(
+            QueueUrl=url, MessageAttributeNames=["All"], VisibilityTimeout=1, WaitTimeSeconds=1
+        )
+        if "Messages" in found:
+            return [
+                {name: one["StringValue"] for name, one in letter["MessageAttributes"].items()}
+                for letter in found["Messages"]
+            ]
+        assert time.monotonic() < end
+
+
+def put(stack: LocalStack, detail: Any, source: str = "demo") -> None:
+    """Puts an event on the stack's bus."""
+    answer = stack.client("events").put_events(
+        Entries=[
+            {
+                "EventBusName": stack.facts["bus"],
+                "Source": source,
+                "DetailType": "SendMessage",
+                "Detail": json.dumps(detail),
+            }
+        ]
+    )
+    assert answer["FailedEntryCount"] == 0
+
+
+def test_an_event_on_the_bus_is_delivered(stack: LocalStack, api: Api) -> None:
+    number = "+8801000000061"
+    put(stack, {"to": number, "text": "by the bus", "reference": "by-bus"})
+    assert arrived(stack, number, "by the bus") == ["by the bus"]
+    (message,) = api("GET", "/messages?reference=by-bus").body["messages"]
+    assert api.final(message["id"])["status"] == "delivered"
+
+
+def test_a_message_of_the_queue_is_sent_once_under_its_key(stack: LocalStack) -> None:
+    number = "+8801000000062"
+    body = json.dumps({"to": number, "text": "by the queue"})
+    for _ in range(2):
+        stack.client("sqs").send_message(
+            QueueUrl=stack.facts["queue"],
+            MessageBody=body,
+            MessageAttributes={"idempotency_key": {"DataType": "String", "StringValue": "once"}},
+        )
+    last = json.dumps({"to": number, "text": "the last"})
+    arrived(stack, number, "by the queue")
+    stack.client("sqs").send_message(QueueUrl=stack.facts["queue"], MessageBody=last)
+    assert arrived(stack, number, "the last") == ["by the queue", "the last"]
+
+
+def test_an_alarm_goes_to_those_on_call(stack: LocalStack) -> None:
+    alarm = {
+        "AlarmName": "disk full",
+        "NewStateValue": "ALARM",
+        "NewStateReason": "Threshold Crossed: 1 datapoint [97.0] was greater than 95.0.",
+    }
+    stack.client("sns").publish(TopicArn=stack.facts["topic"], Message=json.dumps(alarm))
+    arrived(stack, ON_CALL, f"ALARM disk full: {alarm['NewStateReason']}")
+
+
+def test_a_message_of_the_topic_goes_to_its_numbers(stack: LocalStack) -> None:
+    numbers = ["+8801000000063", "+8801000000064"]
+    stack.client("sns").publish(
+        TopicArn=stack.facts["topic"],
+        Message="by the topic",
+        MessageAttributes={"to": {"DataType": "String", "StringValue": ", ".join(numbers)}},
+    )
+    for number in numbers:
+        arrived(stack, number, "by the topic")
+
+
+def test_the_send_function_is_invoked_directly(stack: LocalStack, api: Api) -> None:
+    number = "+8801000000065"
+    event = {
+        "source": "demo",
+        "idempotency_key": "direct-1",
+        "message": {"to": number, "text": "invoked"},
+    }
+
+    def invoke(given: Any) -> tuple[bool, Any]:
+        answer = stack.client("lambda").invoke(
+            FunctionName=stack.facts["send_function"], Payload=json.dumps(given)
+        )
+        return "FunctionError" in answer, json.loads(answer["Payload"].read())
+
+    failed, first = invoke(event)
+    assert not failed, first
+    assert invoke(event) == (False, first)
+    assert api.final(first["messages"][0]["id"])["status"] == "delivered"
+    assert texts(stack, number) == ["invoked"]
+    failed, problem = invoke({**event, "source": "nobody"})
+    assert failed
+    assert (problem["errorType"], "unknown-source" in problem["errorMessage"]) == (
+        "SendRefused",
+        True,
+    )
+
+
+def test_a_code_of_cognito_is_decrypted_and_sent(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    number = "+8801000000066"
+    provider = StrictAwsKmsMasterKeyProvider(
+        key_ids=[stack.facts["cognito_key"]], botocore_session=Session()
+    )
+    client = aws_encryption_sdk.EncryptionSDKClient(
+        commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT
+    )
+    sealed, _ = client.encrypt(
+        source=b"482913",
+        key_provider=provider,
+        encryption_context={"userpool-id": USER_POOL},
+        algorithm=aws_encryption_sdk.Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
+    )
+    event = json.loads((ROOT / "events" / "cognito.json").read_text())
+    event["userPoolId"], event["region"] = USER_POOL, REGION
+    event["request"]["userAttributes"]["phone_number"] = number
+    event["request"]["code"] = b64encode(sealed).decode()
+    answer = stack.client("lambda").invoke(
+        FunctionName=stack.facts["cognito_function"], Payload=json.dumps(event)
+    )
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    assert arrived(stack, number, "Your code is 482913") == ["Your code is 482913"]
+
+
+def test_what_can_never_be_sent_is_buried_with_its_reason(stack: LocalStack) -> None:
+    put(stack, {"to": "+8801000000067", "text": "never"}, source="stranger")
+    assert letters(stack, "Bus") == [
+        {
+            "way": "bus",
+            "problem": "unknown-source",
+            "reason": 'The sources parameter has no "stranger" under "bus"; it has: demo. '
+            "Add it, then redrive.",
+        }
+    ]
+    assert "redrive" not in stack.operate("dlq", "list", "--from", "bus").splitlines()[-1]
