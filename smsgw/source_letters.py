@@ -65,6 +65,4 @@ def _put_back(stack: str, letter: Any) -> None:
 def _texts(letter: Any) -> dict[str, str]:
     """A letter's attributes of kind String."""
     given = letter.get("MessageAttributes", {})
-    return {
-        name: one["StringValue"] for name, one in given.items() if "StringValue" in one
-    }
+    return {name: one["StringValue"] for name, one in given.items() if "StringValue" in one}

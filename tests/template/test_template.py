@@ -173,10 +173,13 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     strange = {
         name
         for name in there
-        if name.startswith(("Ingress", "Topic", "Cognito")) or name.startswith("Bus") != (name == "Bus")
+        if name.startswith(("Ingress", "Topic", "Cognito"))
+        or name.startswith("Bus") != (name == "Bus")
     }
     assert strange == set()
-    opened = {name: {"Default": "true"} for name in ("SendFromBus", "SendFromQueue", "SendFromTopic")}
+    opened = {
+        name: {"Default": "true"} for name in ("SendFromBus", "SendFromQueue", "SendFromTopic")
+    }
     opened["CognitoKeyArn"] = {"Default": "arn"}
     every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
     assert set(every) == set(RESOURCES)

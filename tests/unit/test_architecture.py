@@ -15,6 +15,7 @@ CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 WORKERS = ("authorize", "callback", "dispatch", "poll")
+TAKERS = ("bus", "cognito", "ingress", "topic")  # of what sources bring
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 PURE = {
     "bodies.py",
@@ -165,13 +166,13 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     """Nothing is made at import: there is no region, so that no client could be."""
     modules = loaded(function)
     framework = "aws_lambda_powertools.event_handler"
-    assert (framework in modules) is (function not in WORKERS)
+    assert (framework in modules) is (function not in (*WORKERS, *TAKERS))
     assert not {f"sms_gateway.vendors.{one}" for one in ("jst", "dinisoft", "rajasms")} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic"} & modules
     if function in (*WORKERS, "balance", "account"):
         assert "phonenumbers" not in modules
-    if function != "dispatch":  # whose circuit breaker brings it
-        assert not {"boto3", "s3transfer"} & modules
+    if function not in ("dispatch", "cognito"):  # a circuit breaker, the Encryption SDK bring it
+        assert not {"boto3", "s3transfer", "aws_encryption_sdk"} & modules
     assert "aws_lambda_powertools.utilities.parameters" not in modules
 
 
