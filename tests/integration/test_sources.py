@@ -27,7 +27,7 @@ from integration.stage import (
     set_sources,
 )
 
-from sms_gateway import sending
+from sms_gateway import acceptance, sending
 from sms_gateway.listing import page, read_query
 from sms_gateway.problems import Unavailable
 from sms_gateway.sources.sealed import unseal, unsealed
@@ -152,7 +152,7 @@ def test_one_bad_message_of_the_queue_does_not_hold_up_the_rest(
 ) -> None:
     good = [{"to": number("jst", nth), "text": "Hello"} for nth in range(3)]
     given = records(good[0], "{", good[1], [], {"to": "x", "text": "y"}, good[2])
-    real = sending.accept
+    real = acceptance.accept
 
     def fails_once(prepared: Any) -> None:
         monkeypatch.setattr(sending, "accept", real)

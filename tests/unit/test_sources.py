@@ -174,7 +174,7 @@ def test_what_is_cut_is_the_longest_beginning_that_fits(text: str) -> None:
 
 
 def test_look_alikes_keep_the_room_of_the_gsm_alphabet() -> None:
-    assert shortened(Alarm("queue “orders”", "ALARM", "7 – too many")) == (
+    assert shortened(Alarm("queue “orders”", "ALARM", "7 \u2013 too many")) == (
         'ALARM queue "orders": 7 - too many'
     )
     long = shortened(Alarm("queue", "ALARM", "…" * 400))
