@@ -34,9 +34,8 @@ def redrive(options: argparse.Namespace) -> None:
     submission that has been sent meanwhile is not sent again: its record forbids it."""
     moved = 0
     for kind, dead in _queues(options):
-        for letter in list(
-            _letters(dead)
-        ):  # what is buried again meanwhile waits for the next time
+        # All are read first: what is buried again meanwhile waits for the next time.
+        for letter in list(_letters(dead)):
             _again(options.stack, kind, letter)
             _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
             moved += 1

@@ -156,12 +156,14 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
         assert FUNCTIONS[function]["DeadLetterQueue"]["TargetArn"] == {
             "Fn::GetAtt": [letters, "Arn"]
         }
-    (event,) = FUNCTIONS[function].get("Events", {"Pool": {"Properties": {}}}).values()
-    target = event["Properties"].get("DeadLetterConfig", {}).get("Arn") or event["Properties"].get(
-        "RedrivePolicy", {}
-    ).get("deadLetterTargetArn")
-    if function in ("BusFunction", "TopicFunction"):
-        assert target == {"Fn::GetAtt": [letters, "Arn"]}
+    buries = {  # those that deliver to the function, before it takes what they bring
+        "BusFunction": ("SendMessage", "DeadLetterConfig", "Arn"),
+        "TopicFunction": ("Notification", "RedrivePolicy", "deadLetterTargetArn"),
+    }
+    if function in buries:
+        event, policy, target = buries[function]
+        properties = FUNCTIONS[function]["Events"][event]["Properties"]
+        assert properties[policy] == {target: {"Fn::GetAtt": [letters, "Arn"]}}
         assert RESOURCES[f"{letters}Policy"]["Condition"] == condition
     assert timeout(function) < idempotency.AT_WORK
     assert timeout(function) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
@@ -170,16 +172,10 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
 def test_nothing_of_a_source_is_deployed_by_default() -> None:
     there = deployed(TEMPLATE)
     assert {"Bus", "SourcesParameter", "SendFunction"} <= set(there)
-    strange = {
-        name
-        for name in there
-        if name.startswith(("Ingress", "Topic", "Cognito"))
-        or name.startswith("Bus") != (name == "Bus")
-    }
-    assert strange == set()
-    opened = {
-        name: {"Default": "true"} for name in ("SendFromBus", "SendFromQueue", "SendFromTopic")
-    }
+    ways = ("Bus", "Ingress", "Topic", "Cognito")
+    assert {name for name in there if name.startswith(ways)} == {"Bus"}
+    given = ("SendFromBus", "SendFromQueue", "SendFromTopic")
+    opened = {name: {"Default": "true"} for name in given}
     opened["CognitoKeyArn"] = {"Default": "arn"}
     every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
     assert set(every) == set(RESOURCES)
