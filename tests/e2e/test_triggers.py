@@ -34,23 +34,12 @@ def arrived(stack: LocalStack, number: str, text: str) -> list[str]:
     return got
 
 
-def letters(stack: LocalStack, name: str) -> list[dict[str, str]]:
-    """What the attributes of a source's dead letters say, once there is one."""
+def dead_letters(stack: LocalStack, name: str) -> str:
+    """The address of a source's dead-letter queue."""
     resource = stack.client("cloudformation").describe_stack_resource(
         StackName=stack.facts["stack_name"], LogicalResourceId=f"{name}DeadLetters"
     )
-    url = resource["StackResourceDetail"]["PhysicalResourceId"]
-    end = time.monotonic() + PATIENCE
-    while True:
-        found = stack.client("sqs").receive_message(
-            QueueUrl=url, MessageAttributeNames=["All"], VisibilityTimeout=1, WaitTimeSeconds=1
-        )
-        if "Messages" in found:
-            return [
-                {name: one["StringValue"] for name, one in letter["MessageAttributes"].items()}
-                for letter in found["Messages"]
-            ]
-        assert time.monotonic() < end
+    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
 
 
 def put(stack: LocalStack, detail: Any, source: str = "demo") -> None:
@@ -92,13 +81,21 @@ def test_a_message_of_the_queue_is_sent_once_under_its_key(stack: LocalStack) ->
 
 
 def test_an_alarm_goes_to_those_on_call(stack: LocalStack) -> None:
-    alarm = {
-        "AlarmName": "disk full",
-        "NewStateValue": "ALARM",
-        "NewStateReason": "Threshold Crossed: 1 datapoint [97.0] was greater than 95.0.",
-    }
-    stack.client("sns").publish(TopicArn=stack.facts["topic"], Message=json.dumps(alarm))
-    arrived(stack, ON_CALL, f"ALARM disk full: {alarm['NewStateReason']}")
+    cloudwatch = stack.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="disk",
+        Namespace="Shop",
+        MetricName="DiskUsed",
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=95,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[stack.facts["topic"]],
+    )
+    reason = "97 % of the disk is used"
+    cloudwatch.set_alarm_state(AlarmName="disk", StateValue="ALARM", StateReason=reason)
+    arrived(stack, ON_CALL, f"ALARM disk: {reason}")
 
 
 def test_a_message_of_the_topic_goes_to_its_numbers(stack: LocalStack) -> None:
@@ -167,12 +164,30 @@ def test_a_code_of_cognito_is_decrypted_and_sent(
 
 def test_what_can_never_be_sent_is_buried_with_its_reason(stack: LocalStack) -> None:
     put(stack, {"to": "+8801000000067", "text": "never"}, source="stranger")
-    assert letters(stack, "Bus") == [
-        {
-            "way": "bus",
-            "problem": "unknown-source",
-            "reason": 'The sources parameter has no "stranger" under "bus"; it has: demo. '
-            "Add it, then redrive.",
-        }
-    ]
-    assert "redrive" not in stack.operate("dlq", "list", "--from", "bus").splitlines()[-1]
+    stack.client("sqs").send_message(QueueUrl=stack.facts["queue"], MessageBody="never")
+    stack.client("sns").publish(TopicArn=stack.facts["topic"], Message="never")
+    reasons = {
+        "bus": 'unknown-source: The sources parameter has no "stranger" under "bus"; it has: demo.',
+        "queue": "malformed-json: The body must be one JSON object in UTF-8.",
+        "topic": "no-recipient: The message is no CloudWatch alarm and has no attribute `to`",
+    }
+    for way, reason in reasons.items():
+        end = time.monotonic() + PATIENCE
+        while reason not in (listed := stack.operate("dlq", "list", "--from", way)):
+            assert time.monotonic() < end, listed
+        assert "never" not in listed
+
+
+def test_a_dead_letter_is_brought_again(stack: LocalStack) -> None:
+    numbers = {"Bus": "+8801000000068", "Ingress": "+8801000000069"}
+    event = json.loads((ROOT / "events" / "bus.json").read_text())
+    event |= {"source": "demo", "account": "000000000000"}
+    event["detail"] = {"to": numbers["Bus"], "text": "again"}
+    bodies = {"Bus": event, "Ingress": {"to": numbers["Ingress"], "text": "again"}}
+    sqs = stack.client("sqs")
+    for name, body in bodies.items():
+        sqs.send_message(QueueUrl=dead_letters(stack, name), MessageBody=json.dumps(body))
+    for way in ("bus", "queue"):
+        assert "are back" in stack.operate("dlq", "redrive", "--from", way)
+    for number in numbers.values():
+        assert arrived(stack, number, "again") == ["again"]
