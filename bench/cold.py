@@ -2,13 +2,14 @@
 
 `sam build`'s output runs under awslambdaric and the Runtime Interface Emulator that aws-sam-cli
 carries. Its INIT REPORT is the cold start; what the first invocation takes is shown beside it, so
-that nothing is won by putting work off. Functions and references take turns, so that whatever else
-the machine does hits all alike.
+that nothing is won by putting work off. Functions and references take turns, in an order drawn anew
+each time, so that whatever else the machine does hits all alike.
 """
 
 import json
 import os
 import platform
+import random
 import re
 import shutil
 import socket
@@ -72,7 +73,7 @@ def main() -> Result:
         compiled = _byte_code()
         for run in range(RUNS + 1):  # the first only warms the page cache
             print(f"  run {run} of {RUNS}", end="\r", file=sys.stderr, flush=True)
-            for case in cases:
+            for case in random.sample(cases, len(cases)):
                 with unchanged(memory):
                     start, invocation = _start(case, memory.base)
                 if run:
@@ -241,7 +242,7 @@ def _result(cases: list[Case]) -> Result:
 
 NOTES = [
     f"The INIT REPORT of `awslambdaric` under the Runtime Interface Emulator, median of {RUNS} "
-    "turns in which functions and references follow one another, after one that is not counted. "
+    "turns of all functions and references in an order drawn anew, after one that does not count. "
     "The code folders hold what `sam build` made, and nothing is compiled into them. Files are in "
     "the page cache and the whole CPU is there: on Lambda both take longer, alike for all.",
     "References: a handler that answers at once; one that makes a DynamoDB client, from the "

@@ -139,7 +139,7 @@ class Meter:
                     stack.callback(client.meta.events.unregister, event, hook)
             counted = _Counted(self)
             stack.enter_context(redirect_stdout(counted))
-            handler = log.registered_handler
+            handler: Any = log.registered_handler
             stack.callback(handler.setStream, handler.setStream(counted))
             yield self
 

@@ -1,20 +1,23 @@
 """A message's whole life through the functions' own code: accept, dispatch, receipt, status read.
 
-The functions run in this process, warm; AWS is the emulator, the vendors answer from memory after
-their `vendor_ms`. Each life is run for its counts and again for its time: counting takes time.
+The functions run in this process, warm; AWS is the emulator, the vendors answer from memory. Each
+life is run for its counts and again for its time, since counting takes time.
 """
 
 import json
+import os
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import ceil
 from pathlib import Path
+from threading import current_thread
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
 
 from bench.counting import TEMPLATE, Meter, Tally
-from sms_gateway import apikeys, clock, dispatching, queues, receipts, settings
+from sms_gateway import apikeys, clock, dispatching, receipts, settings
 from sms_gateway.queues import Task
 from sms_gateway.receipts import Word
 from sms_gateway.records import Key, message_id
@@ -62,13 +65,13 @@ class Step:
 class Vendors:
     """The four vendors: take everything, and tell that it was delivered."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, waits: "Waits") -> None:
+        self._waits = waits
         self._jobs: dict[str, list[str]] = {}
 
     def __call__(self, request: Request, timeout: float) -> Reply:
-        """A vendor's answer, after its time."""
-        time.sleep(self._seconds)
+        """A vendor's answer."""
+        self._waits.note("vendor")
         path, _, query = request.url.partition("?")
         for vendor, ending in SUBMIT.items():
             if path.endswith(ending):
@@ -78,8 +81,8 @@ class Vendors:
                 return _reply(taken(request) if callable(taken) else taken)
         if path.endswith("get-dlr-report"):
             row = {"status": "DELIVRD", "time": "2026-03-01 15:40:05"}
-            asked = re.search(r"(?<!\d)90\d{6}(?!\d)", f"{query} {request.body.decode()}")
-            of = self._jobs[asked[0]] if asked else []
+            job = re.search(r"(?<!\d)90\d{6}(?!\d)", f"{query} {request.body.decode()}")
+            of = self._jobs[job[0]] if job else []
             return _reply({"report": [{"mobile": one, **row} for one in of]})
         if path.endswith("/getstatus"):
             asked = parse_qs(urlsplit(request.url).query)["messageid"][0]
@@ -104,7 +107,8 @@ class Lives:
         self._meter = meter
         self._assumed = assumed
         self._sqs = sqs  # a client that nobody listens to
-        self.vendors = Vendors(0 if meter else assumed["vendor_ms"] / 1000)
+        self.waits = Waits(assumed)
+        self.vendors = Vendors(self.waits)
         self.steps: dict[str, Step] = {}
         self._key = ""
         self._handlers = {
@@ -126,11 +130,12 @@ class Lives:
             found.tally += tally
             found.runs[name].append(0)
             return answer
-        began, cpu = time.perf_counter(), time.process_time()
+        self.waits.taken()
+        began = time.process_time()
         answer = work()
-        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+        cpu = 1000 * (time.process_time() - began)
         share = min(1.0, MEMORY[name] / self._assumed["full_cpu_mb"])
-        found.runs[name].append(ceil(1000 * (wall + cpu * (1 / share - 1))))
+        found.runs[name].append(ceil(self.waits.taken() + cpu / share))
         return answer
 
     def authorize(self) -> None:
@@ -156,7 +161,7 @@ class Lives:
 
     def dispatch(self, vendor: str, at_once: int) -> list[Task]:
         """Works on all that is queued, `at_once` messages an invocation; what it was."""
-        url = queues.os.environ[f"QUEUE_{vendor.upper()}"]
+        url = os.environ[f"QUEUE_{vendor.upper()}"]
         records = []
         while found := self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
             "Messages"
@@ -167,9 +172,8 @@ class Lives:
         for start in range(0, len(records), at_once):
             part = records[start : start + at_once]
             self.steps["dispatch"].source_requests += 2  # one receives them, one deletes them
-            answer = self._run(
-                "dispatch", "dispatch", lambda part=part: dispatching.work(part, 120, self.vendors)
-            )
+            work = partial(dispatching.work, part, 120, self.vendors)
+            answer = self._run("dispatch", "dispatch", work)
             if answer["batchItemFailures"]:
                 raise RuntimeError(f"{vendor}'s dispatch failed")
         return [Task.parse(one["body"]) for one in records]
@@ -257,29 +261,38 @@ class Lives:
         return times * size
 
 
-class Pace:
-    """Makes each call of a client last as long as it does from a function on AWS."""
+class Waits:
+    """How long a function waits for AWS and for vendors, by what each call takes from there: the
+    main thread's calls one after the other, and of each pool of threads its longest. No time passes
+    here, so that a busy machine waits no longer than an idle one."""
 
-    def __init__(self, milliseconds: float) -> None:
-        self._seconds = milliseconds / 1000
+    def __init__(self, assumed: dict[str, Any]) -> None:
+        self._assumed = assumed
+        self._by_thread: Counter[str] = Counter()
+
+    def note(self, what: str) -> None:
+        """A call of this thread, to dynamodb, sqs or a vendor."""
+        self._by_thread[current_thread().name] += self._assumed[f"{what}_ms"]
+
+    def taken(self) -> float:
+        """Milliseconds since the last time."""
+        pools: dict[str, float] = defaultdict(float)
+        for name, milliseconds in self._by_thread.items():
+            pool = name.rpartition("_")[0] or name
+            pools[pool] = max(pools[pool], milliseconds)
+        self._by_thread.clear()
+        return sum(pools.values())
 
     @contextmanager
     def of(self, client: Any) -> Iterator[None]:
-        """Slows the client down within."""
-        events = client.meta.events
-        hooks = [("provide-client-params", self._begins), ("after-call", self._ends)]
-        for name, hook in hooks:
-            events.register(name, hook)
+        """Notes the client's calls within."""
+        service = client.meta.service_model.service_name
+
+        def begins(**_: Any) -> None:
+            self.note(service)
+
+        client.meta.events.register("provide-client-params", begins)
         try:
             yield
         finally:
-            for name, hook in hooks:
-                events.unregister(name, hook)
-
-    def _begins(self, context: Any, **_: Any) -> None:
-        context["began"] = time.perf_counter()
-
-    def _ends(self, context: Any, **_: Any) -> None:
-        left = self._seconds - (time.perf_counter() - context["began"])
-        if left > 0:
-            time.sleep(left)
+            client.meta.events.unregister("provide-client-params", begins)

@@ -156,6 +156,8 @@ class LocalStack:
             "SendFromTopic": "true",
             "CognitoKeyArn": key["Arn"],
             "CognitoUserPoolId": USER_POOL,
+            "Events": "all",
+            "WebhookLoopback": "true",
             **self.parameters,
         }
         overrides = [f"{name}={value}" for name, value in every.items()]
@@ -171,11 +173,12 @@ class LocalStack:
             "secret": outputs["AccountsSecretName"],
             "poll_function": outputs["PollFunctionName"],
             "send_function": outputs["SendFunctionArn"],
-            "bus": outputs["BusName"],
             "queue": outputs["IngressQueueUrl"],
             "topic": outputs["TopicArn"],
             "cognito_function": outputs["CognitoFunctionArn"],
             "cognito_key": key["Arn"],
+            "publish_function": outputs["PublishFunctionName"],
+            "bus": outputs["BusName"],
             "simulators": {
                 vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)
             },

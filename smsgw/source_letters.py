@@ -7,7 +7,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 # The ways in, with the beginning of their resources' names.
-WAYS = {"bus": "Bus", "queue": "Ingress", "topic": "Topic", "cognito": "Cognito"}
+WAYS = {"bus": "Bus", "ingress": "Ingress", "topic": "Topic", "cognito": "Cognito"}
 ATTRIBUTES = ("source", "idempotency_key")  # that a message of the queue brings
 
 
@@ -26,7 +26,7 @@ def said(letter: Any) -> str:
 def again(stack: str, way: str, letter: Any) -> None:
     """Brings what came to its function once more, under the same key: what was sent meanwhile is
     not sent again."""
-    if way == "queue":
+    if way == "ingress":
         _put_back(stack, letter)
         return
     boto3.client("lambda").invoke(

@@ -109,6 +109,7 @@ class Kannel:
         self._configure("/_never")  # a vendor that takes nothing, so that everything is stored
         box = self._start("bearerbox", "box")
         inlet = self._start("smsbox", "send")
+        self._joined()
         connection = http.client.HTTPConnection("127.0.0.1", self._ports["send"], timeout=PATIENCE)
         query = "/cgi-bin/sendsms?username=bench&password=bench&from=LOCAL&text=Your+parcel&to="
         for nth in range(self._messages):
@@ -148,6 +149,19 @@ class Kannel:
                     return process
             time.sleep(0.02)
         raise RuntimeError(f"{program} did not start")
+
+    def _joined(self) -> None:
+        # It opens its port before it has reached the other box, and dies of a message until then.
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            connection = http.client.HTTPConnection("127.0.0.1", self._ports["admin"])
+            connection.request("GET", "/status.txt?password=bench")
+            said = connection.getresponse().read()
+            connection.close()
+            time.sleep(0.2)
+            if b"No boxes connected" not in said:
+                return
+        raise RuntimeError("Kannel's boxes did not meet")
 
     def _settled(self) -> dict[str, float | int]:
         """The vendor's word when every number was reached, or when no more comes."""

@@ -31,7 +31,7 @@ def at(ahead: float) -> str:
 
 def later(api: Api, identifier: str) -> dict[str, Any]:
     """A scheduled message when its life is over."""
-    return api.until(identifier, lambda message: bool(message["final"]), AHEAD + 40)
+    return api.until(identifier, lambda message: bool(message["final"]), AHEAD + 100)
 
 
 def moment(written: str) -> datetime:

@@ -168,12 +168,12 @@ def test_what_can_never_be_sent_is_buried_with_its_reason(stack: LocalStack) -> 
     stack.client("sns").publish(TopicArn=stack.facts["topic"], Message="never")
     reasons = {
         "bus": 'unknown-source: The sources parameter has no "stranger" under "bus"; it has: demo.',
-        "queue": "malformed-json: The body must be one JSON object in UTF-8.",
+        "ingress": "malformed-json: The body must be one JSON object in UTF-8.",
         "topic": "no-recipient: The message is no CloudWatch alarm and has no attribute `to`",
     }
     for way, reason in reasons.items():
         end = time.monotonic() + PATIENCE
-        while reason not in (listed := stack.operate("dlq", "list", "--from", way)):
+        while reason not in (listed := stack.operate("dlq", "list", "--queue", way)):
             assert time.monotonic() < end, listed
         assert "never" not in listed
 
@@ -187,7 +187,7 @@ def test_a_dead_letter_is_brought_again(stack: LocalStack) -> None:
     sqs = stack.client("sqs")
     for name, body in bodies.items():
         sqs.send_message(QueueUrl=dead_letters(stack, name), MessageBody=json.dumps(body))
-    for way in ("bus", "queue"):
-        assert "are back" in stack.operate("dlq", "redrive", "--from", way)
+    for way in ("bus", "ingress"):
+        assert "are back" in stack.operate("dlq", "redrive", "--queue", way)
     for number in numbers.values():
         assert arrived(stack, number, "again") == ["again"]

@@ -12,6 +12,7 @@ from integration.stage import (
     ACCOUNT_ID,
     ACCOUNTS,
     DEAD_LETTERS,
+    LANES,
     REGION,
     SOURCES,
     TEMPLATE,
@@ -68,6 +69,8 @@ def stack(atomic: None) -> Iterator[None]:
         for vendor in VENDORS:
             sqs.create_queue(QueueName=queue_name(vendor))
         sqs.create_queue(QueueName=DEAD_LETTERS)
+        for lane in LANES:
+            sqs.create_queue(QueueName=lane)
         set_accounts(ACCOUNTS)
         set_routes(ROUTES)
         set_sources(SOURCES)
@@ -85,6 +88,8 @@ def aws(stack: None) -> Iterator[None]:
     for vendor in VENDORS:
         drained(vendor)
     emptied(DEAD_LETTERS)
+    for lane in LANES:
+        emptied(lane)
     if WRITTEN:
         set_accounts(ACCOUNTS)
         set_routes(ROUTES)

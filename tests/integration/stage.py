@@ -62,6 +62,7 @@ SOURCES: dict[str, Any] = {
 }
 
 ACCOUNT_ID, REGION = "123456789012", "eu-central-1"
+LANES = ("deliveries", "slow")  # the queues of deliveries to webhooks
 WRITTEN: list[str] = []  # settings that a test changed
 
 

@@ -21,7 +21,8 @@ from integration.stage import (
 )
 
 from sms_gateway import table
-from sms_gateway.circuit import FAILURES, REST
+from sms_gateway.circuit import FAILURES
+from sms_gateway.circuit_states import REST
 from sms_gateway.records import Key
 from sms_gateway.settings import accounts
 from sms_gateway.table import Change

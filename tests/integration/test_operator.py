@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from integration.stage import (
     ACCOUNTS,
     SILENT,
@@ -31,6 +34,7 @@ from sms_gateway.records import Key, split_id
 from sms_gateway.table import Change
 from sms_gateway.vendors import VENDORS
 from sms_gateway.vendors.base import Price
+from smsgw import changes, dead_letters
 from smsgw.__main__ import main
 
 STACK = "operated"
@@ -42,14 +46,21 @@ QUEUES = {
     f"{vendor.capitalize()}{kind}": f"{STACK}-{vendor}-{kind}"
     for vendor in VENDORS
     for kind in ("Queue", "DeadLetters")
-} | {
+}
+QUEUES |= {
+    f"{resource}{kind}": f"{STACK}-{name}-{kind}"
+    for name, resource in dead_letters.NAMES.items()
+    for kind in ("Queue", "DeadLetters")
+}
+QUEUES |= {  # those of the topic and of user pools are turned off
     f"{name}{kind}": f"{STACK}-{name}-{kind}"
     for name, kind in (("Bus", "DeadLetters"), ("Ingress", "DeadLetters"), ("Ingress", "Queue"))
-}  # what of the topic and of user pools is turned off
+}
 FUNCTIONS = {"BusFunction": f"{STACK}-bus"}
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
+    "PublishFunctionName": "publish",
     "CallbackUrl": "https://x/callbacks",
 }
 
@@ -360,6 +371,96 @@ def test_what_is_redriven_is_sent_unless_it_was_before(gateway: Gateway, smsgw: 
     assert len(gateway.wire.sent) == 13
 
 
+@pytest.mark.parametrize("lane", dead_letters.DELIVERIES)
+def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run, lane: str) -> None:
+    parcel = {"tenant": "acme", "webhook": "W1", "id": "17-e-4", "body": "+8801000000001"}
+    buried(lane, json.dumps(parcel))
+    status, said, _ = smsgw("dlq", "list")
+    assert (status, said.splitlines()[-1]) == (0, "1 dead letters")
+    assert "W1 17-e-4" in said
+    assert "+880" not in said
+    assert smsgw("dlq", "redrive", "--queue", lane)[0] == 0
+    assert (waiting(lane, "DeadLetters"), waiting(lane, "Queue")) == (0, 1)
+
+
+GIVEN_UP = {
+    "DDBStreamBatchInfo": {
+        "shardId": "shard",
+        "startSequenceNumber": "101",
+        "endSequenceNumber": "103",
+        "approximateArrivalOfFirstRecord": "2026-11-22T03:00:00Z",
+        "batchSize": 3,
+        "streamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/t/stream/x",
+    }
+}
+
+
+class Streams:
+    """DynamoDB's streams and Lambda, as the command calls them."""
+
+    def __init__(self, answer: dict[str, Any], *, gone: bool = False) -> None:
+        self.answer, self.gone = answer, gone
+        self.published: list[Any] = []
+
+    def client(self, service: str) -> Any:
+        return self if service in ("dynamodbstreams", "lambda") else real_client(service)
+
+    def get_shard_iterator(self, **asked: str) -> dict[str, str]:
+        if self.gone:
+            said: Any = {"Error": {"Code": "TrimmedDataAccessException", "Message": "gone"}}
+            raise ClientError(said, "GetShardIterator")
+        return {"ShardIterator": asked["SequenceNumber"]}
+
+    def get_records(self, ShardIterator: str, Limit: int) -> dict[str, Any]:
+        number = int(ShardIterator)
+        when = datetime(2026, 11, 22, 3, tzinfo=UTC)
+        change = {"SequenceNumber": ShardIterator, "ApproximateCreationDateTime": when}
+        return {"Records": [{"dynamodb": change}], "NextShardIterator": str(number + 1)}
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        assert FunctionName == "publish:live"
+        self.published += json.loads(Payload)["Records"]
+        return {"Payload": BytesIO(json.dumps(self.answer).encode())}
+
+
+real_client: Any = boto3.client
+
+
+def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(
+    smsgw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = Streams({"batchItemFailures": []})
+    monkeypatch.setattr(changes, "boto3", streams)
+    buried("changes", json.dumps(GIVEN_UP))
+    assert "3 changes since 2026-11-22T03:00:00Z" in smsgw("dlq", "list", "--queue", "changes")[1]
+    assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
+    assert [one["dynamodb"]["SequenceNumber"] for one in streams.published] == ["101", "102", "103"]
+    assert streams.published[0]["dynamodb"]["ApproximateCreationDateTime"] == 1795316400.0
+    assert waiting("changes", "DeadLetters") == 0
+
+
+@pytest.mark.parametrize(
+    ("streams", "word"),
+    [
+        (Streams({"batchItemFailures": [{"itemIdentifier": "101"}]}), "can't be told now"),
+        (Streams({}, gone=True), "24 hours"),
+    ],
+)
+def test_changes_that_can_not_be_told_stay_dead(
+    smsgw: Run, monkeypatch: pytest.MonkeyPatch, streams: Streams, word: str
+) -> None:
+    monkeypatch.setattr(changes, "boto3", streams)
+    buried("changes", json.dumps(GIVEN_UP))
+    status, _, error = smsgw("dlq", "redrive", "--queue", "changes")
+    assert status == 1
+    assert word in error
+    shown = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=queue("changes", "DeadLetters"),
+        AttributeNames=["ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    assert shown["ApproximateNumberOfMessagesNotVisible"] == "1"
+
+
 def test_only_the_vendor_that_is_named_is_redriven(smsgw: Run) -> None:
     for vendor in VENDORS:
         buried(vendor, f"{vendor} {NOBODY[:26]}/M#000 1")
@@ -438,12 +539,12 @@ def test_letters_of_sources_say_what_is_wrong_and_show_nothing_of_what_came(smsg
     assert said.splitlines() == [
         "bus           received   1 times  invalid-request: No. (/detail/to)",
         "bus           received   1 times  200 It is not there.",
-        "queue         received   1 times  NO_PERMISSIONS",
-        "queue         received   1 times  no reason given: see the logs",
+        "ingress       received   1 times  NO_PERMISSIONS",
+        "ingress       received   1 times  no reason given: see the logs",
         "4 dead letters",
     ]
-    assert smsgw("dlq", "list", "--from", "queue")[1].endswith("2 dead letters\n")
-    assert smsgw("dlq", "list", "--from", "topic")[1] == "0 dead letters\n"
+    assert smsgw("dlq", "list", "--queue", "ingress")[1].endswith("2 dead letters\n")
+    assert smsgw("dlq", "list", "--queue", "topic")[1] == "0 dead letters\n"
     assert smsgw("dlq", "list", "--vendor", "jst")[1] == "0 dead letters\n"
 
 
@@ -454,7 +555,7 @@ def test_a_letter_of_the_queue_is_put_back_under_its_first_key(smsgw: Run) -> No
         QueueUrl=queue("Ingress", "DeadLetters"), MaxNumberOfMessages=10, VisibilityTimeout=0
     )
     identifiers = {one["Body"]: one["MessageId"] for one in dead["Messages"]}
-    assert smsgw("dlq", "redrive", "--from", "queue")[1] == (
+    assert smsgw("dlq", "redrive", "--queue", "ingress")[1] == (
         "2 dead letters are back in their queues\n"
     )
     back = boto3.client("sqs").receive_message(

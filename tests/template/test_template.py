@@ -1,6 +1,7 @@
 """The template: least privilege, bounded times, alarms, and the contract's routes."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from bench.conditions import deployed
-from sms_gateway import clock, desk, http, idempotency, vendor_calls, verifying
+from sms_gateway import attempts, clock, desk, http, idempotency, vendor_calls, verifying
 from sms_gateway.balances import BOUND
+from sms_gateway.events import OF_STATUS
+from sms_gateway.status import Status
 from sms_gateway.vendors import VENDORS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,7 +36,6 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 FUNCTIONS = of_type("AWS::Serverless::Function")
 QUEUES = of_type("AWS::SQS::Queue")
 DEAD = {name for name in QUEUES if name.endswith("DeadLetters")}
-VENDORS_QUEUES = {f"{vendor.capitalize()}Queue" for vendor in VENDORS}
 # Functions that take what sources bring, each with the condition that turns it on and the beginning
 # of its dead-letter queue's name.
 TAKERS = {
@@ -95,18 +97,27 @@ def test_there_is_a_queue_for_each_vendor() -> None:
     assert {name for name in variables if name.startswith("QUEUE_")} == {
         f"QUEUE_{vendor.upper()}" for vendor in VENDORS
     }
-    named = {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")}
-    assert named == VENDORS_QUEUES
-    sources = FUNCTIONS["DispatchFunction"]["Events"].values()
-    assert {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in sources} == VENDORS_QUEUES
-    assert set(QUEUES) - DEAD == VENDORS_QUEUES | {"IngressQueue"}
+    queues = {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")}
+    assert queues == {f"{vendor.capitalize()}Queue" for vendor in VENDORS}
+    assert sources("DispatchFunction") == queues
+
+
+def sources(function: str) -> set[str]:
+    """The queues that feed a function."""
+    events = FUNCTIONS[function].get("Events", {}).values()
+    return {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in events if one["Type"] == "SQS"}
+
+
+def test_every_queue_feeds_one_function() -> None:
+    fed = [queue for function in FUNCTIONS for queue in sources(function)]
+    assert sorted(fed) == sorted(set(QUEUES) - DEAD)
 
 
 @pytest.mark.parametrize("queue", sorted(set(QUEUES) - DEAD))
 def test_a_queue_waits_for_its_worker_and_has_a_dead_letter_queue(queue: str) -> None:
     properties = QUEUES[queue]
-    worker = "DispatchFunction" if queue in VENDORS_QUEUES else "IngressFunction"
-    assert properties["VisibilityTimeout"] >= 6 * timeout(worker)
+    (worker,) = (function for function in FUNCTIONS if queue in sources(function))
+    assert properties["VisibilityTimeout"] == 6 * timeout(worker)
     redrive = properties["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"]["Fn::GetAtt"][0] in DEAD
     assert redrive["maxReceiveCount"] >= 5
@@ -121,12 +132,19 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         if one.get("RedrivePolicy", {}).get("deadLetterTargetArn", {}).get("Fn::GetAtt")
         == [queue, "Arn"]
     ]
-    asynchronous = [
+    users += [
         name
         for name, one in FUNCTIONS.items()
-        if one.get("DeadLetterQueue", {}).get("TargetArn", {}).get("Fn::GetAtt") == [queue, "Arn"]
+        if one.get("DeadLetterQueue", {}).get("TargetArn") == {"Fn::GetAtt": [queue, "Arn"]}
     ]
-    assert len(users + asynchronous) == 1
+    users += [
+        name
+        for name, one in FUNCTIONS.items()
+        for event in one.get("Events", {}).values()
+        if event["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        == {"Fn::GetAtt": [queue, "Arn"]}
+    ]
+    assert len(users) == 1
     alarms = [
         one
         for one in of_type("AWS::CloudWatch::Alarm").values()
@@ -177,6 +195,7 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     given = ("SendFromBus", "SendFromQueue", "SendFromTopic")
     opened = {name: {"Default": "true"} for name in given}
     opened["CognitoKeyArn"] = {"Default": "arn"}
+    opened["Events"] = {"Default": "all"}
     every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
     assert set(every) == set(RESOURCES)
 
@@ -198,9 +217,58 @@ def test_every_alarm_goes_where_the_operator_wants_it() -> None:
 
 
 def test_every_source_reports_the_records_that_failed() -> None:
-    for one in FUNCTIONS["DispatchFunction"]["Events"].values():
-        assert one["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert "MaximumConcurrency" in one["Properties"]["ScalingConfig"]
+    found = [event for one in FUNCTIONS.values() for event in one.get("Events", {}).values()]
+    for one in found:
+        if one["Type"] in ("SQS", "DynamoDB"):
+            assert one["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        if one["Type"] == "SQS":
+            assert "MaximumConcurrency" in one["Properties"]["ScalingConfig"]
+
+
+STREAM = FUNCTIONS["PublishFunction"]["Events"]["Changes"]["Properties"]
+PATTERNS = [json.loads(one["Pattern"]) for one in STREAM["FilterCriteria"]["Filters"]]
+
+
+def test_the_stream_is_read_by_its_parts_and_nothing_is_thrown_away() -> None:
+    assert STREAM["BisectBatchOnFunctionError"] is True
+    assert STREAM["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
+    # The stream keeps a record for 24 hours: what is given up must still be there to be fetched.
+    assert 60 <= STREAM["MaximumRecordAgeInSeconds"] <= 12 * 3600
+    assert STREAM["StartingPosition"] == "TRIM_HORIZON"
+    assert len(PATTERNS) <= 5  # of an event source, without asking AWS for more
+
+
+def test_the_stream_lets_every_final_status_through() -> None:
+    told = [
+        set(one["dynamodb"]["NewImage"]["status"]["S"])
+        for one in PATTERNS
+        if set(one["dynamodb"]["NewImage"]) == {"status"}
+    ]
+    assert {str(one) for one in OF_STATUS} == set().union(*told)
+    assert {str(one) for one in Status if one.final} in told
+
+
+@pytest.mark.parametrize(
+    ("function", "source", "switch"),
+    [
+        ("PublishFunction", "Changes", "HasEvents"),
+        ("DeliverFunction", "Fast", "HasWebhooks"),
+        ("DeliverFunction", "Slow", "HasWebhooks"),
+    ],
+)
+def test_nothing_is_read_for_those_who_want_no_events(
+    function: str, source: str, switch: str
+) -> None:
+    assert TEMPLATE["Parameters"]["Events"]["Default"] == "none"
+    event = FUNCTIONS[function]["Events"][source]["Properties"]
+    assert event["Enabled"] == {"Fn::If": [switch, True, False]}
+    assert switch in TEMPLATE["Conditions"]
+
+
+def test_an_attempt_at_a_webhook_is_over_before_its_function() -> None:
+    # All of a delivery's attempts run side by side; resolving a name may take as long again.
+    assert timeout("DeliverFunction") >= 3 * attempts.TIMEOUT
+    assert timeout("WebhooksFunction") > attempts.TIMEOUT
 
 
 def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
@@ -216,7 +284,7 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     assert timeout("VerifyFunction") > 2 * verifying.BOUND + http.CONNECT_TIMEOUT
     assert timeout("VerifyFunction") < verifying.AT_WORK
     for name, properties in FUNCTIONS.items():
-        if name not in ("DispatchFunction", "PollFunction"):
+        if any(event["Type"] == "Api" for event in properties.get("Events", {}).values()):
             assert timeout(name) <= API_LIMIT
         assert properties["Description"]
 
@@ -325,7 +393,10 @@ def test_a_function_has_every_variable_that_its_code_reads(function: str) -> Non
     variables = set(GLOBALS["Environment"]["Variables"])
     variables |= set(FUNCTIONS[function].get("Environment", {}).get("Variables", {}))
     path = ROOT / "functions" / folder(function) / "app.py"
-    wanted = set().union(*(reads(one) for one in used(path, set())))
+    code = used(path, set())
+    wanted = set().union(*(reads(one) for one in code))
+    if not any("queues.enqueue(" in one.read_text() for one in code):
+        wanted -= {"QUEUE_*"}  # the vendors' queues, which only `enqueue` looks up
     missing = {
         name
         for name in wanted

@@ -14,11 +14,14 @@ ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
-WORKERS = ("authorize", "callback", "dispatch", "poll")
+WORKERS = ("authorize", "callback", "deliver", "dispatch", "poll", "publish")
 TAKERS = ("bus", "cognito", "ingress", "topic")  # of what sources bring
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 PURE = {
     "bodies.py",
+    "addresses.py",
+    "events.py",
+    "signing.py",
     "encoding.py",
     "intake.py",
     "numbers.py",
@@ -42,6 +45,7 @@ PURE = {
 }
 PURE_OURS = {
     "sms_gateway.bodies",
+    "sms_gateway.addresses",
     "sms_gateway.encoding",
     "sms_gateway.intake",
     "sms_gateway.numbers",
@@ -86,7 +90,12 @@ def importers(name: str) -> set[str]:
 
 def test_one_module_talks_http() -> None:
     assert importers("urllib3") == {"http.py"}
-    assert importers("requests") == importers("socket") == importers("http") == set()
+    assert importers("requests") == set()
+
+
+def test_one_module_calls_customers_addresses() -> None:
+    assert importers("socket") == importers("http") == {"outward.py"}
+    assert "outward.address_of" in (CORE / "webhooks.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -94,6 +103,7 @@ def test_one_module_talks_http() -> None:
     [
         ("dynamodb", "table.py"),
         ("sqs", "queues.py"),
+        ("events", "bus.py"),
         ("secretsmanager", "settings.py"),
         ("ssm", "settings.py"),
     ],
@@ -168,7 +178,7 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     framework = "aws_lambda_powertools.event_handler"
     assert (framework in modules) is (function not in (*WORKERS, *TAKERS))
     assert not {f"sms_gateway.vendors.{one}" for one in ("jst", "dinisoft", "rajasms")} & modules
-    assert not {"moto", "hypothesis", "pytest", "pydantic"} & modules
+    assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
     if function in (*WORKERS, "balance", "account"):
         assert "phonenumbers" not in modules
     if function not in ("dispatch", "cognito"):  # a circuit breaker, the Encryption SDK bring it

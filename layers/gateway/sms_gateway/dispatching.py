@@ -30,9 +30,9 @@ def work(
         return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records]}
     callbacks = os.environ["CALLBACK_URL"].rstrip("/")
     workers = int(os.environ["DISPATCH_WORKERS"])
-    with ExitStack() as open_desks:
+    with ExitStack() as opened:
         desks = {
-            vendor: open_desks.enter_context(
+            vendor: opened.enter_context(
                 Desk(adapter, callbacks, known.callback_key, until, workers, send, known.adapters)
             )
             for vendor, adapter in known.adapters.items()

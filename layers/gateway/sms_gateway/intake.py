@@ -1,6 +1,6 @@
 """Reads a send's body and decides, recipient by recipient, what can be sent through whom."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -54,6 +54,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     reference: Short | None = None
     metadata: Pairs | None = None
     on_unknown: Literal["hold", "resend"] | None = None
+    status_url: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | None = None
 
 
 class OneMessage(Options):
@@ -178,10 +179,15 @@ def read_object[T](body: bytes, kind: type[T]) -> T:
 
 
 def plan(
-    drafts: Sequence[Draft], now: datetime, accounts: Accounts, routes: Routes
+    drafts: Sequence[Draft],
+    now: datetime,
+    accounts: Accounts,
+    routes: Routes,
+    told: Callable[[str], None] = lambda url: None,
 ) -> tuple[list[Accepted], list[Rejected]]:
-    """Sorts recipients into those that can be sent to and those that can't. Raises Invalid for
-    what is wrong with the request as a whole (a time, an unknown vendor)."""
+    """Sorts recipients into those that can be sent to and those that can't; `told` raises Invalid
+    for a status_url that can't be. Raises Invalid for what is wrong with the request as a whole (a
+    time, an unknown vendor, a status_url)."""
     accepted: list[Accepted] = []
     rejected: list[Rejected] = []
     regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
@@ -190,6 +196,7 @@ def plan(
         options = draft.options
         try:
             _check_envelope(options, draft.place, now)
+            _check_status_url(options, draft.place, told)
             to = _number(draft, regions[options.vendor])
             vendors, prefix = _vendors(draft, to, accounts, routes)
             alike = (draft.text, options.encoding)
@@ -246,6 +253,15 @@ def _check_send_at(send_at: datetime, pointer: str, now: datetime) -> None:
             slug="send-at-too-far",
             pointer=pointer,
         )
+
+
+def _check_status_url(options: Options, place: str, told: Callable[[str], None]) -> None:
+    if options.status_url is not None:
+        try:
+            told(options.status_url)
+        except Invalid as problem:
+            pointer = f"{place}/status_url"
+            raise _EnvelopeError(problem.detail, slug=problem.slug, pointer=pointer) from None
 
 
 def _number(draft: Draft, regions: Sequence[str]) -> str:
@@ -350,6 +366,7 @@ def _accept(
         metadata=options.metadata or None,
         on_unknown=options.on_unknown or "hold",
         at_vendor=at_vendor,
+        status_url=options.status_url,
     )
     outgoing = content.outgoing("")
     try:

@@ -114,9 +114,15 @@ def _meant(vendor: str, subject: Key | None, report: Report) -> tuple[Message, S
     key = split_id(report.message_id) if report.message_id else None
     if key is None and subject is None and report.vendor_id:
         key = table.pointed(vendor, report.vendor_id)
-    if key is None and subject is not None:
+    if key is not None or subject is None:
+        found = table.find(key) if key else None
+    elif subject.sort.startswith("M#"):  # a submission of one is found with its message
+        found = table.find(subject)
+        if found is not None and not _alone(found[1], found[2], report):
+            return None
+    else:
         key = _in_submission(subject, report)
-    found = table.find(key) if key else None
+        found = table.find(key) if key else None
     if found is None:
         return None
     _, message, sub = found
@@ -137,6 +143,16 @@ def _named(subject: Key, message: Message, sub: Submission) -> bool:
     return earlier is not None and 0 <= offset < earlier.count
 
 
+def _alone(message: Message, sub: Submission, report: Report) -> bool:
+    """Whether a report to a submission of one speaks of its message: by the vendor's id, or by the
+    number; without either, it can be no other."""
+    if sub.result and report.vendor_id and sub.result.id_of(0) == report.vendor_id:
+        return True
+    if not report.number:
+        return sub.result is None or not report.vendor_id
+    return _has(message, report.number)
+
+
 def _in_submission(subject: Key, report: Report) -> Key | None:
     """By the vendor's id; by the number where the vendor's answer is not stored (yet)."""
     sub = table.submission(subject)
@@ -145,13 +161,14 @@ def _in_submission(subject: Key, report: Report) -> Key | None:
     for offset in range(sub.count if sub.result and report.vendor_id else 0):
         if sub.result and sub.result.id_of(offset) == report.vendor_id:
             return Key(subject.batch, f"M#{subject.position + offset:03d}")
-    if sub.own_item and not report.number:
-        return sub.key if sub.result is None or not report.vendor_id else None
     if not report.number:
         return None
-    digits = report.number.lstrip("+0")
-    if len(digits) < SHORTEST_NUMBER:
-        return None
     _, messages = table.members(sub)
-    fitting = [one.key for one in messages if one.content.to.endswith(digits)]
+    fitting = [one.key for one in messages if _has(one, report.number)]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _has(message: Message, number: str) -> bool:
+    """Whether a message's number ends as the vendor writes it; a short end fits too many."""
+    digits = number.lstrip("+0")
+    return len(digits) >= SHORTEST_NUMBER and message.content.to.endswith(digits)

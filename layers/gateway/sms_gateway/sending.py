@@ -13,6 +13,7 @@ from sms_gateway.intake import Options, Rejected, assume, plan, read_body
 from sms_gateway.items import DAY
 from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.settings import accounts, routes
+from sms_gateway.status_urls import status_urls
 from sms_gateway.views import accepted_view, rejected_view
 
 
@@ -47,10 +48,11 @@ def send(
 def _prepare(
     tenant: str, body: bytes, now: datetime, defaults: Options | None
 ) -> tuple[Prepared, dict[str, Any]]:
+    told = status_urls(tenant)
     drafts = read_body(body)
     if defaults is not None:
         assume(defaults, drafts)
-    accepted, rejected = plan(drafts, now, accounts(), routes())
+    accepted, rejected = plan(drafts, now, accounts(), routes(), told)
     if not accepted:
         raise _nobody(rejected)
     batch = str(ULID.from_datetime(now))

@@ -28,7 +28,8 @@ MAX_AGE = 60  # seconds
 CONFIG = Config(
     connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
 )
-CALLBACK_KEY = "callback_key"  # the secret's one entry that is no vendor
+CALLBACK_KEY = "callback_key"  # the secret's entries that are no vendors
+WEBHOOK_KEY = "webhook_key"  # only after callback_key was rotated: what it was before
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +109,17 @@ def sources() -> "Sources":
     return _sources.now()
 
 
+def webhook_key() -> bytes:
+    """The key from which the webhooks' secrets follow. Raises Unavailable when there is none."""
+    return _webhook_key.now()
+
+
 def forget() -> None:
     """Forgets every setting that was read."""
     _accounts.forget()
     _routes.forget()
     _sources.forget()
+    _webhook_key.forget()
 
 
 def read_accounts(written: str) -> Accounts:
@@ -122,6 +129,7 @@ def read_accounts(written: str) -> Accounts:
         every = msgspec.json.decode(written, type=dict[str, Any])
     except msgspec.DecodeError:
         raise ValueError("it must be a JSON object of vendors") from None
+    every.pop(WEBHOOK_KEY, None)
     key = every.pop(CALLBACK_KEY, None)
     if not isinstance(key, str) or len(key) < 32:
         raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
@@ -146,6 +154,18 @@ def read_accounts(written: str) -> Accounts:
     return Accounts(adapters, faults, key.encode())
 
 
+def read_webhook_key(written: str) -> bytes:
+    """The key in a secret's text, without building any vendor's adapter. Raises ValueError."""
+    try:
+        every = msgspec.json.decode(written, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise ValueError("it must be a JSON object of vendors") from None
+    key = every.get(WEBHOOK_KEY) or every.get(CALLBACK_KEY)
+    if not isinstance(key, str) or len(key) < 32:
+        raise ValueError(f"{WEBHOOK_KEY} must be a text of at least 32 characters")
+    return key.encode()
+
+
 def _secret(name: str) -> str:
     found = aws.client("secretsmanager", CONFIG).get_secret_value(SecretId=name)
     return str(found.get("SecretString"))
@@ -164,3 +184,4 @@ def _read_sources(written: str) -> "Sources":
 _accounts = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_accounts)
 _routes = _Setting("routes", "ROUTES_PARAMETER", _parameter, Routes.read)
 _sources = _Setting("sources", "SOURCES_PARAMETER", _parameter, _read_sources)
+_webhook_key = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_webhook_key)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from functools import lru_cache
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from sms_gateway.vendors.base import Category, Caution
+from sms_gateway.vendors.wire_times import INDIA
 
-INDIA: Final = ZoneInfo("Asia/Kolkata")
 # Promotional messages: 10:00 to 21:00. Until October 2025 operators let them pass from 9:00; since
 # then their ledgers answer EC_INVALID_PROMO_TIME (651) before 10:00. The hours are those of the
 # time bands of TRAI's preference register (…, 08-10, 10-12, …, 18-21, 21-24).

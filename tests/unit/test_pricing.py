@@ -1,0 +1,58 @@
+"""From units to dollars, and the idle deployment's bill."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from bench.counting import TEMPLATE
+from bench.pricing import PRICES, Spent, dollars, idle, platform_bytes
+from sms_gateway import items
+
+TICK = Spent(
+    reads=0.5 * len(items.SHARDS), runs=Counter({"poll": 1}), gb_seconds=Counter({"poll": 1})
+)
+
+
+def test_a_million_messages_cost_their_units() -> None:
+    one = Spent(
+        writes=7,
+        reads=4,
+        api_requests=2,
+        queue_requests=3,
+        log_bytes=200,
+        runs=Counter({"send": 1, "dispatch": 1}),
+        gb_seconds=Counter({"send": 3}),
+    )
+    found = dollars(one)
+    assert found["API Gateway"] == pytest.approx(7.0)
+    assert found["DynamoDB"] == pytest.approx(7 * 0.625 + 4 * 0.125)
+    assert found["SQS"] == pytest.approx(3 * 0.5)
+    assert found["Lambda"] == pytest.approx(2 * 0.2 + 3 * 13.3334)
+    assert found["logs"] == pytest.approx(0.1)
+
+
+def test_the_idle_deployment_stays_under_five_dollars() -> None:
+    """With a tick that takes a whole second of a GB, ten times what it is measured at."""
+    found = idle(TICK)
+    assert sum(found.values()) < 5
+    assert all(price > 0 for name, price in found.items() if "logs" not in name)
+
+
+def test_what_nobody_has_priced_stops_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    resources: dict[str, Any] = {**TEMPLATE["Resources"], "New": {"Type": "AWS::Kafka"}}
+    monkeypatch.setitem(TEMPLATE, "Resources", resources)
+    with pytest.raises(ValueError, match="AWS::Kafka"):
+        idle(TICK)
+
+
+def test_lambda_logs_nothing_of_its_own() -> None:
+    assert platform_bytes() == 0
+
+
+def test_every_price_says_where_it_stands() -> None:
+    assert PRICES["date"]
+    assert PRICES["region"] == "us-east-1"
+    for name, section in PRICES.items():
+        if isinstance(section, dict) and name != "assumed":
+            assert section["page"], name
