@@ -14,6 +14,15 @@ def deployed(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def enabled(source: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+    """Whether such a deployment has an event source of a function switched on."""
+    given = source["Properties"].get("Enabled", True)
+    if isinstance(given, bool):
+        return given
+    condition, so, otherwise = given["Fn::If"]
+    return bool(so if _holds({"Condition": condition}, template) else otherwise)
+
+
 def _holds(condition: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
     ((name, value),) = condition.items()
     match name:

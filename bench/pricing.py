@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.conditions import deployed
+from bench.conditions import deployed, enabled
 from bench.counting import TEMPLATE
 from bench.life import LEASES, MEMORY, Step
 
@@ -121,7 +121,7 @@ def idle(tick: Spent) -> dict[str, float]:
     schedules = [one for one in events if one["Type"] in ("Schedule", "ScheduleV2")]
     if any(one["Properties"]["ScheduleExpression"] != "rate(1 minute)" for one in schedules):
         raise ValueError("only ticks of a minute are priced here")
-    sources = sum(one["Type"] == "SQS" for one in events)
+    sources = sum(one["Type"] == "SQS" and enabled(one, TEMPLATE) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks = len(schedules) * MINUTES
     secret = PRICES["secrets"]

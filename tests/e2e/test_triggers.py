@@ -133,6 +133,60 @@ def test_the_send_function_is_invoked_directly(stack: LocalStack, api: Api) -> N
     assert "unknown-source" in problem["errorMessage"]  # its type is the emulator's own
 
 
+def test_a_state_machine_sends(stack: LocalStack) -> None:
+    number = "+8801000000070"
+    written = (ROOT / "events" / "send.asl.json").read_text()
+    definition = written.replace("${SendFunctionArn}", stack.facts["send_function"])
+    role = stack.client("iam").create_role(
+        RoleName="tells-customers",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "states.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        ),
+    )["Role"]["Arn"]
+    stack.client("iam").put_role_policy(
+        RoleName="tells-customers",
+        PolicyName="send",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "lambda:InvokeFunction",
+                        "Resource": stack.facts["send_function"],
+                    }
+                ],
+            }
+        ),
+    )
+    states = stack.client("stepfunctions")
+    machine = states.create_state_machine(
+        name="tell",
+        definition=definition.replace('"source": "orders"', '"source": "demo"'),
+        roleArn=role,
+    )["stateMachineArn"]
+    started = states.start_execution(
+        stateMachineArn=machine, input=json.dumps({"order": "7", "customer": {"phone": number}})
+    )["executionArn"]
+    assert arrived(stack, number, "Order 7 is on its way") == ["Order 7 is on its way"]
+    end = time.monotonic() + PATIENCE
+    while (told := states.describe_execution(executionArn=started))["status"] == "RUNNING":
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    assert told["status"] == "SUCCEEDED", told
+    sms = json.loads(told["output"])["sms"]
+    assert sms["message_id"].startswith(sms["batch_id"])
+
+
 def test_a_code_of_cognito_is_decrypted_and_sent(
     stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

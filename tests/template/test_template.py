@@ -11,7 +11,7 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
-from bench.conditions import deployed
+from bench.conditions import deployed, enabled
 from sms_gateway import attempts, clock, desk, http, idempotency, vendor_calls, verifying
 from sms_gateway.balances import BOUND
 from sms_gateway.events import OF_STATUS
@@ -198,6 +198,17 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     opened["Events"] = {"Default": "all"}
     every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
     assert set(every) == set(RESOURCES)
+
+
+def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> None:
+    watched = [
+        event["Properties"]["Queue"]["Fn::GetAtt"][0]
+        for name, one in deployed(TEMPLATE).items()
+        if name in FUNCTIONS
+        for event in one["Properties"].get("Events", {}).values()
+        if event["Type"] == "SQS" and enabled(event, TEMPLATE)
+    ]
+    assert sorted(watched) == sorted(f"{vendor.capitalize()}Queue" for vendor in VENDORS)
 
 
 def test_other_accounts_may_put_only_what_is_to_be_sent() -> None:

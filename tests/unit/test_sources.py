@@ -73,6 +73,36 @@ def test_an_event_that_is_no_send_is_told_why(
     assert refused.value.document()["retryable"] is False
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+FIELDS = ("id", "source", "account", "detail", "detail-type", "userPoolId", "request", "userName")
+INNER = ("type", "code", "userAttributes", "clientMetadata")
+
+
+@given(
+    st.dictionaries(st.sampled_from(FIELDS), ANYTHING),
+    st.dictionaries(st.sampled_from(INNER), ANYTHING),
+)
+def test_whatever_comes_is_a_send_or_a_problem(
+    changes: dict[str, Any], inner: dict[str, Any]
+) -> None:
+    pool = event("cognito")
+    pool["request"] |= inner
+    for read in (
+        lambda: bus.read(event("bus") | changes, SOURCES, OWN),
+        lambda: cognito.read(pool | changes, SOURCES, lambda _: "1234"),
+    ):
+        try:
+            made: Any = body(read())
+        except GatewayError as problem:
+            made = problem.document()
+        assert isinstance(made, dict)
+        assert not made.get("retryable")
+
+
 def test_an_account_that_the_source_names_may_send() -> None:
     assert (
         bus.read(event("bus") | {"account": "210987654321"}, SOURCES, OWN).source.tenant == "acme"

@@ -22,7 +22,8 @@ def read(event: Mapping[str, Any], sources: Sources, unseal: Callable[[bytes], s
     if not isinstance(request, dict) or request.get("type") != KIND:
         raise Invalid(f"This is no event of a custom SMS sender ({KIND}).", pointer="/request/type")
     pool = known("cognito", str(event.get("userPoolId")), sources.cognito)
-    to = (request.get("userAttributes") or {}).get("phone_number")
+    user = request.get("userAttributes")
+    to = user.get("phone_number") if isinstance(user, dict) else None
     if not to:
         raise Invalid("The user has no phone_number.", pointer="/request/userAttributes")
     sealed = request.get("code")
