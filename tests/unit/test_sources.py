@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,11 @@ def test_whatever_comes_is_a_send_or_a_problem(
 ) -> None:
     pool = event("cognito")
     pool["request"] |= inner
-    for read in (
+    reads: list[Callable[[], Ask]] = [
         lambda: bus.read(event("bus") | changes, SOURCES, OWN),
         lambda: cognito.read(pool | changes, SOURCES, lambda _: "1234"),
-    ):
+    ]
+    for read in reads:
         try:
             made: Any = body(read())
         except GatewayError as problem:
