@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.conditions import deployed, enabled
 from bench.counting import TEMPLATE
 from bench.life import LEASES, MEMORY, Step
 
@@ -104,37 +105,10 @@ def dollars(one: Spent) -> dict[str, float]:
     }
 
 
-def by_default(part: Any) -> Any:
-    """What a part of the template comes to in the default deployment: conditions and parameters.
-    Raises ValueError for what else CloudFormation can say."""
-    match part:
-        case {"Ref": name}:
-            return TEMPLATE["Parameters"][name]["Default"]
-        case {"Condition": name}:
-            return by_default(TEMPLATE["Conditions"][name])
-        case {"Fn::Not": [one]}:
-            return not by_default(one)
-        case {"Fn::Equals": [one, other]}:
-            return by_default(one) == by_default(other)
-        case {"Fn::Or": several}:
-            return any(by_default(one) for one in several)
-        case {"Fn::And": several}:
-            return all(by_default(one) for one in several)
-        case {"Fn::If": [name, one, other]}:
-            return by_default(one if by_default({"Condition": name}) else other)
-        case dict():
-            raise ValueError(f"{part} can't be read here")
-    return part
-
-
 def idle(tick: Spent) -> dict[str, float]:
     """Dollars a month for the default deployment while nobody sends, item by item. Raises
     ValueError for a resource whose idle price nobody has entered."""
-    resources = {
-        name: one
-        for name, one in TEMPLATE["Resources"].items()
-        if "Condition" not in one or by_default({"Condition": one["Condition"]})
-    }
+    resources = deployed(TEMPLATE)
     kinds = Counter(str(one["Type"]) for one in resources.values())
     if strange := sorted(set(kinds) - FREE_WHEN_IDLE - PRICED):
         raise ValueError(f"what does an idle {strange[0]} cost? Enter it in bench/pricing.py")
@@ -147,10 +121,7 @@ def idle(tick: Spent) -> dict[str, float]:
     schedules = [one for one in events if one["Type"] in ("Schedule", "ScheduleV2")]
     if any(one["Properties"]["ScheduleExpression"] != "rate(1 minute)" for one in schedules):
         raise ValueError("only ticks of a minute are priced here")
-    sources = sum(
-        one["Type"] == "SQS" and by_default(one["Properties"].get("Enabled", True))
-        for one in events
-    )
+    sources = sum(one["Type"] == "SQS" and enabled(one, TEMPLATE) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks = len(schedules) * MINUTES
     secret = PRICES["secrets"]

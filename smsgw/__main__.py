@@ -28,6 +28,7 @@ from sms_gateway.tokens import token
 from sms_gateway.vendors import VENDORS, build
 from smsgw import dead_letters, messages
 from smsgw.errors import CommandError
+from smsgw.source_letters import WAYS
 
 LOCAL = Path(".local/stack.json")
 
@@ -106,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         letter.add_argument(
             "--vendor",
             "--queue",
-            choices=[*VENDORS, *dead_letters.DELIVERIES, dead_letters.STREAM],
-            help="only those of a vendor, of a lane of deliveries, or changes that were not told",
+            choices=[*VENDORS, *dead_letters.DELIVERIES, dead_letters.STREAM, *WAYS],
+            help="only those of a vendor, a lane of deliveries, changes not told, or a source",
         )
         letter.set_defaults(run=run)
 

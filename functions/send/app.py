@@ -1,4 +1,4 @@
-"""POST /messages, POST /messages/preview and DELETE /messages/{id}."""
+"""POST /messages, POST /messages/preview and DELETE /messages/{id}; and direct invocation."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -38,5 +38,9 @@ def delete_message(identifier: str) -> Response:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The Lambda entry point."""
+    """The Lambda entry point: API Gateway's, or that of whoever IAM lets invoke it."""
+    if "httpMethod" not in event:
+        from sms_gateway.sources.direct import invoked  # a request needs none of it
+
+        return invoked(event, datetime.now(UTC))
     return app.resolve(event, context)

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = {"dynamodb", "events", "sqs", "secretsmanager", "ssm", "sts"}
+# kms is for layers/cognito.
+SERVICES = {"dynamodb", "events", "kms", "sqs", "secretsmanager", "ssm", "sts"}
 WHOLE_FOLDERS = ("boto3/examples", "bin")
 
 

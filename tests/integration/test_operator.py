@@ -52,6 +52,11 @@ QUEUES |= {
     for name, resource in dead_letters.NAMES.items()
     for kind in ("Queue", "DeadLetters")
 }
+QUEUES |= {  # those of the topic and of user pools are turned off
+    f"{name}{kind}": f"{STACK}-{name}-{kind}"
+    for name, kind in (("Bus", "DeadLetters"), ("Ingress", "DeadLetters"), ("Ingress", "Queue"))
+}
+FUNCTIONS = {"BusFunction": f"{STACK}-bus"}
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
@@ -86,6 +91,8 @@ def describe_stacks(params: dict[str, Any], **_: Any) -> Any:
 
 def describe_stack_resource(params: dict[str, Any], **_: Any) -> Any:
     name = params["body"]["LogicalResourceId"]
+    if name in FUNCTIONS:
+        return answered({"StackResourceDetail": {"PhysicalResourceId": FUNCTIONS[name]}})
     if name not in QUEUES or name not in TEMPLATE["Resources"]:
         return refused("ValidationError", f"Resource {name} does not exist")
     found = boto3.client("sqs").get_queue_url(QueueName=QUEUES[name])["QueueUrl"]
@@ -509,3 +516,87 @@ def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -
     gateway.tick(300_000)
     assert table.submission(Key(ids[0][:26], "S#000"))
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
+
+
+def came(way: str, body: str, **attributes: str) -> None:
+    """Buries what came by a source."""
+    boto3.client("sqs").send_message(
+        QueueUrl=queue(way, "DeadLetters"),
+        MessageBody=body,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    )
+
+
+def test_letters_of_sources_say_what_is_wrong_and_show_nothing_of_what_came(smsgw: Run) -> None:
+    came("Bus", '{"text": "secret"}', problem="invalid-request", reason="No.", pointer="/detail/to")
+    came("Bus", '{"text": "secret"}', ErrorCode="200", ErrorMessage="It is not there.")
+    came("Ingress", "secret", ERROR_CODE="NO_PERMISSIONS")
+    came("Ingress", "secret")
+    status, said, error = smsgw("dlq", "list")
+    assert (status, error) == (0, "")
+    assert said.splitlines() == [
+        "bus           received   1 times  invalid-request: No. (/detail/to)",
+        "bus           received   1 times  200 It is not there.",
+        "ingress       received   1 times  NO_PERMISSIONS",
+        "ingress       received   1 times  no reason given: see the logs",
+        "4 dead letters",
+    ]
+    assert smsgw("dlq", "list", "--queue", "ingress")[1].endswith("2 dead letters\n")
+    assert smsgw("dlq", "list", "--queue", "topic")[1] == "0 dead letters\n"
+    assert smsgw("dlq", "list", "--vendor", "jst")[1] == "0 dead letters\n"
+
+
+def test_a_letter_of_the_queue_is_put_back_under_its_first_key(smsgw: Run) -> None:
+    came("Ingress", "body 1", idempotency_key="k", source="shop", reason="No.", problem="x")
+    came("Ingress", "body 2")  # moved by SQS itself, after five tries
+    dead = boto3.client("sqs").receive_message(
+        QueueUrl=queue("Ingress", "DeadLetters"), MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    identifiers = {one["Body"]: one["MessageId"] for one in dead["Messages"]}
+    assert smsgw("dlq", "redrive", "--queue", "ingress")[1] == (
+        "2 dead letters are back in their queues\n"
+    )
+    back = boto3.client("sqs").receive_message(
+        QueueUrl=queue("Ingress", "Queue"), MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )["Messages"]
+    given = {
+        one["Body"]: {n: value["StringValue"] for n, value in one["MessageAttributes"].items()}
+        for one in back
+    }
+    assert given == {
+        "body 1": {"idempotency_key": "k", "source": "shop"},
+        "body 2": {"idempotency_key": f"queue/{identifiers['body 2']}"},
+    }
+    assert waiting("Ingress", "DeadLetters") == 0
+
+
+def test_a_letter_of_the_bus_is_handed_to_its_function_again(
+    smsgw: Run, session: boto3.Session
+) -> None:
+    invoked: list[Any] = []
+
+    def invoke(params: dict[str, Any], **_: Any) -> Any:
+        invoked.append((params["url_path"], params["headers"], params["body"]))
+        return answered({"StatusCode": 202}, 202)
+
+    session.events.register("before-call.lambda.Invoke", invoke)
+    came("Bus", '{"id": "7"}', problem="x", reason="No.")
+    assert smsgw("dlq", "redrive")[1] == "1 dead letters are back in their queues\n"
+    ((path, headers, body),) = invoked
+    assert (path, body) == (f"/2015-03-31/functions/{STACK}-bus%3Alive/invocations", b'{"id": "7"}')
+    assert headers["X-Amz-Invocation-Type"] == "Event"
+    assert waiting("Bus", "DeadLetters") == 0
+
+
+def test_a_letter_whose_function_can_not_be_invoked_stays_dead(
+    smsgw: Run, session: boto3.Session
+) -> None:
+    session.events.register(
+        "before-call.lambda.Invoke", lambda **_: refused("AccessDenied", "not you")
+    )
+    came("Bus", '{"id": "7"}', problem="x", reason="No.")
+    status, _, error = smsgw("dlq", "redrive")
+    assert (status, "not you" in error) == (1, True)
+    assert len(emptied(QUEUES["BusDeadLetters"])) == 1

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
+from bench.conditions import deployed, enabled
 from sms_gateway import attempts, clock, desk, http, idempotency, vendor_calls, verifying
 from sms_gateway.balances import BOUND
 from sms_gateway.events import OF_STATUS
@@ -35,6 +36,14 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 FUNCTIONS = of_type("AWS::Serverless::Function")
 QUEUES = of_type("AWS::SQS::Queue")
 DEAD = {name for name in QUEUES if name.endswith("DeadLetters")}
+# Functions that take what sources bring, each with the condition that turns it on and the beginning
+# of its dead-letter queue's name.
+TAKERS = {
+    "BusFunction": ("FromBus", "Bus"),
+    "IngressFunction": ("FromQueue", "Ingress"),
+    "TopicFunction": ("FromTopic", "Topic"),
+    "CognitoFunction": ("FromCognito", "Cognito"),
+}
 
 
 def folder(function: str) -> str:
@@ -126,6 +135,11 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
     users += [
         name
         for name, one in FUNCTIONS.items()
+        if one.get("DeadLetterQueue", {}).get("TargetArn") == {"Fn::GetAtt": [queue, "Arn"]}
+    ]
+    users += [
+        name
+        for name, one in FUNCTIONS.items()
         for event in one.get("Events", {}).values()
         if event["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         == {"Fn::GetAtt": [queue, "Arn"]}
@@ -142,6 +156,70 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         0,
     )
     assert QUEUES[queue]["MessageRetentionPeriod"] == 1_209_600
+
+
+@pytest.mark.parametrize("function", TAKERS)
+def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fails(
+    function: str,
+) -> None:
+    condition, name = TAKERS[function]
+    letters, alarm = f"{name}DeadLetters", f"{name}DeadLettersAlarm"
+    for resource in (function, letters, alarm):
+        assert RESOURCES[resource]["Condition"] == condition
+    variables = FUNCTIONS[function]["Environment"]["Variables"]
+    assert variables["DEAD_LETTERS"] == {"Ref": letters}
+    (bury,) = (one for key, one in statements() if key == f"{function}/Bury")
+    assert bury["Resource"] == {"Fn::GetAtt": [letters, "Arn"]}
+    if function != "IngressFunction":  # whose queue has it
+        assert FUNCTIONS[function]["DeadLetterQueue"]["TargetArn"] == {
+            "Fn::GetAtt": [letters, "Arn"]
+        }
+    buries = {  # those that deliver to the function, before it takes what they bring
+        "BusFunction": ("SendMessage", "DeadLetterConfig", "Arn"),
+        "TopicFunction": ("Notification", "RedrivePolicy", "deadLetterTargetArn"),
+    }
+    if function in buries:
+        event, policy, target = buries[function]
+        properties = FUNCTIONS[function]["Events"][event]["Properties"]
+        assert properties[policy] == {target: {"Fn::GetAtt": [letters, "Arn"]}}
+        assert RESOURCES[f"{letters}Policy"]["Condition"] == condition
+    assert timeout(function) < idempotency.AT_WORK
+    assert timeout(function) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
+
+
+def test_nothing_of_a_source_is_deployed_by_default() -> None:
+    there = deployed(TEMPLATE)
+    assert {"Bus", "SourcesParameter", "SendFunction"} <= set(there)
+    ways = ("Bus", "Ingress", "Topic", "Cognito")
+    assert {name for name in there if name.startswith(ways)} == {"Bus"}
+    given = ("SendFromBus", "SendFromQueue", "SendFromTopic")
+    opened = {name: {"Default": "true"} for name in given}
+    opened["CognitoKeyArn"] = {"Default": "arn"}
+    opened["Events"] = {"Default": "all"}
+    every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
+    assert set(every) == set(RESOURCES)
+
+
+def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> None:
+    watched = [
+        event["Properties"]["Queue"]["Fn::GetAtt"][0]
+        for name, one in deployed(TEMPLATE).items()
+        if name in FUNCTIONS
+        for event in one["Properties"].get("Events", {}).values()
+        if event["Type"] == "SQS" and enabled(event, TEMPLATE)
+    ]
+    assert sorted(watched) == sorted(f"{vendor.capitalize()}Queue" for vendor in VENDORS)
+
+
+def test_other_accounts_may_put_only_what_is_to_be_sent() -> None:
+    condition, policy, nothing = RESOURCES["Bus"]["Properties"]["Policy"]["Fn::If"]
+    assert (condition, nothing) == ("FromOtherAccounts", {"Ref": "AWS::NoValue"})
+    (statement,) = policy["Statement"]
+    assert statement["Principal"] == {"AWS": {"Ref": "BusSenders"}}
+    assert statement["Action"] == "events:PutEvents"
+    assert statement["Condition"] == {"StringEquals": {"events:detail-type": "SendMessage"}}
+    rule = FUNCTIONS["BusFunction"]["Events"]["SendMessage"]["Properties"]
+    assert rule["Pattern"] == {"detail-type": ["SendMessage"]}
 
 
 def test_every_alarm_goes_where_the_operator_wants_it() -> None:

@@ -15,6 +15,7 @@ CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 WORKERS = ("authorize", "callback", "deliver", "dispatch", "poll", "publish")
+TAKERS = ("bus", "cognito", "ingress", "topic")  # of what sources bring
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 PURE = {
     "bodies.py",
@@ -29,6 +30,12 @@ PURE = {
     "records.py",
     "redaction.py",
     "routing.py",
+    "sources/__init__.py",
+    "sources/alarms.py",
+    "sources/bus.py",
+    "sources/cognito.py",
+    "sources/queue.py",
+    "sources/topic.py",
     "status.py",
     "tokens.py",
     "transliteration.py",
@@ -47,6 +54,8 @@ PURE_OURS = {
     "sms_gateway.records",
     "sms_gateway.routing",
     "sms_gateway.settings",  # its Accounts, a value
+    "sms_gateway.sources",
+    "sms_gateway.sources.alarms",
     "sms_gateway.status",
     "sms_gateway.transliteration",
     "sms_gateway.vendors",
@@ -171,7 +180,9 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
     if function in (*WORKERS, "balance", "account"):
         assert "phonenumbers" not in modules
-    assert not {"boto3", "s3transfer", "aws_lambda_powertools.utilities.parameters"} & modules
+    assert "aws_lambda_powertools.utilities.parameters" not in modules
+    if function != "cognito":  # the Encryption SDK brings it
+        assert not {"boto3", "s3transfer", "aws_encryption_sdk"} & modules
 
 
 def test_a_start_reads_the_tables_description_and_makes_no_client() -> None:

@@ -145,11 +145,21 @@ def _many(sent: SendBody, every: Sequence[msgspec.Raw]) -> list[Draft]:
     for index, raw in enumerate(every):
         place = f"/messages/{index}"
         one = decode(raw, OneMessage, place)
-        for name in OPTIONS:
-            if getattr(one, name) is None:
-                setattr(one, name, getattr(sent, name))
+        _fill(one, sent)
         drafts.append(Draft(index, place, f"{place}/to", one.to, one.text, one))
     return drafts
+
+
+def assume(defaults: Options, drafts: Sequence[Draft]) -> None:
+    """Fills in what the drafts do not say themselves."""
+    for draft in drafts:
+        _fill(draft.options, defaults)
+
+
+def _fill(options: Options, others: Options) -> None:
+    for name in OPTIONS:
+        if getattr(options, name) is None:
+            setattr(options, name, getattr(others, name))
 
 
 def _count(recipients: int, pointer: str) -> None:

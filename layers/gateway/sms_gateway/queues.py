@@ -1,7 +1,8 @@
-"""The one module that talks to SQS: a queue a vendor, a message a submission; and deliveries."""
+"""The one module that talks to SQS: a queue a vendor, a message a submission; deliveries; dead
+letters."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -75,6 +76,18 @@ def enqueue(
             failed = len(page)
         if failed:
             count("NotEnqueued", failed, vendor=vendor)
+
+
+def bury(url: str, letter: str, words: Mapping[str, str]) -> None:
+    """Puts what can't be worked on into a dead-letter queue, with `words` as its attributes (at
+    most ten, none of them empty). Raises when SQS does not take it."""
+    _client().send_message(
+        QueueUrl=url,
+        MessageBody=letter,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in words.items()
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The operator's settings: vendor accounts (one secret) and routes (one parameter).
+"""The operator's settings: vendor accounts (one secret), routes and sources (a parameter each).
 
-Both are cached for at most a minute and validated on reading. A bad one is logged and counted
+All are cached for at most a minute and validated on reading. A bad one is logged and counted
 (`SettingsRefused`, which has an alarm), and the last good one of this process stays in use.
 """
 
@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.config import Config
@@ -20,6 +20,9 @@ from sms_gateway.problems import Unavailable
 from sms_gateway.routing import Routes
 from sms_gateway.vendors import VENDORS, build
 from sms_gateway.vendors.base import Adapter
+
+if TYPE_CHECKING:
+    from sms_gateway.sources import Sources
 
 MAX_AGE = 60  # seconds
 CONFIG = Config(
@@ -101,6 +104,11 @@ def routes() -> Routes:
     return _routes.now()
 
 
+def sources() -> "Sources":
+    """The sources of the parameter. Raises Unavailable when it is missing or not valid."""
+    return _sources.now()
+
+
 def webhook_key() -> bytes:
     """The key from which the webhooks' secrets follow. Raises Unavailable when there is none."""
     return _webhook_key.now()
@@ -110,6 +118,7 @@ def forget() -> None:
     """Forgets every setting that was read."""
     _accounts.forget()
     _routes.forget()
+    _sources.forget()
     _webhook_key.forget()
 
 
@@ -166,6 +175,13 @@ def _parameter(name: str) -> str:
     return str(aws.client("ssm", CONFIG).get_parameter(Name=name)["Parameter"]["Value"])
 
 
+def _read_sources(written: str) -> "Sources":
+    from sms_gateway.sources import Sources  # most functions have none
+
+    return Sources.read(written)
+
+
 _accounts = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_accounts)
 _routes = _Setting("routes", "ROUTES_PARAMETER", _parameter, Routes.read)
+_sources = _Setting("sources", "SOURCES_PARAMETER", _parameter, _read_sources)
 _webhook_key = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_webhook_key)
