@@ -3,18 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from sms_gateway.api import answer, caller, router
 from sms_gateway.api_event import raw_body
 from sms_gateway.cancellation import cancel
+from sms_gateway.router import Response
 from sms_gateway.sending import send
 
 app = router()
 
 
 @app.post("/messages")
-def post_messages() -> Response[str]:
+def post_messages() -> Response:
     """Accepts one message or many."""
     tenant = caller(app, "messages:send")
     event = app.current_event
@@ -24,7 +23,7 @@ def post_messages() -> Response[str]:
 
 
 @app.post("/messages/preview")
-def post_preview() -> Response[str]:
+def post_preview() -> Response:
     """Says what a send would do."""
     from sms_gateway.previewing import preview  # a send needs none of it
 
@@ -33,7 +32,7 @@ def post_preview() -> Response[str]:
 
 
 @app.delete("/messages/<identifier>")
-def delete_message(identifier: str) -> Response[str]:
+def delete_message(identifier: str) -> Response:
     """Cancels a message that has not left."""
     return answer(cancel(caller(app, "messages:send"), identifier, datetime.now(UTC)))
 
