@@ -15,7 +15,6 @@ CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 WORKERS = ("authorize", "callback", "deliver", "dispatch", "poll", "publish")
-TAKERS = ("bus", "cognito", "ingress", "topic")  # of what sources bring
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 PURE = {
     "bodies.py",
@@ -175,14 +174,14 @@ def loaded(function: str) -> set[str]:
 def test_functions_start_with_what_they_need_only(function: str) -> None:
     """Nothing is made at import: there is no region, so that no client could be."""
     modules = loaded(function)
-    assert not {"aws_lambda_powertools.event_handler", "asyncio"} & modules
+    assert "aws_lambda_powertools.event_handler" not in modules
     assert not {f"sms_gateway.vendors.{one}" for one in ("jst", "dinisoft", "rajasms")} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
     if function in (*WORKERS, "balance", "account"):
         assert "phonenumbers" not in modules
     assert "aws_lambda_powertools.utilities.parameters" not in modules
-    if function != "cognito":  # the Encryption SDK brings it
-        assert not {"boto3", "s3transfer", "aws_encryption_sdk"} & modules
+    if function != "cognito":  # whose Encryption SDK brings them
+        assert not {"asyncio", "boto3", "s3transfer", "aws_encryption_sdk"} & modules
 
 
 def test_a_start_reads_the_tables_description_and_makes_no_client() -> None:
