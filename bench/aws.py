@@ -31,6 +31,8 @@ ENVIRONMENT = QUEUES | {
     "TABLE_NAME": "bench",
     "ACCOUNTS_SECRET": "bench/vendors",
     "ROUTES_PARAMETER": "/bench/routes",
+    "SOURCES_PARAMETER": "/bench/sources",
+    "OWN_ACCOUNT": "123456789012",
     "HAND_OVER_AFTER": "60",
     "CUT_SHORT_AFTER": "150",
     "RECEIPT_DEADLINE": "259200",
@@ -52,6 +54,12 @@ ROUTES = {
         {"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},
         {"prefix": "+", "vendors": ["server2sms"]},
     ]
+}
+
+SOURCES = {
+    "bus": {"com.example.orders": {"tenant": "acme"}},
+    "queue": {"default": {"tenant": "acme"}},
+    "topic": {"alarms": {"tenant": "ops", "to": ["+447700900001"]}},
 }
 
 _SET = re.compile(r"(#?\w+) = ((?:[^,(]|\([^()]*(?:\([^()]*\)[^()]*)*\))+)")
@@ -105,7 +113,7 @@ class Memory:
         return {"Name": "bench/vendors", "SecretString": self.secret()}
 
     def _GetParameter(self, asked: Any) -> Any:
-        value = json.dumps(ROUTES)
+        value = json.dumps(SOURCES if asked["Name"].endswith("sources") else ROUTES)
         return {"Parameter": {"Name": asked["Name"], "Type": "String", "Value": value}}
 
     def _SendMessageBatch(self, asked: Any) -> Any:
