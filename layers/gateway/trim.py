@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = {"dynamodb", "sqs", "secretsmanager", "ssm", "sts"}
+SERVICES = {"dynamodb", "sqs", "secretsmanager", "ssm", "sts", "s3"}
 WHOLE_FOLDERS = ("boto3/examples", "bin")
 
 
@@ -23,7 +23,10 @@ def trim(root: Path) -> None:
                 shutil.rmtree(service)
     for packed in (root / "botocore/data").rglob("service-2.json.gz"):
         described = json.loads(gzip.decompress(packed.read_bytes()))
-        packed.with_suffix("").write_text(_compact(_undocumented(described)))
+        whole = _undocumented(described)
+        for parameter in whole.get("clientContextParams", {}).values():
+            parameter["documentation"] = ""  # the one that botocore reads
+        packed.with_suffix("").write_text(_compact(whole))
         packed.unlink()
     endpoints = root / "botocore/data/endpoints.json"
     known = json.loads(endpoints.read_text())

@@ -168,10 +168,16 @@ def read_object[T](body: bytes, kind: type[T]) -> T:
 
 
 def plan(
-    drafts: Sequence[Draft], now: datetime, accounts: Accounts, routes: Routes
+    drafts: Sequence[Draft],
+    now: datetime,
+    accounts: Accounts,
+    routes: Routes,
+    *,
+    each: bool = False,
 ) -> tuple[list[Accepted], list[Rejected]]:
     """Sorts recipients into those that can be sent to and those that can't. Raises Invalid for
-    what is wrong with the request as a whole (a time, an unknown vendor)."""
+    what is wrong with the request as a whole (a time, an unknown vendor), unless `each` recipient
+    is a request of its own."""
     accepted: list[Accepted] = []
     rejected: list[Rejected] = []
     regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
@@ -195,9 +201,9 @@ def plan(
                     pointer=f"{draft.place}/text",
                 )
             accepted.append(_accept(draft, to, vendors, prefix, accounts, shape, now))
-        except _EnvelopeError:
-            raise
         except GatewayError as problem:
+            if isinstance(problem, _EnvelopeError) and not each:
+                raise
             rejected.append(Rejected(draft.index, draft.to, problem))
     return accepted, rejected
 

@@ -1,4 +1,4 @@
-"""The one module that talks to SQS: a queue a vendor, a message a submission."""
+"""The one module that talks to SQS: a queue a vendor, a message a submission; one for campaigns."""
 
 import os
 from collections.abc import Sequence
@@ -44,6 +44,15 @@ CONFIG = Config(
 def _client() -> "SQSClient":
     made: SQSClient = aws.client("sqs", CONFIG)
     return made
+
+
+def wake(campaign: str) -> None:
+    """Calls a worker for a campaign. Never raises: the clock calls again."""
+    try:
+        _client().send_message(QueueUrl=os.environ["CAMPAIGN_QUEUE"], MessageBody=campaign)
+    except (ClientError, BotoCoreError) as error:
+        log.error("not called", extra={"campaign": campaign, "error": str(error)})
+        count("NotEnqueued", vendor="campaigns")
 
 
 def enqueue(

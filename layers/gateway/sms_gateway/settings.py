@@ -95,6 +95,12 @@ def accounts() -> Accounts:
     return _accounts.now()
 
 
+def campaign_defaults() -> Mapping[str, Mapping[str, Any]]:
+    """By tenant, or `*` for all, what the rows of uploaded campaigns have in common. Raises
+    Unavailable when the parameter is missing or not valid."""
+    return _campaigns.now()
+
+
 def routes() -> Routes:
     """The routes of the parameter. Raises Unavailable when it is missing or not valid."""
     return _routes.now()
@@ -104,6 +110,7 @@ def forget() -> None:
     """Forgets every setting that was read."""
     _accounts.forget()
     _routes.forget()
+    _campaigns.forget()
 
 
 def read_accounts(written: str) -> Accounts:
@@ -137,6 +144,14 @@ def read_accounts(written: str) -> Accounts:
     return Accounts(adapters, faults, key.encode())
 
 
+def read_campaigns(written: str) -> Mapping[str, Mapping[str, Any]]:
+    """The defaults of campaigns. Raises ValueError, naming what is at fault."""
+    try:
+        return msgspec.json.decode(written, type=dict[str, dict[str, Any]])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError("it must be a JSON object of tenants, each an object") from None
+
+
 def _secret(name: str) -> str:
     found = aws.client("secretsmanager", CONFIG).get_secret_value(SecretId=name)
     return str(found.get("SecretString"))
@@ -148,3 +163,4 @@ def _parameter(name: str) -> str:
 
 _accounts = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_accounts)
 _routes = _Setting("routes", "ROUTES_PARAMETER", _parameter, Routes.read)
+_campaigns = _Setting("campaigns", "CAMPAIGNS_PARAMETER", _parameter, read_campaigns)
