@@ -17,7 +17,7 @@ from sms_gateway import files, table
 from sms_gateway.campaign import Campaign, Chunk, Report, State, Tally
 from sms_gateway.items import Item
 from sms_gateway.prices import sums
-from sms_gateway.problems import NotFound
+from sms_gateway.problems import NotFound, Unavailable
 from sms_gateway.records import Entry, Key
 from sms_gateway.status import Status
 from sms_gateway.table import Change
@@ -46,25 +46,22 @@ def _step(one: Campaign) -> Campaign | None:
             return None
         return _keep(one, Report(files.begin(one.results, one.id)))
     now = one.report
-    body, more, following = _part(one, now)
     try:
+        if now.parts and now.next > one.row:
+            files.finish(one.results, now.upload, now.parts)
+            _settle(one, Tally(int(time.time()), now.counts, now.prices))
+            return None
+        body, following = _part(one, now)
         etag = files.put_part(one.results, now.upload, len(now.parts) + 1, body)
-        parts = [*now.parts, etag]
-        if following is not None:
-            return _keep(one, Report(now.upload, parts, following, *more))
-        files.finish(one.results, now.upload, parts)
     except NotFound:
         # Put together by a worker that died before it could say so, or given up by S3: once more.
         return _keep(one, Report(files.begin(one.results, one.id)))
-    _settle(one, Tally(int(time.time()), *more))
-    return None
+    following.parts = [*now.parts, etag]
+    return _keep(one, following)
 
 
-Counted = tuple[dict[str, int], dict[str, tuple[str, int]]]
-
-
-def _part(one: Campaign, now: Report) -> tuple[bytes, Counted, int | None]:
-    """The next part, what was counted up to its end, and the first row behind it."""
+def _part(one: Campaign, now: Report) -> tuple[bytes, Report]:
+    """The next part, and the report behind it, but for the part itself."""
     written = io.StringIO(newline="")
     rows = csv.writer(written)
     if not now.parts:
@@ -73,16 +70,14 @@ def _part(one: Campaign, now: Report) -> tuple[bytes, Counted, int | None]:
             rows.writerow(("", "", one.state, f"{one.problem['type']}: {one.problem['detail']}"))
     counts, prices = Counter(now.counts), dict(now.prices)
     following = now.next
-    while following <= one.row:
+    while following <= one.row and written.tell() < PART:
         chunk = table.chunk(one.id, following)
         if chunk is None:
-            break
+            raise Unavailable("A chunk of the campaign is not there; try again.")
         _write(one, chunk, rows, counts, prices)
         following += chunk.count
-        if written.tell() >= PART:
-            break
-    more = dict(counts), prices
-    return written.getvalue().encode(), more, following if following <= one.row else None
+    after = Report(now.upload, next=following, counts=dict(counts), prices=prices)
+    return written.getvalue().encode(), after
 
 
 def _write(
@@ -138,7 +133,8 @@ def _settle(one: Campaign, tally: Tally) -> None:
     else:
         wait = min((FIRST_LOOK + one.sent // 1000) * 2 ** min(one.looks, 20), LAST_LOOK)
         change.put("looks", one.looks + 1).look_at(int(time.time()) + wait)
-    _moved(one, change)
+    # What a worker took in meanwhile is not in the file: then it is written again.
+    _moved(one, change.when("row", one.row))
 
 
 def _close(one: Campaign) -> None:

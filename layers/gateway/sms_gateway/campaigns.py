@@ -109,7 +109,9 @@ def _work(run: Run, identifier: str) -> None:
         except GatewayError as problem:
             one = _fail(one, problem)
     if one is not None and one.state.over and not one.final:
-        report(one, run.time_for)
+        one = _catch_up(one)
+        if one is not None:
+            report(one, run.time_for)
     if one is not None:
         _call_another(identifier)
 
@@ -167,6 +169,18 @@ def _known(one: Campaign) -> Chunk | _Dead | None:
     if chunk.batch is None or table.batch(chunk.batch) is not None:
         return chunk
     return None if _seconds() - chunk.started < AT_WORK else _Dead(chunk.batch)
+
+
+def _catch_up(one: Campaign) -> Campaign | None:
+    """Takes in the chunk that a worker had in hand when the campaign was stopped; None while it
+    may still be at it."""
+    if one.state is State.DONE or not one.columns:
+        return one
+    chunk = _known(one)
+    if isinstance(chunk, Chunk):
+        _advance(one, chunk)
+        return table.campaign(one.id)
+    return one if chunk else None
 
 
 def _accept(run: Run, one: Campaign, defaults: dict[str, Any], dead: str | None) -> Chunk | None:
