@@ -53,16 +53,19 @@ def lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         *whole, rest = (rest + block).split(b"\n")
         for line in whole:
-            yield line + b"\n"
-        if len(rest) > LONGEST_RECORD:
-            break
-    if len(rest) > LONGEST_RECORD:
+            yield _bounded(line) + b"\n"
+        _bounded(rest)
+    if rest:
+        yield rest
+
+
+def _bounded(line: bytes) -> bytes:
+    if len(line) > LONGEST_RECORD:
         raise FileError(
             f"A line has more than {LONGEST_RECORD} bytes: end each row with a line feed.",
             slug="campaign-line-too-long",
         )
-    if rest:
-        yield rest
+    return line
 
 
 def records(blocks: Iterable[bytes], start: int = 0, width: int = 0) -> Iterator[Record]:
