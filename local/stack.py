@@ -146,6 +146,7 @@ class LocalStack:
             "stack_name": STACK_NAME,
             "table": outputs["TableName"],
             "secret": outputs["AccountsSecretName"],
+            "campaigns_bucket": outputs["CampaignsBucketName"],
             "poll_function": outputs["PollFunctionName"],
             "simulators": {
                 vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)

@@ -16,9 +16,7 @@ PATIENCE = 60  # seconds
 
 @pytest.fixture(scope="module")
 def bucket(stack: LocalStack) -> str:
-    stacks = stack.client("cloudformation").describe_stacks(StackName="sms-gateway")["Stacks"]
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0]["Outputs"]}
-    return str(outputs["CampaignsBucketName"])
+    return str(stack.facts["campaigns_bucket"])
 
 
 def campaign(stack: LocalStack, name: str) -> str:
