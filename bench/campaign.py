@@ -44,7 +44,7 @@ def main() -> Result:
     )
     # Ten calls of the table follow one another for a chunk; the rest of its writes go side by side.
     waits = 10 * ASSUMED["dynamodb_ms"] / 1000 / CHUNK
-    spent.gb_seconds["campaign"] = (each + waits) * 1769 / 1024  # type: ignore[assignment]
+    spent.gb_seconds["campaign"] = (each + waits) * 1769 / 1024
     prices = dollars(spent)
     dearer = sum(prices.values())
     blocks = 2 * (File(ROWS).size / 2**20) / 1000 * PRICES["s3"]["thousand_gets"]

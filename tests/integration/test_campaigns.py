@@ -16,6 +16,7 @@ import boto3
 import pytest
 from integration.stage import (
     POLL,
+    ROOT,
     SUBMIT,
     TAKES,
     Gateway,
@@ -26,6 +27,7 @@ from integration.stage import (
     number,
 )
 
+from bench.campaign import apart
 from sms_gateway import apikeys, aws, campaigns, files, table
 from sms_gateway.campaign import Campaign
 from sms_gateway.records import Key
@@ -431,3 +433,19 @@ def test_cancelling_takes_back_what_has_not_left(gateway: Gateway, bucket: Any) 
     assert gateway.wire.sent == []
     assert {line["status"] for line in results(bucket)} <= {"cancelled"}
     assert done.row in (0, 1000)
+
+
+def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die() -> None:
+    """In a process of its own, over the benchmark's table in memory."""
+    assert apart("killed") == {"deaths": 3, "most": 1, "rows": 100_000}
+
+
+def test_the_function_answers_its_event(bucket: Any) -> None:
+    upload(bucket, "to,text\n" + rows(1))  # another content than the notice tells of
+    event = json.loads((ROOT / "events" / "campaign.json").read_text())
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000)
+    assert CAMPAIGN.handler(event, context) == {"batchItemFailures": []}
+    (one,) = table.all_campaigns()
+    assert one.problem
+    assert one.problem["type"] == "/problems/campaign-file-replaced"
+    assert stored() == Counter()

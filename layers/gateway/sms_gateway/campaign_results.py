@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from sms_gateway import files, table
-from sms_gateway.campaign import Campaign, Chunk, Report, State, Tally
+from sms_gateway.campaign import Campaign, Chunk, Report, State, Tally, read
 from sms_gateway.items import Item
 from sms_gateway.prices import sums
 from sms_gateway.problems import NotFound, Unavailable
@@ -122,7 +122,7 @@ def _keep(one: Campaign, now: Report) -> Campaign | None:
 
 def _moved(one: Campaign, change: Change) -> Campaign | None:
     item: Item | None = change.when("turn", one.turn).when("state", one.state).apply()
-    return table.read_campaign(item) if item else None
+    return read(item) if item else None
 
 
 def _settle(one: Campaign, tally: Tally) -> None:

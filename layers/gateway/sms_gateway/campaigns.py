@@ -98,16 +98,17 @@ def begin(key: str, etag: str, size: int, now: datetime) -> str:
 
 
 def _work(run: Run, identifier: str) -> None:
-    one = table.campaign(identifier)
-    if one is None or one.state is State.PAUSED or one.final:
+    found = table.campaign(identifier)
+    if found is None or found.state is State.PAUSED or found.final:
         return
-    if one.state is State.RUNNING:
+    one: Campaign | None = found
+    if found.state is State.RUNNING:
         try:
-            one = _read_on(run, one)
+            one = _read_on(run, found)
         except Unavailable:
             raise
         except GatewayError as problem:
-            one = _fail(one, problem)
+            one = _fail(found, problem)
     if one is not None and one.state.over and not one.final:
         one = _catch_up(one)
         if one is not None:
