@@ -98,7 +98,8 @@ class Table(Memory):
 
     def _get(self, key: dict[str, Any]) -> dict[str, Any] | None:
         if key["sk"]["S"] == "B" and key["pk"]["S"] in self.accepted:
-            return self.pattern["B"] | key
+            head: dict[str, Any] = self.pattern["B"] | key
+            return head
         return super()._get(key)
 
     def _Query(self, asked: Any) -> Any:

@@ -28,7 +28,7 @@ from integration.stage import (
 )
 
 from bench.campaign import apart
-from sms_gateway import apikeys, aws, campaigns, files, table
+from sms_gateway import apikeys, aws, campaigns, files, settings, table
 from sms_gateway.campaign import Campaign
 from sms_gateway.records import Key
 from sms_gateway.table import Change
@@ -351,6 +351,8 @@ def test_the_clock_calls_a_worker_for_a_campaign_whose_own_died(
 
 def test_two_workers_at_one_campaign_send_each_row_once(bucket: Any) -> None:
     notice = upload(bucket, "to,text\n" + rows(40))
+    for setting in (settings.accounts, settings.routes, settings.campaign_defaults):
+        setting()  # a function reads them before it has threads
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, [notice] * 4))
     much_later()
@@ -449,3 +451,17 @@ def test_the_function_answers_its_event(bucket: Any) -> None:
     assert one.problem
     assert one.problem["type"] == "/problems/campaign-file-replaced"
     assert stored() == Counter()
+
+
+def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) -> None:
+    client, sent = aws.client("s3", files.CONFIG), []
+
+    def look(request: Any, **_: Any) -> None:
+        sent.append({name.lower() for name in request.headers})
+
+    client.meta.events.register_first("before-send.s3", look)
+    to_the_end(upload(bucket, "to,text\n" + rows(1)))
+    client.meta.events.unregister("before-send.s3", look)
+    assert len(sent) >= 5  # two readings, the results' owner, a part and its beginning and end
+    names = set().union(*sent)
+    assert not {one for one in names if "checksum" in one or "trailer" in one}

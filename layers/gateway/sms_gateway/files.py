@@ -20,6 +20,9 @@ CONFIG = Config(
     connect_timeout=2,
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 4},
+    # Else each part has a checksum that S3 wants to see again when the parts are put together.
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
 )
 
 
