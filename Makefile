@@ -46,10 +46,15 @@ openapi: $(READY)
 matrix: $(READY)
 	$(BIN)/python -m local.matrix
 
+# The gateway's layer comes first: what it has is not put into the cognito function's again.
+SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
 lock: $(READY)
-	for set in layers/gateway/requirements requirements-dev bench/requirements bench/typical; do \
+	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev \
+			bench/requirements bench/typical; do \
+		extra=; test $$set != layers/cognito/requirements || \
+			extra="-c layers/gateway/requirements.txt $(SHARED:%=--no-emit-package %)"; \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 \
-			--generate-hashes --no-emit-index-url --no-annotate --no-header \
+			--generate-hashes --no-emit-index-url --no-annotate --no-header $$extra \
 			$$set.in -o $$set.txt; \
 	done
 

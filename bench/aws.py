@@ -37,6 +37,11 @@ ENVIRONMENT = QUEUES | {
     "RETENTION_DAYS": "90",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
     "DISPATCH_WORKERS": "2",
+    "EVENTS": "none",
+    "EVENT_DETAIL": "masked",
+    "WEBHOOK_LOOPBACK": "false",
+    "VERIFICATION_SENDS": "5",
+    "VERIFICATION_WINDOW": "600",
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",
     "POWERTOOLS_LOG_LEVEL": "ERROR",
 }
@@ -110,6 +115,9 @@ class Memory:
             for entry in asked["Entries"]
         ]
         return {"Successful": done, "Failed": []}
+
+    def _PutEvents(self, asked: Any) -> Any:
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in asked["Entries"]]}
 
     def _put(self, item: Item) -> None:
         self.partitions.setdefault(item["pk"]["S"], {})[item["sk"]["S"]] = item

@@ -136,6 +136,7 @@ def _work(memory: Memory) -> dict[str, dict[str, Any]]:
     os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": memory.base}
     from sms_gateway import apikeys, records, sending, tokens
 
+    memory.answers["CheckOriginatorAuthorization"] = {"StatusCode": "31", "StatusInfo": "OK"}
     now = datetime.now(UTC)
     key, _ = apikeys.create("acme", ["messages:send"], "bench", now)
     sent = sending.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)

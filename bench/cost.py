@@ -38,7 +38,9 @@ def main() -> Result:
     with emulator() as endpoint:
         use(endpoint)
         patient()
-        os.environ["DISPATCH_WORKERS"] = TEMPLATE["Parameters"]["DispatchWorkers"]["Default"]
+        defaults = {name: one.get("Default") for name, one in TEMPLATE["Parameters"].items()}
+        os.environ["DISPATCH_WORKERS"] = defaults["DispatchWorkers"]
+        os.environ["EVENTS"] = defaults["Events"]
         return Bench().result()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.conditions import deployed, enabled
 from bench.counting import TEMPLATE
 from bench.life import LEASES, MEMORY, Step
 
@@ -107,7 +108,7 @@ def dollars(one: Spent) -> dict[str, float]:
 def idle(tick: Spent) -> dict[str, float]:
     """Dollars a month for the default deployment while nobody sends, item by item. Raises
     ValueError for a resource whose idle price nobody has entered."""
-    resources = TEMPLATE["Resources"]
+    resources = deployed(TEMPLATE)
     kinds = Counter(str(one["Type"]) for one in resources.values())
     if strange := sorted(set(kinds) - FREE_WHEN_IDLE - PRICED):
         raise ValueError(f"what does an idle {strange[0]} cost? Enter it in bench/pricing.py")
@@ -120,7 +121,7 @@ def idle(tick: Spent) -> dict[str, float]:
     schedules = [one for one in events if one["Type"] in ("Schedule", "ScheduleV2")]
     if any(one["Properties"]["ScheduleExpression"] != "rate(1 minute)" for one in schedules):
         raise ValueError("only ticks of a minute are priced here")
-    sources = sum(one["Type"] == "SQS" for one in events)
+    sources = sum(one["Type"] == "SQS" and enabled(one, TEMPLATE) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks = len(schedules) * MINUTES
     secret = PRICES["secrets"]

@@ -26,6 +26,19 @@ ROOT = Path(__file__).parent.parent
 STACK_NAME = "sms-gateway"
 REGION = "us-east-1"
 
+USER_POOL = "us-east-1_demo"
+# Every way in is open here, for the tenant that the key of `make run` belongs to.
+SOURCES: dict[str, Any] = {
+    "bus": {"demo": {"tenant": "demo"}},
+    "queue": {"default": {"tenant": "demo"}},
+    "topic": {
+        "alarms": {"tenant": "demo", "to": ["+8801000000001"]},
+        "messages": {"tenant": "demo"},
+    },
+    "cognito": {USER_POOL: {"tenant": "demo"}},
+    "direct": {"demo": {"tenant": "demo"}},
+}
+
 Say = Callable[[str], None]
 
 
@@ -134,7 +147,20 @@ class LocalStack:
         self.say("building (sam build)")
         self._sam("build", "build")
         self.say("deploying (sam deploy)")
-        every = {"Architecture": "x86_64", "AuthorizerCacheSeconds": "0", **self.parameters}
+        key = self.client("kms").create_key(Description="codes of user pools")["KeyMetadata"]
+        every = {
+            "Architecture": "x86_64",
+            "AuthorizerCacheSeconds": "0",
+            "SendFromBucket": "true",
+            "SendFromBus": "true",
+            "SendFromQueue": "true",
+            "SendFromTopic": "true",
+            "CognitoKeyArn": key["Arn"],
+            "CognitoUserPoolId": USER_POOL,
+            "Events": "all",
+            "WebhookLoopback": "true",
+            **self.parameters,
+        }
         overrides = [f"{name}={value}" for name, value in every.items()]
         self._sam("deploy", "deploy", "--config-env", "local", "--parameter-overrides", *overrides)
         stacks = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
@@ -148,13 +174,27 @@ class LocalStack:
             "secret": outputs["AccountsSecretName"],
             "campaigns_bucket": outputs["CampaignsBucketName"],
             "poll_function": outputs["PollFunctionName"],
+            "send_function": outputs["SendFunctionArn"],
+            "queue": outputs["IngressQueueUrl"],
+            "topic": outputs["TopicArn"],
+            "cognito_function": outputs["CognitoFunctionArn"],
+            "cognito_key": key["Arn"],
+            "publish_function": outputs["PublishFunctionName"],
+            "bus": outputs["BusName"],
             "simulators": {
                 vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)
             },
         }
         self._answer_as_aws(outputs["ApiId"])
         self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
+        self.set_sources(SOURCES)
         self._make_keys()
+
+    def set_sources(self, sources: Mapping[str, Any]) -> None:
+        """Writes the sources parameter; functions that are running see it within a minute."""
+        self.client("ssm").put_parameter(
+            Name=f"/{STACK_NAME}/sources", Value=json.dumps(sources), Type="String", Overwrite=True
+        )
 
     def _answer_as_aws(self, api: str) -> None:
         """Gives the emulator the API's own error answers: AWS takes them from the API's definition

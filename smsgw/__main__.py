@@ -29,6 +29,7 @@ from sms_gateway.tokens import token
 from sms_gateway.vendors import VENDORS, build
 from smsgw import campaigns, dead_letters, messages
 from smsgw.errors import CommandError
+from smsgw.source_letters import WAYS
 
 LOCAL = Path(".local/stack.json")
 
@@ -118,7 +119,12 @@ def _parser() -> argparse.ArgumentParser:
         ("redrive", "put it back into the queues", dead_letters.redrive),
     ):
         letter = letters.add_parser(name, help=words)
-        letter.add_argument("--vendor", choices=VENDORS)
+        letter.add_argument(
+            "--vendor",
+            "--queue",
+            choices=[*VENDORS, *dead_letters.DELIVERIES, dead_letters.STREAM, *WAYS],
+            help="only those of a vendor, a lane of deliveries, changes not told, or a source",
+        )
         letter.set_defaults(run=run)
 
     address = areas.add_parser("callback-url", help="a vendor's address for account-wide callbacks")

@@ -1,26 +1,37 @@
-"""`smsgw dlq`: what could not be worked on, and its way back."""
+"""`smsgw dlq`: what could not be worked on, and its way back.
+
+Four kinds: submissions (one queue a vendor), deliveries to webhooks (two lanes), what came by a
+source, and changes of the table that could not be told. Of these the letter names only the place in
+the table's stream, which keeps them for 24 hours: they are fetched from there and published again.
+"""
 
 import argparse
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 
 from sms_gateway.vendors import VENDORS
+from smsgw import changes, source_letters
+from smsgw.source_letters import WAYS
 
+DELIVERIES = ("deliveries", "slow-deliveries")
+STREAM = "changes"
+NAMES = {"deliveries": "Delivery", "slow-deliveries": "SlowDelivery", "changes": "Stream"}
 HOLD = 30  # seconds that a dead letter is hidden from others while it is looked at or moved
 
 
 def show(options: argparse.Namespace) -> None:
-    """Prints every dead letter: which submission, of how many messages, tried how often."""
+    """Prints every dead letter: which submission, of how many messages, tried how often; or what
+    was wrong with what came by a source."""
     found = 0
-    for vendor in _vendors(options):
-        queue = _url(options.stack, vendor, "DeadLetters")
+    for vendor, queue in _queues(options):
         letters = list(_letters(queue))  # none is let go before the last is read
         for letter in letters:
             found += 1
             tries = letter["Attributes"]["ApproximateReceiveCount"]
-            print(f"{vendor:12}  received {tries:>3} times  {letter['Body']}")
+            print(f"{vendor:12}  received {tries:>3} times  {_said(vendor, letter)}")
             _client().change_message_visibility(
                 QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
             )
@@ -28,22 +39,61 @@ def show(options: argparse.Namespace) -> None:
 
 
 def redrive(options: argparse.Namespace) -> None:
-    """Puts dead letters back into their queues. A submission that has been sent meanwhile is not
-    sent again: its record forbids it."""
+    """Puts dead letters back into their queues, or hands what came by a source to its function. A
+    submission that has been sent meanwhile is not sent again: its record forbids it. An event may
+    be told twice."""
     moved = 0
-    for vendor in _vendors(options):
-        dead, alive = (_url(options.stack, vendor, kind) for kind in ("DeadLetters", "Queue"))
-        for letter in _letters(dead):
-            _client().send_message(
-                QueueUrl=alive, MessageBody=letter["Body"], MessageGroupId="redriven"
-            )
+    for kind, dead in _queues(options):
+        # All of a source are read first: what is buried again meanwhile waits for the next time.
+        for letter in list(_letters(dead)) if kind in WAYS else _letters(dead):
+            _again(options, kind, letter)
             _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
             moved += 1
     print(f"{moved} dead letters are back in their queues")
 
 
-def _vendors(options: argparse.Namespace) -> list[str]:
-    return [options.vendor] if options.vendor else list(VENDORS)
+def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """The dead-letter queues that are asked for: what is in it, and its address."""
+    every = [*VENDORS, *DELIVERIES, STREAM, *WAYS]
+    for kind in [options.vendor] if options.vendor else every:
+        if kind not in WAYS:
+            yield kind, _url(options.stack, kind, "DeadLetters")
+        elif queue := source_letters.resource(options.stack, f"{WAYS[kind]}DeadLetters"):
+            yield kind, queue
+
+
+def _said(kind: str, letter: Any) -> str:
+    """What may be shown of a letter: never an event, which may hold a number and a text."""
+    if kind in WAYS:
+        return source_letters.said(letter)
+    body = str(letter["Body"])
+    if kind in DELIVERIES:
+        parcel = json.loads(body)
+        return f"{parcel['webhook']} {parcel['id']}"
+    if kind == STREAM:
+        batch = json.loads(body)["DDBStreamBatchInfo"]
+        since = batch["approximateArrivalOfFirstRecord"]
+        return f"{batch['batchSize']} changes since {since}, kept by the stream for 24 hours"
+    return body
+
+
+def _again(options: argparse.Namespace, kind: str, letter: Any) -> None:
+    """Puts a letter back. Raises CommandError when the changes it names are gone, or can't be
+    published now."""
+    if kind == STREAM:
+        changes.publish(json.loads(letter["Body"])["DDBStreamBatchInfo"], options.outputs)
+        return
+    if kind in WAYS:
+        source_letters.again(options.stack, kind, letter)
+        return
+    group = "redriven"
+    if kind in DELIVERIES:
+        group = json.loads(letter["Body"])["webhook"]
+    _client().send_message(
+        QueueUrl=_url(options.stack, kind, "Queue"),
+        MessageBody=letter["Body"],
+        MessageGroupId=group,
+    )
 
 
 def _letters(queue: str) -> Iterator[Any]:
@@ -55,6 +105,7 @@ def _letters(queue: str) -> Iterator[Any]:
             VisibilityTimeout=HOLD,
             WaitTimeSeconds=1,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageAttributeNames=["All"],
         )
         fresh = [one for one in answer.get("Messages", []) if one["MessageId"] not in seen]
         if not fresh:
@@ -65,7 +116,7 @@ def _letters(queue: str) -> Iterator[Any]:
 
 def _url(stack: str, vendor: str, kind: str) -> str:
     found = boto3.client("cloudformation").describe_stack_resource(
-        StackName=stack, LogicalResourceId=f"{vendor.capitalize()}{kind}"
+        StackName=stack, LogicalResourceId=f"{NAMES.get(vendor, vendor.capitalize())}{kind}"
     )
     return found["StackResourceDetail"]["PhysicalResourceId"]
 

@@ -4,11 +4,10 @@ status-codes."""
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from sms_gateway import senders, vendor_facts, vouchers
 from sms_gateway.api import answer, caller, router
 from sms_gateway.api_event import raw_body
+from sms_gateway.router import Response
 from sms_gateway.settings import accounts
 from sms_gateway.vendor_calls import Caller
 
@@ -22,52 +21,52 @@ def _by(vendor: str, scope: str) -> Caller:
 
 
 @app.get("/vendors/<vendor>/originators/<originator>")
-def get_originator(vendor: str, originator: str) -> Response[str]:
+def get_originator(vendor: str, originator: str) -> Response:
     """Whether a sender is authorized."""
     return answer(senders.sender(_by(vendor, "balances:read"), accounts(), originator))
 
 
 @app.post("/vendors/<vendor>/originators/<originator>/unlock-code")
-def post_unlock_code(vendor: str, originator: str) -> Response[str]:
+def post_unlock_code(vendor: str, originator: str) -> Response:
     """Has an unlock code sent to the sender's handset."""
     return answer(senders.send_unlock_code(_by(vendor, "account"), accounts(), originator), 202)
 
 
 @app.post("/vendors/<vendor>/originators/<originator>/unlock")
-def post_unlock(vendor: str, originator: str) -> Response[str]:
+def post_unlock(vendor: str, originator: str) -> Response:
     """Unlocks a sender."""
     by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
     return answer(senders.unlock(by, accounts(), originator, body))
 
 
 @app.get("/vendors/<vendor>/vouchers")
-def get_vouchers(vendor: str) -> Response[str]:
+def get_vouchers(vendor: str) -> Response:
     """Every voucher of the account."""
     return answer(vouchers.list_vouchers(_by(vendor, "account"), accounts()))
 
 
 @app.post("/vendors/<vendor>/vouchers")
-def post_vouchers(vendor: str) -> Response[str]:
+def post_vouchers(vendor: str) -> Response:
     """Creates vouchers."""
     by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
     return answer(vouchers.create(by, accounts(), body), 201)
 
 
 @app.post("/vendors/<vendor>/vouchers/redeem")
-def post_redeem(vendor: str) -> Response[str]:
+def post_redeem(vendor: str) -> Response:
     """Redeems a voucher."""
     by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
     return answer(vouchers.redeem(by, accounts(), body))
 
 
 @app.get("/vendors/<vendor>/version")
-def get_version(vendor: str) -> Response[str]:
+def get_version(vendor: str) -> Response:
     """The interface's version."""
     return answer(vendor_facts.version(_by(vendor, "balances:read"), accounts()))
 
 
 @app.get("/vendors/<vendor>/status-codes")
-def get_status_codes(vendor: str) -> Response[str]:
+def get_status_codes(vendor: str) -> Response:
     """Every code that the vendor answers with."""
     return answer(vendor_facts.status_codes(_by(vendor, "balances:read"), accounts()))
 

@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from sms_gateway.api import answer, caller, router
 from sms_gateway.balances import balances
 from sms_gateway.problems import NotFound
+from sms_gateway.router import Response
 from sms_gateway.settings import accounts
 from sms_gateway.vendors import VENDORS
 from sms_gateway.vendors_view import vendors_view
@@ -16,14 +15,14 @@ app = router()
 
 
 @app.get("/balances")
-def get_balances() -> Response[str]:
+def get_balances() -> Response:
     """What is left at every configured vendor."""
     caller(app, "balances:read")
     return answer({"balances": balances(accounts().adapters, datetime.now(UTC))})
 
 
 @app.get("/balances/<vendor>")
-def get_balance(vendor: str) -> Response[str]:
+def get_balance(vendor: str) -> Response:
     """What is left at one vendor."""
     caller(app, "balances:read")
     adapter = accounts().adapters.get(vendor) if vendor in VENDORS else None
@@ -33,7 +32,7 @@ def get_balance(vendor: str) -> Response[str]:
 
 
 @app.get("/vendors")
-def get_vendors() -> Response[str]:
+def get_vendors() -> Response:
     """What each vendor can do, and whether it is configured."""
     caller(app, "balances:read")
     return answer({"vendors": vendors_view(accounts(), datetime.now(UTC))})

@@ -1,20 +1,19 @@
-"""POST /messages, POST /messages/preview and DELETE /messages/{id}."""
+"""POST /messages, POST /messages/preview and DELETE /messages/{id}; and direct invocation."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from sms_gateway.api import answer, caller, router
 from sms_gateway.api_event import raw_body
 from sms_gateway.cancellation import cancel
+from sms_gateway.router import Response
 from sms_gateway.sending import send
 
 app = router()
 
 
 @app.post("/messages")
-def post_messages() -> Response[str]:
+def post_messages() -> Response:
     """Accepts one message or many."""
     tenant = caller(app, "messages:send")
     event = app.current_event
@@ -24,7 +23,7 @@ def post_messages() -> Response[str]:
 
 
 @app.post("/messages/preview")
-def post_preview() -> Response[str]:
+def post_preview() -> Response:
     """Says what a send would do."""
     from sms_gateway.previewing import preview  # a send needs none of it
 
@@ -33,11 +32,15 @@ def post_preview() -> Response[str]:
 
 
 @app.delete("/messages/<identifier>")
-def delete_message(identifier: str) -> Response[str]:
+def delete_message(identifier: str) -> Response:
     """Cancels a message that has not left."""
     return answer(cancel(caller(app, "messages:send"), identifier, datetime.now(UTC)))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The Lambda entry point."""
+    """The Lambda entry point: API Gateway's, or that of whoever IAM lets invoke it."""
+    if "httpMethod" not in event:
+        from sms_gateway.sources.direct import invoked  # a request needs none of it
+
+        return invoked(event, datetime.now(UTC))
     return app.resolve(event, context)

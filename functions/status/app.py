@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from sms_gateway import table
 from sms_gateway.api import JSON, answer, caller, router
 from sms_gateway.api_event import query
@@ -14,6 +12,7 @@ from sms_gateway.campaign import view as campaign_view
 from sms_gateway.listing import page, read_query
 from sms_gateway.problems import NotFound
 from sms_gateway.records import split_id
+from sms_gateway.router import Response
 from sms_gateway.views import batch_view, message_view
 
 CONTRACT = Path(__file__).with_name("openapi.json")
@@ -22,7 +21,7 @@ app = router()
 
 
 @app.get("/messages")
-def list_messages() -> Response[str]:
+def list_messages() -> Response:
     """A page of the tenant's messages."""
     tenant = caller(app, "messages:read")
     asked, cursor = read_query(query(app.current_event.raw_event))
@@ -30,7 +29,7 @@ def list_messages() -> Response[str]:
 
 
 @app.get("/messages/<identifier>")
-def get_message(identifier: str) -> Response[str]:
+def get_message(identifier: str) -> Response:
     """One message with its timeline."""
     tenant = caller(app, "messages:read")
     key = split_id(identifier)
@@ -41,7 +40,7 @@ def get_message(identifier: str) -> Response[str]:
 
 
 @app.get("/batches/<identifier>")
-def get_batch(identifier: str) -> Response[str]:
+def get_batch(identifier: str) -> Response:
     """What became of a batch, or of a campaign."""
     tenant = caller(app, "messages:read")
     found = table.whole_batch(identifier)
@@ -54,13 +53,13 @@ def get_batch(identifier: str) -> Response[str]:
 
 
 @app.get("/openapi.json")
-def get_contract() -> Response[str]:
+def get_contract() -> Response:
     """The contract itself."""
     return Response(200, JSON, CONTRACT.read_text())
 
 
 @app.get("/health")
-def get_health() -> Response[str]:
+def get_health() -> Response:
     """Liveness only: it asks nothing of anybody."""
     return answer({"status": "ok"})
 

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from sms_gateway.api import answer, caller, router
 from sms_gateway.api_event import raw_body
+from sms_gateway.router import Response
 from sms_gateway.verifying import check, show, start
 
 SCOPE = "verifications"
@@ -15,7 +14,7 @@ app = router()
 
 
 @app.post("/verifications")
-def post_verifications() -> Response[str]:
+def post_verifications() -> Response:
     """Sends a code."""
     tenant, event = caller(app, SCOPE), app.current_event
     key = event.headers.get("Idempotency-Key")
@@ -23,13 +22,13 @@ def post_verifications() -> Response[str]:
 
 
 @app.get("/verifications/<identifier>")
-def get_verification(identifier: str) -> Response[str]:
+def get_verification(identifier: str) -> Response:
     """What a verification has come to."""
     return answer(show(caller(app, SCOPE), identifier, datetime.now(UTC)))
 
 
 @app.post("/verifications/<identifier>/checks")
-def post_checks(identifier: str) -> Response[str]:
+def post_checks(identifier: str) -> Response:
     """Checks a code."""
     tenant, event = caller(app, SCOPE), app.current_event
     key, body = event.headers.get("Idempotency-Key"), raw_body(event.raw_event)

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = {"dynamodb", "sqs", "secretsmanager", "ssm", "sts", "s3"}
+# kms is for layers/cognito.
+SERVICES = {"dynamodb", "events", "kms", "s3", "sqs", "secretsmanager", "ssm", "sts"}
 WHOLE_FOLDERS = ("boto3/examples", "bin")
 
 

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 log = logging.getLogger("simulators")
 
-RETRIES = 3
-PAUSE = 1.0  # seconds between the tries of one callback
+RETRIES = 5
+PAUSE = 1.0  # seconds until a callback that failed is tried again; doubles each time
 TIMEOUT = 10.0
 SENDERS = 16  # the emulator takes some 55 ms a call: one sender alone would be a bottleneck
 
@@ -157,7 +157,7 @@ class Caller:
         if 200 <= status < 300:
             self._counted(callback.vendor, True)
         elif tries < RETRIES:
-            self._clock.after(PAUSE, partial(self.send, (callback,), tries + 1))
+            self._clock.after(PAUSE * 2**tries, partial(self.send, (callback,), tries + 1))
         else:
             log.warning("%s: callback given up (last status %d)", callback.vendor, status)
             self._counted(callback.vendor, False)

@@ -11,16 +11,21 @@ import pytest
 from integration.stage import (
     ACCOUNT_ID,
     ACCOUNTS,
+    DEAD_LETTERS,
+    LANES,
     REGION,
+    SOURCES,
     TEMPLATE,
     WRITTEN,
     Gateway,
     Wire,
     drained,
+    emptied,
     new_worker,
     queue_name,
     set_accounts,
     set_routes,
+    set_sources,
 )
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
@@ -63,8 +68,12 @@ def stack(atomic: None) -> Iterator[None]:
         sqs = boto3.client("sqs")
         for vendor in VENDORS:
             sqs.create_queue(QueueName=queue_name(vendor))
+        sqs.create_queue(QueueName=DEAD_LETTERS)
+        for lane in LANES:
+            sqs.create_queue(QueueName=lane)
         set_accounts(ACCOUNTS)
         set_routes(ROUTES)
+        set_sources(SOURCES)
         yield
         _forget()
 
@@ -78,9 +87,13 @@ def aws(stack: None) -> Iterator[None]:
     dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
     for vendor in VENDORS:
         drained(vendor)
+    emptied(DEAD_LETTERS)
+    for lane in LANES:
+        emptied(lane)
     if WRITTEN:
         set_accounts(ACCOUNTS)
         set_routes(ROUTES)
+        set_sources(SOURCES)
         WRITTEN.clear()
 
 

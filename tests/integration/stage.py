@@ -49,7 +49,20 @@ NUMBERS = {  # a first number that can't be anybody's, by vendor
 }
 
 
+DEAD_LETTERS = os.environ["DEAD_LETTERS"].rpartition("/")[2]
+SOURCES: dict[str, Any] = {
+    "bus": {"com.example.orders": {"tenant": "acme", "defaults": {"from": "ACME"}}},
+    "queue": {"default": {"tenant": "acme"}},
+    "topic": {
+        "alarms": {"tenant": "ops", "to": ["+447700900001"]},
+        "messages": {"tenant": "acme"},
+    },
+    "cognito": {"eu-central-1_example": {"tenant": "shop"}},
+    "direct": {"orders": {"tenant": "acme"}},
+}
+
 ACCOUNT_ID, REGION = "123456789012", "eu-central-1"
+LANES = ("deliveries", "slow")  # the queues of deliveries to webhooks
 WRITTEN: list[str] = []  # settings that a test changed
 
 
@@ -365,6 +378,17 @@ def set_routes(written: str) -> None:
     """Writes the routes parameter, which this process then reads anew."""
     _client("ssm").put_parameter(
         Name=os.environ["ROUTES_PARAMETER"], Value=written, Type="String", Overwrite=True
+    )
+    forget_settings()
+
+
+def set_sources(written: object) -> None:
+    """Writes the sources parameter, which this process then reads anew."""
+    _client("ssm").put_parameter(
+        Name=os.environ["SOURCES_PARAMETER"],
+        Value=written if isinstance(written, str) else json.dumps(written),
+        Type="String",
+        Overwrite=True,
     )
     forget_settings()
 

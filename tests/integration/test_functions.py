@@ -17,7 +17,7 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import settings
+from sms_gateway import bus, settings
 from sms_gateway.sending import send
 
 NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
@@ -52,7 +52,8 @@ def by(tenant: str | None, scopes: str | None) -> dict[str, Any]:
 
 
 def test_every_function_has_an_event() -> None:
-    assert sorted(path.stem for path in (ROOT / "events").glob("*.json")) == NAMES
+    others = {"direct", "send.asl", "topic-message"}  # test_sources.py looks at these
+    assert {path.stem for path in (ROOT / "events").glob("*.json")} == {*NAMES, *others}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ def test_every_function_has_an_event() -> None:
         ("callback", 404),
         ("account", 502),
         ("verify", 201),
+        ("webhooks", 200),
     ],
 )
 def test_an_api_function_answers_its_event(gateway: Gateway, name: str, status: int) -> None:
@@ -81,6 +83,20 @@ def test_the_authorizer_answers_its_event(gateway: Gateway) -> None:
 def test_the_workers_answer_their_events(gateway: Gateway) -> None:
     assert handle("dispatch", event("dispatch")) == {"batchItemFailures": []}
     assert handle("poll", event("poll")) == {"looked": 0}
+    assert handle("deliver", event("deliver")) == {"batchItemFailures": []}
+
+
+def test_publish_answers_its_event(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    put: list[Any] = []
+
+    def put_events(Entries: list[Any]) -> dict[str, Any]:
+        put.extend(Entries)
+        return {"Entries": [{"EventId": "1"} for _ in Entries]}
+
+    monkeypatch.setattr(bus, "_client", lambda: SimpleNamespace(put_events=put_events))
+    assert handle("publish", event("publish")) == {"batchItemFailures": []}
+    (entry,) = put
+    assert (entry["EventBusName"], entry["DetailType"]) == ("test", "VendorCircuitClosed")
 
 
 def test_a_message_is_previewed(gateway: Gateway) -> None:
@@ -129,6 +145,14 @@ CALLS = [
     ("verify", "POST", "/verifications", "verifications"),
     ("verify", "GET", "/verifications/x", "verifications"),
     ("verify", "POST", "/verifications/x/checks", "verifications"),
+    ("webhooks", "POST", "/webhooks", "webhooks:manage"),
+    ("webhooks", "GET", "/webhooks", "webhooks:manage"),
+    ("webhooks", "GET", "/webhooks/x", "webhooks:manage"),
+    ("webhooks", "DELETE", "/webhooks/x", "webhooks:manage"),
+    ("webhooks", "POST", "/webhooks/x/rotate", "webhooks:manage"),
+    ("webhooks", "POST", "/webhooks/x/test", "webhooks:manage"),
+    ("webhooks", "GET", "/webhooks/x/deliveries", "webhooks:manage"),
+    ("webhooks", "POST", "/webhooks/x/replay", "webhooks:manage"),
 ]
 
 

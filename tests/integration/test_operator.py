@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from integration.stage import (
     ACCOUNTS,
     SILENT,
@@ -31,6 +34,7 @@ from sms_gateway.records import Key, split_id
 from sms_gateway.table import Change
 from sms_gateway.vendors import VENDORS
 from sms_gateway.vendors.base import Price
+from smsgw import changes, dead_letters
 from smsgw.__main__ import main
 
 STACK = "operated"
@@ -43,9 +47,20 @@ QUEUES = {
     for vendor in VENDORS
     for kind in ("Queue", "DeadLetters")
 }
+QUEUES |= {
+    f"{resource}{kind}": f"{STACK}-{name}-{kind}"
+    for name, resource in dead_letters.NAMES.items()
+    for kind in ("Queue", "DeadLetters")
+}
+QUEUES |= {  # those of the topic and of user pools are turned off
+    f"{name}{kind}": f"{STACK}-{name}-{kind}"
+    for name, kind in (("Bus", "DeadLetters"), ("Ingress", "DeadLetters"), ("Ingress", "Queue"))
+}
+FUNCTIONS = {"BusFunction": f"{STACK}-bus"}
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
+    "PublishFunctionName": "publish",
     "CallbackUrl": "https://x/callbacks",
 }
 
@@ -76,6 +91,8 @@ def describe_stacks(params: dict[str, Any], **_: Any) -> Any:
 
 def describe_stack_resource(params: dict[str, Any], **_: Any) -> Any:
     name = params["body"]["LogicalResourceId"]
+    if name in FUNCTIONS:
+        return answered({"StackResourceDetail": {"PhysicalResourceId": FUNCTIONS[name]}})
     if name not in QUEUES or name not in TEMPLATE["Resources"]:
         return refused("ValidationError", f"Resource {name} does not exist")
     found = boto3.client("sqs").get_queue_url(QueueName=QUEUES[name])["QueueUrl"]
@@ -354,6 +371,96 @@ def test_what_is_redriven_is_sent_unless_it_was_before(gateway: Gateway, smsgw: 
     assert len(gateway.wire.sent) == 13
 
 
+@pytest.mark.parametrize("lane", dead_letters.DELIVERIES)
+def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run, lane: str) -> None:
+    parcel = {"tenant": "acme", "webhook": "W1", "id": "17-e-4", "body": "+8801000000001"}
+    buried(lane, json.dumps(parcel))
+    status, said, _ = smsgw("dlq", "list")
+    assert (status, said.splitlines()[-1]) == (0, "1 dead letters")
+    assert "W1 17-e-4" in said
+    assert "+880" not in said
+    assert smsgw("dlq", "redrive", "--queue", lane)[0] == 0
+    assert (waiting(lane, "DeadLetters"), waiting(lane, "Queue")) == (0, 1)
+
+
+GIVEN_UP = {
+    "DDBStreamBatchInfo": {
+        "shardId": "shard",
+        "startSequenceNumber": "101",
+        "endSequenceNumber": "103",
+        "approximateArrivalOfFirstRecord": "2026-11-22T03:00:00Z",
+        "batchSize": 3,
+        "streamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/t/stream/x",
+    }
+}
+
+
+class Streams:
+    """DynamoDB's streams and Lambda, as the command calls them."""
+
+    def __init__(self, answer: dict[str, Any], *, gone: bool = False) -> None:
+        self.answer, self.gone = answer, gone
+        self.published: list[Any] = []
+
+    def client(self, service: str) -> Any:
+        return self if service in ("dynamodbstreams", "lambda") else real_client(service)
+
+    def get_shard_iterator(self, **asked: str) -> dict[str, str]:
+        if self.gone:
+            said: Any = {"Error": {"Code": "TrimmedDataAccessException", "Message": "gone"}}
+            raise ClientError(said, "GetShardIterator")
+        return {"ShardIterator": asked["SequenceNumber"]}
+
+    def get_records(self, ShardIterator: str, Limit: int) -> dict[str, Any]:
+        number = int(ShardIterator)
+        when = datetime(2026, 11, 22, 3, tzinfo=UTC)
+        change = {"SequenceNumber": ShardIterator, "ApproximateCreationDateTime": when}
+        return {"Records": [{"dynamodb": change}], "NextShardIterator": str(number + 1)}
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        assert FunctionName == "publish:live"
+        self.published += json.loads(Payload)["Records"]
+        return {"Payload": BytesIO(json.dumps(self.answer).encode())}
+
+
+real_client: Any = boto3.client
+
+
+def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(
+    smsgw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = Streams({"batchItemFailures": []})
+    monkeypatch.setattr(changes, "boto3", streams)
+    buried("changes", json.dumps(GIVEN_UP))
+    assert "3 changes since 2026-11-22T03:00:00Z" in smsgw("dlq", "list", "--queue", "changes")[1]
+    assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
+    assert [one["dynamodb"]["SequenceNumber"] for one in streams.published] == ["101", "102", "103"]
+    assert streams.published[0]["dynamodb"]["ApproximateCreationDateTime"] == 1795316400.0
+    assert waiting("changes", "DeadLetters") == 0
+
+
+@pytest.mark.parametrize(
+    ("streams", "word"),
+    [
+        (Streams({"batchItemFailures": [{"itemIdentifier": "101"}]}), "can't be told now"),
+        (Streams({}, gone=True), "24 hours"),
+    ],
+)
+def test_changes_that_can_not_be_told_stay_dead(
+    smsgw: Run, monkeypatch: pytest.MonkeyPatch, streams: Streams, word: str
+) -> None:
+    monkeypatch.setattr(changes, "boto3", streams)
+    buried("changes", json.dumps(GIVEN_UP))
+    status, _, error = smsgw("dlq", "redrive", "--queue", "changes")
+    assert status == 1
+    assert word in error
+    shown = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=queue("changes", "DeadLetters"),
+        AttributeNames=["ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    assert shown["ApproximateNumberOfMessagesNotVisible"] == "1"
+
+
 def test_only_the_vendor_that_is_named_is_redriven(smsgw: Run) -> None:
     for vendor in VENDORS:
         buried(vendor, f"{vendor} {NOBODY[:26]}/M#000 1")
@@ -409,3 +516,87 @@ def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -
     gateway.tick(300_000)
     assert table.submission(Key(ids[0][:26], "S#000"))
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
+
+
+def came(way: str, body: str, **attributes: str) -> None:
+    """Buries what came by a source."""
+    boto3.client("sqs").send_message(
+        QueueUrl=queue(way, "DeadLetters"),
+        MessageBody=body,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    )
+
+
+def test_letters_of_sources_say_what_is_wrong_and_show_nothing_of_what_came(smsgw: Run) -> None:
+    came("Bus", '{"text": "secret"}', problem="invalid-request", reason="No.", pointer="/detail/to")
+    came("Bus", '{"text": "secret"}', ErrorCode="200", ErrorMessage="It is not there.")
+    came("Ingress", "secret", ERROR_CODE="NO_PERMISSIONS")
+    came("Ingress", "secret")
+    status, said, error = smsgw("dlq", "list")
+    assert (status, error) == (0, "")
+    assert said.splitlines() == [
+        "bus           received   1 times  invalid-request: No. (/detail/to)",
+        "bus           received   1 times  200 It is not there.",
+        "ingress       received   1 times  NO_PERMISSIONS",
+        "ingress       received   1 times  no reason given: see the logs",
+        "4 dead letters",
+    ]
+    assert smsgw("dlq", "list", "--queue", "ingress")[1].endswith("2 dead letters\n")
+    assert smsgw("dlq", "list", "--queue", "topic")[1] == "0 dead letters\n"
+    assert smsgw("dlq", "list", "--vendor", "jst")[1] == "0 dead letters\n"
+
+
+def test_a_letter_of_the_queue_is_put_back_under_its_first_key(smsgw: Run) -> None:
+    came("Ingress", "body 1", idempotency_key="k", source="shop", reason="No.", problem="x")
+    came("Ingress", "body 2")  # moved by SQS itself, after five tries
+    dead = boto3.client("sqs").receive_message(
+        QueueUrl=queue("Ingress", "DeadLetters"), MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    identifiers = {one["Body"]: one["MessageId"] for one in dead["Messages"]}
+    assert smsgw("dlq", "redrive", "--queue", "ingress")[1] == (
+        "2 dead letters are back in their queues\n"
+    )
+    back = boto3.client("sqs").receive_message(
+        QueueUrl=queue("Ingress", "Queue"), MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )["Messages"]
+    given = {
+        one["Body"]: {n: value["StringValue"] for n, value in one["MessageAttributes"].items()}
+        for one in back
+    }
+    assert given == {
+        "body 1": {"idempotency_key": "k", "source": "shop"},
+        "body 2": {"idempotency_key": f"queue/{identifiers['body 2']}"},
+    }
+    assert waiting("Ingress", "DeadLetters") == 0
+
+
+def test_a_letter_of_the_bus_is_handed_to_its_function_again(
+    smsgw: Run, session: boto3.Session
+) -> None:
+    invoked: list[Any] = []
+
+    def invoke(params: dict[str, Any], **_: Any) -> Any:
+        invoked.append((params["url_path"], params["headers"], params["body"]))
+        return answered({"StatusCode": 202}, 202)
+
+    session.events.register("before-call.lambda.Invoke", invoke)
+    came("Bus", '{"id": "7"}', problem="x", reason="No.")
+    assert smsgw("dlq", "redrive")[1] == "1 dead letters are back in their queues\n"
+    ((path, headers, body),) = invoked
+    assert (path, body) == (f"/2015-03-31/functions/{STACK}-bus%3Alive/invocations", b'{"id": "7"}')
+    assert headers["X-Amz-Invocation-Type"] == "Event"
+    assert waiting("Bus", "DeadLetters") == 0
+
+
+def test_a_letter_whose_function_can_not_be_invoked_stays_dead(
+    smsgw: Run, session: boto3.Session
+) -> None:
+    session.events.register(
+        "before-call.lambda.Invoke", lambda **_: refused("AccessDenied", "not you")
+    )
+    came("Bus", '{"id": "7"}', problem="x", reason="No.")
+    status, _, error = smsgw("dlq", "redrive")
+    assert (status, "not you" in error) == (1, True)
+    assert len(emptied(QUEUES["BusDeadLetters"])) == 1

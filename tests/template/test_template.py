@@ -1,6 +1,7 @@
 """The template: least privilege, bounded times, alarms, and the contract's routes."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
+from bench.conditions import deployed, enabled
 from sms_gateway import (
+    attempts,
     campaign_results,
     campaigns,
     clock,
@@ -21,6 +24,8 @@ from sms_gateway import (
     verifying,
 )
 from sms_gateway.balances import BOUND
+from sms_gateway.events import OF_STATUS
+from sms_gateway.status import Status
 from sms_gateway.vendors import VENDORS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -41,6 +46,14 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 FUNCTIONS = of_type("AWS::Serverless::Function")
 QUEUES = of_type("AWS::SQS::Queue")
 DEAD = {name for name in QUEUES if name.endswith("DeadLetters")}
+# Functions that take what sources bring, each with the condition that turns it on and the beginning
+# of its dead-letter queue's name.
+TAKERS = {
+    "BusFunction": ("FromBus", "Bus"),
+    "IngressFunction": ("FromQueue", "Ingress"),
+    "TopicFunction": ("FromTopic", "Topic"),
+    "CognitoFunction": ("FromCognito", "Cognito"),
+}
 
 
 def folder(function: str) -> str:
@@ -97,18 +110,26 @@ def test_there_is_a_queue_for_each_vendor() -> None:
     assert {name for name in variables if name.startswith("QUEUE_")} == {
         f"QUEUE_{vendor.upper()}" for vendor in VENDORS
     }
-    vendors = set(QUEUES) - DEAD - {"CampaignQueue"}
-    assert {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")} == (
-        vendors
-    )
-    sources = FUNCTIONS["DispatchFunction"]["Events"].values()
-    assert {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in sources} == vendors
+    queues = {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")}
+    assert queues == {f"{vendor.capitalize()}Queue" for vendor in VENDORS}
+    assert sources("DispatchFunction") == queues
+
+
+def sources(function: str) -> set[str]:
+    """The queues that feed a function."""
+    events = FUNCTIONS[function].get("Events", {}).values()
+    return {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in events if one["Type"] == "SQS"}
+
+
+def test_every_queue_feeds_one_function() -> None:
+    fed = [queue for function in FUNCTIONS for queue in sources(function)]
+    assert sorted(fed) == sorted(set(QUEUES) - DEAD)
 
 
 @pytest.mark.parametrize("queue", sorted(set(QUEUES) - DEAD))
 def test_a_queue_waits_for_its_worker_and_has_a_dead_letter_queue(queue: str) -> None:
     properties = QUEUES[queue]
-    worker = "CampaignFunction" if queue == "CampaignQueue" else "DispatchFunction"
+    (worker,) = (function for function in FUNCTIONS if queue in sources(function))
     assert properties["VisibilityTimeout"] == 6 * timeout(worker)
     redrive = properties["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"]["Fn::GetAtt"][0] in DEAD
@@ -124,6 +145,18 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         if one.get("RedrivePolicy", {}).get("deadLetterTargetArn", {}).get("Fn::GetAtt")
         == [queue, "Arn"]
     ]
+    users += [
+        name
+        for name, one in FUNCTIONS.items()
+        if one.get("DeadLetterQueue", {}).get("TargetArn") == {"Fn::GetAtt": [queue, "Arn"]}
+    ]
+    users += [
+        name
+        for name, one in FUNCTIONS.items()
+        for event in one.get("Events", {}).values()
+        if event["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        == {"Fn::GetAtt": [queue, "Arn"]}
+    ]
     assert len(users) == 1
     alarms = [
         one
@@ -138,18 +171,128 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
     assert QUEUES[queue]["MessageRetentionPeriod"] == 1_209_600
 
 
+@pytest.mark.parametrize("function", TAKERS)
+def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fails(
+    function: str,
+) -> None:
+    condition, name = TAKERS[function]
+    letters, alarm = f"{name}DeadLetters", f"{name}DeadLettersAlarm"
+    for resource in (function, letters, alarm):
+        assert RESOURCES[resource]["Condition"] == condition
+    variables = FUNCTIONS[function]["Environment"]["Variables"]
+    assert variables["DEAD_LETTERS"] == {"Ref": letters}
+    (bury,) = (one for key, one in statements() if key == f"{function}/Bury")
+    assert bury["Resource"] == {"Fn::GetAtt": [letters, "Arn"]}
+    if function != "IngressFunction":  # whose queue has it
+        assert FUNCTIONS[function]["DeadLetterQueue"]["TargetArn"] == {
+            "Fn::GetAtt": [letters, "Arn"]
+        }
+    buries = {  # those that deliver to the function, before it takes what they bring
+        "BusFunction": ("SendMessage", "DeadLetterConfig", "Arn"),
+        "TopicFunction": ("Notification", "RedrivePolicy", "deadLetterTargetArn"),
+    }
+    if function in buries:
+        event, policy, target = buries[function]
+        properties = FUNCTIONS[function]["Events"][event]["Properties"]
+        assert properties[policy] == {target: {"Fn::GetAtt": [letters, "Arn"]}}
+        assert RESOURCES[f"{letters}Policy"]["Condition"] == condition
+    assert timeout(function) < idempotency.AT_WORK
+    assert timeout(function) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
+
+
+def test_nothing_of_a_source_is_deployed_by_default() -> None:
+    there = deployed(TEMPLATE)
+    assert {"Bus", "SourcesParameter", "SendFunction"} <= set(there)
+    ways = ("Bus", "Ingress", "Topic", "Cognito")
+    assert {name for name in there if name.startswith(ways)} == {"Bus"}
+    given = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
+    opened = {name: {"Default": "true"} for name in given}
+    opened["CognitoKeyArn"] = {"Default": "arn"}
+    opened["Events"] = {"Default": "all"}
+    every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
+    assert set(every) == set(RESOURCES)
+
+
+def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> None:
+    watched = [
+        event["Properties"]["Queue"]["Fn::GetAtt"][0]
+        for name, one in deployed(TEMPLATE).items()
+        if name in FUNCTIONS
+        for event in one["Properties"].get("Events", {}).values()
+        if event["Type"] == "SQS" and enabled(event, TEMPLATE)
+    ]
+    assert sorted(watched) == sorted(f"{vendor.capitalize()}Queue" for vendor in VENDORS)
+
+
+def test_other_accounts_may_put_only_what_is_to_be_sent() -> None:
+    condition, policy, nothing = RESOURCES["Bus"]["Properties"]["Policy"]["Fn::If"]
+    assert (condition, nothing) == ("FromOtherAccounts", {"Ref": "AWS::NoValue"})
+    (statement,) = policy["Statement"]
+    assert statement["Principal"] == {"AWS": {"Ref": "BusSenders"}}
+    assert statement["Action"] == "events:PutEvents"
+    assert statement["Condition"] == {"StringEquals": {"events:detail-type": "SendMessage"}}
+    rule = FUNCTIONS["BusFunction"]["Events"]["SendMessage"]["Properties"]
+    assert rule["Pattern"] == {"detail-type": ["SendMessage"]}
+
+
 def test_every_alarm_goes_where_the_operator_wants_it() -> None:
     for name, one in of_type("AWS::CloudWatch::Alarm").items():
         assert "AlarmActions" in one, name
 
 
 def test_every_source_reports_the_records_that_failed() -> None:
-    for one in (
-        *FUNCTIONS["DispatchFunction"]["Events"].values(),
-        *FUNCTIONS["CampaignFunction"]["Events"].values(),
-    ):
-        assert one["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert "MaximumConcurrency" in one["Properties"]["ScalingConfig"]
+    found = [event for one in FUNCTIONS.values() for event in one.get("Events", {}).values()]
+    for one in found:
+        if one["Type"] in ("SQS", "DynamoDB"):
+            assert one["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        if one["Type"] == "SQS":
+            assert "MaximumConcurrency" in one["Properties"]["ScalingConfig"]
+
+
+STREAM = FUNCTIONS["PublishFunction"]["Events"]["Changes"]["Properties"]
+PATTERNS = [json.loads(one["Pattern"]) for one in STREAM["FilterCriteria"]["Filters"]]
+
+
+def test_the_stream_is_read_by_its_parts_and_nothing_is_thrown_away() -> None:
+    assert STREAM["BisectBatchOnFunctionError"] is True
+    assert STREAM["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
+    # The stream keeps a record for 24 hours: what is given up must still be there to be fetched.
+    assert 60 <= STREAM["MaximumRecordAgeInSeconds"] <= 12 * 3600
+    assert STREAM["StartingPosition"] == "TRIM_HORIZON"
+    assert len(PATTERNS) <= 5  # of an event source, without asking AWS for more
+
+
+def test_the_stream_lets_every_final_status_through() -> None:
+    told = [
+        set(one["dynamodb"]["NewImage"]["status"]["S"])
+        for one in PATTERNS
+        if set(one["dynamodb"]["NewImage"]) == {"status"}
+    ]
+    assert {str(one) for one in OF_STATUS} == set().union(*told)
+    assert {str(one) for one in Status if one.final} in told
+
+
+@pytest.mark.parametrize(
+    ("function", "source", "switch"),
+    [
+        ("PublishFunction", "Changes", "HasEvents"),
+        ("DeliverFunction", "Fast", "HasWebhooks"),
+        ("DeliverFunction", "Slow", "HasWebhooks"),
+    ],
+)
+def test_nothing_is_read_for_those_who_want_no_events(
+    function: str, source: str, switch: str
+) -> None:
+    assert TEMPLATE["Parameters"]["Events"]["Default"] == "none"
+    event = FUNCTIONS[function]["Events"][source]["Properties"]
+    assert event["Enabled"] == {"Fn::If": [switch, True, False]}
+    assert switch in TEMPLATE["Conditions"]
+
+
+def test_an_attempt_at_a_webhook_is_over_before_its_function() -> None:
+    # All of a delivery's attempts run side by side; resolving a name may take as long again.
+    assert timeout("DeliverFunction") >= 3 * attempts.TIMEOUT
+    assert timeout("WebhooksFunction") > attempts.TIMEOUT
 
 
 def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
@@ -165,7 +308,7 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     assert timeout("VerifyFunction") > 2 * verifying.BOUND + http.CONNECT_TIMEOUT
     assert timeout("VerifyFunction") < verifying.AT_WORK
     for name, properties in FUNCTIONS.items():
-        if name not in ("DispatchFunction", "PollFunction", "CampaignFunction"):
+        if any(event["Type"] == "Api" for event in properties.get("Events", {}).values()):
             assert timeout(name) <= API_LIMIT
         assert properties["Description"]
 
@@ -278,7 +421,10 @@ def test_a_function_has_every_variable_that_its_code_reads(function: str) -> Non
     variables = set(GLOBALS["Environment"]["Variables"])
     variables |= set(FUNCTIONS[function].get("Environment", {}).get("Variables", {}))
     path = ROOT / "functions" / folder(function) / "app.py"
-    wanted = set().union(*(reads(one) for one in used(path, set())))
+    code = used(path, set())
+    wanted = set().union(*(reads(one) for one in code))
+    if not any("queues.enqueue(" in one.read_text() for one in code):
+        wanted -= {"QUEUE_*"}  # the vendors' queues, which only `enqueue` looks up
     missing = {
         name
         for name in wanted

@@ -14,12 +14,15 @@ ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
-WORKERS = ("authorize", "callback", "dispatch", "poll")
+WORKERS = ("authorize", "callback", "deliver", "dispatch", "poll", "publish")
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 PURE = {
     "bodies.py",
     "campaign.py",
     "campaign_file.py",
+    "addresses.py",
+    "events.py",
+    "signing.py",
     "encoding.py",
     "intake.py",
     "numbers.py",
@@ -28,6 +31,12 @@ PURE = {
     "records.py",
     "redaction.py",
     "routing.py",
+    "sources/__init__.py",
+    "sources/alarms.py",
+    "sources/bus.py",
+    "sources/cognito.py",
+    "sources/queue.py",
+    "sources/topic.py",
     "status.py",
     "tokens.py",
     "transliteration.py",
@@ -37,6 +46,7 @@ PURE = {
 }
 PURE_OURS = {
     "sms_gateway.bodies",
+    "sms_gateway.addresses",
     "sms_gateway.encoding",
     "sms_gateway.intake",
     "sms_gateway.items",
@@ -46,6 +56,8 @@ PURE_OURS = {
     "sms_gateway.records",
     "sms_gateway.routing",
     "sms_gateway.settings",  # its Accounts, a value
+    "sms_gateway.sources",
+    "sms_gateway.sources.alarms",
     "sms_gateway.status",
     "sms_gateway.transliteration",
     "sms_gateway.vendors",
@@ -80,7 +92,12 @@ def importers(name: str) -> set[str]:
 
 def test_one_module_talks_http() -> None:
     assert importers("urllib3") == {"http.py"}
-    assert importers("requests") == importers("socket") == importers("http") == set()
+    assert importers("requests") == set()
+
+
+def test_one_module_calls_customers_addresses() -> None:
+    assert importers("socket") == importers("http") == {"outward.py"}
+    assert "outward.address_of" in (CORE / "webhooks.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -89,6 +106,7 @@ def test_one_module_talks_http() -> None:
         ("dynamodb", "table.py"),
         ("sqs", "queues.py"),
         ("s3", "files.py"),
+        ("events", "bus.py"),
         ("secretsmanager", "settings.py"),
         ("ssm", "settings.py"),
     ],
@@ -160,15 +178,14 @@ def loaded(function: str) -> set[str]:
 def test_functions_start_with_what_they_need_only(function: str) -> None:
     """Nothing is made at import: there is no region, so that no client could be."""
     modules = loaded(function)
-    framework = "aws_lambda_powertools.event_handler"
-    assert (framework in modules) is (function not in (*WORKERS, "campaign"))
+    assert "aws_lambda_powertools.event_handler" not in modules
     assert not {f"sms_gateway.vendors.{one}" for one in ("jst", "dinisoft", "rajasms")} & modules
-    assert not {"moto", "hypothesis", "pytest", "pydantic"} & modules
+    assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
     if function in (*WORKERS, "balance", "account"):
         assert "phonenumbers" not in modules
-    if function != "dispatch":  # whose circuit breaker brings it
-        assert not {"boto3", "s3transfer"} & modules
     assert "aws_lambda_powertools.utilities.parameters" not in modules
+    if function != "cognito":  # whose Encryption SDK brings them
+        assert not {"asyncio", "boto3", "s3transfer", "aws_encryption_sdk"} & modules
 
 
 def test_a_start_reads_the_tables_description_and_makes_no_client() -> None:

@@ -88,7 +88,7 @@ def test_a_body_over_one_mebibyte_is_too_large() -> None:
         (one(text=7), "/text"),
         (one(text="x" * 5001), "/text"),
         (one(colour="red"), ""),
-        (one(status_url="https://example.com"), ""),
+        (one(status_address="https://example.com"), ""),
         (one(category="spam"), "/category"),
         (one(vendor=7), "/vendor"),
         (one(send_at="tomorrow"), "/send_at"),

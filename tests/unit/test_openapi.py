@@ -146,7 +146,7 @@ def test_a_send_takes_no_field_that_is_not_described() -> None:
     message = {"to": "+8801000000001", "text": "Hi"}
     for body in (message, message | {"to": [message["to"]]}, {"messages": [message]}):
         assert send.is_valid(body)
-        assert not send.is_valid(body | {"status_url": "https://example.com"})
+        assert not send.is_valid(body | {"status_address": "https://example.com"})
     assert not send.is_valid({"messages": [message | {"colour": "red"}]})
     assert not send.is_valid({"messages": [message], "to": message["to"]})
 

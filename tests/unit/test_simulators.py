@@ -865,15 +865,15 @@ def test_a_callback_to_another_host_is_refused(client: Client) -> None:
 def test_a_failed_callback_is_tried_again(
     client: Client, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "PAUSE", 0.02)
-    inbox.refuse = 3
+    monkeypatch.setattr(callbacks, "PAUSE", 0.01)
+    inbox.refuse = callbacks.RETRIES
     client.submit("rajasms", url=inbox.url)
-    inbox.wait(4)
+    inbox.wait(callbacks.RETRIES + 1)
     eventually(lambda: client.counts("rajasms")["callbacks_sent"] == 1)
-    inbox.refuse = 4
+    inbox.refuse = callbacks.RETRIES + 1
     client.submit("rajasms", url=inbox.url)
     eventually(lambda: client.counts("rajasms")["callbacks_failed"] == 1)
-    assert len(inbox.calls) == 8
+    assert len(inbox.calls) == 2 * (callbacks.RETRIES + 1)
 
 
 def test_duplicate_and_dropped_callbacks(client: Client, inbox: Inbox) -> None:

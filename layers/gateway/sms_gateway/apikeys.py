@@ -11,7 +11,14 @@ from sms_gateway import table
 from sms_gateway.items import Item
 from sms_gateway.records import from_ms, rfc3339
 
-SCOPES = ("messages:send", "messages:read", "balances:read", "verifications", "account")
+SCOPES = (
+    "messages:send",
+    "messages:read",
+    "balances:read",
+    "webhooks:manage",
+    "verifications",
+    "account",
+)
 PREFIX = "sms_"
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 

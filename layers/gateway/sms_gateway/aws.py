@@ -45,6 +45,13 @@ def client(service: str, config: Config) -> Any:
     return _clients[service]
 
 
+def session(config: Config) -> Any:
+    """A new session whose clients have LEAN and `config`, for a library that makes its own."""
+    made = _new_session()
+    made.set_default_client_config(LEAN.merge(config))
+    return made
+
+
 def forget() -> None:
     """Forgets every client, and the session with whatever hooks it has."""
     global _session

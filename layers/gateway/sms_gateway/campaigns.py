@@ -8,6 +8,7 @@ left can never become accepted. The campaign's due time lets the clock call anot
 died.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,6 +44,7 @@ from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.records import is_ulid
 from sms_gateway.sending import retention
 from sms_gateway.settings import accounts, campaign_defaults, routes
+from sms_gateway.status_urls import status_urls
 from sms_gateway.table import Change
 
 WAKE = 90  # seconds after which the clock calls another worker; above the function's timeout of 50
@@ -124,7 +126,7 @@ def _call_another(identifier: str) -> None:
         return
     unwritten = one.report is not None or one.tally is None
     if one.state is State.RUNNING or (one.state.over and unwritten):
-        queues.wake(identifier)
+        queues.wake(os.environ["CAMPAIGN_QUEUE"], identifier)
 
 
 def _read_on(run: Run, one: Campaign) -> Campaign | None:
@@ -213,7 +215,7 @@ def _plan(
             drafts.append(draft(offset, record, one.columns, defaults))
         except GatewayError as problem:
             refused[offset] = problem_text(problem)
-    accepted, rejected = plan(drafts, now, accounts(), routes(), each=True)
+    accepted, rejected = plan(drafts, now, accounts(), routes(), status_urls(one.tenant), each=True)
     refused |= {no.index: problem_text(no.problem) for no in rejected}
     batch = str(ULID.from_datetime(now)) if accepted else None
     prepared = prepare(one.tenant, batch, accepted, retention()) if batch else None

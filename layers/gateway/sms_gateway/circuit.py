@@ -7,16 +7,16 @@ vendor that refuses a message is well.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
-
-from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig, circuit_breaker
-from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
-    CircuitBreakerDynamoDBPersistence,
-)
+from typing import TYPE_CHECKING, Any
 
 from sms_gateway import table
 from sms_gateway.circuit_states import REST
 from sms_gateway.observe import count, log
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
+        CircuitBreakerDynamoDBPersistence,
+    )
 
 FAILURES = 5  # in a row, in one worker, that open a circuit
 
@@ -30,7 +30,11 @@ class VendorFailing(Exception):
 
 
 @cache
-def _store() -> CircuitBreakerDynamoDBPersistence:
+def _store() -> "CircuitBreakerDynamoDBPersistence":
+    from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
+        CircuitBreakerDynamoDBPersistence,
+    )
+
     return CircuitBreakerDynamoDBPersistence(
         table_name=table.name(),
         key_attr="pk",
@@ -44,6 +48,12 @@ def _store() -> CircuitBreakerDynamoDBPersistence:
 def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
     """What `call` returns, or `shut` without a call while the vendor's circuit is open. `call`
     raises VendorFailing to report a failure; its answer is returned."""
+    # The breaker imports all of boto3: a worker's first call waits for that, not its every start.
+    from aws_lambda_powertools.utilities.circuit_breaker import (
+        CircuitBreakerConfig,
+        circuit_breaker,
+    )
+
     begun = False
 
     def begin() -> T:

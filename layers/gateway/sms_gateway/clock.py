@@ -16,7 +16,8 @@ from math import ceil
 
 import msgspec
 
-from sms_gateway import http, items, queues, receipts, table
+from sms_gateway import deliveries, http, items, queues, receipts, table
+from sms_gateway.balances import balances
 from sms_gateway.observe import count, log
 from sms_gateway.onward import GRACE, fan_out
 from sms_gateway.problems import Unavailable
@@ -77,7 +78,23 @@ def run(remaining: float) -> int:
     except Unavailable:
         adapters = {}  # what needs no vendor goes on
     with ThreadPoolExecutor(THREADS) as pool:
-        return tick(Tick(adapters, pool, now(), until))
+        minute = Tick(adapters, pool, now(), until)
+        looked = tick(minute)
+    if os.environ["EVENTS"] != "none":
+        looked += besides(minute)
+    return looked
+
+
+def besides(run: Tick) -> int:
+    """What only those who want events pay for: deliveries that are due, and once an hour the
+    balances of the accounts that say when theirs is low. Returns how many deliveries it woke."""
+    if run.now.minute == 0:
+        asked = {name: one for name, one in run.adapters.items() if one.balance_low is not None}
+        try:
+            balances(asked, run.now, run.send)
+        except Unavailable:
+            log.exception("balances not asked")
+    return deliveries.wake(run.seconds, lambda: run.time_for(MARGIN))
 
 
 def tick(run: Tick) -> int:
@@ -156,7 +173,7 @@ def _call_worker(run: Tick, key: Key, item: items.Item) -> bool:
     """A campaign whose worker died, or whose results are to be looked at again."""
     if "due" not in item or int(item["due"]["N"]) > run.seconds:
         return False
-    queues.wake(key.batch)
+    queues.wake(os.environ["CAMPAIGN_QUEUE"], key.batch)
     _put_off(run, key)
     return True
 

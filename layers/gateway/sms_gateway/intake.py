@@ -1,6 +1,6 @@
 """Reads a send's body and decides, recipient by recipient, what can be sent through whom."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -54,6 +54,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     reference: Short | None = None
     metadata: Pairs | None = None
     on_unknown: Literal["hold", "resend"] | None = None
+    status_url: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | None = None
 
 
 class OneMessage(Options):
@@ -144,11 +145,21 @@ def _many(sent: SendBody, every: Sequence[msgspec.Raw]) -> list[Draft]:
     for index, raw in enumerate(every):
         place = f"/messages/{index}"
         one = decode(raw, OneMessage, place)
-        for name in OPTIONS:
-            if getattr(one, name) is None:
-                setattr(one, name, getattr(sent, name))
+        _fill(one, sent)
         drafts.append(Draft(index, place, f"{place}/to", one.to, one.text, one))
     return drafts
+
+
+def assume(defaults: Options, drafts: Sequence[Draft]) -> None:
+    """Fills in what the drafts do not say themselves."""
+    for draft in drafts:
+        _fill(draft.options, defaults)
+
+
+def _fill(options: Options, others: Options) -> None:
+    for name in OPTIONS:
+        if getattr(options, name) is None:
+            setattr(options, name, getattr(others, name))
 
 
 def _count(recipients: int, pointer: str) -> None:
@@ -172,12 +183,13 @@ def plan(
     now: datetime,
     accounts: Accounts,
     routes: Routes,
+    told: Callable[[str], None] = lambda url: None,
     *,
     each: bool = False,
 ) -> tuple[list[Accepted], list[Rejected]]:
-    """Sorts recipients into those that can be sent to and those that can't. Raises Invalid for
-    what is wrong with the request as a whole (a time, an unknown vendor), unless `each` recipient
-    is a request of its own."""
+    """Sorts recipients into those that can be sent to and those that can't; `told` raises Invalid
+    for a status_url that can't be. Raises Invalid for what is wrong with the request as a whole (a
+    time, an unknown vendor, a status_url), unless `each` recipient is a request of its own."""
     accepted: list[Accepted] = []
     rejected: list[Rejected] = []
     regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
@@ -186,6 +198,7 @@ def plan(
         options = draft.options
         try:
             _check_envelope(options, draft.place, now)
+            _check_status_url(options, draft.place, told)
             to = _number(draft, regions[options.vendor])
             vendors, prefix = _vendors(draft, to, accounts, routes)
             alike = (draft.text, options.encoding)
@@ -242,6 +255,15 @@ def _check_send_at(send_at: datetime, pointer: str, now: datetime) -> None:
             slug="send-at-too-far",
             pointer=pointer,
         )
+
+
+def _check_status_url(options: Options, place: str, told: Callable[[str], None]) -> None:
+    if options.status_url is not None:
+        try:
+            told(options.status_url)
+        except Invalid as problem:
+            pointer = f"{place}/status_url"
+            raise _EnvelopeError(problem.detail, slug=problem.slug, pointer=pointer) from None
 
 
 def _number(draft: Draft, regions: Sequence[str]) -> str:
@@ -346,6 +368,7 @@ def _accept(
         metadata=options.metadata or None,
         on_unknown=options.on_unknown or "hold",
         at_vendor=at_vendor,
+        status_url=options.status_url,
     )
     outgoing = content.outgoing("")
     try:

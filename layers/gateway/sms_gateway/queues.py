@@ -1,7 +1,9 @@
-"""The one module that talks to SQS: a queue a vendor, a message a submission; one for campaigns."""
+"""The one module that talks to SQS: a queue a vendor, a message a submission; calls for
+campaigns; deliveries; dead letters."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,16 +42,18 @@ CONFIG = Config(
     connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
 )
 
+SENDERS = 8  # calls at once
+
 
 def _client() -> "SQSClient":
     made: SQSClient = aws.client("sqs", CONFIG)
     return made
 
 
-def wake(campaign: str) -> None:
-    """Calls a worker for a campaign. Never raises: the clock calls again."""
+def wake(url: str, campaign: str) -> None:
+    """Calls a worker for a campaign by the queue at `url`. Never raises: the clock calls again."""
     try:
-        _client().send_message(QueueUrl=os.environ["CAMPAIGN_QUEUE"], MessageBody=campaign)
+        _client().send_message(QueueUrl=url, MessageBody=campaign)
     except (ClientError, BotoCoreError) as error:
         log.error("not called", extra={"campaign": campaign, "error": str(error)})
         count("NotEnqueued", vendor="campaigns")
@@ -81,3 +85,54 @@ def enqueue(
             failed = len(page)
         if failed:
             count("NotEnqueued", failed, vendor=vendor)
+
+
+def bury(url: str, letter: str, words: Mapping[str, str]) -> None:
+    """Puts what can't be worked on into a dead-letter queue, with `words` as its attributes (at
+    most ten, none of them empty). Raises when SQS does not take it."""
+    _client().send_message(
+        QueueUrl=url,
+        MessageBody=letter,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in words.items()
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message for another queue than the vendors'; `group` is its fair-queue group, `delay` is
+    seconds (at most 900)."""
+
+    body: str
+    group: str
+    delay: int = 0
+
+
+def post(url: str, letters: Sequence[Letter]) -> list[bool]:
+    """Puts letters into a queue; which of them it took. Never raises."""
+    pages = [letters[start : start + 10] for start in range(0, len(letters), 10)]
+    if len(pages) < 2:
+        return [taken for page in pages for taken in _post_page(url, page)]
+    with ThreadPoolExecutor(min(SENDERS, len(pages))) as pool:
+        done = pool.map(lambda page: _post_page(url, page), pages)
+        return [taken for page in done for taken in page]
+
+
+def _post_page(url: str, page: Sequence[Letter]) -> list[bool]:
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {
+            "Id": str(number),
+            "MessageBody": letter.body,
+            "MessageGroupId": letter.group,
+            "DelaySeconds": min(letter.delay, LONGEST_DELAY),
+        }
+        for number, letter in enumerate(page)
+    ]
+    try:
+        answer = _client().send_message_batch(QueueUrl=url, Entries=entries)
+    except (ClientError, BotoCoreError) as error:
+        log.error("not enqueued", extra={"letters": len(page), "error": str(error)})
+        return [False] * len(page)
+    failed = {one["Id"] for one in answer.get("Failed", [])}
+    return [entry["Id"] not in failed for entry in entries]

@@ -44,6 +44,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_unknown: Literal["hold", "resend"] = "hold"
     at_vendor: bool = False  # the vendor holds the message until send_at
     recipe: Recipe | None = None  # of a verification, whose text has {code} in it
+    status_url: str | None = None  # told of each change, besides the tenant's webhooks
 
     def outgoing(self, message_id: str, now: datetime | None = None) -> Outgoing:
         """The message as a vendor adapter takes it; the code of a verification is not in it. A call

@@ -9,19 +9,27 @@ from ulid import ULID
 
 from sms_gateway import idempotency
 from sms_gateway.acceptance import Prepared, accept, prepare
-from sms_gateway.intake import Rejected, plan, read_body
+from sms_gateway.intake import Options, Rejected, assume, plan, read_body
 from sms_gateway.items import DAY
 from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.settings import accounts, routes
+from sms_gateway.status_urls import status_urls
 from sms_gateway.views import accepted_view, rejected_view
 
 
-def send(tenant: str, body: bytes, now: datetime, key: str | None = None) -> dict[str, Any]:
-    """Accepts what can be sent and says why the rest can't; with an Idempotency-Key, once. Raises
-    a GatewayError when the request is wrong as a whole, when no recipient is left, or when nothing
-    can be recorded; then nothing is stored and nothing is sent."""
+def send(
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    key: str | None = None,
+    defaults: Options | None = None,
+) -> dict[str, Any]:
+    """Accepts what can be sent and says why the rest can't; with an Idempotency-Key, once, whatever
+    becomes of `defaults`, which stand in for what the body does not say. Raises a GatewayError
+    when the request is wrong as a whole, when no recipient is left, or when nothing can be
+    recorded; then nothing is stored and nothing is sent."""
     if key is None:
-        prepared, answer = _prepare(tenant, body, now)
+        prepared, answer = _prepare(tenant, body, now, defaults)
         accept(prepared)
         return answer
     place, digest = idempotency.name(tenant, idempotency.check(key)), idempotency.digest_of(body)
@@ -29,7 +37,7 @@ def send(tenant: str, body: bytes, now: datetime, key: str | None = None) -> dic
     unfinished, given = idempotency.find(place, digest, seconds)
     if given is not None:
         return given
-    prepared, answer = _prepare(tenant, body, now)
+    prepared, answer = _prepare(tenant, body, now, defaults)
     record = idempotency.Record(place, answer["batch_id"], digest, seconds, answer)
     if not record.take(unfinished):
         raise idempotency.in_progress(1)
@@ -37,8 +45,14 @@ def send(tenant: str, body: bytes, now: datetime, key: str | None = None) -> dic
     return answer
 
 
-def _prepare(tenant: str, body: bytes, now: datetime) -> tuple[Prepared, dict[str, Any]]:
-    accepted, rejected = plan(read_body(body), now, accounts(), routes())
+def _prepare(
+    tenant: str, body: bytes, now: datetime, defaults: Options | None
+) -> tuple[Prepared, dict[str, Any]]:
+    told = status_urls(tenant)
+    drafts = read_body(body)
+    if defaults is not None:
+        assume(defaults, drafts)
+    accepted, rejected = plan(drafts, now, accounts(), routes(), told)
     if not accepted:
         raise _nobody(rejected)
     batch = str(ULID.from_datetime(now))

@@ -1,6 +1,6 @@
-"""The operator's settings: vendor accounts (one secret) and routes (one parameter).
+"""The operator's settings: vendor accounts (one secret), routes and sources (a parameter each).
 
-Both are cached for at most a minute and validated on reading. A bad one is logged and counted
+All are cached for at most a minute and validated on reading. A bad one is logged and counted
 (`SettingsRefused`, which has an alarm), and the last good one of this process stays in use.
 """
 
@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.config import Config
@@ -21,11 +21,15 @@ from sms_gateway.routing import Routes
 from sms_gateway.vendors import VENDORS, build
 from sms_gateway.vendors.base import Adapter
 
+if TYPE_CHECKING:
+    from sms_gateway.sources import Sources
+
 MAX_AGE = 60  # seconds
 CONFIG = Config(
     connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
 )
-CALLBACK_KEY = "callback_key"  # the secret's one entry that is no vendor
+CALLBACK_KEY = "callback_key"  # the secret's entries that are no vendors
+WEBHOOK_KEY = "webhook_key"  # only after callback_key was rotated: what it was before
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +110,23 @@ def routes() -> Routes:
     return _routes.now()
 
 
+def sources() -> "Sources":
+    """The sources of the parameter. Raises Unavailable when it is missing or not valid."""
+    return _sources.now()
+
+
+def webhook_key() -> bytes:
+    """The key from which the webhooks' secrets follow. Raises Unavailable when there is none."""
+    return _webhook_key.now()
+
+
 def forget() -> None:
     """Forgets every setting that was read."""
     _accounts.forget()
     _routes.forget()
     _campaigns.forget()
+    _sources.forget()
+    _webhook_key.forget()
 
 
 def read_accounts(written: str) -> Accounts:
@@ -120,6 +136,7 @@ def read_accounts(written: str) -> Accounts:
         every = msgspec.json.decode(written, type=dict[str, Any])
     except msgspec.DecodeError:
         raise ValueError("it must be a JSON object of vendors") from None
+    every.pop(WEBHOOK_KEY, None)
     key = every.pop(CALLBACK_KEY, None)
     if not isinstance(key, str) or len(key) < 32:
         raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
@@ -152,6 +169,18 @@ def read_campaigns(written: str) -> Mapping[str, Mapping[str, Any]]:
         raise ValueError("it must be a JSON object of tenants, each an object") from None
 
 
+def read_webhook_key(written: str) -> bytes:
+    """The key in a secret's text, without building any vendor's adapter. Raises ValueError."""
+    try:
+        every = msgspec.json.decode(written, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise ValueError("it must be a JSON object of vendors") from None
+    key = every.get(WEBHOOK_KEY) or every.get(CALLBACK_KEY)
+    if not isinstance(key, str) or len(key) < 32:
+        raise ValueError(f"{WEBHOOK_KEY} must be a text of at least 32 characters")
+    return key.encode()
+
+
 def _secret(name: str) -> str:
     found = aws.client("secretsmanager", CONFIG).get_secret_value(SecretId=name)
     return str(found.get("SecretString"))
@@ -161,6 +190,14 @@ def _parameter(name: str) -> str:
     return str(aws.client("ssm", CONFIG).get_parameter(Name=name)["Parameter"]["Value"])
 
 
+def _read_sources(written: str) -> "Sources":
+    from sms_gateway.sources import Sources  # most functions have none
+
+    return Sources.read(written)
+
+
 _accounts = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_accounts)
 _routes = _Setting("routes", "ROUTES_PARAMETER", _parameter, Routes.read)
 _campaigns = _Setting("campaigns", "CAMPAIGNS_PARAMETER", _parameter, read_campaigns)
+_sources = _Setting("sources", "SOURCES_PARAMETER", _parameter, _read_sources)
+_webhook_key = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_webhook_key)

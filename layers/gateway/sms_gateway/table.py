@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -536,6 +537,56 @@ def put_sends(place: str, times: Sequence[int], claim: str, was: str | None, ttl
     return True
 
 
+# Plain items, for webhooks and their deliveries
+
+
+def some(
+    partition: str,
+    low: str,
+    high: str,
+    limit: int,
+    *,
+    newest_first: bool = False,
+    consistent: bool = True,
+) -> list[Item]:
+    """At most `limit` items of a partition whose sort keys lie from `low` to `high`, in order."""
+    found = _query(
+        "pk = :pk AND sk BETWEEN :low AND :high",
+        {":pk": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
+        ConsistentRead=consistent,
+        ScanIndexForward=not newest_first,
+        Limit=limit,
+    )
+    return list(islice(found, limit))
+
+
+def remove(key: Key) -> bool:
+    """Removes an item; whether it was there."""
+    with _answering():
+        gone = client().delete_item(TableName=name(), Key=key_of(key), ReturnValues="ALL_OLD")
+    return "Attributes" in gone
+
+
+def open_message(batch: str, first: int, limit: int) -> bool | None:
+    """Whether one of the `limit` messages of a batch from position `first` on is not final: True
+    when there is one, False when all those are final, None when the batch has none there."""
+    items = some(batch, f"M#{first:03d}", "M#999", limit)
+    groups: list[tuple[str, Status]] | None = None
+    for item in items:
+        if "status" in item:
+            status = Status(item["status"]["S"])
+        else:
+            if groups is None:
+                found = some(batch, "S#000", "S#999", 1000)
+                groups = [(one["sk"]["S"], Status(one["status"]["S"])) for one in found]
+            place = f"S#{item['sk']['S'][2:]}"
+            covering = [state for sort, state in groups if sort <= place]
+            status = covering[-1] if covering else Status.ACCEPTED
+        if not status.final:
+            return True
+    return False if items else None
+
+
 # What is kept for a while
 
 
@@ -544,10 +595,12 @@ def kept(names: Sequence[str]) -> dict[str, tuple[int, Any]]:
     if not names:
         return {}
     found = _get_all([{"pk": {"S": one}, "sk": {"S": "KEPT"}} for one in names])
-    return {
-        item["pk"]["S"]: (int(item["at"]["N"]), msgspec.json.decode(item["data"]["S"]))
-        for item in found
-    }
+    return {item["pk"]["S"]: read_kept(item) for item in found}
+
+
+def read_kept(item: Item) -> tuple[int, Any]:
+    """A kept value, with the epoch second at which it was kept."""
+    return int(item["at"]["N"]), msgspec.json.decode(item["data"]["S"])
 
 
 def keep(key: str, now: int, value: object) -> None:

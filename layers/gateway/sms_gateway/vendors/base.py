@@ -266,6 +266,7 @@ class Adapter(ABC):
     poll_after: int = 60
     schedule_at_vendor: bool = False
     prices: PriceTable | None = None
+    balance_low: float | None = None  # in the balance's unit; below it BalanceLow is told
 
     def __post_init__(self) -> None:
         self.check_url("base_url", self.base_url)
@@ -278,6 +279,8 @@ class Adapter(ABC):
             raise ValueError("timeout must be over 0 and at most 25 seconds")
         if self.rate is not None and self.rate <= 0:
             raise ValueError("rate must be over 0")
+        if self.balance_low is not None and self.balance_low < 0:
+            raise ValueError("balance_low must not be below 0")
 
     def check_url(self, name: str, url: str) -> None:
         """Raises ValueError unless `url` is https, or http and the account allows it."""

@@ -1,0 +1,52 @@
+"""What a template's conditions leave of it, with its parameters' defaults."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def deployed(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The resources that a deployment without parameters makes. Raises ValueError for a condition
+    that can't be read."""
+    return {
+        name: one
+        for name, one in template["Resources"].items()
+        if "Condition" not in one or _holds({"Condition": one["Condition"]}, template)
+    }
+
+
+def enabled(source: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+    """Whether such a deployment has an event source of a function switched on."""
+    given = source["Properties"].get("Enabled", True)
+    if isinstance(given, bool):
+        return given
+    condition, so, otherwise = given["Fn::If"]
+    return bool(so if _holds({"Condition": condition}, template) else otherwise)
+
+
+def _holds(condition: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+    ((name, value),) = condition.items()
+    match name:
+        case "Condition":
+            return _holds(template["Conditions"][value], template)
+        case "Fn::Equals":
+            left, right = (_value(one, template) for one in value)
+            return bool(left == right)
+        case "Fn::Not":
+            return not _holds(value[0], template)
+        case "Fn::And":
+            return all(_holds(one, template) for one in value)
+        case "Fn::Or":
+            return any(_holds(one, template) for one in value)
+        case _:
+            raise ValueError(f"what is {name}?")
+
+
+def _value(written: Any, template: Mapping[str, Any]) -> Any:
+    if not isinstance(written, dict):
+        return written
+    ((name, value),) = written.items()
+    if name == "Ref":
+        return template["Parameters"][value]["Default"]
+    if name == "Fn::Join":
+        return value[0].join(str(_value(value[1], template)).split(","))
+    raise ValueError(f"what is {name}?")

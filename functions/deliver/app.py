@@ -1,0 +1,10 @@
+"""Posts queued events to customers' webhooks."""
+
+from typing import Any
+
+from sms_gateway.delivering import work
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answers which queue messages failed, so that only those come again."""
+    return work(event["Records"])

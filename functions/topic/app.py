@@ -1,0 +1,13 @@
+"""Notifications of the topic: CloudWatch alarms, and messages with numbers in their attributes."""
+
+from functools import partial
+from typing import Any
+
+from sms_gateway.sources.topic import read
+from sms_gateway.taking import take_event
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    """Takes what SNS delivers, one record an invocation."""
+    for record in event["Records"]:
+        take_event("topic", {"Records": [record]}, partial(read, record["Sns"]))

@@ -1,0 +1,70 @@
+"""The routes under /webhooks."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sms_gateway import webhooks
+from sms_gateway.api import answer, caller, router
+from sms_gateway.api_event import query, raw_body
+from sms_gateway.router import Response
+
+SCOPE = "webhooks:manage"
+
+app = router()
+
+
+@app.post("/webhooks")
+def post_webhook() -> Response:
+    """Makes a webhook; the answer has its secret."""
+    tenant, event = caller(app, SCOPE), app.current_event
+    key = event.headers.get("Idempotency-Key")
+    return answer(webhooks.create(tenant, raw_body(event.raw_event), datetime.now(UTC), key), 201)
+
+
+@app.get("/webhooks")
+def list_webhooks() -> Response:
+    """The tenant's webhooks."""
+    return answer(webhooks.every(caller(app, SCOPE)))
+
+
+@app.get("/webhooks/<identifier>")
+def get_webhook(identifier: str) -> Response:
+    """One webhook."""
+    return answer(webhooks.one(caller(app, SCOPE), identifier).view())
+
+
+@app.delete("/webhooks/<identifier>")
+def delete_webhook(identifier: str) -> Response:
+    """Removes a webhook."""
+    return answer(webhooks.delete(caller(app, SCOPE), identifier))
+
+
+@app.post("/webhooks/<identifier>/rotate")
+def rotate_webhook(identifier: str) -> Response:
+    """Gives a webhook a new secret."""
+    return answer(webhooks.rotate(caller(app, SCOPE), identifier, datetime.now(UTC)))
+
+
+@app.post("/webhooks/<identifier>/test")
+def test_webhook(identifier: str) -> Response:
+    """Posts a test event at once."""
+    return answer(webhooks.try_out(caller(app, SCOPE), identifier, datetime.now(UTC)))
+
+
+@app.get("/webhooks/<identifier>/deliveries")
+def list_deliveries(identifier: str) -> Response:
+    """Deliveries that failed at least once."""
+    tenant = caller(app, SCOPE)
+    return answer(webhooks.stored(tenant, identifier, query(app.current_event.raw_event)))
+
+
+@app.post("/webhooks/<identifier>/replay")
+def replay_deliveries(identifier: str) -> Response:
+    """Sends stored deliveries again."""
+    tenant, body = caller(app, SCOPE), raw_body(app.current_event.raw_event)
+    return answer(webhooks.replay(tenant, identifier, body, datetime.now(UTC)), 202)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The Lambda entry point."""
+    return app.resolve(event, context)

@@ -1,0 +1,118 @@
+"""A delivery worker: takes queued deliveries and posts them, side by side.
+
+Two queues feed it. The fast lane is everybody's; a webhook that failed or was slow lately has its
+deliveries moved to the slow lane, so that they hold up nobody else's. One that fails on and on
+rests: an attempt that falls into its rest is not made, but counts, so that every delivery ends.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from sms_gateway import deliveries, endpoints, outward, queues
+from sms_gateway.attempts import Post, asked_pause, attempt, fault_of
+from sms_gateway.deliveries import Delivery, Try
+from sms_gateway.endpoints import SLOW, Endpoint
+from sms_gateway.observe import count, log
+from sms_gateway.parcels import Parcel
+
+MOST_RECORDS = 10  # at once
+BUSY = (429, 502, 503, 504)
+GONE = 410
+
+_parcel = msgspec.json.Decoder(Parcel)
+
+
+def work(records: Sequence[Mapping[str, Any]], post: Post = outward.post) -> dict[str, Any]:
+    """Works on one delivery of a queue; answers the records that failed."""
+    with ThreadPoolExecutor(MOST_RECORDS) as pool:
+        done = list(pool.map(lambda record: _one(record, post), records))
+    failed = [r["messageId"] for r, good in zip(records, done, strict=True) if not good]
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+
+
+def _one(record: Mapping[str, Any], post: Post) -> bool:
+    try:
+        slow_lane = record["eventSourceARN"] == os.environ["DELIVERY_QUEUE_SLOW_ARN"]
+        return deliver(_parcel.decode(record["body"]), post, slow_lane=slow_lane)
+    except Exception:
+        log.exception("not delivered", extra={"queue_message": record["messageId"]})
+        count("DeliverFailed")
+        return False
+
+
+def deliver(parcel: Parcel, post: Post = outward.post, *, slow_lane: bool) -> bool:
+    """One attempt; whether the letter is done with."""
+    now = int(time.time())
+    stored = deliveries.find(parcel) if not parcel.body else None
+    if not parcel.body:
+        if stored is None or stored.state != "waiting":
+            return True  # it arrived meanwhile, or its webhook is gone
+        if stored.next is not None and stored.next > now + 1:
+            return True  # an older letter: it was put off meanwhile
+        parcel = stored.parcel
+    endpoint = endpoints.find(parcel.tenant, parcel.webhook)
+    if endpoint is None:
+        if stored is not None:
+            _failed(parcel, stored, Try(now, None, "the webhook was deleted"), now, last=True)
+        return True
+    if endpoint.disabled:
+        tried = Try(now, None, "not tried: the webhook is disabled")
+        _failed(parcel, stored, tried, now, last=True)
+        return True
+    if not slow_lane and (endpoint.failures or endpoint.slow > now):
+        (moved,) = queues.post(os.environ["DELIVERY_QUEUE_SLOW"], [parcel.letter()])
+        return moved
+    if endpoint.rest > now:
+        tried = Try(now, None, "not tried: the webhook failed several times and rests")
+        _failed(parcel, stored, tried, now, endpoint.rest)
+        return True
+    _attempt(parcel, stored, endpoint, post)
+    return True
+
+
+def _attempt(parcel: Parcel, stored: Delivery | None, endpoint: Endpoint, post: Post) -> None:
+    posted = attempt(endpoint, parcel.url, parcel.event_id, parcel.body, post)
+    now = int(time.time())
+    log.info(
+        "webhook",
+        extra={
+            "webhook": endpoint.id,
+            "event_id": parcel.event_id,
+            "status_code": posted.status,
+            "fault": posted.fault,
+            "milliseconds": int(posted.seconds * 1000),
+        },
+    )
+    count("WebhookAttempts", result="taken" if posted.taken else "failed")
+    if posted.seconds > SLOW and endpoint.slow <= now + endpoints.SLOW_FOR // 2:
+        endpoints.slowed(endpoint, now)
+    if posted.taken:
+        deliveries.arrived(parcel, stored, now)
+        if endpoint.failures:
+            endpoints.well(endpoint)
+        return
+    tried = Try(now, posted.status, fault_of(posted))
+    if posted.status == GONE:
+        endpoints.disable(endpoint, "it answered 410 Gone")
+        _failed(parcel, stored, tried, now, last=True)
+        return
+    pause = asked_pause(posted, now) if posted.status in BUSY else 0
+    rest = endpoints.failed(endpoint, now, pause)
+    _failed(parcel, stored, tried, now, rest if pause else 0)
+
+
+def _failed(
+    parcel: Parcel,
+    stored: Delivery | None,
+    tried: Try,
+    now: int,
+    at_least: int = 0,
+    *,
+    last: bool = False,
+) -> None:
+    deliveries.record(parcel, stored, tried, now, at_least, last=last)

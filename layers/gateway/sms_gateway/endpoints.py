@@ -1,0 +1,203 @@
+"""A tenant's webhooks as they are stored: where to, which events, and how the other side is doing.
+
+`rest` is the time until which nobody calls it, after failures in a row or at its own word; `slow`
+the time until which its deliveries take the slow lane, so that they hold up nobody else's.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from sms_gateway import signing, table
+from sms_gateway.addresses import AddressError, read
+from sms_gateway.items import DAY, Item, number, text
+from sms_gateway.records import Key, from_ms, rfc3339
+from sms_gateway.table import Change
+
+MOST = 10  # webhooks of a tenant
+OVERLAP = DAY  # seconds for which the secret before signs too
+PATIENCE = 3  # failures in a row until it rests
+FIRST_REST, LONGEST_REST = 30, 900  # seconds
+SLOW = 2.0  # seconds; an answer that takes longer leads into the slow lane
+SLOW_FOR = 300  # seconds
+MAX_AGE = 15  # seconds that a tenant's webhooks are remembered
+
+
+class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What its owner said of it; `events` None is all."""
+
+    url: str
+    events: list[str] | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One webhook. Times are epoch seconds."""
+
+    tenant: str
+    id: str
+    settings: Settings
+    created: int
+    generation: int
+    rotated: int
+    failures: int
+    rest: int
+    slow: int
+    disabled: str | None
+    request: str | None  # the digest of the request that made it, where that had a key
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of its address."""
+        return origin_of(self.settings.url) or ""
+
+    def wants(self, kind: str) -> bool:
+        """Whether it is to be told of such events."""
+        return self.settings.events is None or kind in self.settings.events
+
+    def secrets(self, key: bytes, now: int) -> list[str]:
+        """The secrets that sign now, the newest first."""
+        generations = [self.generation]
+        if self.generation > 1 and now < self.rotated + OVERLAP:
+            generations.append(self.generation - 1)
+        return [signing.secret(key, self.id, one) for one in generations]
+
+    def view(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {
+            "id": self.id,
+            "url": self.settings.url,
+            "events": self.settings.events,
+            "description": self.settings.description,
+            "state": "disabled" if self.disabled else "active",
+            "disabled_because": self.disabled,
+            "failures_in_a_row": self.failures,
+            "created_at": rfc3339(from_ms(self.created * 1000)),
+        }
+
+
+def origin_of(url: str) -> str | None:
+    """Scheme, host and port of an address; None for what is none."""
+    try:
+        return read(url, loopback=True).origin
+    except AddressError:
+        return None
+
+
+def key_of(tenant: str, identifier: str) -> Key:
+    """A webhook's place."""
+    return Key(f"HOOKS#{tenant}", identifier)
+
+
+def of_tenant(tenant: str) -> list[Endpoint]:
+    """A tenant's webhooks, in the order of their ids."""
+    return [_read(item) for item in table.some(f"HOOKS#{tenant}", "0", "[", MOST * 2)]
+
+
+def remembered(tenant: str, *, fresh: bool = False) -> list[Endpoint]:
+    """A tenant's webhooks as this process last read them, at most MAX_AGE seconds ago; with
+    `fresh` they are read now."""
+    at, found = _remembered.get(tenant, (0.0, []))
+    if fresh or not at or time.monotonic() - at > MAX_AGE:
+        found = of_tenant(tenant)
+        _remembered[tenant] = (time.monotonic(), found)
+    return found
+
+
+def forget() -> None:
+    """Forgets what was read."""
+    _remembered.clear()
+
+
+def owner_of(url: str, known: Sequence[Endpoint]) -> Endpoint | None:
+    """The active webhook at the same host, whose secret signs what goes to a status_url."""
+    origin = origin_of(url)
+    return next((one for one in known if one.origin == origin and not one.disabled), None)
+
+
+def find(tenant: str, identifier: str) -> Endpoint | None:
+    """One webhook."""
+    item = table.get(key_of(tenant, identifier))
+    return _read(item) if item else None
+
+
+def create(
+    tenant: str, identifier: str, settings: Settings, now: datetime, request: str | None
+) -> Endpoint | None:
+    """Stores a new one; None when there is one of this id."""
+    item: Item = {
+        "pk": {"S": f"HOOKS#{tenant}"},
+        "sk": {"S": identifier},
+        "data": text(settings),
+        "created": number(int(now.timestamp())),
+        "generation": number(1),
+        "rotated": number(0),
+        "failures": number(0),
+        "rest": number(0),
+        "slow": number(0),
+    }
+    if request is not None:
+        item["request"] = {"S": request}
+    return _read(item) if table.put_new(item) else None
+
+
+def rotate(endpoint: Endpoint, now: datetime) -> Endpoint | None:
+    """Gives it a new secret; None when it is gone, or was rotated meanwhile."""
+    change = Change(key_of(endpoint.tenant, endpoint.id)).add("generation", 1)
+    change.put("rotated", int(now.timestamp())).when("generation", endpoint.generation)
+    item = change.apply()
+    return _read(item) if item else None
+
+
+def well(endpoint: Endpoint) -> None:
+    """It took something: what was counted against it is forgotten."""
+    change = Change(key_of(endpoint.tenant, endpoint.id)).put("failures", 0).put("rest", 0)
+    change.drop("disabled").apply()
+
+
+def failed(endpoint: Endpoint, now: int, pause: int) -> int:
+    """It took nothing. Returns until when it rests: after some failures in a row, or for `pause`
+    seconds where it said so."""
+    item = Change(key_of(endpoint.tenant, endpoint.id)).add("failures", 1).apply()
+    failures = int(item["failures"]["N"]) if item else 0
+    if failures >= PATIENCE:
+        rest = FIRST_REST * 2 ** min(failures - PATIENCE, 10)
+        pause = max(pause, min(rest, LONGEST_REST))
+    until = now + pause
+    if item and pause and until > int(item["rest"]["N"]):
+        Change(key_of(endpoint.tenant, endpoint.id)).put("rest", until).apply()
+    return until
+
+
+def slowed(endpoint: Endpoint, now: int) -> None:
+    """It took long: for a while its deliveries take the slow lane."""
+    Change(key_of(endpoint.tenant, endpoint.id)).put("slow", now + SLOW_FOR).apply()
+
+
+def disable(endpoint: Endpoint, why: str) -> None:
+    """Nothing is sent there any more, until a test arrives."""
+    Change(key_of(endpoint.tenant, endpoint.id)).put("disabled", why).apply()
+
+
+_remembered: dict[str, tuple[float, list[Endpoint]]] = {}
+
+
+def _read(item: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(
+        tenant=item["pk"]["S"].removeprefix("HOOKS#"),
+        id=item["sk"]["S"],
+        settings=msgspec.json.decode(item["data"]["S"], type=Settings),
+        created=int(item["created"]["N"]),
+        generation=int(item["generation"]["N"]),
+        rotated=int(item["rotated"]["N"]),
+        failures=int(item["failures"]["N"]),
+        rest=int(item["rest"]["N"]),
+        slow=int(item["slow"]["N"]),
+        disabled=item.get("disabled", {}).get("S"),
+        request=item.get("request", {}).get("S"),
+    )

@@ -1,0 +1,132 @@
+"""HTTP to addresses that customers gave: pinned, bounded, never to the inside.
+
+A name is resolved once, every address that it has is judged, and the connection goes to one of
+those judged: a name that answers differently a moment later (rebinding) changes nothing. TLS and
+the Host header carry the name. No redirect is followed and no answer's body is read.
+"""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPConnection, HTTPException
+
+from sms_gateway.addresses import AddressError, Target, allowed
+
+CONNECT_TIMEOUT = 5.0  # seconds
+
+Resolve = Callable[[str, int], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What came of a call: the answer's status, or `fault` in words when there was none.
+    `retry_after` is the answer's header as written; `seconds` how long it all took."""
+
+    status: int | None
+    fault: str | None = None
+    retry_after: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def taken(self) -> bool:
+        """Whether the other side said that it has it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def resolve(host: str, port: int) -> Sequence[str]:
+    """A host's IP addresses, IPv4 first. Raises AddressError when it has none."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise AddressError("the host has no address in DNS") from None
+    found.sort(key=lambda one: one[0] != socket.AF_INET)
+    return [str(one[4][0]) for one in found]
+
+
+def address_of(target: Target, *, loopback: bool, resolver: Resolve = resolve) -> str:
+    """The IP address to connect to. Raises AddressError when there is none, or when any one of the
+    host's addresses leads inside."""
+    every = resolver(target.host, target.port)
+    if not every:
+        raise AddressError("the host has no address in DNS")
+    if not all(allowed(one, loopback=loopback) for one in every):
+        raise AddressError("the host leads inside: give one on the public internet")
+    if target.scheme == "http" and any(allowed(one) for one in every):
+        raise AddressError("plain http is for this machine only")
+    return every[0]
+
+
+def post(
+    target: Target,
+    body: bytes,
+    headers: Mapping[str, str],
+    timeout: float,
+    *,
+    loopback: bool = False,
+    resolver: Resolve = resolve,
+    context: ssl.SSLContext | None = None,
+) -> Posted:
+    """One POST, within `timeout` seconds from the connection's beginning to the answer's headers.
+    Never raises for what the other side does or is."""
+    began = time.monotonic()
+
+    def done(status: int | None, fault: str | None, retry_after: str | None = None) -> Posted:
+        return Posted(status, fault, retry_after, time.monotonic() - began)
+
+    try:
+        address = address_of(target, loopback=loopback, resolver=resolver)
+    except AddressError as error:
+        return done(None, str(error))
+    connection = HTTPConnection(target.host, target.port)
+    late = threading.Event()
+    reached: list[socket.socket] = []
+
+    def cut() -> None:
+        late.set()
+        for one in reached:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    watch = threading.Timer(timeout, cut)  # an answer may drip in, each byte within its time-out
+    watch.daemon = True
+    watch.start()
+    try:
+        bare = socket.create_connection((address, target.port), min(CONNECT_TIMEOUT, timeout))
+        reached.append(bare)
+        connection.sock = bare  # closed with it, whatever happens
+        bare.settimeout(timeout)
+        if not allowed(str(bare.getpeername()[0]), loopback=loopback):
+            return done(None, "the host leads inside")
+        if target.scheme == "https":
+            verified = (context or _context()).wrap_socket(bare, server_hostname=target.host)
+            reached.append(verified)
+            connection.sock = verified
+        sent = {"Host": target.authority, "User-Agent": "sms-gateway", **headers}
+        connection.request("POST", target.path, body=body, headers=sent)
+        answer = connection.getresponse()
+        return done(answer.status, None, answer.headers.get("Retry-After"))
+    except (HTTPException, OSError, ValueError) as error:
+        return done(None, _fault(error, late=late.is_set(), timeout=timeout))
+    finally:
+        watch.cancel()
+        connection.close()
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reading the authorities takes a while
+
+
+def _fault(error: Exception, *, late: bool, timeout: float) -> str:
+    if late or isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} seconds"
+    if isinstance(error, ssl.SSLError):
+        return "TLS failed, or the certificate is not valid for the host"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    return "the connection broke off before an answer"

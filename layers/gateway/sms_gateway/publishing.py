@@ -1,0 +1,276 @@
+"""Turns changes of the table into events, and hands them to the bus and to webhooks.
+
+One record of the table's stream is one write. A submission's status is its messages' status until
+they have their own, so that one record may mean as many events as it has messages: they are read
+only then. Whatever could not be handed over is answered as failed, and comes again: every event is
+told at least once, under an id that follows from what it tells.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from sms_gateway import bus, posting, table
+from sms_gateway.events import Event, Kind, batch_event, message_event, verification_event
+from sms_gateway.items import Item, read_message, read_submission
+from sms_gateway.observe import count, log
+from sms_gateway.records import Batch, Entry, Key, Message, Submission, is_ulid
+from sms_gateway.settings import accounts
+from sms_gateway.status import Status
+from sms_gateway.views import status_of
+
+MARGIN = 15  # seconds kept for handing over what was made
+MOST = 5000  # events made before they are handed over; a record may bring 1,000
+PROBE = 10  # messages looked at before a whole batch is
+
+Record = Mapping[str, Any]
+Send = Callable[[Sequence[Event]], set[str]]
+
+
+class NothingPublishedError(Exception):
+    """Not one record of a delivery could be handed over: all of it comes again."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """What is read besides the stream, once for each delivery. With `full` numbers are not masked
+    and texts are told."""
+
+    full: bool
+    batches: dict[str, Batch | None] = field(default_factory=dict)
+    checked: set[str] = field(default_factory=set)
+
+    def batch(self, identifier: str) -> Batch | None:
+        """What a batch's messages share; it never changes."""
+        if identifier not in self.batches:
+            self.batches[identifier] = table.batch(identifier)
+        return self.batches[identifier]
+
+
+def publish(
+    records: Sequence[Record], remaining: float, send: Send = bus.put, post: Send = posting.post
+) -> dict[str, Any]:
+    """Publishes one delivery of the stream within `remaining` seconds; answers the records that
+    failed. Raises NothingPublishedError when all did."""
+    until = time.monotonic() + remaining - MARGIN
+    wanted = os.environ["EVENTS"]
+    reader = Reader(os.environ["EVENT_DETAIL"] == "full")
+    made: list[list[Event]] = []
+    for record in records:
+        if made and (time.monotonic() > until or sum(map(len, made)) >= MOST):
+            break  # what is left comes again
+        try:
+            made.append(list(events_of(record, reader)))
+        except Exception:
+            log.exception("not published", extra={"event_id": record.get("eventID")})
+            count("PublishFailed")
+            break  # the stream goes on from here, or parts the delivery in two
+    every = [one for some in made for one in some]
+    refused = send(every) if wanted in ("bus", "all") else set()
+    if wanted in ("webhooks", "all"):
+        refused |= post(every)
+    failed = [
+        record["dynamodb"]["SequenceNumber"]
+        for number, record in enumerate(records)
+        if number >= len(made) or any(one.id in refused for one in made[number])
+    ]
+    if failed and len(failed) == len(records):
+        raise NothingPublishedError(f"{len(failed)} records")
+    count("EventsPublished", len({one.id for one in every} - refused))
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+
+
+def events_of(record: Record, reader: Reader) -> Iterator[Event]:
+    """The events that one write means. Raises Unavailable when what is needed besides can't be
+    read."""
+    change = record["dynamodb"]
+    new: Item | None = change.get("NewImage")
+    old: Item = change.get("OldImage") or {}
+    if new is None:
+        return
+    partition, sort = new["pk"]["S"], new["sk"]["S"]
+    if partition == table.CIRCUITS:
+        yield from _circuit(change, old, new)
+    elif partition.startswith("BALANCE#"):
+        yield from _balances(change, old, new)
+    elif not is_ulid(partition):
+        return
+    elif sort == "B":
+        yield from _accepted_batch(partition, reader)
+    elif sort == "V":
+        yield from _approved(old, new, reader)
+    elif "day" in new and not old:
+        sub = read_submission(new)
+        yield _told(_alone(sub), sub.status, reader)
+    elif "status" in new and new["status"] != old.get("status"):
+        yield from _moved(change, old, new, reader)
+
+
+def _alone(sub: Submission) -> tuple[Batch, Message, Sequence[Entry]]:
+    owner, (message,) = table.members(sub)
+    return owner, message, sub.log
+
+
+def _accepted_batch(identifier: str, reader: Reader) -> Iterator[Event]:
+    found = table.whole_batch(identifier)
+    if found is None:
+        return
+    owner, every = found
+    for message, sub in every:
+        first = sub.log[0]
+        status = Status(first.status)
+        yield message_event(owner, message.id, message.content, status, first, full=reader.full)
+
+
+def _approved(old: Item, new: Item, reader: Reader) -> Iterator[Event]:
+    """A verification whose code was given; `approved` is when (epoch seconds)."""
+    if "approved" not in new or "approved" in old:
+        return
+    told = msgspec.json.decode(new["data"]["S"])
+    yield verification_event(
+        new["pk"]["S"],
+        new["owner"]["S"],
+        told["to"],
+        told.get("reference"),
+        int(new["approved"]["N"]) * 1000,
+        full=reader.full,
+    )
+
+
+def _moved(change: Record, old: Item, new: Item, reader: Reader) -> Iterator[Event]:
+    """A status that changed: of one message, or of all of a submission's that have none."""
+    status = Status(new["status"]["S"])
+    before = Status(old["status"]["S"]) if "status" in old else None
+    if not status.final and status is not Status.SUBMITTED:
+        return
+    key = Key(new["pk"]["S"], new["sk"]["S"])
+    if key.sort.startswith("S#"):
+        sub = read_submission(new)
+        try:
+            owner, messages = table.members(sub)
+        except LookupError:
+            return  # never accepted, so nobody was told of it
+        entry = _step(sub.log, status, sub.changed)
+        for one in messages:
+            if _concerned(one, sub, status, entry):
+                yield message_event(owner, one.id, one.content, status, entry, full=reader.full)
+    elif "tenant" in new:
+        alone = _alone(read_submission(new))
+        owner = alone[0]
+        yield _told(alone, status, reader)
+    else:
+        shared = reader.batch(key.batch)
+        if shared is None:
+            return
+        owner, message = shared, read_message(new, shared.shared)
+        yield _told((owner, message, message.log), status, reader)
+    if status.final and not (before and before.final):
+        yield from _completed(owner, key, status, _when(change), reader)
+
+
+def _told(found: tuple[Batch, Message, Sequence[Entry]], status: Status, reader: Reader) -> Event:
+    owner, message, steps = found
+    entry = _step(steps, status, 0)
+    return message_event(owner, message.id, message.content, status, entry, full=reader.full)
+
+
+def _step(steps: Sequence[Entry], status: Status, changed: int) -> Entry:
+    """The step that led to a status."""
+    found = next((entry for entry in reversed(steps) if entry.status == status), None)
+    return found or Entry(steps[-1].at if steps else changed * 1000, status, "clock")
+
+
+def _concerned(one: Message, sub: Submission, status: Status, entry: Entry) -> bool:
+    """Whether a submission's change was this message's: it had no status of its own then, and in
+    a mixed answer its own part of it was acceptance."""
+    if status is Status.SUBMITTED:
+        offset = one.key.position - sub.key.position
+        return sub.result is None or sub.result.verdict(offset) == "A"
+    return one.status is None or (bool(one.log) and one.log[0].at > entry.at)
+
+
+def _completed(
+    owner: Batch, moved: Key, status: Status, at: int, reader: Reader
+) -> Iterator[Event]:
+    """Whether this made a batch complete. Of a batch of several at most a few messages are read
+    while one of them is open: those behind this one, since vendors report in order, then the
+    first ones; the whole batch is read when none of those is."""
+    if owner.count == 1:
+        yield batch_event(owner, {status: 1}, at)
+        return
+    if owner.id in reader.checked:
+        return
+    if (
+        table.open_message(owner.id, min(moved.position + 1, 999), PROBE)
+        or table.open_message(owner.id, 0, PROBE)
+        or table.open_message(owner.id, 0, 1000)
+    ):
+        reader.checked.add(owner.id)
+        return
+    found = table.whole_batch(owner.id)
+    if found is None:
+        return
+    counts: Counter[str] = Counter()
+    for message, sub in found[1]:
+        counts[status_of(message, sub)] += 1
+        late = sub.status is Status.UNKNOWN and not sub.own_item
+        if late and message.key == moved:
+            return  # a late receipt: the submission's own end completed the batch, or will
+    if all(Status(one).final for one in counts):
+        reader.checked.add(owner.id)
+        yield batch_event(owner, counts, at)
+
+
+def _circuit(change: Record, old: Item, new: Item) -> Iterator[Event]:
+    """A circuit that opened or closed; a try that failed in between opens nothing new."""
+    before = old.get("state", {}).get("S", "CLOSED")
+    after = new["state"]["S"]
+    kind = None
+    if after == "OPEN" and before == "CLOSED":
+        kind = Kind.OPENED
+    elif after == "CLOSED" and before != "CLOSED":
+        kind = Kind.CLOSED
+    if kind is None:
+        return
+    vendor = new["sk"]["S"]
+    data = {"vendor": vendor, "state": after.lower()}
+    yield Event(f"circuit-{vendor}-{change['SequenceNumber']}", kind, _when(change), None, data)
+
+
+def _balances(change: Record, old: Item, new: Item) -> Iterator[Event]:
+    """A balance that fell below what the vendor's account calls low."""
+    vendor = new["pk"]["S"].removeprefix("BALANCE#")
+    adapter = accounts().adapters.get(vendor)
+    if adapter is None or adapter.balance_low is None:
+        return
+    low = Decimal(str(adapter.balance_low))
+    known = _amounts(old)
+    for product, row in _amounts(new).items():
+        before = known.get(product)
+        amount = Decimal(row["amount"])
+        if amount < low and (before is None or Decimal(before["amount"]) >= low):
+            data = {
+                "vendor": vendor,
+                "product": product,
+                "amount": row["amount"],
+                "unit": row["unit"],
+                "threshold": f"{low:f}",
+                "checked_at": row["checked_at"],
+            }
+            identifier = f"balance-{vendor}-{product or 'all'}-{change['SequenceNumber']}"
+            yield Event(identifier, Kind.LOW, _when(change), None, data)
+
+
+def _amounts(item: Item) -> dict[str | None, dict[str, Any]]:
+    rows = table.read_kept(item)[1] if item else []
+    return {row["product"]: row for row in rows if row["amount"] is not None}
+
+
+def _when(change: Record) -> int:
+    return int(float(change["ApproximateCreationDateTime"]) * 1000)

@@ -1,0 +1,29 @@
+"""Standard Webhooks signatures, and the secrets that make them. No I/O.
+
+A webhook's secret is not stored: it is the HMAC of the webhook's id and a generation under the
+stack's own key. Rotating counts the generation up; the one before signs too for a while.
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+
+def secret(key: bytes, webhook: str, generation: int) -> str:
+    """A webhook's secret of one generation, as the receiver's library takes it."""
+    made = hmac.digest(key, f"webhook/{webhook}/{generation}".encode(), "sha256")
+    return f"whsec_{b64encode(made).decode()}"
+
+
+def headers(identifier: str, now: datetime, body: str, secrets: Sequence[str]) -> Mapping[str, str]:
+    """The headers of one attempt; the id stays the same over all of them."""
+    from standardwebhooks import Webhook  # most starts of a function sign nothing
+
+    signed = [Webhook(one).sign(identifier, now, body) for one in secrets]
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": identifier,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signed),
+    }

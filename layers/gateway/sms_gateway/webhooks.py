@@ -1,0 +1,307 @@
+"""What a tenant does with its webhooks: make, list, rotate, test, remove, look at what failed."""
+
+import hashlib
+import os
+from base64 import b32encode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from ulid import ULID
+
+from sms_gateway import deliveries, endpoints, idempotency, outward, settings, table
+from sms_gateway.addresses import LONGEST, AddressError, read
+from sms_gateway.attempts import Post, attempt, fault_of
+from sms_gateway.bodies import decode
+from sms_gateway.deliveries import Delivery
+from sms_gateway.endpoints import Endpoint, Settings
+from sms_gateway.events import FOR_TENANTS, Event, Kind
+from sms_gateway.outward import Resolve
+from sms_gateway.parcels import Parcel
+from sms_gateway.problems import Conflict, Invalid, NotFound, TooLarge, Unavailable
+from sms_gateway.records import from_ms, rfc3339
+
+MOST_REPLAYED = 100  # deliveries by one request
+LOOKED = 100  # stored deliveries looked at for one page of the list
+LOOKED_FOR_REPLAY = 1000  # and for one replay of a time range
+LARGEST_BODY = 16 * 1024  # bytes
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /webhooks."""
+
+    url: Annotated[str, msgspec.Meta(max_length=LONGEST)]
+    events: Annotated[list[Word], msgspec.Meta(max_length=len(FOR_TENANTS))] | None = None
+    description: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+
+
+class Replay(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /webhooks/{id}/replay: ids, or a time range."""
+
+    ids: (
+        Annotated[
+            list[Annotated[str, msgspec.Meta(min_length=1, max_length=120)]],
+            msgspec.Meta(min_length=1, max_length=MOST_REPLAYED),
+        ]
+        | None
+    ) = None
+    start: Moment | None = msgspec.field(default=None, name="from")
+    end: Moment | None = msgspec.field(default=None, name="to")
+
+
+def turned_on() -> None:
+    """Raises Conflict where the stack tells no webhooks."""
+    if os.environ["EVENTS"] not in ("webhooks", "all"):
+        raise Conflict(
+            "Webhooks are turned off: the operator turns them on with the parameter Events.",
+            slug="webhooks-off",
+        )
+
+
+def create(
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    key: str | None = None,
+    resolver: Resolve = outward.resolve,
+) -> dict[str, Any]:
+    """Makes a webhook; its secret is in this answer only. With an Idempotency-Key a repeat gets the
+    same answer. Raises Invalid for an address or a filter that can't be, Conflict when there are
+    too many."""
+    turned_on()
+    wanted = decode(_bounded(body), Wanted)
+    identifier, digest = str(ULID.from_datetime(now)), None
+    if key is not None:
+        # The id follows from the key, so that the webhook itself is the record of the request.
+        place = f"{tenant}/{idempotency.check(key)}".encode()
+        identifier = b32encode(hashlib.sha256(place).digest()).decode()[:26]
+        digest = idempotency.digest_of(body)
+        known = endpoints.find(tenant, identifier)
+        if known is not None:
+            return _same(known, digest)
+    _check(wanted, resolver)
+    if len(endpoints.of_tenant(tenant)) >= endpoints.MOST:
+        raise Conflict(
+            f"There are {endpoints.MOST} webhooks already: delete one first.",
+            slug="too-many-webhooks",
+        )
+    stored = Settings(wanted.url, wanted.events, wanted.description)
+    made = endpoints.create(tenant, identifier, stored, now, digest)
+    if made is None:
+        known = endpoints.find(tenant, identifier)
+        if known is None or digest is None:
+            raise Unavailable("The webhook could not be recorded; try again.")
+        return _same(known, digest)
+    return _with_secret(made)
+
+
+def _bounded(body: bytes) -> bytes:
+    if len(body) > LARGEST_BODY:
+        raise TooLarge(f"This body may have {LARGEST_BODY} bytes, it has {len(body)}.")
+    return body
+
+
+def _same(known: Endpoint, digest: str) -> dict[str, Any]:
+    if known.request != digest:
+        raise Invalid(
+            "This Idempotency-Key was used with another body: use a new key for a new request.",
+            slug="idempotency-key-reused",
+        )
+    return _with_secret(known)
+
+
+def _with_secret(made: Endpoint) -> dict[str, Any]:
+    (newest, *_) = made.secrets(settings.webhook_key(), 0)
+    return {**made.view(), "secret": newest}
+
+
+def _check(wanted: Wanted, resolver: Resolve) -> None:
+    for number, kind in enumerate(wanted.events or ()):
+        if kind not in FOR_TENANTS:
+            raise Invalid(
+                f"There is no such event; there are {', '.join(FOR_TENANTS)}.",
+                slug="unknown-event",
+                pointer=f"/events/{number}",
+            )
+    loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
+    try:
+        outward.address_of(
+            read(wanted.url, loopback=loopback), loopback=loopback, resolver=resolver
+        )
+    except AddressError as error:
+        raise Invalid(
+            f"The address can't be called: {error}.", slug="webhook-address", pointer="/url"
+        ) from None
+
+
+def every(tenant: str) -> dict[str, Any]:
+    """A tenant's webhooks."""
+    return {"webhooks": [one.view() for one in endpoints.of_tenant(tenant)]}
+
+
+def one(tenant: str, identifier: str) -> Endpoint:
+    """One webhook. Raises NotFound."""
+    found = endpoints.find(tenant, identifier)
+    if found is None:
+        raise NotFound("There is no such webhook; GET /webhooks lists yours.")
+    return found
+
+
+def delete(tenant: str, identifier: str) -> dict[str, Any]:
+    """Removes a webhook; what waits for it ends as failed."""
+    found = one(tenant, identifier)
+    table.remove(endpoints.key_of(tenant, identifier))
+    return found.view()
+
+
+def rotate(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
+    """Gives a webhook a new secret; the one before signs too for a day."""
+    turned_on()
+    changed = endpoints.rotate(one(tenant, identifier), now)
+    if changed is None:
+        raise Conflict("The webhook was changed meanwhile: look at it and try again.")
+    until = rfc3339(from_ms((changed.rotated + endpoints.OVERLAP) * 1000))
+    return {**_with_secret(changed), "previous_secret_until": until}
+
+
+def try_out(
+    tenant: str, identifier: str, now: datetime, post: Post = outward.post
+) -> dict[str, Any]:
+    """Posts a test event at once and tells what came of it. One that is taken makes a disabled or
+    resting webhook active again."""
+    turned_on()
+    found = one(tenant, identifier)
+    at = int(now.timestamp() * 1000)
+    data = {"webhook_id": found.id}
+    event = Event(f"{ULID.from_datetime(now)}-test", Kind.TEST, at, tenant, data)
+    posted = attempt(found, None, event.id, event.body(), post)
+    if posted.taken:
+        endpoints.well(found)
+    return {
+        "event_id": event.id,
+        "delivered": posted.taken,
+        "status_code": posted.status,
+        "milliseconds": int(posted.seconds * 1000),
+        "problem": fault_of(posted),
+    }
+
+
+def stored(tenant: str, identifier: str, query: dict[str, str]) -> dict[str, Any]:
+    """Deliveries that failed at least once, newest first."""
+    found = one(tenant, identifier)
+    strange = sorted(set(query) - {"from", "to", "state", "limit", "cursor"})
+    if strange:
+        raise Invalid(f"There is no query parameter {strange[0][:40]!r}.", slug="unknown-parameter")
+    limit = _read(query, "limit", _limit) or 25
+    state = _read(query, "state", _state)
+    low, high = deliveries.time_range(_read(query, "from", _time), _read(query, "to", _time))
+    if "cursor" in query:
+        high = min(high, _read(query, "cursor", _cursor) or "")
+    before = _read(query, "cursor", _cursor)
+    # Only so many are looked at for one page: it may be short while a cursor says that more follow.
+    known = deliveries.listed(
+        tenant, found.id, low, min(high, before or "~"), LOOKED + 2, newest_first=True
+    )
+    looked = [one for one in known if before is None or one.parcel.id < before]
+    page: list[Delivery] = []
+    last = None
+    for each in looked[:LOOKED]:
+        last = each.parcel.id
+        if state in (None, each.state):
+            page.append(each)
+        if len(page) == limit:
+            break
+    more = bool(looked) and looked[-1].parcel.id != last
+    return {"deliveries": [each.view() for each in page], "cursor": last if more else None}
+
+
+def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str, Any]:
+    """Starts stored deliveries anew: those named, or those of a time range that failed for good.
+    Raises Invalid when there is nothing to send again."""
+    turned_on()
+    wanted = decode(_bounded(body), Replay)
+    found = one(tenant, identifier)
+    if found.disabled:
+        raise Conflict(
+            "The webhook is disabled: mend it, and make it active with a test that arrives.",
+            slug="webhook-disabled",
+        )
+    if (wanted.ids is None) == (wanted.start is None and wanted.end is None):
+        raise Invalid('Give either "ids", or "from" and "to".', slug="invalid-request", pointer="")
+    if wanted.ids is not None:
+        chosen, rest = _named(tenant, found.id, wanted.ids), None
+    else:
+        chosen, rest = _failed_within(tenant, found.id, wanted)
+    begun = [each.parcel.id for each in chosen if deliveries.again(each, int(now.timestamp()))]
+    return {"replayed": begun, "more_from": rest}
+
+
+def _named(tenant: str, webhook: str, ids: Sequence[str]) -> list[Delivery]:
+    chosen = []
+    for number, name in enumerate(ids):
+        delivery = deliveries.find(Parcel(tenant, webhook, name))
+        if delivery is None:
+            raise Invalid(
+                "There is no such delivery; GET /webhooks/{id}/deliveries lists them.",
+                slug="unknown-delivery",
+                pointer=f"/ids/{number}",
+            )
+        chosen.append(delivery)
+    return chosen
+
+
+def _failed_within(tenant: str, webhook: str, wanted: Replay) -> tuple[list[Delivery], str | None]:
+    """What failed for good in a time range, and the time from which there may be more."""
+    low, high = deliveries.time_range(wanted.start, wanted.end)
+    most = LOOKED_FOR_REPLAY
+    looked = deliveries.listed(tenant, webhook, low, high, most + 1, newest_first=False)
+    failed = [each for each in looked[:most] if each.state == "failed"]
+    after = [*failed[MOST_REPLAYED:], *looked[most:]][:1]
+    rest = after[0].view()["occurred_at"] if after else None
+    if not failed and rest is None:
+        raise Invalid(
+            "Nothing failed for good in that time: there is nothing to send again.",
+            slug="nothing-to-replay",
+            pointer="/from",
+        )
+    return failed[:MOST_REPLAYED], rest
+
+
+def _read[T](given: dict[str, str], name: str, convert: Callable[[str], T]) -> T | None:
+    if name not in given:
+        return None
+    try:
+        return convert(given[name])
+    except ValueError as error:
+        raise Invalid(
+            f"The query parameter {name} is not valid: {error}.", slug="invalid-parameter"
+        ) from None
+
+
+def _limit(written: str) -> int:
+    if not (written.isascii() and written.isdigit() and 1 <= int(written) <= 100):
+        raise ValueError("it is a number from 1 to 100")
+    return int(written)
+
+
+def _state(written: str) -> str:
+    if written not in ("waiting", "delivered", "failed"):
+        raise ValueError("there are waiting, delivered, failed")
+    return written
+
+
+def _time(written: str) -> datetime:
+    when = datetime.fromisoformat(written.replace(" ", "+"))
+    if when.tzinfo is None:
+        raise ValueError("it needs an offset or Z")
+    return when.astimezone(UTC)
+
+
+def _cursor(written: str) -> str:
+    if not (written.isascii() and written.isprintable() and 1 <= len(written) <= 120):
+        raise ValueError("it is not one that this list gave")
+    return written

@@ -1,0 +1,82 @@
+"""A customer's server: takes webhooks, verifies each with the library, and misbehaves on demand."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+
+@dataclass
+class Receiver:
+    """What came, by path; `answers[path]` is the status that it answers, `pauses[path]` how long
+    it takes; a path's secret makes it verify, and answer 401 where that fails."""
+
+    url: str
+    secrets: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, int] = field(default_factory=dict)
+    pauses: dict[str, float] = field(default_factory=dict)
+    got: list[tuple[str, float, dict[str, str], Any]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    begun: Counter[str] = field(default_factory=Counter)
+
+    def at(self, path: str) -> list[dict[str, Any]]:
+        """The events that were verified and taken at a path."""
+        return [event for where, _, _, event in self.got if where == path]
+
+    def told(self, path: str, message: str) -> list[str]:
+        """What a path was told of one message, in the order of the events' own numbers."""
+        found = {
+            event["id"]: event
+            for event in self.at(path)
+            if event["data"].get("message_id") == message
+        }
+        return [one["type"] for one in sorted(found.values(), key=lambda one: one["sequence"])]
+
+    def take(self, path: str, headers: dict[str, str], body: bytes) -> int:
+        """One webhook; the status to answer."""
+        self.begun[path] += 1
+        time.sleep(self.pauses.get(path, 0))
+        status = self.answers.get(path, 204)
+        if status >= 300:
+            return status
+        try:
+            event = Webhook(self.secrets[path]).verify(body, headers)
+        except WebhookVerificationError as error:
+            self.refused.append(str(error))
+            return 401
+        self.got.append((path, time.monotonic(), headers, event))
+        return status
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver on loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = made.take(self.path, dict(self.headers.items()), body)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 256
+
+    server = Server(("127.0.0.1", 0), Handler)
+    made = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()

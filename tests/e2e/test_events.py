@@ -1,0 +1,232 @@
+"""Events on the bus and signed webhooks, from the real stack with IAM enforced."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from e2e.conftest import NUMBERS, Api
+from e2e.receiver import Receiver, receiving
+from standardwebhooks import Webhook
+from unit.test_events import validator
+
+from local.stack import LocalStack
+
+SCOPES = ("messages:send", "messages:read", "webhooks:manage")
+WHOLE = ["MessageAccepted", "MessageSubmitted", "MessageDelivered"]
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def customer(stack: LocalStack) -> Api:
+    """A tenant of its own."""
+    return Api(stack, stack.key(f"t-{uuid4().hex[:12]}", SCOPES))
+
+
+@pytest.fixture(scope="module")
+def bus(stack: LocalStack) -> Callable[[], list[dict[str, Any]]]:
+    """What has come to the bus since the module began."""
+    events, sqs = stack.client("events"), stack.client("sqs")
+    url = sqs.create_queue(QueueName="seen")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    name = stack.facts["bus"]
+    pattern = json.dumps({"source": ["sms-gateway"]})
+    events.put_rule(Name="all", EventBusName=name, EventPattern=pattern)
+    events.put_targets(
+        Rule="all", EventBusName=name, Targets=[{"Id": "seen", "Arn": arn["QueueArn"]}]
+    )
+    seen: list[dict[str, Any]] = []
+
+    def read() -> list[dict[str, Any]]:
+        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for one in found:
+                seen.append(json.loads(one["Body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+        return seen
+
+    return read
+
+
+def hook(customer: Api, receiver: Receiver, path: str, **fields: Any) -> dict[str, Any]:
+    """Makes a webhook at a path of the receiver, which then verifies what comes."""
+    answer = customer("POST", "/webhooks", {"url": receiver.url + path, **fields})
+    assert answer.status == 201, answer.body
+    made: dict[str, Any] = answer.body
+    receiver.secrets[path] = made["secret"]
+    return made
+
+
+def until(reached: Callable[[], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := reached()):
+        assert time.monotonic() < end, "not reached"
+        time.sleep(0.2)
+    return found
+
+
+def test_every_step_of_a_message_is_told_signed_and_on_the_bus(
+    customer: Api, receiver: Receiver, bus: Callable[[], list[dict[str, Any]]]
+) -> None:
+    hook(customer, receiver, "/whole")
+    (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told", "reference": "o-7"})
+    customer.final(sent["id"])
+
+    until(lambda: receiver.told("/whole", sent["id"]) == WHOLE)
+    until(lambda: "BatchCompleted" in [one["type"] for one in receiver.at("/whole")])
+    assert receiver.refused == []
+    for event in receiver.at("/whole"):
+        validator(event["type"]).validate(event)
+    until(lambda: len([one for one in bus() if sent["id"] in one["detail"]["id"]]) >= 3)
+    (delivered,) = {
+        one["detail"]["id"]: one["detail"]
+        for one in bus()
+        if one["detail-type"] == "MessageDelivered" and one["detail"]["id"].startswith(sent["id"])
+    }.values()
+    validator("MessageDelivered").validate(delivered)
+    assert delivered["data"]["reference"] == "o-7"
+    assert delivered["data"]["to"] == "+88*********01"
+    assert "told" not in json.dumps(bus())
+
+
+def test_a_batch_of_several_is_told_message_by_message_and_once_as_a_whole(
+    customer: Api, receiver: Receiver
+) -> None:
+    hook(customer, receiver, "/several")
+    hook(customer, receiver, "/batches", events=["BatchCompleted"])
+    stem = NUMBERS["server2sms"][:-2]
+    sent = customer.send({"to": [f"{stem}{last}" for last in range(50, 62)], "text": "to all"})
+    for one in sent:
+        customer.final(one["id"])
+
+    for one in sent:
+        until(lambda one=one: receiver.told("/several", one["id"]) == WHOLE)  # type: ignore[misc]
+    (whole,) = {one["id"]: one for one in until(lambda: receiver.at("/batches"))}.values()
+    assert whole["data"]["counts"] == {"delivered": 12}
+    assert {one["type"] for one in receiver.at("/batches")} == {"BatchCompleted"}
+
+
+def test_a_status_url_is_told_of_its_own_message_only(customer: Api, receiver: Receiver) -> None:
+    made = hook(customer, receiver, "/registered", events=[])
+    receiver.secrets["/status/42"] = made["secret"]
+    url = receiver.url + "/status/42"
+    (sent,) = customer.send({"to": NUMBERS["rajasms"], "text": "told", "status_url": url})
+    customer.send({"to": NUMBERS["rajasms"], "text": "not told"})
+    customer.final(sent["id"])
+
+    until(lambda: receiver.told("/status/42", sent["id"]) == WHOLE)
+    assert {one["data"]["message_id"] for one in receiver.at("/status/42")} == {sent["id"]}
+    assert receiver.at("/registered") == []
+
+    elsewhere = {"to": NUMBERS["jst"], "text": "told", "status_url": "https://example.com/x"}
+    answer = customer("POST", "/messages", elsewhere)
+    assert (answer.status, answer.body["type"]) == (422, "/problems/status-url-without-webhook")
+    assert answer.body["pointer"] == "/status_url"
+
+
+def test_an_endpoint_that_was_down_is_told_when_it_is_back(
+    customer: Api, receiver: Receiver
+) -> None:
+    made = hook(customer, receiver, "/down", events=["MessageAccepted"])
+    receiver.answers["/down"] = 500
+    (sent,) = customer.send({"to": NUMBERS["jst"], "text": "told late"})
+    deliveries = f"/webhooks/{made['id']}/deliveries"
+    (failed,) = until(lambda: customer("GET", deliveries).body["deliveries"])
+    assert (failed["state"], failed["attempts"][0]["status_code"]) == ("waiting", 500)
+
+    receiver.answers["/down"] = 200
+
+    until(lambda: receiver.told("/down", sent["id"]))  # the second attempt, five seconds later
+    until(lambda: customer("GET", deliveries).body["deliveries"][0]["state"] == "delivered")
+    assert [one["id"] for one in receiver.at("/down")] == [failed["event_id"]]
+
+
+def test_a_slow_endpoint_delays_no_fast_one(
+    stack: LocalStack, customer: Api, receiver: Receiver
+) -> None:
+    """The emulator's queues hand out in order, without fairness: in one lane the last letter would
+    be worked on after all of the slow one's had begun."""
+    other = Api(stack, stack.key(f"t-{uuid4().hex[:12]}", SCOPES))
+    hook(customer, receiver, "/slow", events=["MessageAccepted"])
+    hook(other, receiver, "/fast", events=["MessageAccepted"])
+    receiver.pauses["/slow"] = 8
+    stem = NUMBERS["server2sms"][:-3]
+    numbers = [f"{stem}{last}" for last in range(100, 400)]
+    # For tomorrow, so that the emulator has nothing else to do.
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    customer.send({"to": numbers, "text": "many", "send_at": tomorrow})
+    until(lambda: receiver.begun["/slow"], 120)  # its letters stand in the queue
+    one = {"to": NUMBERS["server2sms"], "text": "one", "send_at": tomorrow}
+    (sent,) = other.send(one)
+
+    until(lambda: receiver.told("/fast", sent["id"]), 120)
+    begun = receiver.begun["/slow"]
+    receiver.pauses["/slow"] = 0
+    assert begun < 270
+    until(lambda: len({one["id"] for one in receiver.at("/slow")}) == 300, 120)
+
+
+def test_410_disables_and_a_test_that_arrives_makes_it_active_again(
+    customer: Api, receiver: Receiver
+) -> None:
+    made = hook(customer, receiver, "/gone", events=["MessageAccepted"])
+    path = f"/webhooks/{made['id']}"
+    receiver.answers["/gone"] = 410
+    customer.send({"to": NUMBERS["jst"], "text": "gone"})
+    until(lambda: customer("GET", path).body["state"] == "disabled")
+    (failed,) = until(lambda: customer("GET", f"{path}/deliveries").body["deliveries"])
+    assert failed["state"] == "failed"
+    assert customer("POST", f"{path}/replay", {"ids": [failed["id"]]}).status == 409
+
+    receiver.answers["/gone"] = 200
+    assert customer("POST", f"{path}/test").body["delivered"] is True
+    assert customer("GET", path).body["state"] == "active"
+    assert [one["type"] for one in receiver.at("/gone")] == ["WebhookTest"]
+
+    replayed = customer("POST", f"{path}/replay", {"ids": [failed["id"]]})
+    assert (replayed.status, replayed.body["replayed"]) == (202, [failed["id"]])
+    until(lambda: len(receiver.at("/gone")) == 2)
+
+
+def test_both_secrets_sign_after_a_rotation(customer: Api, receiver: Receiver) -> None:
+    made = hook(customer, receiver, "/rotated", events=[])
+    path = f"/webhooks/{made['id']}"
+    rotated = customer("POST", f"{path}/rotate").body
+    assert rotated["secret"] != made["secret"]
+
+    for secret in (made["secret"], rotated["secret"]):
+        receiver.secrets["/rotated"] = secret
+        assert customer("POST", f"{path}/test").body["delivered"] is True
+    receiver.secrets["/rotated"] = "whsec_" + "A" * 43 + "="
+    assert customer("POST", f"{path}/test").body["status_code"] == 401
+    _, _, headers, _ = receiver.got[-1]
+    assert len(headers["webhook-signature"].split()) == 2
+    assert Webhook(rotated["secret"])
+    assert "secret" not in customer("GET", path).body
+
+
+def test_a_repeat_with_the_same_key_makes_one_webhook(customer: Api, receiver: Receiver) -> None:
+    body = {"url": receiver.url + "/once"}
+    first, second = (
+        customer("POST", "/webhooks", body, headers={"Idempotency-Key": "once"}) for _ in "ab"
+    )
+    assert (first.status, second.status) == (201, 201)
+    assert first.body == second.body
+    assert len(customer("GET", "/webhooks").body["webhooks"]) == 1
+
+
+def test_a_webhook_is_its_tenants_own(customer: Api, receiver: Receiver, stranger: Api) -> None:
+    made = hook(customer, receiver, "/own")
+    other = Api(customer.stack, customer.stack.key(f"t-{uuid4().hex[:12]}", SCOPES))
+    assert other("GET", f"/webhooks/{made['id']}").status == 404
+    assert other("DELETE", f"/webhooks/{made['id']}").status == 404
+    assert stranger("GET", "/webhooks").status == 403
+    assert customer("DELETE", f"/webhooks/{made['id']}").body["id"] == made["id"]
+    assert customer("GET", f"/webhooks/{made['id']}").status == 404

@@ -1,0 +1,606 @@
+"""Deliveries to webhooks: attempts and their times, who is left alone, what is replayed."""
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from integration.stage import CALLBACK_KEY, Gateway, emptied, number, set_accounts
+from standardwebhooks import Webhook
+
+from sms_gateway import (
+    deliveries,
+    delivering,
+    endpoints,
+    posting,
+    settings,
+    table,
+    webhooks,
+)
+from sms_gateway.addresses import Target
+from sms_gateway.delivering import work
+from sms_gateway.events import Event, Kind
+from sms_gateway.outward import Posted
+from sms_gateway.problems import Conflict, GatewayError, Invalid, NotFound
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+URL = "https://hooks.example.com/sms"
+FAST, SLOW = "deliveries", "slow"
+ARNS = {
+    FAST: "arn:aws:sqs:eu-central-1:123456789012:deliveries",
+    SLOW: "arn:aws:sqs:eu-central-1:123456789012:slow",
+}
+
+
+def outside(host: str, port: int) -> list[str]:
+    return ["93.184.215.14"]
+
+
+@dataclass
+class Customer:
+    """The other side: answers what it is told to, by path, and remembers what it was sent."""
+
+    answers: dict[str, Posted] = field(default_factory=dict)
+    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def __call__(
+        self,
+        target: Target,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: float,
+        *,
+        loopback: bool,
+    ) -> Posted:
+        assert (timeout, loopback) == (15, False)
+        self.got.append((target.path, dict(headers), body))
+        return self.answers.get(target.path, Posted(204))
+
+    def at(self, path: str) -> list[dict[str, Any]]:
+        return [json.loads(body) for where, _, body in self.got if where == path]
+
+
+@dataclass
+class Clock:
+    """The time that workers see."""
+
+    at: float = NOW.timestamp()
+
+    def time(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(delivering, "time", made)
+    monkeypatch.setattr(random, "uniform", lambda low, high: low)
+    return made
+
+
+@pytest.fixture
+def customer(gateway: Gateway, clock: Clock) -> Iterator[Customer]:
+    endpoints.forget()
+    yield Customer()
+    endpoints.forget()
+
+
+def hook(path: str = "/sms", tenant: str = "acme", **fields: Any) -> str:
+    """Makes a webhook; its id."""
+    body = json.dumps({"url": f"https://hooks.example.com{path}", **fields}).encode()
+    made = webhooks.create(tenant, body, NOW, resolver=outside)
+    endpoints.forget()
+    return str(made["id"])
+
+
+def event(nth: int = 0, tenant: str = "acme", status_url: str | None = None) -> Event:
+    identifier = f"01M80KD8NAXEPBMQYG8412XQAH{nth:03d}"
+    data = {"message_id": identifier}
+    at = int(NOW.timestamp() * 1000) + nth
+    return Event(f"{identifier}-4", Kind.DELIVERED, at, tenant, data, status_url)
+
+
+def run(customer: Customer, lane: str = FAST) -> list[str]:
+    """Works on all that stands in a lane, delayed or not; what failed."""
+    records = [
+        {"messageId": one.id, "body": one.body, "eventSourceARN": ARNS[lane]}
+        for one in emptied(lane)
+    ]
+    return [one["itemIdentifier"] for one in work(records, customer)["batchItemFailures"]]
+
+
+def stored(webhook: str, **query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = webhooks.stored("acme", webhook, query)["deliveries"]
+    return found
+
+
+def wake(clock: Clock) -> int:
+    return deliveries.wake(int(clock.at), lambda: True)
+
+
+def test_an_event_that_arrives_at_once_is_stored_nowhere(
+    gateway: Gateway, customer: Customer
+) -> None:
+    identifier = hook()
+    before = gateway.messages_stored()
+    assert posting.post([event()]) == set()
+    assert run(customer) == []
+    ((_, headers, body),) = customer.got
+    (secret,) = secrets_of(identifier)
+    del headers["Content-Type"]
+    assert headers["webhook-id"] == event().id
+    sent = Webhook(secret).sign(
+        event().id, datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC), body.decode()
+    )
+    assert headers["webhook-signature"] == sent
+    assert json.loads(body) == event().document()
+    assert stored(identifier) == []
+    assert gateway.messages_stored() == before
+
+
+def secrets_of(identifier: str) -> list[str]:
+    found = endpoints.find("acme", identifier)
+    assert found
+    return found.secrets(CALLBACK_KEY.encode(), int(NOW.timestamp()))
+
+
+def test_the_attempts_come_when_they_should_and_then_no_more(
+    customer: Customer, clock: Clock
+) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(500)
+    posting.post([event()])
+    assert run(customer) == []
+    gaps, last = [], clock.at
+    for _ in range(20):
+        (one,) = stored(identifier)
+        if one["next_attempt_at"] is None:
+            break
+        clock.at = datetime.fromisoformat(one["next_attempt_at"]).timestamp()
+        gaps.append(clock.at - last)
+        last = clock.at
+        endpoints.well(endpoints.find("acme", identifier))  # type: ignore[arg-type]
+        wake(clock)
+        run(customer, SLOW)
+    assert [round(one) for one in gaps] == list(deliveries.PAUSES)
+    assert gaps == [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]
+    (one,) = stored(identifier, state="failed")
+    assert len(one["attempts"]) == len(customer.got) == 10
+    assert {headers["webhook-id"] for _, headers, _ in customer.got} == {event().id}
+    clock.at += 10 * 86_400
+    assert wake(clock) == 0
+
+
+def test_a_later_attempt_is_made_by_the_clock_and_only_at_its_time(
+    customer: Customer, clock: Clock
+) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(500)
+    posting.post([event()])
+    run(customer)
+    for pause in (5, 300):
+        clock.at += pause
+        run(customer, SLOW)
+    assert emptied(SLOW) == []  # half an hour is too long for the queue
+    assert wake(clock) == 0
+    clock.at += 1800
+    customer.answers["/sms"] = Posted(200)
+    assert wake(clock) == 1
+    assert wake(clock) == 0  # it is on its way
+    assert run(customer, SLOW) == []
+    (one,) = stored(identifier)
+    assert (one["state"], len(one["attempts"]), one["next_attempt_at"]) == ("delivered", 4, None)
+
+
+def test_a_letter_that_gets_lost_is_written_again(customer: Customer, clock: Clock) -> None:
+    hook()
+    customer.answers["/sms"] = Posted(500)
+    posting.post([event()])
+    run(customer)
+    assert len(emptied(SLOW)) == 1  # lost
+    clock.at += 5
+    assert wake(clock) == 0
+    clock.at += deliveries.GRACE
+    assert wake(clock) == 1
+    run(customer, SLOW)
+    assert len(customer.got) == 2
+
+
+def test_a_letter_that_comes_twice_makes_one_attempt(customer: Customer, clock: Clock) -> None:
+    hook()
+    customer.answers["/sms"] = Posted(500)
+    posting.post([event()])
+    run(customer)
+    clock.at += 5
+    (letter,) = emptied(SLOW)
+    record = {"messageId": "1", "body": letter.body, "eventSourceARN": ARNS[SLOW]}
+    work([record], customer)
+    work([record], customer)
+    assert len(customer.got) == 2
+
+
+def test_410_disables(customer: Customer) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(410)
+    posting.post([event()])
+    run(customer)
+    assert webhooks.one("acme", identifier).view()["state"] == "disabled"
+    assert stored(identifier)[0]["state"] == "failed"
+    endpoints.forget()
+    posting.post([event(1)])
+    assert emptied(FAST) == []
+    with pytest.raises(Conflict) as refused:
+        webhooks.replay("acme", identifier, b'{"ids": ["x"]}', NOW)
+    assert refused.value.slug == "webhook-disabled"
+    customer.answers["/sms"] = Posted(200)
+    assert webhooks.try_out("acme", identifier, NOW, customer)["delivered"] is True
+    assert webhooks.one("acme", identifier).view()["state"] == "active"
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("120", 120),
+        ((NOW + timedelta(seconds=600)).strftime("%a, %d %b %Y %H:%M:%S GMT"), 600),
+        (None, 30),
+        ("soon", 30),
+        ("-5", 30),
+        ("999999", 86_400),
+    ],
+)
+def test_a_busy_one_is_left_alone_as_long_as_it_asks(
+    customer: Customer, clock: Clock, status: int, written: str | None, seconds: int
+) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(status, retry_after=written)
+    posting.post([event(), event(1)])
+    first, second = emptied(FAST)
+    work([{"messageId": "1", "body": first.body, "eventSourceARN": ARNS[FAST]}], customer)
+    (one,) = stored(identifier)
+    assert datetime.fromisoformat(one["next_attempt_at"]).timestamp() == clock.at + seconds
+    clock.at += seconds - 1
+    work([{"messageId": "2", "body": second.body, "eventSourceARN": ARNS[SLOW]}], customer)
+    assert len(customer.got) == 1  # the other event is not even tried
+    assert len(stored(identifier)) == 2
+
+
+def test_retry_after_means_nothing_with_another_status(customer: Customer, clock: Clock) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(500, retry_after="3600")
+    posting.post([event()])
+    run(customer)
+    (one,) = stored(identifier)
+    assert datetime.fromisoformat(one["next_attempt_at"]).timestamp() == clock.at + 5
+
+
+def test_one_that_fails_on_and_on_rests(customer: Customer, clock: Clock) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(None, "the connection was refused")
+    posting.post([event(nth) for nth in range(10)])
+    for letter in emptied(FAST):
+        work([{"messageId": "1", "body": letter.body, "eventSourceARN": ARNS[SLOW]}], customer)
+    assert len(customer.got) == endpoints.PATIENCE
+    assert len(stored(identifier)) == 10
+    clock.at += endpoints.FIRST_REST + deliveries.GRACE
+    customer.answers["/sms"] = Posted(200)
+    wake(clock)
+    run(customer, SLOW)
+    assert {one["state"] for one in stored(identifier)} == {"delivered"}
+    assert webhooks.one("acme", identifier).failures == 0
+
+
+@pytest.mark.parametrize("answer", [Posted(500), Posted(200, seconds=3.0)])
+def test_a_bad_or_slow_one_leaves_the_lane_to_the_others(
+    customer: Customer, answer: Posted
+) -> None:
+    hook("/bad", tenant="bad")
+    hook("/good", tenant="good")
+    customer.answers["/bad"] = answer
+    posting.post([event(0, "bad")])
+    run(customer)
+    emptied(SLOW)
+    posting.post([event(1, "bad"), event(2, "bad"), event(3, "good")])
+    assert run(customer) == []
+    assert len(customer.at("/bad")) == 1
+    assert len(customer.at("/good")) == 1
+    run(customer, SLOW)
+    assert len(customer.at("/bad")) == 3
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 404, 500])
+def test_all_but_2xx_is_a_failure(customer: Customer, status: int) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(status)
+    posting.post([event()])
+    run(customer)
+    (one,) = stored(identifier)
+    assert (one["state"], one["attempts"][0]["status_code"]) == ("waiting", status)
+    assert ("redirect" in one["attempts"][0]["problem"]) == (300 <= status < 400)
+
+
+def test_an_event_goes_to_those_who_want_it(customer: Customer) -> None:
+    hook("/all")
+    hook("/delivered", events=["MessageDelivered"])
+    hook("/batches", events=["BatchCompleted"])
+    hook("/none", events=[])
+    hook("/other", tenant="other")
+    posting.post([event(), Event("circuit-1", Kind.OPENED, 1, None, {"vendor": "jst"})])
+    run(customer)
+    assert sorted(path for path, _, _ in customer.got) == ["/all", "/delivered"]
+
+
+def test_a_status_url_is_told_besides_and_by_the_same_secret(customer: Customer) -> None:
+    identifier = hook(events=[])
+    url = "https://hooks.example.com/status/42"
+    elsewhere = "https://elsewhere.example.com/x"
+    customer.answers["/status/42"] = Posted(500)
+    posting.post([event(0, status_url=url), event(1, status_url=elsewhere)])
+    run(customer)
+    ((path, headers, _),) = customer.got
+    assert (path, headers["webhook-id"]) == ("/status/42", event().id)
+    (one,) = stored(identifier)
+    assert (one["url"], one["event_id"]) == (url, event().id)
+
+
+def test_a_status_url_needs_a_webhook_at_its_host(gateway: Gateway, customer: Customer) -> None:
+    body = {"to": number("server2sms"), "text": "x", "status_url": "https://hooks.example.com/1"}
+    with pytest.raises(Invalid) as refused:
+        gateway.accept(body)
+    assert refused.value.slug == "status-url-without-webhook"
+    assert refused.value.pointer == "/status_url"
+    hook()
+    assert gateway.accept(body)
+    for bad in (
+        "http://hooks.example.com/1",
+        "https://hooks.example.com:444/1",
+        "https://127.0.0.1/",
+    ):
+        with pytest.raises(Invalid) as refused:
+            gateway.accept({"messages": [{**body, "status_url": bad}]})
+        assert refused.value.pointer == "/messages/0/status_url"
+
+
+def test_failed_ones_are_replayed_by_id_and_by_time(customer: Customer, clock: Clock) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(410)
+    posting.post([event(nth) for nth in range(5)])
+    run(customer)
+    customer.answers["/sms"] = Posted(200)
+    webhooks.try_out("acme", identifier, NOW, customer)
+    ids = [one["id"] for one in stored(identifier)]
+    assert len(ids) == 5
+    assert ids == sorted(ids, reverse=True)
+    customer.got.clear()
+
+    again = webhooks.replay("acme", identifier, json.dumps({"ids": ids[:1]}).encode(), NOW)
+    assert again == {"replayed": ids[:1], "more_from": None}
+    run(customer, SLOW)
+    start = (NOW + timedelta(milliseconds=1)).isoformat()
+    end = (NOW + timedelta(milliseconds=3)).isoformat()
+    again = webhooks.replay(
+        "acme", identifier, json.dumps({"from": start, "to": end}).encode(), NOW
+    )
+    assert again["replayed"] == [one for one in sorted(ids) if one in ids[1:4]]
+    run(customer, SLOW)
+    assert [one["id"] for one in stored(identifier, state="failed")] == ids[4:]
+    told = [body["data"]["message_id"][-3:] for body in customer.at("/sms")]
+    assert (told[0], sorted(told[1:])) == ("004", ["001", "002", "003"])
+
+
+def test_many_are_replayed_part_by_part(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = hook()
+    monkeypatch.setattr(webhooks, "MOST_REPLAYED", 2)
+    customer.answers["/sms"] = Posted(410)
+    posting.post([event(nth) for nth in range(5)])
+    run(customer)
+    endpoints.well(webhooks.one("acme", identifier))
+    start: str | None = NOW.isoformat()
+    begun = []
+    while start:
+        body = json.dumps({"from": start}).encode()
+        answer = webhooks.replay("acme", identifier, body, NOW)
+        begun.append(len(answer["replayed"]))
+        start = answer["more_from"]
+    assert begun == [2, 2, 1]
+
+
+def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(410)
+    posting.post([event(nth) for nth in range(5)])
+    run(customer)
+    seen: list[str] = []
+    query = {"limit": "2"}
+    while True:
+        page = webhooks.stored("acme", identifier, query)
+        seen += [one["event_id"] for one in page["deliveries"]]
+        if page["cursor"] is None:
+            break
+        query["cursor"] = page["cursor"]
+    assert seen == [event(nth).id for nth in (4, 3, 2, 1, 0)]
+    late = stored(identifier, **{"from": (NOW + timedelta(milliseconds=3)).isoformat()})
+    assert [one["event_id"] for one in late] == [event(4).id, event(3).id]
+    assert stored(identifier, state="delivered") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "slug", "pointer"),
+    [
+        (b"{", "malformed-json", None),
+        (b"{}", "invalid-request", ""),
+        (b'{"ids": []}', "invalid-request", "/ids"),
+        (b'{"ids": ["x"], "from": "2026-11-22T00:00:00Z"}', "invalid-request", ""),
+        (b'{"ids": ["0000000000000-x"]}', "unknown-delivery", "/ids/0"),
+        (b'{"from": "yesterday"}', "invalid-request", "/from"),
+        (b'{"from": "2026-11-22T00:00:00"}', "invalid-request", "/from"),
+        (b'{"from": "2026-11-22T00:00:00Z"}', "nothing-to-replay", "/from"),
+        (
+            b'{"from": "2026-11-23T00:00:00Z", "to": "2026-11-22T00:00:00Z"}',
+            "nothing-to-replay",
+            "/from",
+        ),
+        (b'{"since": "2026"}', "invalid-request", ""),
+        (b'"' + b"x" * 20_000 + b'"', "body-too-large", None),
+    ],
+)
+def test_a_replay_of_nothing_is_refused(
+    customer: Customer, body: bytes, slug: str, pointer: str | None
+) -> None:
+    identifier = hook()
+    with pytest.raises(GatewayError) as refused:
+        webhooks.replay("acme", identifier, body, NOW)
+    assert (refused.value.slug, refused.value.pointer) == (slug, pointer)
+
+
+@pytest.mark.parametrize(
+    ("query", "slug"),
+    [
+        ({"limit": "0"}, "invalid-parameter"),
+        ({"limit": "x"}, "invalid-parameter"),
+        ({"state": "lost"}, "invalid-parameter"),
+        ({"from": "now"}, "invalid-parameter"),
+        ({"cursor": "\u20ac"}, "invalid-parameter"),
+        ({"page": "2"}, "unknown-parameter"),
+    ],
+)
+def test_a_strange_query_is_refused(customer: Customer, query: dict[str, str], slug: str) -> None:
+    identifier = hook()
+    with pytest.raises(Invalid) as refused:
+        webhooks.stored("acme", identifier, query)
+    assert refused.value.slug == slug
+
+
+@pytest.mark.parametrize(
+    ("body", "slug", "pointer"),
+    [
+        ({}, "invalid-request", ""),
+        ({"url": 1}, "invalid-request", "/url"),
+        ({"url": "http://hooks.example.com/"}, "webhook-address", "/url"),
+        ({"url": "https://localhost./"}, "webhook-address", "/url"),
+        ({"url": "https://10.0.0.1/"}, "webhook-address", "/url"),
+        ({"url": URL, "events": ["MessageSent"]}, "unknown-event", "/events/0"),
+        ({"url": URL, "events": ["BatchCompleted", "BalanceLow"]}, "unknown-event", "/events/1"),
+        ({"url": URL, "events": "all"}, "invalid-request", "/events"),
+        ({"url": URL, "secret": "mine"}, "invalid-request", ""),
+    ],
+)
+def test_a_webhook_that_can_not_be_is_refused(
+    customer: Customer, body: dict[str, Any], slug: str, pointer: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        webhooks.create("acme", json.dumps(body).encode(), NOW, resolver=outside)
+    assert (refused.value.slug, refused.value.pointer) == (slug, pointer)
+    assert webhooks.every("acme") == {"webhooks": []}
+
+
+@pytest.mark.parametrize("inside", ["10.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1"])
+def test_a_name_that_resolves_inside_is_refused(customer: Customer, inside: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        webhooks.create(
+            "acme", json.dumps({"url": URL}).encode(), NOW, resolver=lambda h, p: [inside]
+        )
+    assert (refused.value.slug, refused.value.pointer) == ("webhook-address", "/url")
+
+
+def test_a_tenant_has_so_many_and_no_more(customer: Customer) -> None:
+    for nth in range(endpoints.MOST):
+        hook(f"/{nth}")
+    with pytest.raises(Conflict) as refused:
+        hook("/more")
+    assert refused.value.slug == "too-many-webhooks"
+
+
+def test_a_key_makes_one_webhook(customer: Customer) -> None:
+    body = json.dumps({"url": URL}).encode()
+    first, second = (webhooks.create("acme", body, NOW, "k", outside) for _ in "ab")
+    assert first == second
+    assert len(webhooks.every("acme")["webhooks"]) == 1
+    with pytest.raises(Invalid) as refused:
+        webhooks.create("acme", body + b" ", NOW, "k", outside)
+    assert refused.value.slug == "idempotency-key-reused"
+    assert webhooks.create("other", body, NOW, "k", outside)["id"] != first["id"]
+
+
+def test_a_rotation_leaves_both_secrets_for_a_day(customer: Customer) -> None:
+    made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
+    rotated = webhooks.rotate("acme", made["id"], NOW)
+    assert rotated["previous_secret_until"] == "2026-11-23T03:00:00.000Z"
+    found = webhooks.one("acme", made["id"])
+    key, start = CALLBACK_KEY.encode(), int(NOW.timestamp())
+    assert found.secrets(key, start + 86_399) == [rotated["secret"], made["secret"]]
+    assert found.secrets(key, start + 86_400) == [rotated["secret"]]
+
+
+def test_the_secrets_outlive_a_rotated_callback_key(customer: Customer) -> None:
+    made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
+    set_accounts({"callback_key": "n" * 48, "webhook_key": CALLBACK_KEY})
+    found = webhooks.one("acme", made["id"])
+    assert found.secrets(settings.webhook_key(), 0) == [made["secret"]]
+
+
+def test_nothing_of_a_secret_is_stored(customer: Customer) -> None:
+    made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
+    item = table.get(endpoints.key_of("acme", made["id"]))
+    assert made["secret"][6:20] not in json.dumps(item)
+    assert "secret" not in webhooks.one("acme", made["id"]).view()
+
+
+def test_a_deleted_one_is_told_nothing(customer: Customer, clock: Clock) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(500)
+    posting.post([event(), event(1)])
+    first, second = emptied(FAST)
+    work([{"messageId": "1", "body": first.body, "eventSourceARN": ARNS[FAST]}], customer)
+    webhooks.delete("acme", identifier)
+    work([{"messageId": "2", "body": second.body, "eventSourceARN": ARNS[FAST]}], customer)
+    clock.at += 100
+    run(customer, SLOW)
+    wake(clock)
+    assert len(customer.got) == 1
+    with pytest.raises(NotFound):
+        webhooks.one("acme", identifier)
+
+
+def test_what_can_not_be_written_comes_again(customer: Customer, failing: Any) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(500)
+    posting.post([event()])
+    letters = emptied(FAST)
+    records = [{"messageId": "1", "body": letters[0].body, "eventSourceARN": ARNS[FAST]}]
+    failing("PutItem", 1)
+    assert work(records, customer)["batchItemFailures"] == [{"itemIdentifier": "1"}]
+    records[0]["eventSourceARN"] = ARNS[SLOW]
+    assert work(records, customer)["batchItemFailures"] == []
+    assert len(stored(identifier)) == 1
+
+
+def test_a_letter_that_nobody_can_read_fails(customer: Customer) -> None:
+    record = {"messageId": "1", "body": "no JSON", "eventSourceARN": ARNS[FAST]}
+    assert work([record], customer)["batchItemFailures"] == [{"itemIdentifier": "1"}]
+
+
+def test_what_the_queue_does_not_take_is_named(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook()
+    monkeypatch.setattr(posting, "queues", SimpleNamespace(post=lambda url, letters: [False]))
+    assert posting.post([event()]) == {event().id}
+
+
+def test_where_they_are_turned_off_nothing_is_made(
+    gateway: Gateway, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTS", "bus")
+    with pytest.raises(Conflict) as refused:
+        hook()
+    assert refused.value.slug == "webhooks-off"
+    with pytest.raises(Invalid) as wrong:
+        gateway.accept({"to": number("jst"), "text": "x", "status_url": URL})
+    assert wrong.value.slug == "webhooks-off"

@@ -1,0 +1,265 @@
+"""Calls to customers' addresses over real sockets: pinned, bounded, one host in sight."""
+
+import datetime as dt
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from sms_gateway import outward
+from sms_gateway.addresses import AddressError, read
+from sms_gateway.outward import post
+
+OK = b"HTTP/1.1 204 No Content\r\n\r\n"
+Serve = Callable[[socket.socket], None]
+
+
+def whole_request(client: socket.socket) -> bytes:
+    """Reads to the end of a request with a body of two bytes."""
+    got = b""
+    while not got.endswith(b"\r\n\r\n{}"):
+        part = client.recv(4096)
+        if not part:
+            break
+        got += part
+    return got
+
+
+@contextmanager
+def serving(serve: Serve, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server on loopback; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    with context.wrap_socket(client, server_side=True) if context else client as c:
+                        serve(c)
+                except OSError:
+                    continue
+
+        threading.Thread(target=run, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def answering(raw: bytes, seen: list[bytes] | None = None) -> Serve:
+    def serve(client: socket.socket) -> None:
+        got = whole_request(client)
+        if seen is not None:
+            seen.append(got)
+        client.sendall(raw)
+
+    return serve
+
+
+def local(port: int) -> str:
+    return f"http://127.0.0.1:{port}/hook?a=1"
+
+
+def test_a_post_carries_what_it_should() -> None:
+    seen: list[bytes] = []
+    with serving(answering(OK, seen)) as port:
+        posted = post(
+            read(local(port), loopback=True), b"{}", {"webhook-id": "1"}, 5, loopback=True
+        )
+    assert (posted.status, posted.taken, posted.fault) == (204, True, None)
+    head = seen[0].decode().lower()
+    assert head.startswith("post /hook?a=1 http/1.1\r\n")
+    assert f"host: 127.0.0.1:{port}\r\n" in head
+    assert "webhook-id: 1\r\n" in head
+    assert head.count("host:") == 1
+
+
+def test_without_the_setting_this_machine_is_not_called() -> None:
+    seen: list[bytes] = []
+    with serving(answering(OK, seen)) as port:
+        posted = post(read(local(port), loopback=True), b"{}", {}, 5)
+    assert posted.status is None
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["127.0.0.1"],
+        ["93.184.215.14", "127.0.0.1"],
+        ["169.254.169.254"],
+        ["93.184.215.14", "::ffff:10.0.0.1"],
+        ["fd00:ec2::254"],
+        [],
+    ],
+)
+def test_a_name_that_leads_inside_is_not_called(answers: Sequence[str]) -> None:
+    target = read("https://hooks.example.com/x")
+    posted = post(target, b"{}", {}, 5, resolver=lambda host, port: answers)
+    assert posted.status is None
+    assert posted.seconds < 1
+    with pytest.raises(AddressError):
+        outward.address_of(target, loopback=False, resolver=lambda host, port: answers)
+
+
+def test_a_name_is_resolved_once_for_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rebinding: the second answer leads inside, and nobody asks for it."""
+    answers = iter([["127.0.0.1"], ["10.0.0.1"]])
+    asked: list[str] = []
+
+    def resolver(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        return next(answers)
+
+    def no_name(host: str, *rest: object, **named: object) -> object:
+        ip_address(host)  # ValueError for a name: only addresses may be looked up now
+        return real(host, *rest, **named)  # type: ignore[arg-type]
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", no_name)
+    with serving(answering(OK)) as port:
+        target = read(f"http://localhost:{port}/", loopback=True)
+        posted = post(target, b"{}", {}, 5, loopback=True, resolver=resolver)
+    assert posted.taken
+    assert asked == ["localhost"]
+
+
+def test_plain_http_goes_to_this_machine_only_even_where_localhost_is_another() -> None:
+    target = read("http://localhost:1/", loopback=True)
+    posted = post(target, b"{}", {}, 1, loopback=True, resolver=lambda h, p: ["93.184.215.14"])
+    assert (posted.status, posted.fault) == (None, "plain http is for this machine only")
+
+
+def test_a_redirect_is_told_and_not_followed() -> None:
+    seen: list[bytes] = []
+    inside: list[bytes] = []
+    with serving(answering(OK, inside)) as other:
+        moved = f"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:{other}/\r\n\r\n".encode()
+        with serving(answering(moved, seen)) as port:
+            posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+    assert (posted.status, posted.taken, len(seen), inside) == (307, False, 1, [])
+
+
+def test_retry_after_is_handed_on() -> None:
+    raw = b"HTTP/1.1 429 Slow\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n"
+    with serving(answering(raw)) as port:
+        posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+    assert (posted.status, posted.retry_after) == (429, "120")
+
+
+def hang(client: socket.socket) -> None:
+    whole_request(client)
+    time.sleep(3)
+
+
+def drip(client: socket.socket) -> None:
+    whole_request(client)
+    for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100:
+        client.send(bytes([byte]))
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("serve", [hang, drip])
+def test_an_answer_that_does_not_come_in_time_is_cut_off(serve: Serve) -> None:
+    with serving(serve) as port:
+        began = time.monotonic()
+        posted = post(read(local(port), loopback=True), b"{}", {}, 1, loopback=True)
+    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("raw", [b"", b"rubbish\r\n\r\n", b"HTTP/1.1 99999 X\r\n\r\n"])
+def test_an_answer_that_is_none_is_a_fault(raw: bytes) -> None:
+    with serving(answering(raw)) as port:
+        posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+    assert posted.status is None
+    assert posted.fault
+
+
+def test_a_closed_port_is_a_fault() -> None:
+    with serving(answering(OK)) as port:
+        pass
+    posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+    assert (posted.status, posted.fault) == (None, "the connection was refused")
+
+
+def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The server's side and the caller's of a certificate for a name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    caller = ssl.create_default_context(cafile=str(path))
+    caller.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return server, caller
+
+
+def test_tls_is_for_the_name_though_the_connection_is_to_the_address(tmp_path: Path) -> None:
+    server, caller = certificate(tmp_path, "hooks.example.com")
+    named: list[str | None] = []
+    server.sni_callback = lambda sock, name, context: named.append(name)
+    seen: list[bytes] = []
+    with serving(answering(OK, seen), server) as port:
+        good, other = (
+            post(
+                read(f"https://{host}:{port}/x"),
+                b"{}",
+                {},
+                5,
+                loopback=True,
+                resolver=lambda h, p: ["127.0.0.1"],
+                context=caller,
+            )
+            for host in ("hooks.example.com", "other.example.com")
+        )
+    assert (good.status, good.fault) == (204, None)
+    assert named[0] == "hooks.example.com"
+    assert f"host: hooks.example.com:{port}".encode() in seen[0].lower()
+    assert (other.status, [one for one in seen if one]) == (None, seen[:1])
+    assert other.fault == "TLS failed, or the certificate is not valid for the host"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    server, _ = certificate(tmp_path, "hooks.example.com")
+    with serving(answering(OK), server) as port:
+        posted = post(
+            read(f"https://hooks.example.com:{port}/x"),
+            b"{}",
+            {},
+            5,
+            loopback=True,
+            resolver=lambda h, p: ["127.0.0.1"],
+        )
+    assert posted.fault == "TLS failed, or the certificate is not valid for the host"

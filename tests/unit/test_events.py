@@ -1,0 +1,125 @@
+"""Events: their schemas and examples, their ids and numbers, what they hide."""
+
+import json
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from local.openapi import ROOT
+from sms_gateway.events import (
+    FOR_TENANTS,
+    LARGEST,
+    OF_STATUS,
+    SEQUENCE,
+    Kind,
+    batch_event,
+    masked,
+    message_event,
+)
+from sms_gateway.records import Batch, Content, Entry
+from sms_gateway.status import Status
+
+FOLDER = ROOT / "events" / "schemas"
+BATCH = Batch("01M80KD8NAXEPBMQYG8412XQAH", "acme", 1)
+NUMBER = "+8801000000001"
+
+
+@cache
+def schema(kind: str) -> dict[str, Any]:
+    """A kind's schema."""
+    found: dict[str, Any] = json.loads((FOLDER / f"{kind}.json").read_text())
+    return found
+
+
+@cache
+def validator(kind: str) -> jsonschema_rs.Draft202012Validator:
+    """What says whether a document is an event of this kind."""
+    return jsonschema_rs.Draft202012Validator(schema(kind), validate_formats=True)
+
+
+def check(document: dict[str, Any]) -> None:
+    """An event is valid, and has nothing that its schema does not describe."""
+    described = schema(document["type"])
+    validator(document["type"]).validate(document)
+    assert set(document) <= set(described["properties"])
+    assert set(document["data"]) <= set(described["properties"]["data"]["properties"])
+
+
+def made(status: Status, *, full: bool = False, text: str = "Your code is 1234") -> dict[str, Any]:
+    entry = Entry(1795316698931, status, "poll", "dinisoft", 1, "0", "DELIVRD")
+    content = Content(to=NUMBER, text=text, reference="o-7")
+    event = message_event(BATCH, f"{BATCH.id}000", content, status, entry, full=full)
+    document: dict[str, Any] = json.loads(event.body())
+    return document
+
+
+def test_every_kind_has_a_schema_and_an_example() -> None:
+    names = {path.name for path in FOLDER.iterdir()}
+    assert names == {f"{k}.json" for k in Kind} | {f"{k}.example.json" for k in Kind}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_schema_is_one_and_its_example_is_true(kind: Kind) -> None:
+    jsonschema_rs.meta.validate(schema(kind))
+    example = json.loads((FOLDER / f"{kind}.example.json").read_text())
+    check(example)
+    for other in set(Kind) - {kind}:
+        assert not validator(other).is_valid(example)
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_what_is_made_is_what_the_schema_says(status: Status) -> None:
+    if status is Status.SUBMITTING:
+        return  # told to nobody
+    for full in (False, True):
+        document = made(status, full=full)
+        check(document)
+        assert document["data"]["status"] == status
+        assert document["id"] == f"{BATCH.id}000-{document['sequence']}"
+
+
+def test_a_batch_is_what_its_schema_says() -> None:
+    event = batch_event(BATCH, {Status.DELIVERED: 2, Status.EXPIRED: 1}, 1795316698931)
+    document = json.loads(event.body())
+    check(document)
+    assert document["data"]["total"] == 3
+
+
+def test_no_number_and_no_text_is_told_unless_it_is_wanted() -> None:
+    hidden = json.dumps(made(Status.DELIVERED))
+    assert NUMBER not in hidden
+    assert "1234" not in hidden
+    shown = made(Status.DELIVERED, full=True)["data"]
+    assert (shown["to"], shown["text"]) == (NUMBER, "Your code is 1234")
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [("+8801000000001", "+88*********01"), ("+12345678", "+12****78")]
+)
+def test_a_masked_number_shows_two_digits_at_each_end(number: str, shown: str) -> None:
+    assert masked(number) == shown
+
+
+@pytest.mark.parametrize("text", ["🙂" * 5000, "\u0001" * 5000, '"' * 5000])
+def test_a_long_text_is_cut_so_that_the_event_stays_small(text: str) -> None:
+    document = made(Status.DELIVERED, full=True, text=text)
+    check(document)
+    assert len(msgspec.json.encode(document)) <= LARGEST
+    cut = document["data"].get("text_cut", False)
+    assert cut == (document["data"]["text"] != text)
+
+
+def test_a_status_that_may_follow_another_has_the_higher_number() -> None:
+    """Of the ends one wins, but for `unknown`, which each of them may follow."""
+    ends = {OF_STATUS[one] for one in Status if one.final and one is not Status.UNKNOWN}
+    assert {SEQUENCE[kind] for kind in ends} == {4}
+    order = [Kind.ACCEPTED, Kind.SUBMITTED, Kind.UNKNOWN, Kind.DELIVERED]
+    assert all(SEQUENCE[a] < SEQUENCE[b] for a, b in combinations(order, 2))
+
+
+def test_tenants_may_want_what_is_theirs() -> None:
+    assert set(Kind) - set(FOR_TENANTS) == {Kind.OPENED, Kind.CLOSED, Kind.LOW, Kind.TEST}

@@ -1,0 +1,72 @@
+"""The HTTP functions' own router."""
+
+from typing import Any
+
+import pytest
+
+from sms_gateway.router import Response, Router
+
+
+def words(text: str) -> Response:
+    return Response(200, "text/plain", text, {"X-Own": "1"})
+
+
+@pytest.fixture
+def app() -> Router:
+    made = Router(
+        lambda error: Response(500, "text/plain", str(error)),
+        lambda: Response(404, "text/plain", "nowhere"),
+    )
+
+    @made.get("/things/<identifier>/parts/<part>")
+    def read(identifier: str, part: str) -> Response:
+        return words(f"{identifier} {part}")
+
+    @made.post("/things")
+    def write() -> Response:
+        return words(str(made.current_event.headers.get("idempotency-key")))
+
+    @made.delete("/things")
+    def fail() -> Response:
+        raise RuntimeError("broken")
+
+    return made
+
+
+def asked(app: Router, method: str, path: str, **headers: str) -> dict[str, Any]:
+    return app.resolve({"httpMethod": method, "path": path, "headers": headers or None}, None)
+
+
+def test_a_path_gives_its_handler_the_names_in_it(app: Router) -> None:
+    answer = asked(app, "GET", "/things/a b/parts/é.2")
+    assert answer == {
+        "statusCode": 200,
+        "headers": {"X-Own": "1", "Content-Type": "text/plain"},
+        "body": "a b é.2",
+        "isBase64Encoded": False,
+    }
+
+
+def test_a_header_is_found_in_any_case(app: Router) -> None:
+    assert asked(app, "POST", "/things", **{"IDEMPOTENCY-Key": "k"})["body"] == "k"
+    assert asked(app, "POST", "/things")["body"] == "None"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/things"),
+        ("PUT", "/things"),
+        ("GET", "/things/1"),
+        ("GET", "/things//parts/2"),
+        ("GET", "/things/1/2/parts/3"),
+        ("POST", "/v1/things"),
+        ("POST", "/things/"),
+    ],
+)
+def test_what_no_route_reads_is_nowhere(app: Router, method: str, path: str) -> None:
+    assert asked(app, method, path)["statusCode"] == 404
+
+
+def test_what_a_handler_raises_is_answered(app: Router) -> None:
+    assert asked(app, "DELETE", "/things")["body"] == "broken"
