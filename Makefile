@@ -12,7 +12,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: run test failures check format lock openapi matrix clean bench
-.PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale
+.PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 run: $(READY)
 	@exec $(BIN)/python -m local
@@ -27,7 +27,7 @@ failures: $(READY)
 	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(BIN)/python -m pytest tests/failures $(ARGS))
 
 bench bench-cold: $(BENCH)/.ready
-bench bench-cold bench-cpu bench-cost bench-throughput bench-scale: $(READY)
+bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign: $(READY)
 	@exec $(BIN)/python -m bench $(patsubst bench-%,%,$(filter bench-%,$@))
 
 check: $(READY)

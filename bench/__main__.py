@@ -1,4 +1,4 @@
-"""python -m bench [cold cpu cost throughput scale]: runs those benchmarks, or all.
+"""python -m bench [cold cpu cost throughput scale campaign]: runs those benchmarks, or all.
 
 Each runs in a process of its own, so that none sees another's caches and clients. Exits with 1 when
 a target is missed, and names it.

@@ -151,6 +151,7 @@ class LocalStack:
         every = {
             "Architecture": "x86_64",
             "AuthorizerCacheSeconds": "0",
+            "SendFromBucket": "true",
             "SendFromBus": "true",
             "SendFromQueue": "true",
             "SendFromTopic": "true",
@@ -171,6 +172,7 @@ class LocalStack:
             "stack_name": STACK_NAME,
             "table": outputs["TableName"],
             "secret": outputs["AccountsSecretName"],
+            "campaigns_bucket": outputs["CampaignsBucketName"],
             "poll_function": outputs["PollFunctionName"],
             "send_function": outputs["SendFunctionArn"],
             "queue": outputs["IngressQueueUrl"],

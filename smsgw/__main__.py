@@ -6,6 +6,7 @@ smsgw keys revoke 0123456789ab
 smsgw vendors set jst account.json
 smsgw vendors list
 smsgw messages show|settle ID
+smsgw campaigns list|show|pause|resume|cancel
 smsgw dlq list|redrive
 smsgw callback-url dinisoft
 """
@@ -26,7 +27,7 @@ from sms_gateway.problems import GatewayError
 from sms_gateway.settings import CALLBACK_KEY
 from sms_gateway.tokens import token
 from sms_gateway.vendors import VENDORS, build
-from smsgw import dead_letters, messages
+from smsgw import campaigns, dead_letters, messages
 from smsgw.errors import CommandError
 from smsgw.source_letters import WAYS
 
@@ -95,6 +96,20 @@ def _parser() -> argparse.ArgumentParser:
     settle.add_argument("outcome", choices=[str(one) for one in messages.OUTCOMES])
     settle.add_argument("--note", default="", help="stands on the message's timeline")
     settle.set_defaults(run=messages.settle)
+
+    uploaded = areas.add_parser("campaigns", help="uploaded campaigns").add_subparsers(
+        required=True, metavar="what"
+    )
+    uploaded.add_parser("list", help="list campaigns").set_defaults(run=campaigns.show_all)
+    for what, words, run in (
+        ("show", "what became of its rows", campaigns.show),
+        ("pause", "read no more until it is resumed", campaigns.move),
+        ("resume", "go on where it stopped", campaigns.move),
+        ("cancel", "read no more, and take back what has not left", campaigns.move),
+    ):
+        one = uploaded.add_parser(what, help=words)
+        one.add_argument("id", help="as `smsgw campaigns list` shows it")
+        one.set_defaults(run=run, what=what)
 
     letters = areas.add_parser("dlq", help="dead letters").add_subparsers(
         required=True, metavar="what"

@@ -8,6 +8,7 @@ from typing import Any
 from sms_gateway import table
 from sms_gateway.api import JSON, answer, caller, router
 from sms_gateway.api_event import query
+from sms_gateway.campaign import view as campaign_view
 from sms_gateway.listing import page, read_query
 from sms_gateway.problems import NotFound
 from sms_gateway.records import split_id
@@ -40,9 +41,12 @@ def get_message(identifier: str) -> Response:
 
 @app.get("/batches/<identifier>")
 def get_batch(identifier: str) -> Response:
-    """What became of a batch."""
+    """What became of a batch, or of a campaign."""
     tenant = caller(app, "messages:read")
     found = table.whole_batch(identifier)
+    campaign = table.campaign(identifier) if found is None else None
+    if campaign is not None and campaign.tenant == tenant:
+        return answer(campaign_view(campaign))
     if found is None or found[0].tenant != tenant:
         raise NotFound("There is no such batch.")
     return answer(batch_view(*found))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 # kms is for layers/cognito.
-SERVICES = {"dynamodb", "events", "kms", "sqs", "secretsmanager", "ssm", "sts"}
+SERVICES = {"dynamodb", "events", "kms", "s3", "sqs", "secretsmanager", "ssm", "sts"}
 WHOLE_FOLDERS = ("boto3/examples", "bin")
 
 
@@ -24,7 +24,10 @@ def trim(root: Path) -> None:
                 shutil.rmtree(service)
     for packed in (root / "botocore/data").rglob("service-2.json.gz"):
         described = json.loads(gzip.decompress(packed.read_bytes()))
-        packed.with_suffix("").write_text(_compact(_undocumented(described)))
+        whole = _undocumented(described)
+        for parameter in whole.get("clientContextParams", {}).values():
+            parameter["documentation"] = ""  # the one that botocore reads
+        packed.with_suffix("").write_text(_compact(whole))
         packed.unlink()
     endpoints = root / "botocore/data/endpoints.json"
     known = json.loads(endpoints.read_text())

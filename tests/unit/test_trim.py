@@ -1,5 +1,6 @@
 """What is left of botocore's data in the layer still makes every client, and the same requests."""
 
+import re
 import runpy
 import shutil
 from pathlib import Path
@@ -18,6 +19,8 @@ CALLS = [
     ("sqs", "send_message", {"QueueUrl": "https://sqs/1/q", "MessageBody": "b"}),
     ("secretsmanager", "get_secret_value", {"SecretId": "s"}),
     ("ssm", "get_parameter", {"Name": "p"}),
+    ("s3", "get_object", {"Bucket": "campaigns", "Key": "campaigns/acme/a b.csv"}),
+    ("s3", "create_multipart_upload", {"Bucket": "campaigns", "Key": "results/acme/a.csv"}),
 ]
 
 
@@ -30,7 +33,7 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in WHOLE.iterdir():
         if part.is_file():
             shutil.copy(part, data)
-        elif part.name in TRIM["SERVICES"] | {"s3"}:
+        elif part.name in TRIM["SERVICES"] | {"sns"}:
             shutil.copytree(part, data / part.name)
     TRIM["trim"](root)
     return data
@@ -71,7 +74,7 @@ def test_a_trimmed_description_makes_the_same_request(
 
 
 def test_what_no_function_reads_is_gone(trimmed: Path) -> None:
-    assert not (trimmed / "s3").exists()
+    assert not (trimmed / "sns").exists()
     assert (trimmed / "endpoints.json").stat().st_size < 50_000
     for described in trimmed.rglob("service-2.json"):
-        assert '"documentation":"' not in described.read_text()
+        assert not re.search(r'"documentation":"[^"]', described.read_text())

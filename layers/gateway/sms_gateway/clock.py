@@ -153,6 +153,8 @@ def _read(keys: Sequence[Key]) -> dict[Key, items.Item]:
 
 def _look(run: Tick, key: Key, item: items.Item) -> bool:
     try:
+        if key.sort == "C":
+            return _call_worker(run, key, item)
         # Another run may have looked at it since; an item without a vendor is no submission.
         sub = items.read_submission(item) if "vendor" in item else None
         if sub is None or sub.due is None or sub.due > run.seconds:
@@ -165,6 +167,15 @@ def _look(run: Tick, key: Key, item: items.Item) -> bool:
         count("LookFailed")
         _put_off(run, key)
         return False
+
+
+def _call_worker(run: Tick, key: Key, item: items.Item) -> bool:
+    """A campaign whose worker died, or whose results are to be looked at again."""
+    if "due" not in item or int(item["due"]["N"]) > run.seconds:
+        return False
+    queues.wake(os.environ["CAMPAIGN_QUEUE"], key.batch)
+    _put_off(run, key)
+    return True
 
 
 def _put_off(run: Tick, key: Key) -> None:

@@ -184,10 +184,12 @@ def plan(
     accounts: Accounts,
     routes: Routes,
     told: Callable[[str], None] = lambda url: None,
+    *,
+    each: bool = False,
 ) -> tuple[list[Accepted], list[Rejected]]:
     """Sorts recipients into those that can be sent to and those that can't; `told` raises Invalid
     for a status_url that can't be. Raises Invalid for what is wrong with the request as a whole (a
-    time, an unknown vendor, a status_url)."""
+    time, an unknown vendor, a status_url), unless `each` recipient is a request of its own."""
     accepted: list[Accepted] = []
     rejected: list[Rejected] = []
     regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
@@ -212,9 +214,9 @@ def plan(
                     pointer=f"{draft.place}/text",
                 )
             accepted.append(_accept(draft, to, vendors, prefix, accounts, shape, now))
-        except _EnvelopeError:
-            raise
         except GatewayError as problem:
+            if isinstance(problem, _EnvelopeError) and not each:
+                raise
             rejected.append(Rejected(draft.index, draft.to, problem))
     return accepted, rejected
 

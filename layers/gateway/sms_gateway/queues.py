@@ -1,5 +1,5 @@
-"""The one module that talks to SQS: a queue a vendor, a message a submission; deliveries; dead
-letters."""
+"""The one module that talks to SQS: a queue a vendor, a message a submission; calls for
+campaigns; deliveries; dead letters."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -48,6 +48,15 @@ SENDERS = 8  # calls at once
 def _client() -> "SQSClient":
     made: SQSClient = aws.client("sqs", CONFIG)
     return made
+
+
+def wake(url: str, campaign: str) -> None:
+    """Calls a worker for a campaign by the queue at `url`. Never raises: the clock calls again."""
+    try:
+        _client().send_message(QueueUrl=url, MessageBody=campaign)
+    except (ClientError, BotoCoreError) as error:
+        log.error("not called", extra={"campaign": campaign, "error": str(error)})
+        count("NotEnqueued", vendor="campaigns")
 
 
 def enqueue(

@@ -99,6 +99,12 @@ def accounts() -> Accounts:
     return _accounts.now()
 
 
+def campaign_defaults() -> Mapping[str, Mapping[str, Any]]:
+    """By tenant, or `*` for all, what the rows of uploaded campaigns have in common. Raises
+    Unavailable when the parameter is missing or not valid."""
+    return _campaigns.now()
+
+
 def routes() -> Routes:
     """The routes of the parameter. Raises Unavailable when it is missing or not valid."""
     return _routes.now()
@@ -118,6 +124,7 @@ def forget() -> None:
     """Forgets every setting that was read."""
     _accounts.forget()
     _routes.forget()
+    _campaigns.forget()
     _sources.forget()
     _webhook_key.forget()
 
@@ -154,6 +161,14 @@ def read_accounts(written: str) -> Accounts:
     return Accounts(adapters, faults, key.encode())
 
 
+def read_campaigns(written: str) -> Mapping[str, Mapping[str, Any]]:
+    """The defaults of campaigns. Raises ValueError, naming what is at fault."""
+    try:
+        return msgspec.json.decode(written, type=dict[str, dict[str, Any]])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError("it must be a JSON object of tenants, each an object") from None
+
+
 def read_webhook_key(written: str) -> bytes:
     """The key in a secret's text, without building any vendor's adapter. Raises ValueError."""
     try:
@@ -183,5 +198,6 @@ def _read_sources(written: str) -> "Sources":
 
 _accounts = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_accounts)
 _routes = _Setting("routes", "ROUTES_PARAMETER", _parameter, Routes.read)
+_campaigns = _Setting("campaigns", "CAMPAIGNS_PARAMETER", _parameter, read_campaigns)
 _sources = _Setting("sources", "SOURCES_PARAMETER", _parameter, _read_sources)
 _webhook_key = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_webhook_key)

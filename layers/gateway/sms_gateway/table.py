@@ -17,6 +17,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway import aws
+from sms_gateway import campaign as campaigns
+from sms_gateway.campaign import Campaign, Chunk
+from sms_gateway.campaign import read as read_campaign
 from sms_gateway.items import (
     Item,
     key_of,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 
+CAMPAIGNS = "CAMPAIGNS"  # the partition that lists them
 WRITERS = 16  # parallel BatchWriteItem and UpdateItem calls
 
 
@@ -394,6 +398,75 @@ def put_request(key: str, attributes: Item, now: int, instead_of: str | None) ->
         there: Any = error.response.get("Item") or {}
         return bool(there.get("batch") == attributes["batch"])
     return True
+
+
+# Campaigns
+
+
+def campaign(identifier: str) -> Campaign | None:
+    """A campaign by its id, consistently."""
+    item = get(campaigns.place(identifier)) if is_ulid(identifier) else None
+    return read_campaign(item) if item else None
+
+
+def name_campaign(file: str, identifier: str, ttl: int) -> str:
+    """Gives a file (a digest of its name and content) the id of its campaign, unless it has one;
+    the id that it has."""
+    item: Item = {
+        **key_of(Key(CAMPAIGNS, file)),
+        "batch": {"S": identifier},
+        "ttl": number(ttl),
+    }
+    if put_new(item):
+        return identifier
+    there = get(Key(CAMPAIGNS, file))
+    if there is None:
+        raise Unavailable("The campaign was just removed; try again.")
+    return str(there["batch"]["S"])
+
+
+def all_campaigns() -> list[Campaign]:
+    """Every campaign, oldest first."""
+    named = _query("pk = :pk", {":pk": {"S": CAMPAIGNS}})
+    places = [key_of(campaigns.place(item["batch"]["S"])) for item in named]
+    pages = [places[start : start + 100] for start in range(0, len(places), 100)]
+    found = [read_campaign(item) for page in pages for item in _get_all(page)]
+    return sorted(found, key=lambda one: one.id)
+
+
+def chunk(identifier: str, first: int) -> Chunk | None:
+    """The chunk of a campaign that begins with a row."""
+    item = get(campaigns.chunk_place(identifier, first))
+    return campaigns.read_chunk(item) if item else None
+
+
+def put_chunk(item: Item, instead_of: str | None) -> bool:
+    """Writes a chunk if there is none, or only the one of the batch `instead_of`."""
+    if instead_of is None:
+        return put_new(item)
+    try:
+        with _answering():
+            client().put_item(
+                TableName=name(),
+                Item=item,
+                ConditionExpression="#batch = :old",
+                ExpressionAttributeNames={"#batch": "batch"},
+                ExpressionAttributeValues={":old": {"S": instead_of}},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+    except ClientError as error:
+        # botocore asks again when an answer got lost: what stands there may be this very item.
+        return error.response.get("Item") == item
+    return True
+
+
+def submissions_of(identifier: str) -> list[Item]:
+    """The submissions of a batch, those that stand in a message's item as well."""
+    return [
+        item
+        for item in _query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True)
+        if "vendor" in item
+    ]
 
 
 # Where only the vendor's id is known

@@ -34,9 +34,11 @@ class Update:
         self._values[placeholder] = value
         return placeholder
 
-    def put(self, attribute: str, value: str | int | msgspec.Struct) -> Self:
-        """Sets an attribute; a struct is stored as JSON."""
-        if isinstance(value, msgspec.Struct):
+    def put(
+        self, attribute: str, value: str | int | msgspec.Struct | dict[str, Any] | list[str]
+    ) -> Self:
+        """Sets an attribute; what is neither a text nor a number is stored as JSON."""
+        if not isinstance(value, str | int):
             written = text(value)
         else:
             written = number(value) if isinstance(value, int) else {"S": str(value)}

@@ -159,6 +159,18 @@ def _problem(status: Status, last: Entry) -> dict[str, Any] | None:
     }
 
 
+def outcome(message: Message, sub: Submission) -> tuple[Status, str]:
+    """A message's status, and in one line what went wrong."""
+    status = status_of(message, sub)
+    if status not in TITLES:
+        return status, ""
+    entries = _timeline(message, sub, message.key.position - sub.key.position)
+    problem = _problem(status, _last(entries, status)) or {}
+    said = (problem["vendor_code"], problem["vendor_text"])
+    words = " ".join(word for word in said if word and word != problem["detail"])
+    return status, f"{problem['detail']}{f' ({words})' if words else ''}"
+
+
 def batch_view(owner: Batch, found: Iterable[tuple[Message, Submission]]) -> dict[str, Any]:
     """GET /batches/{id}'s answer."""
     every = list(found)

@@ -1,0 +1,221 @@
+"""The work on a campaign as bench/campaign.py measures it, in a process that has nothing else:
+python -m bench.campaign_work rate|memory|killed.
+
+The code is the function's own, up to the bytes of HTTP for the rate, up to the table's and the
+file's module for the memory. The vendors have nothing to do with it.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from typing import Any
+from unittest.mock import patch
+
+from bench.aws import Memory
+
+ROWS, SAMPLE = 1_000_000, 20_000
+CHUNK = 1000
+CAMPAIGN = "01JB2QK8W3Z5Y7X9V1T4R6P8N0"
+HEADER = b"to,name,template,reference\r\n"
+ADDED = {
+    "CAMPAIGNS_PARAMETER": "/bench/campaigns",
+    "CAMPAIGNS_BUCKET": "bench",
+    "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",
+}
+
+
+def line(nth: int) -> bytes:
+    """A row; all are as long, so that any part of the file can be made when it is asked for."""
+    row = f'+{911_000_000_000 + nth},"Ani {nth:07d}",Your order {{name}} is ready.,r-{nth:07d}\r\n'
+    return row.encode()
+
+
+class File:
+    """The uploaded file, made where it is read, and the results, of which only sizes are kept."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows, self.wide = rows, len(line(0))
+        self.size = len(HEADER) + rows * self.wide
+        self.parts: list[int] = []
+
+    def blocks(self, _key: str, _etag: str, start: int, size: int) -> Iterator[bytes]:
+        """As files.blocks."""
+        if size != self.size:
+            raise ValueError("another file")
+        if not start:
+            yield HEADER
+            start = len(HEADER)
+        nth = (start - len(HEADER)) // self.wide
+        while nth < self.rows:
+            until = min(nth + 12_000, self.rows)  # about as many as one block has
+            yield b"".join(map(line, range(nth, until)))
+            nth = until
+
+    def put_part(self, _key: str, _upload: str, _number: int, body: bytes) -> str:
+        """As files.put_part."""
+        self.parts.append(len(body))
+        return f'"{len(self.parts)}"'
+
+
+class Killed(BaseException):
+    """The end of a worker: nothing catches it."""
+
+
+class Table(Memory):
+    """A table that keeps campaigns and chunks, and makes messages up when they are read."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1")
+        self.pattern: dict[str, Any] = {}
+        self.rows: dict[str, list[str]] = {}  # references by batch
+        self.accepted: set[str] = set()
+        self.calls_left = -1
+
+    def answer(self, target: str, path: str, body: bytes) -> bytes:
+        """Answers, or kills who asks when its calls are over."""
+        self.calls_left -= 1
+        if self.calls_left == 0:
+            raise Killed
+        return super().answer(target, path, body)
+
+    def _put(self, item: dict[str, Any]) -> None:
+        batch, kind = item["pk"]["S"], item["sk"]["S"][:1]
+        if kind == "B":
+            self.accepted.add(batch)
+        elif kind == "M":
+            own = json.loads(item["data"]["S"])
+            self.rows.setdefault(batch, []).append(own["reference"])
+        if item["sk"]["S"][:2] in ("M#", "S#") or item["sk"]["S"] == "B":
+            if len(self.pattern) < CHUNK + 20:
+                self.pattern[item["sk"]["S"]] = item
+            return
+        super()._put(item)
+
+    def _get(self, key: dict[str, Any]) -> dict[str, Any] | None:
+        if key["sk"]["S"] == "B" and key["pk"]["S"] in self.accepted:
+            head: dict[str, Any] = self.pattern["B"] | key
+            return head
+        return super()._get(key)
+
+    def _Query(self, asked: Any) -> Any:
+        batch = asked["ExpressionAttributeValues"].get(":pk", {}).get("S", "")
+        if batch == "KEYS":
+            key = {"tenant": "acme", "scopes": "messages:send", "label": "", "sk": "0" * 64}
+            item = {name: {"S": value} for name, value in key.items()} | {"created": {"N": "0"}}
+            return {"Items": [item], "Count": 1, "ScannedCount": 1}
+        items = [one | {"pk": {"S": batch}} for _, one in sorted(self.pattern.items())]
+        return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
+
+    def _GetParameter(self, asked: Any) -> Any:
+        if asked["Name"] == ADDED["CAMPAIGNS_PARAMETER"]:
+            return {"Parameter": {"Name": asked["Name"], "Type": "String", "Value": "{}"}}
+        return super()._GetParameter(asked)
+
+
+@contextmanager
+def staged(rows: int) -> Iterator[tuple[File, Any]]:
+    """The file, and the wire that everything else goes over."""
+    from bench.wire import Wire
+    from sms_gateway import campaign, files
+
+    file, memory = File(rows), Table()
+    memory._put(campaign.new_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", file.size, 1, 1))
+    with (
+        patch.object(files, "blocks", file.blocks),
+        patch.object(files, "owner", lambda _key: None),
+        patch.object(files, "begin", lambda _key, _campaign: "upload"),
+        patch.object(files, "put_part", file.put_part),
+        patch.object(files, "finish", lambda *_: None),
+    ):
+        yield file, Wire(memory)
+
+
+def _whole(done: Any, rows: int) -> None:
+    told = (done.state, done.sent, sum(done.tally.counts.values()))
+    if told != ("done", rows, rows):
+        raise ValueError(f"the campaign ended as {told}")
+
+
+def rate() -> dict[str, float]:
+    """Rows a second of one CPU, accepting and then writing results, with every call of AWS."""
+    from sms_gateway import campaigns, table
+
+    with staged(SAMPLE) as (_, wire), redirect_stdout(StringIO()):
+        started = time.process_time()
+        campaigns.receive(CAMPAIGN, 10_000)
+        cpu = time.process_time() - started - wire.spent
+        done = table.campaign(CAMPAIGN)
+    _whole(done, SAMPLE)
+    return {"seconds": cpu, "calls": len(wire.times)}
+
+
+def memory() -> dict[str, float]:
+    """The most memory (MB) that the work on a million rows takes; the table's writes of messages
+    are left out, which hold one chunk at a time."""
+    from sms_gateway import campaigns, table
+
+    with staged(ROWS) as (file, _), redirect_stdout(StringIO()):
+        real = table.put_all
+        calls = []
+
+        def put_all(items: Any) -> None:
+            calls.append(len(items))
+            if len(calls) == 1:
+                real(items)
+
+        kept: dict[str, Any] = {}
+
+        def whole_batch(batch: str) -> Any:
+            if not kept:
+                kept["first"] = found(batch)
+            return kept["first"]
+
+        found = table.whole_batch
+        with (
+            patch.object(table, "put_all", put_all),
+            patch.object(table, "whole_batch", whole_batch),
+        ):
+            started = time.monotonic()
+            campaigns.receive(CAMPAIGN, 10_000)
+            seconds = time.monotonic() - started
+        done = table.campaign(CAMPAIGN)
+    _whole(done, ROWS)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"peak": peak, "seconds": seconds, "results": sum(file.parts)}
+
+
+def killed() -> dict[str, float]:
+    """A campaign of a hundred thousand rows whose worker dies three times: how often the row that
+    was accepted most often was, and how many rows were."""
+    from sms_gateway import campaigns, table
+
+    rows = 100_000
+    with staged(rows) as (_, wire), redirect_stdout(StringIO()):
+        memory: Any = wire.memory
+        deaths = 0
+        for calls in (700, 1_311, 1_702):  # anywhere in a chunk
+            memory.calls_left = calls
+            try:
+                campaigns.receive(CAMPAIGN, 10_000)
+            except Killed:
+                deaths += 1
+            for item in memory.partitions[CAMPAIGN].values():
+                if "started" in item:
+                    item["started"] = {"N": "0"}  # whoever wrote it is surely dead
+        memory.calls_left = -1
+        campaigns.receive(CAMPAIGN, 10_000)
+        done = table.campaign(CAMPAIGN)
+    _whole(done, rows)
+    sent: Counter[str] = Counter()
+    for batch in memory.accepted:
+        sent.update(memory.rows[batch])
+    return {"deaths": deaths, "most": max(sent.values()), "rows": len(sent)}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"rate": rate, "memory": memory, "killed": killed}[sys.argv[1]]()))

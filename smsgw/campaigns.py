@@ -1,0 +1,77 @@
+"""`smsgw campaigns`: what became of uploaded files, and how to stop and continue them."""
+
+import argparse
+import time
+
+from sms_gateway import table
+from sms_gateway.campaign import Campaign, State
+from sms_gateway.table import Change
+from smsgw.errors import CommandError
+
+MOVES = {  # what a command does: from which states, to which, and what is said
+    "pause": ((State.RUNNING,), State.PAUSED, "stops within seconds; what was sent stays sent"),
+    "resume": (
+        (State.PAUSED, State.FAILED),
+        State.RUNNING,
+        "goes on within two minutes, at the row where it stopped",
+    ),
+    "cancel": (
+        (State.RUNNING, State.PAUSED, State.FAILED),
+        State.CANCELLED,
+        "reads no more; what has not left yet is taken back within two minutes",
+    ),
+}
+
+
+def show_all(_options: argparse.Namespace) -> None:
+    """Prints every campaign, oldest first."""
+    print(f"{'ID':26}  {'STATE':9}  {'ROWS':>7}  {'READ':>7}  {'SENT':>7}  {'REFUSED':>7}  FILE")
+    for one in table.all_campaigns():
+        rows = "?" if one.rows is None else one.rows
+        print(
+            f"{one.id}  {one.state:9}  {rows:>7}  {one.row:>7}  {one.sent:>7}  {one.refused:>7}"
+            f"  {one.key}"
+        )
+
+
+def show(options: argparse.Namespace) -> None:
+    """Prints one campaign."""
+    one = _found(options.id)
+    print(f"{one.id}  {one.state}  tenant {one.tenant}  {one.key}")
+    rows = "not counted yet" if one.rows is None else f"{one.rows} in the file"
+    print(f"  rows: {rows}, {one.row} read, {one.sent} sent, {one.refused} refused")
+    if one.tally is not None:
+        counts = ", ".join(
+            f"{count} {status}" for status, count in sorted(one.tally.counts.items())
+        )
+        print(f"  messages: {counts or 'none'}{'' if one.final else ' (not final yet)'}")
+        print(f"  results: {one.results}")
+    if one.problem is not None:
+        print(f"  problem: {one.problem['detail']}")
+
+
+def move(options: argparse.Namespace) -> None:
+    """Pauses, resumes or cancels a campaign."""
+    sources, target, said = MOVES[options.what]
+    one = _found(options.id)
+    # Whatever comes next is the clock's to call for; a report that was begun is begun again.
+    change = Change(one.place).put("state", target).drop("problem", "report", "final", "tally")
+    change.put("turn", one.turn + 1).look_at(None if target is State.PAUSED else int(time.time()))
+    if change.when("state", *sources).when("turn", one.turn).apply() is None:
+        now = _found(options.id)
+        wanted = " or ".join(sources)
+        raise CommandError(
+            f"the campaign is {now.state}: only one that is {wanted} can be {target}"
+            if now.state not in sources
+            else "the campaign was just being written; try again"
+        )
+    print(f"{one.id} {said}")
+
+
+def _found(identifier: str) -> Campaign:
+    one = table.campaign(identifier)
+    if one is None:
+        raise CommandError(
+            f"there is no campaign {identifier}: `smsgw campaigns list` shows the ids"
+        )
+    return one

@@ -1,0 +1,467 @@
+"""Campaigns: an uploaded CSV becomes messages, each row once, whatever stops the worker."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote_plus, unquote_plus
+
+import boto3
+import pytest
+from integration.stage import (
+    POLL,
+    ROOT,
+    SUBMIT,
+    TAKES,
+    Gateway,
+    arrived,
+    emptied,
+    forget_settings,
+    function,
+    number,
+)
+
+from bench.campaign import apart
+from sms_gateway import apikeys, aws, campaigns, files, settings, table
+from sms_gateway.campaign import Campaign
+from sms_gateway.records import Key
+from sms_gateway.table import Change
+from smsgw import __main__ as smsgw
+from smsgw.errors import CommandError
+
+STATUS, CAMPAIGN = function("status"), function("campaign")
+QUEUE = "campaigns"
+
+
+@pytest.fixture
+def bucket(gateway: Gateway) -> Iterator[Any]:
+    """An empty bucket and a tenant that may send."""
+    apikeys.create("acme", ("messages:send",), "", datetime.now(UTC))
+    client = boto3.client("s3")
+    client.create_bucket(
+        Bucket=files.bucket(), CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    boto3.client("sqs").create_queue(QueueName=QUEUE)
+    set_defaults({})
+    yield client
+    for one in client.list_objects_v2(Bucket=files.bucket()).get("Contents", []):
+        client.delete_object(Bucket=files.bucket(), Key=one["Key"])
+    client.delete_bucket(Bucket=files.bucket())
+    emptied(QUEUE)
+
+
+def set_defaults(defaults: object) -> None:
+    boto3.client("ssm").put_parameter(
+        Name="/test/campaigns", Value=json.dumps(defaults), Type="String", Overwrite=True
+    )
+    forget_settings()
+
+
+def upload(bucket: Any, body: str | bytes, key: str = "campaigns/acme/spring sale.csv") -> str:
+    """Uploads a file; S3's notice of it, as the queue has it."""
+    raw = body.encode() if isinstance(body, str) else body
+    answer = bucket.put_object(Bucket=files.bucket(), Key=key, Body=raw)
+    one = {"key": quote_plus(key), "eTag": answer["ETag"].strip('"'), "size": len(raw)}
+    return json.dumps({"Records": [{"s3": {"bucket": {"name": files.bucket()}, "object": one}}]})
+
+
+def work(body: str, remaining: float = 1000) -> None:
+    campaigns.receive(body, remaining)
+
+
+def to_the_end(notice: str) -> Campaign:
+    """Works until nobody is called any more; the file's campaign."""
+    work(notice)
+    while waiting := emptied(QUEUE):
+        for one in waiting:
+            work(one.body)
+    key = unquote_plus(json.loads(notice)["Records"][0]["s3"]["object"]["key"])
+    (found,) = (one for one in table.all_campaigns() if one.key == key)
+    return found
+
+
+def results(bucket: Any, key: str = "results/acme/spring sale.csv") -> list[dict[str, str]]:
+    body = bucket.get_object(Bucket=files.bucket(), Key=key)["Body"].read().decode()
+    return list(csv.DictReader(io.StringIO(body)))
+
+
+def rows(count: int) -> str:
+    return "".join(f"{number('server2sms', nth)},Hello {nth}\r\n" for nth in range(count))
+
+
+def shown(identifier: str, tenant: str = "acme") -> Any:
+    answer = STATUS.handler(
+        {
+            "httpMethod": "GET",
+            "path": f"/batches/{identifier}",
+            "headers": {},
+            "requestContext": {"authorizer": {"tenant": tenant, "scopes": "messages:read"}},
+        },
+        SimpleNamespace(),
+    )
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def stored() -> Counter[str]:
+    """How many messages of accepted batches the table holds, by text."""
+    items = table.client().scan(TableName=table.name())["Items"]
+    accepted = {item["pk"]["S"] for item in items if "tenant" in item}
+    texts: Counter[str] = Counter()
+    for batch in accepted - {"KEYS"}:
+        whole = table.whole_batch(batch)
+        assert whole
+        texts.update(message.content.text for message, _ in whole[1])
+    return texts
+
+
+def test_every_row_becomes_a_message_and_a_line_of_the_results(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(1100)))
+    assert (one.state, one.rows, one.row, one.sent, one.refused) == ("done", 1100, 1100, 1100, 0)
+    assert stored() == Counter({f"Hello {nth}": 1 for nth in range(1100)})
+    lines = results(bucket)
+    assert [line["row"] for line in lines] == [str(nth) for nth in range(1, 1101)]
+    assert {line["status"] for line in lines} == {"accepted"}
+    status, body = shown(one.id)
+    assert status == 200
+    assert body["total"] == 1100
+    assert body["counts"] == {"accepted": 1100}
+    assert body["campaign"]["results"] == "results/acme/spring sale.csv"
+    assert shown(one.id, "another")[0] == 404
+
+
+class Killed(BaseException):
+    """The end of a worker: nothing catches it."""
+
+
+def kill_at(nth: int, when: str) -> Callable[[], bool]:
+    """Kills the worker at its nth call of AWS, before or after it is done; what is returned ends
+    that, and says whether it came to it."""
+    clients = [aws.client(name, files.CONFIG) for name in ("dynamodb", "s3", "sqs", "ssm")]
+    left = [nth]
+
+    def handler(**_: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+
+    for client in clients:
+        client.meta.events.register_first(f"{when}-call", handler)
+
+    def end() -> bool:
+        for client in clients:
+            client.meta.events.unregister(f"{when}-call", handler)
+        return left[0] < 0
+
+    return end
+
+
+def much_later() -> None:
+    """Whoever was at work is dead."""
+    for item in table.client().scan(TableName=table.name())["Items"]:
+        if item["sk"]["S"].startswith("R#"):
+            Change(Key(item["pk"]["S"], item["sk"]["S"])).put("started", 0).apply()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_worker_killed_at_any_call_leaves_each_row_once(bucket: Any, when: str) -> None:
+    body = "to,text\n" + rows(3) + "nobody,Hello\n"
+    nth = 0
+    while True:
+        notice = upload(bucket, body, f"campaigns/acme/{when}-{nth}.csv")
+        end = kill_at(nth, when)
+        with suppress(Killed):
+            to_the_end(notice)
+        killed = end()
+        much_later()
+        done = to_the_end(notice)
+        assert (done.state, done.row, done.sent, done.refused) == ("done", 4, 3, 1)
+        lines = results(bucket, f"results/acme/{when}-{nth}.csv")
+        assert [line["status"] for line in lines] == ["accepted"] * 3 + ["refused"]
+        nth += 1
+        if not killed:
+            break
+    assert nth > 30
+    assert stored() == Counter({f"Hello {row}": nth for row in range(3)})
+
+
+def fails(bucket: Any, body: str | bytes, key: str = "campaigns/acme/a.csv") -> tuple[Any, str]:
+    """Works on a file that can't be sent: its problem's type, and the only line of its results."""
+    one = to_the_end(upload(bucket, body, key))
+    assert (one.state, one.row, one.sent, one.final) == ("failed", 0, 0, True)
+    assert stored() == Counter()
+    (line,) = results(bucket, one.results)
+    assert one.problem
+    assert line["status"] == "failed"
+    assert one.problem["detail"] in line["problem"]
+    return one.problem["type"].removeprefix("/problems/"), one.problem["detail"]
+
+
+ONE = number("server2sms")
+
+
+@pytest.mark.parametrize(
+    ("body", "slug", "words"),
+    [
+        ("number,text\n+1,Hi\n", "campaign-columns", 'no column "to"'),
+        ("to;text\n+1;Hi\n", "campaign-columns", "not semicolons"),
+        ("to,to,text\n+1,+1,Hi\n", "campaign-columns", "twice"),
+        ("to,reference\n+1,a\n", "campaign-columns", '"text" or a column "template"'),
+        ("to,text,template\n+1,a,b\n", "campaign-columns", '"text" or a column "template"'),
+        ("", "campaign-columns", "no first line"),
+        ("to,text\n\r\n", "campaign-empty", "no rows"),
+        (f"to,text\n{ONE},Hi\n".encode("utf-16"), "campaign-encoding", "UTF-8 (byte 0)"),
+        (f"to,text\n{ONE},Hi\n{ONE},café\n".encode("latin-1"), "campaign-encoding", "(byte 42)"),
+        (f"to,text\n{ONE},{'x' * 40_000}\n", "campaign-line-too-long", "line feed"),
+    ],
+)
+def test_a_file_that_can_not_be_sent_sends_nothing_and_says_why(
+    bucket: Any, body: str | bytes, slug: str, words: str
+) -> None:
+    told, detail = fails(bucket, body)
+    assert told == slug
+    assert words in detail
+
+
+def test_a_million_and_one_rows_send_nothing(bucket: Any) -> None:
+    slug, detail = fails(bucket, b"to,text\n" + b"+1,a\n" * 1_000_001)
+    assert slug == "campaign-too-many-rows"
+    assert "1000000" in detail
+
+
+@pytest.mark.parametrize(
+    ("key", "slug"),
+    [
+        ("campaigns/nobody/a.csv", "unknown-tenant"),
+        ("campaigns/a.csv", "campaign-name"),
+        ("campaigns/acme/a.txt", "campaign-name"),
+        ("campaigns/acme/b/a.csv", "campaign-name"),
+    ],
+)
+def test_a_file_in_the_wrong_place_says_where_it_belongs(bucket: Any, key: str, slug: str) -> None:
+    assert fails(bucket, f"to,text\n{ONE},Hi\n", key)[0] == slug
+
+
+def test_a_tenant_whose_key_was_revoked_sends_no_campaign(bucket: Any) -> None:
+    apikeys.revoke(apikeys.every()[0].id, datetime.now(UTC))
+    assert fails(bucket, f"to,text\n{ONE},Hi\n")[0] == "unknown-tenant"
+
+
+def test_settings_that_are_not_valid_send_nothing(bucket: Any) -> None:
+    set_defaults({"*": {"catgory": "otp"}})
+    assert fails(bucket, f"to,text\n{ONE},Hi\n")[0] == "campaign-settings"
+
+
+def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
+    set_defaults({"*": {"category": "promotional"}, "acme": {"from": "ACME"}})
+    over = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    lines = [
+        "to,name,template,reference,send_at",
+        f'{number("server2sms", 0)},Ani,"Hi {{name}}, {{{{you}}}}",r-0,',
+        f"{number('server2sms', 1)},,Hi {{name}},,",
+        f"{number('server2sms', 2)},x,Hi {{nmae}},,",
+        f"{number('server2sms', 3)},x",
+        "12,x,Hi {name},,",
+        f"{number('server2sms', 5)},x,Hi {{name}},,{over}",
+        f"{number('server2sms', 6)},x,Hi {{name}},,tomorrow",
+        f'{number("server2sms", 7)},x,"never closed,,',
+        f'{number("server2sms", 8)},"two\r\nlines",Hi {{name}},,{later}',
+        f"{number('server2sms', 9)},x,Hi {{name}},{'r' * 65},",
+    ]
+    one = to_the_end(upload(bucket, "\ufeff" + "\r\n".join(lines)))
+    told = results(bucket)
+    assert [line["status"] for line in told] == [
+        "accepted",
+        *["refused"] * 7,
+        "scheduled",
+        "refused",
+    ]
+    assert [line["problem"].partition(":")[0] for line in told] == [
+        "",
+        "missing-placeholder (template)",
+        "missing-placeholder (template)",
+        "broken-row",
+        "invalid-number (to)",
+        "send-at-in-the-past (send_at)",
+        "invalid-request (send_at)",
+        "broken-row",
+        "",
+        "invalid-request (reference)",
+    ]
+    assert (one.sent, one.refused) == (2, 8)
+    assert stored() == Counter({"Hi Ani, {you}": 1, "Hi two\r\nlines": 1})
+    whole = table.whole_batch(told[0]["id"][:26])
+    assert whole
+    content = whole[1][0][0].content
+    assert (content.sender, content.category, content.reference) == ("ACME", "promotional", "r-0")
+
+
+def test_an_upload_that_is_repeated_sends_nothing_again(bucket: Any) -> None:
+    body = "to,text\n" + rows(2)
+    first = to_the_end(upload(bucket, body))
+    assert to_the_end(upload(bucket, body)).id == first.id
+    assert stored() == Counter({"Hello 0": 1, "Hello 1": 1})
+
+
+def test_a_file_that_is_replaced_before_it_was_read_is_not_sent(bucket: Any) -> None:
+    old = upload(bucket, "to,text\n" + rows(2))
+    new = upload(bucket, "to,text\n" + rows(3))
+    work(old)
+    work(new)
+    first, second = table.all_campaigns()
+    assert first.problem
+    assert (first.state, first.problem["type"]) == ("failed", "/problems/campaign-file-replaced")
+    assert (second.state, second.sent) == ("done", 3)
+    assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
+    work(first.id)
+    assert len(results(bucket)) == 3  # the older campaign leaves it alone
+
+
+def test_a_worker_out_of_time_calls_the_next_one(bucket: Any) -> None:
+    work(upload(bucket, "to,text\n" + rows(2)), 5)
+    (one,) = table.all_campaigns()
+    assert (one.state, one.row) == ("running", 0)
+    (call,) = emptied(QUEUE)
+    assert call.body == one.id
+    work(call.body)
+    assert stored() == Counter({"Hello 0": 1, "Hello 1": 1})
+
+
+def test_the_clock_calls_a_worker_for_a_campaign_whose_own_died(
+    gateway: Gateway, bucket: Any
+) -> None:
+    notice = upload(bucket, "to,text\n" + rows(2))
+    end = kill_at(12, "before")
+    with pytest.raises(Killed):
+        work(notice)
+    assert end()
+    assert gateway.tick(after=30) == 0
+    assert gateway.tick(after=campaigns.WAKE + 1) == 1
+    much_later()
+    (call,) = emptied(QUEUE)
+    work(call.body)
+    assert stored() == Counter({"Hello 0": 1, "Hello 1": 1})
+
+
+def test_two_workers_at_one_campaign_send_each_row_once(bucket: Any) -> None:
+    notice = upload(bucket, "to,text\n" + rows(40))
+    for setting in (settings.accounts, settings.routes, settings.campaign_defaults):
+        setting()  # a function reads them before it has threads
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, [notice] * 4))
+    much_later()
+    to_the_end(notice)
+    assert stored() == Counter({f"Hello {nth}": 1 for nth in range(40)})
+
+
+def test_results_are_written_again_until_every_message_is_final(
+    gateway: Gateway, bucket: Any
+) -> None:
+    gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
+    one = to_the_end(upload(bucket, "to,text\n" + rows(3)))
+    assert not one.final
+    gateway.dispatch("server2sms")
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    gateway.tick(after=campaigns.WAKE + 60)
+    gateway.tick(after=campaigns.WAKE + 60)
+    for call in emptied(QUEUE):
+        work(call.body)
+    assert {line["status"] for line in results(bucket)} == {"delivered"}
+    status, body = shown(one.id)
+    assert (status, body["final"], body["counts"]) == (200, True, {"delivered": 3})
+    assert gateway.tick(after=100_000) == 0
+    work(one.id)  # it is over
+
+
+def test_a_queue_message_that_nobody_wrote_is_a_failure(bucket: Any) -> None:
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000)
+    test = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"})
+    stranger = json.loads(upload(bucket, "to,text\n" + rows(1)))
+    stranger["Records"][0]["s3"]["bucket"]["name"] = "another"
+    bodies = ["nonsense", "[]", test, json.dumps(stranger)]
+    records = [{"messageId": str(nth), "body": body} for nth, body in enumerate(bodies)]
+    answer = CAMPAIGN.handler({"Records": records}, context)
+    assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["0", "1", "3"]
+    assert stored() == Counter()
+
+
+def operate(what: str, *words: str) -> None:
+    options = smsgw._parser().parse_args(["campaigns", what, *words])
+    options.run(options)
+
+
+def test_a_campaign_is_paused_resumed_and_cancelled(
+    bucket: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notice = upload(bucket, "to,text\n" + rows(1002))
+    work(notice, 5)
+    (one,) = table.all_campaigns()
+    operate("pause", one.id)
+    to_the_end(notice)
+    assert stored() == Counter()
+    with pytest.raises(CommandError, match="is paused: only one that is running"):
+        operate("pause", one.id)
+    operate("resume", one.id)
+    assert to_the_end(notice).sent == 1002
+    with pytest.raises(CommandError, match="the campaign is done"):
+        operate("cancel", one.id)
+    operate("list")
+    operate("show", one.id)
+    said = capsys.readouterr().out
+    assert "1002 in the file, 1002 read, 1002 sent, 0 refused" in said
+    assert "results/acme/spring sale.csv" in said
+    with pytest.raises(CommandError, match="there is no campaign x"):
+        operate("show", "x")
+
+
+def test_cancelling_takes_back_what_has_not_left(gateway: Gateway, bucket: Any) -> None:
+    notice = upload(bucket, "to,text\n" + rows(1002))
+    end = kill_at(80, "before")
+    with pytest.raises(Killed):
+        work(notice)
+    assert end()
+    (one,) = table.all_campaigns()
+    operate("cancel", one.id)
+    much_later()
+    done = to_the_end(notice)
+    assert (done.state, done.final) == ("cancelled", True)
+    gateway.dispatch("server2sms")  # nobody answers: nothing may leave
+    assert gateway.wire.sent == []
+    assert {line["status"] for line in results(bucket)} <= {"cancelled"}
+    assert done.row in (0, 1000)
+
+
+def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die() -> None:
+    """In a process of its own, over the benchmark's table in memory."""
+    assert apart("killed") == {"deaths": 3, "most": 1, "rows": 100_000}
+
+
+def test_the_function_answers_its_event(bucket: Any) -> None:
+    upload(bucket, "to,text\n" + rows(1))  # another content than the notice tells of
+    event = json.loads((ROOT / "events" / "campaign.json").read_text())
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000)
+    assert CAMPAIGN.handler(event, context) == {"batchItemFailures": []}
+    (one,) = table.all_campaigns()
+    assert one.problem
+    assert one.problem["type"] == "/problems/campaign-file-replaced"
+    assert stored() == Counter()
+
+
+def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) -> None:
+    client, sent = aws.client("s3", files.CONFIG), []
+
+    def look(request: Any, **_: Any) -> None:
+        sent.append({name.lower() for name in request.headers})
+
+    client.meta.events.register_first("before-send.s3", look)
+    to_the_end(upload(bucket, "to,text\n" + rows(1)))
+    client.meta.events.unregister("before-send.s3", look)
+    assert len(sent) >= 5  # two readings, the results' owner, a part and its beginning and end
+    names = set().union(*sent)
+    assert not {one for one in names if "checksum" in one or "trailer" in one}

@@ -1,0 +1,104 @@
+"""A campaign's file, in blocks cut anywhere: the same records, each with the byte behind it."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_gateway.campaign_file import BOM, FileError, Record, fill, records
+from sms_gateway.problems import Invalid
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)
+TABLES = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12)
+
+
+def written(table: Sequence[Sequence[str]], ending: str, bom: bool) -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator=ending).writerows(table)
+    return (BOM if bom else b"") + out.getvalue().encode()
+
+
+def cut(raw: bytes, places: Sequence[int]) -> Iterator[bytes]:
+    edges = sorted({0, len(raw), *(place % (len(raw) + 1) for place in places)})
+    return (raw[start:end] for start, end in pairwise(edges))
+
+
+@given(TABLES, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.lists(st.integers(0)))
+def test_records_do_not_depend_on_where_blocks_end(
+    table: list[tuple[str, str]], ending: str, bom: bool, places: list[int]
+) -> None:
+    raw = written(table, ending, bom)
+    found = list(records(cut(raw, places)))
+    assert [tuple(one.cells or ()) for one in found] == table
+    assert found[-1].end == len(raw)
+
+
+@given(TABLES, st.booleans(), st.lists(st.integers(0)), st.data())
+def test_reading_goes_on_at_the_end_of_any_record(
+    table: list[tuple[str, str]], bom: bool, places: list[int], data: st.DataObject
+) -> None:
+    raw = written(table, "\r\n", bom)
+    found = list(records([raw]))
+    done = data.draw(st.integers(1, len(found)))
+    start = found[done - 1].end
+    assert list(records(cut(raw[start:], places), start)) == found[done:]
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(0)))
+def test_any_bytes_are_read_to_their_end_or_refused_as_a_file(
+    raw: bytes, places: list[int]
+) -> None:
+    try:
+        found = list(records(cut(raw, places)))
+    except FileError:
+        return
+    ends = [one.end for one in found]
+    assert ends == sorted(set(ends))
+    assert not ends or ends[-1] <= len(raw)
+    assert found == list(records([raw]))
+
+
+def cells(raw: str, width: int = 2) -> list[Sequence[str] | None]:
+    return [one.cells for one in records([raw.encode()], 0, width)]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ('a,b\nc,"d\ne,f\n', [["a", "b"], None, ["e", "f"]]),
+        ('a,"b"x\nc,d\n', [None, ["c", "d"]]),
+        ('a,"b\nc,d\ne,"f"\n', [None, ["c", "d"], ["e", "f"]]),
+        ('a,"b\nc,d",e\nf,g\n', [None, ["c", 'd"', "e"], ["f", "g"]]),
+        ("a,b\rc,d\ne,f\n", [None, ["e", "f"]]),
+        ("\n\r\na,b\n\n", [["a", "b"]]),
+    ],
+)
+def test_a_broken_record_gives_up_its_first_line_only(
+    raw: str, expected: list[Sequence[str] | None]
+) -> None:
+    assert cells(raw) == expected
+
+
+def test_a_quote_that_is_never_closed_does_not_fill_the_memory() -> None:
+    line = f"a,{'x' * 1000}\n".encode()
+    found = list(records([b'a,"\n', *[line] * 500]))
+    assert found[0] == Record(4, None, "a quote is opened and never closed")
+    assert len(found) == 501
+
+
+def test_a_line_that_never_ends_is_no_file() -> None:
+    endless = (b"x" * 1000 for _ in iter(int, 1))
+    with pytest.raises(FileError, match="line feed"):
+        list(records(endless))
+
+
+def test_braces_and_placeholders() -> None:
+    row = {"name": "Ani", "a b": "{name}", "none": ""}
+    assert fill("{{{name}}} { name } {a b} {}x"[:-3], row) == "{Ani} Ani {name} "
+    for template in ("{nobody}", "{none}", "{}"):
+        with pytest.raises(Invalid, match="does not have"):
+            fill(template, row)
