@@ -260,7 +260,7 @@ NOTES = [
     "accepted, read, dispatched and reported, a clock with nothing due, `GET /vendors`. On Lambda "
     "a start has the whole CPU and an invocation only its share by memory: what every invocation "
     "needs is therefore made ready at the start.",
-    "The ways in that a parameter opens (`bus`, `ingress`, `topic`) are held to the typical handler "
-    "only: nobody waits for them. `cognito` is not measured: it opens codes with the AWS Encryption "
-    "SDK and KMS, which it must import and which is not here.",
+    "The ways in that a parameter opens (`bus`, `ingress`, `topic`) are held to the typical "
+    "handler only: nobody waits for them. `cognito` is not measured: it opens codes with the AWS "
+    "Encryption SDK and KMS, which it must import and which is not here.",
 ]
