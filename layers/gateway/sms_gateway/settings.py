@@ -70,13 +70,15 @@ class _Setting[T]:
                 written = self._fetch(name)
             except (ClientError, BotoCoreError):
                 return self._last(f"{name} can't be read")
-            self._until = time.monotonic() + MAX_AGE
+            # Threads may read at once: what was read stands before it counts as read.
             if written != self._written:
-                self._written = written
                 try:
                     self._good = self._read(written)
                 except ValueError as error:
+                    self._written, self._until = written, time.monotonic() + MAX_AGE
                     return self._last(f"{name} is not valid: {error}")
+                self._written = written
+            self._until = time.monotonic() + MAX_AGE
         return self._good if self._good is not None else self._last(f"{name} is not valid")
 
     def _last(self, fault: str) -> T:
