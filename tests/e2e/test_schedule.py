@@ -39,7 +39,7 @@ def moment(written: str) -> datetime:
 
 
 def test_scheduled_messages_leave_at_their_time_through_every_vendor(api: Api) -> None:
-    numbers = [f"{number[:-2]}51" for number in NUMBERS.values()]
+    numbers = [f"{number[:-3]}751" for number in NUMBERS.values()]
     sent = api.send({"to": numbers, "text": "later", "send_at": at(AHEAD)})
     assert {one["status"] for one in sent} == {"scheduled"}
     api.stack.tick()
@@ -57,8 +57,8 @@ def test_scheduled_messages_leave_at_their_time_through_every_vendor(api: Api) -
 
 
 def test_a_cancelled_one_never_leaves(api: Api) -> None:
-    stem = NUMBERS["server2sms"][:-2]
-    kept, cancelled = (f"{stem}{last}" for last in (52, 53))
+    stem = NUMBERS["server2sms"][:-3]
+    kept, cancelled = (f"{stem}{last}" for last in (752, 753))
     stays, goes = api.send({"to": [kept, cancelled], "text": "perhaps", "send_at": at(AHEAD)})
 
     assert api("DELETE", f"/messages/{goes['id']}").body["status"] == "cancelled"
@@ -87,7 +87,7 @@ def test_a_wrong_time_has_its_own_problem(send_at: str, slug: str, api: Api) -> 
 
 
 def test_a_vendors_price_is_on_the_message_and_summed_on_its_batch(api: Api) -> None:
-    numbers = [f"{NUMBERS['rajasms'][:-2]}{last}" for last in (54, 55)]
+    numbers = [f"{NUMBERS['rajasms'][:-3]}{last}" for last in (754, 755)]
     sent = api.send({"to": numbers, "text": "paid"})
     prices = [api.final(one["id"])["price"] for one in sent]
     total = sum(int(price["amount"]) for price in prices)
@@ -120,7 +120,7 @@ def holding(api: Api) -> Iterator[Api]:
 
 def test_vendors_that_are_to_hold_a_message_are_told_its_time(holding: Api) -> None:
     vendors = ("jst", "server2sms", "rajasms")
-    numbers = [f"{NUMBERS[vendor][:-2]}56" for vendor in vendors]
+    numbers = [f"{NUMBERS[vendor][:-3]}756" for vendor in vendors]
     sent = holding.send({"to": numbers, "text": "at noon", "send_at": at(3600.5)})
 
     for one in sent:

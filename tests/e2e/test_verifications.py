@@ -16,8 +16,8 @@ _numbers = itertools.count(1)
 
 
 def fresh(vendor: str) -> str:
-    """A number of a vendor that no other test of this module sends to: five codes are the limit."""
-    return f"{NUMBERS[vendor][:-2]}{60 + next(_numbers):02d}"
+    """A number of a vendor that no other test sends to: five codes are the limit."""
+    return f"{NUMBERS[vendor][:-3]}{500 + next(_numbers)}"
 
 
 def control(api: Api, method: str, path: str, body: object = None) -> Any:
