@@ -20,7 +20,7 @@ QUEUES = {
     for vendor in ("jst", "dinisoft", "server2sms", "rajasms")
 }
 ENVIRONMENT = QUEUES | {
-    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "example",
     "AWS_SESSION_TOKEN": "example",
     "AWS_DEFAULT_REGION": "eu-central-1",

@@ -187,9 +187,10 @@ def test_an_answer_that_is_none_is_a_fault(raw: bytes) -> None:
 
 
 def test_a_closed_port_is_a_fault() -> None:
-    with serving(answering(OK)) as port:
-        pass
-    posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+    with socket.socket() as taken:  # bound, and not listening: nobody else gets the port
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
     assert (posted.status, posted.fault) == (None, "the connection was refused")
 
 
