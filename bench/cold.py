@@ -61,7 +61,6 @@ class Case:
     path: Path | None
     event: Any
     variables: Mapping[str, str] = field(default_factory=dict)
-    optional: bool = False  # not deployed unless a parameter asks for it
     starts: list[float] = field(default_factory=list)
     invocations: list[float] = field(default_factory=list)
 
@@ -131,7 +130,7 @@ def _functions(memory: Memory) -> list[Case]:
         own = properties.get("Environment", {}).get("Variables", {})
         event = json.loads((ROOT / "events" / f"{name}.json").read_text()) | changes.get(name, {})
         variables = dict.fromkeys((*shared, *own), "1")
-        cases.append(Case(name, BUILT / logical, LAYER, event, variables, "Condition" in resource))
+        cases.append(Case(name, BUILT / logical, LAYER, event, variables))
     return cases
 
 
@@ -235,7 +234,7 @@ def _result(cases: list[Case]) -> Result:
     functions = [case for case in cases if case.name not in (EMPTY, CLIENT, TYPICAL)]
     rows = [Row(name, start, "ms") for name, start in starts.items()]
     for case in functions:
-        most = TO_CLIENT_WORKER if case.name in WORKERS else None if case.optional else TO_CLIENT
+        most = TO_CLIENT_WORKER if case.name in WORKERS else TO_CLIENT
         start = starts[case.name]
         rows.append(Row(f"{case.name} to the boto3 client", start / starts[CLIENT], "x", most))
         rows.append(
@@ -260,7 +259,6 @@ NOTES = [
     "accepted, read, dispatched and reported, a clock with nothing due, `GET /vendors`. On Lambda "
     "a start has the whole CPU and an invocation only its share by memory: what every invocation "
     "needs is therefore made ready at the start.",
-    "The ways in that a parameter opens (`bus`, `ingress`, `topic`) are held to the typical "
-    "handler only: nobody waits for them. `campaign` and `cognito`, off by default too, are not "
-    "measured: they need S3 and KMS, which are not here.",
+    "`campaign` and `cognito`, off by default, are not measured: they need S3 and KMS, which are "
+    "not here.",
 ]

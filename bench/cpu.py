@@ -92,7 +92,7 @@ class Bench:
         if name not in self._handlers:
             path = ROOT / "functions" / name / "app.py"
             spec = util.spec_from_file_location(f"bench_{name}", path)
-            assert spec is not None and spec.loader is not None  # noqa: S101, PT018
+            assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - for the type checker
             module = util.module_from_spec(spec)
             spec.loader.exec_module(module)
             self._handlers[name] = module.handler
@@ -293,7 +293,7 @@ def _others(bench: Bench) -> Iterator[Row]:
         def prepare() -> dict[str, Any]:
             ids = submitted("rajasms", count)
             found = split_id(ids[0])
-            assert found is not None  # noqa: S101
+            assert found is not None  # noqa: S101 - for the type checker
             subject = Key(found.batch, f"{'S' if count > 1 else 'M'}#000")
             rows = [
                 {"sendingid": _sendingid(number[1:]), "number": number[1:], "deliverystatus": "3"}

@@ -124,7 +124,7 @@ def table_definition(name: str, template: dict[str, Any]) -> dict[str, Any]:
 
 def main(first: str) -> None:
     """Fills, then serves until it is stopped."""
-    from ministack.app import main as serve  # type: ignore[import-untyped]
+    from ministack.app import main as serve  # type: ignore[import-untyped] # ministack has no types
 
     if first:
         module, function = first.split(":")

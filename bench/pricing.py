@@ -78,7 +78,7 @@ def spent(counted: Step, timed: Sequence[Step]) -> Spent:
         total.runs[name] = len(runs)
         # The least of the rounds: what else the machine does can only add to it.
         seconds = len(runs) * min(median(step.runs[name]) for step in timed) / 1000
-        total.gb_seconds[name] = seconds * MEMORY[name] / 1024  # type: ignore[assignment]
+        total.gb_seconds[name] = seconds * MEMORY[name] / 1024  # type: ignore[assignment] # a Counter adds fractions too
         total.log_bytes += len(runs) * platform_bytes()
     return total
 

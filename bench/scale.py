@@ -61,7 +61,7 @@ def due_table(due: int) -> str:
 
 def fill() -> None:
     """Makes and fills the tables, each with the same identifiers in every run."""
-    from ministack.services import dynamodb  # type: ignore[import-untyped]
+    from ministack.services import dynamodb  # type: ignore[import-untyped] # ministack has no types
 
     for name, stored, due in [
         *((stored_table(one), one, ALWAYS_DUE) for one in STORED),
@@ -225,7 +225,7 @@ def _seen(traffic: Counter[str]) -> Iterator[None]:
         if asked.get("IndexName") == "due":
             shard = asked["ExpressionAttributeValues"][":shard"]["S"]
             sizes = [size_of(one) for one in parsed["Items"]]
-            traffic[shard] += read_units(sizes, consistent=False)  # type: ignore[assignment]
+            traffic[shard] += read_units(sizes, consistent=False)  # type: ignore[assignment] # fractions
         elif "shard" in parsed.get("Attributes", {}):
             traffic[parsed["Attributes"]["shard"]["S"]] += 2
 

@@ -270,7 +270,7 @@ def _mixed(case: Case) -> None:
     case.spent()
 
 
-@scenario("receipts are garbled, late or fail", "polls", IN_DOUBT, phase=2, guard="asking again")
+@scenario("receipts are garbled, late or fail", "polls", phase=2, guard="asking again")
 def _receipts(case: Case) -> None:
     # A job is asked for once at a time, less and less often: three faults are what it can bear.
     for vendor, faults in (
