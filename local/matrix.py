@@ -46,7 +46,7 @@ def matrix() -> str:
         ["", *(vendor.title for vendor in vendors), "meaning"],
         ["---"] * (len(vendors) + 2),
     ]
-    for name in (field.name for field in fields(Capabilities)):
+    for name in Capabilities.__struct_fields__:
         told = ("yes" if getattr(vendor.capabilities, name) else "no" for vendor in vendors)
         rows.append([f"`{name}`", *told, CAPABILITIES[name]])
     for name, meaning in DEFAULTS.items():

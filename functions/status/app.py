@@ -8,7 +8,6 @@ from typing import Any
 from sms_gateway import table
 from sms_gateway.api import JSON, answer, caller, router
 from sms_gateway.api_event import query
-from sms_gateway.campaign import view as campaign_view
 from sms_gateway.listing import page, read_query
 from sms_gateway.problems import NotFound
 from sms_gateway.records import split_id
@@ -44,9 +43,12 @@ def get_batch(identifier: str) -> Response:
     """What became of a batch, or of a campaign."""
     tenant = caller(app, "messages:read")
     found = table.whole_batch(identifier)
-    campaign = table.campaign(identifier) if found is None else None
-    if campaign is not None and campaign.tenant == tenant:
-        return answer(campaign_view(campaign))
+    if found is None:
+        from sms_gateway import campaign, campaign_table  # few batches are campaigns
+
+        one = campaign_table.find(identifier)
+        if one is not None and one.tenant == tenant:
+            return answer(campaign.view(one))
     if found is None or found[0].tenant != tenant:
         raise NotFound("There is no such batch.")
     return answer(batch_view(*found))

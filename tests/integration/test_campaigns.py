@@ -28,7 +28,7 @@ from integration.stage import (
 )
 
 from bench.campaign import apart
-from sms_gateway import apikeys, aws, campaigns, files, settings, table
+from sms_gateway import apikeys, aws, campaign_table, campaigns, files, settings, table
 from sms_gateway.campaign import Campaign
 from sms_gateway.records import Key
 from sms_gateway.table import Change
@@ -82,7 +82,7 @@ def to_the_end(notice: str) -> Campaign:
         for one in waiting:
             work(one.body)
     key = unquote_plus(json.loads(notice)["Records"][0]["s3"]["object"]["key"])
-    (found,) = (one for one in table.all_campaigns() if one.key == key)
+    (found,) = (one for one in campaign_table.every() if one.key == key)
     return found
 
 
@@ -314,7 +314,7 @@ def test_a_file_that_is_replaced_before_it_was_read_is_not_sent(bucket: Any) -> 
     new = upload(bucket, "to,text\n" + rows(3))
     work(old)
     work(new)
-    first, second = table.all_campaigns()
+    first, second = campaign_table.every()
     assert first.problem
     assert (first.state, first.problem["type"]) == ("failed", "/problems/campaign-file-replaced")
     assert (second.state, second.sent) == ("done", 3)
@@ -325,7 +325,7 @@ def test_a_file_that_is_replaced_before_it_was_read_is_not_sent(bucket: Any) -> 
 
 def test_a_worker_out_of_time_calls_the_next_one(bucket: Any) -> None:
     work(upload(bucket, "to,text\n" + rows(2)), 5)
-    (one,) = table.all_campaigns()
+    (one,) = campaign_table.every()
     assert (one.state, one.row) == ("running", 0)
     (call,) = emptied(QUEUE)
     assert call.body == one.id
@@ -401,7 +401,7 @@ def test_a_campaign_is_paused_resumed_and_cancelled(
 ) -> None:
     notice = upload(bucket, "to,text\n" + rows(1002))
     work(notice, 5)
-    (one,) = table.all_campaigns()
+    (one,) = campaign_table.every()
     operate("pause", one.id)
     to_the_end(notice)
     assert stored() == Counter()
@@ -426,7 +426,7 @@ def test_cancelling_takes_back_what_has_not_left(gateway: Gateway, bucket: Any) 
     with pytest.raises(Killed):
         work(notice)
     assert end()
-    (one,) = table.all_campaigns()
+    (one,) = campaign_table.every()
     operate("cancel", one.id)
     much_later()
     done = to_the_end(notice)
@@ -447,7 +447,7 @@ def test_the_function_answers_its_event(bucket: Any) -> None:
     event = json.loads((ROOT / "events" / "campaign.json").read_text())
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000)
     assert CAMPAIGN.handler(event, context) == {"batchItemFailures": []}
-    (one,) = table.all_campaigns()
+    (one,) = campaign_table.every()
     assert one.problem
     assert one.problem["type"] == "/problems/campaign-file-replaced"
     assert stored() == Counter()

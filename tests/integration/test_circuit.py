@@ -22,7 +22,7 @@ from integration.stage import (
 
 from sms_gateway import table
 from sms_gateway.circuit import FAILURES
-from sms_gateway.circuit_states import REST
+from sms_gateway.circuit_states import CIRCUITS, REST
 from sms_gateway.records import Key
 from sms_gateway.settings import accounts
 from sms_gateway.table import Change
@@ -42,7 +42,7 @@ def shown(after: float = 0) -> dict[str, str]:
 
 def place(vendor: str) -> Key:
     """Where a circuit's state is stored."""
-    return Key(table.CIRCUITS, vendor)
+    return Key(CIRCUITS, vendor)
 
 
 def fail(gateway: Gateway, vendor: str, times: int, answer: object = SILENT) -> list[str]:
@@ -269,7 +269,7 @@ def test_an_answer_is_kept_although_the_circuit_can_not_be_closed(gateway: Gatew
     rested()
 
     def refuse(params: dict[str, Any], **_: Any) -> None:
-        if params["Key"]["pk"]["S"] == table.CIRCUITS:
+        if params["Key"]["pk"]["S"] == CIRCUITS:
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
 
     events = table.client().meta.events

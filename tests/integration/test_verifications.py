@@ -29,9 +29,8 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import table, verifying
+from sms_gateway import table, verification_table, verifying
 from sms_gateway.idempotency import AT_WORK
-from sms_gateway.items import verification_key
 from sms_gateway.problems import GatewayError, Invalid, TooMany, Unavailable
 from sms_gateway.vendors.base import Request
 from sms_gateway.vendors.server2sms import STATUS_CODES, TOKEN_CODES
@@ -740,7 +739,7 @@ def test_a_batch_shows_the_message_and_not_the_verification(gateway: Gateway) ->
     found = table.whole_batch(identifier)
     assert found
     assert len(found[1]) == 1
-    assert "tenant" not in gateway.item(verification_key(identifier))
+    assert "tenant" not in gateway.item(verification_table.place(identifier))
 
 
 # Through the function

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

@@ -1,7 +1,7 @@
 """What the captured cases of JST can't say: grouping, limits, and answers of any shape."""
 
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 
 import pytest

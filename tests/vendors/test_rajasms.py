@@ -1,7 +1,7 @@
 """What the captured cases of RajaSMS can't say: limits, grouping, and answers of any shape."""
 
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from typing import get_args
 
 import pytest

@@ -7,7 +7,6 @@ a crash after it leaves what the clock finds and finishes.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
@@ -20,11 +19,11 @@ from sms_gateway.items import Item, batch_item, message_item, submission_item
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import Batch, Content, Entry, Key, Submission, message_id, ulid_ms
 from sms_gateway.status import Status
+from sms_gateway.value import Value
 from sms_gateway.vendors.base import Adapter, Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Value, frozen=True):
     """What a caller is told of one accepted recipient."""
 
     index: int
@@ -33,8 +32,7 @@ class Receipt:
     accepted: Accepted
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Value, frozen=True):
     """A batch as it will be written: `items` first, then `head`, whose writing accepts it."""
 
     tenant: str

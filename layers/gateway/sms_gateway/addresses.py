@@ -5,8 +5,9 @@ hosts in one address. Names are judged by the address that is really connected t
 """
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from sms_gateway.value import Value
 
 LONGEST = 2000  # characters
 
@@ -31,8 +32,7 @@ class AddressError(ValueError):
     """An address that we do not call; the message says why, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Value, frozen=True):
     """An address taken apart: `host` is a name in lower case, or an IP address; `path` has the
     query in it."""
 

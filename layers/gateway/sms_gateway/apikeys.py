@@ -4,12 +4,13 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sms_gateway import table
-from sms_gateway.items import Item
-from sms_gateway.records import from_ms, rfc3339
+from sms_gateway.items import Item, key_of
+from sms_gateway.records import Key, from_ms, rfc3339
+from sms_gateway.table import Change
+from sms_gateway.value import Value
 
 SCOPES = (
     "messages:send",
@@ -19,12 +20,12 @@ SCOPES = (
     "verifications",
     "account",
 )
+KEYS = "KEYS"  # the partition in which they stand
 PREFIX = "sms_"
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Value, frozen=True):
     """What is known of a key: `id` is the beginning of its digest, fit for logs."""
 
     id: str
@@ -45,14 +46,13 @@ def create(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tup
         raise ValueError(f"a scope is one of {', '.join(SCOPES)}")
     key = PREFIX + secrets.token_urlsafe(32)
     item: Item = {
-        "pk": {"S": "KEYS"},
-        "sk": {"S": digest(key)},
+        **key_of(Key(KEYS, digest(key))),
         "tenant": {"S": tenant},
         "scopes": {"S": " ".join(sorted(set(scopes)))},
         "label": {"S": label},
         "created": {"N": str(int(now.timestamp()))},
     }
-    table.put_key(item)
+    table.put_new(item)
     return key, _read(item)
 
 
@@ -60,21 +60,21 @@ def find(key: str) -> ApiKey | None:
     """The key that a caller shows, unless it is unknown or revoked."""
     if not key.startswith(PREFIX) or len(key) > 100:
         return None
-    item = table.get_key(digest(key))
+    item = table.get(Key(KEYS, digest(key)))
     known = _read(item) if item else None
     return known if known and known.revoked_at is None else None
 
 
 def every() -> list[ApiKey]:
     """All keys, oldest first."""
-    return sorted((_read(item) for item in table.all_keys()), key=lambda key: key.created_at)
+    return sorted((_read(item) for item in _all()), key=lambda key: key.created_at)
 
 
 def revoke(identifier: str, now: datetime) -> ApiKey | None:
     """Revokes the key with this id; None when there is none."""
-    for item in table.all_keys():
+    for item in _all():
         if _read(item).id == identifier:
-            table.revoke_key(item["sk"]["S"], int(now.timestamp()))
+            Change(Key(KEYS, item["sk"]["S"])).put("revoked", int(now.timestamp())).apply()
             return _read(item)
     return None
 
@@ -82,6 +82,10 @@ def revoke(identifier: str, now: datetime) -> ApiKey | None:
 def digest(key: str) -> str:
     """SHA-256 in hex. A key has 256 random bits, so a slow hash would add nothing."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _all() -> list[Item]:
+    return list(table.query("pk = :pk", {":pk": {"S": KEYS}}))
 
 
 def _read(item: Item) -> ApiKey:

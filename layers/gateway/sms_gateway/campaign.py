@@ -7,7 +7,6 @@ No I/O.
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 
 from sms_gateway.items import Item, key_of, number, shard_of, text
 from sms_gateway.records import Key, created_at, from_ms, message_id, rfc3339
+from sms_gateway.value import Value
 
 FOLDER, RESULTS = "campaigns/", "results/"
 CHUNK = 1000  # rows; a batch has no more positions
@@ -54,8 +54,7 @@ class Tally(msgspec.Struct, omit_defaults=True):
     prices: dict[str, tuple[str, int]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
+class Campaign(Value, frozen=True):
     """`row` rows are done, and the next one begins at the byte `offset`. `rows` and `columns` are
     known once the file was checked. `turn` counts writings of the report."""
 
@@ -89,8 +88,7 @@ class Campaign:
         return RESULTS + self.key.removeprefix(FOLDER)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Value, frozen=True):
     """Rows `first` to `first + count - 1`, up to the byte `end`. `positions` has for each row its
     message's position in the batch, or -1; `refused` the problem of those, by offset. `started` is
     epoch seconds. Without a batch every row was refused."""

@@ -8,7 +8,6 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from sms_gateway.bodies import decode
 from sms_gateway.intake import Draft, OneMessage
 from sms_gateway.problems import GatewayError, Invalid
+from sms_gateway.value import Value
 
 MOST_ROWS = 1_000_000
 LARGEST_FILE = 512 * 1024 * 1024  # bytes
@@ -32,8 +32,7 @@ class FileError(Invalid):
     slug = "campaign-file"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Value, frozen=True):
     """One record; `end` is the byte behind it, counted from the beginning of the file. Without
     `cells` it can't be read, for the reason `fault`."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from sms_gateway import files, table
+from sms_gateway import campaign_table, files, table
 from sms_gateway.campaign import Campaign, Chunk, Report, State, Tally, read
 from sms_gateway.items import Item
 from sms_gateway.prices import sums
@@ -71,7 +71,7 @@ def _part(one: Campaign, now: Report) -> tuple[bytes, Report]:
     counts, prices = Counter(now.counts), dict(now.prices)
     following = now.next
     while following <= one.row and written.tell() < PART:
-        chunk = table.chunk(one.id, following)
+        chunk = campaign_table.chunk(one.id, following)
         if chunk is None:
             raise Unavailable("A chunk of the campaign is not there; try again.")
         _write(one, chunk, rows, counts, prices)

@@ -22,7 +22,7 @@ from urllib.parse import unquote_plus
 import msgspec
 from ulid import ULID
 
-from sms_gateway import apikeys, campaign, files, queues, table
+from sms_gateway import apikeys, campaign, campaign_table, files, queues, table
 from sms_gateway.acceptance import Prepared, accept, prepare
 from sms_gateway.bodies import decode
 from sms_gateway.campaign import CHUNK, FOLDER, Campaign, Chunk, State
@@ -46,6 +46,7 @@ from sms_gateway.sending import retention
 from sms_gateway.settings import accounts, campaign_defaults, routes
 from sms_gateway.status_urls import status_urls
 from sms_gateway.table import Change
+from sms_gateway.value import Value
 
 WAKE = 90  # seconds after which the clock calls another worker; above the function's timeout of 50
 ENOUGH = 15.0  # seconds that a chunk may take at the worst
@@ -92,7 +93,7 @@ def begin(key: str, etag: str, size: int, now: datetime) -> str:
     seconds = int(now.timestamp())
     ttl = seconds + int(FURTHEST.total_seconds()) + retention()
     name = sha256(f"{key}\n{etag}".encode()).hexdigest()
-    identifier = table.name_campaign(name, str(ULID.from_datetime(now)), ttl)
+    identifier = campaign_table.give_id(name, str(ULID.from_datetime(now)), ttl)
     tenant = key.removeprefix(FOLDER).partition("/")[0]
     item = campaign.new_item(identifier, tenant, key, etag, size, seconds + WAKE, ttl)
     table.put_new(item)
@@ -100,7 +101,7 @@ def begin(key: str, etag: str, size: int, now: datetime) -> str:
 
 
 def _work(run: Run, identifier: str) -> None:
-    found = table.campaign(identifier)
+    found = campaign_table.find(identifier)
     if found is None or found.state is State.PAUSED or found.final:
         return
     one: Campaign | None = found
@@ -121,7 +122,7 @@ def _work(run: Run, identifier: str) -> None:
 
 def _call_another(identifier: str) -> None:
     """Hands what is left to the next worker, at once."""
-    one = table.campaign(identifier)
+    one = campaign_table.find(identifier)
     if one is None or one.final:
         return
     unwritten = one.report is not None or one.tally is None
@@ -134,12 +135,12 @@ def _read_on(run: Run, one: Campaign) -> Campaign | None:
     at it. Raises a GatewayError for what is wrong with the campaign as a whole."""
     moved = Change(one.place).look_at(_seconds() + WAKE).when("state", State.RUNNING).apply()
     if moved is None:
-        return table.campaign(one.id)
+        return campaign_table.find(one.id)
     _check_tenant(one)
     defaults = _defaults(one.tenant)
     if not one.columns:
         _check_file(one)
-    while (found := table.campaign(one.id)) and found.state is State.RUNNING:
+    while (found := campaign_table.find(one.id)) and found.state is State.RUNNING:
         if not run.time_for(ENOUGH):
             return found
         if found.row == found.rows:
@@ -156,8 +157,7 @@ def _read_on(run: Run, one: Campaign) -> Campaign | None:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Dead:
+class _Dead(Value, frozen=True):
     """Nothing was accepted of a chunk; `batch` is that of a worker who died with it."""
 
     batch: str | None = None
@@ -182,7 +182,7 @@ def _catch_up(one: Campaign) -> Campaign | None:
     chunk = _known(one)
     if isinstance(chunk, Chunk):
         _advance(one, chunk)
-        return table.campaign(one.id)
+        return campaign_table.find(one.id)
     return one if chunk else None
 
 
@@ -199,7 +199,7 @@ def _accept(run: Run, one: Campaign, defaults: dict[str, Any], dead: str | None)
     now = datetime.now(UTC)
     chunk, prepared = _plan(one, rows, defaults, now)
     ttl = int(now.timestamp()) + int(FURTHEST.total_seconds()) + retention()
-    if not table.put_chunk(campaign.chunk_item(one.id, chunk, ttl), dead):
+    if not campaign_table.put_chunk(campaign.chunk_item(one.id, chunk, ttl), dead):
         return None
     if prepared is not None:
         accept(prepared)
@@ -245,7 +245,7 @@ def _fail(one: Campaign, problem: GatewayError) -> Campaign | None:
     count("CampaignFailed")
     change = Change(one.place).put("state", State.FAILED).put("problem", problem.document())
     change.look_at(_seconds() + WAKE).when("state", State.RUNNING).apply()
-    return table.campaign(one.id)
+    return campaign_table.find(one.id)
 
 
 def _check_tenant(one: Campaign) -> None:

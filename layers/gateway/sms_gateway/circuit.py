@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sms_gateway import table
-from sms_gateway.circuit_states import REST
+from sms_gateway.circuit_states import CIRCUITS, REST
 from sms_gateway.observe import count, log
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _store() -> "CircuitBreakerDynamoDBPersistence":
         table_name=table.name(),
         key_attr="pk",
         sort_key_attr="sk",
-        static_pk_value=table.CIRCUITS,
+        static_pk_value=CIRCUITS,
         expiry_attr="ttl",
         boto3_client=table.client(),
     )

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from sms_gateway import table
+from sms_gateway.items import key_of
+from sms_gateway.records import Key
 
+CIRCUITS = "CIRCUIT"  # the partition in which the circuit breaker keeps its states
 REST = 30  # seconds until one call may try whether the vendor is back
 
 
@@ -11,7 +14,10 @@ def states(vendors: Sequence[str], now: int) -> dict[str, str]:
     """Each vendor's circuit at an epoch second: `closed` (well), `open` (left alone) or `half_open`
     (its rest is over: one call tries, or the next one will). An open one stays stored until
     somebody calls."""
-    found = table.circuits(vendors)
+    found = {
+        item["sk"]["S"]: (item["state"]["S"], int(item.get("opened_at", {"N": "0"})["N"]))
+        for item in table.get_all([key_of(Key(CIRCUITS, vendor)) for vendor in vendors])
+    }
     return {vendor: _state(*found.get(vendor, ("CLOSED", 0)), now) for vendor in vendors}
 
 

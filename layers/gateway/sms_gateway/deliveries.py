@@ -8,7 +8,6 @@ attempt has failed. Failed ones stay to be listed and sent again.
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from zlib import crc32
@@ -21,6 +20,7 @@ from sms_gateway.observe import count
 from sms_gateway.parcels import Parcel
 from sms_gateway.records import Key, from_ms, rfc3339
 from sms_gateway.table import Change
+from sms_gateway.value import Value
 
 # Seconds between an attempt that failed and the next: standardwebhooks.com's own example.
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -41,8 +41,7 @@ class Try(msgspec.Struct, frozen=True, array_like=True):
     fault: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Value, frozen=True):
     """A stored delivery; `next` is when it is tried next (epoch seconds)."""
 
     parcel: Parcel

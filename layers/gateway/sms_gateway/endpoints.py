@@ -6,7 +6,6 @@ the time until which its deliveries take the slow lane, so that they hold up nob
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from sms_gateway.addresses import AddressError, read
 from sms_gateway.items import DAY, Item, number, text
 from sms_gateway.records import Key, from_ms, rfc3339
 from sms_gateway.table import Change
+from sms_gateway.value import Value
 
 MOST = 10  # webhooks of a tenant
 OVERLAP = DAY  # seconds for which the secret before signs too
@@ -35,8 +35,7 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Value, frozen=True):
     """One webhook. Times are epoch seconds."""
 
     tenant: str

@@ -8,7 +8,6 @@ doubt is ever done again. No answer in a record holds a code that is worth money
 """
 
 import hmac
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from sms_gateway import idempotency, table
 from sms_gateway.observe import log
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import Key
+from sms_gateway.value import Value
 
 
 class Doubt(msgspec.Struct, omit_defaults=True):
@@ -38,8 +38,7 @@ class Done(msgspec.Struct):
     answer: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Value, frozen=True):
     """One change. `reference` is a ULID that no other errand has; `place` is where its record
     stands, None without an Idempotency-Key."""
 

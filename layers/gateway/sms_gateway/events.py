@@ -5,7 +5,6 @@ events have a sequence number: its status only moves forward, so that the kind a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +12,7 @@ import msgspec
 
 from sms_gateway.records import Batch, Content, Entry, from_ms, message_id, rfc3339
 from sms_gateway.status import Status
+from sms_gateway.value import Value
 
 VERSION = "1"
 LARGEST = 20_000  # bytes of an event as JSON
@@ -57,8 +57,7 @@ SEQUENCE: Mapping[Kind, int] = {
 FOR_TENANTS = (*SEQUENCE, Kind.COMPLETED, Kind.APPROVED)  # the other kinds are the operator's
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Value, frozen=True):
     """One event. `at` is epoch milliseconds; `tenant` is None for what concerns the operator only;
     `status_url` is where this message's sender also wants to be told, and is not told itself."""
 

@@ -7,14 +7,14 @@ A vendor that refused it for good is not asked again.
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from sms_gateway.value import Value
 
 FIRST_PAUSE = 5  # seconds before another round; doubles each time
 LONGEST_PAUSE = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Value, frozen=True):
     """Which vendor is next, and after how many seconds."""
 
     vendor: str

@@ -10,7 +10,6 @@ begins again under a new batch; what the dead one left can never become accepted
 import hashlib
 import re
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,14 +17,14 @@ import msgspec
 from sms_gateway import table
 from sms_gateway.items import DAY, Item
 from sms_gateway.problems import Conflict, Invalid
+from sms_gateway.value import Value
 
 LIFE = DAY  # seconds that a key is remembered
 AT_WORK = 60  # seconds after which the function that wrote a record is dead: it stops at 29
 _KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Value, frozen=True):
     """What a key stands for; `started` is epoch seconds."""
 
     key: str

@@ -1,7 +1,6 @@
 """Reads a send's body and decides, recipient by recipient, what can be sent through whom."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -14,6 +13,7 @@ from sms_gateway.problems import GatewayError, Invalid, TooLarge, Unavailable
 from sms_gateway.records import Content
 from sms_gateway.routing import Routes
 from sms_gateway.settings import Accounts
+from sms_gateway.value import Value
 from sms_gateway.vendors import VENDORS
 from sms_gateway.vendors.base import Adapter, Category, Caution, Encoding, Outgoing, Refusal
 
@@ -75,8 +75,7 @@ class SendBody(Options):
 OPTIONS = tuple(Options.__struct_fields__)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Value, frozen=True):
     """One recipient as asked for; `place` is its JSON pointer, `to_place` its number's."""
 
     index: int
@@ -87,8 +86,7 @@ class Draft:
     options: Options
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Value, frozen=True):
     """One recipient that can be sent to: by `vendors[0]`, or if need be by the next ones."""
 
     draft: Draft  # what was asked for
@@ -105,8 +103,7 @@ class Accepted:
         return self.draft.index
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Value, frozen=True):
     """One recipient that can't be sent to, and why."""
 
     index: int
@@ -273,8 +270,7 @@ def _number(draft: Draft, regions: Sequence[str]) -> str:
         raise Invalid(str(error), slug=error.slug, pointer=draft.to_place) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Value, frozen=True):
     """A text as it will be sent."""
 
     text: str

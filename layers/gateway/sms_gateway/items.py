@@ -8,7 +8,6 @@ import msgspec
 
 from sms_gateway.records import Batch, Content, Entry, Key, Message, Result, Submission
 from sms_gateway.status import Status
-from sms_gateway.verification import Details, Given, Verification
 
 Item = dict[str, Any]
 
@@ -18,8 +17,6 @@ DAY = 86_400  # seconds
 _content = msgspec.json.Decoder(Content)
 _entry = msgspec.json.Decoder(Entry)
 _result = msgspec.json.Decoder(Result)
-_details = msgspec.json.Decoder(Details)
-_answers = msgspec.json.Decoder(dict[str, Given])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -151,39 +148,3 @@ def read_message(item: Item, shared: Any) -> Message:
 def key_of(key: Key) -> Item:
     """The attributes of a key."""
     return {"pk": {"S": key.batch}, "sk": {"S": key.sort}}
-
-
-def verification_item(one: Verification, ttl: int) -> Item:
-    """A verification's item, beside its message's. What the tenant is called keeps it apart from
-    the items that make a batch accepted."""
-    return {
-        **key_of(verification_key(one.id)),
-        "owner": {"S": one.tenant},
-        "data": text(one.details),
-        "expires": number(one.expires),
-        "turn": number(one.turn),
-        "checks": number(one.checks),
-        "ttl": number(ttl),
-    }
-
-
-def read_verification(item: Item) -> Verification:
-    """A verification from its item."""
-    return Verification(
-        id=item["pk"]["S"],
-        tenant=item["owner"]["S"],
-        details=_details.decode(item["data"]["S"]),
-        expires=int(item["expires"]["N"]),
-        turn=int(item["turn"]["N"]),
-        checks=int(item["checks"]["N"]),
-        approved="approved" in item,
-        doubt=tuple(item["doubt"]["S"].split(",")) if "doubt" in item else (),
-        busy=int(item["busy"]["N"]) if "busy" in item else 0,
-        answers=_answers.decode(item["answers"]["S"]) if "answers" in item else {},
-        claim=item["claim"]["S"] if "claim" in item else "",
-    )
-
-
-def verification_key(identifier: str) -> Key:
-    """Where a verification stands."""
-    return Key(identifier, "V")

@@ -2,27 +2,52 @@
 
 import os
 import secrets
+from collections.abc import Sequence
+from typing import Any
 
 from sms_gateway import table
+from sms_gateway.items import Item, key_of, number
 from sms_gateway.observe import count
 from sms_gateway.problems import TooMany
+from sms_gateway.records import Key
 
 TRIES = 5  # requests for one number at the same time that are sorted out
 
 
-def take(tenant: str, number: str, now: int) -> None:
-    """Counts a send (epoch seconds) to a number, of which only the keyed hash is known here.
+def take(tenant: str, digest: str, now: int) -> None:
+    """Counts a send (epoch seconds) to a number, of which only the keyed hash (`digest`) is known
+    here.
     Raises TooMany when there were VERIFICATION_SENDS in the last VERIFICATION_WINDOW seconds."""
     most, window = int(os.environ["VERIFICATION_SENDS"]), int(os.environ["VERIFICATION_WINDOW"])
-    place, claim = f"SENDS#{tenant}#{number}", secrets.token_hex(8)
+    place, claim = f"SENDS#{tenant}#{digest}", secrets.token_hex(8)
     for _ in range(TRIES):
-        times, was = table.sends(place)
+        times, was = _sends(place)
         recent = [one for one in times if one > now - window]
         if len(recent) >= most:
             raise _too_many(most, window, recent[-most] + window - now)
-        if table.put_sends(place, [*recent, now], claim, was, now + window):
+        if _put_sends(place, [*recent, now], claim, was, now + window):
             return
     raise _too_many(most, window, 1)
+
+
+def _sends(place: str) -> tuple[list[int], str | None]:
+    item = table.get(Key(place, "SENDS"))
+    if item is None:
+        return [], None
+    return [int(one["N"]) for one in item["sends"]["L"]], item["claim"]["S"]
+
+
+def _put_sends(place: str, times: Sequence[int], claim: str, was: str | None, ttl: int) -> bool:
+    condition = "attribute_not_exists(pk)" if was is None else "claim = :was"
+    item: Item = {
+        **key_of(Key(place, "SENDS")),
+        "sends": {"L": [number(one) for one in times]},
+        "claim": {"S": claim},
+        "ttl": number(ttl),
+    }
+    values: Any = {} if was is None else {"ExpressionAttributeValues": {":was": {"S": was}}}
+    there = table.put(item, condition, **values)
+    return there is None or there.get("claim") == {"S": claim}
 
 
 def _too_many(most: int, window: int, wait: int) -> TooMany:

@@ -4,7 +4,6 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from sms_gateway import table
 from sms_gateway.problems import Invalid
 from sms_gateway.records import Batch, Message, Submission, created_at, is_ulid
 from sms_gateway.status import Status
+from sms_gateway.value import Value
 from sms_gateway.vendors import VENDORS
 from sms_gateway.views import message_view, status_of
 
@@ -48,8 +48,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
             ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Value, frozen=True):
     """What is asked for; None is "any". Times are UTC."""
 
     limit: int = 25

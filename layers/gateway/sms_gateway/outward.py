@@ -11,19 +11,18 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException
 
 from sms_gateway.addresses import AddressError, Target, allowed
+from sms_gateway.value import Value
 
 CONNECT_TIMEOUT = 5.0  # seconds
 
 Resolve = Callable[[str, int], Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Value, frozen=True):
     """What came of a call: the answer's status, or `fault` in words when there was none.
     `retry_after` is the answer's header as written; `seconds` how long it all took."""
 

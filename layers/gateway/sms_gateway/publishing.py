@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from sms_gateway import bus, posting, table
+from sms_gateway.circuit_states import CIRCUITS
 from sms_gateway.events import Event, Kind, batch_event, message_event, verification_event
 from sms_gateway.items import Item, read_message, read_submission
 from sms_gateway.observe import count, log
@@ -95,7 +96,7 @@ def events_of(record: Record, reader: Reader) -> Iterator[Event]:
     if new is None:
         return
     partition, sort = new["pk"]["S"], new["sk"]["S"]
-    if partition == table.CIRCUITS:
+    if partition == CIRCUITS:
         yield from _circuit(change, old, new)
     elif partition.startswith("BALANCE#"):
         yield from _balances(change, old, new)

@@ -4,7 +4,6 @@ campaigns; deliveries; dead letters."""
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
@@ -13,14 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sms_gateway import aws
 from sms_gateway.observe import count, log
 from sms_gateway.records import Key
+from sms_gateway.value import Value
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Value, frozen=True):
     """What a queue message says: which submission, of how many messages, to which vendor."""
 
     vendor: str
@@ -99,8 +98,7 @@ def bury(url: str, letter: str, words: Mapping[str, str]) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Value, frozen=True):
     """A message for another queue than the vendors'; `group` is its fair-queue group, `delay` is
     seconds (at most 900)."""
 

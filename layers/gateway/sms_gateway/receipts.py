@@ -5,7 +5,6 @@ settles. A word that is no news is kept and counted when we do not know it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sms_gateway import table
@@ -14,14 +13,14 @@ from sms_gateway.records import Entry, Key, Message, Source, Submission, split_i
 from sms_gateway.redaction import redact
 from sms_gateway.status import Status
 from sms_gateway.table import Change
+from sms_gateway.value import Value
 from sms_gateway.vendors.base import Adapter, Report
 
 SHORTEST_NUMBER = 7  # digits; the end of a number fits many
 SETTLED = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)  # a submission that never left
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Value, frozen=True):
     """A vendor's word on one message; `raw` is the whole answer when it can't be had again."""
 
     key: Key

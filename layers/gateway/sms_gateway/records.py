@@ -1,7 +1,6 @@
 """What the table holds, as values: batches, submissions, messages. docs/data-model.md draws it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, Self
@@ -9,6 +8,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from sms_gateway.status import Status
+from sms_gateway.value import Value
 from sms_gateway.vendors.base import Category, Encoding, Outgoing, Price, Token
 from sms_gateway.vendors.price_table import PriceTable
 
@@ -134,8 +134,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Value, frozen=True):
     """A submission's or message's place in the table: the batch and the sort key."""
 
     batch: str
@@ -158,8 +157,7 @@ class Key:
         return cls(batch, sort)
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Value, frozen=True):
     """The unit of work: `count` messages from `key.position` on, handed to one vendor at once.
 
     Times are epoch seconds but for `created` (ms). A batch of one keeps its message in the same
@@ -191,8 +189,7 @@ class Submission:
         return self.key.sort.startswith("M#")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value, frozen=True):
     """A message's own item. `status` is None while its submission's speaks for it."""
 
     key: Key
@@ -206,14 +203,15 @@ class Message:
         return message_id(self.key.batch, self.key.position)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Value, frozen=True):
     """One request's batch: who sent it, and what its messages share."""
+
+    hidden = frozenset({"shared"})
 
     id: str
     tenant: str
     count: int
-    shared: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    shared: Mapping[str, Any] = {}
 
 
 def message_id(batch: str, position: int) -> str:

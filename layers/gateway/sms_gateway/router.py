@@ -3,18 +3,18 @@ them. Powertools' resolver does far more, and takes a sixth of a cold start to b
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from sms_gateway.value import Value
 
-@dataclass(frozen=True, slots=True)
-class Response:
+
+class Response(Value, frozen=True):
     """An HTTP answer; `headers` are those beside Content-Type."""
 
     status_code: int
     content_type: str
     body: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
     def proxied(self) -> dict[str, Any]:
         """As API Gateway's proxy integration takes it."""

@@ -7,7 +7,6 @@ All are cached for at most a minute and validated on reading. A bad one is logge
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +17,7 @@ from sms_gateway import aws
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
 from sms_gateway.routing import Routes
+from sms_gateway.value import Value
 from sms_gateway.vendors import VENDORS, build
 from sms_gateway.vendors.base import Adapter
 
@@ -32,8 +32,7 @@ CALLBACK_KEY = "callback_key"  # the secret's entries that are no vendors
 WEBHOOK_KEY = "webhook_key"  # only after callback_key was rotated: what it was before
 
 
-@dataclass(frozen=True, slots=True)
-class Accounts:
+class Accounts(Value, frozen=True):
     """The vendors' accounts as far as they are good; `faults` names what is wrong with the rest."""
 
     adapters: Mapping[str, Adapter]

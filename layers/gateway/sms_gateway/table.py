@@ -17,9 +17,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway import aws
-from sms_gateway import campaign as campaigns
-from sms_gateway.campaign import Campaign, Chunk
-from sms_gateway.campaign import read as read_campaign
 from sms_gateway.items import (
     Item,
     key_of,
@@ -27,21 +24,17 @@ from sms_gateway.items import (
     read_batch,
     read_message,
     read_submission,
-    read_verification,
     text,
-    verification_key,
 )
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import Batch, Key, Message, Submission, is_ulid
 from sms_gateway.status import Status
 from sms_gateway.update import Update
-from sms_gateway.verification import Verification
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 
-CAMPAIGNS = "CAMPAIGNS"  # the partition that lists them
 WRITERS = 16  # parallel BatchWriteItem and UpdateItem calls
 
 
@@ -111,20 +104,27 @@ def _put_page(page: Sequence[Item]) -> None:
     raise Unavailable("The table takes no more writes now; try again.")
 
 
-def put_new(item: Item) -> bool:
-    """Writes an item that must not be there yet; False when another one is."""
+def put(item: Item, condition: str, **expression: Any) -> Item | None:
+    """Writes an item if a condition holds: None, or else what stands there instead ({} when nothing
+    does). What stands there may be this very item: botocore asks again when an answer got lost."""
     try:
         with _answering():
             client().put_item(
                 TableName=name(),
                 Item=item,
-                ConditionExpression="attribute_not_exists(pk)",
+                ConditionExpression=condition,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **expression,
             )
     except ClientError as error:
-        # botocore asks again when an answer got lost: what stands there may be this very item.
-        return error.response.get("Item") == item
-    return True
+        there: Any = error.response.get("Item", {})
+        return dict(there)
+    return None
+
+
+def put_new(item: Item) -> bool:
+    """Writes an item that must not be there yet; False when another one is."""
+    return put(item, "attribute_not_exists(pk)") in (None, item)
 
 
 # Reading
@@ -137,7 +137,7 @@ def get(key: Key) -> Item | None:
     return found.get("Item")
 
 
-def _get_all(keys: Sequence[Item]) -> list[Item]:
+def get_all(keys: Sequence[Item]) -> list[Item]:
     """The items that are there, consistently, asked for until DynamoDB has looked at every key."""
     found: list[Item] = []
     left: Any = {name(): {"Keys": keys, "ConsistentRead": True}}
@@ -154,8 +154,35 @@ def _get_all(keys: Sequence[Item]) -> list[Item]:
 
 def get_many(keys: Sequence[Key]) -> dict[Key, Item]:
     """The items of at most 100 keys that are there, consistently."""
-    found = _get_all([key_of(key) for key in keys])
+    found = get_all([key_of(key) for key in keys])
     return {Key(item["pk"]["S"], item["sk"]["S"]): item for item in found}
+
+
+def some(
+    partition: str,
+    low: str,
+    high: str,
+    limit: int,
+    *,
+    newest_first: bool = False,
+    consistent: bool = True,
+) -> list[Item]:
+    """At most `limit` items of a partition whose sort keys lie from `low` to `high`, in order."""
+    found = query(
+        "pk = :pk AND sk BETWEEN :low AND :high",
+        {":pk": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
+        ConsistentRead=consistent,
+        ScanIndexForward=not newest_first,
+        Limit=limit,
+    )
+    return list(islice(found, limit))
+
+
+def remove(key: Key) -> bool:
+    """Removes an item; whether it was there."""
+    with _answering():
+        gone = client().delete_item(TableName=name(), Key=key_of(key), ReturnValues="ALL_OLD")
+    return "Attributes" in gone
 
 
 def submission(key: Key, claim: str | None = None) -> Submission | None:
@@ -180,7 +207,7 @@ def find(key: Key) -> tuple[Batch, Message, Submission] | None:
         # Side by side, and so read as one; mostly there is no B, and asking for it has its price.
         found = list(_between(key.batch, "B", key.sort))
     else:
-        found = _get_all([key_of(key), key_of(Key(key.batch, "B"))])
+        found = get_all([key_of(key), key_of(Key(key.batch, "B"))])
     items = {item["sk"]["S"]: item for item in found}
     item = items.get(key.sort)
     head = items.get("B", item)
@@ -190,7 +217,7 @@ def find(key: Key) -> tuple[Batch, Message, Submission] | None:
     message = read_message(item, owner.shared)
     if "vendor" in item:
         return owner, message, read_submission(item)
-    covering = _query(
+    covering = query(
         "pk = :pk AND sk BETWEEN :low AND :high",
         {
             ":pk": {"S": key.batch},
@@ -226,7 +253,7 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
     """Everything of a batch, in the order of its positions."""
     if not is_ulid(identifier):
         return None  # other kinds of items have partitions too
-    items = list(_query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True))
+    items = list(query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True))
     heads = [item for item in items if "tenant" in item]
     if not heads:
         return None
@@ -247,6 +274,35 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
     return owner, found
 
 
+def submissions_of(identifier: str) -> list[Item]:
+    """The submissions of a batch, those that stand in a message's item as well."""
+    return [
+        item
+        for item in query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True)
+        if "vendor" in item
+    ]
+
+
+def open_message(batch: str, first: int, limit: int) -> bool | None:
+    """Whether one of the `limit` messages of a batch from position `first` on is not final: True
+    when there is one, False when all those are final, None when the batch has none there."""
+    items = some(batch, f"M#{first:03d}", "M#999", limit)
+    groups: list[tuple[str, Status]] | None = None
+    for item in items:
+        if "status" in item:
+            status = Status(item["status"]["S"])
+        else:
+            if groups is None:
+                found = some(batch, "S#000", "S#999", 1000)
+                groups = [(one["sk"]["S"], Status(one["status"]["S"])) for one in found]
+            place = f"S#{item['sk']['S'][2:]}"
+            covering = [state for sort, state in groups if sort <= place]
+            status = covering[-1] if covering else Status.ACCEPTED
+        if not status.final:
+            return True
+    return False if items else None
+
+
 def tenant_batches(tenant: str, day: str, before: str | None, limit: int) -> list[str]:
     """Ids of a tenant's batches of one day (YYYY-MM-DD, UTC), newest first, older than `before`."""
     values: Item = {":day": {"S": f"{tenant}#{day}"}}
@@ -254,7 +310,7 @@ def tenant_batches(tenant: str, day: str, before: str | None, limit: int) -> lis
     if before:
         condition += " AND pk < :before"
         values[":before"] = {"S": before}
-    found = _query(
+    found = query(
         condition,
         values,
         IndexName="by_tenant",
@@ -272,7 +328,7 @@ def tenant_batches(tenant: str, day: str, before: str | None, limit: int) -> lis
 
 def due(shard: str, now: int, limit: int) -> list[Key]:
     """The keys of what is due in one partition of the due index, longest due first."""
-    found = _query(
+    found = query(
         "#shard = :shard AND due <= :now",
         {":shard": {"S": shard}, ":now": number(now)},
         IndexName="due",
@@ -288,14 +344,15 @@ def due(shard: str, now: int, limit: int) -> list[Key]:
 
 
 def _between(batch: str, low: str, high: str) -> Iterator[Item]:
-    return _query(
+    return query(
         "pk = :pk AND sk BETWEEN :low AND :high",
         {":pk": {"S": batch}, ":low": {"S": low}, ":high": {"S": high}},
         ConsistentRead=True,
     )
 
 
-def _query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
+def query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
+    """The items of a key condition, page by page as they are taken."""
     start: Item = {}
     while True:
         with _answering():
@@ -378,95 +435,19 @@ def get_request(key: str) -> Item | None:
 
 def put_request(key: str, attributes: Item, now: int, instead_of: str | None) -> bool:
     """Writes a record if there is none that lives, or only the one of the batch `instead_of`."""
-    condition, values = "attribute_not_exists(pk) OR #ttl <= :now", {":now": number(now)}
-    if instead_of is not None:
-        condition, values = "batch = :old", {":old": {"S": instead_of}}
-    try:
-        with _answering():
-            client().put_item(
-                TableName=name(),
-                Item={"pk": {"S": key}, "sk": {"S": "REQUEST"}, **attributes},
-                ConditionExpression=condition.replace("batch", "#batch"),
-                ExpressionAttributeNames=(
-                    {"#batch": "batch"} if instead_of is not None else {"#ttl": "ttl"}
-                ),
-                ExpressionAttributeValues=values,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-    except ClientError as error:
-        # botocore asks again when an answer got lost: what stands there may be this very record.
-        there: Any = error.response.get("Item") or {}
-        return bool(there.get("batch") == attributes["batch"])
-    return True
-
-
-# Campaigns
-
-
-def campaign(identifier: str) -> Campaign | None:
-    """A campaign by its id, consistently."""
-    item = get(campaigns.place(identifier)) if is_ulid(identifier) else None
-    return read_campaign(item) if item else None
-
-
-def name_campaign(file: str, identifier: str, ttl: int) -> str:
-    """Gives a file (a digest of its name and content) the id of its campaign, unless it has one;
-    the id that it has."""
-    item: Item = {
-        **key_of(Key(CAMPAIGNS, file)),
-        "batch": {"S": identifier},
-        "ttl": number(ttl),
-    }
-    if put_new(item):
-        return identifier
-    there = get(Key(CAMPAIGNS, file))
-    if there is None:
-        raise Unavailable("The campaign was just removed; try again.")
-    return str(there["batch"]["S"])
-
-
-def all_campaigns() -> list[Campaign]:
-    """Every campaign, oldest first."""
-    named = _query("pk = :pk", {":pk": {"S": CAMPAIGNS}})
-    places = [key_of(campaigns.place(item["batch"]["S"])) for item in named]
-    pages = [places[start : start + 100] for start in range(0, len(places), 100)]
-    found = [read_campaign(item) for page in pages for item in _get_all(page)]
-    return sorted(found, key=lambda one: one.id)
-
-
-def chunk(identifier: str, first: int) -> Chunk | None:
-    """The chunk of a campaign that begins with a row."""
-    item = get(campaigns.chunk_place(identifier, first))
-    return campaigns.read_chunk(item) if item else None
-
-
-def put_chunk(item: Item, instead_of: str | None) -> bool:
-    """Writes a chunk if there is none, or only the one of the batch `instead_of`."""
     if instead_of is None:
-        return put_new(item)
-    try:
-        with _answering():
-            client().put_item(
-                TableName=name(),
-                Item=item,
-                ConditionExpression="#batch = :old",
-                ExpressionAttributeNames={"#batch": "batch"},
-                ExpressionAttributeValues={":old": {"S": instead_of}},
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-    except ClientError as error:
-        # botocore asks again when an answer got lost: what stands there may be this very item.
-        return error.response.get("Item") == item
-    return True
-
-
-def submissions_of(identifier: str) -> list[Item]:
-    """The submissions of a batch, those that stand in a message's item as well."""
-    return [
-        item
-        for item in _query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True)
-        if "vendor" in item
-    ]
+        condition, names = "attribute_not_exists(pk) OR #ttl <= :now", {"#ttl": "ttl"}
+        values = {":now": number(now)}
+    else:
+        condition, names = "#batch = :old", {"#batch": "batch"}
+        values = {":old": {"S": instead_of}}
+    there = put(
+        {**key_of(Key(key, "REQUEST")), **attributes},
+        condition,
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues=values,
+    )
+    return there is None or there.get("batch") == attributes["batch"]
 
 
 # Where only the vendor's id is known
@@ -494,99 +475,6 @@ def pointed(vendor: str, vendor_id: str) -> Key | None:
     return Key.parse(item["message"]["S"]) if item else None
 
 
-# Verifications
-
-
-def verification(identifier: str) -> Verification | None:
-    """A verification by its id, consistently."""
-    item = get(verification_key(identifier)) if is_ulid(identifier) else None
-    return read_verification(item) if item else None
-
-
-def sends(place: str) -> tuple[list[int], str | None]:
-    """When something was sent to a number lately (epoch seconds), and the claim of who wrote it."""
-    item = get(Key(place, "SENDS"))
-    if item is None:
-        return [], None
-    return [int(one["N"]) for one in item["sends"]["L"]], item["claim"]["S"]
-
-
-def put_sends(place: str, times: Sequence[int], claim: str, was: str | None, ttl: int) -> bool:
-    """Writes when something was sent to a number, if nobody did since the claim `was`."""
-    condition = "attribute_not_exists(pk)" if was is None else "claim = :was"
-    item: Item = {
-        **key_of(Key(place, "SENDS")),
-        "sends": {"L": [number(one) for one in times]},
-        "claim": {"S": claim},
-        "ttl": number(ttl),
-    }
-    values: Any = {} if was is None else {"ExpressionAttributeValues": {":was": {"S": was}}}
-    try:
-        with _answering():
-            client().put_item(
-                TableName=name(),
-                Item=item,
-                ConditionExpression=condition,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **values,
-            )
-    except ClientError as error:
-        # botocore asks again when an answer got lost: what stands there may be our own.
-        there: Any = error.response.get("Item") or {}
-        return bool(there.get("claim") == {"S": claim})
-    return True
-
-
-# Plain items, for webhooks and their deliveries
-
-
-def some(
-    partition: str,
-    low: str,
-    high: str,
-    limit: int,
-    *,
-    newest_first: bool = False,
-    consistent: bool = True,
-) -> list[Item]:
-    """At most `limit` items of a partition whose sort keys lie from `low` to `high`, in order."""
-    found = _query(
-        "pk = :pk AND sk BETWEEN :low AND :high",
-        {":pk": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
-        ConsistentRead=consistent,
-        ScanIndexForward=not newest_first,
-        Limit=limit,
-    )
-    return list(islice(found, limit))
-
-
-def remove(key: Key) -> bool:
-    """Removes an item; whether it was there."""
-    with _answering():
-        gone = client().delete_item(TableName=name(), Key=key_of(key), ReturnValues="ALL_OLD")
-    return "Attributes" in gone
-
-
-def open_message(batch: str, first: int, limit: int) -> bool | None:
-    """Whether one of the `limit` messages of a batch from position `first` on is not final: True
-    when there is one, False when all those are final, None when the batch has none there."""
-    items = some(batch, f"M#{first:03d}", "M#999", limit)
-    groups: list[tuple[str, Status]] | None = None
-    for item in items:
-        if "status" in item:
-            status = Status(item["status"]["S"])
-        else:
-            if groups is None:
-                found = some(batch, "S#000", "S#999", 1000)
-                groups = [(one["sk"]["S"], Status(one["status"]["S"])) for one in found]
-            place = f"S#{item['sk']['S'][2:]}"
-            covering = [state for sort, state in groups if sort <= place]
-            status = covering[-1] if covering else Status.ACCEPTED
-        if not status.final:
-            return True
-    return False if items else None
-
-
 # What is kept for a while
 
 
@@ -594,7 +482,7 @@ def kept(names: Sequence[str]) -> dict[str, tuple[int, Any]]:
     """Values by name, each with the epoch second at which it was kept."""
     if not names:
         return {}
-    found = _get_all([{"pk": {"S": one}, "sk": {"S": "KEPT"}} for one in names])
+    found = get_all([{"pk": {"S": one}, "sk": {"S": "KEPT"}} for one in names])
     return {item["pk"]["S"]: read_kept(item) for item in found}
 
 
@@ -615,21 +503,6 @@ def keep(key: str, now: int, value: object) -> None:
                 "data": text(value),
             },
         )
-
-
-# The vendors' circuits
-
-CIRCUITS = "CIRCUIT"  # the partition in which the circuit breaker keeps its states
-
-
-def circuits(vendors: Sequence[str]) -> dict[str, tuple[str, int]]:
-    """The stored state of each vendor's circuit, with the epoch second at which it last opened (0
-    for a closed one); one that never opened has none."""
-    found = _get_all([{"pk": {"S": CIRCUITS}, "sk": {"S": vendor}} for vendor in vendors])
-    return {
-        item["sk"]["S"]: (item["state"]["S"], int(item.get("opened_at", {"N": "0"})["N"]))
-        for item in found
-    }
 
 
 # The clock's leases
@@ -713,26 +586,3 @@ def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
     except ClientError:
         return None
     return int(answer["Attributes"]["booked"]["N"]) - cost
-
-
-# API keys
-
-
-def get_key(digest: str) -> Item | None:
-    """An API key's item by the SHA-256 of the key."""
-    return get(Key("KEYS", digest))
-
-
-def put_key(item: Item) -> bool:
-    """Stores an API key; False when it is there already."""
-    return put_new(item)
-
-
-def all_keys() -> list[Item]:
-    """Every API key's item."""
-    return list(_query("pk = :pk", {":pk": {"S": "KEYS"}}))
-
-
-def revoke_key(digest: str, when: int) -> bool:
-    """Marks a key as revoked (epoch seconds); False when there is none."""
-    return Change(Key("KEYS", digest)).put("revoked", when).apply() is not None

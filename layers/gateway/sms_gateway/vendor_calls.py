@@ -7,7 +7,6 @@ it: they are rare, bounded, and say nothing of whether messages go through.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from sms_gateway.errands import Doubt, Errand
 from sms_gateway.observe import count, log
 from sms_gateway.problems import GatewayError, Invalid, NotFound, VendorFailed, VendorTimeout
 from sms_gateway.settings import Accounts
+from sms_gateway.value import Value
 from sms_gateway.vendors.account import Deed, having, part_of
 from sms_gateway.vendors.base import Adapter, Outcome, Reply, Request, Verdict
 
@@ -37,8 +37,7 @@ DETAILS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Value, frozen=True):
     """Who asks what of which vendor: `key` is the Idempotency-Key, `send` the transport."""
 
     vendor: str

@@ -1,8 +1,9 @@
 """Each vendor as GET /vendors shows it."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import asdict
 
 from sms_gateway.balances import Row, last_told
 from sms_gateway.circuit_states import states

@@ -8,7 +8,7 @@ the same one, and who reads the table alone learns nothing. A check compares key
 import hmac
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from enum import StrEnum
 from typing import Any
 

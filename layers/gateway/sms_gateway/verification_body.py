@@ -1,12 +1,12 @@
 """Reads the bodies of a verification and of a check."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from sms_gateway.intake import Draft, OneMessage, Recipient, Sender, Short, Text, read_object
 from sms_gateway.problems import Invalid
+from sms_gateway.value import Value
 from sms_gateway.verification import (
     ALPHABETS,
     CODE,
@@ -53,8 +53,7 @@ class CheckBody(msgspec.Struct, forbid_unknown_fields=True):
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Value, frozen=True):
     """A verification as asked for. `draft` is its message with a sample code in the text, since
     the code itself does not exist yet; `text` has `{code}`."""
 

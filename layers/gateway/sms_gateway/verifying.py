@@ -9,17 +9,16 @@ said no.
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from ulid import ULID
 
-from sms_gateway import http, idempotency, limits, table
+from sms_gateway import http, idempotency, limits, verification_table
 from sms_gateway.acceptance import Prepared, accept, prepare
 from sms_gateway.intake import Accepted, plan
-from sms_gateway.items import verification_item, verification_key
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Conflict, Invalid, NotFound, Unavailable, VendorFailed
 from sms_gateway.records import Recipe, is_ulid
@@ -90,7 +89,7 @@ def _prepare(tenant: str, body: bytes, now: datetime) -> tuple[Verification, Pre
         expires=seconds + wanted.ttl,
     )
     # Before the message, whose writing accepts both.
-    first = verification_item(verification, int(prepared.head["ttl"]["N"]))
+    first = verification_table.item_of(verification, int(prepared.head["ttl"]["N"]))
     return verification, replace(prepared, items=[first])
 
 
@@ -133,7 +132,7 @@ def show(tenant: str, identifier: str, now: datetime) -> View:
 
 
 def _find(tenant: str, identifier: str) -> Verification:
-    found = table.verification(identifier) if is_ulid(identifier) else None
+    found = verification_table.find(identifier) if is_ulid(identifier) else None
     if found is None or found.tenant != tenant:
         raise NotFound("There is no such verification.")
     return found
@@ -294,7 +293,7 @@ class _Check:
             busy=busy,
             claim=secrets.token_hex(8),
         )
-        change = Change(verification_key(one.id)).when("turn", one.turn)
+        change = Change(verification_table.place(one.id)).when("turn", one.turn)
         change.put("turn", moved.turn).put("checks", moved.checks).put("claim", moved.claim)
         if approved:
             change.put("approved", self._now)
@@ -307,7 +306,7 @@ class _Check:
         if change.apply() is not None:
             return moved
         # When DynamoDB's answer is lost, the SDK asks again and finds our own first writing.
-        there = table.verification(one.id)
+        there = verification_table.find(one.id)
         return moved if there is not None and there.claim == moved.claim else None
 
 

@@ -10,7 +10,6 @@ The SSM parameter `/<stack>/sources` has a part for each way in. What is not in 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +17,7 @@ import msgspec
 from sms_gateway.intake import Options, Recipient
 from sms_gateway.numbers import NumberError, e164
 from sms_gateway.problems import GatewayError, Invalid
+from sms_gateway.value import Value
 from sms_gateway.vendors import VENDORS
 
 Tenant = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
@@ -100,8 +100,7 @@ class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(str(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Value, frozen=True):
     """A send that a source asks for: its body as POST /messages takes it, and its key. `place` is
     where the body stands in what came, as a JSON pointer."""
 

@@ -9,13 +9,13 @@ import codecs
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
 
 import msgspec
 
+from sms_gateway.value import Value
 from sms_gateway.vendors.base import Adapter, Outcome, Reply, Request
 from sms_gateway.vendors.reading import decoded
 
@@ -32,16 +32,14 @@ class Authorized(StrEnum):
     PENDING = "pending"
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(Value, frozen=True):
     """What a vendor says of a sender; `authorized` is None where it did not say it."""
 
     authorized: Authorized | None
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
+class Deed(Value, frozen=True):
     """What came of a change: ACCEPTED it is done, REFUSED or RETRY it certainly is not, UNKNOWN
     nobody can say. `problem` is the slug of a refusal that has a name of its own; `undocumented`
     marks a whole answer whose code no document lists."""
@@ -51,26 +49,28 @@ class Deed:
     undocumented: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Voucher:
+class Voucher(Value, frozen=True):
     """A voucher as a vendor lists it: `code` is worth money. `credits` is what it adds, in the
     vendor's own count; `data` is the whole row as the vendor wrote it."""
 
-    code: str | None = field(repr=False)
+    hidden = frozenset({"code", "remarks", "data"})
+
+    code: str | None
     credits: Decimal | None
-    remarks: str | None = field(repr=False)
-    data: object = field(repr=False)
+    remarks: str | None
+    data: object
 
     def mentions(self, said: str) -> bool:
         """Whether `said` stands anywhere in the row, in capitals or not."""
         return said.casefold() in msgspec.json.encode(self.data).decode().casefold()
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Value, frozen=True):
     """A list of vouchers; None where the vendor refused to tell it, or can't be understood."""
 
-    vouchers: list[Voucher] | None = field(repr=False)
+    hidden = frozenset({"vouchers"})
+
+    vouchers: list[Voucher] | None
     outcome: Outcome
 
     @property
@@ -79,8 +79,7 @@ class Listing:
         return self.vouchers or []
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Value, frozen=True):
     """An answer of any shape: a JSON value, or the text of all else."""
 
     content_type: str

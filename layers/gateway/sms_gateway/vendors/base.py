@@ -7,7 +7,7 @@ An adapter is a frozen dataclass built from the account's settings. It describes
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -15,61 +15,67 @@ from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from sms_gateway.status import Status
+from sms_gateway.value import Value
 from sms_gateway.vendors.price_table import PriceTable
 
 Category = Literal["otp", "transactional", "promotional"]
 Encoding = Literal["gsm7", "ucs2"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """An HTTP request to a vendor. `repr` shows the host only: URLs and bodies carry secrets."""
 
+    hidden = frozenset({"url", "headers", "body"})
+
     method: Literal["GET", "POST"]
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    url: str
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value, frozen=True):
     """A vendor's whole answer. The HTTP status says little: vendors refuse inside a 200."""
 
+    hidden = frozenset({"body"})
+
     status: int
-    body: bytes = field(repr=False)
+    body: bytes
     content_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackRequest:
+class CallbackRequest(Value, frozen=True):
     """A vendor's call to our callback route; query values are already percent-decoded."""
+
+    hidden = frozenset({"body"})
 
     method: str
     query: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes
     content_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Value, frozen=True):
     """The one-time code of a verification's message. `template` is the text with `{code}` in it;
     `code` is ours, or None where the vendor itself makes one by `mask`; `ttl` is seconds."""
 
-    template: str = field(repr=False)
+    hidden = frozenset({"template", "code"})
+
+    template: str
     mask: str
     ttl: int
     case_sensitive: bool = False
-    code: str | None = field(default=None, repr=False)
+    code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Value, frozen=True):
     """One message as a vendor must send it. `id` is 29 letters and digits; `to` is E.164. With a
     `token`, `text` has our code in it; where the vendor makes the code it is the template."""
 
+    hidden = frozenset({"to", "text"})
+
     id: str
-    to: str = field(repr=False)
-    text: str = field(repr=False)
+    to: str
+    text: str
     sender: str | None = None
     category: Category = "transactional"
     encoding: Encoding = "gsm7"
@@ -80,8 +86,7 @@ class Outgoing:
     token: Token | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value, frozen=True):
     """One HTTP call that carries `members`, in the order in which the reply speaks of them."""
 
     request: Request
@@ -97,16 +102,14 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"  # nobody can say whether it was sent: never send it again blindly
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Value, frozen=True):
     """What a vendor charged for one message; `currency` is ISO 4217."""
 
     amount: Decimal
     currency: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Value, frozen=True):
     """What became of one message of a call. `account` marks a fault of our account, not of the
     message (credentials, address, credit): an operator must act, another vendor may do."""
 
@@ -119,27 +122,26 @@ class Outcome:
     note: str | None = None  # our own word, where the vendor had none
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Value, frozen=True):
     """A submitted message whose receipt is awaited. `vendor_id` is the vendor's id of the message,
     or of the whole job (JST); None when the vendor gave none."""
 
+    hidden = frozenset({"to"})
+
     id: str
-    to: str = field(repr=False)
+    to: str
     vendor_id: str | None = None
     category: Category = "transactional"
 
 
-@dataclass(frozen=True, slots=True)
-class PollCall:
+class PollCall(Value, frozen=True):
     """One HTTP call that asks for the receipts of `pending`."""
 
     request: Request
     pending: tuple[Pending, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value, frozen=True):
     """What a vendor says of one message's delivery. `status` None is no news. A poll names the
     message by `message_id`; a callback by whatever the vendor gave: `message_id` (our reference),
     `vendor_id` or `number` (digits as the vendor wrote them). `once` marks an answer that can't be
@@ -147,10 +149,12 @@ class Report:
     that no document of the vendor lists; `taken` that the vendor has the message under our
     reference, so that a submission whose answer was lost did arrive."""
 
+    hidden = frozenset({"number"})
+
     status: Status | None
     message_id: str | None = None
     vendor_id: str | None = None
-    number: str | None = field(default=None, repr=False)
+    number: str | None = None
     code: str | None = None
     text: str | None = None
     at: datetime | None = None
@@ -170,8 +174,7 @@ class Judgement(StrEnum):
     UNKNOWN = "unknown"  # nobody can say whether it did
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Value, frozen=True):
     """A vendor's answer to a check. `account` marks a fault of our account, `retryable` that the
     same check may be answered later."""
 
@@ -182,8 +185,7 @@ class Checked:
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Credit:
+class Credit(Value, frozen=True):
     """A balance: `unit` is a currency (ISO 4217), or `credits` where the vendor counts its own."""
 
     product: str | None
@@ -202,8 +204,7 @@ class BalanceRefusedError(Exception):
         self.retryable = retryable
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Value, frozen=True):
     """What a vendor's interface can do, as `GET /vendors` and docs/vendors.md show it."""
 
     bulk: bool  # one text to many numbers in one call
@@ -231,8 +232,7 @@ class Refusal(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Caution:
+class Caution(Value, frozen=True):
     """Why a message that this vendor can carry may not arrive: `field` of the send body, and what
     to do. Never holds a text or a number."""
 

@@ -7,7 +7,8 @@ spelling, on a receipt it names the state, and REJECTD to a query speaks of the 
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from urllib.parse import parse_qsl, quote, urlencode

@@ -8,13 +8,13 @@ most 30 characters, the bound that most providers publish (MSG91 tells its custo
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, time
 from functools import lru_cache
 from typing import Annotated, Final
 
 import msgspec
 
+from sms_gateway.value import Value
 from sms_gateway.vendors.base import Category, Caution
 from sms_gateway.vendors.wire_times import INDIA
 
@@ -79,8 +79,7 @@ def _reach(text: str, start: int, longest: int, tag: str) -> int:
     return end
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Value, frozen=True):
     """The template id that goes with a message, and what an operator would say against it."""
 
     template_id: str | None

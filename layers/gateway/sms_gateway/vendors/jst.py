@@ -6,7 +6,8 @@ The document shows no answer: what can be understood of one is in `jst_answers`.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlencode

@@ -6,11 +6,11 @@ elsewhere. Where an answer shows signs of both, nobody can say. Nothing here rai
 
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from sms_gateway.status import Status
+from sms_gateway.value import Value
 from sms_gateway.vendors.base import Outcome, Reply, Verdict
 from sms_gateway.vendors.reading import amount, decoded, word
 from sms_gateway.vendors.wire_times import INDIA
@@ -62,8 +62,7 @@ ROW = re.compile(  # [job,] number, state[, time]
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Value, frozen=True):
     """What an answer says of one number (its 10 digits); `status` None is no news, and of a state
     that is not `known` nothing is."""
 

@@ -7,7 +7,8 @@ callback, 8 and 90 are both system errors. Codes and words are those of the vend
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, quote

@@ -7,7 +7,8 @@ Which code answers which mistake is not documented where a row says so.
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from itertools import islice
 
 from sms_gateway.vendors.account import (
