@@ -3,6 +3,7 @@
 No conditions are looked at: the benchmarks measure our code, the tests watch over its conditions.
 """
 
+import base64
 import copy
 import json
 import re
@@ -39,6 +40,10 @@ ENVIRONMENT = QUEUES | {
     "RETENTION_DAYS": "90",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
     "DISPATCH_WORKERS": "2",
+    "CAMPAIGNS_BUCKET": "bench",
+    "CAMPAIGNS_PARAMETER": "/bench/campaigns",
+    "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",
+    "COGNITO_KEY": "arn:aws:kms:eu-central-1:123456789012:key/bench",
     "EVENTS": "none",
     "EVENT_DETAIL": "masked",
     "WEBHOOK_LOOPBACK": "false",
@@ -60,7 +65,11 @@ SOURCES = {
     "bus": {"com.example.orders": {"tenant": "acme"}},
     "queue": {"default": {"tenant": "acme"}},
     "topic": {"alarms": {"tenant": "ops", "to": ["+447700900001"]}},
+    "cognito": {"eu-central-1_example": {"tenant": "acme", "text": "Your code is {code}"}},
 }
+
+PARAMETERS = {"/bench/routes": ROUTES, "/bench/sources": SOURCES, "/bench/campaigns": {}}
+DATA_KEY = base64.b64encode(bytes(32)).decode()  # sealed and open: nothing is secret here
 
 _SET = re.compile(r"(#?\w+) = ((?:[^,(]|\([^()]*(?:\([^()]*\)[^()]*)*\))+)")
 _APPEND = re.compile(r"list_append\(if_not_exists\(#?\w+, :\w+\), (:\w+)\)")
@@ -70,14 +79,16 @@ Item = dict[str, Any]
 
 
 class Memory:
-    """The table, the queues' tasks, the secret and the parameter. `base` is the vendors' address,
-    `answers` what each vendor path's ending is answered with."""
+    """The table, the queues' tasks, the secret, the parameters, one key and one bucket. `base` is
+    the vendors' address, `answers` what each vendor path's ending is answered with, `upload` every
+    file that is read."""
 
     def __init__(self, base: str) -> None:
         self.base = base
         self.partitions: dict[str, dict[str, Item]] = {}
         self.queued: list[str] = []
         self.answers: dict[str, Any] = {}
+        self.upload = b""
 
     def secret(self) -> str:
         """The vendors' accounts, each under a path of its own at `base`."""
@@ -113,8 +124,14 @@ class Memory:
         return {"Name": "bench/vendors", "SecretString": self.secret()}
 
     def _GetParameter(self, asked: Any) -> Any:
-        value = json.dumps(SOURCES if asked["Name"].endswith("sources") else ROUTES)
+        value = json.dumps(PARAMETERS[asked["Name"]])
         return {"Parameter": {"Name": asked["Name"], "Type": "String", "Value": value}}
+
+    def _GenerateDataKey(self, asked: Any) -> Any:
+        return {"KeyId": asked["KeyId"], "Plaintext": DATA_KEY, "CiphertextBlob": DATA_KEY}
+
+    def _Decrypt(self, asked: Any) -> Any:
+        return {"KeyId": asked["KeyId"], "Plaintext": asked["CiphertextBlob"]}
 
     def _SendMessageBatch(self, asked: Any) -> Any:
         self.queued += [entry["MessageBody"] for entry in asked["Entries"]]
@@ -198,6 +215,15 @@ class Memory:
                 return said if isinstance(said, bytes) else json.dumps(said).encode()
         raise LookupError(f"nobody answers {path}")
 
+    def file(self, method: str, path: str) -> tuple[int, bytes]:
+        """S3's status and answer: the upload to whoever reads, and no results file yet."""
+        if method == "HEAD":
+            return 404, b""
+        if method == "POST":
+            name = "InitiateMultipartUpload" if "?uploads" in path else "CompleteMultipartUpload"
+            return 200, f"<{name}Result><UploadId>1</UploadId></{name}Result>".encode()
+        return 200, self.upload if method == "GET" else b""
+
     def answer(self, target: str, path: str, body: bytes) -> bytes:
         """The body of any answer; `target` is empty for a vendor's call."""
         if not target:
@@ -228,14 +254,19 @@ def served(port: int = 0) -> Iterator[Memory]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            answer = memory.answer(self.headers.get("X-Amz-Target", ""), self.path, body)
-            self.send_response(200)
+            if self.path.startswith(f"/{ENVIRONMENT['CAMPAIGNS_BUCKET']}/"):
+                status, answer = memory.file(self.command, self.path)
+            else:
+                target = self.headers.get("X-Amz-Target", "")
+                status, answer = 200, memory.answer(target, self.path, body)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            self.send_header("ETag", '"1"')
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
 
-        do_GET = do_POST
+        do_GET = do_PUT = do_HEAD = do_POST
 
         def log_message(self, *_: Any) -> None:
             pass

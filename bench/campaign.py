@@ -10,7 +10,7 @@ import sys
 import conftest  # noqa: F401 - the environment that a function has
 
 from bench.aws import ENVIRONMENT
-from bench.campaign_work import ADDED, CHUNK, ROWS, SAMPLE, File
+from bench.campaign_work import CHUNK, ROWS, SAMPLE, File
 from bench.pricing import ASSUMED, MILLION, PRICES, Spent, dollars, shown
 from bench.report import Result, Row
 
@@ -21,7 +21,7 @@ def apart(what: str) -> dict[str, float]:
     """What one of the two measures, in a process of its own."""
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "bench.campaign_work", what],
-        env={**os.environ, **ENVIRONMENT, **ADDED, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+        env={**os.environ, **ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
         capture_output=True,
         text=True,
         check=True,

@@ -22,11 +22,6 @@ ROWS, SAMPLE = 1_000_000, 20_000
 CHUNK = 1000
 CAMPAIGN = "01JB2QK8W3Z5Y7X9V1T4R6P8N0"
 HEADER = b"to,name,template,reference\r\n"
-ADDED = {
-    "CAMPAIGNS_PARAMETER": "/bench/campaigns",
-    "CAMPAIGNS_BUCKET": "bench",
-    "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",
-}
 
 
 def line(nth: int) -> bytes:
@@ -110,11 +105,6 @@ class Table(Memory):
             return {"Items": [item], "Count": 1, "ScannedCount": 1}
         items = [one | {"pk": {"S": batch}} for _, one in sorted(self.pattern.items())]
         return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
-
-    def _GetParameter(self, asked: Any) -> Any:
-        if asked["Name"] == ADDED["CAMPAIGNS_PARAMETER"]:
-            return {"Parameter": {"Name": asked["Name"], "Type": "String", "Value": "{}"}}
-        return super()._GetParameter(asked)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ BATCH = 100  # messages of a batch that is final
 BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
 BETWEEN = 4_000  # seconds from tick to tick: by then all is due again
 FLAT, LINEAR, HOTTEST = 5, 10, 10  # per cent
-ROUNDS, MOST_ROUNDS = 4, 16
+ROUNDS, MOST_ROUNDS = 4, 40
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
