@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench import BENCHMARKS
-from bench.report import Kept, Result, kept, shown, write
+from bench import BENCHMARKS, summary
+from bench.report import Kept, Result, kept, read, shown, write
 
 PATIENCE = 10  # seconds that a stopped benchmark has to clear up
 
@@ -73,6 +73,7 @@ def main(names: list[str]) -> int:
             show(one.result)
             print(f"  ({one.seconds:.0f} s)\n", flush=True)
             write([one], BENCHMARKS)
+            summary.write(read())
             misses += one.result.misses
     print("missed: " + "; ".join(misses) if misses else "every target is met")
     return 1 if misses else 0

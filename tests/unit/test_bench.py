@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.report import Result, Row, chart, kept, section, shown
+from bench.report import Result, Row, chart, kept, read, section, shown
+from bench.summary import BEGIN, END, FIGURES, README, summary
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,9 @@ def test_a_missed_target_is_told_in_table_and_chart() -> None:
     assert drawn.count('<rect class="bar') == 2
     assert drawn.count('class="bar missed"') == 1
     assert "good &lt;one&gt;" in drawn
+
+
+def test_the_readme_shows_the_figures_that_were_measured() -> None:
+    table = summary(read())
+    assert BEGIN + table + END in README.read_text()
+    assert table.count("\n") == 2 + len(FIGURES)
