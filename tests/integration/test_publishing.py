@@ -493,6 +493,9 @@ def test_a_batch_is_found_complete_at_a_bounded_price(
     assert read[0] <= 25 * 100, order
 
 
+AT_ONCE = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
+
+
 class Answers:
     """PutEvents' answers, one after the other; it remembers what was put."""
 
@@ -516,9 +519,7 @@ def test_what_one_entry_is_refused_is_put_again_without_the_others(
 ) -> None:
     client = Answers([None, "ThrottlingException"], [])
     monkeypatch.setattr(bus, "_client", lambda: client)
-    monkeypatch.setattr(
-        bus, "time", SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
-    )
+    monkeypatch.setattr(bus, "time", AT_ONCE)
     assert bus.put(events(3)) == set()
     assert client.put == [["e0", "e1", "e2"], ["e1"]]
 
@@ -526,9 +527,7 @@ def test_what_one_entry_is_refused_is_put_again_without_the_others(
 def test_a_bus_that_goes_on_refusing_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Answers(*[["InternalFailure"]] * bus.TRIES)
     monkeypatch.setattr(bus, "_client", lambda: client)
-    monkeypatch.setattr(
-        bus, "time", SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
-    )
+    monkeypatch.setattr(bus, "time", AT_ONCE)
     assert bus.put(events(2)) == {"e0"}
 
 
