@@ -144,7 +144,8 @@ FORGOTTEN = (
 
 def _shards(client: Any, batch: Mapping[str, Any]) -> Iterator[str]:
     """The shards that may hold a change."""
-    number, more = int(batch["startSequenceNumber"]), {}
+    number = int(batch["startSequenceNumber"])
+    more: dict[str, str] = {}
     while True:
         found = client.describe_stream(StreamArn=batch["streamArn"], **more)["StreamDescription"]
         for shard in found["Shards"]:
