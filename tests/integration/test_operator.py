@@ -383,7 +383,7 @@ def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run,
     assert (waiting(lane, "DeadLetters"), waiting(lane, "Queue")) == (0, 1)
 
 
-GIVEN_UP = {
+GIVEN_UP: dict[str, dict[str, Any]] = {
     "requestContext": {
         "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:notify:live"
     },
@@ -478,7 +478,7 @@ def failed(number: int) -> dict[str, Any]:
 
 
 def given_up(**changed: Any) -> str:
-    batch: dict[str, Any] = GIVEN_UP["DDBStreamBatchInfo"]
+    batch = GIVEN_UP["DDBStreamBatchInfo"]
     return json.dumps(GIVEN_UP | {"DDBStreamBatchInfo": batch | changed})
 
 
@@ -561,14 +561,20 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
 ) -> None:
     streams = Streams({"batchItemFailures": [], "buried": ["102"]})
     monkeypatch.setattr(changes, "boto3", streams)
-    place = {"streamArn": "arn:stream", "startSequenceNumber": "102", "endSequenceNumber": "102"}
-    place |= {"approximateArrivalOfFirstRecord": "2026-11-22T03:04:58.000Z", "batchSize": 1}  # type: ignore[dict-item]
+    place = {
+        "streamArn": "arn:stream",
+        "startSequenceNumber": "102",
+        "endSequenceNumber": "102",
+        "approximateArrivalOfFirstRecord": "2026-11-22T03:04:58.000Z",
+        "batchSize": 1,
+    }
     letter = {"function": "publish", "batch": NOBODY[:26], "DDBStreamBatchInfo": place}
-    reason = {"DataType": "String", "StringValue": "DecodeError at items.py:122"}
     boto3.client("sqs").send_message(
         QueueUrl=queue("changes", "DeadLetters"),
         MessageBody=json.dumps(letter),
-        MessageAttributes={"reason": reason},
+        MessageAttributes={
+            "reason": {"DataType": "String", "StringValue": "DecodeError at items.py:122"}
+        },
     )
     said = smsgw("dlq", "list", "--queue", "changes")[1]
     assert "publish: 1 changes since 2026-11-22T03:04:58.000Z of batch 01J0" in said
