@@ -14,6 +14,12 @@ def deployed(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def asked(template: Mapping[str, Any], **parameters: str) -> dict[str, Any]:
+    """The template, with other defaults for some of its parameters."""
+    given = {name: {**template["Parameters"][name], "Default": v} for name, v in parameters.items()}
+    return {**template, "Parameters": {**template["Parameters"], **given}}
+
+
 def enabled(source: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
     """Whether such a deployment has an event source of a function switched on."""
     given = source["Properties"].get("Enabled", True)

@@ -14,6 +14,7 @@ import boto3
 import conftest  # noqa: F401 - the environment that a function has
 from integration import stage
 
+from bench.conditions import asked
 from bench.counting import TEMPLATE, Meter, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.life import LEASES, SINGLES, Lives, Step
@@ -60,6 +61,7 @@ class Bench:
         self._counted = Lives(self._meter, ASSUMED, self._sqs)
         self._timed = Lives(None, ASSUMED, self._sqs)
         self._still = Spent()
+        self._telling = Spent()
         self._key = Spent()
         self.differ = 0.0  # between our units and the emulator's
         self.stored = 0  # bytes of a single message's item at the end
@@ -70,6 +72,9 @@ class Bench:
     def result(self) -> Result:
         """Runs everything."""
         self._still = self._measured(Lives.tick_now, 5)["tick"]
+        os.environ["EVENTS"] = "all"  # the clock looks at deliveries too
+        self._telling = self._measured(Lives.tick_now, 5)["tick"]
+        os.environ["EVENTS"] = "none"
         self._key = self._measured(Lives.authorize, 5)["authorize"]
         found = [
             (f"{vendor}{', called back' if called else ''}, {_kind(size, keyed)}", one, size, keyed)
@@ -83,6 +88,7 @@ class Bench:
         month = idle(self._still)
         rows += [Row(f"idle: {name}", round(price, 3), "$/month") for name, price in month.items()]
         rows.append(Row("idle, in all", round(sum(month.values()), 2), "$/month", 5))
+        rows += _options(self._still, self._telling)
         rows.append(Row("our units, less the emulator's", self.differ, "write units", 0))
         return Result("cost", "What a message costs", rows, "$/million", self._notes(found))
 
@@ -146,6 +152,25 @@ class Bench:
                 **ASSUMED, date=PRICES["date"], region=PRICES["region"], kept=kept(self.stored)
             ),
         ]
+
+
+WAYS = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
+
+
+def _options(still: Spent, telling: Spent) -> list[Row]:
+    """What a deployment costs idle beyond the default one, by what is turned on."""
+    usual = idle(still)
+    telling_all = idle(telling, asked(TEMPLATE, Events="all"))
+    given = dict.fromkeys(WAYS, "true")
+    every = idle(telling, asked(TEMPLATE, Events="all", CognitoKeyArn="arn", **given))
+    rows = [
+        Row(f"idle with Events=all: {name}", round(price, 3), "$/month")
+        for name, price in telling_all.items()
+        if name not in usual or round(price, 3) != round(usual[name], 3)
+    ]
+    for label, month in (("Events=all", telling_all), ("everything turned on", every)):
+        rows.append(Row(f"idle with {label}, in all", round(sum(month.values()), 2), "$/month", 5))
+    return rows
 
 
 def _kind(size: int, keyed: bool) -> str:

@@ -105,10 +105,10 @@ def dollars(one: Spent) -> dict[str, float]:
     }
 
 
-def idle(tick: Spent) -> dict[str, float]:
-    """Dollars a month for the default deployment while nobody sends, item by item. Raises
-    ValueError for a resource whose idle price nobody has entered."""
-    resources = deployed(TEMPLATE)
+def idle(tick: Spent, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]:
+    """Dollars a month for a deployment with the template's defaults while nobody sends, item by
+    item. Raises ValueError for a resource whose idle price nobody has entered."""
+    resources = deployed(template)
     kinds = Counter(str(one["Type"]) for one in resources.values())
     if strange := sorted(set(kinds) - FREE_WHEN_IDLE - PRICED):
         raise ValueError(f"what does an idle {strange[0]} cost? Enter it in bench/pricing.py")
@@ -121,7 +121,8 @@ def idle(tick: Spent) -> dict[str, float]:
     schedules = [one for one in events if one["Type"] in ("Schedule", "ScheduleV2")]
     if any(one["Properties"]["ScheduleExpression"] != "rate(1 minute)" for one in schedules):
         raise ValueError("only ticks of a minute are priced here")
-    sources = sum(one["Type"] == "SQS" and enabled(one, TEMPLATE) for one in events)
+    # Reading DynamoDB's streams is free for Lambda, which is what asks an idle one.
+    sources = sum(one["Type"] == "SQS" and enabled(one, template) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks = len(schedules) * MINUTES
     secret = PRICES["secrets"]

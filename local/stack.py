@@ -180,6 +180,7 @@ class LocalStack:
             "cognito_function": outputs["CognitoFunctionArn"],
             "cognito_key": key["Arn"],
             "publish_function": outputs["PublishFunctionName"],
+            "notify_function": outputs["NotifyFunctionName"],
             "bus": outputs["BusName"],
             "simulators": {
                 vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)

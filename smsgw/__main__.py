@@ -29,7 +29,6 @@ from sms_gateway.tokens import token
 from sms_gateway.vendors import VENDORS, build
 from smsgw import campaigns, dead_letters, messages
 from smsgw.errors import CommandError
-from smsgw.source_letters import WAYS
 
 LOCAL = Path(".local/stack.json")
 
@@ -122,8 +121,9 @@ def _parser() -> argparse.ArgumentParser:
         letter.add_argument(
             "--vendor",
             "--queue",
-            choices=[*VENDORS, *dead_letters.DELIVERIES, dead_letters.STREAM, *WAYS],
-            help="only those of a vendor, a lane of deliveries, changes not told, or a source",
+            choices=dead_letters.EVERY,
+            help="only those of a vendor, of campaigns, a lane of deliveries, changes not told, or "
+            "a source",
         )
         letter.set_defaults(run=run)
 

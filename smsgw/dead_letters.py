@@ -1,16 +1,20 @@
 """`smsgw dlq`: what could not be worked on, and its way back.
 
-Four kinds: submissions (one queue a vendor), deliveries to webhooks (two lanes), what came by a
-source, and changes of the table that could not be told. Of these the letter names only the place in
-the table's stream, which keeps them for 24 hours: they are fetched from there and published again.
+Five kinds: submissions (one queue a vendor), work on campaigns, deliveries to webhooks (two lanes),
+what came by a source, and changes of the table that could not be told. Of these the letter names
+only the place in the table's stream, which keeps them for 24 hours: they are fetched from there and
+published again.
 """
 
 import argparse
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote_plus
 
 import boto3
+from botocore.exceptions import ClientError
 
 from sms_gateway.vendors import VENDORS
 from smsgw import changes, source_letters
@@ -18,8 +22,16 @@ from smsgw.source_letters import WAYS
 
 DELIVERIES = ("deliveries", "slow-deliveries")
 STREAM = "changes"
-NAMES = {"deliveries": "Delivery", "slow-deliveries": "SlowDelivery", "changes": "Stream"}
+CAMPAIGNS = "campaigns"
+NAMES = {
+    "deliveries": "Delivery",
+    "slow-deliveries": "SlowDelivery",
+    STREAM: "Stream",
+    CAMPAIGNS: "Campaign",
+}
+EVERY = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *WAYS)
 HOLD = 30  # seconds that a dead letter is hidden from others while it is looked at or moved
+LONG = 900  # and while changes are told: an invocation may take two minutes
 
 
 def show(options: argparse.Namespace) -> None:
@@ -42,20 +54,28 @@ def redrive(options: argparse.Namespace) -> None:
     """Puts dead letters back into their queues, or hands what came by a source to its function. A
     submission that has been sent meanwhile is not sent again: its record forbids it. An event may
     be told twice."""
-    moved = 0
+    moved = buried = 0
     for kind, dead in _queues(options):
-        # All of a source are read first: what is buried again meanwhile waits for the next time.
-        for letter in list(_letters(dead)) if kind in WAYS else _letters(dead):
-            _again(options, kind, letter)
+        letters = _letters(dead, LONG if kind == STREAM else HOLD)
+        if kind in (STREAM, *WAYS):
+            # All are read first: what is buried again meanwhile waits for the next time.
+            letters = iter(list(letters))
+        for letter in letters:
+            try:
+                buried += _again(options, kind, letter)
+            except BaseException:
+                _let_go(dead, [letter, *letters] if kind == STREAM else [])
+                raise
             _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
             moved += 1
     print(f"{moved} dead letters are back in their queues")
+    if buried:
+        print(f"{buried} changes are not understood yet and were buried again: smsgw dlq list")
 
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """The dead-letter queues that are asked for: what is in it, and its address."""
-    every = [*VENDORS, *DELIVERIES, STREAM, *WAYS]
-    for kind in [options.vendor] if options.vendor else every:
+    for kind in [options.vendor] if options.vendor else EVERY:
         if kind not in WAYS:
             yield kind, _url(options.stack, kind, "DeadLetters")
         elif queue := source_letters.resource(options.stack, f"{WAYS[kind]}DeadLetters"):
@@ -71,21 +91,31 @@ def _said(kind: str, letter: Any) -> str:
         parcel = json.loads(body)
         return f"{parcel['webhook']} {parcel['id']}"
     if kind == STREAM:
-        batch = json.loads(body)["DDBStreamBatchInfo"]
-        since = batch["approximateArrivalOfFirstRecord"]
-        return f"{batch['batchSize']} changes since {since}, kept by the stream for 24 hours"
+        return changes.said(letter)
+    if kind == CAMPAIGNS:
+        return _campaign(body)
     return body
 
 
-def _again(options: argparse.Namespace, kind: str, letter: Any) -> None:
-    """Puts a letter back. Raises CommandError when the changes it names are gone, or can't be
-    published now."""
+def _campaign(body: str) -> str:
+    """A call to go on with a campaign is its id; a notice of S3 is JSON and names files."""
+    if not body.startswith("{"):
+        return f"campaign {body}"
+    try:
+        files = [unquote_plus(one["s3"]["object"]["key"]) for one in json.loads(body)["Records"]]
+    except (ValueError, KeyError, TypeError):
+        return "a notice that nobody can read"
+    return f"uploaded {', '.join(files)}"
+
+
+def _again(options: argparse.Namespace, kind: str, letter: Any) -> int:
+    """Puts a letter back; how many of its changes were buried again. Raises CommandError when the
+    changes it names are gone, or can't be published now."""
     if kind == STREAM:
-        changes.publish(json.loads(letter["Body"])["DDBStreamBatchInfo"], options.outputs)
-        return
+        return changes.publish(json.loads(letter["Body"])).buried
     if kind in WAYS:
         source_letters.again(options.stack, kind, letter)
-        return
+        return 0
     group = "redriven"
     if kind in DELIVERIES:
         group = json.loads(letter["Body"])["webhook"]
@@ -94,15 +124,25 @@ def _again(options: argparse.Namespace, kind: str, letter: Any) -> None:
         MessageBody=letter["Body"],
         MessageGroupId=group,
     )
+    return 0
 
 
-def _letters(queue: str) -> Iterator[Any]:
+def _let_go(queue: str, letters: list[Any]) -> None:
+    """Shows letters to others again at once."""
+    for letter in letters:
+        with suppress(ClientError):
+            _client().change_message_visibility(
+                QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
+            )
+
+
+def _letters(queue: str, hold: int = HOLD) -> Iterator[Any]:
     seen: set[str] = set()
     while True:
         answer = _client().receive_message(
             QueueUrl=queue,
             MaxNumberOfMessages=10,
-            VisibilityTimeout=HOLD,
+            VisibilityTimeout=hold,
             WaitTimeSeconds=1,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
             MessageAttributeNames=["All"],

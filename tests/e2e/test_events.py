@@ -1,6 +1,9 @@
 """Events on the bus and signed webhooks, from the real stack with IAM enforced."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -72,6 +75,26 @@ def until(reached: Callable[[], Any], seconds: float = 30) -> Any:
     return found
 
 
+def smsgw(stack: LocalStack, *arguments: str) -> str:
+    """Runs the operator's command; what it prints."""
+    own = {
+        "AWS_ENDPOINT_URL": stack.facts["endpoint_url"],
+        "AWS_DEFAULT_REGION": stack.facts["region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "smsgw", "--stack", stack.facts["stack_name"], *arguments],
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
 def test_every_step_of_a_message_is_told_signed_and_on_the_bus(
     customer: Api, receiver: Receiver, bus: Callable[[], list[dict[str, Any]]]
 ) -> None:
@@ -94,6 +117,60 @@ def test_every_step_of_a_message_is_told_signed_and_on_the_bus(
     assert delivered["data"]["reference"] == "o-7"
     assert delivered["data"]["to"] == "+88*********01"
     assert "told" not in json.dumps(bus())
+
+
+def test_a_bus_that_refuses_neither_stops_nor_repeats_webhooks(
+    stack: LocalStack, customer: Api, receiver: Receiver, bus: Callable[[], list[dict[str, Any]]]
+) -> None:
+    hook(customer, receiver, "/beside")
+    role = (
+        stack.client("lambda")
+        .get_function_configuration(FunctionName=stack.facts["publish_function"])["Role"]
+        .rpartition("/")[2]
+    )
+    refusal = {"Effect": "Deny", "Action": "events:PutEvents", "Resource": "*"}
+    stack.client("iam").put_role_policy(
+        RoleName=role,
+        PolicyName="refused",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [refusal]}),
+    )
+    try:
+        (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told beside"})
+        customer.final(sent["id"])
+        until(lambda: receiver.told("/beside", sent["id"]) == WHOLE)
+        time.sleep(5)  # meanwhile the bus's reader tries again
+        assert [one for one in bus() if sent["id"] in one["detail"]["id"]] == []
+    finally:
+        stack.client("iam").delete_role_policy(RoleName=role, PolicyName="refused")
+
+    until(lambda: len([one for one in bus() if sent["id"] in one["detail"]["id"]]) >= 3, 60)
+    ids = [one["id"] for one in receiver.at("/beside")]
+    assert len(ids) == len(set(ids))  # nothing was told twice
+
+
+def test_a_change_that_nobody_understands_is_buried_and_redriven(
+    stack: LocalStack, customer: Api, receiver: Receiver
+) -> None:
+    hook(customer, receiver, "/behind")
+    batch = "01M8171WGKHBEDWV14PRHSE85G"
+    item = {"pk": batch, "sk": "M#000", "day": "x", "status": "accepted"}
+    written = {name: {"S": value} for name, value in item.items()}
+    stack.client("dynamodb").put_item(
+        TableName=stack.facts["table"], Item={**written, "log": {"L": [{"S": "no JSON"}]}}
+    )
+    (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told behind"})
+    customer.final(sent["id"])
+    until(lambda: receiver.told("/behind", sent["id"]) == WHOLE)
+
+    def buried() -> list[str]:
+        said = smsgw(stack, "dlq", "list", "--queue", "changes")
+        return [line for line in said.splitlines() if batch in line]
+
+    until(lambda: len(buried()) == 2)  # one by each reader
+    assert all("not understood: " in line for line in buried())
+    redriven = smsgw(stack, "dlq", "redrive", "--queue", "changes")
+    assert "2 changes are not understood yet" in redriven
+    assert len(until(buried)) == 2
 
 
 def test_a_batch_of_several_is_told_message_by_message_and_once_as_a_whole(

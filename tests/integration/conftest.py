@@ -15,6 +15,7 @@ from integration.stage import (
     LANES,
     REGION,
     SOURCES,
+    STREAM_DEAD,
     TEMPLATE,
     WRITTEN,
     Gateway,
@@ -68,7 +69,8 @@ def stack(atomic: None) -> Iterator[None]:
         sqs = boto3.client("sqs")
         for vendor in VENDORS:
             sqs.create_queue(QueueName=queue_name(vendor))
-        sqs.create_queue(QueueName=DEAD_LETTERS)
+        for name in (DEAD_LETTERS, STREAM_DEAD):
+            sqs.create_queue(QueueName=name)
         for lane in LANES:
             sqs.create_queue(QueueName=lane)
         set_accounts(ACCOUNTS)
@@ -87,7 +89,8 @@ def aws(stack: None) -> Iterator[None]:
     dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
     for vendor in VENDORS:
         drained(vendor)
-    emptied(DEAD_LETTERS)
+    for name in (DEAD_LETTERS, STREAM_DEAD):
+        emptied(name)
     for lane in LANES:
         emptied(lane)
     if WRITTEN:

@@ -50,6 +50,7 @@ NUMBERS = {  # a first number that can't be anybody's, by vendor
 
 
 DEAD_LETTERS = os.environ["DEAD_LETTERS"].rpartition("/")[2]
+STREAM_DEAD = os.environ["STREAM_DEAD_LETTERS"].rpartition("/")[2]
 SOURCES: dict[str, Any] = {
     "bus": {"com.example.orders": {"tenant": "acme", "defaults": {"from": "ACME"}}},
     "queue": {"default": {"tenant": "acme"}},

@@ -17,6 +17,7 @@ from sms_gateway.publishing import publish
 
 CHANGES = TEMPLATE["Resources"]["PublishFunction"]["Properties"]["Events"]["Changes"]["Properties"]
 PATTERNS = [json.loads(one["Pattern"]) for one in CHANGES["FilterCriteria"]["Filters"]]
+ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/test-table/stream/2026-11-22T00:00:00.000"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 120_000)
 
 
@@ -46,7 +47,7 @@ class Told:
     events: list[Event] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
 
-    def put(self, events: Sequence[Event]) -> set[str]:
+    def put(self, events: Sequence[Event], until: float) -> set[str]:
         self.events += [one for one in events if one.id not in self.refuses]
         return {one.id for one in events} & self.refuses
 
@@ -64,6 +65,7 @@ class Stream:
         records = [one.to_json() for one in shard.items]
         shard.items.clear()
         for number, one in enumerate(records):
+            one["eventSourceARN"] = ARN
             change = one["dynamodb"]
             change["ApproximateCreationDateTime"] = 1795316698.0
             change["SequenceNumber"] = f"{shard.starting_sequence_number + number}"
@@ -82,7 +84,7 @@ class Stream:
         given = self.records() if records is None else records
         if not given:
             return []
-        answer = publish(given, 120, self.told.put, lambda events: set())
+        answer = publish(given, 120, self.told.put)
         for one in self.told.events:
             check(json.loads(one.body()))
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]

@@ -590,7 +590,7 @@ def test_what_the_queue_does_not_take_is_named(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook()
-    monkeypatch.setattr(posting, "queues", SimpleNamespace(post=lambda url, letters: [False]))
+    monkeypatch.setattr(posting, "queues", SimpleNamespace(post=lambda *_: [False]))
     assert posting.post([event()]) == {event().id}
 
 

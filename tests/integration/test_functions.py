@@ -10,6 +10,7 @@ import pytest
 from integration.stage import (
     ROOT,
     Gateway,
+    emptied,
     function,
     number,
     set_account,
@@ -17,14 +18,14 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import bus, settings
+from sms_gateway import bus, endpoints, settings
 from sms_gateway.sending import send
 
 NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 CONTEXT = SimpleNamespace(
     function_name="test",
     aws_request_id="1",
-    get_remaining_time_in_millis=lambda: 29_000,
+    get_remaining_time_in_millis=lambda: 120_000,
 )
 MODULES = {name: function(name) for name in NAMES}
 
@@ -97,6 +98,21 @@ def test_publish_answers_its_event(gateway: Gateway, monkeypatch: pytest.MonkeyP
     assert handle("publish", event("publish")) == {"batchItemFailures": []}
     (entry,) = put
     assert (entry["EventBusName"], entry["DetailType"]) == ("test", "VendorCircuitClosed")
+
+
+def test_notify_answers_its_event(gateway: Gateway) -> None:
+    endpoints.forget()
+    made = {"url": "https://8.8.8.8/hook", "events": ["MessageAccepted"]}
+    assert asked("webhooks", "POST", "/webhooks", body=json.dumps(made))[0] == 201
+    assert handle("notify", event("notify")) == {"batchItemFailures": []}
+    assert handle("notify", event("notify", redriven=True)) == {
+        "batchItemFailures": [],
+        "buried": [],
+    }
+    first, again = (json.loads(one.body) for one in emptied("deliveries"))
+    assert first == again
+    assert first["id"].endswith("01M8171WGKHBEDWV14PRHSE85G000-1")
+    endpoints.forget()
 
 
 def test_a_message_is_previewed(gateway: Gateway) -> None:

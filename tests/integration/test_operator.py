@@ -383,7 +383,10 @@ def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run,
     assert (waiting(lane, "DeadLetters"), waiting(lane, "Queue")) == (0, 1)
 
 
-GIVEN_UP = {
+GIVEN_UP: dict[str, dict[str, Any]] = {
+    "requestContext": {
+        "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:notify:live"
+    },
     "DDBStreamBatchInfo": {
         "shardId": "shard",
         "startSequenceNumber": "101",
@@ -391,74 +394,218 @@ GIVEN_UP = {
         "approximateArrivalOfFirstRecord": "2026-11-22T03:00:00Z",
         "batchSize": 3,
         "streamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/t/stream/x",
-    }
+    },
 }
 
 
 class Streams:
-    """DynamoDB's streams and Lambda, as the command calls them."""
+    """DynamoDB's streams and Lambda, as the command calls them. The shard `shard` has the changes
+    101 to `last`, with `gap` empty pages before them; the functions say `answers`, one after the
+    other, and then that all is well."""
 
-    def __init__(self, answer: dict[str, Any], *, gone: bool = False) -> None:
-        self.answer, self.gone = answer, gone
-        self.published: list[Any] = []
+    def __init__(self, *answers: Any, last: int = 103, gap: int = 0, gone: bool = False) -> None:
+        self.answers, self.last, self.gap, self.gone = list(answers), last, gap, gone
+        self.invoked: list[tuple[str, list[str]]] = []
+        self.records: list[Any] = []
+        self.largest = 0
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Any = None) -> Any:
+        if service == "lambda":
+            assert config.read_timeout > 120
+            assert config.retries["total_max_attempts"] == 1
         return self if service in ("dynamodbstreams", "lambda") else real_client(service)
 
+    def describe_stream(self, StreamArn: str, **more: str) -> dict[str, Any]:
+        ranges = {"old": ("1", "50"), "other": ("90", None), "shard": ("101", None)}
+        names = ["old", "other"] if not more else ["shard"]
+        shards = []
+        for name in names:
+            first, last = ranges[name]
+            between = {"StartingSequenceNumber": first}
+            shards.append({"ShardId": name, "SequenceNumberRange": between})
+            if last:
+                between["EndingSequenceNumber"] = last
+        description: dict[str, Any] = {"Shards": shards}
+        if not more:
+            description["LastEvaluatedShardId"] = "other"
+        return {"StreamDescription": description}
+
     def get_shard_iterator(self, **asked: str) -> dict[str, str]:
+        said: Any = {"Error": {"Code": "TrimmedDataAccessException", "Message": "gone"}}
         if self.gone:
-            said: Any = {"Error": {"Code": "TrimmedDataAccessException", "Message": "gone"}}
+            raise ClientError(said, "GetShardIterator")
+        assert asked["ShardId"] != "old"
+        if asked["ShardId"] == "other":
+            said["Error"]["Code"] = "ValidationException"
             raise ClientError(said, "GetShardIterator")
         return {"ShardIterator": asked["SequenceNumber"]}
 
     def get_records(self, ShardIterator: str, Limit: int) -> dict[str, Any]:
-        number = int(ShardIterator)
+        if self.gap:
+            self.gap -= 1
+            return {"Records": [], "NextShardIterator": ShardIterator}
+        first = int(ShardIterator)
         when = datetime(2026, 11, 22, 3, tzinfo=UTC)
-        change = {"SequenceNumber": ShardIterator, "ApproximateCreationDateTime": when}
-        return {"Records": [{"dynamodb": change}], "NextShardIterator": str(number + 1)}
+        found = [
+            {
+                "dynamodb": {
+                    "SequenceNumber": str(number),
+                    "ApproximateCreationDateTime": when,
+                    "NewImage": {"rows": {"B": b"rows"}},
+                }
+            }
+            for number in range(first, min(first + Limit, self.last + 1))
+        ]
+        return {"Records": found, "NextShardIterator": str(first + len(found))}
 
     def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
-        assert FunctionName == "publish:live"
-        self.published += json.loads(Payload)["Records"]
-        return {"Payload": BytesIO(json.dumps(self.answer).encode())}
+        event = json.loads(Payload)
+        assert event["redriven"] is True
+        self.largest = max(self.largest, len(Payload))
+        self.records += event["Records"]
+        numbers = [one["dynamodb"]["SequenceNumber"] for one in event["Records"]]
+        self.invoked.append((FunctionName, numbers))
+        answer = self.answers.pop(0) if self.answers else {"batchItemFailures": []}
+        error = {"FunctionError": "Unhandled"} if "errorType" in answer else {}
+        return {"Payload": BytesIO(json.dumps(answer).encode()), **error}
 
 
 real_client: Any = boto3.client
 
 
+def failed(number: int) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": str(number)}]}
+
+
+def given_up(**changed: Any) -> str:
+    batch = GIVEN_UP["DDBStreamBatchInfo"]
+    return json.dumps(GIVEN_UP | {"DDBStreamBatchInfo": batch | changed})
+
+
 def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    streams = Streams({"batchItemFailures": []})
+    streams = Streams(gap=3)
     monkeypatch.setattr(changes, "boto3", streams)
-    buried("changes", json.dumps(GIVEN_UP))
-    assert "3 changes since 2026-11-22T03:00:00Z" in smsgw("dlq", "list", "--queue", "changes")[1]
+    monkeypatch.setattr(changes, "PAUSE", 0)
+    buried("changes", given_up())
+    said = smsgw("dlq", "list", "--queue", "changes")[1]
+    assert "notify: 3 changes since 2026-11-22T03:00:00Z, not told in time" in said
     assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
-    assert [one["dynamodb"]["SequenceNumber"] for one in streams.published] == ["101", "102", "103"]
-    assert streams.published[0]["dynamodb"]["ApproximateCreationDateTime"] == 1795316400.0
+    assert streams.invoked == [("notify:live", ["101", "102", "103"])]
+    change = streams.records[0]["dynamodb"]
+    assert change["ApproximateCreationDateTime"] == 1795316400.0
+    assert change["NewImage"] == {"rows": {"B": "cm93cw=="}}  # as Lambda writes bytes
     assert waiting("changes", "DeadLetters") == 0
+
+
+def test_changes_of_many_messages_are_told_in_slices_as_long_as_it_gets_on(
+    smsgw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each record a batch of 1,000: the function stops after five, and goes on with the sixth."""
+    streams = Streams(failed(106), failed(111), last=112)
+    monkeypatch.setattr(changes, "boto3", streams)
+    buried("changes", given_up(endSequenceNumber="112", batchSize=12))
+    status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
+    assert status == 0
+    assert [(numbers[0], numbers[-1]) for _, numbers in streams.invoked] == [
+        ("101", "112"),
+        ("106", "112"),
+        ("111", "112"),
+    ]
+    assert said.splitlines() == [
+        *(f"notify: {done} changes done" for done in (5, 10, 12)),
+        "1 dead letters are back in their queues",
+    ]
+
+
+def test_no_invocation_is_given_more_than_it_takes(
+    smsgw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = Streams(last=400)
+    monkeypatch.setattr(changes, "boto3", streams)
+    monkeypatch.setattr(changes, "LARGEST", 5000)
+    buried("changes", given_up(endSequenceNumber="399"))
+    assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
+    told = [number for _, numbers in streams.invoked for number in numbers]
+    assert told == [str(number) for number in range(101, 400)]
+    assert 1000 < streams.largest < 5500
 
 
 @pytest.mark.parametrize(
     ("streams", "word"),
     [
-        (Streams({"batchItemFailures": [{"itemIdentifier": "101"}]}), "can't be told now"),
-        (Streams({}, gone=True), "24 hours"),
+        (Streams(failed(101)), "101 can't be told now: mend what the log of notify says"),
+        (Streams(failed(102), failed(102)), "102 can't be told now (1 before it were told"),
+        (Streams({"errorType": "NothingPublishedError"}), "101 can't be told now"),
+        (Streams(last=102), "does not bring the change 103"),
+        (Streams(gone=True), "24 hours"),
     ],
 )
 def test_changes_that_can_not_be_told_stay_dead(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch, streams: Streams, word: str
 ) -> None:
     monkeypatch.setattr(changes, "boto3", streams)
-    buried("changes", json.dumps(GIVEN_UP))
+    monkeypatch.setattr(changes, "PAUSE", 0)
+    monkeypatch.setattr(changes, "PATIENCE", 3)
+    buried("changes", given_up())
     status, _, error = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 1
     assert word in error
-    shown = boto3.client("sqs").get_queue_attributes(
+    assert re.fullmatch(r"smsgw: [^\n]{10,250}\n", error)
+    assert waiting("changes", "DeadLetters") == 1  # and may be redriven again at once
+
+
+def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again(
+    smsgw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = Streams({"batchItemFailures": [], "buried": ["102"]})
+    monkeypatch.setattr(changes, "boto3", streams)
+    place = {
+        "streamArn": "arn:stream",
+        "startSequenceNumber": "102",
+        "endSequenceNumber": "102",
+        "approximateArrivalOfFirstRecord": "2026-11-22T03:04:58.000Z",
+        "batchSize": 1,
+    }
+    letter = {"function": "publish", "batch": NOBODY[:26], "DDBStreamBatchInfo": place}
+    boto3.client("sqs").send_message(
         QueueUrl=queue("changes", "DeadLetters"),
-        AttributeNames=["ApproximateNumberOfMessagesNotVisible"],
-    )["Attributes"]
-    assert shown["ApproximateNumberOfMessagesNotVisible"] == "1"
+        MessageBody=json.dumps(letter),
+        MessageAttributes={
+            "reason": {"DataType": "String", "StringValue": "DecodeError at items.py:122"}
+        },
+    )
+    said = smsgw("dlq", "list", "--queue", "changes")[1]
+    assert "publish: 1 changes since 2026-11-22T03:04:58.000Z of batch 01J0" in said
+    assert "not understood: DecodeError at items.py:122; kept by the stream for 24 hours" in said
+    status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
+    assert status == 0
+    assert streams.invoked == [("publish:live", ["102"])]
+    assert "1 changes are not understood yet and were buried again" in said
+
+
+UPLOADED = {
+    "Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "campaigns/acme/may+sale.csv"}}}]
+}
+
+
+def test_dead_letters_of_campaigns_are_listed_and_put_back(smsgw: Run) -> None:
+    bodies = [NOBODY[:26], json.dumps(UPLOADED), "{}"]
+    buried("campaigns", *bodies)
+    status, said, error = smsgw("dlq", "list")
+    assert (status, error) == (0, "")
+    assert [line.split("times  ")[1] for line in said.splitlines()[:-1]] == [
+        f"campaign {NOBODY[:26]}",
+        "uploaded campaigns/acme/may sale.csv",
+        "a notice that nobody can read",
+    ]
+    assert smsgw("dlq", "redrive", "--queue", "campaigns")[1] == (
+        "3 dead letters are back in their queues\n"
+    )
+    back = emptied(QUEUES["CampaignQueue"])
+    assert sorted(one.body for one in back) == sorted(bodies)
+    assert waiting("campaigns", "DeadLetters") == 0
 
 
 def test_only_the_vendor_that_is_named_is_redriven(smsgw: Run) -> None:

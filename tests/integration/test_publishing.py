@@ -1,27 +1,37 @@
 """From the table's stream to events: each step told, under ids that never change."""
 
 import json
+import os
 import random
-from collections.abc import Iterator, Sequence
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from integration.stage import (
     ACCOUNTS,
     POLL,
     SILENT,
+    STREAM_DEAD,
     SUBMIT,
     Gateway,
     arrived,
+    emptied,
     rajasms,
     rajasms_answer,
     server2sms,
     set_account,
+    set_accounts,
 )
 from integration.stream import PATTERNS, Stream, matches, streaming
+from integration.test_delivering import FAST, hook
 
-from sms_gateway import bus, table
+from sms_gateway import aws, bus, endpoints, posting, settings, table
 from sms_gateway.cancellation import cancel
 from sms_gateway.clock import now
 from sms_gateway.events import Event, Kind
@@ -132,11 +142,11 @@ def test_killed_between_the_stream_and_the_bus_nothing_is_lost(
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
 
-    def die(events: Sequence[Event]) -> set[str]:
+    def die(events: Sequence[Event], until: float) -> set[str]:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        publish(records, 120, die, lambda events: set())
+        publish(records, 120, die)
     assert stream.publish(records) == []
     assert stream.kinds(identifier[:26]) == WHOLE[:2]
 
@@ -155,25 +165,179 @@ def test_what_the_bus_refuses_comes_again(gateway: Gateway, stream: Stream) -> N
     assert sorted(stream.kinds(identifier)) == ["MessageAccepted", "MessageSubmitted"]
 
 
-def test_a_record_that_nobody_can_read_stops_only_what_is_behind_it(
+def test_what_stands_behind_a_refusal_is_told_once_and_not_each_time(
+    gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms_gateway.publishing.TOGETHER", 2)
+    ids = [gateway.sent("server2sms")[0] for _ in range(4)]
+    records = stream.records()
+    stream.told.refuses = {f"{ids[1]}-1"}
+    for _ in range(20):
+        with suppress(NothingPublishedError):
+            records = again(records, stream.publish(records))
+    assert len(stream.told.events) <= 2 * 20
+    assert stream.kinds(ids[2]) == []
+    stream.told.refuses = set()
+    assert stream.publish(records) == []
+    for one in ids:
+        assert sorted(set(stream.kinds(one))) == ["MessageAccepted", "MessageSubmitted"]
+
+
+def again(records: list[Any], failed: list[str]) -> list[Any]:
+    """What the stream brings after an answer: all from the record that failed."""
+    numbers = [one["dynamodb"]["SequenceNumber"] for one in records]
+    return records[numbers.index(failed[0]) :] if failed else []
+
+
+def test_no_letter_is_posted_again_because_the_bus_refuses(
     gateway: Gateway, stream: Stream
+) -> None:
+    """Each has a reader of the stream of its own: the bus's may fail as often as it likes."""
+    endpoints.forget()
+    hook()
+    (identifier,) = gateway.sent("server2sms")
+    records = stream.records()
+    stream.told.refuses = {f"{identifier}-1"}
+    for _ in range(20):
+        with pytest.raises(NothingPublishedError):
+            stream.publish(records)
+    assert publish(records, 120, posting.post, operator=False) == {"batchItemFailures": []}
+    assert len(emptied(FAST)) == 2
+
+
+def unreadable(record: Any) -> Any:
+    """A record with a log that is no JSON."""
+    broken = json.loads(json.dumps(record))
+    broken["dynamodb"]["NewImage"]["log"] = {"L": [{"S": "no JSON of +447700900001"}]}
+    return broken
+
+
+def test_a_record_that_nobody_can_read_is_buried_and_the_rest_is_told(
+    gateway: Gateway, stream: Stream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (identifier,) = gateway.sent("server2sms")
+    records = stream.records()
+    capsys.readouterr()
+    assert stream.publish([unreadable(records[0]), *records]) == []
+    assert stream.kinds(identifier) == ["MessageAccepted", "MessageSubmitted"]
+    (letter,) = emptied(STREAM_DEAD)
+    number = records[0]["dynamodb"]["SequenceNumber"]
+    assert json.loads(letter.body) == {
+        "function": "publish",
+        "batch": identifier[:26],
+        "DDBStreamBatchInfo": {
+            "streamArn": records[0]["eventSourceARN"],
+            "startSequenceNumber": number,
+            "endSequenceNumber": number,
+            "approximateArrivalOfFirstRecord": "2026-11-22T03:04:58.000Z",
+            "batchSize": 1,
+        },
+    }
+    reason = letter.message_attributes["reason"]["StringValue"]
+    assert re.fullmatch(r"DecodeError at \w+\.py:\d+", reason)
+    said = capsys.readouterr().out
+    assert "PublishFailed" in said
+    assert "+4477" not in said + letter.body
+
+
+def test_an_unreadable_record_is_buried_once_it_is_its_turn(
+    gateway: Gateway, stream: Stream
+) -> None:
+    (identifier,) = gateway.sent("server2sms")
+    records = stream.records()
+    given = [records[0], unreadable(records[1]), records[1]]
+    stream.told.refuses = {f"{identifier}-1"}
+    for _ in range(3):
+        with pytest.raises(NothingPublishedError):
+            stream.publish(given)
+    assert emptied(STREAM_DEAD) == []
+    stream.told.refuses = {f"{identifier}-2"}
+    assert stream.publish(given) == [records[1]["dynamodb"]["SequenceNumber"]]
+    assert len(emptied(STREAM_DEAD)) == 1
+
+
+def test_what_can_not_be_buried_comes_again(
+    gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.sent("server2sms")
     records = stream.records()
-    broken = json.loads(json.dumps(records[1]))
-    broken["dynamodb"]["NewImage"]["log"] = {"L": [{"S": "no JSON"}]}
-    failed = stream.publish([records[0], broken, records[1]])
-    assert len(failed) == 2
-    assert stream.kinds() == ["MessageAccepted"]
+    monkeypatch.setenv("STREAM_DEAD_LETTERS", os.environ["STREAM_DEAD_LETTERS"] + "-gone")
+    broken = unreadable(records[1])
+    assert stream.publish([records[0], broken]) == [broken["dynamodb"]["SequenceNumber"]]
     with pytest.raises(NothingPublishedError):
         stream.publish([broken])
+
+
+def test_a_table_that_does_not_answer_buries_nothing(
+    gateway: Gateway, stream: Stream, failing: Callable[..., None]
+) -> None:
+    gateway.many("server2sms", 2)
+    records = stream.records()
+    failing("Query")
+    with pytest.raises(NothingPublishedError):
+        stream.publish(records)
+    assert emptied(STREAM_DEAD) == []
+
+
+@pytest.mark.parametrize("sink", [bus.put, posting.post])
+def test_with_no_time_left_nobody_is_asked_and_everything_comes_again(
+    gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch, sink: Any
+) -> None:
+    monkeypatch.setattr(bus, "_client", lambda: pytest.fail("asked"))
+    endpoints.forget()
+    hook()
+    gateway.sent("server2sms")
+    sent = [Event("e", Kind.ACCEPTED, 1_795_316_698_000, "acme", {"status": "accepted"})] * 25
+    assert sink(sent, time.monotonic() - 1) == {"e"}
+    with pytest.raises(NothingPublishedError):
+        publish(stream.records(), 29, sink)
+    assert emptied(FAST) == []
+
+
+def test_webhooks_that_can_not_be_read_come_again(
+    gateway: Gateway, stream: Stream, failing: Callable[..., None]
+) -> None:
+    endpoints.forget()
+    hook()
+    gateway.sent("server2sms")
+    records = stream.records()
+    failing("Query", 1)
+    with pytest.raises(NothingPublishedError):
+        publish(records, 120, posting.post, operator=False)
+    assert publish(records, 120, posting.post, operator=False) == {"batchItemFailures": []}
+    assert len(emptied(FAST)) == 2
+
+
+def test_without_usable_accounts_a_balance_is_buried_and_messages_are_told(
+    gateway: Gateway, stream: Stream
+) -> None:
+    table.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    (identifier,) = gateway.sent("server2sms")
+    records = stream.records()
+    settings.forget()
+    set_accounts("no JSON")
+    assert stream.publish(records) == []
+    assert stream.kinds(identifier) == ["MessageAccepted", "MessageSubmitted"]
+    (letter,) = emptied(STREAM_DEAD)
+    assert "accounts" in letter.message_attributes["reason"]["StringValue"]
+
+
+def test_webhooks_are_handed_nothing_of_the_operators(gateway: Gateway, stream: Stream) -> None:
+    table.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    settings.forget()
+    set_accounts("no JSON")
+    records = [*stream.records(), circuit("CLOSED", "OPEN")]
+    assert len(records) == 2
+    assert publish(records, 120, stream.told.put, operator=False) == {"batchItemFailures": []}
+    assert stream.told.events == []
 
 
 def test_with_too_little_time_the_rest_comes_again(gateway: Gateway, stream: Stream) -> None:
     gateway.sent("server2sms")
     records = stream.records()
-    answer = publish(records, 1, stream.told.put, lambda events: set())
-    assert len(answer["batchItemFailures"]) == len(records) - 1
+    answer = publish(records, 60, stream.told.put)
+    number = records[1]["dynamodb"]["SequenceNumber"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": number}]}
     assert stream.kinds() == ["MessageAccepted"]
 
 
@@ -185,7 +349,7 @@ def test_no_more_is_made_than_can_be_handed_over(
     records = stream.records()
     failed = stream.publish(records)
     assert stream.kinds() == ["MessageAccepted"] * 3
-    assert failed == [one["dynamodb"]["SequenceNumber"] for one in records[1:]]
+    assert failed == [records[1]["dynamodb"]["SequenceNumber"]]
     assert stream.publish(records[1:]) == []
     assert stream.kinds()[3:] == ["MessageSubmitted"] * 3
 
@@ -329,6 +493,9 @@ def test_a_batch_is_found_complete_at_a_bounded_price(
     assert read[0] <= 25 * 100, order
 
 
+AT_ONCE = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
+
+
 class Answers:
     """PutEvents' answers, one after the other; it remembers what was put."""
 
@@ -352,7 +519,7 @@ def test_what_one_entry_is_refused_is_put_again_without_the_others(
 ) -> None:
     client = Answers([None, "ThrottlingException"], [])
     monkeypatch.setattr(bus, "_client", lambda: client)
-    monkeypatch.setattr(bus, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(bus, "time", AT_ONCE)
     assert bus.put(events(3)) == set()
     assert client.put == [["e0", "e1", "e2"], ["e1"]]
 
@@ -360,7 +527,7 @@ def test_what_one_entry_is_refused_is_put_again_without_the_others(
 def test_a_bus_that_goes_on_refusing_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Answers(*[["InternalFailure"]] * bus.TRIES)
     monkeypatch.setattr(bus, "_client", lambda: client)
-    monkeypatch.setattr(bus, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(bus, "time", AT_ONCE)
     assert bus.put(events(2)) == {"e0"}
 
 
@@ -370,3 +537,18 @@ def test_events_go_ten_by_ten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bus.put(events(25)) == set()
     assert sorted(len(page) for page in client.put) == [5, 10, 10]
     assert bus.put([]) == set()
+
+
+def test_a_bus_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes connections and says nothing: each of our tries is one call."""
+    monkeypatch.setattr(bus, "CONFIG", bus.CONFIG.merge(Config(read_timeout=0.3)))
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", address)
+        aws.forget()
+        begun = time.monotonic()
+        refused = bus.put(events(200), begun + 0.5)
+        took = time.monotonic() - begun
+        aws.forget()
+    assert len(refused) == 200
+    assert took < 0.5 + 0.3 + 1

@@ -14,12 +14,16 @@ from samcli.yamlhelper import yaml_parse
 from bench.conditions import deployed, enabled
 from sms_gateway import (
     attempts,
+    bus,
     campaign_results,
     campaigns,
     clock,
     desk,
     http,
     idempotency,
+    publishing,
+    queues,
+    table,
     vendor_calls,
     verifying,
 )
@@ -102,7 +106,7 @@ def test_only_those_that_call_vendors_read_their_accounts() -> None:
         for name, one in statements()
         if "secretsmanager:GetSecretValue" in every(one["Action"])
     }
-    assert readers == set(FUNCTIONS) - {"AuthorizeFunction", "StatusFunction"}
+    assert readers == set(FUNCTIONS) - {"AuthorizeFunction", "NotifyFunction", "StatusFunction"}
 
 
 def test_there_is_a_queue_for_each_vendor() -> None:
@@ -157,7 +161,9 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         if event["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         == {"Fn::GetAtt": [queue, "Arn"]}
     ]
-    assert len(users) == 1
+    # The stream's two readers share theirs: a letter names its function.
+    readers = ["PublishFunction", "NotifyFunction"]
+    assert users == readers if queue == "StreamDeadLetters" else len(users) == 1
     alarms = [
         one
         for one in of_type("AWS::CloudWatch::Alarm").values()
@@ -249,33 +255,113 @@ def test_every_source_reports_the_records_that_failed() -> None:
             assert "MaximumConcurrency" in one["Properties"]["ScalingConfig"]
 
 
-STREAM = FUNCTIONS["PublishFunction"]["Events"]["Changes"]["Properties"]
-PATTERNS = [json.loads(one["Pattern"]) for one in STREAM["FilterCriteria"]["Filters"]]
+READERS = ("PublishFunction", "NotifyFunction")
+STREAMS = {name: FUNCTIONS[name]["Events"]["Changes"]["Properties"] for name in READERS}
+PATTERNS = {
+    name: [json.loads(one["Pattern"]) for one in stream["FilterCriteria"]["Filters"]]
+    for name, stream in STREAMS.items()
+}
 
 
-def test_the_stream_is_read_by_its_parts_and_nothing_is_thrown_away() -> None:
-    assert STREAM["BisectBatchOnFunctionError"] is True
-    assert STREAM["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
+@pytest.mark.parametrize("reader", READERS)
+def test_the_stream_is_read_by_its_parts_and_nothing_is_thrown_away(reader: str) -> None:
+    stream = STREAMS[reader]
+    assert stream["Stream"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
+    assert stream["BisectBatchOnFunctionError"] is True
+    assert stream["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
     # The stream keeps a record for 24 hours: what is given up must still be there to be fetched.
-    assert 60 <= STREAM["MaximumRecordAgeInSeconds"] <= 12 * 3600
-    assert STREAM["StartingPosition"] == "TRIM_HORIZON"
-    assert len(PATTERNS) <= 5  # of an event source, without asking AWS for more
+    assert 60 <= stream["MaximumRecordAgeInSeconds"] <= 12 * 3600
+    assert stream["StartingPosition"] == "TRIM_HORIZON"
+    assert len(PATTERNS[reader]) <= 5  # of an event source, without asking AWS for more
 
 
-def test_the_stream_lets_every_final_status_through() -> None:
+def test_the_stream_has_no_third_reader() -> None:
+    """DynamoDB's page on Streams: more than two of a shard at once may be throttled."""
+    readers = [
+        name
+        for name, one in FUNCTIONS.items()
+        for event in one.get("Events", {}).values()
+        if event["Type"] == "DynamoDB"
+    ]
+    assert readers == list(READERS)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_the_stream_lets_every_final_status_through(reader: str) -> None:
     told = [
         set(one["dynamodb"]["NewImage"]["status"]["S"])
-        for one in PATTERNS
+        for one in PATTERNS[reader]
         if set(one["dynamodb"]["NewImage"]) == {"status"}
     ]
     assert {str(one) for one in OF_STATUS} == set().union(*told)
     assert {str(one) for one in Status if one.final} in told
 
 
+def test_the_two_readers_differ_in_what_is_the_operators_alone() -> None:
+    told, webhooks = (PATTERNS[name] for name in READERS)
+    kept = [{"dynamodb": {"NewImage": {"sk": {"S": ["B", "KEPT", "V"]}}}}]
+    kept += [{"dynamodb": {"NewImage": {"pk": {"S": ["CIRCUIT"]}}}}]
+    assert [one for one in told if one not in webhooks] == kept
+    assert [one for one in webhooks if one not in told] == [
+        {"dynamodb": {"NewImage": {"sk": {"S": ["B", "V"]}}}}
+    ]
+
+
+def test_neither_reader_can_do_what_is_the_others() -> None:
+    actions = {
+        name: {
+            action
+            for policy in FUNCTIONS[name]["Policies"]
+            for statement in policy["Statement"]
+            for action in every(statement["Action"])
+        }
+        for name in READERS
+    }
+    assert actions["PublishFunction"] - actions["NotifyFunction"] == {
+        "events:PutEvents",
+        "secretsmanager:GetSecretValue",
+    }
+    assert actions["NotifyFunction"] - actions["PublishFunction"] == {"sqs:SendMessageBatch"}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_reader_of_the_stream_answers_before_its_time_is_over(reader: str) -> None:
+    def longest(config: Any) -> float:
+        tries = config.retries["total_max_attempts"]
+        pauses = sum(2**n for n in range(tries - 1))  # botocore's standard mode, at the most
+        return float(tries * (config.connect_timeout + config.read_timeout) + pauses)
+
+    spare = 2
+    assert longest(table.CONFIG) + publishing.HAND_OVER + spare <= publishing.READ
+    assert longest(table.CONFIG) + spare <= publishing.HAND_OVER  # the webhooks of a tenant
+    assert longest(queues.CONFIG) + spare <= publishing.HAND_OVER
+    assert longest(bus.CONFIG) + spare <= publishing.HAND_OVER
+    # A bus that hangs is found out while there is time to answer.
+    assert timeout(reader) - publishing.HAND_OVER >= bus.TRIES * longest(bus.CONFIG)
+    assert timeout(reader) - publishing.READ >= 30
+
+
+@pytest.mark.parametrize(
+    ("alarm", "reader", "switch"),
+    [
+        ("BusLateAlarm", "PublishFunction", "HasBus"),
+        ("WebhooksLateAlarm", "NotifyFunction", "HasWebhooks"),
+    ],
+)
+def test_a_reader_that_falls_behind_is_an_alarm(alarm: str, reader: str, switch: str) -> None:
+    assert RESOURCES[alarm]["Condition"] == switch
+    told = RESOURCES[alarm]["Properties"]
+    assert (told["Namespace"], told["MetricName"]) == ("AWS/Lambda", "IteratorAge")
+    assert told["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": reader}}]
+    age = STREAMS[reader]["MaximumRecordAgeInSeconds"]
+    assert 60_000 <= told["Threshold"] < age * 1000 / 2  # milliseconds
+
+
 @pytest.mark.parametrize(
     ("function", "source", "switch"),
     [
-        ("PublishFunction", "Changes", "HasEvents"),
+        ("PublishFunction", "Changes", "HasBus"),
+        ("NotifyFunction", "Changes", "HasWebhooks"),
         ("DeliverFunction", "Fast", "HasWebhooks"),
         ("DeliverFunction", "Slow", "HasWebhooks"),
     ],
@@ -422,7 +508,7 @@ def test_a_function_has_every_variable_that_its_code_reads(function: str) -> Non
     variables |= set(FUNCTIONS[function].get("Environment", {}).get("Variables", {}))
     path = ROOT / "functions" / folder(function) / "app.py"
     code = used(path, set())
-    wanted = set().union(*(reads(one) for one in code))
+    wanted = set().union(*(reads(one) for one in code)) - {"AWS_LAMBDA_FUNCTION_NAME"}  # AWS's own
     if not any("queues.enqueue(" in one.read_text() for one in code):
         wanted -= {"QUEUE_*"}  # the vendors' queues, which only `enqueue` looks up
     missing = {

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
-WORKERS = ("authorize", "callback", "deliver", "dispatch", "poll", "publish")
+WORKERS = ("authorize", "callback", "deliver", "dispatch", "notify", "poll", "publish")
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 PURE = {
     "bodies.py",

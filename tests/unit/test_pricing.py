@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bench.conditions import asked
 from bench.counting import TEMPLATE
 from bench.pricing import PRICES, Spent, dollars, idle, platform_bytes
 from sms_gateway import items
@@ -37,6 +38,27 @@ def test_the_idle_deployment_stays_under_five_dollars() -> None:
     found = idle(TICK)
     assert sum(found.values()) < 5
     assert all(price > 0 for name, price in found.items() if "logs" not in name)
+
+
+WAYS = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
+EVERYTHING = {"Events": "all", "CognitoKeyArn": "arn", **dict.fromkeys(WAYS, "true")}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "alarms"),
+    [({}, 6), ({"Events": "bus"}, 9), ({"Events": "webhooks"}, 11), ({"Events": "all"}, 12)],
+)
+def test_each_alarm_stands_in_the_idle_bill(parameters: dict[str, str], alarms: int) -> None:
+    found = idle(TICK, asked(TEMPLATE, **parameters))
+    assert found[f"{alarms} alarms"] == pytest.approx(0.1 * alarms)
+
+
+def test_with_everything_turned_on_the_idle_bill_stays_under_five_dollars() -> None:
+    tick = Spent(TICK.writes, 2 * TICK.reads, runs=TICK.runs)  # deliveries are looked for as well
+    tick.gb_seconds["poll"] = 0.2  # type: ignore[assignment] # twice what a tick is measured at
+    found = idle(tick, asked(TEMPLATE, **EVERYTHING))
+    assert "17 alarms" in found
+    assert sum(found.values()) < 5
 
 
 def test_what_nobody_has_priced_stops_the_count(monkeypatch: pytest.MonkeyPatch) -> None:

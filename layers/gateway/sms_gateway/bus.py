@@ -1,5 +1,6 @@
 """The one module that talks to EventBridge."""
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -18,13 +19,13 @@ SOURCE = "sms-gateway"
 # PutEvents takes 10 entries of 256 KB in all at the least; 10 of ours have 200,000 bytes at most.
 PAGE = 10
 CALLS = 8  # at once
-TRIES = 3
+TRIES = 3  # ours alone, since botocore's own would not know when the time is over
 
 
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=CALLS,
 )
 
@@ -33,21 +34,24 @@ def _client() -> Any:
     return aws.client("events", CONFIG)
 
 
-def put(events: Sequence[Event]) -> set[str]:
+def put(events: Sequence[Event], until: float = math.inf) -> set[str]:
     """Puts events on the stack's bus, those refused again a little later; the ids of those that it
-    still refused. Never raises."""
+    still refused. Begins no call after `until` (monotonic seconds). Never raises."""
     pages = [events[start : start + PAGE] for start in range(0, len(events), PAGE)]
     if len(pages) < 2:
-        return {one for page in pages for one in _put(page)}
+        return {one for page in pages for one in _put(page, until)}
     with ThreadPoolExecutor(min(CALLS, len(pages))) as pool:
-        return {one for refused in pool.map(_put, pages) for one in refused}
+        done = pool.map(lambda page: _put(page, until), pages)
+        return {one for refused in done for one in refused}
 
 
-def _put(page: Sequence[Event]) -> list[str]:
+def _put(page: Sequence[Event], until: float) -> list[str]:
     left = list(page)
     for attempt in range(TRIES):
         if attempt:
             time.sleep(0.1 * 4**attempt)
+        if time.monotonic() > until:
+            break
         left = _refused(left)
         if not left:
             return []

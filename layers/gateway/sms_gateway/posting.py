@@ -1,28 +1,41 @@
 """Which events go to which webhooks: a letter in the queue of deliveries for each."""
 
+import math
 import os
+import time
 from collections.abc import Sequence
 
 from sms_gateway import queues
 from sms_gateway.endpoints import Endpoint, owner_of, remembered
 from sms_gateway.events import FOR_TENANTS, Event
-from sms_gateway.observe import count
+from sms_gateway.observe import count, log
 from sms_gateway.parcels import STATUS, Parcel, delivery_id
+from sms_gateway.problems import Unavailable
 
 
-def post(events: Sequence[Event]) -> set[str]:
+def post(events: Sequence[Event], until: float = math.inf) -> set[str]:
     """Puts events into the queue of deliveries, one letter for each webhook that wants one; the
-    ids of those that the queue did not take."""
+    ids of those that the queue did not take, or whose webhooks could not be read: then those behind
+    are left as well. Begins no call after `until` (monotonic seconds). Never raises for what AWS
+    does."""
     letters = []
     owners = []
-    for one in events:
+    refused: set[str] = set()
+    for number, one in enumerate(events):
         if one.tenant is None or one.kind not in FOR_TENANTS:
             continue
-        for parcel in _parcels(one, remembered(one.tenant)):
-            letters.append(parcel.letter())
-            owners.append(one.id)
-    taken = queues.post(os.environ["DELIVERY_QUEUE"], letters)
-    refused = {owner for owner, good in zip(owners, taken, strict=True) if not good}
+        try:
+            if time.monotonic() > until:
+                raise Unavailable("There is no time left to read.")
+            for parcel in _parcels(one, remembered(one.tenant)):
+                letters.append(parcel.letter())
+                owners.append(one.id)
+        except Unavailable as error:
+            log.error("webhooks not read", extra={"event": one.id, "error": str(error)})
+            refused = {left.id for left in events[number:]}
+            break
+    taken = queues.post(os.environ["DELIVERY_QUEUE"], letters, until)
+    refused |= {owner for owner, good in zip(owners, taken, strict=True) if not good}
     if refused:
         count("DeliveriesNotEnqueued", len(refused))
     return refused

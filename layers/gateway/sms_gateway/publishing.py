@@ -1,9 +1,10 @@
-"""Turns changes of the table into events, and hands them to the bus and to webhooks.
+"""Turns changes of the table into events, and hands them to the bus or to webhooks.
 
 One record of the table's stream is one write. A submission's status is its messages' status until
 they have their own, so that one record may mean as many events as it has messages: they are read
-only then. Whatever could not be handed over is answered as failed, and comes again: every event is
-told at least once, under an id that follows from what it tells.
+only then. What could not be handed over comes again with its record and all that stand behind it:
+every event is told at least once, under an id that follows from what it tells. A record that
+nobody can understand is buried, and what stands behind it goes on.
 """
 
 import os
@@ -12,84 +13,184 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
 
-from sms_gateway import bus, posting, table
+from sms_gateway import queues, table
 from sms_gateway.circuit_states import CIRCUITS
 from sms_gateway.events import Event, Kind, batch_event, message_event, verification_event
 from sms_gateway.items import Item, read_message, read_submission
 from sms_gateway.observe import count, log
-from sms_gateway.records import Batch, Entry, Key, Message, Submission, is_ulid
-from sms_gateway.settings import accounts
+from sms_gateway.problems import Unavailable
+from sms_gateway.records import Batch, Entry, Key, Message, Submission, from_ms, is_ulid, rfc3339
 from sms_gateway.status import Status
 from sms_gateway.views import status_of
 
-MARGIN = 15  # seconds kept for handing over what was made
+READ = 80  # seconds before the end after which no more is read for events
+HAND_OVER = 40  # and after which no call is begun: the table's slowest takes 35, SQS's 21
 MOST = 5000  # events made before they are handed over; a record may bring 1,000
+TOGETHER = 80  # events handed over before anybody looks what was refused
 PROBE = 10  # messages looked at before a whole batch is
 
 Record = Mapping[str, Any]
-Send = Callable[[Sequence[Event]], set[str]]
+# Hands over events and begins no call after a time in monotonic seconds; the ids of those refused.
+Send = Callable[[Sequence[Event], float], set[str]]
 
 
 class NothingPublishedError(Exception):
-    """Not one record of a delivery could be handed over: all of it comes again."""
+    """Not one record of a delivery is done with: all of it comes again, in two parts."""
+
+
+class NotUnderstoodError(Exception):
+    """A record that would mean no more to anybody later; its text may be shown."""
 
 
 @dataclass(slots=True)
 class Reader:
-    """What is read besides the stream, once for each delivery. With `full` numbers are not masked
-    and texts are told."""
+    """What is read besides the stream, once for each delivery and not after `until` (monotonic
+    seconds). With `full` numbers are not masked and texts are told; `operator` is who wants events
+    that concern no tenant."""
 
     full: bool
+    operator: bool
+    until: float
     batches: dict[str, Batch | None] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
 
     def batch(self, identifier: str) -> Batch | None:
         """What a batch's messages share; it never changes."""
         if identifier not in self.batches:
+            self.in_time()
             self.batches[identifier] = table.batch(identifier)
         return self.batches[identifier]
 
+    def in_time(self) -> None:
+        """Raises Unavailable when there is no time for another access of the table."""
+        if time.monotonic() > self.until:
+            raise Unavailable("There is no time left to read.")
+
 
 def publish(
-    records: Sequence[Record], remaining: float, send: Send = bus.put, post: Send = posting.post
+    records: Sequence[Record],
+    remaining: float,
+    send: Send,
+    *,
+    operator: bool = True,
+    tell_buried: bool = False,
 ) -> dict[str, Any]:
-    """Publishes one delivery of the stream within `remaining` seconds; answers the records that
-    failed. Raises NothingPublishedError when all did."""
-    until = time.monotonic() + remaining - MARGIN
-    wanted = os.environ["EVENTS"]
-    reader = Reader(os.environ["EVENT_DETAIL"] == "full")
-    made: list[list[Event]] = []
+    """Publishes one delivery of the stream within `remaining` seconds, in its order, up to the
+    first record whose events could not be handed over: it is the one answered as failed, for the
+    stream goes on from there. With `tell_buried` the answer has what was buried too. Raises
+    NothingPublishedError when the first one failed."""
+    end = time.monotonic() + remaining
+    made = _made(records, Reader(os.environ["EVENT_DETAIL"] == "full", operator, end - READ))
+    done = _handed_over(made, send, end - HAND_OVER)
+    buried: list[str] = []
+    for number, fault in enumerate(made[:done]):
+        if isinstance(fault, str):
+            if time.monotonic() > end - HAND_OVER or not _bury(records[number], fault):
+                done = number
+                break
+            buried.append(_number(records[number]))
+    if records and not done:
+        raise NothingPublishedError(f"{len(records)} records")
+    failed = [_number(record) for record in records[done : done + 1]]
+    answer: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+    return answer | {"buried": buried} if tell_buried else answer
+
+
+def _made(records: Sequence[Record], reader: Reader) -> list[list[Event] | str]:
+    """The events of each record, or why nobody can understand it; up to the first that can't be
+    made into events now."""
+    made: list[list[Event] | str] = []
+    events = 0
     for record in records:
-        if made and (time.monotonic() > until or sum(map(len, made)) >= MOST):
-            break  # what is left comes again
+        if made and (time.monotonic() > reader.until or events >= MOST):
+            break
         try:
-            made.append(list(events_of(record, reader)))
-        except Exception:
-            log.exception("not published", extra={"event_id": record.get("eventID")})
-            count("PublishFailed")
-            break  # the stream goes on from here, or parts the delivery in two
-    every = [one for some in made for one in some]
-    refused = send(every) if wanted in ("bus", "all") else set()
-    if wanted in ("webhooks", "all"):
-        refused |= post(every)
-    failed = [
-        record["dynamodb"]["SequenceNumber"]
-        for number, record in enumerate(records)
-        if number >= len(made) or any(one.id in refused for one in made[number])
+            one = list(events_of(record, reader))
+        except Unavailable as error:
+            log.error("not published", extra={"event_id": record.get("eventID"), "why": str(error)})
+            break
+        except NotUnderstoodError as error:
+            made.append(str(error))
+        except Exception as error:
+            made.append(_where(error))
+        else:
+            made.append(one)
+            events += len(one)
+    return made
+
+
+def _handed_over(made: Sequence[list[Event] | str], send: Send, until: float) -> int:
+    """Hands over events in the order of their records; the first record that has one refused, or
+    their number. What stands behind a refusal is not told, since it comes again with it."""
+    every = [
+        (n, one) for n, events in enumerate(made) if isinstance(events, list) for one in events
     ]
-    if failed and len(failed) == len(records):
-        raise NothingPublishedError(f"{len(failed)} records")
-    count("EventsPublished", len({one.id for one in every} - refused))
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+    taken = 0
+    done = len(made)
+    for start in range(0, len(every), TOGETHER):
+        some = every[start : start + TOGETHER]
+        if time.monotonic() > until:
+            done = some[0][0]
+            break
+        refused = send([one for _, one in some], until)
+        taken += sum(one.id not in refused for _, one in some)
+        if refused:
+            done = min(number for number, one in some if one.id in refused)
+            break
+    count("EventsPublished", taken)
+    return done
+
+
+def _bury(record: Record, fault: str) -> bool:
+    """Puts a record's place in the stream into the dead-letter queue, as Lambda does with those
+    that it gives up; whether it is there. Nothing of the record goes with it but its batch."""
+    change = record.get("dynamodb", {})
+    keys = change.get("Keys") or change.get("NewImage") or {}
+    partition = keys.get("pk", {}).get("S", "")
+    said = {"event_id": record.get("eventID"), "sequence_number": _number(record), "fault": fault}
+    log.error("not understood", extra=said)
+    count("PublishFailed")
+    try:
+        letter = {
+            "function": os.environ["AWS_LAMBDA_FUNCTION_NAME"],
+            "batch": partition if is_ulid(partition) else None,
+            "DDBStreamBatchInfo": {
+                "streamArn": record["eventSourceARN"],
+                "startSequenceNumber": _number(record),
+                "endSequenceNumber": _number(record),
+                "approximateArrivalOfFirstRecord": rfc3339(from_ms(_when(change))),
+                "batchSize": 1,
+            },
+        }
+        body = msgspec.json.encode(letter).decode()
+        queues.bury(os.environ["STREAM_DEAD_LETTERS"], body, {"reason": fault})
+    except Exception as error:
+        log.error("not buried", extra={**said, "error": type(error).__name__})
+        return False
+    return True
+
+
+def _where(error: Exception) -> str:
+    """An error's kind and place, without its text, which may repeat what was read."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    file, line = (place.tb_frame.f_code.co_filename, place.tb_lineno) if place else ("?", 0)
+    return f"{type(error).__name__} at {PurePath(file).name}:{line}"
+
+
+def _number(record: Record) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
 
 
 def events_of(record: Record, reader: Reader) -> Iterator[Event]:
     """The events that one write means. Raises Unavailable when what is needed besides can't be
-    read."""
+    read, NotUnderstoodError or whatever else when it can't be understood."""
     change = record["dynamodb"]
     new: Item | None = change.get("NewImage")
     old: Item = change.get("OldImage") or {}
@@ -97,9 +198,11 @@ def events_of(record: Record, reader: Reader) -> Iterator[Event]:
         return
     partition, sort = new["pk"]["S"], new["sk"]["S"]
     if partition == CIRCUITS:
-        yield from _circuit(change, old, new)
+        if reader.operator:
+            yield from _circuit(change, old, new)
     elif partition.startswith("BALANCE#"):
-        yield from _balances(change, old, new)
+        if reader.operator:
+            yield from _balances(change, old, new)
     elif not is_ulid(partition):
         return
     elif sort == "B":
@@ -119,6 +222,7 @@ def _alone(sub: Submission) -> tuple[Batch, Message, Sequence[Entry]]:
 
 
 def _accepted_batch(identifier: str, reader: Reader) -> Iterator[Event]:
+    reader.in_time()
     found = table.whole_batch(identifier)
     if found is None:
         return
@@ -153,6 +257,7 @@ def _moved(change: Record, old: Item, new: Item, reader: Reader) -> Iterator[Eve
     key = Key(new["pk"]["S"], new["sk"]["S"])
     if key.sort.startswith("S#"):
         sub = read_submission(new)
+        reader.in_time()
         try:
             owner, messages = table.members(sub)
         except LookupError:
@@ -207,13 +312,12 @@ def _completed(
         return
     if owner.id in reader.checked:
         return
-    if (
-        table.open_message(owner.id, min(moved.position + 1, 999), PROBE)
-        or table.open_message(owner.id, 0, PROBE)
-        or table.open_message(owner.id, 0, 1000)
-    ):
-        reader.checked.add(owner.id)
-        return
+    for first, limit in ((min(moved.position + 1, 999), PROBE), (0, PROBE), (0, 1000)):
+        reader.in_time()
+        if table.open_message(owner.id, first, limit):
+            reader.checked.add(owner.id)
+            return
+    reader.in_time()
     found = table.whole_batch(owner.id)
     if found is None:
         return
@@ -245,9 +349,15 @@ def _circuit(change: Record, old: Item, new: Item) -> Iterator[Event]:
 
 
 def _balances(change: Record, old: Item, new: Item) -> Iterator[Event]:
-    """A balance that fell below what the vendor's account calls low."""
+    """A balance that fell below what the vendor's account calls low. Raises NotUnderstoodError
+    without usable accounts: messages' events don't wait until somebody has mended them."""
+    from sms_gateway.settings import accounts  # with all vendors, for what comes once an hour
+
     vendor = new["pk"]["S"].removeprefix("BALANCE#")
-    adapter = accounts().adapters.get(vendor)
+    try:
+        adapter = accounts().adapters.get(vendor)
+    except Unavailable:
+        raise NotUnderstoodError("the accounts secret is not usable: mend it first") from None
     if adapter is None or adapter.balance_low is None:
         return
     low = Decimal(str(adapter.balance_low))

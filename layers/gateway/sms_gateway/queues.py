@@ -1,7 +1,9 @@
 """The one module that talks to SQS: a queue a vendor, a message a submission; calls for
 campaigns; deliveries; dead letters."""
 
+import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -107,17 +109,20 @@ class Letter(Value, frozen=True):
     delay: int = 0
 
 
-def post(url: str, letters: Sequence[Letter]) -> list[bool]:
-    """Puts letters into a queue; which of them it took. Never raises."""
+def post(url: str, letters: Sequence[Letter], until: float = math.inf) -> list[bool]:
+    """Puts letters into a queue; which of them it took. Begins no call after `until` (monotonic
+    seconds). Never raises."""
     pages = [letters[start : start + 10] for start in range(0, len(letters), 10)]
     if len(pages) < 2:
-        return [taken for page in pages for taken in _post_page(url, page)]
+        return [taken for page in pages for taken in _post_page(url, page, until)]
     with ThreadPoolExecutor(min(SENDERS, len(pages))) as pool:
-        done = pool.map(lambda page: _post_page(url, page), pages)
+        done = pool.map(lambda page: _post_page(url, page, until), pages)
         return [taken for page in done for taken in page]
 
 
-def _post_page(url: str, page: Sequence[Letter]) -> list[bool]:
+def _post_page(url: str, page: Sequence[Letter], until: float) -> list[bool]:
+    if time.monotonic() > until:
+        return [False] * len(page)
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
