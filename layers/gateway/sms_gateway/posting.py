@@ -15,10 +15,16 @@ def post(events: Sequence[Event]) -> set[str]:
     ids of those that the queue did not take."""
     letters = []
     owners = []
+    read: set[str] = set()  # tenants whose webhooks were read anew
     for one in events:
         if one.tenant is None or one.kind not in FOR_TENANTS:
             continue
-        for parcel in _parcels(one, remembered(one.tenant)):
+        known = remembered(one.tenant)
+        if one.status_url and one.tenant not in read and owner_of(one.status_url, known) is None:
+            # Its webhook may be newer than what is remembered.
+            known = remembered(one.tenant, fresh=True)
+            read.add(one.tenant)
+        for parcel in _parcels(one, known):
             letters.append(parcel.letter())
             owners.append(one.id)
     taken = queues.post(os.environ["DELIVERY_QUEUE"], letters)

@@ -180,7 +180,7 @@ def try_out(
     event = Event(f"{ULID.from_datetime(now)}-test", Kind.TEST, at, tenant, data)
     posted = attempt(found, None, event.id, event.body(), post)
     if posted.taken:
-        endpoints.well(found)
+        endpoints.revive(found)
     return {
         "event_id": event.id,
         "delivered": posted.taken,
