@@ -23,9 +23,11 @@ from sms_gateway import (
     webhooks,
 )
 from sms_gateway.addresses import Target
+from sms_gateway.deliveries import Try
 from sms_gateway.delivering import work
 from sms_gateway.events import Event, Kind
 from sms_gateway.outward import Posted
+from sms_gateway.parcels import Parcel
 from sms_gateway.problems import Conflict, GatewayError, Invalid, NotFound
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -601,7 +603,7 @@ def test_failed_ones_are_replayed_by_id_and_by_time(customer: Customer, clock: C
     customer.got.clear()
 
     again = webhooks.replay("acme", identifier, json.dumps({"ids": ids[:1]}).encode(), NOW)
-    assert again == {"replayed": ids[:1], "more_from": None}
+    assert again == {"replayed": ids[:1], "cursor": None}
     run(customer, SLOW)
     start = (NOW + timedelta(milliseconds=1)).isoformat()
     end = (NOW + timedelta(milliseconds=3)).isoformat()
@@ -624,14 +626,40 @@ def test_many_are_replayed_part_by_part(
     posting.post([event(nth) for nth in range(5)])
     run(customer)
     endpoints.revive(webhooks.one("acme", identifier))
-    start: str | None = NOW.isoformat()
-    begun = []
-    while start:
-        body = json.dumps({"from": start}).encode()
-        answer = webhooks.replay("acme", identifier, body, NOW)
-        begun.append(len(answer["replayed"]))
-        start = answer["more_from"]
-    assert begun == [2, 2, 1]
+    begun = replayed_in_parts(identifier, {"from": NOW.isoformat()})
+    assert [len(part) for part in begun] == [2, 2, 1]
+
+
+def replayed_in_parts(webhook: str, wanted: dict[str, str]) -> list[list[str]]:
+    parts = []
+    for _ in range(20):
+        answer = webhooks.replay("acme", webhook, json.dumps(wanted).encode(), NOW)
+        parts.append(answer["replayed"])
+        if answer["cursor"] is None:
+            return parts
+        wanted = {**wanted, "cursor": answer["cursor"]}
+    pytest.fail("it goes on for ever")
+
+
+def test_a_replay_gets_past_however_many_of_one_millisecond(
+    customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = hook()
+    monkeypatch.setattr(webhooks, "MOST_REPLAYED", 3)
+    monkeypatch.setattr(webhooks, "LOOKED_FOR_REPLAY", 5)
+    at = int(NOW.timestamp() * 1000)
+    ids = []
+    for nth in range(17):
+        parcel = Parcel("acme", identifier, f"{at:013d}-E{nth:03d}-4", "MessageDelivered")
+        last = nth % 8 > 1  # a few that wait, in between
+        deliveries.record(parcel, None, Try(1, 500, "x"), int(clock.at), last=last)
+        ids += [parcel.id] * last
+    both = {"from": NOW.isoformat(), "to": NOW.isoformat()}
+    parts = replayed_in_parts(identifier, both)
+    assert [one for part in parts for one in part] == ids
+    assert stored(identifier, state="failed") == []
+    # Whoever follows a cursor to the end, and finds no more there, did nothing wrong.
+    assert replayed_in_parts(identifier, {**both, "cursor": ids[-1]}) == [[]]
 
 
 def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
@@ -670,6 +698,9 @@ def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
             "/from",
         ),
         (b'{"since": "2026"}', "invalid-request", ""),
+        (b'{"cursor": "0000000000000-x"}', "invalid-request", ""),
+        (b'{"ids": ["x"], "cursor": "0000000000000-x"}', "invalid-request", ""),
+        (b'{"from": "2026-11-22T00:00:00Z", "cursor": "x"}', "invalid-request", "/cursor"),
         (b'"' + b"x" * 20_000 + b'"', "body-too-large", None),
     ],
 )
@@ -689,7 +720,10 @@ def test_a_replay_of_nothing_is_refused(
         ({"limit": "x"}, "invalid-parameter"),
         ({"state": "lost"}, "invalid-parameter"),
         ({"from": "now"}, "invalid-parameter"),
+        ({"from": "2026-11-22T00:00:00"}, "invalid-parameter"),
+        ({"to": "0001-01-01T00:00:00+23:59"}, "invalid-parameter"),
         ({"cursor": "\u20ac"}, "invalid-parameter"),
+        ({"cursor": "x"}, "invalid-parameter"),
         ({"page": "2"}, "unknown-parameter"),
     ],
 )
