@@ -4,13 +4,23 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from integration.stage import CALLBACK_KEY, Gateway, emptied, number, set_accounts
+from integration.stage import (
+    TEMPLATE,
+    WEBHOOK_KEY,
+    Gateway,
+    emptied,
+    number,
+    set_accounts,
+    set_webhook_key,
+)
 from standardwebhooks import Webhook
 
 from sms_gateway import (
@@ -28,7 +38,7 @@ from sms_gateway.delivering import work
 from sms_gateway.events import Event, Kind
 from sms_gateway.outward import Posted
 from sms_gateway.parcels import Parcel
-from sms_gateway.problems import Conflict, GatewayError, Invalid, NotFound
+from sms_gateway.problems import Conflict, GatewayError, Invalid, NotFound, Unavailable
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 URL = "https://hooks.example.com/sms"
@@ -148,7 +158,7 @@ def test_an_event_that_arrives_at_once_is_stored_nowhere(
 def secrets_of(identifier: str) -> list[str]:
     found = endpoints.find("acme", identifier)
     assert found
-    return found.secrets(CALLBACK_KEY.encode(), int(NOW.timestamp()))
+    return found.secrets(WEBHOOK_KEY.encode(), int(NOW.timestamp()))
 
 
 def test_the_attempts_come_when_they_should_and_then_no_more(
@@ -790,16 +800,75 @@ def test_a_rotation_leaves_both_secrets_for_a_day(customer: Customer) -> None:
     rotated = webhooks.rotate("acme", made["id"], NOW)
     assert rotated["previous_secret_until"] == "2026-11-23T03:00:00.000Z"
     found = webhooks.one("acme", made["id"])
-    key, start = CALLBACK_KEY.encode(), int(NOW.timestamp())
+    key, start = WEBHOOK_KEY.encode(), int(NOW.timestamp())
     assert found.secrets(key, start + 86_399) == [rotated["secret"], made["secret"]]
     assert found.secrets(key, start + 86_400) == [rotated["secret"]]
 
 
-def test_the_secrets_outlive_a_rotated_callback_key(customer: Customer) -> None:
+def test_the_secrets_follow_from_a_key_of_their_own(customer: Customer) -> None:
     made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
-    set_accounts({"callback_key": "n" * 48, "webhook_key": CALLBACK_KEY})
+    set_accounts("no JSON")
     found = webhooks.one("acme", made["id"])
     assert found.secrets(settings.webhook_key(), 0) == [made["secret"]]
+    set_webhook_key("n" * 48)
+    assert found.secrets(settings.webhook_key(), 0) != [made["secret"]]
+    set_webhook_key("short")
+    with pytest.raises(Unavailable) as refused:
+        settings.webhook_key()
+    assert refused.value.slug == "webhook-key-unavailable"
+
+
+def test_only_webhooks_and_deliveries_are_read_and_written(
+    customer: Customer, clock: Clock
+) -> None:
+    """What the template's condition on the keys allows; the emulator does not look at it."""
+    (condition,) = {
+        json.dumps(statement.get("Condition"))
+        for name in ("DeliverFunction", "WebhooksFunction")
+        for statement in TEMPLATE["Resources"][name]["Properties"]["Policies"][0]["Statement"]
+        if statement["Sid"] in ("KeepDeliveries", "KeepWebhooks")
+    }
+    allowed = json.loads(condition)["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    seen: set[tuple[str, str]] = set()
+
+    def look(params: dict[str, Any], model: Any, **_: Any) -> None:
+        keys = params.get("Key") or params.get("Item") or {}
+        values = params.get("ExpressionAttributeValues", {})
+        key = keys.get("pk") or values.get(":pk")
+        seen.add((model.name, key["S"]))
+
+    events = table.client().meta.events
+    events.register("provide-client-params.dynamodb", look)
+    try:
+        body = json.dumps({"url": URL}).encode()
+        made = webhooks.create("acme", body, NOW, "key", outside)
+        webhooks.rotate("acme", made["id"], NOW)
+        webhooks.every("acme")
+        endpoints.forget()
+        letters = [event(nth) for nth in range(3)]
+        posting.post(letters)
+        for status in (500, 503, 410, 200):
+            customer.answers["/sms"] = Posted(status)
+            run(customer)
+            webhooks.try_out("acme", made["id"], NOW, customer)
+            clock.at += 1000
+            ids = [one["id"] for one in stored(made["id"])]
+            with suppress(Conflict, Invalid):
+                body = json.dumps({"ids": ids}).encode()
+                webhooks.replay("acme", made["id"], body, NOW)
+                webhooks.replay("acme", made["id"], b'{"from": "2026-11-22T00:00:00Z"}', NOW)
+            run(customer, SLOW)
+        webhooks.delete("acme", made["id"])
+    finally:
+        events.unregister("provide-client-params.dynamodb", look)
+    assert {name for name, _ in seen} == {
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "UpdateItem",
+    }
+    assert [one for one in seen if not any(fnmatchcase(one[1], each) for each in allowed)] == []
 
 
 def test_nothing_of_a_secret_is_stored(customer: Customer) -> None:
