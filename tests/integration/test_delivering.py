@@ -530,7 +530,12 @@ def test_a_status_url_is_told_however_new_its_webhook_is(
     assert len(customer.at("/status/42")) == 1
 
     read: list[str] = []
-    monkeypatch.setattr(endpoints, "of_tenant", lambda tenant: read.append(tenant) or [])
+
+    def of_tenant(tenant: str) -> list[endpoints.Endpoint]:
+        read.append(tenant)
+        return []
+
+    monkeypatch.setattr(endpoints, "of_tenant", of_tenant)
     posting.post([event(nth, status_url="https://elsewhere.example.com/") for nth in range(20)])
     assert read == ["acme"]  # once, however many find nothing
 
