@@ -31,6 +31,7 @@ ENVIRONMENT = QUEUES | {
     "STACK_NAME": "bench",
     "TABLE_NAME": "bench",
     "ACCOUNTS_SECRET": "bench/vendors",
+    "WEBHOOK_SECRET": "bench/webhooks",
     "ROUTES_PARAMETER": "/bench/routes",
     "SOURCES_PARAMETER": "/bench/sources",
     "OWN_ACCOUNT": "123456789012",

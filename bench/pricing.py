@@ -127,14 +127,14 @@ def idle(tick: Spent, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float
     ticks = len(schedules) * MINUTES
     secret = PRICES["secrets"]
     by_service = {name: price * ticks / MILLION for name, price in dollars(tick).items()}
-    alarms = kinds["AWS::CloudWatch::Alarm"]
+    alarms, secrets = kinds["AWS::CloudWatch::Alarm"], kinds["AWS::SecretsManager::Secret"]
     return {
         f"{alarms} alarms": alarms * PRICES["cloudwatch"]["alarm_month"],
         f"{sources} event sources asking their queues ({receives:,.0f} times)": receives
         / MILLION
         * PRICES["sqs"]["million_requests"],
-        "the secret": kinds["AWS::SecretsManager::Secret"] * secret["secret_month"],
-        f"the clock reading the secret ({ticks:,} times)": ticks
+        f"{secrets} secrets": secrets * secret["secret_month"],
+        f"the clock reading the accounts ({ticks:,} times)": ticks
         / 10_000
         * secret["ten_thousand_calls"],
         f"the schedule ({ticks:,} ticks)": ticks

@@ -12,6 +12,7 @@ os.environ |= {
     "STACK_NAME": "test",
     "TABLE_NAME": "test-table",
     "ACCOUNTS_SECRET": "test/vendors",
+    "WEBHOOK_SECRET": "test/webhooks",
     "ROUTES_PARAMETER": "/test/routes",
     "CAMPAIGNS_PARAMETER": "/test/campaigns",
     "CAMPAIGNS_BUCKET": "test-campaigns",

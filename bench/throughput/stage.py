@@ -48,6 +48,7 @@ AWS = {  # as the functions have it
     "STACK_NAME": "bench",
     "TABLE_NAME": "bench",
     "ACCOUNTS_SECRET": "bench/vendors",
+    "WEBHOOK_SECRET": "bench/webhooks",
     "ROUTES_PARAMETER": "/bench/routes",
     "HAND_OVER_AFTER": "60",
     "CUT_SHORT_AFTER": "150",

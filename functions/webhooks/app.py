@@ -53,7 +53,7 @@ def test_webhook(identifier: str) -> Response:
 
 @app.get("/webhooks/<identifier>/deliveries")
 def list_deliveries(identifier: str) -> Response:
-    """Deliveries that failed at least once."""
+    """Deliveries that did not arrive at once."""
     tenant = caller(app, SCOPE)
     return answer(webhooks.stored(tenant, identifier, query(app.current_event.raw_event)))
 

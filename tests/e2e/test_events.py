@@ -272,6 +272,34 @@ def test_410_disables_and_a_test_that_arrives_makes_it_active_again(
     until(lambda: len(receiver.at("/gone")) == 2)
 
 
+def test_what_failed_in_a_time_range_is_replayed(customer: Api, receiver: Receiver) -> None:
+    made = hook(customer, receiver, "/range", events=["MessageAccepted"])
+    path = f"/webhooks/{made['id']}"
+    receiver.answers["/range"] = 410
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    stem = NUMBERS["server2sms"][:-2]
+    customer.send({"to": [f"{stem}{last}" for last in range(70, 73)], "text": "gone"})
+    failed = f"{path}/deliveries?state=failed"
+    until(lambda: len(customer("GET", failed).body["deliveries"]) == 3)
+    known = customer("GET", failed).body["deliveries"]
+    receiver.answers["/range"] = 200
+    assert customer("POST", f"{path}/test").body["delivered"] is True
+
+    before = {"to": began.isoformat()}
+    nothing = customer("POST", f"{path}/replay", before)
+    assert (nothing.status, nothing.body["type"]) == (422, "/problems/nothing-to-replay")
+    during = {"from": began.isoformat(), "to": datetime.now(UTC).isoformat()}
+    replayed = customer("POST", f"{path}/replay", during)
+    ids = sorted(one["id"] for one in known)
+    assert (replayed.status, replayed.body) == (202, {"replayed": ids, "cursor": None})
+
+    wanted = {one["event_id"] for one in known}
+    until(lambda: wanted <= {one["id"] for one in receiver.at("/range")})
+    until(lambda: customer("GET", failed).body["deliveries"] == [])
+    again = customer("POST", f"{path}/replay", {**during, "cursor": ids[-1]})
+    assert (again.status, again.body) == (202, {"replayed": [], "cursor": None})
+
+
 def test_both_secrets_sign_after_a_rotation(customer: Api, receiver: Receiver) -> None:
     made = hook(customer, receiver, "/rotated", events=[])
     path = f"/webhooks/{made['id']}"

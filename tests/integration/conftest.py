@@ -17,6 +17,7 @@ from integration.stage import (
     SOURCES,
     STREAM_DEAD,
     TEMPLATE,
+    WEBHOOK_KEY,
     WRITTEN,
     Gateway,
     Wire,
@@ -27,6 +28,7 @@ from integration.stage import (
     set_accounts,
     set_routes,
     set_sources,
+    set_webhook_key,
 )
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
@@ -74,6 +76,7 @@ def stack(atomic: None) -> Iterator[None]:
         for lane in LANES:
             sqs.create_queue(QueueName=lane)
         set_accounts(ACCOUNTS)
+        set_webhook_key(WEBHOOK_KEY)
         set_routes(ROUTES)
         set_sources(SOURCES)
         yield
@@ -95,6 +98,7 @@ def aws(stack: None) -> Iterator[None]:
         emptied(lane)
     if WRITTEN:
         set_accounts(ACCOUNTS)
+        set_webhook_key(WEBHOOK_KEY)
         set_routes(ROUTES)
         set_sources(SOURCES)
         WRITTEN.clear()

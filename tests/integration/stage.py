@@ -34,6 +34,7 @@ from sms_gateway.views import message_view
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+WEBHOOK_KEY = "fedcba9876543210fedcba9876543210fedcba9876543210"
 ACCOUNTS: dict[str, Any] = {
     "callback_key": CALLBACK_KEY,
     **{
@@ -349,13 +350,22 @@ def _client(service: Any) -> Any:
 
 
 def set_accounts(accounts: object) -> None:
-    """Writes the secret, which this process then reads anew."""
+    """Writes the accounts' secret, which this process then reads anew."""
     written = accounts if isinstance(accounts, str) else json.dumps(accounts)
+    _set_secret(os.environ["ACCOUNTS_SECRET"], written)
+
+
+def set_webhook_key(written: str) -> None:
+    """Writes the secret of the webhooks' key, which this process then reads anew."""
+    _set_secret(os.environ["WEBHOOK_SECRET"], written)
+
+
+def _set_secret(name: str, written: str) -> None:
     client = _client("secretsmanager")
     try:
-        client.create_secret(Name=os.environ["ACCOUNTS_SECRET"], SecretString=written)
+        client.create_secret(Name=name, SecretString=written)
     except client.exceptions.ResourceExistsException:
-        client.put_secret_value(SecretId=os.environ["ACCOUNTS_SECRET"], SecretString=written)
+        client.put_secret_value(SecretId=name, SecretString=written)
     forget_settings()
 
 

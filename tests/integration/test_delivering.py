@@ -2,14 +2,25 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from integration.stage import CALLBACK_KEY, Gateway, emptied, number, set_accounts
+from integration.stage import (
+    TEMPLATE,
+    WEBHOOK_KEY,
+    Gateway,
+    emptied,
+    number,
+    set_accounts,
+    set_webhook_key,
+)
 from standardwebhooks import Webhook
 
 from sms_gateway import (
@@ -22,10 +33,12 @@ from sms_gateway import (
     webhooks,
 )
 from sms_gateway.addresses import Target
+from sms_gateway.deliveries import Try
 from sms_gateway.delivering import work
 from sms_gateway.events import Event, Kind
 from sms_gateway.outward import Posted
-from sms_gateway.problems import Conflict, GatewayError, Invalid, NotFound
+from sms_gateway.parcels import Parcel
+from sms_gateway.problems import Conflict, GatewayError, Invalid, NotFound, Unavailable
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 URL = "https://hooks.example.com/sms"
@@ -145,7 +158,7 @@ def test_an_event_that_arrives_at_once_is_stored_nowhere(
 def secrets_of(identifier: str) -> list[str]:
     found = endpoints.find("acme", identifier)
     assert found
-    return found.secrets(CALLBACK_KEY.encode(), int(NOW.timestamp()))
+    return found.secrets(WEBHOOK_KEY.encode(), int(NOW.timestamp()))
 
 
 def test_the_attempts_come_when_they_should_and_then_no_more(
@@ -251,6 +264,8 @@ def test_410_disables(customer: Customer) -> None:
         ("soon", 30),
         ("-5", 30),
         ("999999", 86_400),
+        ("1 Jan 99999999999999999999 0:0:0 GMT", 30),
+        ("Mon, 06 Nov 2026 08:49:37 +99999999999999999", 30),
     ],
 )
 def test_a_busy_one_is_left_alone_as_long_as_it_asks(
@@ -292,6 +307,131 @@ def test_one_that_fails_on_and_on_rests(customer: Customer, clock: Clock) -> Non
     run(customer, SLOW)
     assert {one["state"] for one in stored(identifier)} == {"delivered"}
     assert webhooks.one("acme", identifier).failures == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "rest"),
+    [
+        (Posted(500), 0),
+        (Posted(503), 30),
+        (Posted(429, retry_after="1"), 1),
+        (Posted(429, retry_after="7200"), 7200),
+    ],
+)
+def test_attempts_side_by_side_are_one_failure_and_one_rest(
+    customer: Customer, clock: Clock, answer: Posted, rest: int
+) -> None:
+    identifier = hook()
+    together = threading.Barrier(10, timeout=20)
+
+    def at_once(*given: Any, **named: Any) -> Posted:
+        together.wait()
+        return customer(*given, **named)
+
+    customer.answers["/sms"] = answer
+    posting.post([event(nth) for nth in range(10)])
+    records = [
+        {"messageId": str(nth), "body": one.body, "eventSourceARN": ARNS[FAST]}
+        for nth, one in enumerate(emptied(FAST))
+    ]
+    assert work(records, at_once)["batchItemFailures"] == []
+    found = webhooks.one("acme", identifier)
+    assert (len(customer.got), found.failures) == (10, 1)
+    assert max(0, found.rest - clock.at) == rest
+
+
+def test_a_rest_that_was_asked_for_is_never_longer(customer: Customer, clock: Clock) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(429, retry_after="1")
+    for nth in range(8):
+        posting.post([event(nth)])
+        (letter,) = emptied(FAST)
+        work([{"messageId": "1", "body": letter.body, "eventSourceARN": ARNS[SLOW]}], customer)
+        assert webhooks.one("acme", identifier).rest == clock.at + 1
+        clock.at += 2
+    assert len(customer.got) == webhooks.one("acme", identifier).failures == 8
+
+
+def test_an_attempt_that_is_put_off_counts_for_nothing(
+    customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = hook()
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    posting.post([event()])
+    for spread in (360, (3600 + 360) / 2):  # a tenth of the rest, half of what it has waited
+        began = clock.at
+        endpoints.failed(webhooks.one("acme", identifier), int(began), busy=True, asked=3600)
+        run(customer)
+        wake(clock)
+        run(customer, SLOW)
+        (one,) = stored(identifier)
+        assert (one["state"], one["attempts"]) == ("waiting", [])
+        clock.at = datetime.fromisoformat(one["next_attempt_at"]).timestamp()
+        assert clock.at == began + 3600 + spread
+    assert customer.got == []
+
+
+def test_an_outage_of_hours_costs_nobody_an_event(
+    customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event each twelve minutes for four hours, none of which is taken; then all are."""
+    monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
+    identifier = hook()
+    customer.answers["/sms"] = Posted(500)
+
+    def pass_by(minutes: int) -> None:
+        clock.at += 60 * minutes
+        wake(clock)
+        run(customer, SLOW)
+
+    for nth in range(20):
+        posting.post([event(nth)])
+        run(customer)
+        for _ in range(3):
+            pass_by(4)
+    known = deliveries.listed("acme", identifier, "0", "~", 500, newest_first=False)
+    assert {one.state for one in known} == {"waiting"}
+    # A letter and the clock's second one may come together, and are then one try.
+    assert 20 < sum(len(one.tries) for one in known) <= len(customer.got)
+    assert all(each.status == 500 for one in known for each in one.tries)
+
+    customer.answers["/sms"] = Posted(200)
+    for _ in range(20):  # the fifth pause is five hours
+        pass_by(20)
+    known = deliveries.listed("acme", identifier, "0", "~", 500, newest_first=False)
+    assert {one.state for one in known} == {"delivered"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (Posted(500), "it answered 500"),
+        (Posted(429, retry_after="86400"), "given up: its time is over, and the webhook rests"),
+    ],
+)
+def test_a_delivery_ends_after_four_days_however_much_was_put_off(
+    customer: Customer, clock: Clock, answer: Posted, problem: str
+) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = answer
+    posting.post([event()])
+    run(customer)
+    for _ in range(20):
+        (one,) = stored(identifier)
+        if one["next_attempt_at"] is None:
+            break
+        clock.at = datetime.fromisoformat(one["next_attempt_at"]).timestamp()
+        if clock.at < NOW.timestamp() + deliveries.LONGEST or answer.retry_after:
+            # Another event's attempt, at which the webhook asks for a day.
+            found = webhooks.one("acme", identifier)
+            endpoints.failed(found, int(clock.at), busy=True, asked=86_400)
+        wake(clock)
+        run(customer, SLOW)
+    (one,) = stored(identifier, state="failed")
+    assert one["attempts"][-1]["problem"] == problem
+    assert len(customer.got) == 2 - bool(answer.retry_after)
+    ended = datetime.fromisoformat(one["attempts"][-1]["at"]).timestamp() - NOW.timestamp()
+    assert deliveries.LONGEST <= ended <= deliveries.LONGEST + 86_400
 
 
 @pytest.mark.parametrize("answer", [Posted(500), Posted(200, seconds=3.0)])
@@ -347,6 +487,106 @@ def test_a_status_url_is_told_besides_and_by_the_same_secret(customer: Customer)
     assert (one["url"], one["event_id"]) == (url, event().id)
 
 
+@pytest.mark.parametrize("answer", [Posted(410), Posted(500), Posted(503, retry_after="3600")])
+def test_what_a_status_url_answers_is_about_its_message_only(
+    customer: Customer, clock: Clock, answer: Posted
+) -> None:
+    identifier = hook()
+    customer.answers["/status/42"] = answer
+    posting.post([event(nth, status_url="https://hooks.example.com/status/42") for nth in range(5)])
+    run(customer)
+    assert len(customer.at("/sms")) == len(customer.at("/status/42")) == 5
+    found = webhooks.one("acme", identifier)
+    assert (found.view()["state"], found.failures, found.rest) == ("active", 0, 0)
+    states = {(one["url"], one["state"]) for one in stored(identifier)}
+    ended = "failed" if answer.status == 410 else "waiting"
+    assert states == {("https://hooks.example.com/status/42", ended)}
+    if answer.retry_after:
+        (next_at,) = {one["next_attempt_at"] for one in stored(identifier)}
+        assert datetime.fromisoformat(next_at).timestamp() == clock.at + 3600
+
+
+def test_a_status_url_that_answers_says_nothing_of_its_webhook(
+    customer: Customer, clock: Clock
+) -> None:
+    identifier = hook()
+    customer.answers["/sms"] = Posted(500)
+    posting.post([event(0, status_url="https://hooks.example.com/status/42")])
+    run(customer)
+    run(customer, SLOW)
+    assert len(customer.at("/status/42")) == 1
+    assert webhooks.one("acme", identifier).failures > 0
+
+
+def test_a_status_url_is_told_however_new_its_webhook_is(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoints.remembered("acme")  # none yet, and that is remembered
+    body = json.dumps({"url": URL, "events": []}).encode()
+    webhooks.create("acme", body, NOW, resolver=outside)
+    url = "https://hooks.example.com/status/42"
+    posting.post([event(0, status_url=url)])
+    run(customer)
+    assert len(customer.at("/status/42")) == 1
+
+    read: list[str] = []
+
+    def of_tenant(tenant: str) -> list[endpoints.Endpoint]:
+        read.append(tenant)
+        return []
+
+    monkeypatch.setattr(endpoints, "of_tenant", of_tenant)
+    posting.post([event(nth, status_url="https://elsewhere.example.com/") for nth in range(20)])
+    assert read == ["acme"]  # once, however many find nothing
+
+
+def busy_meanwhile(one: endpoints.Endpoint) -> None:
+    endpoints.failed(one, int(NOW.timestamp()), busy=True, asked=3600)
+
+
+def disabled_meanwhile(one: endpoints.Endpoint) -> None:
+    endpoints.disable(one, "it answered 410 Gone")
+
+
+def counted_meanwhile(one: endpoints.Endpoint) -> None:
+    """Two that began earlier: the one is counted, the other is not and asks for an hour."""
+    endpoints.failed(one, int(NOW.timestamp()), busy=False, asked=None)
+    busy_meanwhile(one)
+
+
+@pytest.mark.parametrize("happen", [busy_meanwhile, disabled_meanwhile, counted_meanwhile])
+def test_a_success_under_way_undoes_nothing_that_came_meanwhile(
+    customer: Customer, happen: Callable[[endpoints.Endpoint], None]
+) -> None:
+    identifier = hook()
+    first = webhooks.one("acme", identifier)
+    endpoints.failed(first, int(NOW.timestamp()), busy=False, asked=None)
+    known = webhooks.one("acme", identifier)
+    happened: list[endpoints.Endpoint] = []
+
+    def slow(*_: object, **__: object) -> Posted:
+        happen(known)
+        happened.append(webhooks.one("acme", identifier))
+        return Posted(204)
+
+    posting.post([event()])
+    (letter,) = emptied(FAST)
+    work([{"messageId": "1", "body": letter.body, "eventSourceARN": ARNS[SLOW]}], slow)
+    assert happened == [webhooks.one("acme", identifier)]
+    assert happened[0] != known
+
+
+def test_a_success_settles_what_stood_before_it(customer: Customer, clock: Clock) -> None:
+    identifier = hook()
+    busy_meanwhile(webhooks.one("acme", identifier))
+    clock.at += 3601
+    posting.post([event()])
+    run(customer)
+    run(customer, SLOW)
+    found = webhooks.one("acme", identifier)
+    assert (len(customer.got), found.failures, found.rest) == (1, 0, 0)
+
+
 def test_a_status_url_needs_a_webhook_at_its_host(gateway: Gateway, customer: Customer) -> None:
     body = {"to": number("server2sms"), "text": "x", "status_url": "https://hooks.example.com/1"}
     with pytest.raises(Invalid) as refused:
@@ -378,7 +618,7 @@ def test_failed_ones_are_replayed_by_id_and_by_time(customer: Customer, clock: C
     customer.got.clear()
 
     again = webhooks.replay("acme", identifier, json.dumps({"ids": ids[:1]}).encode(), NOW)
-    assert again == {"replayed": ids[:1], "more_from": None}
+    assert again == {"replayed": ids[:1], "cursor": None}
     run(customer, SLOW)
     start = (NOW + timedelta(milliseconds=1)).isoformat()
     end = (NOW + timedelta(milliseconds=3)).isoformat()
@@ -400,15 +640,41 @@ def test_many_are_replayed_part_by_part(
     customer.answers["/sms"] = Posted(410)
     posting.post([event(nth) for nth in range(5)])
     run(customer)
-    endpoints.well(webhooks.one("acme", identifier))
-    start: str | None = NOW.isoformat()
-    begun = []
-    while start:
-        body = json.dumps({"from": start}).encode()
-        answer = webhooks.replay("acme", identifier, body, NOW)
-        begun.append(len(answer["replayed"]))
-        start = answer["more_from"]
-    assert begun == [2, 2, 1]
+    endpoints.revive(webhooks.one("acme", identifier))
+    begun = replayed_in_parts(identifier, {"from": NOW.isoformat()})
+    assert [len(part) for part in begun] == [2, 2, 1]
+
+
+def replayed_in_parts(webhook: str, wanted: dict[str, str]) -> list[list[str]]:
+    parts = []
+    for _ in range(20):
+        answer = webhooks.replay("acme", webhook, json.dumps(wanted).encode(), NOW)
+        parts.append(answer["replayed"])
+        if answer["cursor"] is None:
+            return parts
+        wanted = {**wanted, "cursor": answer["cursor"]}
+    pytest.fail("it goes on for ever")
+
+
+def test_a_replay_gets_past_however_many_of_one_millisecond(
+    customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = hook()
+    monkeypatch.setattr(webhooks, "MOST_REPLAYED", 3)
+    monkeypatch.setattr(webhooks, "LOOKED_FOR_REPLAY", 5)
+    at = int(NOW.timestamp() * 1000)
+    ids = []
+    for nth in range(17):
+        parcel = Parcel("acme", identifier, f"{at:013d}-E{nth:03d}-4", "MessageDelivered")
+        last = nth % 8 > 1  # a few that wait, in between
+        deliveries.record(parcel, None, Try(1, 500, "x"), int(clock.at), last=last)
+        ids += [parcel.id] * last
+    both = {"from": NOW.isoformat(), "to": NOW.isoformat()}
+    parts = replayed_in_parts(identifier, both)
+    assert [one for part in parts for one in part] == ids
+    assert stored(identifier, state="failed") == []
+    # Whoever follows a cursor to the end, and finds no more there, did nothing wrong.
+    assert replayed_in_parts(identifier, {**both, "cursor": ids[-1]}) == [[]]
 
 
 def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
@@ -447,6 +713,9 @@ def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
             "/from",
         ),
         (b'{"since": "2026"}', "invalid-request", ""),
+        (b'{"cursor": "0000000000000-x"}', "invalid-request", ""),
+        (b'{"ids": ["x"], "cursor": "0000000000000-x"}', "invalid-request", ""),
+        (b'{"from": "2026-11-22T00:00:00Z", "cursor": "x"}', "invalid-request", "/cursor"),
         (b'"' + b"x" * 20_000 + b'"', "body-too-large", None),
     ],
 )
@@ -466,7 +735,10 @@ def test_a_replay_of_nothing_is_refused(
         ({"limit": "x"}, "invalid-parameter"),
         ({"state": "lost"}, "invalid-parameter"),
         ({"from": "now"}, "invalid-parameter"),
+        ({"from": "2026-11-22T00:00:00"}, "invalid-parameter"),
+        ({"to": "0001-01-01T00:00:00+23:59"}, "invalid-parameter"),
         ({"cursor": "\u20ac"}, "invalid-parameter"),
+        ({"cursor": "x"}, "invalid-parameter"),
         ({"page": "2"}, "unknown-parameter"),
     ],
 )
@@ -533,16 +805,75 @@ def test_a_rotation_leaves_both_secrets_for_a_day(customer: Customer) -> None:
     rotated = webhooks.rotate("acme", made["id"], NOW)
     assert rotated["previous_secret_until"] == "2026-11-23T03:00:00.000Z"
     found = webhooks.one("acme", made["id"])
-    key, start = CALLBACK_KEY.encode(), int(NOW.timestamp())
+    key, start = WEBHOOK_KEY.encode(), int(NOW.timestamp())
     assert found.secrets(key, start + 86_399) == [rotated["secret"], made["secret"]]
     assert found.secrets(key, start + 86_400) == [rotated["secret"]]
 
 
-def test_the_secrets_outlive_a_rotated_callback_key(customer: Customer) -> None:
+def test_the_secrets_follow_from_a_key_of_their_own(customer: Customer) -> None:
     made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
-    set_accounts({"callback_key": "n" * 48, "webhook_key": CALLBACK_KEY})
+    set_accounts("no JSON")
     found = webhooks.one("acme", made["id"])
     assert found.secrets(settings.webhook_key(), 0) == [made["secret"]]
+    set_webhook_key("n" * 48)
+    assert found.secrets(settings.webhook_key(), 0) != [made["secret"]]
+    set_webhook_key("short")
+    with pytest.raises(Unavailable) as refused:
+        settings.webhook_key()
+    assert refused.value.slug == "webhook-key-unavailable"
+
+
+def test_only_webhooks_and_deliveries_are_read_and_written(
+    customer: Customer, clock: Clock
+) -> None:
+    """What the template's condition on the keys allows; the emulator does not look at it."""
+    (condition,) = {
+        json.dumps(statement.get("Condition"))
+        for name in ("DeliverFunction", "WebhooksFunction")
+        for statement in TEMPLATE["Resources"][name]["Properties"]["Policies"][0]["Statement"]
+        if statement["Sid"] in ("KeepDeliveries", "KeepWebhooks")
+    }
+    allowed = json.loads(condition)["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    seen: set[tuple[str, str]] = set()
+
+    def look(params: dict[str, Any], model: Any, **_: Any) -> None:
+        keys = params.get("Key") or params.get("Item") or {}
+        values = params.get("ExpressionAttributeValues", {})
+        key = keys.get("pk") or values.get(":pk")
+        seen.add((model.name, key["S"]))
+
+    events = table.client().meta.events
+    events.register("provide-client-params.dynamodb", look)
+    try:
+        body = json.dumps({"url": URL}).encode()
+        made = webhooks.create("acme", body, NOW, "key", outside)
+        webhooks.rotate("acme", made["id"], NOW)
+        webhooks.every("acme")
+        endpoints.forget()
+        letters = [event(nth) for nth in range(3)]
+        posting.post(letters)
+        for status in (500, 503, 410, 200):
+            customer.answers["/sms"] = Posted(status)
+            run(customer)
+            webhooks.try_out("acme", made["id"], NOW, customer)
+            clock.at += 1000
+            ids = [one["id"] for one in stored(made["id"])]
+            with suppress(Conflict, Invalid):
+                body = json.dumps({"ids": ids}).encode()
+                webhooks.replay("acme", made["id"], body, NOW)
+                webhooks.replay("acme", made["id"], b'{"from": "2026-11-22T00:00:00Z"}', NOW)
+            run(customer, SLOW)
+        webhooks.delete("acme", made["id"])
+    finally:
+        events.unregister("provide-client-params.dynamodb", look)
+    assert {name for name, _ in seen} == {
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "UpdateItem",
+    }
+    assert [one for one in seen if not any(fnmatchcase(one[1], each) for each in allowed)] == []
 
 
 def test_nothing_of_a_secret_is_stored(customer: Customer) -> None:

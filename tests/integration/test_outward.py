@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -176,6 +176,103 @@ def test_an_answer_that_does_not_come_in_time_is_cut_off(serve: Serve) -> None:
         posted = post(read(local(port), loopback=True), b"{}", {}, 1, loopback=True)
     assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("serve", [hang, drip])
+def test_nor_does_one_over_tls_where_every_step_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve
+) -> None:
+    server, caller = certificate(tmp_path, "hooks.example.com")
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        time.sleep(0.5)  # a SYN that is answered late
+        return real(address, timeout)
+
+    real = socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", connect)
+
+    def late(client: socket.socket) -> None:
+        time.sleep(0.9)
+        with server.wrap_socket(client, server_side=True) as secured:
+            serve(secured)
+
+    with serving(late) as port:
+        posted = post(
+            read(f"https://hooks.example.com:{port}/x"),
+            b"{}",
+            {},
+            1,
+            loopback=True,
+            resolver=lambda h, p: ["127.0.0.1"],
+            context=caller,
+        )
+    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert posted.seconds < 1.5
+
+
+def test_nor_does_a_handshake_that_drips_in(tmp_path: Path) -> None:
+    server, caller = certificate(tmp_path, "hooks.example.com")
+
+    def handshake(client: socket.socket) -> None:
+        """The server's own first flight, byte by byte."""
+        came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        side = server.wrap_bio(came, goes, server_side=True)
+        came.write(client.recv(65_536))
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+        for byte in goes.read():
+            client.send(bytes([byte]))
+            time.sleep(0.1)
+
+    with serving(handshake) as port:
+        posted = post(
+            read(f"https://hooks.example.com:{port}/x"),
+            b"{}",
+            {},
+            1,
+            loopback=True,
+            resolver=lambda h, p: ["127.0.0.1"],
+            context=caller,
+        )
+    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert posted.seconds < 1.5
+
+
+def test_a_body_that_nobody_takes_is_cut_off() -> None:
+    def deaf(client: socket.socket) -> None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(40):
+            client.recv(1024)
+            time.sleep(0.1)
+
+    with serving(deaf) as port:
+        target = read(local(port), loopback=True)
+        posted = post(target, b"x" * 20_000_000, {}, 1, loopback=True)
+    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert posted.seconds < 1.5
+
+
+def test_the_time_of_a_lookup_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, **__: object) -> list[object]:
+        time.sleep(3)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(outward, "LOOKUP_TIMEOUT", 0.3)
+    posted = post(read("https://hooks.example.com/x"), b"{}", {}, 1)
+    assert (posted.status, posted.fault) == (None, "the host's address was not found in time")
+    assert posted.seconds < 1
+
+    def late(host: str, port: int) -> Sequence[str]:
+        time.sleep(0.6)
+        return ["127.0.0.1"]
+
+    monkeypatch.undo()
+    with serving(hang) as port:
+        target = read(f"http://localhost:{port}/", loopback=True)
+        posted = post(target, b"{}", {}, 1, loopback=True, resolver=late)
+    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert posted.seconds < 1.5
 
 
 @pytest.mark.parametrize("raw", [b"", b"rubbish\r\n\r\n", b"HTTP/1.1 99999 X\r\n\r\n"])

@@ -100,13 +100,32 @@ def test_no_function_has_a_ready_made_policy() -> None:
         assert "Role" not in properties
 
 
-def test_only_those_that_call_vendors_read_their_accounts() -> None:
-    readers = {
+def readers(secret: str) -> set[str]:
+    return {
         name.partition("/")[0]
         for name, one in statements()
         if "secretsmanager:GetSecretValue" in every(one["Action"])
+        and {"Fn::GetAtt": [secret, "Id"]} in every(one["Resource"])
     }
-    assert readers == set(FUNCTIONS) - {"AuthorizeFunction", "NotifyFunction", "StatusFunction"}
+
+
+def test_each_secret_is_read_by_those_that_need_it() -> None:
+    tellers = {"DeliverFunction", "WebhooksFunction"}
+    assert readers("WebhookSecret") == tellers
+    others = {"AuthorizeFunction", "NotifyFunction", "StatusFunction", *tellers}
+    assert readers("AccountsSecret") == set(FUNCTIONS) - others
+    assert set(of_type("AWS::SecretsManager::Secret")) == {"AccountsSecret", "WebhookSecret"}
+
+
+@pytest.mark.parametrize("function", ["DeliverFunction", "WebhooksFunction"])
+def test_those_that_serve_webhooks_have_no_other_part_of_the_table(function: str) -> None:
+    found = [
+        one
+        for name, one in statements()
+        if name.startswith(f"{function}/") and one["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
+    ]
+    only = {"dynamodb:LeadingKeys": ["HOOK#*", "HOOKS#*"]}
+    assert [one["Condition"] for one in found] == [{"ForAllValues:StringLike": only}]
 
 
 def test_there_is_a_queue_for_each_vendor() -> None:

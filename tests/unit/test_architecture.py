@@ -26,6 +26,7 @@ PURE = {
     "encoding.py",
     "intake.py",
     "numbers.py",
+    "parameters.py",
     "prices.py",
     "problems.py",
     "records.py",

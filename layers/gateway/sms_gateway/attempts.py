@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
-from sms_gateway import endpoints, settings, signing
+from sms_gateway import settings, signing
 from sms_gateway.addresses import AddressError, Target, read
 from sms_gateway.endpoints import Endpoint
 from sms_gateway.outward import Posted
@@ -53,14 +53,14 @@ def fault_of(posted: Posted) -> str | None:
     return f"it answered {posted.status}"
 
 
-def asked_pause(posted: Posted, now: int) -> int:
-    """The seconds of a Retry-After, written as a number or a date; a first rest without one."""
+def asked_pause(posted: Posted, now: int) -> int | None:
+    """The seconds of a Retry-After, written as a number or a date; None without a valid one."""
     written = (posted.retry_after or "").strip()
     if written.isascii() and written.isdigit() and len(written) < 10:
         seconds = int(written)
     else:
         try:
             seconds = int(parsedate_to_datetime(written).timestamp()) - now
-        except ValueError:
-            seconds = endpoints.FIRST_REST
+        except (ValueError, OverflowError):
+            return None
     return max(1, min(seconds, LONGEST_ASKED))

@@ -25,6 +25,8 @@ from sms_gateway.value import Value
 # Seconds between an attempt that failed and the next: standardwebhooks.com's own example.
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # of a pause, added by chance
+SPREAD = 0.5  # of the time that a delivery has waited, over which those put off come back
+LONGEST = 4 * DAY  # seconds after which the next attempt is the last, however few were made
 GRACE = 60  # seconds that the queue has before the clock puts it there again
 SHARDS = ("w0", "w1", "w2", "w3")  # of the due index: beside the messages', so as not to delay them
 A_LOOK = 200  # deliveries taken from a shard at a time
@@ -42,11 +44,12 @@ class Try(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Delivery(Value, frozen=True):
-    """A stored delivery; `next` is when it is tried next (epoch seconds)."""
+    """A stored delivery; it began at `since` and is tried next at `next` (epoch seconds)."""
 
     parcel: Parcel
     state: State
     tries: tuple[Try, ...]
+    since: int
     next: int | None
 
     def view(self) -> dict[str, Any]:
@@ -98,20 +101,62 @@ def pause_after(tries: int) -> int | None:
 
 
 def record(
-    parcel: Parcel, stored: Delivery | None, tried: Try, now: int, at_least: int, *, last: bool
+    parcel: Parcel,
+    stored: Delivery | None,
+    tried: Try,
+    now: int,
+    rest: int = 0,
+    *,
+    last: bool = False,
 ) -> None:
-    """Writes that an attempt failed, and when the next one is: not before `at_least`, never where
-    this was the `last`. Raises Unavailable when it can't be written: the queue then tries again."""
+    """Writes that an attempt failed, and when the next one is: not before the end of a `rest`,
+    never where this was the `last`. Raises Unavailable when it can't be written: the queue then
+    tries again."""
     tries = (*(stored.tries if stored else ()), tried)
-    pause = None if last else pause_after(len(tries))
-    due = max(now + pause, at_least) if pause is not None else None
+    since = stored.since if stored else now
+    pause = None if last or now >= since + LONGEST else pause_after(len(tries))
+    due = None
+    if pause is not None:
+        due = max(rest, min(max(now + pause, _after(rest, now)), since + LONGEST))
+    _write(parcel, stored, tries, since, due, now)
+
+
+def put_off(parcel: Parcel, stored: Delivery | None, now: int, rest: int) -> None:
+    """Writes that an attempt was not made, since the webhook rests: it is due after the `rest`, or
+    ends where its time is over. Raises Unavailable as `record` does."""
+    since = stored.since if stored else now
+    if now >= since + LONGEST:
+        over = Try(now, None, "given up: its time is over, and the webhook rests")
+        return record(parcel, stored, over, now, last=True)
+    # What has waited long asks less often: else a long outage would cost by its square.
+    due = max(rest, min(_after(rest, now, SPREAD * (now - since)), since + LONGEST))
+    _write(parcel, stored, stored.tries if stored else (), since, due, now)
+
+
+def _after(rest: int, now: int, spread: float = 0) -> int:
+    """A time after a rest, by chance, so that what waits does not come back all at once."""
+    spread = max(spread, JITTER * max(0, rest - now))
+    return rest + int(random.uniform(0, spread))  # noqa: S311 - spreads load
+
+
+def _write(
+    parcel: Parcel,
+    stored: Delivery | None,
+    tries: Sequence[Try],
+    since: int,
+    due: int | None,
+    now: int,
+) -> None:
     if stored is None:
-        if not table.put_new(_item(parcel, tries, due, now)):
+        if not table.put_new(_item(parcel, tries, since, due, now)):
             return  # the same event came twice, and the other one is written
     else:
         change = _standing(Change(key_of(parcel)), parcel, due, now)
         change.put("tries", _written(tries)).put("state", "waiting" if due else "failed")
-        if change.when("tries", _written(stored.tries)).apply() is None:
+        change.when("tries", _written(stored.tries)).when("state", "waiting")
+        if stored.next is not None:
+            change.when("next", stored.next)
+        if change.apply() is None:
             return
     if due is None:
         count("WebhookGaveUp")
@@ -130,7 +175,7 @@ def arrived(parcel: Parcel, stored: Delivery | None, now: int) -> None:
 def again(delivery: Delivery, now: int) -> bool:
     """Starts a delivery's attempts anew; False when another request was faster."""
     change = _standing(Change(key_of(delivery.parcel)), delivery.parcel, now, now)
-    change.put("state", "waiting").put("tries", _written(()))
+    change.put("state", "waiting").put("tries", _written(())).put("since", now)
     if change.when("state", delivery.state).apply() is None:
         return False
     hand_over([delivery.parcel], 0)
@@ -188,7 +233,7 @@ def _written(tries: Sequence[Try]) -> str:
     return msgspec.json.encode(tries).decode()
 
 
-def _item(parcel: Parcel, tries: Sequence[Try], due: int | None, now: int) -> Item:
+def _item(parcel: Parcel, tries: Sequence[Try], since: int, due: int | None, now: int) -> Item:
     key = key_of(parcel)
     item: Item = {
         "pk": {"S": key.batch},
@@ -196,6 +241,7 @@ def _item(parcel: Parcel, tries: Sequence[Try], due: int | None, now: int) -> It
         "data": text(parcel),
         "state": {"S": "waiting" if due else "failed"},
         "tries": {"S": _written(tries)},
+        "since": number(since),
         "ttl": number(now + int(os.environ["RETENTION_DAYS"]) * DAY),
     }
     if due is not None:
@@ -216,6 +262,7 @@ def read(item: Mapping[str, Any]) -> Delivery:
         msgspec.json.decode(item["data"]["S"], type=Parcel),
         item["state"]["S"],
         tuple(msgspec.json.decode(item["tries"]["S"], type=list[Try])),
+        int(item["since"]["N"]),
         int(item["next"]["N"]) if "next" in item else None,
     )
 

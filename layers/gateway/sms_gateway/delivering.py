@@ -2,7 +2,7 @@
 
 Two queues feed it. The fast lane is everybody's; a webhook that failed or was slow lately has its
 deliveries moved to the slow lane, so that they hold up nobody else's. One that fails on and on
-rests: an attempt that falls into its rest is not made, but counts, so that every delivery ends.
+rests: an attempt that falls into its rest is put off.
 """
 
 import os
@@ -58,18 +58,18 @@ def deliver(parcel: Parcel, post: Post = outward.post, *, slow_lane: bool) -> bo
     endpoint = endpoints.find(parcel.tenant, parcel.webhook)
     if endpoint is None:
         if stored is not None:
-            _failed(parcel, stored, Try(now, None, "the webhook was deleted"), now, last=True)
+            tried = Try(now, None, "the webhook was deleted")
+            deliveries.record(parcel, stored, tried, now, last=True)
         return True
     if endpoint.disabled:
         tried = Try(now, None, "not tried: the webhook is disabled")
-        _failed(parcel, stored, tried, now, last=True)
+        deliveries.record(parcel, stored, tried, now, last=True)
         return True
     if not slow_lane and (endpoint.failures or endpoint.slow > now):
         (moved,) = queues.post(os.environ["DELIVERY_QUEUE_SLOW"], [parcel.letter()])
         return moved
     if endpoint.rest > now:
-        tried = Try(now, None, "not tried: the webhook failed several times and rests")
-        _failed(parcel, stored, tried, now, endpoint.rest)
+        deliveries.put_off(parcel, stored, now, endpoint.rest)
         return True
     _attempt(parcel, stored, endpoint, post)
     return True
@@ -93,26 +93,17 @@ def _attempt(parcel: Parcel, stored: Delivery | None, endpoint: Endpoint, post: 
         endpoints.slowed(endpoint, now)
     if posted.taken:
         deliveries.arrived(parcel, stored, now)
-        if endpoint.failures:
+        if endpoint.failures and parcel.url is None:
             endpoints.well(endpoint)
         return
-    tried = Try(now, posted.status, fault_of(posted))
-    if posted.status == GONE:
+    busy, gone = posted.status in BUSY, posted.status == GONE
+    asked = asked_pause(posted, now) if busy else None
+    if parcel.url is not None:  # what it answers is about that message only
+        rest = now + endpoints.pause(1, busy=busy, asked=asked)
+    elif gone:
         endpoints.disable(endpoint, "it answered 410 Gone")
-        _failed(parcel, stored, tried, now, last=True)
-        return
-    pause = asked_pause(posted, now) if posted.status in BUSY else 0
-    rest = endpoints.failed(endpoint, now, pause)
-    _failed(parcel, stored, tried, now, rest if pause else 0)
-
-
-def _failed(
-    parcel: Parcel,
-    stored: Delivery | None,
-    tried: Try,
-    now: int,
-    at_least: int = 0,
-    *,
-    last: bool = False,
-) -> None:
-    deliveries.record(parcel, stored, tried, now, at_least, last=last)
+        rest = now
+    else:
+        rest = endpoints.failed(endpoint, now, busy=busy, asked=asked)
+    tried = Try(now, posted.status, fault_of(posted))
+    deliveries.record(parcel, stored, tried, now, rest, last=gone)

@@ -154,22 +154,37 @@ def rotate(endpoint: Endpoint, now: datetime) -> Endpoint | None:
 
 
 def well(endpoint: Endpoint) -> None:
-    """It took something: what was counted against it is forgotten."""
+    """It took something: what stood against it when it was read is forgotten, unless more came."""
+    change = Change(key_of(endpoint.tenant, endpoint.id)).put("failures", 0).put("rest", 0)
+    change.when("failures", endpoint.failures).when("rest", endpoint.rest)
+    change.when_missing("disabled").apply()
+
+
+def revive(endpoint: Endpoint) -> None:
+    """A test arrived: it is active, whatever stood against it."""
     change = Change(key_of(endpoint.tenant, endpoint.id)).put("failures", 0).put("rest", 0)
     change.drop("disabled").apply()
 
 
-def failed(endpoint: Endpoint, now: int, pause: int) -> int:
-    """It took nothing. Returns until when it rests: after some failures in a row, or for `pause`
-    seconds where it said so."""
-    item = Change(key_of(endpoint.tenant, endpoint.id)).add("failures", 1).apply()
-    failures = int(item["failures"]["N"]) if item else 0
-    if failures >= PATIENCE:
-        rest = FIRST_REST * 2 ** min(failures - PATIENCE, 10)
-        pause = max(pause, min(rest, LONGEST_REST))
-    until = now + pause
-    if item and pause and until > int(item["rest"]["N"]):
-        Change(key_of(endpoint.tenant, endpoint.id)).put("rest", until).apply()
+def pause(failures: int, *, busy: bool, asked: int | None) -> int:
+    """Seconds to leave an address alone after so many failures in a row: as long as it asked for,
+    else longer and longer from the third on, and at once where it said that it is busy."""
+    if asked is not None:
+        return asked
+    if not busy and failures < PATIENCE:
+        return 0
+    return int(min(FIRST_REST * 2 ** min(max(failures - PATIENCE, 0), 10), LONGEST_REST))
+
+
+def failed(endpoint: Endpoint, now: int, *, busy: bool, asked: int | None) -> int:
+    """It took nothing. Returns until when it rests. Attempts side by side are one failure in a row:
+    the first that ends is counted."""
+    place = key_of(endpoint.tenant, endpoint.id)
+    failures = endpoint.failures + 1
+    Change(place).put("failures", failures).when("failures", endpoint.failures).apply()
+    until = now + pause(failures, busy=busy, asked=asked)
+    if until > now:
+        Change(place).put("rest", until).before("rest", until).apply()
     return until
 
 

@@ -3,13 +3,14 @@
 import base64
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from sms_gateway import table
+from sms_gateway.parameters import limit, moment, read, refuse_others
 from sms_gateway.problems import Invalid
 from sms_gateway.records import Batch, Message, Submission, created_at, is_ulid
 from sms_gateway.status import Status
@@ -72,40 +73,20 @@ class Query(Value, frozen=True):
 
 def read_query(given: dict[str, str]) -> tuple[Query, Cursor | None]:
     """The query string's words. Raises Invalid that names the one at fault."""
-    known = {"limit", "status", "vendor", "to", "reference", "batch_id", "created_from"}
-    strange = sorted(set(given) - known - {"created_to", "cursor"})
-    if strange:
-        raise Invalid(f"There is no query parameter {strange[0][:40]!r}.", slug="unknown-parameter")
+    refuse_others(given, {*Query.__struct_fields__, "cursor"})
     return (
         Query(
-            limit=_read(given, "limit", _limit) or 25,
-            status=_read(given, "status", Status),
-            vendor=_read(given, "vendor", _vendor),
-            to=_read(given, "to", _number),
-            reference=_read(given, "reference", _reference),
-            batch_id=_read(given, "batch_id", _batch),
-            created_from=_read(given, "created_from", _time),
-            created_to=_read(given, "created_to", _time),
+            limit=read(given, "limit", limit) or 25,
+            status=read(given, "status", Status),
+            vendor=read(given, "vendor", _vendor),
+            to=read(given, "to", _number),
+            reference=read(given, "reference", _reference),
+            batch_id=read(given, "batch_id", _batch),
+            created_from=read(given, "created_from", moment),
+            created_to=read(given, "created_to", moment),
         ),
         Cursor.read(given["cursor"]) if "cursor" in given else None,
     )
-
-
-def _read[T](given: dict[str, str], name: str, convert: Callable[[str], T]) -> T | None:
-    if name not in given:
-        return None
-    try:
-        return convert(given[name])
-    except ValueError as error:
-        raise Invalid(
-            f"The query parameter {name} is not valid: {error}.", slug="invalid-parameter"
-        ) from None
-
-
-def _limit(written: str) -> int:
-    if not (written.isascii() and written.isdigit() and 1 <= int(written) <= 100):
-        raise ValueError("it is a number from 1 to 100")
-    return int(written)
 
 
 def _vendor(written: str) -> str:
@@ -131,16 +112,6 @@ def _batch(written: str) -> str:
     if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", written):
         raise ValueError("it is a batch's id of 26 characters")
     return written
-
-
-def _time(written: str) -> datetime:
-    when = datetime.fromisoformat(written.replace(" ", "+"))
-    if when.tzinfo is None:
-        raise ValueError("it needs an offset or Z")
-    try:
-        return when.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("it is beyond the calendar") from None
 
 
 def page(tenant: str, query: Query, cursor: Cursor | None, now: datetime) -> dict[str, Any]:

@@ -5,19 +5,24 @@ those judged: a name that answers differently a moment later (rebinding) changes
 the Host header carry the name. No redirect is followed and no answer's body is read.
 """
 
-import contextlib
+import io
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING
 
 from sms_gateway.addresses import AddressError, Target, allowed
 from sms_gateway.value import Value
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 CONNECT_TIMEOUT = 5.0  # seconds
+LOOKUP_TIMEOUT = 5.0  # seconds
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -38,11 +43,18 @@ class Posted(Value, frozen=True):
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
-    """A host's IP addresses, IPv4 first. Raises AddressError when it has none."""
+    """A host's IP addresses, IPv4 first. Raises AddressError when it has none, or when its name
+    server takes its time."""
+    asking = ThreadPoolExecutor(1)  # a lookup has no time-out of its own
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        asked = asking.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = asked.result(LOOKUP_TIMEOUT)
+    except TimeoutError:
+        raise AddressError("the host's address was not found in time") from None
     except (OSError, UnicodeError):
         raise AddressError("the host has no address in DNS") from None
+    finally:
+        asking.shutdown(wait=False)
     found.sort(key=lambda one: one[0] != socket.AF_INET)
     return [str(one[4][0]) for one in found]
 
@@ -60,6 +72,42 @@ def address_of(target: Target, *, loopback: bool, resolver: Resolve = resolve) -
     return every[0]
 
 
+class _Bounded:
+    """A connection as http.client uses it, of which nothing outlasts the call: each read and write
+    waits as long as is left of the whole, however few bytes the one before brought."""
+
+    def __init__(self, connected: socket.socket, left: Callable[[], float]) -> None:
+        self._connected = connected
+        self._left = left
+
+    def sendall(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            self._connected.settimeout(self._left())
+            rest = rest[self._connected.send(rest) :]
+
+    def receive(self, buffer: "WriteableBuffer") -> int:
+        self._connected.settimeout(self._left())
+        return self._connected.recv_into(buffer)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Answer(self.receive))
+
+    def close(self) -> None:
+        self._connected.close()
+
+
+class _Answer(io.RawIOBase):
+    def __init__(self, receive: "Callable[[WriteableBuffer], int]") -> None:
+        self._receive = receive
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        return self._receive(buffer)
+
+
 def post(
     target: Target,
     body: bytes,
@@ -70,49 +118,39 @@ def post(
     resolver: Resolve = resolve,
     context: ssl.SSLContext | None = None,
 ) -> Posted:
-    """One POST, within `timeout` seconds from the connection's beginning to the answer's headers.
+    """One POST, within `timeout` seconds from the lookup of the host to the answer's headers.
     Never raises for what the other side does or is."""
     began = time.monotonic()
+
+    def left() -> float:
+        seconds = began + timeout - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
 
     def done(status: int | None, fault: str | None, retry_after: str | None = None) -> Posted:
         return Posted(status, fault, retry_after, time.monotonic() - began)
 
+    connection = HTTPConnection(target.host, target.port)
     try:
         address = address_of(target, loopback=loopback, resolver=resolver)
-    except AddressError as error:
-        return done(None, str(error))
-    connection = HTTPConnection(target.host, target.port)
-    late = threading.Event()
-    reached: list[socket.socket] = []
-
-    def cut() -> None:
-        late.set()
-        for one in reached:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    watch = threading.Timer(timeout, cut)  # an answer may drip in, each byte within its time-out
-    watch.daemon = True
-    watch.start()
-    try:
-        bare = socket.create_connection((address, target.port), min(CONNECT_TIMEOUT, timeout))
-        reached.append(bare)
+        bare = socket.create_connection((address, target.port), min(CONNECT_TIMEOUT, left()))
         connection.sock = bare  # closed with it, whatever happens
-        bare.settimeout(timeout)
         if not allowed(str(bare.getpeername()[0]), loopback=loopback):
             return done(None, "the host leads inside")
         if target.scheme == "https":
-            verified = (context or _context()).wrap_socket(bare, server_hostname=target.host)
-            reached.append(verified)
-            connection.sock = verified
+            bare.settimeout(left())  # the whole handshake's, as Python's ssl takes it
+            bare = (context or _context()).wrap_socket(bare, server_hostname=target.host)
+        connection.sock = _Bounded(bare, left)
         sent = {"Host": target.authority, "User-Agent": "sms-gateway", **headers}
         connection.request("POST", target.path, body=body, headers=sent)
         answer = connection.getresponse()
         return done(answer.status, None, answer.headers.get("Retry-After"))
+    except AddressError as error:
+        return done(None, str(error))
     except (HTTPException, OSError, ValueError) as error:
-        return done(None, _fault(error, late=late.is_set(), timeout=timeout))
+        return done(None, _fault(error, timeout))
     finally:
-        watch.cancel()
         connection.close()
 
 
@@ -121,8 +159,8 @@ def _context() -> ssl.SSLContext:
     return ssl.create_default_context()  # reading the authorities takes a while
 
 
-def _fault(error: Exception, *, late: bool, timeout: float) -> str:
-    if late or isinstance(error, TimeoutError):
+def _fault(error: Exception, timeout: float) -> str:
+    if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} seconds"
     if isinstance(error, ssl.SSLError):
         return "TLS failed, or the certificate is not valid for the host"

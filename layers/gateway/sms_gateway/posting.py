@@ -21,13 +21,19 @@ def post(events: Sequence[Event], until: float = math.inf) -> set[str]:
     letters = []
     owners = []
     refused: set[str] = set()
+    read: set[str] = set()  # tenants whose webhooks were read anew
     for number, one in enumerate(events):
         if one.tenant is None or one.kind not in FOR_TENANTS:
             continue
         try:
             if time.monotonic() > until:
                 raise Unavailable("There is no time left to read.")
-            for parcel in _parcels(one, remembered(one.tenant)):
+            known = remembered(one.tenant)
+            if one.status_url and one.tenant not in read and not owner_of(one.status_url, known):
+                # Its webhook may be newer than what is remembered.
+                known = remembered(one.tenant, fresh=True)
+                read.add(one.tenant)
+            for parcel in _parcels(one, known):
                 letters.append(parcel.letter())
                 owners.append(one.id)
         except Unavailable as error:

@@ -1,4 +1,5 @@
-"""The operator's settings: vendor accounts (one secret), routes and sources (a parameter each).
+"""The operator's settings: vendor accounts (one secret), routes and sources (a parameter each); and
+the key of the webhooks' secrets, which the stack makes (another secret).
 
 All are cached for at most a minute and validated on reading. A bad one is logged and counted
 (`SettingsRefused`, which has an alarm), and the last good one of this process stays in use.
@@ -28,8 +29,7 @@ MAX_AGE = 60  # seconds
 CONFIG = Config(
     connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
 )
-CALLBACK_KEY = "callback_key"  # the secret's entries that are no vendors
-WEBHOOK_KEY = "webhook_key"  # only after callback_key was rotated: what it was before
+CALLBACK_KEY = "callback_key"  # the secret's entry that is no vendor
 
 
 class Accounts(Value, frozen=True):
@@ -137,7 +137,6 @@ def read_accounts(written: str) -> Accounts:
         every = msgspec.json.decode(written, type=dict[str, Any])
     except msgspec.DecodeError:
         raise ValueError("it must be a JSON object of vendors") from None
-    every.pop(WEBHOOK_KEY, None)
     key = every.pop(CALLBACK_KEY, None)
     if not isinstance(key, str) or len(key) < 32:
         raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
@@ -171,15 +170,10 @@ def read_campaigns(written: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def read_webhook_key(written: str) -> bytes:
-    """The key in a secret's text, without building any vendor's adapter. Raises ValueError."""
-    try:
-        every = msgspec.json.decode(written, type=dict[str, Any])
-    except msgspec.DecodeError:
-        raise ValueError("it must be a JSON object of vendors") from None
-    key = every.get(WEBHOOK_KEY) or every.get(CALLBACK_KEY)
-    if not isinstance(key, str) or len(key) < 32:
-        raise ValueError(f"{WEBHOOK_KEY} must be a text of at least 32 characters")
-    return key.encode()
+    """The key that a secret's text is. Raises ValueError."""
+    if len(written) < 32:
+        raise ValueError("it must be a text of at least 32 characters")
+    return written.encode()
 
 
 def _secret(name: str) -> str:
@@ -201,4 +195,4 @@ _accounts = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_accounts)
 _routes = _Setting("routes", "ROUTES_PARAMETER", _parameter, Routes.read)
 _campaigns = _Setting("campaigns", "CAMPAIGNS_PARAMETER", _parameter, read_campaigns)
 _sources = _Setting("sources", "SOURCES_PARAMETER", _parameter, _read_sources)
-_webhook_key = _Setting("accounts", "ACCOUNTS_SECRET", _secret, read_webhook_key)
+_webhook_key = _Setting("webhook-key", "WEBHOOK_SECRET", _secret, read_webhook_key)

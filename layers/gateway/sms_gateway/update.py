@@ -124,6 +124,11 @@ class Update:
         self._when.append(f"{self._name(attribute)} > {self._value(number(moment))}")
         return self
 
+    def before(self, attribute: str, moment: int) -> Self:
+        """Only if the attribute is an earlier time than `moment`."""
+        self._when.append(f"{self._name(attribute)} < {self._value(number(moment))}")
+        return self
+
     def request(self) -> Any:
         """The parameters of UpdateItem, but for the table."""
         self._write_notes()

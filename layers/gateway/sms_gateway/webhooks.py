@@ -2,22 +2,33 @@
 
 import hashlib
 import os
+import re
 from base64 import b32encode
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from ulid import ULID
 
-from sms_gateway import deliveries, endpoints, idempotency, outward, settings, table
-from sms_gateway.addresses import LONGEST, AddressError, read
+from sms_gateway import (
+    deliveries,
+    endpoints,
+    idempotency,
+    outward,
+    parameters,
+    settings,
+    table,
+)
+from sms_gateway.addresses import LONGEST, AddressError
+from sms_gateway.addresses import read as read_address
 from sms_gateway.attempts import Post, attempt, fault_of
 from sms_gateway.bodies import decode
 from sms_gateway.deliveries import Delivery
 from sms_gateway.endpoints import Endpoint, Settings
 from sms_gateway.events import FOR_TENANTS, Event, Kind
 from sms_gateway.outward import Resolve
+from sms_gateway.parameters import moment, read, refuse_others
 from sms_gateway.parcels import Parcel
 from sms_gateway.problems import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from sms_gateway.records import from_ms, rfc3339
@@ -28,6 +39,7 @@ LOOKED_FOR_REPLAY = 1000  # and for one replay of a time range
 LARGEST_BODY = 16 * 1024  # bytes
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+CURSOR = "[0-9]{13}-[!-~]{1,106}"  # the id of the last delivery that was looked at
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -40,7 +52,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Replay(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /webhooks/{id}/replay: ids, or a time range."""
+    """The body of POST /webhooks/{id}/replay: ids, or a time range and how far it was replayed."""
 
     ids: (
         Annotated[
@@ -51,6 +63,7 @@ class Replay(msgspec.Struct, forbid_unknown_fields=True):
     ) = None
     start: Moment | None = msgspec.field(default=None, name="from")
     end: Moment | None = msgspec.field(default=None, name="to")
+    cursor: Annotated[str, msgspec.Meta(pattern=f"^{CURSOR}$")] | None = None
 
 
 def turned_on() -> None:
@@ -130,7 +143,7 @@ def _check(wanted: Wanted, resolver: Resolve) -> None:
     loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
     try:
         outward.address_of(
-            read(wanted.url, loopback=loopback), loopback=loopback, resolver=resolver
+            read_address(wanted.url, loopback=loopback), loopback=loopback, resolver=resolver
         )
     except AddressError as error:
         raise Invalid(
@@ -180,7 +193,7 @@ def try_out(
     event = Event(f"{ULID.from_datetime(now)}-test", Kind.TEST, at, tenant, data)
     posted = attempt(found, None, event.id, event.body(), post)
     if posted.taken:
-        endpoints.well(found)
+        endpoints.revive(found)
     return {
         "event_id": event.id,
         "delivered": posted.taken,
@@ -191,32 +204,35 @@ def try_out(
 
 
 def stored(tenant: str, identifier: str, query: dict[str, str]) -> dict[str, Any]:
-    """Deliveries that failed at least once, newest first."""
+    """Deliveries that did not arrive at once, newest first."""
     found = one(tenant, identifier)
-    strange = sorted(set(query) - {"from", "to", "state", "limit", "cursor"})
-    if strange:
-        raise Invalid(f"There is no query parameter {strange[0][:40]!r}.", slug="unknown-parameter")
-    limit = _read(query, "limit", _limit) or 25
-    state = _read(query, "state", _state)
-    low, high = deliveries.time_range(_read(query, "from", _time), _read(query, "to", _time))
-    if "cursor" in query:
-        high = min(high, _read(query, "cursor", _cursor) or "")
-    before = _read(query, "cursor", _cursor)
-    # Only so many are looked at for one page: it may be short while a cursor says that more follow.
+    refuse_others(query, {"from", "to", "state", "limit", "cursor"})
+    limit = read(query, "limit", parameters.limit) or 25
+    state = read(query, "state", _state)
+    low, high = deliveries.time_range(read(query, "from", moment), read(query, "to", moment))
+    before = read(query, "cursor", _cursor)
     known = deliveries.listed(
         tenant, found.id, low, min(high, before or "~"), LOOKED + 2, newest_first=True
     )
-    looked = [one for one in known if before is None or one.parcel.id < before]
-    page: list[Delivery] = []
+    known = [one for one in known if one.parcel.id != before]
+    page, cursor = _part(known, LOOKED, limit, state)
+    return {"deliveries": [each.view() for each in page], "cursor": cursor}
+
+
+def _part(
+    known: Sequence[Delivery], most: int, limit: int, state: str | None
+) -> tuple[list[Delivery], str | None]:
+    """Those in a state, and the cursor for what follows. Only so many are looked at: there may be
+    fewer than the limit, even none, while a cursor says that more follow."""
+    part: list[Delivery] = []
     last = None
-    for each in looked[:LOOKED]:
+    for each in known[:most]:
         last = each.parcel.id
         if state in (None, each.state):
-            page.append(each)
-        if len(page) == limit:
+            part.append(each)
+        if len(part) == limit:
             break
-    more = bool(looked) and looked[-1].parcel.id != last
-    return {"deliveries": [each.view() for each in page], "cursor": last if more else None}
+    return part, last if known and known[-1].parcel.id != last else None
 
 
 def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str, Any]:
@@ -230,14 +246,15 @@ def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str
             "The webhook is disabled: mend it, and make it active with a test that arrives.",
             slug="webhook-disabled",
         )
-    if (wanted.ids is None) == (wanted.start is None and wanted.end is None):
+    in_time = wanted.start is not None or wanted.end is not None
+    if (wanted.ids is not None) == in_time or (wanted.cursor and not in_time):
         raise Invalid('Give either "ids", or "from" and "to".', slug="invalid-request", pointer="")
     if wanted.ids is not None:
-        chosen, rest = _named(tenant, found.id, wanted.ids), None
+        chosen, cursor = _named(tenant, found.id, wanted.ids), None
     else:
-        chosen, rest = _failed_within(tenant, found.id, wanted)
+        chosen, cursor = _failed_within(tenant, found.id, wanted)
     begun = [each.parcel.id for each in chosen if deliveries.again(each, int(now.timestamp()))]
-    return {"replayed": begun, "more_from": rest}
+    return {"replayed": begun, "cursor": cursor}
 
 
 def _named(tenant: str, webhook: str, ids: Sequence[str]) -> list[Delivery]:
@@ -255,37 +272,21 @@ def _named(tenant: str, webhook: str, ids: Sequence[str]) -> list[Delivery]:
 
 
 def _failed_within(tenant: str, webhook: str, wanted: Replay) -> tuple[list[Delivery], str | None]:
-    """What failed for good in a time range, and the time from which there may be more."""
+    """What failed for good in a time range, oldest first, and the cursor for what follows."""
     low, high = deliveries.time_range(wanted.start, wanted.end)
-    most = LOOKED_FOR_REPLAY
-    looked = deliveries.listed(tenant, webhook, low, high, most + 1, newest_first=False)
-    failed = [each for each in looked[:most] if each.state == "failed"]
-    after = [*failed[MOST_REPLAYED:], *looked[most:]][:1]
-    rest = after[0].view()["occurred_at"] if after else None
-    if not failed and rest is None:
+    most, after = LOOKED_FOR_REPLAY, wanted.cursor
+    known = deliveries.listed(
+        tenant, webhook, max(low, after or "0"), high, most + 2, newest_first=False
+    )
+    known = [one for one in known if one.parcel.id != after]
+    failed, cursor = _part(known, most, MOST_REPLAYED, "failed")
+    if not failed and cursor is None and after is None:
         raise Invalid(
             "Nothing failed for good in that time: there is nothing to send again.",
             slug="nothing-to-replay",
             pointer="/from",
         )
-    return failed[:MOST_REPLAYED], rest
-
-
-def _read[T](given: dict[str, str], name: str, convert: Callable[[str], T]) -> T | None:
-    if name not in given:
-        return None
-    try:
-        return convert(given[name])
-    except ValueError as error:
-        raise Invalid(
-            f"The query parameter {name} is not valid: {error}.", slug="invalid-parameter"
-        ) from None
-
-
-def _limit(written: str) -> int:
-    if not (written.isascii() and written.isdigit() and 1 <= int(written) <= 100):
-        raise ValueError("it is a number from 1 to 100")
-    return int(written)
+    return failed, cursor
 
 
 def _state(written: str) -> str:
@@ -294,14 +295,7 @@ def _state(written: str) -> str:
     return written
 
 
-def _time(written: str) -> datetime:
-    when = datetime.fromisoformat(written.replace(" ", "+"))
-    if when.tzinfo is None:
-        raise ValueError("it needs an offset or Z")
-    return when.astimezone(UTC)
-
-
 def _cursor(written: str) -> str:
-    if not (written.isascii() and written.isprintable() and 1 <= len(written) <= 120):
+    if not re.fullmatch(CURSOR, written):
         raise ValueError("it is not one that this list gave")
     return written
