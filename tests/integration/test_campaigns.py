@@ -28,8 +28,9 @@ from integration.stage import (
 )
 
 from bench.campaign import apart
-from sms_gateway import apikeys, aws, campaign_table, campaigns, files, settings, table
+from sms_gateway import apikeys, aws, campaign, campaign_table, campaigns, files, settings, table
 from sms_gateway.campaign import Campaign
+from sms_gateway.campaign_cancelling import take_back
 from sms_gateway.records import Key
 from sms_gateway.table import Change
 from smsgw import __main__ as smsgw
@@ -342,7 +343,7 @@ def test_the_clock_calls_a_worker_for_a_campaign_whose_own_died(
         work(notice)
     assert end()
     assert gateway.tick(after=30) == 0
-    assert gateway.tick(after=campaigns.WAKE + 1) == 1
+    assert gateway.tick(after=campaign.WAKE + 1) == 1
     much_later()
     (call,) = emptied(QUEUE)
     work(call.body)
@@ -368,8 +369,8 @@ def test_results_are_written_again_until_every_message_is_final(
     assert not one.final
     gateway.dispatch("server2sms")
     gateway.wire.answers[POLL["server2sms"]] = arrived
-    gateway.tick(after=campaigns.WAKE + 60)
-    gateway.tick(after=campaigns.WAKE + 60)
+    gateway.tick(after=campaign.WAKE + 60)
+    gateway.tick(after=campaign.WAKE + 60)
     for call in emptied(QUEUE):
         work(call.body)
     assert {line["status"] for line in results(bucket)} == {"delivered"}
@@ -409,8 +410,8 @@ def test_a_campaign_is_paused_resumed_and_cancelled(
         operate("pause", one.id)
     operate("resume", one.id)
     assert to_the_end(notice).sent == 1002
-    with pytest.raises(CommandError, match="the campaign is done"):
-        operate("cancel", one.id)
+    with pytest.raises(CommandError, match="the campaign is done: only one that is paused"):
+        operate("resume", one.id)
     operate("list")
     operate("show", one.id)
     said = capsys.readouterr().out
@@ -435,6 +436,129 @@ def test_cancelling_takes_back_what_has_not_left(gateway: Gateway, bucket: Any) 
     assert gateway.wire.sent == []
     assert {line["status"] for line in results(bucket)} <= {"cancelled"}
     assert done.row in (0, 1000)
+
+
+def later(count: int, vendor: str = "server2sms", seconds: int = 0) -> str:
+    """A file of rows for tomorrow, `seconds` apart."""
+    at = datetime.now(UTC) + timedelta(days=1)
+    return "to,text,send_at\r\n" + "".join(
+        f"{number(vendor, nth)},Hello,{(at + timedelta(seconds=nth * seconds)).isoformat()}\r\n"
+        for nth in range(count)
+    )
+
+
+def times(most: int) -> Callable[[float], bool]:
+    """Time for so many looks at the clock."""
+    left = [most]
+
+    def time_for(_: float) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    return time_for
+
+
+def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
+    gateway: Gateway, bucket: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = to_the_end(upload(bucket, later(1002)))
+    assert (one.state, one.final) == ("done", False)
+    operate("cancel", one.id)
+    operate("show", one.id)
+    assert "rows 1 to 1002 are still to be taken back" in capsys.readouterr().out
+    gateway.tick(after=1)
+    for call in emptied(QUEUE):
+        work(call.body)
+    (one,) = campaign_table.every()
+    assert (one.state, one.left, one.final) == ("cancelled", 0, True)
+    assert {line["status"] for line in results(bucket)} == {"cancelled"}
+    gateway.tick(after=90_000)
+    assert gateway.queued("server2sms") == []
+    operate("show", one.id)
+    assert "still to be taken back" not in capsys.readouterr().out
+    assert shown(one.id)[1]["counts"] == {"cancelled": 1002}
+
+
+def test_a_campaign_whose_messages_are_all_final_is_not_cancelled(
+    gateway: Gateway, bucket: Any
+) -> None:
+    gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    gateway.dispatch("server2sms")
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    gateway.tick(after=campaign.WAKE + 60)
+    gateway.tick(after=campaign.WAKE + 60)
+    for call in emptied(QUEUE):
+        work(call.body)
+    with pytest.raises(CommandError, match="each of its messages: nothing is left to cancel"):
+        operate("cancel", one.id)
+
+
+def test_what_was_handed_to_a_vendor_is_not_taken_back(gateway: Gateway, bucket: Any) -> None:
+    gateway.wire.answers[SUBMIT["dinisoft"]] = TAKES["dinisoft"]
+    body = "to,text\r\n" + "".join(f"{number('dinisoft', nth)},Hello\r\n" for nth in range(60))
+    one = to_the_end(upload(bucket, body))
+    queued = gateway.queued("dinisoft")
+    assert gateway.work(queued[:1]) == []
+    operate("cancel", one.id)
+    work(one.id)
+    statuses = Counter(line["status"] for line in results(bucket))
+    sent = len(gateway.wire.sent)
+    assert statuses == {"submitted": sent, "cancelled": 60 - sent}
+    assert 0 < sent < 60
+    assert gateway.work(queued[1:]) == []  # their tasks are still in the queue
+    assert len(gateway.wire.sent) == sent
+
+
+def test_taking_back_goes_on_where_a_worker_ran_out_of_time(bucket: Any) -> None:
+    apart_by_time = later(202, "dinisoft", seconds=1).partition("\r\n")[2]
+    one = to_the_end(upload(bucket, later(1000) + apart_by_time))
+    operate("cancel", one.id)
+    found = campaign_table.find(one.id)
+    assert found
+
+    def statuses(first: int) -> set[str]:
+        chunk = campaign_table.chunk(one.id, first)
+        assert chunk
+        assert chunk.batch
+        return {item["status"]["S"] for item in table.submissions_of(chunk.batch)}
+
+    begun = take_back(found, times(2))  # 160 of the last chunk's 202
+    assert begun
+    assert begun.left == 1202
+    assert (statuses(1001), statuses(1)) == ({"cancelled", "scheduled"}, {"scheduled"})
+    half = take_back(begun, times(2))  # the rest of it
+    assert half
+    assert half.left == 1000
+    assert (statuses(1001), statuses(1)) == ({"cancelled"}, {"scheduled"})
+    assert take_back(begun, times(9)) is None  # another worker is ahead
+    whole = take_back(half, times(9))
+    assert whole
+    assert whole.left == 0
+    assert statuses(1) == {"cancelled"}
+
+
+@pytest.mark.parametrize(("what", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
+    bucket: Any, what: str, state: str
+) -> None:
+    notice = upload(bucket, "to,text\r\n" + rows(3))
+    client, stopped = aws.client("dynamodb", table.CONFIG), []
+
+    def stop(params: Any, **_: Any) -> None:
+        if not stopped and b"R#0000001" in params["body"]:
+            stopped.append(what)
+            operate(what, campaign_table.every()[0].id)
+
+    # As late as can be: when the worker is about to write the chunk.
+    for call in ("PutItem", "TransactWriteItems"):
+        client.meta.events.register(f"before-call.dynamodb.{call}", stop)
+    one = to_the_end(notice)
+    for call in ("PutItem", "TransactWriteItems"):
+        client.meta.events.unregister(f"before-call.dynamodb.{call}", stop)
+    assert stopped
+    assert (one.state, one.row) == (state, 0)
+    assert stored() == Counter()
 
 
 def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die() -> None:

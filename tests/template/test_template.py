@@ -14,6 +14,7 @@ from samcli.yamlhelper import yaml_parse
 from bench.conditions import deployed, enabled
 from sms_gateway import (
     attempts,
+    campaign,
     campaign_results,
     campaigns,
     clock,
@@ -317,7 +318,7 @@ def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up(
     for name in ("SendFunction", "CampaignFunction"):
         assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
-    assert timeout("CampaignFunction") < idempotency.AT_WORK < campaigns.WAKE
+    assert timeout("CampaignFunction") < idempotency.AT_WORK < campaign.WAKE
     assert timeout("CampaignFunction") > campaigns.ENOUGH + campaign_results.A_PART
 
 

@@ -18,6 +18,7 @@ from sms_gateway.value import Value
 
 FOLDER, RESULTS = "campaigns/", "results/"
 CHUNK = 1000  # rows; a batch has no more positions
+WAKE = 90  # seconds after which the clock calls another worker; above the function's timeout of 50
 
 
 class State(StrEnum):
@@ -56,7 +57,8 @@ class Tally(msgspec.Struct, omit_defaults=True):
 
 class Campaign(Value, frozen=True):
     """`row` rows are done, and the next one begins at the byte `offset`. `rows` and `columns` are
-    known once the file was checked. `turn` counts writings of the report."""
+    known once the file was checked. `left` is how many rows of a cancelled one, from the first on,
+    are still to be taken back; None before that began. `turn` counts writings of the report."""
 
     id: str
     tenant: str
@@ -73,6 +75,7 @@ class Campaign(Value, frozen=True):
     problem: Mapping[str, Any] | None
     report: Report | None
     tally: Tally | None
+    left: int | None
     turn: int
     looks: int
     final: bool
@@ -171,6 +174,7 @@ def read(item: Item) -> Campaign:
         problem=made("problem", dict[str, Any]),
         report=made("report", Report),
         tally=made("tally", Tally),
+        left=whole("left") if "left" in item else None,
         turn=whole("turn"),
         looks=whole("looks"),
         final="final" in item,

@@ -14,11 +14,9 @@ from decimal import Decimal
 from typing import Any
 
 from sms_gateway import campaign_table, files, table
-from sms_gateway.campaign import Campaign, Chunk, Report, State, Tally, read
-from sms_gateway.items import Item
+from sms_gateway.campaign import Campaign, Chunk, Report, Tally
 from sms_gateway.prices import sums
 from sms_gateway.problems import NotFound, Unavailable
-from sms_gateway.records import Entry, Key
 from sms_gateway.status import Status
 from sms_gateway.table import Change
 from sms_gateway.views import outcome, price_of_message
@@ -85,8 +83,6 @@ def _write(
 ) -> None:
     found: dict[int, Any] = {}
     if chunk.batch:
-        if one.state is State.CANCELLED:
-            _take_back(chunk.batch)
         whole = table.whole_batch(chunk.batch)
         found = {message.key.position: (message, sub) for message, sub in whole[1]} if whole else {}
         for part in sums(price_of_message(*pair) for pair in found.values()):
@@ -103,26 +99,9 @@ def _write(
             rows.writerow((row, chunk.message(offset), status, problem))
 
 
-def _take_back(batch: str) -> None:
-    """Cancels what has not left of a cancelled campaign, a submission at a time."""
-    now = time.time()
-    for item in table.submissions_of(batch):
-        if item["status"]["S"] not in (Status.SCHEDULED, Status.ACCEPTED):
-            continue
-        change = Change(Key(item["pk"]["S"], item["sk"]["S"])).put("status", Status.CANCELLED)
-        change.note(Entry(int(now * 1000), Status.CANCELLED, "operator")).look_at(None)
-        change.put("changed", int(now)).when_missing("doubt")
-        change.when("status", Status.SCHEDULED, Status.ACCEPTED).apply()
-
-
 def _keep(one: Campaign, now: Report) -> Campaign | None:
     change = Change(one.place).put("report", now).put("turn", one.turn + 1)
-    return _moved(one, change)
-
-
-def _moved(one: Campaign, change: Change) -> Campaign | None:
-    item: Item | None = change.when("turn", one.turn).when("state", one.state).apply()
-    return read(item) if item else None
+    return campaign_table.move(one, change)
 
 
 def _settle(one: Campaign, tally: Tally) -> None:
@@ -134,9 +113,9 @@ def _settle(one: Campaign, tally: Tally) -> None:
         wait = min((FIRST_LOOK + one.sent // 1000) * 2 ** min(one.looks, 20), LAST_LOOK)
         change.put("looks", one.looks + 1).look_at(int(time.time()) + wait)
     # What a worker took in meanwhile is not in the file: then it is written again.
-    _moved(one, change.when("row", one.row))
+    campaign_table.move(one, change.when("row", one.row))
 
 
 def _close(one: Campaign) -> None:
     change = Change(one.place).put("final", 1).put("turn", one.turn + 1).look_at(None)
-    _moved(one, change)
+    campaign_table.move(one, change)
