@@ -31,6 +31,7 @@ from bench.campaign import apart
 from sms_gateway import apikeys, aws, campaign, campaign_table, campaigns, files, settings, table
 from sms_gateway.campaign import Campaign
 from sms_gateway.campaign_cancelling import take_back
+from sms_gateway.campaign_results import report
 from sms_gateway.records import Key
 from sms_gateway.table import Change
 from smsgw import __main__ as smsgw
@@ -216,9 +217,10 @@ ONE = number("server2sms")
         ("to,text,template\n+1,a,b\n", "campaign-columns", '"text" or a column "template"'),
         ("", "campaign-columns", "no first line"),
         ("to,text\n\r\n", "campaign-empty", "no rows"),
-        (f"to,text\n{ONE},Hi\n".encode("utf-16"), "campaign-encoding", "UTF-8 (byte 0)"),
+        (f"to,text\n{ONE},Hi\n".encode("utf-16"), "campaign-encoding", "UTF-16"),
         (f"to,text\n{ONE},Hi\n{ONE},café\n".encode("latin-1"), "campaign-encoding", "(byte 42)"),
-        (f"to,text\n{ONE},{'x' * 40_000}\n", "campaign-line-too-long", "line feed"),
+        (f"to,text\n{ONE},{'x' * 2_000_000}\n", "campaign-line-too-long", "line at byte 8 "),
+        (f"to,text\n{ONE},Hi\n".encode("utf-16-le"), "campaign-encoding", "UTF-16"),
     ],
 )
 def test_a_file_that_can_not_be_sent_sends_nothing_and_says_why(
@@ -272,6 +274,8 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
         f"{number('server2sms', 5)},x,Hi {{name}},,{over}",
         f"{number('server2sms', 6)},x,Hi {{name}},,tomorrow",
         f'{number("server2sms", 7)},x,"never closed,,',
+        f"{number('server2sms', 7)},x,{'x' * 40_000},,",
+        f'{number("server2sms", 7)},x,"a\0\x07",,',
         f'{number("server2sms", 8)},"two\r\nlines",Hi {{name}},,{later}',
         f"{number('server2sms', 9)},x,Hi {{name}},{'r' * 65},",
     ]
@@ -279,7 +283,7 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
     told = results(bucket)
     assert [line["status"] for line in told] == [
         "accepted",
-        *["refused"] * 7,
+        *["refused"] * 9,
         "scheduled",
         "refused",
     ]
@@ -292,10 +296,12 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
         "send-at-in-the-past (send_at)",
         "invalid-request (send_at)",
         "broken-row",
+        "broken-row",
+        "control-characters (text)",
         "",
         "invalid-request (reference)",
     ]
-    assert (one.sent, one.refused) == (2, 8)
+    assert (one.sent, one.refused) == (2, 10)
     assert stored() == Counter({"Hi Ani, {you}": 1, "Hi two\r\nlines": 1})
     whole = table.whole_batch(told[0]["id"][:26])
     assert whole
@@ -559,6 +565,49 @@ def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
     assert stopped
     assert (one.state, one.row) == (state, 0)
     assert stored() == Counter()
+
+
+def test_results_that_take_longer_than_a_worker_has_go_on_where_it_stopped(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(1002)))
+    Change(one.place).drop("tally").apply()
+    report(running(one), times(2))  # begins, and holds the first chunk
+    now = running(one).report
+    assert now
+    assert (now.next, now.parts, bool(now.held)) == (1001, [], True)
+    report(running(one), times(99))
+    assert [line["row"] for line in results(bucket)] == [str(nth) for nth in range(1, 1003)]
+    tally = running(one).tally
+    assert tally
+    assert tally.counts == {"accepted": 1002}
+
+
+def running(one: Campaign) -> Campaign:
+    found = campaign_table.find(one.id)
+    assert found
+    return found
+
+
+def test_what_was_held_of_results_and_is_gone_is_written_again(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(1002)))
+    Change(one.place).drop("tally").apply()
+    report(running(one), times(2))  # begins, and holds the first chunk
+    now = running(one).report
+    assert now
+    assert now.held
+    bucket.delete_object(Bucket=files.bucket(), Key=f"unfinished/{one.id}")
+    report(running(one), times(99))
+    assert len(results(bucket)) == 1002
+
+
+def test_a_part_that_another_worker_wrote_over_is_written_again(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    Change(one.place).drop("tally").apply()
+    report(running(one), times(2))  # begins, and writes the only part
+    now = running(one).report
+    assert now
+    files.put_part(one.results, now.upload, 1, b"what the slower one found")
+    report(running(one), times(99))
+    assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
 
 
 def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die() -> None:

@@ -16,7 +16,7 @@ from sms_gateway.items import Item, key_of, number, shard_of, text
 from sms_gateway.records import Key, created_at, from_ms, message_id, rfc3339
 from sms_gateway.value import Value
 
-FOLDER, RESULTS = "campaigns/", "results/"
+FOLDER, RESULTS, UNFINISHED = "campaigns/", "results/", "unfinished/"
 CHUNK = 1000  # rows; a batch has no more positions
 WAKE = 90  # seconds after which the clock calls another worker; above the function's timeout of 50
 
@@ -38,10 +38,12 @@ class State(StrEnum):
 
 class Report(msgspec.Struct, omit_defaults=True):
     """A results file that is being written: the upload and its parts so far, the first row of the
-    next chunk, and what was counted on the way; `prices` is amount and messages by currency."""
+    next chunk, and what was counted on the way; `prices` is amount and messages by currency. `held`
+    is the file (its ETag and bytes) of what stands behind the parts and is too small for one."""
 
     upload: str
     parts: list[str] = []
+    held: tuple[str, int] | None = None
     next: int = 1
     counts: dict[str, int] = {}
     prices: dict[str, tuple[str, int]] = {}
@@ -89,6 +91,11 @@ class Campaign(Value, frozen=True):
     def results(self) -> str:
         """The key of its results file."""
         return RESULTS + self.key.removeprefix(FOLDER)
+
+    @property
+    def unfinished(self) -> str:
+        """The key of what was written of its results and is too small for a part."""
+        return UNFINISHED + self.id
 
 
 class Chunk(Value, frozen=True):

@@ -2,7 +2,8 @@
 
 It is written when the last row was read, and again, further apart each time, until every message
 is final. A million rows take longer than one worker has: the file is an upload in parts, and each
-part that is done is remembered with the first row of the next. Memory holds one part.
+part that is done is remembered with the first row of the next. S3 takes no small parts, so a worker
+whose time ends within one leaves what it has in a file for the next. Memory holds one part.
 """
 
 import csv
@@ -16,14 +17,15 @@ from typing import Any
 from sms_gateway import campaign_table, files, table
 from sms_gateway.campaign import Campaign, Chunk, Report, Tally
 from sms_gateway.prices import sums
-from sms_gateway.problems import NotFound, Unavailable
+from sms_gateway.problems import Conflict, NotFound, Unavailable
 from sms_gateway.status import Status
 from sms_gateway.table import Change
 from sms_gateway.views import outcome, price_of_message
 
 COLUMNS = ("row", "id", "status", "problem")
 PART = 6 * 1024 * 1024  # bytes; S3 takes none below 5 MB but the last
-A_PART = 25.0  # seconds that a part may take at the worst
+A_CHUNK = 15.0  # seconds that a chunk, and then writing the part, may take at the worst
+A_PART = 25.0  # seconds that must be left to begin with one
 FIRST_LOOK, LAST_LOOK = 60, 86_400  # seconds from one file to the next
 
 TimeFor = Callable[[float], bool]
@@ -33,10 +35,10 @@ def report(one: Campaign, time_for: TimeFor) -> None:
     """Writes the results as far as there is time. Raises Unavailable when AWS does not answer."""
     current: Campaign | None = one
     while current is not None and time_for(A_PART):
-        current = _step(current)
+        current = _step(current, time_for)
 
 
-def _step(one: Campaign) -> Campaign | None:
+def _step(one: Campaign, time_for: TimeFor) -> Campaign | None:
     """A part more; None when the file is done, or another worker is at it."""
     if one.report is None:
         if (files.owner(one.results) or "") > one.id:
@@ -45,36 +47,46 @@ def _step(one: Campaign) -> Campaign | None:
         return _keep(one, Report(files.begin(one.results, one.id)))
     now = one.report
     try:
-        if now.parts and now.next > one.row:
+        if now.parts and not now.held and now.next > one.row:
             files.finish(one.results, now.upload, now.parts)
             _settle(one, Tally(int(time.time()), now.counts, now.prices))
             return None
-        body, following = _part(one, now)
-        etag = files.put_part(one.results, now.upload, len(now.parts) + 1, body)
-    except NotFound:
-        # Put together by a worker that died before it could say so, or given up by S3: once more.
+        body, following = _part(one, now, time_for)
+        if following.next <= one.row and len(body) < files.SMALLEST_PART:
+            following.held = (files.put(one.unfinished, body), len(body))
+        else:
+            etag = files.put_part(one.results, now.upload, len(now.parts) + 1, body)
+            following.parts = [*now.parts, etag]
+    except (Conflict, NotFound):
+        # Put together by a worker that died before it could say so, or given up by S3, or written
+        # over by one that was slower: once more.
         return _keep(one, Report(files.begin(one.results, one.id)))
-    following.parts = [*now.parts, etag]
     return _keep(one, following)
 
 
-def _part(one: Campaign, now: Report) -> tuple[bytes, Report]:
-    """The next part, and the report behind it, but for the part itself."""
+def _part(one: Campaign, now: Report, time_for: TimeFor) -> tuple[bytes, Report]:
+    """The next part, or as much of it as there is time for, at least a chunk; and the report behind
+    it, but for where that stands."""
     written = io.StringIO(newline="")
     rows = csv.writer(written)
-    if not now.parts:
+    if now.held is not None:
+        etag, size = now.held
+        written.write(b"".join(files.blocks(one.unfinished, etag, 0, size)).decode())
+    elif not now.parts:
         rows.writerow(COLUMNS)
         if one.problem is not None:
             rows.writerow(("", "", one.state, f"{one.problem['type']}: {one.problem['detail']}"))
     counts, prices = Counter(now.counts), dict(now.prices)
     following = now.next
     while following <= one.row and written.tell() < PART:
+        if following > now.next and not time_for(A_CHUNK):
+            break
         chunk = campaign_table.chunk(one.id, following)
         if chunk is None:
             raise Unavailable("A chunk of the campaign is not there; try again.")
         _write(one, chunk, rows, counts, prices)
         following += chunk.count
-    after = Report(now.upload, next=following, counts=dict(counts), prices=prices)
+    after = Report(now.upload, now.parts, next=following, counts=dict(counts), prices=prices)
     return written.getvalue().encode(), after
 
 
