@@ -225,6 +225,15 @@ def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> No
     assert sorted(watched) == sorted(f"{vendor.capitalize()}Queue" for vendor in VENDORS)
 
 
+def test_an_upload_is_told_to_nobody_unless_campaigns_are_sent() -> None:
+    # A notice that waits in the queue would be sent on the day when somebody turns campaigns on.
+    told = RESOURCES["CampaignsBucket"]["Properties"]["NotificationConfiguration"]
+    condition, notices, nothing = told["Fn::If"]
+    assert (condition, nothing) == ("FromBucket", {"Ref": "AWS::NoValue"})
+    (notice,) = notices["QueueConfigurations"]
+    assert notice["Queue"] == {"Fn::GetAtt": ["CampaignQueue", "Arn"]}
+
+
 def test_other_accounts_may_put_only_what_is_to_be_sent() -> None:
     condition, policy, nothing = RESOURCES["Bus"]["Properties"]["Policy"]["Fn::If"]
     assert (condition, nothing) == ("FromOtherAccounts", {"Ref": "AWS::NoValue"})
