@@ -544,6 +544,27 @@ def test_taking_back_goes_on_where_a_worker_ran_out_of_time(bucket: Any) -> None
     assert statuses(1) == {"cancelled"}
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_worker_killed_while_it_takes_back_leaves_nothing_to_send(bucket: Any, when: str) -> None:
+    nth = 0
+    while True:
+        name = f"cancel-{when}-{nth}"
+        notice = upload(bucket, later(3, "dinisoft", seconds=1), f"campaigns/acme/{name}.csv")
+        operate("cancel", to_the_end(notice).id)
+        end = kill_at(nth, when)
+        with suppress(Killed):
+            to_the_end(notice)
+        killed = end()
+        done = to_the_end(notice)
+        assert (done.state, done.left, done.final) == ("cancelled", 0, True)
+        lines = results(bucket, f"results/acme/{name}.csv")
+        assert [line["status"] for line in lines] == ["cancelled"] * 3
+        nth += 1
+        if not killed:
+            break
+    assert nth > 12
+
+
 @pytest.mark.parametrize(("what", "state"), [("cancel", "cancelled"), ("pause", "paused")])
 def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
     bucket: Any, what: str, state: str
