@@ -206,6 +206,8 @@ class Memory:
         for one in asked["TransactItems"]:
             if "Update" in one:
                 self._UpdateItem(one["Update"])
+            if "Put" in one:
+                self._PutItem(one["Put"])
         return {}
 
     def vendor(self, path: str, body: bytes) -> bytes:

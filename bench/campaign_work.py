@@ -1,5 +1,5 @@
 """The work on a campaign as bench/campaign.py measures it, in a process that has nothing else:
-python -m bench.campaign_work rate|memory|killed.
+python -m bench.campaign_work rate|memory|killed|cancelled.
 
 The code is the function's own, up to the bytes of HTTP for the rate, up to the table's and the
 file's module for the memory. The vendors have nothing to do with it.
@@ -207,5 +207,93 @@ def killed() -> dict[str, float]:
     return {"deaths": deaths, "most": max(sent.values()), "rows": len(sent)}
 
 
+class Waiting(Memory):
+    """A table in which every row of a campaign waits for tomorrow, in `each` submissions a
+    chunk; `asked` is what it was asked for."""
+
+    def __init__(self, rows: int, each: int) -> None:
+        from sms_gateway import campaign
+        from sms_gateway.items import batch_item, message_item, submission_item
+        from sms_gateway.records import Batch, Key, Submission
+        from sms_gateway.status import Status
+
+        super().__init__("http://127.0.0.1:1")
+        self.asked: list[str] = []
+        one = campaign.new_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", 1, 1, 1)
+        one |= {"state": {"S": "cancelled"}, "row": {"N": str(rows)}, "sent": {"N": str(rows)}}
+        self._put(one)
+        for first in range(1, rows, CHUNK):
+            batch = f"01JB2QK8W3Z5Y7X9{first:010d}"
+            chunk = campaign.Chunk(first, CHUNK, 1, batch, 0, range(CHUNK), {})
+            self._put(campaign.chunk_item(CAMPAIGN, chunk, 1))
+            self._put(batch_item(Batch(batch, "acme", CHUNK, {"text": "Hello"}), "2026-01-01", 1))
+            for position in range(CHUNK):
+                own = {"to": "+911000000001", "reference": f"r-{position}", "segments": 1}
+                self._put(message_item(batch, position, own, 1))
+            for position in range(0, CHUNK, CHUNK // each):
+                kind = "S" if each < CHUNK else "M"
+                key = Key(batch, f"{kind}#{position:03d}")
+                sub = Submission(
+                    key=key,
+                    count=CHUNK // each,
+                    vendor="jst",
+                    vendors=("jst",),
+                    status=Status.SCHEDULED,
+                    attempt=0,
+                    created=0,
+                    expires=2,
+                    due=1,
+                    polls=0,
+                    changed=0,
+                    result=None,
+                    log=(),
+                    tenant=None,
+                    content=None,
+                )
+                self._put(self.partitions[batch].get(key.sort, {}) | submission_item(sub, 1))
+
+    def answer(self, target: str, path: str, body: bytes) -> bytes:
+        """Answers, and remembers for what."""
+        self.asked.append(target.rpartition(".")[2])
+        return super().answer(target, path, body)
+
+    def statuses(self) -> Counter[str]:
+        """How many submissions have each status."""
+        return Counter(
+            one["status"]["S"]
+            for items in self.partitions.values()
+            for one in items.values()
+            if "vendor" in one
+        )
+
+
+def cancelled() -> dict[str, float]:
+    """A hundred thousand rows that wait, taken back: once in groups, as for a vendor that takes
+    many messages a call, and once one by one. Seconds (with the table's, which are not ours), CPU
+    without them, calls, and how many submissions were left."""
+    from bench.wire import Wire
+    from sms_gateway import campaign_table
+    from sms_gateway.campaign_cancelling import take_back
+
+    told: dict[str, float] = {}
+    wire = Wire(Memory("http://127.0.0.1:1"))
+    for name, each in (("groups", 1), ("singles", CHUNK)):
+        wire.memory = memory = Waiting(100_000, each)
+        one = campaign_table.find(CAMPAIGN)
+        if one is None:
+            raise ValueError("the campaign is not there")
+        memory.asked.clear()
+        wall, cpu, others = time.monotonic(), time.process_time(), wire.spent
+        done = take_back(one, lambda _seconds: True)
+        told[f"{name}_seconds"] = time.monotonic() - wall
+        told[f"{name}_cpu"] = time.process_time() - cpu - (wire.spent - others)
+        told[f"{name}_calls"] = len(memory.asked)
+        told[f"{name}_updates"] = memory.asked.count("UpdateItem")
+        if done is None or done.left != 0 or set(memory.statuses()) != {"cancelled"}:
+            raise ValueError(f"the campaign ended as {done}, {memory.statuses()}")
+    return told
+
+
 if __name__ == "__main__":
-    print(json.dumps({"rate": rate, "memory": memory, "killed": killed}[sys.argv[1]]()))
+    measures = {"rate": rate, "memory": memory, "killed": killed, "cancelled": cancelled}
+    print(json.dumps(measures[sys.argv[1]]()))

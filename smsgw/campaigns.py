@@ -16,9 +16,10 @@ MOVES = {  # what a command does: from which states, to which, and what is said
         "goes on within two minutes, at the row where it stopped",
     ),
     "cancel": (
-        (State.RUNNING, State.PAUSED, State.FAILED),
+        (State.RUNNING, State.PAUSED, State.FAILED, State.DONE),
         State.CANCELLED,
-        "reads no more; what has not left yet is taken back within two minutes",
+        "reads no more; within a minute what has not left begins to be taken back, the last rows "
+        "first (`smsgw campaigns show` says how far that is)",
     ),
 }
 
@@ -46,6 +47,9 @@ def show(options: argparse.Namespace) -> None:
         )
         print(f"  messages: {counts or 'none'}{'' if one.final else ' (not final yet)'}")
         print(f"  results: {one.results}")
+    if one.state is State.CANCELLED and one.left != 0:
+        left = one.row if one.left is None else one.left
+        print(f"  rows 1 to {left} are still to be taken back, as far as they have not left")
     if one.problem is not None:
         print(f"  problem: {one.problem['detail']}")
 
@@ -54,6 +58,10 @@ def move(options: argparse.Namespace) -> None:
     """Pauses, resumes or cancels a campaign."""
     sources, target, said = MOVES[options.what]
     one = _found(options.id)
+    if one.state is State.DONE and one.final:
+        raise CommandError(
+            f"the campaign is done, and each of its messages: nothing is left to {options.what}"
+        )
     # Whatever comes next is the clock's to call for; a report that was begun is begun again.
     change = Change(one.place).put("state", target).drop("problem", "report", "final", "tally")
     change.put("turn", one.turn + 1).look_at(None if target is State.PAUSED else int(time.time()))

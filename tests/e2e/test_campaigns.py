@@ -4,6 +4,7 @@ import csv
 import io
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +95,43 @@ def test_a_file_that_can_not_be_sent_says_why(api: Api, stack: LocalStack, bucke
     assert line["status"] == "failed"
     assert "commas" in line["problem"]
     assert "only one that is running" in _refused(stack, "pause", identifier)
+
+
+ROWS = 12_000  # more than a worker is done with before the operator has typed a word
+
+
+def test_an_operator_pauses_resumes_and_cancels_a_campaign(
+    api: Api, stack: LocalStack, bucket: str
+) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    rows = "".join(f"+{911_000_000_001 + nth},Hi,{tomorrow}\r\n" for nth in range(ROWS))
+    identifier = put(stack, bucket, "paused", "to,text,send_at\r\n" + rows)
+
+    def shown() -> Any:
+        return api("GET", f"/batches/{identifier}").body
+
+    wait(lambda: shown()["campaign"]["rows_read"])
+    assert "stops within seconds" in stack.operate("campaigns", "pause", identifier)
+    read = shown()["campaign"]["rows_read"]
+    assert 0 < read < ROWS
+    time.sleep(5)  # a worker that went on would have accepted more of it
+    paused = shown()["campaign"]
+    assert (paused["state"], paused["results"]) == ("paused", None)
+    # The chunk whose record was there already may be taken in, nothing behind it.
+    assert paused["rows_read"] - read in (0, 1000)
+    assert "only one that is running" in _refused(stack, "pause", identifier)
+
+    stack.operate("campaigns", "resume", identifier)
+    wait(lambda: stack.tick() or shown()["campaign"]["rows_read"] > paused["rows_read"])
+    assert "begins to be taken back" in stack.operate("campaigns", "cancel", identifier)
+    cancelled = wait(lambda: stack.tick() or ((one := shown())["final"] and one))
+    assert cancelled["campaign"]["state"] == "cancelled"
+    read = cancelled["campaign"]["rows_read"]
+    assert cancelled["counts"] == {"cancelled": read}
+    lines = results(stack, bucket, "paused")
+    assert [line["row"] for line in lines] == [str(nth) for nth in range(1, read + 1)]
+    assert api("GET", f"/messages/{lines[0]['id']}").body["timeline"][-1]["source"] == "operator"
+    assert "only one that is paused or failed" in _refused(stack, "resume", identifier)
 
 
 def _refused(stack: LocalStack, what: str, identifier: str) -> str:

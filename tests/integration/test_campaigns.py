@@ -28,8 +28,10 @@ from integration.stage import (
 )
 
 from bench.campaign import apart
-from sms_gateway import apikeys, aws, campaign_table, campaigns, files, settings, table
+from sms_gateway import apikeys, aws, campaign, campaign_table, campaigns, files, settings, table
 from sms_gateway.campaign import Campaign
+from sms_gateway.campaign_cancelling import take_back
+from sms_gateway.campaign_results import report
 from sms_gateway.records import Key
 from sms_gateway.table import Change
 from smsgw import __main__ as smsgw
@@ -215,9 +217,10 @@ ONE = number("server2sms")
         ("to,text,template\n+1,a,b\n", "campaign-columns", '"text" or a column "template"'),
         ("", "campaign-columns", "no first line"),
         ("to,text\n\r\n", "campaign-empty", "no rows"),
-        (f"to,text\n{ONE},Hi\n".encode("utf-16"), "campaign-encoding", "UTF-8 (byte 0)"),
+        (f"to,text\n{ONE},Hi\n".encode("utf-16"), "campaign-encoding", "UTF-16"),
         (f"to,text\n{ONE},Hi\n{ONE},café\n".encode("latin-1"), "campaign-encoding", "(byte 42)"),
-        (f"to,text\n{ONE},{'x' * 40_000}\n", "campaign-line-too-long", "line feed"),
+        (f"to,text\n{ONE},{'x' * 2_000_000}\n", "campaign-line-too-long", "line at byte 8 "),
+        (f"to,text\n{ONE},Hi\n".encode("utf-16-le"), "campaign-encoding", "UTF-16"),
     ],
 )
 def test_a_file_that_can_not_be_sent_sends_nothing_and_says_why(
@@ -271,6 +274,8 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
         f"{number('server2sms', 5)},x,Hi {{name}},,{over}",
         f"{number('server2sms', 6)},x,Hi {{name}},,tomorrow",
         f'{number("server2sms", 7)},x,"never closed,,',
+        f"{number('server2sms', 7)},x,{'x' * 40_000},,",
+        f'{number("server2sms", 7)},x,"a\0\x07",,',
         f'{number("server2sms", 8)},"two\r\nlines",Hi {{name}},,{later}',
         f"{number('server2sms', 9)},x,Hi {{name}},{'r' * 65},",
     ]
@@ -278,7 +283,7 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
     told = results(bucket)
     assert [line["status"] for line in told] == [
         "accepted",
-        *["refused"] * 7,
+        *["refused"] * 9,
         "scheduled",
         "refused",
     ]
@@ -291,10 +296,12 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
         "send-at-in-the-past (send_at)",
         "invalid-request (send_at)",
         "broken-row",
+        "broken-row",
+        "control-characters (text)",
         "",
         "invalid-request (reference)",
     ]
-    assert (one.sent, one.refused) == (2, 8)
+    assert (one.sent, one.refused) == (2, 10)
     assert stored() == Counter({"Hi Ani, {you}": 1, "Hi two\r\nlines": 1})
     whole = table.whole_batch(told[0]["id"][:26])
     assert whole
@@ -342,7 +349,7 @@ def test_the_clock_calls_a_worker_for_a_campaign_whose_own_died(
         work(notice)
     assert end()
     assert gateway.tick(after=30) == 0
-    assert gateway.tick(after=campaigns.WAKE + 1) == 1
+    assert gateway.tick(after=campaign.WAKE + 1) == 1
     much_later()
     (call,) = emptied(QUEUE)
     work(call.body)
@@ -368,8 +375,8 @@ def test_results_are_written_again_until_every_message_is_final(
     assert not one.final
     gateway.dispatch("server2sms")
     gateway.wire.answers[POLL["server2sms"]] = arrived
-    gateway.tick(after=campaigns.WAKE + 60)
-    gateway.tick(after=campaigns.WAKE + 60)
+    gateway.tick(after=campaign.WAKE + 60)
+    gateway.tick(after=campaign.WAKE + 60)
     for call in emptied(QUEUE):
         work(call.body)
     assert {line["status"] for line in results(bucket)} == {"delivered"}
@@ -409,8 +416,8 @@ def test_a_campaign_is_paused_resumed_and_cancelled(
         operate("pause", one.id)
     operate("resume", one.id)
     assert to_the_end(notice).sent == 1002
-    with pytest.raises(CommandError, match="the campaign is done"):
-        operate("cancel", one.id)
+    with pytest.raises(CommandError, match="the campaign is done: only one that is paused"):
+        operate("resume", one.id)
     operate("list")
     operate("show", one.id)
     said = capsys.readouterr().out
@@ -435,6 +442,193 @@ def test_cancelling_takes_back_what_has_not_left(gateway: Gateway, bucket: Any) 
     assert gateway.wire.sent == []
     assert {line["status"] for line in results(bucket)} <= {"cancelled"}
     assert done.row in (0, 1000)
+
+
+def later(count: int, vendor: str = "server2sms", seconds: int = 0) -> str:
+    """A file of rows for tomorrow, `seconds` apart."""
+    at = datetime.now(UTC) + timedelta(days=1)
+    return "to,text,send_at\r\n" + "".join(
+        f"{number(vendor, nth)},Hello,{(at + timedelta(seconds=nth * seconds)).isoformat()}\r\n"
+        for nth in range(count)
+    )
+
+
+def times(most: int) -> Callable[[float], bool]:
+    """Time for so many looks at the clock."""
+    left = [most]
+
+    def time_for(_: float) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    return time_for
+
+
+def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
+    gateway: Gateway, bucket: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = to_the_end(upload(bucket, later(1002)))
+    assert (one.state, one.final) == ("done", False)
+    operate("cancel", one.id)
+    operate("show", one.id)
+    assert "rows 1 to 1002 are still to be taken back" in capsys.readouterr().out
+    gateway.tick(after=1)
+    for call in emptied(QUEUE):
+        work(call.body)
+    (one,) = campaign_table.every()
+    assert (one.state, one.left, one.final) == ("cancelled", 0, True)
+    assert {line["status"] for line in results(bucket)} == {"cancelled"}
+    gateway.tick(after=90_000)
+    assert gateway.queued("server2sms") == []
+    operate("show", one.id)
+    assert "still to be taken back" not in capsys.readouterr().out
+    assert shown(one.id)[1]["counts"] == {"cancelled": 1002}
+
+
+def test_a_campaign_whose_messages_are_all_final_is_not_cancelled(
+    gateway: Gateway, bucket: Any
+) -> None:
+    gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    gateway.dispatch("server2sms")
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    gateway.tick(after=campaign.WAKE + 60)
+    gateway.tick(after=campaign.WAKE + 60)
+    for call in emptied(QUEUE):
+        work(call.body)
+    with pytest.raises(CommandError, match="each of its messages: nothing is left to cancel"):
+        operate("cancel", one.id)
+
+
+def test_what_was_handed_to_a_vendor_is_not_taken_back(gateway: Gateway, bucket: Any) -> None:
+    gateway.wire.answers[SUBMIT["dinisoft"]] = TAKES["dinisoft"]
+    body = "to,text\r\n" + "".join(f"{number('dinisoft', nth)},Hello\r\n" for nth in range(60))
+    one = to_the_end(upload(bucket, body))
+    queued = gateway.queued("dinisoft")
+    assert gateway.work(queued[:1]) == []
+    operate("cancel", one.id)
+    work(one.id)
+    statuses = Counter(line["status"] for line in results(bucket))
+    sent = len(gateway.wire.sent)
+    assert statuses == {"submitted": sent, "cancelled": 60 - sent}
+    assert 0 < sent < 60
+    assert gateway.work(queued[1:]) == []  # their tasks are still in the queue
+    assert len(gateway.wire.sent) == sent
+
+
+def test_taking_back_goes_on_where_a_worker_ran_out_of_time(bucket: Any) -> None:
+    apart_by_time = later(202, "dinisoft", seconds=1).partition("\r\n")[2]
+    one = to_the_end(upload(bucket, later(1000) + apart_by_time))
+    operate("cancel", one.id)
+    found = campaign_table.find(one.id)
+    assert found
+
+    def statuses(first: int) -> set[str]:
+        chunk = campaign_table.chunk(one.id, first)
+        assert chunk
+        assert chunk.batch
+        return {item["status"]["S"] for item in table.submissions_of(chunk.batch)}
+
+    begun = take_back(found, times(2))  # 160 of the last chunk's 202
+    assert begun
+    assert begun.left == 1202
+    assert (statuses(1001), statuses(1)) == ({"cancelled", "scheduled"}, {"scheduled"})
+    half = take_back(begun, times(2))  # the rest of it
+    assert half
+    assert half.left == 1000
+    assert (statuses(1001), statuses(1)) == ({"cancelled"}, {"scheduled"})
+    assert take_back(begun, times(9)) is None  # another worker is ahead
+    whole = take_back(half, times(9))
+    assert whole
+    assert whole.left == 0
+    assert statuses(1) == {"cancelled"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_worker_killed_while_it_takes_back_leaves_nothing_to_send(bucket: Any, when: str) -> None:
+    nth = 0
+    while True:
+        name = f"cancel-{when}-{nth}"
+        notice = upload(bucket, later(3, "dinisoft", seconds=1), f"campaigns/acme/{name}.csv")
+        operate("cancel", to_the_end(notice).id)
+        end = kill_at(nth, when)
+        with suppress(Killed):
+            to_the_end(notice)
+        killed = end()
+        done = to_the_end(notice)
+        assert (done.state, done.left, done.final) == ("cancelled", 0, True)
+        lines = results(bucket, f"results/acme/{name}.csv")
+        assert [line["status"] for line in lines] == ["cancelled"] * 3
+        nth += 1
+        if not killed:
+            break
+    assert nth > 12
+
+
+@pytest.mark.parametrize(("what", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
+    bucket: Any, what: str, state: str
+) -> None:
+    notice = upload(bucket, "to,text\r\n" + rows(3))
+    client, stopped = aws.client("dynamodb", table.CONFIG), []
+
+    def stop(params: Any, **_: Any) -> None:
+        if not stopped and b"R#0000001" in params["body"]:
+            stopped.append(what)
+            operate(what, campaign_table.every()[0].id)
+
+    # As late as can be: when the worker is about to write the chunk.
+    for call in ("PutItem", "TransactWriteItems"):
+        client.meta.events.register(f"before-call.dynamodb.{call}", stop)
+    one = to_the_end(notice)
+    for call in ("PutItem", "TransactWriteItems"):
+        client.meta.events.unregister(f"before-call.dynamodb.{call}", stop)
+    assert stopped
+    assert (one.state, one.row) == (state, 0)
+    assert stored() == Counter()
+
+
+def test_results_that_take_longer_than_a_worker_has_go_on_where_it_stopped(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(1002)))
+    Change(one.place).drop("tally").apply()
+    report(running(one), times(2))  # begins, and holds the first chunk
+    now = running(one).report
+    assert now
+    assert (now.next, now.parts, bool(now.held)) == (1001, [], True)
+    report(running(one), times(99))
+    assert [line["row"] for line in results(bucket)] == [str(nth) for nth in range(1, 1003)]
+    tally = running(one).tally
+    assert tally
+    assert tally.counts == {"accepted": 1002}
+
+
+def running(one: Campaign) -> Campaign:
+    found = campaign_table.find(one.id)
+    assert found
+    return found
+
+
+def test_what_was_held_of_results_and_is_gone_is_written_again(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(1002)))
+    Change(one.place).drop("tally").apply()
+    report(running(one), times(2))  # begins, and holds the first chunk
+    now = running(one).report
+    assert now
+    assert now.held
+    bucket.delete_object(Bucket=files.bucket(), Key=f"unfinished/{one.id}")
+    report(running(one), times(99))
+    assert len(results(bucket)) == 1002
+
+
+def test_a_part_that_another_worker_wrote_over_is_written_again(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    Change(one.place).drop("tally").apply()
+    report(running(one), times(2))  # begins, and writes the only part
+    now = running(one).report
+    assert now
+    files.put_part(one.results, now.upload, 1, b"what the slower one found")
+    report(running(one), times(99))
+    assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
 
 
 def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die() -> None:

@@ -15,6 +15,7 @@ from bench.conditions import deployed, enabled
 from sms_gateway import (
     attempts,
     bus,
+    campaign,
     campaign_results,
     campaigns,
     clock,
@@ -249,6 +250,15 @@ def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> No
     assert sorted(watched) == sorted(f"{vendor.capitalize()}Queue" for vendor in VENDORS)
 
 
+def test_an_upload_is_told_to_nobody_unless_campaigns_are_sent() -> None:
+    # A notice that waits in the queue would be sent on the day when somebody turns campaigns on.
+    told = RESOURCES["CampaignsBucket"]["Properties"]["NotificationConfiguration"]
+    condition, notices, nothing = told["Fn::If"]
+    assert (condition, nothing) == ("FromBucket", {"Ref": "AWS::NoValue"})
+    (notice,) = notices["QueueConfigurations"]
+    assert notice["Queue"] == {"Fn::GetAtt": ["CampaignQueue", "Arn"]}
+
+
 def test_other_accounts_may_put_only_what_is_to_be_sent() -> None:
     condition, policy, nothing = RESOURCES["Bus"]["Properties"]["Policy"]["Fn::If"]
     assert (condition, nothing) == ("FromOtherAccounts", {"Ref": "AWS::NoValue"})
@@ -422,7 +432,7 @@ def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up(
     for name in ("SendFunction", "CampaignFunction"):
         assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
-    assert timeout("CampaignFunction") < idempotency.AT_WORK < campaigns.WAKE
+    assert timeout("CampaignFunction") < idempotency.AT_WORK < campaign.WAKE
     assert timeout("CampaignFunction") > campaigns.ENOUGH + campaign_results.A_PART
 
 

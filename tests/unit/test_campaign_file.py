@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.campaign_file import BOM, FileError, Record, fill, records
+from sms_gateway.campaign_file import BOM, LONGEST_RECORD, FileError, Record, fill, header, records
 from sms_gateway.problems import Invalid
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)
@@ -92,8 +92,66 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory() -> None:
 
 def test_a_line_that_never_ends_is_no_file() -> None:
     endless = (b"x" * 1000 for _ in iter(int, 1))
-    with pytest.raises(FileError, match="line feed"):
-        list(records(endless))
+    with pytest.raises(FileError, match=r"line at byte 4 has more than 1048576 .* line feed"):
+        list(records(block for some in ([b"a,b\n"], endless) for block in some))
+
+
+@pytest.mark.parametrize("size", [1, 999, 70_000, 1 << 20])
+@pytest.mark.parametrize("row", [b"c,%s\n", b'c,"%s"\n', b'c,"d\n%s\n"\n'])
+def test_a_row_that_is_too_long_is_refused_alone(row: bytes, size: int) -> None:
+    long = row % (b"x" * 40_000)
+    raw = b"a,b\n" + long + b"e,f\n" + b"x" * LONGEST_RECORD
+    blocks = (raw[at : at + size] for at in range(0, len(raw), size))
+    found = list(records(blocks, 0, 2))
+    assert [one.cells for one in found if one.cells] == [
+        ["a", "b"],
+        ["e", "f"],
+        [raw[-LONGEST_RECORD:].decode()],
+    ]
+    assert found[-1].end == len(raw)
+    widest = max(map(len, long.splitlines(keepends=True)))
+    faults = [one.fault for one in found if one.cells is None]
+    assert faults.count(f"it has {widest} bytes and may have 32768") == 1
+    (place,) = [one.end for one in found if one.cells == ["e", "f"]]
+    assert place == raw.index(b"e,f\n") + 4
+    assert list(records([raw[place:]], place, 2)) == found[-1:]
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [
+        (b"a,b\nc,\xe9\n", 6),
+        (b'a,b\nc,"\xe9"\n', 7),
+        (b'a,b\nc,"d\n\xe9"\n', 9),
+        (BOM + b"a,\xe9\n", 5),
+        (BOM + b'a,"\xe9"\n', 6),
+    ],
+)
+def test_a_character_that_is_not_utf_8_is_named_by_its_byte(raw: bytes, place: int) -> None:
+    assert raw[place] == 0xE9
+    with pytest.raises(FileError, match=rf"not UTF-8 \(byte {place}\)"):
+        list(records([raw]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("raw", ["to,text\n+1,Hi\n", '"to","text"\r\n"+1","Hi"\r\n'])
+def test_utf_16_is_called_so(raw: str, encoding: str) -> None:
+    with pytest.raises(FileError, match="UTF-16") as error:
+        header(next(records([raw.encode(encoding)])))
+    assert error.value.slug == "campaign-encoding"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b'to,"text\n', "can't be read: unexpected end of data"),
+        (b"to,text\r+1,Hi\r", "can't be read: a carriage return stands alone"),
+        (b"to," + b"x" * 40_000, "can't be read: it has 40003 bytes"),
+    ],
+)
+def test_a_first_line_that_can_not_be_read_says_why(raw: bytes, said: str) -> None:
+    with pytest.raises(FileError, match=said):
+        header(next(records([raw])))
 
 
 def test_braces_and_placeholders() -> None:

@@ -4,6 +4,7 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -143,6 +144,11 @@ def test_what_has_the_wrong_shape_is_invalid_and_named(body: Any, pointer: str) 
         ({"messages": [one(to="+0000")]}, "invalid-number", "/messages/0/to"),
         (one(text=""), "empty-text", "/text"),
         (one(text=" \n\t"), "empty-text", "/text"),
+        (one(text="a\0b"), "control-characters", "/text"),
+        (one(text="\x07"), "control-characters", "/text"),
+        (one(text="a\x1bb", encoding="gsm7"), "control-characters", "/text"),
+        (one(text="a\x7fb", encoding="unicode"), "control-characters", "/text"),
+        ({"messages": [one(text="a\x85b")]}, "control-characters", "/messages/0/text"),
         (one(text="x" * (153 * 10 + 1)), "too-many-segments", "/text"),
         (one(text="x" * 161, max_segments=1), "too-many-segments", "/text"),
         (one(text="আ" * 71, max_segments=1), "too-many-segments", "/text"),
@@ -234,9 +240,26 @@ def test_gsm7_writes_look_alikes() -> None:
     assert (content.text, content.encoding, content.segments) == ('It\'s "here"...', "gsm7", 1)
 
 
-@given(
-    st.text(min_size=1, max_size=200).filter(str.strip), st.sampled_from([None, "auto", "unicode"])
+def test_control_characters_are_named_by_their_code_points_and_places() -> None:
+    body = one(text="secret\n\t\0\x07\x07")
+    _, (refused,) = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    assert refused.problem.detail == (
+        "The text has control characters that no vendor takes: U+0000 (character 9), U+0007 "
+        "(character 10). Remove them; line feeds, carriage returns, tabs and form feeds may stay."
+    )
+
+
+@pytest.mark.parametrize("allowed", ["\n", "\r\n", "\t", "\f"])
+def test_what_lays_a_text_out_is_no_control_character(allowed: str) -> None:
+    assert planned(text=f"a{allowed}b").content.text == f"a{allowed}b"
+
+
+SENDABLE = st.text(min_size=1, max_size=200).filter(
+    lambda text: text.strip() and all(one in "\n\r\t\f" or category(one) != "Cc" for one in text)
 )
+
+
+@given(SENDABLE, st.sampled_from([None, "auto", "unicode"]))
 def test_nothing_but_gsm7_changes_a_text(text: str, encoding: str | None) -> None:
     accepted = planned(text=text, encoding=encoding, max_segments=30)
     assert accepted.content.text == text
@@ -250,7 +273,7 @@ def test_gsm7_is_gsm7_or_a_problem(text: str) -> None:
     for taken in accepted:
         assert taken.content.encoding == encoding_of(taken.content.text) == "gsm7"
     for refused in rejected:
-        assert refused.problem.slug in ("not-gsm7", "empty-text")
+        assert refused.problem.slug in ("not-gsm7", "empty-text", "control-characters")
     assert len(accepted) + len(rejected) == 1
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_gateway.encoding import encoding_of, segments
+from sms_gateway.intake import Options
 from sms_gateway.problems import GatewayError
-from sms_gateway.sources import Ask, Sources, bus, cognito, queue, topic
+from sms_gateway.sources import Ask, Sources, Topic, bus, cognito, queue, topic
 from sms_gateway.sources.alarms import Alarm, alarm_of, cut, shortened
 
 EVENTS = Path(__file__).parent.parent.parent / "events"
@@ -211,6 +213,47 @@ def test_look_alikes_keep_the_room_of_the_gsm_alphabet() -> None:
     )
     long = shortened(Alarm("queue", "ALARM", "…" * 400))
     assert (segments(long), len(long)) == (2, 306)
+
+
+LONG = Alarm("disk", "ALARM", "x " * 400)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "most", "encoding"),
+    [
+        ({"encoding": "unicode"}, 2, "ucs2"),
+        ({"encoding": "gsm7"}, 2, "gsm7"),
+        ({"max_segments": 1}, 1, "gsm7"),
+        ({"max_segments": 9}, 2, "gsm7"),
+        ({"encoding": "unicode", "max_segments": 1}, 1, "ucs2"),
+    ],
+)
+def test_an_alarm_is_cut_for_the_defaults_of_its_source(
+    defaults: Any, most: int, encoding: Any
+) -> None:
+    text = shortened(LONG, msgspec.convert(defaults, Options))
+    assert segments(text, encoding) == most
+    assert segments(text.removesuffix("...") + "xx...", encoding) > most
+    given = SOURCES.topic.alarms
+    assert given
+    alarms = msgspec.structs.replace(given, defaults=msgspec.convert(defaults, Options))
+    sources = msgspec.structs.replace(SOURCES, topic=Topic(alarms=alarms))
+    told = {"AlarmName": LONG.name, "NewStateValue": LONG.state, "NewStateReason": LONG.reason}
+    message = notification("topic") | {"Message": json.dumps(told)}
+    assert body(topic.read(message, sources))["text"] == text
+
+
+@given(st.text(max_size=400), st.text(max_size=400))
+def test_an_alarm_of_a_source_in_the_gsm_alphabet_is_in_it(name: str, reason: str) -> None:
+    gsm7 = msgspec.convert({"encoding": "gsm7"}, Options)
+    assert encoding_of(shortened(Alarm(name, "ALARM", reason), gsm7)) == "gsm7"
+
+
+def test_an_alarm_is_told_though_a_character_can_not_be_sent() -> None:
+    alarm = Alarm("disk", "ALARM", "a\0b 95 ≠ 97 \x1b[0m “x”")
+    assert shortened(alarm) == "ALARM disk: a b 95 ≠ 97 [0m “x”"
+    gsm7 = msgspec.convert({"encoding": "gsm7"}, Options)
+    assert shortened(alarm, gsm7) == 'ALARM disk: a b 95 ? 97 [0m "x"'
 
 
 def opened(ciphertext: bytes) -> str:

@@ -16,8 +16,9 @@ from sms_gateway.items import Item, key_of, number, shard_of, text
 from sms_gateway.records import Key, created_at, from_ms, message_id, rfc3339
 from sms_gateway.value import Value
 
-FOLDER, RESULTS = "campaigns/", "results/"
+FOLDER, RESULTS, UNFINISHED = "campaigns/", "results/", "unfinished/"
 CHUNK = 1000  # rows; a batch has no more positions
+WAKE = 90  # seconds after which the clock calls another worker; above the function's timeout of 50
 
 
 class State(StrEnum):
@@ -37,10 +38,12 @@ class State(StrEnum):
 
 class Report(msgspec.Struct, omit_defaults=True):
     """A results file that is being written: the upload and its parts so far, the first row of the
-    next chunk, and what was counted on the way; `prices` is amount and messages by currency."""
+    next chunk, and what was counted on the way; `prices` is amount and messages by currency. `held`
+    is the file (its ETag and bytes) of what stands behind the parts and is too small for one."""
 
     upload: str
     parts: list[str] = []
+    held: tuple[str, int] | None = None
     next: int = 1
     counts: dict[str, int] = {}
     prices: dict[str, tuple[str, int]] = {}
@@ -56,7 +59,8 @@ class Tally(msgspec.Struct, omit_defaults=True):
 
 class Campaign(Value, frozen=True):
     """`row` rows are done, and the next one begins at the byte `offset`. `rows` and `columns` are
-    known once the file was checked. `turn` counts writings of the report."""
+    known once the file was checked. `left` is how many rows of a cancelled one, from the first on,
+    are still to be taken back; None before that began. `turn` counts writings of the report."""
 
     id: str
     tenant: str
@@ -73,6 +77,7 @@ class Campaign(Value, frozen=True):
     problem: Mapping[str, Any] | None
     report: Report | None
     tally: Tally | None
+    left: int | None
     turn: int
     looks: int
     final: bool
@@ -86,6 +91,11 @@ class Campaign(Value, frozen=True):
     def results(self) -> str:
         """The key of its results file."""
         return RESULTS + self.key.removeprefix(FOLDER)
+
+    @property
+    def unfinished(self) -> str:
+        """The key of what was written of its results and is too small for a part."""
+        return UNFINISHED + self.id
 
 
 class Chunk(Value, frozen=True):
@@ -171,6 +181,7 @@ def read(item: Item) -> Campaign:
         problem=made("problem", dict[str, Any]),
         report=made("report", Report),
         tally=made("tally", Tally),
+        left=whole("left") if "left" in item else None,
         turn=whole("turn"),
         looks=whole("looks"),
         final="final" in item,

@@ -20,6 +20,7 @@ from sms_gateway.value import Value
 MOST_ROWS = 1_000_000
 LARGEST_FILE = 512 * 1024 * 1024  # bytes
 LONGEST_RECORD = 32 * 1024  # bytes; a text of 5,000 characters takes at most 20,000
+LONGEST_LINE = 1024 * 1024  # bytes; what has none for so long has no rows
 BOM = b"\xef\xbb\xbf"
 TO, TEXT, TEMPLATE, REFERENCE, SEND_AT = "to", "text", "template", "reference", "send_at"
 
@@ -45,26 +46,32 @@ class _NoEndError(Exception):
     """A record that runs on and on."""
 
 
-def lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a stream, each with its line feed. Raises FileError for one that is too long.
-    No byte of a UTF-8 character but the line feed itself is 10, so that no character is cut."""
-    rest = b""
+def lines(blocks: Iterable[bytes], start: int = 0) -> Iterator[bytes | int]:
+    """The lines of a stream that begins at the byte `start` of the file, each with its line feed;
+    of one longer than LONGEST_RECORD only how many bytes it has. Raises FileError for one that is
+    longer than LONGEST_LINE. No byte of a UTF-8 character but the line feed itself is 10, so that
+    no character is cut."""
+    rest, gone = b"", 0  # what has no line feed yet, and how many bytes of it are not kept
     for block in blocks:
         *whole, rest = (rest + block).split(b"\n")
         for line in whole:
-            yield _bounded(line) + b"\n"
-        _bounded(rest)
-    if rest:
-        yield rest
+            size = gone + len(line) + 1
+            yield line + b"\n" if size <= LONGEST_RECORD else _bounded(size, start)
+            start, gone = start + size, 0
+        if gone + len(rest) > LONGEST_RECORD:
+            gone, rest = _bounded(gone + len(rest), start), b""
+    if rest or gone:
+        yield gone + len(rest) if gone else rest
 
 
-def _bounded(line: bytes) -> bytes:
-    if len(line) > LONGEST_RECORD:
+def _bounded(size: int, start: int) -> int:
+    if size > LONGEST_LINE:
         raise FileError(
-            f"A line has more than {LONGEST_RECORD} bytes: end each row with a line feed.",
+            f"The line at byte {start} has more than {LONGEST_LINE} bytes: end each row with a "
+            "line feed.",
             slug="campaign-line-too-long",
         )
-    return line
+    return size
 
 
 def records(blocks: Iterable[bytes], start: int = 0, width: int = 0) -> Iterator[Record]:
@@ -75,66 +82,93 @@ def records(blocks: Iterable[bytes], start: int = 0, width: int = 0) -> Iterator
     closed would swallow all rows behind it; also of one over several lines that has not the
     `width` columns that it should.
     """
-    source = lines(blocks)
-    ahead: deque[bytes] = deque()
+    source = lines(blocks, start)
+    ahead: deque[bytes | int] = deque()
 
-    def following() -> bytes | None:
+    def following() -> bytes | int | None:
         return ahead.popleft() if ahead else next(source, None)
 
     end = start
     while (first := following()) is not None:
-        cut = first if end else first.removeprefix(BOM)
-        taken = [first]
+        if isinstance(first, int):
+            end += first
+            yield Record(end, None, f"it has {first} bytes and may have {LONGEST_RECORD}")
+            continue
+        cut = first if end else _beginning(first)
+        at = end + len(first) - len(cut)
+        taken: list[bytes | int] = [first]
         cells: Sequence[str] | None
         fault = ""
         try:
             if b'"' in cut:
-                cells = _several(cut, following, taken)
+                cells = _several(cut, at, following, taken)
                 if width and len(taken) > 1 and len(cells) != width:
                     raise _NoEndError
             else:
-                cells = next(csv.reader((_text(cut, end),), strict=True))
+                cells = next(csv.reader((_text(cut, at),), strict=True))
         except (csv.Error, _NoEndError) as error:
             ahead.extendleft(reversed(taken[1:]))
             taken, cells = [first], None
-            fault = str(error) or "a quote is opened and never closed"
-        end += sum(map(len, taken))
+            fault = _fault(error)
+        end += sum(map(_size, taken))
         if cells != []:
             yield Record(end, cells, fault)
 
 
-def _several(first: bytes, following: Any, taken: list[bytes]) -> list[str]:
-    """The cells of a record that may go over several lines; those it takes are added."""
+def _size(line: bytes | int) -> int:
+    return line if isinstance(line, int) else len(line)
+
+
+def _beginning(line: bytes) -> bytes:
+    """The first line of a file without its byte order mark."""
+    if b"\0" in line:
+        raise FileError(
+            "The file is UTF-16, or no text: save it as CSV UTF-8.", slug="campaign-encoding"
+        )
+    return line.removeprefix(BOM)
+
+
+def _fault(error: Exception) -> str:
+    said = str(error) or "a quote is opened and never closed"
+    alone = "a carriage return stands alone: end rows with a line feed"
+    return alone if said.startswith("new-line character") else said
+
+
+def _several(first: bytes, at: int, following: Any, taken: list[bytes | int]) -> list[str]:
+    """The cells of a record that begins at the byte `at` and may go over several lines; those it
+    takes are added."""
 
     def feed() -> Iterator[str]:
-        yield _text(first)
-        size = len(first)
+        yield _text(first, at)
+        place = at + len(first)
         while (line := following()) is not None:
             taken.append(line)
-            size += len(line)
-            if size > LONGEST_RECORD:
+            if isinstance(line, int) or place + len(line) - at > LONGEST_RECORD:
                 raise _NoEndError
-            yield _text(line)
+            yield _text(line, place)
+            place += len(line)
 
     return next(csv.reader(feed(), strict=True))
 
 
-def _text(line: bytes, at: int | None = None) -> str:
+def _text(line: bytes, at: int) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        where = f" (byte {at + error.start})" if at is not None else ""
         raise FileError(
-            f"The file is not UTF-8{where}: save it as CSV UTF-8.", slug="campaign-encoding"
+            f"The file is not UTF-8 (byte {at + error.start}): save it as CSV UTF-8.",
+            slug="campaign-encoding",
         ) from None
 
 
 def header(record: Record | None) -> tuple[str, ...]:
     """The columns' names. Raises FileError when no row could be sent with them."""
-    if record is None or record.cells is None:
+    if record is None:
         raise FileError(
             "The file has no first line with the columns' names: to, text.", slug="campaign-columns"
         )
+    if record.cells is None:
+        raise FileError(f"The first line can't be read: {record.fault}.", slug="campaign-columns")
     names = tuple(cell.strip() for cell in record.cells)
     twice = sorted({name for name in names if names.count(name) > 1})
     if TO not in names:

@@ -2,7 +2,8 @@
 
 It is written when the last row was read, and again, further apart each time, until every message
 is final. A million rows take longer than one worker has: the file is an upload in parts, and each
-part that is done is remembered with the first row of the next. Memory holds one part.
+part that is done is remembered with the first row of the next. S3 takes no small parts, so a worker
+whose time ends within one leaves what it has in a file for the next. Memory holds one part.
 """
 
 import csv
@@ -14,18 +15,17 @@ from decimal import Decimal
 from typing import Any
 
 from sms_gateway import campaign_table, files, table
-from sms_gateway.campaign import Campaign, Chunk, Report, State, Tally, read
-from sms_gateway.items import Item
+from sms_gateway.campaign import Campaign, Chunk, Report, Tally
 from sms_gateway.prices import sums
-from sms_gateway.problems import NotFound, Unavailable
-from sms_gateway.records import Entry, Key
+from sms_gateway.problems import Conflict, NotFound, Unavailable
 from sms_gateway.status import Status
 from sms_gateway.table import Change
 from sms_gateway.views import outcome, price_of_message
 
 COLUMNS = ("row", "id", "status", "problem")
 PART = 6 * 1024 * 1024  # bytes; S3 takes none below 5 MB but the last
-A_PART = 25.0  # seconds that a part may take at the worst
+A_CHUNK = 15.0  # seconds that a chunk, and then writing the part, may take at the worst
+A_PART = 25.0  # seconds that must be left to begin with one
 FIRST_LOOK, LAST_LOOK = 60, 86_400  # seconds from one file to the next
 
 TimeFor = Callable[[float], bool]
@@ -35,10 +35,10 @@ def report(one: Campaign, time_for: TimeFor) -> None:
     """Writes the results as far as there is time. Raises Unavailable when AWS does not answer."""
     current: Campaign | None = one
     while current is not None and time_for(A_PART):
-        current = _step(current)
+        current = _step(current, time_for)
 
 
-def _step(one: Campaign) -> Campaign | None:
+def _step(one: Campaign, time_for: TimeFor) -> Campaign | None:
     """A part more; None when the file is done, or another worker is at it."""
     if one.report is None:
         if (files.owner(one.results) or "") > one.id:
@@ -47,36 +47,46 @@ def _step(one: Campaign) -> Campaign | None:
         return _keep(one, Report(files.begin(one.results, one.id)))
     now = one.report
     try:
-        if now.parts and now.next > one.row:
+        if now.parts and not now.held and now.next > one.row:
             files.finish(one.results, now.upload, now.parts)
             _settle(one, Tally(int(time.time()), now.counts, now.prices))
             return None
-        body, following = _part(one, now)
-        etag = files.put_part(one.results, now.upload, len(now.parts) + 1, body)
-    except NotFound:
-        # Put together by a worker that died before it could say so, or given up by S3: once more.
+        body, following = _part(one, now, time_for)
+        if following.next <= one.row and len(body) < files.SMALLEST_PART:
+            following.held = (files.put(one.unfinished, body), len(body))
+        else:
+            etag = files.put_part(one.results, now.upload, len(now.parts) + 1, body)
+            following.parts = [*now.parts, etag]
+    except (Conflict, NotFound):
+        # Put together by a worker that died before it could say so, or given up by S3, or written
+        # over by one that was slower: once more.
         return _keep(one, Report(files.begin(one.results, one.id)))
-    following.parts = [*now.parts, etag]
     return _keep(one, following)
 
 
-def _part(one: Campaign, now: Report) -> tuple[bytes, Report]:
-    """The next part, and the report behind it, but for the part itself."""
+def _part(one: Campaign, now: Report, time_for: TimeFor) -> tuple[bytes, Report]:
+    """The next part, or as much of it as there is time for, at least a chunk; and the report behind
+    it, but for where that stands."""
     written = io.StringIO(newline="")
     rows = csv.writer(written)
-    if not now.parts:
+    if now.held is not None:
+        etag, size = now.held
+        written.write(b"".join(files.blocks(one.unfinished, etag, 0, size)).decode())
+    elif not now.parts:
         rows.writerow(COLUMNS)
         if one.problem is not None:
             rows.writerow(("", "", one.state, f"{one.problem['type']}: {one.problem['detail']}"))
     counts, prices = Counter(now.counts), dict(now.prices)
     following = now.next
     while following <= one.row and written.tell() < PART:
+        if following > now.next and not time_for(A_CHUNK):
+            break
         chunk = campaign_table.chunk(one.id, following)
         if chunk is None:
             raise Unavailable("A chunk of the campaign is not there; try again.")
         _write(one, chunk, rows, counts, prices)
         following += chunk.count
-    after = Report(now.upload, next=following, counts=dict(counts), prices=prices)
+    after = Report(now.upload, now.parts, next=following, counts=dict(counts), prices=prices)
     return written.getvalue().encode(), after
 
 
@@ -85,8 +95,6 @@ def _write(
 ) -> None:
     found: dict[int, Any] = {}
     if chunk.batch:
-        if one.state is State.CANCELLED:
-            _take_back(chunk.batch)
         whole = table.whole_batch(chunk.batch)
         found = {message.key.position: (message, sub) for message, sub in whole[1]} if whole else {}
         for part in sums(price_of_message(*pair) for pair in found.values()):
@@ -103,26 +111,9 @@ def _write(
             rows.writerow((row, chunk.message(offset), status, problem))
 
 
-def _take_back(batch: str) -> None:
-    """Cancels what has not left of a cancelled campaign, a submission at a time."""
-    now = time.time()
-    for item in table.submissions_of(batch):
-        if item["status"]["S"] not in (Status.SCHEDULED, Status.ACCEPTED):
-            continue
-        change = Change(Key(item["pk"]["S"], item["sk"]["S"])).put("status", Status.CANCELLED)
-        change.note(Entry(int(now * 1000), Status.CANCELLED, "operator")).look_at(None)
-        change.put("changed", int(now)).when_missing("doubt")
-        change.when("status", Status.SCHEDULED, Status.ACCEPTED).apply()
-
-
 def _keep(one: Campaign, now: Report) -> Campaign | None:
     change = Change(one.place).put("report", now).put("turn", one.turn + 1)
-    return _moved(one, change)
-
-
-def _moved(one: Campaign, change: Change) -> Campaign | None:
-    item: Item | None = change.when("turn", one.turn).when("state", one.state).apply()
-    return read(item) if item else None
+    return campaign_table.move(one, change)
 
 
 def _settle(one: Campaign, tally: Tally) -> None:
@@ -134,9 +125,9 @@ def _settle(one: Campaign, tally: Tally) -> None:
         wait = min((FIRST_LOOK + one.sent // 1000) * 2 ** min(one.looks, 20), LAST_LOOK)
         change.put("looks", one.looks + 1).look_at(int(time.time()) + wait)
     # What a worker took in meanwhile is not in the file: then it is written again.
-    _moved(one, change.when("row", one.row))
+    campaign_table.move(one, change.when("row", one.row))
 
 
 def _close(one: Campaign) -> None:
     change = Change(one.place).put("final", 1).put("turn", one.turn + 1).look_at(None)
-    _moved(one, change)
+    campaign_table.move(one, change)

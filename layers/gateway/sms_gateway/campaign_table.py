@@ -1,10 +1,11 @@
 """Campaigns and their chunks in the table."""
 
 from sms_gateway import campaign, table
-from sms_gateway.campaign import Campaign, Chunk
+from sms_gateway.campaign import Campaign, Chunk, State
 from sms_gateway.items import Item, key_of, number
 from sms_gateway.problems import Unavailable
 from sms_gateway.records import Key, is_ulid
+from sms_gateway.table import Change
 
 CAMPAIGNS = "CAMPAIGNS"  # the partition that lists them
 
@@ -46,14 +47,30 @@ def chunk(identifier: str, first: int) -> Chunk | None:
     return campaign.read_chunk(item) if item else None
 
 
-def put_chunk(item: Item, instead_of: str | None) -> bool:
-    """Writes a chunk if there is none, or only the one of the batch `instead_of`."""
+def chunk_with(identifier: str, row: int) -> Chunk | None:
+    """The chunk of a campaign that holds a row, the last one read or one before it."""
+    first, last = campaign.chunk_place(identifier, 0), campaign.chunk_place(identifier, row)
+    found = table.some(identifier, first.sort, last.sort, 1, newest_first=True)
+    return campaign.read_chunk(found[0]) if found else None
+
+
+def move(one: Campaign, change: Change) -> Campaign | None:
+    """Writes a change of a campaign, unless another worker was faster or its state has changed;
+    the campaign as it is then."""
+    item = change.when("turn", one.turn).when("state", one.state).apply()
+    return campaign.read(item) if item else None
+
+
+def put_chunk(one: Campaign, item: Item, instead_of: str | None) -> bool:
+    """Writes a chunk if there is none, or only the one of the batch `instead_of`; and only while
+    its campaign is running, so that nothing is sent any more once it was stopped."""
+    running = Change(one.place).when("state", State.RUNNING)
     if instead_of is None:
-        return table.put_new(item)
-    there = table.put(
+        return table.put_while(running, item, "attribute_not_exists(pk)")
+    return table.put_while(
+        running,
         item,
         "#batch = :old",
         ExpressionAttributeNames={"#batch": "batch"},
         ExpressionAttributeValues={":old": {"S": instead_of}},
     )
-    return there in (None, item)

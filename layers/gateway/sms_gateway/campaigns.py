@@ -25,7 +25,8 @@ from ulid import ULID
 from sms_gateway import apikeys, campaign, campaign_table, files, queues, table
 from sms_gateway.acceptance import Prepared, accept, prepare
 from sms_gateway.bodies import decode
-from sms_gateway.campaign import CHUNK, FOLDER, Campaign, Chunk, State
+from sms_gateway.campaign import CHUNK, FOLDER, WAKE, Campaign, Chunk, State
+from sms_gateway.campaign_cancelling import take_back
 from sms_gateway.campaign_file import (
     LARGEST_FILE,
     MOST_ROWS,
@@ -48,7 +49,6 @@ from sms_gateway.status_urls import status_urls
 from sms_gateway.table import Change
 from sms_gateway.value import Value
 
-WAKE = 90  # seconds after which the clock calls another worker; above the function's timeout of 50
 ENOUGH = 15.0  # seconds that a chunk may take at the worst
 
 
@@ -114,7 +114,9 @@ def _work(run: Run, identifier: str) -> None:
             one = _fail(found, problem)
     if one is not None and one.state.over and not one.final:
         one = _catch_up(one)
-        if one is not None:
+        if one is not None and one.state is State.CANCELLED:
+            one = take_back(one, run.time_for)
+        if one is not None and not one.left:
             report(one, run.time_for)
     if one is not None:
         _call_another(identifier)
@@ -152,7 +154,8 @@ def _read_on(run: Run, one: Campaign) -> Campaign | None:
         if isinstance(chunk, _Dead):
             chunk = _accept(run, found, defaults, chunk.batch)
         if chunk is None:
-            return None
+            stopped = campaign_table.find(one.id)
+            return stopped if stopped and stopped.state is not State.RUNNING else None
         _advance(found, chunk)
     return found
 
@@ -187,7 +190,7 @@ def _catch_up(one: Campaign) -> Campaign | None:
 
 
 def _accept(run: Run, one: Campaign, defaults: dict[str, Any], dead: str | None) -> Chunk | None:
-    """Accepts the next chunk; None when another worker was faster."""
+    """Accepts the next chunk; None when another worker was faster, or the campaign was stopped."""
     if run.at != one.offset:
         run.stream = records(
             files.blocks(one.key, one.etag, one.offset, one.size), one.offset, len(one.columns)
@@ -199,7 +202,7 @@ def _accept(run: Run, one: Campaign, defaults: dict[str, Any], dead: str | None)
     now = datetime.now(UTC)
     chunk, prepared = _plan(one, rows, defaults, now)
     ttl = int(now.timestamp()) + int(FURTHEST.total_seconds()) + retention()
-    if not campaign_table.put_chunk(campaign.chunk_item(one.id, chunk, ttl), dead):
+    if not campaign_table.put_chunk(one, campaign.chunk_item(one.id, chunk, ttl), dead):
         return None
     if prepared is not None:
         accept(prepared)

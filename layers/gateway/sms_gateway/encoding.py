@@ -24,6 +24,10 @@ _DOUBLE: Final[dict[Encoding, re.Pattern[str]]] = {
     "ucs2": re.compile("[\U00010000-\U0010ffff]"),
 }
 
+# A line feed, a carriage return, a tab and a form feed (the page break of the extension table) lay
+# a text out; no vendor's manual knows what any other control character would do.
+CONTROL: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+
 
 def encoding_of(text: str) -> Encoding:
     """`gsm7` if every character is in the GSM alphabet or its extension table, else `ucs2`."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from sms_gateway.bodies import decode
-from sms_gateway.encoding import encoding_of, segments
+from sms_gateway.encoding import CONTROL, encoding_of, segments
 from sms_gateway.numbers import NumberError, e164
 from sms_gateway.problems import GatewayError, Invalid, TooLarge, Unavailable
 from sms_gateway.records import Content
@@ -281,6 +281,7 @@ class Shape(Value, frozen=True):
 def _shape(draft: Draft) -> Shape:
     """`auto` and `unicode` leave a text as it is; `gsm7` writes it in that alphabet."""
     pointer, text = f"{draft.place}/text", draft.text
+    _check_controls(text, pointer)
     wanted = draft.options.encoding
     encoding: Encoding = "ucs2" if wanted == "unicode" else encoding_of(text)
     if wanted == "gsm7" and encoding != "gsm7":
@@ -289,6 +290,23 @@ def _shape(draft: Draft) -> Shape:
     if not text.strip():
         raise Invalid("The text is empty.", slug="empty-text", pointer=pointer)
     return Shape(text, encoding, segments(text, encoding))
+
+
+def _check_controls(text: str, pointer: str) -> None:
+    strange: dict[str, int] = {}
+    for found in CONTROL.finditer(text):
+        strange.setdefault(found[0], found.start() + 1)
+    if strange:
+        names = ", ".join(
+            f"U+{ord(one):04X} (character {place})" for one, place in list(strange.items())[:NAMED]
+        )
+        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
+        raise Invalid(
+            f"The text has control characters that no vendor takes: {names}{more}. Remove them; "
+            "line feeds, carriage returns, tabs and form feeds may stay.",
+            slug="control-characters",
+            pointer=pointer,
+        )
 
 
 def _in_gsm7(text: str, pointer: str) -> str:

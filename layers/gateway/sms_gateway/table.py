@@ -127,6 +127,38 @@ def put_new(item: Item) -> bool:
     return put(item, "attribute_not_exists(pk)") in (None, item)
 
 
+def put_while(check: Update, item: Item, condition: str, **expression: Any) -> bool:
+    """Writes an item if a condition holds, and only while those of `check` do on another item: one
+    transaction. Whether it was written; asked twice, the SDK's token makes it once."""
+    put_it: Any = {"TableName": name(), "Item": item, "ConditionExpression": condition}
+    asked: Any = [
+        {"ConditionCheck": {"TableName": name(), **check.conditions()}},
+        {"Put": put_it | expression},
+    ]
+    for attempt in range(6):
+        try:
+            with _answering():
+                client().transact_write_items(TransactItems=asked)
+        except ClientError:
+            return False
+        except Unavailable as error:
+            if not _in_conflict(error):
+                raise
+            time.sleep(0.05 * 2**attempt)
+        else:
+            return True
+    raise Unavailable("Others are writing what this is about; try again.")
+
+
+def _in_conflict(error: Unavailable) -> bool:
+    """Whether a transaction met another write of one of its items: then it is tried again."""
+    cause = error.__cause__
+    reasons = (
+        cause.response.get("CancellationReasons", []) if isinstance(cause, ClientError) else []
+    )
+    return any(reason.get("Code") == "TransactionConflict" for reason in reasons)
+
+
 # Reading
 
 

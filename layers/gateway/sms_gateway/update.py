@@ -129,6 +129,15 @@ class Update:
         self._when.append(f"{self._name(attribute)} < {self._value(number(moment))}")
         return self
 
+    def conditions(self) -> Any:
+        """The parameters of a ConditionCheck on the conditions alone, but for the table."""
+        made: Item = {"Key": key_of(self._key), "ConditionExpression": " AND ".join(self._when)}
+        if self._names:
+            made["ExpressionAttributeNames"] = self._names
+        if self._values:
+            made["ExpressionAttributeValues"] = self._values
+        return made
+
     def request(self) -> Any:
         """The parameters of UpdateItem, but for the table."""
         self._write_notes()
@@ -137,13 +146,4 @@ class Update:
             parts.append("SET " + ", ".join(self._sets))
         if self._removes:
             parts.append("REMOVE " + ", ".join(self._removes))
-        made: Item = {
-            "Key": key_of(self._key),
-            "UpdateExpression": " ".join(parts),
-            "ConditionExpression": " AND ".join(self._when),
-        }
-        if self._names:
-            made["ExpressionAttributeNames"] = self._names
-        if self._values:
-            made["ExpressionAttributeValues"] = self._values
-        return made
+        return self.conditions() | {"UpdateExpression": " ".join(parts)}

@@ -34,7 +34,7 @@ def _alarm(alarm: Alarm, sources: Sources, key: str) -> Ask:
     source = known(
         "topic", "alarms", {"alarms": sources.topic.alarms} if sources.topic.alarms else {}
     )
-    return Ask(source, encoded({"to": source.to, "text": shortened(alarm)}), key)
+    return Ask(source, encoded({"to": source.to, "text": shortened(alarm, source.defaults)}), key)
 
 
 def _numbers(attributes: Mapping[str, Any]) -> list[str]:
