@@ -27,9 +27,10 @@ Action = Literal[
     "lose-after",  # the call does its work, the connection breaks before the answer
     "hang-after",  # the call does its work, and nothing is ever heard of it
     "error-after",  # the call does its work, the answer is a proxy's 502
-    "throttle",  # DynamoDB: ProvisionedThroughputExceededException
+    "throttle",  # DynamoDB: ProvisionedThroughputExceededException; EventBridge: Throttling…
     "condition",  # DynamoDB: ConditionalCheckFailedException
     "unavailable",  # 500
+    "refuse-some",  # EventBridge: every second entry arrives, the others are answered as failed
     "hold",  # waits until the rule is released, then goes on
     "repeat",  # the call is made twice, the caller hears the second answer
     "watch",  # nothing; the call is only noted
@@ -42,10 +43,13 @@ PAGE = (
     b"<html>Bad Gateway.</html>"
 )
 ERRORS = {
-    "throttle": "ProvisionedThroughputExceededException",
-    "condition": "ConditionalCheckFailedException",
-    "unavailable": "InternalServerError",
+    ("dynamodb", "throttle"): "ProvisionedThroughputExceededException",
+    ("dynamodb", "condition"): "ConditionalCheckFailedException",
+    ("dynamodb", "unavailable"): "InternalServerError",
+    ("eventbridge", "throttle"): "ThrottlingException",
+    ("eventbridge", "unavailable"): "InternalException",
 }
+REFUSED = {"ErrorCode": "InternalFailure", "ErrorMessage": "made up for a test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +303,17 @@ class Relay:
         caller.sendall(answer.raw)
         return answer.keep
 
+    def _refuse_some(self, caller: socket.socket, line: "Line", request: "Message") -> bool:
+        asked = json.loads(request.body)
+        answer = line.ask(request.with_body({**asked, "Entries": asked["Entries"][1::2]}), caller)
+        if answer is None:
+            return _reset(caller)
+        taken = json.loads(answer.body)["Entries"]
+        said = [taken[n // 2] if n % 2 else REFUSED for n in range(len(asked["Entries"]))]
+        failed = sum("ErrorCode" in one for one in said)
+        caller.sendall(answer.with_body({"FailedEntryCount": failed, "Entries": said}).raw)
+        return answer.keep
+
     def _struck(
         self, rule: Rule, caller: socket.socket, peer: int, line: "Line", request: "Message"
     ) -> bool:
@@ -310,8 +325,10 @@ class Relay:
             case "lose-before":
                 return _reset(caller)
             case "throttle" | "condition" | "unavailable":
-                caller.sendall(refusal(action))
+                caller.sendall(refusal(rule.service, action))
                 return True
+            case "refuse-some":
+                return self._refuse_some(caller, line, request)
             case "hold":
                 rule.released.wait(PATIENCE)
             case "repeat":
@@ -352,6 +369,13 @@ class Message:
     def raw(self) -> bytes:
         """All of it."""
         return self.head + self.framed
+
+    def with_body(self, body: object) -> "Message":
+        """The same with another body, a JSON document."""
+        written = json.dumps(body).encode()
+        length = f"\r\nContent-Length: {len(written)}\r\n".encode()
+        head = re.sub(rb"\r\n(content-length|transfer-encoding):[^\r]*", b"", self.head, flags=re.I)
+        return Message(head.replace(b"\r\n", length, 1), written, written, self.keep)
 
     @property
     def operation(self) -> str:
@@ -456,9 +480,9 @@ class Line:
         self._socket = self._reader = None
 
 
-def refusal(action: str) -> bytes:
-    """DynamoDB's answer for a refusal."""
-    kind = f"com.amazonaws.dynamodb.v20120810#{ERRORS[action]}"
+def refusal(service: str, action: str) -> bytes:
+    """A service's answer for a refusal."""
+    kind = f"com.amazonaws.{service}#{ERRORS[service, action]}"
     body = json.dumps({"__type": kind, "message": "made up for a test"}).encode()
     status = "500 Internal Server Error" if action == "unavailable" else "400 Bad Request"
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.0\r\n"

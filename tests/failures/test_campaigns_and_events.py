@@ -1,0 +1,222 @@
+"""Nothing lost on its way out: the bus, webhooks and uploaded campaigns, while things fail."""
+
+import csv
+import io
+import os
+import time
+from collections import Counter
+from functools import partial
+from typing import Any
+
+from e2e.receiver import until
+from failures.arena import VENDORS, Case, number
+from failures.oracle import Promise, judge
+from failures.outward import GUARDED, Outside
+
+ROWS = int(os.environ.get("CAMPAIGN", "10000"))
+PAUSE = 14  # seconds that the slow endpoint takes; 15 is the limit
+AT_ONCE = 8  # seconds within which the fast one has been told: shorter than one answer of the slow
+MESSAGES = 60
+HEAD = '"sk": {"S": "B"}'  # in the write that accepts a batch of several
+
+
+def test_an_endpoint_that_was_down_is_told_everything(outer: Outside) -> None:
+    case = outer.case("an endpoint is down, then up")
+    webhook = outer.hook(case, "/down")
+    relay = outer.ground.relay("receiver")
+    relay.down()
+    try:
+        for vendor in VENDORS:
+            case.send(vendor, 3)
+        wanted = outer.wanted(case)
+        until(lambda: {one["event_id"] for one in outer.deliveries(case, webhook)} >= set(wanted))
+        failed = outer.deliveries(case, webhook)
+        assert {one["state"] for one in failed} == {"waiting"}
+        assert "the connection was refused" in {
+            attempt["problem"] for one in failed for attempt in one["attempts"]
+        }
+        assert outer.at(case, "/down") == []
+    finally:
+        relay.up()
+
+    def arrived() -> bool:
+        outer.later(case, webhook)
+        return {one["state"] for one in outer.deliveries(case, webhook)} == {"delivered"}
+
+    until(arrived, 60)
+    row = outer.settle(case, "/down")
+    assert row.good, row.faults
+
+
+def test_a_slow_endpoint_does_not_delay_a_fast_one(outer: Outside) -> None:
+    case = outer.case("a slow endpoint stands beside a fast one")
+    outer.hook(case, "/slow")
+    outer.hook(case, "/fast")
+    outer.receiver.pauses["/slow"] = PAUSE
+    case.send("rajasms", MESSAGES)
+    # Until its first answer nobody knows that it is slow: its calls hold workers for so long.
+    until(lambda: outer.at(case, "/slow"), 60)
+    begun = outer.receiver.begun["/slow"]
+
+    later = set(case.send("server2sms", 3) + case.send("dinisoft", 3))
+    due = {f"{identifier}-1" for identifier in later}
+    sent = time.monotonic()
+    until(lambda: due <= {one["id"] for one in outer.at(case, "/fast")}, 60)
+    took = time.monotonic() - sent
+    waiting = 3 * MESSAGES - outer.receiver.begun["/slow"]
+    outer.receiver.pauses.clear()
+
+    print(f"told within {took:.1f} s; slow calls begun {begun}, not yet {waiting}")
+    assert took < AT_ONCE
+    assert waiting > 10  # in one queue these would have come first
+    row = outer.settle(case, "/slow", "/fast", seconds=120)
+    assert row.good, row.faults
+
+
+def test_an_event_is_told_although_publish_is_killed(outer: Outside) -> None:
+    """The emulator hands over again what the function died with, as Lambda does."""
+    case = outer.case("publish is killed between stream and bus")
+    outer.hook(case, "/killed")
+    kills = [
+        case.rule("eventbridge", "kill-before", "PutEvents"),
+        case.rule("eventbridge", "kill-after", "PutEvents"),
+        case.rule("sqs", "kill-before", "SendMessageBatch", "MessageAccepted"),
+    ]
+    for vendor in VENDORS:
+        case.send(vendor, 5)
+    for kill in kills:
+        kill.wait()
+        assert kill.killed
+    row = outer.settle(case, "/killed")
+    assert row.good, row.faults
+    told = Counter(one["id"] for one in outer.on_bus(case))
+    assert max(told.values()) > 1  # the second kill came after the bus had them
+
+
+def test_records_that_come_again_tell_nothing_new(outer: Outside) -> None:
+    case = outer.case("the stream hands records over again")
+    outer.hook(case, "/again")
+    failing = outer.hook(case, "/again-failing")
+    outer.receiver.answers["/again-failing"] = 500
+    for vendor in VENDORS:
+        case.send(vendor, 5)
+    wanted = outer.wanted(case)
+    until(lambda: {one["id"] for one in outer.at(case, "/again")} == set(wanted), 60)
+    records = outer.changes.records(case.batches)
+    for _ in range(2):
+        assert outer.changes.hand_over(records) == []
+
+    def told() -> Counter[str]:
+        return Counter(one["id"] for one in outer.on_bus(case))
+
+    until(lambda: min(told().values()) >= 3, 60)
+    row = outer.settle(case, "/again")
+    assert row.good, row.faults
+    headers = [
+        (sent["webhook-id"], event["id"])
+        for path, _, sent, event in outer.receiver.got
+        if path == "/again"
+    ]
+    assert headers
+    assert all(one == other for one, other in headers)
+    # A receiver that drops the ids it has seen has each event once; what failed is kept once.
+    assert len({one for one, _ in headers}) == len(wanted)
+    kept = Counter(one["event_id"] for one in outer.deliveries(case, failing))
+    assert kept == dict.fromkeys(wanted, 1)
+    outer.receiver.answers.clear()
+
+
+def test_a_bus_that_refuses_is_told_later(outer: Outside) -> None:
+    """The emulator drops what the function answers as failed: what hands the records over here
+    does as Lambda documents it."""
+    case = outer.case("the bus refuses")
+    outer.hook(case, "/refused")
+    with outer.changes.held():
+        rules = [
+            case.rule("eventbridge", "unavailable", "PutEvents", count=10),
+            case.rule("eventbridge", "throttle", "PutEvents", count=100),
+            case.rule("eventbridge", "refuse-some", "PutEvents", count=40),
+        ]
+        for vendor in VENDORS:
+            case.send(vendor, 8)
+        outer.wanted(case)
+        done = outer.changes.deliver(outer.changes.records(case.batches))
+    assert all(rule.struck for rule in rules)
+    assert any(many == failed for many, failed in done)
+    assert any(0 < failed < many for many, failed in done)
+    row = outer.settle(case, "/refused")
+    assert row.good, row.faults
+
+
+def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outside) -> None:
+    case = outer.case("a campaign is killed three times")
+    stack, api = outer.ground.stack, case.ground.api
+    bucket = stack.facts["campaigns_bucket"]
+    rows = [(number("rajasms", nth % 1000), f"{case.marker} row {nth}.") for nth in range(ROWS)]
+    promises = [Promise(*row) for row in rows]
+    outer.ground.asked.update(one.identity for one in promises)
+    case.fault("rajasms", "drop-callbacks", count=None)  # they say nothing about how often
+    before = taken_by(outer, "rajasms")
+    chunk = ROWS // 4 // 1000 * 1000 + 1
+    kills = [
+        # in the middle of a chunk's messages; after its batch was accepted; before a chunk's record
+        case.rule("dynamodb", "kill-before", "BatchWriteItem", marker=rows[chunk + 500][1]),
+        case.rule(
+            "dynamodb", "kill-after", "PutItem", '"sk": {"S": "B"}', marker="", skip=ROWS // 2000
+        ),
+        case.rule("dynamodb", "kill-before", "PutItem", f"R#{3 * chunk - 2:07d}", marker=""),
+    ]
+    written = "to,text\n" + "".join(f"{to},{text}\n" for to, text in rows)
+    with outer.changes.held():  # events are not what this is about
+        key = f"campaigns/{case.marker}/all.csv"
+        stack.client("s3").put_object(Bucket=bucket, Key=key, Body=written.encode())
+        campaign = until(partial(_campaign, outer, case), 60)
+
+        def told() -> dict[str, Any]:
+            return dict(api("GET", f"/batches/{campaign}").body["campaign"])
+
+        for kill in kills:
+            until(lambda kill=kill: kill.over, 400)  # type: ignore[misc]
+            assert kill.killed
+            read = told()["rows_read"]
+            # The clock calls another worker after 90 seconds, here at once. Where a chunk was half
+            # accepted, that one still waits until the dead one must be dead: a minute.
+            while told()["rows_read"] == read:
+                outer.due_now(campaign, "C", "due")
+                time.sleep(2)
+        until(lambda: told()["state"] == "done", 600)
+        until(lambda: taken_by(outer, "rajasms") - before >= ROWS, 600)
+        time.sleep(3)  # what is sent twice would come now
+    outer.ground.chaos.remove(*case.rules)
+
+    mine = {one.identity for one in promises}
+    taken = [one for one in outer.ground.ledger() if one.identity in mine]
+    row = judge(case.name, promises, {}, taken)
+    row.lost += len(mine - {one.identity for one in taken})
+    row.seconds = time.monotonic() - case.started
+    outer.add(row)
+    assert row.good, (row.lost, row.duplicated, row.wrong)
+    shown = told()
+    assert (shown["state"], shown["rows_sent"], shown["rows_refused"]) == ("done", ROWS, 0)
+    results = stack.client("s3").get_object(
+        Bucket=bucket, Key=until(lambda: told()["results"], 300)
+    )
+    lines = list(csv.DictReader(io.StringIO(results["Body"].read().decode())))
+    assert len({line["id"] for line in lines}) == len(lines) == ROWS
+
+
+def _campaign(outer: Outside, case: Case) -> str | None:
+    """The id of the campaign of a scenario's tenant, as soon as it has one."""
+    listed = outer.ground.stack.operate("campaigns", "list").splitlines()
+    return next((line.split()[0] for line in listed if f"/{case.marker}/" in line), None)
+
+
+def taken_by(outer: Outside, vendor: str) -> int:
+    """How many messages a vendor has taken."""
+    return int(outer.ground.simulators("GET", "_ledger/counts")[vendor]["messages"])
+
+
+def test_nothing_is_left_behind(outer: Outside) -> None:
+    assert {row.scenario for row in outer.rows} == set(GUARDED)
+    assert outer.dead_letters() == []
+    assert outer.ground.unexplained() == []
