@@ -30,7 +30,7 @@ Action = Literal[
     "throttle",  # DynamoDB: ProvisionedThroughputExceededException; EventBridge: Throttling…
     "condition",  # DynamoDB: ConditionalCheckFailedException
     "unavailable",  # 500
-    "refuse-some",  # EventBridge: every second entry arrives, the others are answered as failed
+    "refuse-some",  # EventBridge: every other entry is answered as failed and does not arrive
     "hold",  # waits until the rule is released, then goes on
     "repeat",  # the call is made twice, the caller hears the second answer
     "watch",  # nothing; the call is only noted
@@ -305,11 +305,11 @@ class Relay:
 
     def _refuse_some(self, caller: socket.socket, line: "Line", request: "Message") -> bool:
         asked = json.loads(request.body)
-        answer = line.ask(request.with_body({**asked, "Entries": asked["Entries"][1::2]}), caller)
+        answer = line.ask(request.with_body({**asked, "Entries": asked["Entries"][::2]}), caller)
         if answer is None:
             return _reset(caller)
         taken = json.loads(answer.body)["Entries"]
-        said = [taken[n // 2] if n % 2 else REFUSED for n in range(len(asked["Entries"]))]
+        said = [REFUSED if n % 2 else taken[n // 2] for n in range(len(asked["Entries"]))]
         failed = sum("ErrorCode" in one for one in said)
         caller.sendall(answer.with_body({"FailedEntryCount": failed, "Entries": said}).raw)
         return answer.keep

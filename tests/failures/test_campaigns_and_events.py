@@ -5,6 +5,7 @@ import io
 import os
 import time
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from failures.outward import GUARDED, Outside
 
 ROWS = int(os.environ.get("CAMPAIGN", "10000"))
 PAUSE = 14  # seconds that the slow endpoint takes; 15 is the limit
-AT_ONCE = 8  # seconds within which the fast one has been told: shorter than one answer of the slow
+AT_ONCE = 12  # seconds within which the fast one has been told: shorter than one answer of the slow
 MESSAGES = 60
 HEAD = '"sk": {"S": "B"}'  # in the write that accepts a batch of several
 
@@ -40,10 +41,14 @@ def test_an_endpoint_that_was_down_is_told_everything(outer: Outside) -> None:
         relay.up()
 
     def arrived() -> bool:
-        outer.later(case, webhook)
         return {one["state"] for one in outer.deliveries(case, webhook)} == {"delivered"}
 
-    until(arrived, 60)
+    for _ in range(6):  # an attempt that was still under way may let it rest once more
+        outer.later(case, webhook)
+        with suppress(AssertionError):
+            until(arrived, 10)
+            break
+    assert arrived()
     row = outer.settle(case, "/down")
     assert row.good, row.faults
 
@@ -155,7 +160,9 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
     rows = [(number("rajasms", nth % 1000), f"{case.marker} row {nth}.") for nth in range(ROWS)]
     promises = [Promise(*row) for row in rows]
     outer.ground.asked.update(one.identity for one in promises)
-    case.fault("rajasms", "drop-callbacks", count=None)  # they say nothing about how often
+    # Callbacks say nothing about how often a row was sent.
+    fault = {"vendor": "rajasms", "fault": "drop-callbacks", "count": None}
+    outer.ground.simulators("POST", "_faults", fault)
     before = taken_by(outer, "rajasms")
     chunk = ROWS // 4 // 1000 * 1000 + 1
     kills = [
@@ -184,10 +191,13 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
             while told()["rows_read"] == read:
                 outer.due_now(campaign, "C", "due")
                 time.sleep(2)
+            print(f"killed at row {read}; going on {time.monotonic() - case.started:.0f} s")
         until(lambda: told()["state"] == "done", 600)
         until(lambda: taken_by(outer, "rajasms") - before >= ROWS, 600)
         time.sleep(3)  # what is sent twice would come now
+    print(f"all taken after {time.monotonic() - case.started:.0f} s")
     outer.ground.chaos.remove(*case.rules)
+    outer.ground.simulators("DELETE", "_faults")
 
     mine = {one.identity for one in promises}
     taken = [one for one in outer.ground.ledger() if one.identity in mine]
