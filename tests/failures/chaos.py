@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 Action = Literal[
@@ -107,6 +107,8 @@ class Chaos:
     def __init__(self) -> None:
         self.root: Callable[[], int | None] = lambda: None
         self.relays: dict[str, Relay] = {}
+        # Puts entries on the bus; a call that is signed can't be passed on in part.
+        self.put_events: Callable[[list[Any]], list[Any]] = lambda _: []
         self._rules: list[Rule] = []
         self._batches: dict[str, set[str]] = {}
         self._lock = threading.Lock()
@@ -208,6 +210,13 @@ class Chaos:
             while alive(pid) and time.monotonic() < end:
                 time.sleep(0.005)
 
+    def refuse_some(self, body: bytes) -> bytes:
+        """The answer to a PutEvents of which every other entry was taken."""
+        entries = json.loads(body)["Entries"]
+        taken = self.put_events(entries[::2])
+        said = [REFUSED if n % 2 else taken[n // 2] for n in range(len(entries))]
+        return answer("200 OK", {"FailedEntryCount": len(entries) // 2, "Entries": said})
+
 
 class Relay:
     """One address in front of another. `down` makes it refuse connections, `up` take them again."""
@@ -303,17 +312,6 @@ class Relay:
         caller.sendall(answer.raw)
         return answer.keep
 
-    def _refuse_some(self, caller: socket.socket, line: "Line", request: "Message") -> bool:
-        asked = json.loads(request.body)
-        answer = line.ask(request.with_body({**asked, "Entries": asked["Entries"][::2]}), caller)
-        if answer is None:
-            return _reset(caller)
-        taken = json.loads(answer.body)["Entries"]
-        said = [REFUSED if n % 2 else taken[n // 2] for n in range(len(asked["Entries"]))]
-        failed = sum("ErrorCode" in one for one in said)
-        caller.sendall(answer.with_body({"FailedEntryCount": failed, "Entries": said}).raw)
-        return answer.keep
-
     def _struck(
         self, rule: Rule, caller: socket.socket, peer: int, line: "Line", request: "Message"
     ) -> bool:
@@ -328,7 +326,8 @@ class Relay:
                 caller.sendall(refusal(rule.service, action))
                 return True
             case "refuse-some":
-                return self._refuse_some(caller, line, request)
+                caller.sendall(self._chaos.refuse_some(request.body))
+                return True
             case "hold":
                 rule.released.wait(PATIENCE)
             case "repeat":
@@ -369,13 +368,6 @@ class Message:
     def raw(self) -> bytes:
         """All of it."""
         return self.head + self.framed
-
-    def with_body(self, body: object) -> "Message":
-        """The same with another body, a JSON document."""
-        written = json.dumps(body).encode()
-        length = f"\r\nContent-Length: {len(written)}\r\n".encode()
-        head = re.sub(rb"\r\n(content-length|transfer-encoding):[^\r]*", b"", self.head, flags=re.I)
-        return Message(head.replace(b"\r\n", length, 1), written, written, self.keep)
 
     @property
     def operation(self) -> str:
@@ -483,8 +475,13 @@ class Line:
 def refusal(service: str, action: str) -> bytes:
     """A service's answer for a refusal."""
     kind = f"com.amazonaws.{service}#{ERRORS[service, action]}"
-    body = json.dumps({"__type": kind, "message": "made up for a test"}).encode()
     status = "500 Internal Server Error" if action == "unavailable" else "400 Bad Request"
+    return answer(status, {"__type": kind, "message": "made up for a test"})
+
+
+def answer(status: str, document: object) -> bytes:
+    """An AWS service's answer."""
+    body = json.dumps(document).encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.0\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 

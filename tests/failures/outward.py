@@ -226,4 +226,6 @@ def outside(folder: Path) -> Iterator[Outside]:
         port = urlsplit(receiver.url).port
         assert port
         receiver.url = ground.chaos.relay("receiver", port).url
+        events = ground.stack.client("events")
+        ground.chaos.put_events = lambda entries: events.put_events(Entries=entries)["Entries"]
         yield Outside(ground, receiver, listening(ground.stack), Changes(ground.stack))
