@@ -15,7 +15,7 @@ from failures.oracle import Promise, judge
 from failures.outward import GUARDED, Outside
 
 ROWS = int(os.environ.get("CAMPAIGN", "10000"))
-PAUSE = 14  # seconds that the slow endpoint takes; 15 is the limit
+PAUSE = 12  # seconds that the slow endpoint takes; at 15 a delivery would have failed
 MESSAGES = 60
 HEAD = '"sk": {"S": "B"}'  # in the write that accepts a batch of several
 
@@ -54,12 +54,12 @@ def test_an_endpoint_that_was_down_is_told_everything(outer: Outside) -> None:
 
 def test_a_slow_endpoint_does_not_delay_a_fast_one(outer: Outside) -> None:
     case = outer.case("a slow endpoint stands beside a fast one")
-    outer.hook(case, "/slow")
+    slow = outer.hook(case, "/slow")
     outer.hook(case, "/fast")
     outer.receiver.pauses["/slow"] = PAUSE
     case.send("rajasms", MESSAGES)
     # Until its first answer nobody knows that it is slow: its calls hold workers for so long.
-    until(lambda: outer.at(case, "/slow"), 60)
+    until(lambda: outer.at(case, "/slow"), 120)
     begun = outer.receiver.begun["/slow"]
 
     later = set(case.send("server2sms", 3) + case.send("dinisoft", 3))
@@ -73,6 +73,8 @@ def test_a_slow_endpoint_does_not_delay_a_fast_one(outer: Outside) -> None:
     print(f"told within {took:.1f} s; slow calls begun {begun}, not yet {waiting}")
     assert took < PAUSE  # before the slow one could have answered once more
     assert waiting > 10  # in one queue these would have come first
+    until(lambda: outer.receiver.begun["/slow"] >= 3 * MESSAGES, 120)
+    outer.later(case, slow)  # on a busy machine an answer may have come too late
     row = outer.settle(case, "/slow", "/fast", seconds=120)
     assert row.good, row.faults
 
