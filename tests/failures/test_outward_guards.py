@@ -26,7 +26,7 @@ from integration.test_delivering import (
 
 from sms_gateway import campaigns, deliveries, endpoints, posting, publishing
 from sms_gateway import table as store
-from sms_gateway.events import Event
+from sms_gateway.events import Event, message_event
 from sms_gateway.outward import Posted
 from sms_gateway.publishing import publish
 
@@ -103,13 +103,12 @@ def test_not_answering_what_the_bus_refused_is_an_event_lost(
 def test_an_id_that_does_not_follow_from_what_it_tells_is_an_event_twice(
     guard: str, gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = publishing.message_event
     off(
         guard,
         monkeypatch,
         publishing,
         "message_event",
-        lambda *given, **more: replace(made(*given, **more), id=f"{uuid4()}"),
+        lambda *given, **more: replace(message_event(*given, **more), id=f"{uuid4()}"),
     )
     ids = final(gateway)
     records = stream.records()
