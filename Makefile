@@ -23,6 +23,8 @@ test: $(READY)
 	$(BIN)/python -m pytest tests/failures
 
 # SOAK=<minutes> draws faults at random for so long instead; SEED=<number> repeats a run.
+# CAMPAIGN=100000 is how many rows the campaign has that is killed three times, 10,000 by itself;
+# ARGS="-k killed_three" runs that alone.
 failures: $(READY)
 	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(BIN)/python -m pytest tests/failures $(ARGS))
 

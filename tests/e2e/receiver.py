@@ -1,15 +1,20 @@
-"""A customer's server: takes webhooks, verifies each with the library, and misbehaves on demand."""
+"""Who is told: a customer's server, which takes webhooks, verifies each with the library and
+misbehaves on demand, and a listener on the bus."""
 
+import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from e2e.conftest import Api
 from standardwebhooks import Webhook, WebhookVerificationError
+
+from local.stack import LocalStack
 
 
 @dataclass
@@ -80,3 +85,44 @@ def receiving() -> Iterator[Receiver]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def hook(customer: Api, receiver: Receiver, path: str, **fields: Any) -> dict[str, Any]:
+    """Makes a webhook at a path of the receiver, which then verifies what comes."""
+    answer = customer("POST", "/webhooks", {"url": receiver.url + path, **fields})
+    assert answer.status == 201, answer.body
+    made: dict[str, Any] = answer.body
+    receiver.secrets[path] = made["secret"]
+    return made
+
+
+def listening(stack: LocalStack) -> Callable[[], list[dict[str, Any]]]:
+    """Gives what has come to the bus since."""
+    events, sqs = stack.client("events"), stack.client("sqs")
+    url = sqs.create_queue(QueueName="seen")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    name = stack.facts["bus"]
+    pattern = json.dumps({"source": ["sms-gateway"]})
+    events.put_rule(Name="all", EventBusName=name, EventPattern=pattern)
+    events.put_targets(
+        Rule="all", EventBusName=name, Targets=[{"Id": "seen", "Arn": arn["QueueArn"]}]
+    )
+    seen: list[dict[str, Any]] = []
+
+    def read() -> list[dict[str, Any]]:
+        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for one in found:
+                seen.append(json.loads(one["Body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+        return seen
+
+    return read
+
+
+def until(reached: Callable[[], Any], seconds: float = 30) -> Any:
+    """Waits until something is so, and returns it."""
+    end = time.monotonic() + seconds
+    while not (found := reached()):
+        assert time.monotonic() < end, "not reached"
+        time.sleep(0.2)
+    return found

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from e2e.conftest import NUMBERS, Api
-from e2e.receiver import Receiver, receiving
+from e2e.receiver import Receiver, hook, listening, receiving, until
 from standardwebhooks import Webhook
 from unit.test_events import validator
 
@@ -37,42 +37,7 @@ def customer(stack: LocalStack) -> Api:
 @pytest.fixture(scope="module")
 def bus(stack: LocalStack) -> Callable[[], list[dict[str, Any]]]:
     """What has come to the bus since the module began."""
-    events, sqs = stack.client("events"), stack.client("sqs")
-    url = sqs.create_queue(QueueName="seen")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    name = stack.facts["bus"]
-    pattern = json.dumps({"source": ["sms-gateway"]})
-    events.put_rule(Name="all", EventBusName=name, EventPattern=pattern)
-    events.put_targets(
-        Rule="all", EventBusName=name, Targets=[{"Id": "seen", "Arn": arn["QueueArn"]}]
-    )
-    seen: list[dict[str, Any]] = []
-
-    def read() -> list[dict[str, Any]]:
-        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            for one in found:
-                seen.append(json.loads(one["Body"]))
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
-        return seen
-
-    return read
-
-
-def hook(customer: Api, receiver: Receiver, path: str, **fields: Any) -> dict[str, Any]:
-    """Makes a webhook at a path of the receiver, which then verifies what comes."""
-    answer = customer("POST", "/webhooks", {"url": receiver.url + path, **fields})
-    assert answer.status == 201, answer.body
-    made: dict[str, Any] = answer.body
-    receiver.secrets[path] = made["secret"]
-    return made
-
-
-def until(reached: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := reached()):
-        assert time.monotonic() < end, "not reached"
-        time.sleep(0.2)
-    return found
+    return listening(stack)
 
 
 def smsgw(stack: LocalStack, *arguments: str) -> str:

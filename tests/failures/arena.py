@@ -1,6 +1,7 @@
 """The real stack with relays in it, and what a scenario does with it."""
 
 import contextlib
+import copy
 import itertools
 import json
 import subprocess
@@ -18,6 +19,7 @@ from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
 from local.stack import ROOT, STACK_NAME, LocalStack, StackError, running
+from sms_gateway.apikeys import SCOPES
 
 VENDORS = ("jst", "dinisoft", "server2sms", "rajasms")
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor
@@ -42,6 +44,7 @@ CUT_SHORT = 8  # seconds until a call without a record is over
 DEADLINE = 60  # seconds that a receipt may take
 AT_ONCE = 4  # callers at once, and callbacks: each further one is a process more in the emulator
 VISIBILITY = 12  # seconds until a queue message whose worker died comes again
+THROUGH = ("dynamodb", "sqs")  # which services the functions reach through relays
 PATIENCE = 150  # seconds after which every message must have ended: over all of the above
 PARAMETERS = {
     "ReceiptDeadline": str(DEADLINE),
@@ -54,14 +57,17 @@ PARAMETERS = {
 
 @dataclass
 class ArenaStack(LocalStack):
-    """A local stack whose functions reach DynamoDB, SQS and the vendors through relays."""
+    """A local stack whose functions reach the vendors and the services `through` by relays. With
+    `visibility` the queues wait so long, in seconds, and not as long as the template says."""
 
     chaos: Chaos = field(default_factory=Chaos)
+    through: Sequence[str] = THROUGH
+    visibility: int | None = VISIBILITY
 
     def prepare(self) -> None:
         """Puts the relays in place; before `start`, since the functions inherit the addresses."""
         self.chaos.root = lambda: self.emulator.pid if self.emulator else None
-        for service in ("dynamodb", "sqs"):
+        for service in self.through:
             self.chaos.relay(service, self.gateway_port)
         for vendor in VENDORS:
             self.chaos.relay(vendor, self.simulator_port)
@@ -78,8 +84,8 @@ class ArenaStack(LocalStack):
         if name != "emulator":
             return super()._spawn(name, command, extra)
         through = {
-            "AWS_ENDPOINT_URL_DYNAMODB": self.chaos.relays["dynamodb"].url,
-            "AWS_ENDPOINT_URL_SQS": self.chaos.relays["sqs"].url,
+            f"AWS_ENDPOINT_URL_{service.upper()}": self.chaos.relays[service].url
+            for service in self.through
         }
         self.emulator = super()._spawn(name, command, {**extra, **through})
         return self.emulator
@@ -116,11 +122,13 @@ class ArenaStack(LocalStack):
             Type="String",
             Overwrite=True,
         )
+        if self.visibility is None:
+            return
         sqs = self.client("sqs")
         for url in sqs.list_queues()["QueueUrls"]:
             if "DeadLetters" not in url:
                 sqs.set_queue_attributes(
-                    QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)}
+                    QueueUrl=url, Attributes={"VisibilityTimeout": str(self.visibility)}
                 )
 
     def warm_up(self) -> None:
@@ -170,6 +178,12 @@ class Ground:
         with self._still:
             yield
 
+    def for_tenant(self, tenant: str) -> "Ground":
+        """The same ground, for callers of a tenant of its own that may do everything."""
+        other = copy.copy(self)
+        other.api = Api(self.stack, self.stack.key(tenant, SCOPES))
+        return other
+
     def relay(self, vendor: str) -> Relay:
         """The relay in front of a vendor."""
         return self.chaos.relays[vendor]
@@ -202,11 +216,12 @@ class Ground:
         }
 
     def left_in_queues(self) -> list[tuple[str, str]]:
-        """What stands in queues, as batch and description."""
+        """What stands in the vendors' queues, as batch and description."""
         return [
-            (one["Body"].split(" ")[1].partition("/")[0], f"{name}: {one['Body']}")
+            (task[1].partition("/")[0], f"{name}: {one['Body']}")
             for name, messages in self.queues().items()
             for one in messages
+            if len(task := one["Body"].split(" ")) == 3
         ]
 
     def unexplained(self) -> list[str]:
@@ -231,16 +246,19 @@ class Ground:
 
 
 @contextlib.contextmanager
-def arena(folder: Path) -> Iterator[Ground]:
-    """A stack with relays between the functions and everything that they call."""
+def arena(
+    folder: Path, parameters: Mapping[str, str] = PARAMETERS, **more: Any
+) -> Iterator[Ground]:
+    """A stack with relays between the functions and everything that they call; `more` are fields
+    of ArenaStack."""
     stack = ArenaStack(
         folder,
         free_port(),
         free_port(),
         delay=0.3,
         poll_after=2,
-        keep=True,
-        parameters=PARAMETERS,
+        parameters=parameters,
+        **{"keep": True, **more},
     )
     stack.prepare()
     try:

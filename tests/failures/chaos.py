@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 Action = Literal[
@@ -27,9 +27,10 @@ Action = Literal[
     "lose-after",  # the call does its work, the connection breaks before the answer
     "hang-after",  # the call does its work, and nothing is ever heard of it
     "error-after",  # the call does its work, the answer is a proxy's 502
-    "throttle",  # DynamoDB: ProvisionedThroughputExceededException
+    "throttle",  # DynamoDB: ProvisionedThroughputExceededException; EventBridge: Throttling…
     "condition",  # DynamoDB: ConditionalCheckFailedException
     "unavailable",  # 500
+    "refuse-some",  # EventBridge: every other entry is answered as failed and does not arrive
     "hold",  # waits until the rule is released, then goes on
     "repeat",  # the call is made twice, the caller hears the second answer
     "watch",  # nothing; the call is only noted
@@ -42,10 +43,13 @@ PAGE = (
     b"<html>Bad Gateway.</html>"
 )
 ERRORS = {
-    "throttle": "ProvisionedThroughputExceededException",
-    "condition": "ConditionalCheckFailedException",
-    "unavailable": "InternalServerError",
+    ("dynamodb", "throttle"): "ProvisionedThroughputExceededException",
+    ("dynamodb", "condition"): "ConditionalCheckFailedException",
+    ("dynamodb", "unavailable"): "InternalServerError",
+    ("eventbridge", "throttle"): "ThrottlingException",
+    ("eventbridge", "unavailable"): "InternalException",
 }
+REFUSED = {"ErrorCode": "InternalFailure", "ErrorMessage": "made up for a test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class Chaos:
     def __init__(self) -> None:
         self.root: Callable[[], int | None] = lambda: None
         self.relays: dict[str, Relay] = {}
+        # Puts entries on the bus; a call that is signed can't be passed on in part.
+        self.put_events: Callable[[list[Any]], list[Any]] = lambda _: []
         self._rules: list[Rule] = []
         self._batches: dict[str, set[str]] = {}
         self._lock = threading.Lock()
@@ -203,6 +209,13 @@ class Chaos:
             end = time.monotonic() + 5
             while alive(pid) and time.monotonic() < end:
                 time.sleep(0.005)
+
+    def refuse_some(self, body: bytes) -> bytes:
+        """The answer to a PutEvents of which every other entry was taken."""
+        entries = json.loads(body)["Entries"]
+        taken = self.put_events(entries[::2])
+        said = [REFUSED if n % 2 else taken[n // 2] for n in range(len(entries))]
+        return answer("200 OK", {"FailedEntryCount": len(entries) // 2, "Entries": said})
 
 
 class Relay:
@@ -310,7 +323,10 @@ class Relay:
             case "lose-before":
                 return _reset(caller)
             case "throttle" | "condition" | "unavailable":
-                caller.sendall(refusal(action))
+                caller.sendall(refusal(rule.service, action))
+                return True
+            case "refuse-some":
+                caller.sendall(self._chaos.refuse_some(request.body))
                 return True
             case "hold":
                 rule.released.wait(PATIENCE)
@@ -456,11 +472,16 @@ class Line:
         self._socket = self._reader = None
 
 
-def refusal(action: str) -> bytes:
-    """DynamoDB's answer for a refusal."""
-    kind = f"com.amazonaws.dynamodb.v20120810#{ERRORS[action]}"
-    body = json.dumps({"__type": kind, "message": "made up for a test"}).encode()
+def refusal(service: str, action: str) -> bytes:
+    """A service's answer for a refusal."""
+    kind = f"com.amazonaws.{service}#{ERRORS[service, action]}"
     status = "500 Internal Server Error" if action == "unavailable" else "400 Bad Request"
+    return answer(status, {"__type": kind, "message": "made up for a test"})
+
+
+def answer(status: str, document: object) -> bytes:
+    """An AWS service's answer."""
+    body = json.dumps(document).encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.0\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 

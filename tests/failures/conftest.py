@@ -1,11 +1,14 @@
-"""One stack for all scenarios; they run in lanes, and each test looks at its own line."""
+"""One stack for all scenarios of the main job, which run in lanes, and each test looks at its own
+line; another one for what goes outward, whose tests follow one another."""
 
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from failures.arena import arena
 from failures.oracle import Row, table
+from failures.outward import Outside, outside
 from failures.scenarios import SCENARIOS, Finished, run_all
 from integration.conftest import atomic, aws, gateway, stack, wire  # noqa: F401 - fixtures
 
@@ -31,8 +34,22 @@ def done(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     with arena(tmp_path_factory.mktemp("failures") / "run") as ground:
         over = run_all(ground, [one for one in SCENARIOS.values() if one.name in wanted], say)
         finished = Finished(over, ground.unexplained())
-    request.config.stash[ROWS] = [one.row for one in over.values()]
+    _keep(request, [one.row for one in over.values()])
     return finished
+
+
+@pytest.fixture(scope="module")
+def outer(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Outside]:
+    """The stack with a bus, webhooks and campaigns, for one module."""
+    with outside(tmp_path_factory.mktemp("outside") / "run") as made:
+        yield made
+    _keep(request, made.rows)
+
+
+def _keep(request: pytest.FixtureRequest, rows: Sequence[Row]) -> None:
+    request.config.stash.setdefault(ROWS, []).extend(rows)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

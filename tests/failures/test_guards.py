@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from failures.guards import GUARDS, guards, off
 from failures.oracle import Promise, Row, Taken, Told, judge, table
 from failures.scenarios import SCENARIOS
 from integration.stage import (
@@ -33,7 +34,6 @@ from sms_gateway.table import Change
 from sms_gateway.vendors.base import Request, Verdict
 
 TO, TEXT = number("rajasms"), "once"
-GUARDS: set[str] = set()
 
 
 @dataclass
@@ -89,27 +89,13 @@ class World:
         return judge("in process", self.promises, told, self.taken)
 
 
-def guards(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Enters a test of what a guard prevents; it runs with the guard on, and with it off."""
-    GUARDS.add(name)
-    return pytest.mark.parametrize("guard", ["on", "off"])
-
-
 def test_every_scenario_names_a_guard_that_is_taken_away_here() -> None:
-    assert {one.guard for one in SCENARIOS.values()} == GUARDS
+    assert {one.guard for one in SCENARIOS.values()} == GUARDS[__name__]
 
 
 @pytest.fixture
 def world(gateway: Gateway) -> World:
     return World(gateway)
-
-
-def off(
-    guard: str, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, instead: object
-) -> None:
-    """Takes a guard away when it is to be off."""
-    if guard == "off":
-        monkeypatch.setattr(owner, name, instead)
 
 
 def no_condition(change: Change, *_: object, **__: object) -> Change:

@@ -78,6 +78,23 @@ def test_a_submission_tells_of_all_its_messages(gateway: Gateway, stream: Stream
     assert completed.data["counts"] == {"delivered": 12}
 
 
+def test_every_change_that_finds_a_batch_complete_tells_the_same(
+    gateway: Gateway, stream: Stream
+) -> None:
+    first, second = gateway.sent("rajasms", 2)
+    stream.publish()
+    rajasms(gateway, first, "3")
+    rajasms(gateway, second, "3")
+    for nth, record in enumerate(stream.records()):
+        record["dynamodb"]["ApproximateCreationDateTime"] += nth
+        stream.publish([record])
+    told = [one.document() for one in stream.told.events if one.kind is Kind.COMPLETED]
+    assert len(told) == 2
+    assert told[0] == told[1]
+    ends = [one.document() for one in stream.told.events if one.kind is Kind.DELIVERED]
+    assert told[0]["timestamp"] == max(str(one["timestamp"]) for one in ends)
+
+
 def test_of_a_mixed_answer_each_is_told_its_own(gateway: Gateway, stream: Stream) -> None:
     def answer(request: Any) -> Any:
         packets = json.loads(request.body)["datapacket"]

@@ -306,7 +306,8 @@ def _completed(
 ) -> Iterator[Event]:
     """Whether this made a batch complete. Of a batch of several at most a few messages are read
     while one of them is open: those behind this one, since vendors report in order, then the
-    first ones; the whole batch is read when none of those is."""
+    first ones; the whole batch is read when none of those is. Several changes may find it complete:
+    they tell the same, as of the last of its messages' ends."""
     if owner.count == 1:
         yield batch_event(owner, {status: 1}, at)
         return
@@ -322,14 +323,17 @@ def _completed(
     if found is None:
         return
     counts: Counter[str] = Counter()
+    ends = []
     for message, sub in found[1]:
-        counts[status_of(message, sub)] += 1
+        its = status_of(message, sub)
+        counts[its] += 1
+        ends.append(_step(sub.log if message.status is None else message.log, its, sub.changed).at)
         late = sub.status is Status.UNKNOWN and not sub.own_item
         if late and message.key == moved:
             return  # a late receipt: the submission's own end completed the batch, or will
     if all(Status(one).final for one in counts):
         reader.checked.add(owner.id)
-        yield batch_event(owner, counts, at)
+        yield batch_event(owner, counts, max(ends))
 
 
 def _circuit(change: Record, old: Item, new: Item) -> Iterator[Event]:

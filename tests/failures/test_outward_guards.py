@@ -1,0 +1,174 @@
+"""What keeps events and campaigns safe, taken away: the witnesses then speak."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from failures.guards import GUARDS, guards, off
+from failures.outward import GUARDED
+from failures.witness import due, faults
+from integration.stage import Gateway
+from integration.stream import Stream, streaming
+from integration.test_campaigns import bucket, much_later, rows, stored, to_the_end, upload, work
+from integration.test_delivering import (
+    SLOW,
+    Clock,
+    Customer,
+    clock,
+    customer,
+    event,
+    hook,
+    run,
+    wake,
+)
+
+from sms_gateway import campaigns, deliveries, endpoints, posting, publishing
+from sms_gateway import table as store
+from sms_gateway.events import Event, message_event
+from sms_gateway.outward import Posted
+from sms_gateway.publishing import publish
+
+__all__ = ["bucket", "clock", "customer"]  # fixtures
+
+
+def test_every_scenario_names_a_guard_that_is_taken_away_here() -> None:
+    assert set(GUARDED.values()) == GUARDS[__name__]
+
+
+@pytest.fixture
+def stream(gateway: Gateway) -> Iterator[Stream]:
+    yield from streaming()
+
+
+def wrong(gateway: Gateway, stream: Stream, ids: Sequence[str]) -> bool:
+    """Whether the witness of the scenarios finds fault with what was told of messages."""
+    wanted = due(gateway.view(one) for one in ids)
+    return bool(faults(wanted, [one.document() for one in stream.told.events]))
+
+
+def final(gateway: Gateway) -> list[str]:
+    """Two messages that are final, each in a batch of its own; their ids."""
+    ids = gateway.sent("server2sms") + gateway.sent("server2sms")
+    gateway.tick(after=400_000)
+    return ids
+
+
+def hand_over(records: Sequence[dict[str, Any]], stream: Stream, send: Any) -> list[dict[str, Any]]:
+    """One delivery of the stream; the records that come again."""
+    try:
+        answer = publish(records, 120, send, lambda _: set())
+    except (KeyboardInterrupt, publishing.NothingPublishedError):
+        return list(records)
+    failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
+    return [one for one in records if one["dynamodb"]["SequenceNumber"] in failed]
+
+
+@guards("checkpoint")
+def test_a_record_done_with_before_it_is_told_is_an_event_lost(
+    guard: str, gateway: Gateway, stream: Stream
+) -> None:
+    ids = final(gateway)
+
+    def killed(events: Sequence[Event]) -> set[str]:
+        if guard == "off":
+            return set()  # it would be told in a moment, and that does not come
+        raise KeyboardInterrupt
+
+    left = hand_over(stream.records(), stream, killed)
+    hand_over(left, stream, stream.told.put)
+    assert wrong(gateway, stream, ids) == (guard == "off")
+
+
+@guards("refused records")
+def test_not_answering_what_the_bus_refused_is_an_event_lost(
+    guard: str, gateway: Gateway, stream: Stream
+) -> None:
+    ids = final(gateway)
+    stream.told.refuses = {f"{ids[1]}-1"}
+
+    def put(events: Sequence[Event]) -> set[str]:
+        refused = stream.told.put(events)
+        return set() if guard == "off" else refused
+
+    left = hand_over(stream.records(), stream, put)
+    assert len(left) == (guard == "on")
+    stream.told.refuses.clear()
+    hand_over(left, stream, stream.told.put)
+    assert wrong(gateway, stream, ids) == (guard == "off")
+
+
+@guards("event id")
+def test_an_id_that_does_not_follow_from_what_it_tells_is_an_event_twice(
+    guard: str, gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(
+        guard,
+        monkeypatch,
+        publishing,
+        "message_event",
+        lambda *given, **more: replace(message_event(*given, **more), id=f"{uuid4()}"),
+    )
+    ids = final(gateway)
+    records = stream.records()
+    for _ in range(2):
+        assert hand_over(records, stream, stream.told.put) == []
+    assert wrong(gateway, stream, ids) == (guard == "off")
+
+
+@guards("delivery")
+def test_forgetting_an_attempt_that_failed_is_an_event_that_never_arrives(
+    guard: str, customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(guard, monkeypatch, deliveries, "record", lambda *_, **__: None)
+    hook()
+    one = replace(event(), data={"message_id": event().id[:-2], "status": "delivered"})
+    customer.answers["/sms"] = Posted(None, "the connection was refused")
+    posting.post([one])
+    run(customer)
+    customer.answers.clear()
+    customer.got.clear()
+    clock.at += 400
+    wake(clock)
+    run(customer, SLOW)
+    assert bool(faults({one.id: one.kind}, customer.at("/sms"))) == (guard == "off")
+
+
+@guards("lane")
+def test_a_slow_endpoint_in_everybodys_lane_holds_it_up(
+    guard: str, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(guard, monkeypatch, endpoints, "slowed", lambda *_: None)
+    hook()
+    customer.answers["/sms"] = Posted(204, seconds=14)
+    for nth in range(2):
+        posting.post([event(nth)])
+        run(customer)
+    assert len(customer.got) == (1 if guard == "on" else 2)
+    run(customer, SLOW)
+    assert len(customer.got) == 2
+
+
+@guards("chunk")
+def test_without_a_chunks_record_a_row_is_sent_twice(
+    guard: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written(item: Any, _: str | None) -> bool:
+        store.client().put_item(TableName=store.name(), Item=item)
+        return True
+
+    off(guard, monkeypatch, campaigns, "_known", lambda _: campaigns._Dead())
+    off(guard, monkeypatch, store, "put_chunk", written)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    notice = upload(bucket, "to,text\n" + rows(3))
+    with monkeypatch.context() as crash:
+        crash.setattr(campaigns, "_advance", killed)  # after the chunk's batch was accepted
+        with pytest.raises(KeyboardInterrupt):
+            work(notice)
+    much_later()
+    assert to_the_end(notice).sent == 3
+    assert set(stored().values()) == {1 if guard == "on" else 2}
