@@ -122,9 +122,14 @@ def test_an_operator_pauses_resumes_and_cancels_a_campaign(
     assert "only one that is running" in _refused(stack, "pause", identifier)
 
     stack.operate("campaigns", "resume", identifier)
-    wait(lambda: stack.tick() or shown()["campaign"]["rows_read"] > paused["rows_read"])
+
+    def ticked() -> Any:
+        stack.tick()
+        return shown()
+
+    wait(lambda: ticked()["campaign"]["rows_read"] > paused["rows_read"])
     assert "begins to be taken back" in stack.operate("campaigns", "cancel", identifier)
-    cancelled = wait(lambda: stack.tick() or ((one := shown())["final"] and one))
+    cancelled = wait(lambda: (one := ticked())["final"] and one)
     assert cancelled["campaign"]["state"] == "cancelled"
     read = cancelled["campaign"]["rows_read"]
     assert cancelled["counts"] == {"cancelled": read}

@@ -570,7 +570,8 @@ def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
     bucket: Any, what: str, state: str
 ) -> None:
     notice = upload(bucket, "to,text\r\n" + rows(3))
-    client, stopped = aws.client("dynamodb", table.CONFIG), []
+    client = aws.client("dynamodb", table.CONFIG)
+    stopped: list[str] = []
 
     def stop(params: Any, **_: Any) -> None:
         if not stopped and b"R#0000001" in params["body"]:
