@@ -29,29 +29,35 @@ MOST_RECORDS = 100  # of a delivery of the stream, as the template says
 
 
 class Changes:
-    """The table's stream and what hands it to the publish function.
+    """The table's stream and the two functions that it is handed to: for the bus, and for webhooks.
 
-    The emulator's own mapping hands over again what a function died with. What a function answers
-    as failed it drops, unlike Lambda: `deliver` does then what Lambda documents, with the stream's
+    The emulator's own mappings hand over again what a function died with. What a function answers
+    as failed they drop, unlike Lambda: `deliver` does then what Lambda documents, with the stream's
     own records and the real function. https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
 
     def __init__(self, stack: ArenaStack) -> None:
         self._lambda = stack.client("lambda")
         self._streams = stack.client("dynamodbstreams")
-        mappings = self._lambda.list_event_source_mappings()["EventSourceMappings"]
-        (mapping,) = [one for one in mappings if ":dynamodb:" in one["EventSourceArn"]]
-        self._mapping, self._stream = mapping["UUID"], mapping["EventSourceArn"]
-        self._function = f"{stack.facts['publish_function']}:live"
+        found = self._lambda.list_event_source_mappings()["EventSourceMappings"]
+        mappings = [one for one in found if ":dynamodb:" in one["EventSourceArn"]]
+        self._mappings = [one["UUID"] for one in mappings]
+        self._stream = mappings[0]["EventSourceArn"]
+        self.readers = [f"{stack.facts[f'{one}_function']}:live" for one in ("publish", "notify")]
+        assert len(mappings) == len(self.readers)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """While the emulator hands nothing over; afterwards it goes on from where it was."""
-        self._lambda.update_event_source_mapping(UUID=self._mapping, Enabled=False)
+        self._turn(on=False)
         try:
             yield
         finally:
-            self._lambda.update_event_source_mapping(UUID=self._mapping, Enabled=True)
+            self._turn(on=True)
+
+    def _turn(self, *, on: bool) -> None:
+        for one in self._mappings:
+            self._lambda.update_event_source_mapping(UUID=one, Enabled=on)
 
     def records(self, batches: Sequence[str]) -> list[dict[str, Any]]:
         """What the stream has of batches and the mapping's filter lets through, from the start."""
@@ -72,28 +78,29 @@ class Changes:
             and any(matches(pattern, one) for pattern in PATTERNS)
         ]
 
-    def hand_over(self, records: Sequence[dict[str, Any]]) -> list[str]:
-        """Invokes the function once; the sequence numbers that failed, all where it raised."""
+    def hand_over(self, reader: str, records: Sequence[dict[str, Any]]) -> list[str]:
+        """Invokes a reader once; the sequence numbers that failed, all where it raised."""
         payload = json.dumps({"Records": records}).encode()
-        answer = self._lambda.invoke(FunctionName=self._function, Payload=payload)
+        answer = self._lambda.invoke(FunctionName=reader, Payload=payload)
         if "FunctionError" in answer:
             return [_number(one) for one in records]
         failed = json.loads(answer["Payload"].read())["batchItemFailures"]
         return [one["itemIdentifier"] for one in failed]
 
-    def deliver(self, records: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
+    def deliver(self, reader: str, records: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
         """Hands records over until all are done with, each time from the lowest number that failed
-        on; of each time, how many there were and how many failed."""
-        left, done = list(records), []
+        on; of each time, how many there were and how many were done with."""
+        left, times = list(records), []
         while left:
             page = left[:MOST_RECORDS]
-            failed = self.hand_over(page)
+            failed = self.hand_over(reader, page)
             numbers = [_number(one) for one in page]
-            done.append((len(page), len(failed)))
-            left = left[min(map(numbers.index, failed), default=len(page)) :]
-            if len(done) > 30:
-                raise TimeoutError(f"records come again and again: {done}")
-        return done
+            done = min(map(numbers.index, failed), default=len(page))
+            times.append((len(page), done))
+            left = left[done:]
+            if len(times) > 30:
+                raise TimeoutError(f"records come again and again: {times}")
+        return times
 
 
 def _number(record: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """What keeps events and campaigns safe, taken away: the witnesses then speak."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +24,7 @@ from integration.test_delivering import (
     wake,
 )
 
-from sms_gateway import campaigns, deliveries, endpoints, posting, publishing
+from sms_gateway import campaign_table, campaigns, deliveries, endpoints, posting, publishing
 from sms_gateway import table as store
 from sms_gateway.events import Event, message_event
 from sms_gateway.outward import Posted
@@ -58,7 +58,7 @@ def final(gateway: Gateway) -> list[str]:
 def hand_over(records: Sequence[dict[str, Any]], stream: Stream, send: Any) -> list[dict[str, Any]]:
     """One delivery of the stream; the records that come again."""
     try:
-        answer = publish(records, 120, send, lambda _: set())
+        answer = publish(records, 120, send)
     except (KeyboardInterrupt, publishing.NothingPublishedError):
         return list(records)
     failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
@@ -71,7 +71,7 @@ def test_a_record_done_with_before_it_is_told_is_an_event_lost(
 ) -> None:
     ids = final(gateway)
 
-    def killed(events: Sequence[Event]) -> set[str]:
+    def killed(*_: object) -> set[str]:
         if guard == "off":
             return set()  # it would be told in a moment, and that does not come
         raise KeyboardInterrupt
@@ -88,8 +88,8 @@ def test_not_answering_what_the_bus_refused_is_an_event_lost(
     ids = final(gateway)
     stream.told.refuses = {f"{ids[1]}-1"}
 
-    def put(events: Sequence[Event]) -> set[str]:
-        refused = stream.told.put(events)
+    def put(events: Sequence[Event], until: float) -> set[str]:
+        refused = stream.told.put(events, until)
         return set() if guard == "off" else refused
 
     left = hand_over(stream.records(), stream, put)
@@ -154,12 +154,12 @@ def test_a_slow_endpoint_in_everybodys_lane_holds_it_up(
 def test_without_a_chunks_record_a_row_is_sent_twice(
     guard: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def written(item: Any, _: str | None) -> bool:
+    def written(_campaign: Any, item: Any, _dead: str | None) -> bool:
         store.client().put_item(TableName=store.name(), Item=item)
         return True
 
     off(guard, monkeypatch, campaigns, "_known", lambda _: campaigns._Dead())
-    off(guard, monkeypatch, store, "put_chunk", written)
+    off(guard, monkeypatch, campaign_table, "put_chunk", written)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
