@@ -97,7 +97,7 @@ def test_a_file_that_can_not_be_sent_says_why(api: Api, stack: LocalStack, bucke
     assert "only one that is running" in _refused(stack, "pause", identifier)
 
 
-ROWS = 12_000  # more than a worker is done with before the operator has typed a word
+ROWS = 80_000  # more than workers are done with before the operator has typed a word
 
 
 def test_an_operator_pauses_resumes_and_cancels_a_campaign(
