@@ -120,7 +120,7 @@ def _records(batch: Mapping[str, Any]) -> Iterator[Any]:
             for one in page["Records"]:
                 number = int(one["dynamodb"]["SequenceNumber"])
                 if number <= last:
-                    yield one
+                    yield {**one, "eventSourceARN": batch["streamArn"]}  # as Lambda adds it
                 if number >= last:
                     return
             # An empty page means nothing: the next one may have changes again.

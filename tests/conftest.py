@@ -30,7 +30,6 @@ os.environ |= {
     "EVENTS": "all",
     "EVENT_DETAIL": "masked",
     "EVENT_BUS": "test",
-    "AWS_LAMBDA_FUNCTION_NAME": "publish",
     "STREAM_DEAD_LETTERS": "https://sqs.eu-central-1.amazonaws.com/123456789012/stream-dead",
     "WEBHOOK_LOOPBACK": "false",
     "DELIVERY_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries",

@@ -101,8 +101,8 @@ def test_a_bus_that_refuses_neither_stops_nor_repeats_webhooks(
     )
     try:
         (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told beside"})
-        customer.final(sent["id"])
-        until(lambda: receiver.told("/beside", sent["id"]) == WHOLE)
+        customer.until(sent["id"], lambda message: bool(message["final"]), 120)
+        until(lambda: receiver.told("/beside", sent["id"]) == WHOLE, 60)
         time.sleep(5)  # meanwhile the bus's reader tries again
         assert [one for one in bus() if sent["id"] in one["detail"]["id"]] == []
     finally:
@@ -131,7 +131,7 @@ def test_a_change_that_nobody_understands_is_buried_and_redriven(
         said = smsgw(stack, "dlq", "list", "--queue", "changes")
         return [line for line in said.splitlines() if batch in line]
 
-    until(lambda: len(buried()) == 2)  # one by each reader
+    until(lambda: len(buried()) == 2, 60)  # one by each reader
     assert all("not understood: " in line for line in buried())
     redriven = smsgw(stack, "dlq", "redrive", "--queue", "changes")
     assert "2 changes are not understood yet" in redriven

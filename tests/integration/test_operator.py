@@ -493,6 +493,7 @@ def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(
     assert "notify: 3 changes since 2026-11-22T03:00:00Z, not told in time" in said
     assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
     assert streams.invoked == [("notify:live", ["101", "102", "103"])]
+    assert streams.records[0]["eventSourceARN"] == GIVEN_UP["DDBStreamBatchInfo"]["streamArn"]
     change = streams.records[0]["dynamodb"]
     assert change["ApproximateCreationDateTime"] == 1795316400.0
     assert change["NewImage"] == {"rows": {"B": "cm93cw=="}}  # as Lambda writes bytes

@@ -43,7 +43,9 @@ DEADLINE = 259_300  # seconds: past the receipt deadline
 
 
 @pytest.fixture
-def stream(gateway: Gateway) -> Iterator[Stream]:
+def stream(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
+    # Not in tests/conftest.py: the emulator's functions would inherit it.
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "publish")
     yield from streaming()
 
 
