@@ -168,8 +168,13 @@ def _options(still: Spent, telling: Spent) -> list[Row]:
         for name, price in telling_all.items()
         if name not in usual or round(price, 3) != round(usual[name], 3)
     ]
-    for label, month in (("Events=all", telling_all), ("everything turned on", every)):
-        rows.append(Row(f"idle with {label}, in all", round(sum(month.values()), 2), "$/month", 5))
+    for label, month, most in (
+        ("Events=all", telling_all, 5),
+        ("everything turned on", every, None),
+    ):
+        rows.append(
+            Row(f"idle with {label}, in all", round(sum(month.values()), 2), "$/month", most)
+        )
     return rows
 
 

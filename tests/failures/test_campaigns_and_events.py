@@ -171,13 +171,12 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
     outer.ground.simulators("POST", "_faults", fault)
     before = taken_by(outer, "rajasms")
     chunk = ROWS // 4 // 1000 * 1000 + 1
+    last_chunk = f"R#{3 * chunk - 2:07d}"
     kills = [
         # in the middle of a chunk's messages; after its batch was accepted; before a chunk's record
         case.rule("dynamodb", "kill-before", "BatchWriteItem", marker=rows[chunk + 500][1]),
-        case.rule(
-            "dynamodb", "kill-after", "PutItem", '"sk": {"S": "B"}', marker="", skip=ROWS // 2000
-        ),
-        case.rule("dynamodb", "kill-before", "PutItem", f"R#{3 * chunk - 2:07d}", marker=""),
+        case.rule("dynamodb", "kill-after", "PutItem", HEAD, marker="", skip=ROWS // 2000),
+        case.rule("dynamodb", "kill-before", "TransactWriteItems", last_chunk, marker=""),
     ]
     written = "to,text\n" + "".join(f"{to},{text}\n" for to, text in rows)
     with outer.changes.held():  # events are not what this is about
