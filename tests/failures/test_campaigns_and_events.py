@@ -192,11 +192,15 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
             until(lambda kill=kill: kill.over, 400)  # type: ignore[misc]
             assert kill.killed
             read = told()["rows_read"]
-            # The clock calls another worker after 90 seconds, here at once. Where a chunk was half
-            # accepted, that one still waits until the dead one must be dead: a minute.
-            while told()["rows_read"] == read:
+
+            def goes_on(read: int = read) -> bool:
+                # The clock calls another worker after 90 seconds, here at once. Where a chunk was
+                # half accepted, that one still waits until the dead one must be dead: a minute.
                 outer.due_now(campaign, "C", "due")
-                time.sleep(2)
+                shown = told()
+                return bool(shown["rows_read"] > read or shown["state"] == "done")
+
+            until(goes_on, 200)
             print(f"killed at row {read}; going on {time.monotonic() - case.started:.0f} s")
         until(lambda: told()["state"] == "done", 600)
         until(lambda: taken_by(outer, "rajasms") - before >= ROWS, 600)
