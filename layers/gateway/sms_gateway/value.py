@@ -1,7 +1,7 @@
 """What most of this package passes around: immutable values.
 
-A Struct costs a start about a tenth of what a frozen dataclass does, which compiles its methods
-from text each time; docs/decisions.md has the figures.
+A Struct costs a start a fraction of what a frozen dataclass does, which compiles its methods from
+text each time; docs/decisions.md has the figures.
 """
 
 from typing import ClassVar
