@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -62,6 +63,8 @@ class LocalStack:
     say: Say = print
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def endpoint(self) -> str:
@@ -86,14 +89,18 @@ class LocalStack:
         }
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator's own
-        )
+        """A boto3 client of the emulator; one for each service, since making one takes as long as
+        many calls."""
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = boto3.client(
+                    service,  # type: ignore[call-overload]
+                    endpoint_url=self.endpoint,
+                    region_name=REGION,
+                    aws_access_key_id="test",
+                    aws_secret_access_key="test",  # noqa: S106 - the emulator's own
+                )
+            return self._clients[service]
 
     def start(self) -> None:
         """Starts the emulator and the simulators. Raises StackError for a port that is in use."""

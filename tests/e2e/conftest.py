@@ -3,8 +3,9 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,21 @@ import urllib3
 
 from local.stack import LocalStack, running
 
+PATIENCE = 240  # seconds after which a hope is given up, on however busy a machine
 NUMBERS = {
     "jst": "+911000000001",
     "dinisoft": "+8801000000001",
     "server2sms": "+447700900001",
     "rajasms": "+628000000001",
 }
+
+
+@pytest.hookimpl(tryfirst=True)  # before the marks are read
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """All tests of the one stack run in one process, where tests run in several."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 def free_port() -> int:
@@ -74,7 +84,7 @@ class Api:
         return messages
 
     def until(
-        self, identifier: str, reached: Callable[[dict[str, Any]], bool], seconds: float = 30
+        self, identifier: str, reached: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE
     ) -> dict[str, Any]:
         """Reads a message, running the clock in between, until it is as wanted."""
         end = time.monotonic() + seconds

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from e2e.conftest import Api
+from e2e.conftest import PATIENCE, Api
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from local.stack import LocalStack
@@ -119,7 +119,7 @@ def listening(stack: LocalStack) -> Callable[[], list[dict[str, Any]]]:
     return read
 
 
-def until(reached: Callable[[], Any], seconds: float = 30) -> Any:
+def until(reached: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Waits until something is so, and returns it."""
     end = time.monotonic() + seconds
     while not (found := reached()):

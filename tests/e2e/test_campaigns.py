@@ -8,11 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from e2e.conftest import Api
+from e2e.conftest import PATIENCE, Api
 
 from local.stack import LocalStack
-
-PATIENCE = 60  # seconds
 
 
 @pytest.fixture(scope="module")

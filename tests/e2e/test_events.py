@@ -101,14 +101,14 @@ def test_a_bus_that_refuses_neither_stops_nor_repeats_webhooks(
     )
     try:
         (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told beside"})
-        customer.until(sent["id"], lambda message: bool(message["final"]), 120)
-        until(lambda: receiver.told("/beside", sent["id"]) == WHOLE, 60)
+        customer.until(sent["id"], lambda message: bool(message["final"]))
+        until(lambda: receiver.told("/beside", sent["id"]) == WHOLE)
         time.sleep(5)  # meanwhile the bus's reader tries again
         assert [one for one in bus() if sent["id"] in one["detail"]["id"]] == []
     finally:
         stack.client("iam").delete_role_policy(RoleName=role, PolicyName="refused")
 
-    until(lambda: len([one for one in bus() if sent["id"] in one["detail"]["id"]]) >= 3, 60)
+    until(lambda: len([one for one in bus() if sent["id"] in one["detail"]["id"]]) >= 3)
     ids = [one["id"] for one in receiver.at("/beside")]
     assert len(ids) == len(set(ids))  # nothing was told twice
 
@@ -131,7 +131,7 @@ def test_a_change_that_nobody_understands_is_buried_and_redriven(
         said = smsgw(stack, "dlq", "list", "--queue", "changes")
         return [line for line in said.splitlines() if batch in line]
 
-    until(lambda: len(buried()) == 2, 60)  # one by each reader
+    until(lambda: len(buried()) == 2)  # one by each reader
     assert all("not understood: " in line for line in buried())
     redriven = smsgw(stack, "dlq", "redrive", "--queue", "changes")
     assert "2 changes are not understood yet" in redriven
@@ -204,15 +204,15 @@ def test_a_slow_endpoint_delays_no_fast_one(
     # For tomorrow, so that the emulator has nothing else to do.
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     customer.send({"to": numbers, "text": "many", "send_at": tomorrow})
-    until(lambda: receiver.begun["/slow"], 120)  # its letters stand in the queue
+    until(lambda: receiver.begun["/slow"])  # its letters stand in the queue
     one = {"to": NUMBERS["server2sms"], "text": "one", "send_at": tomorrow}
     (sent,) = other.send(one)
 
-    until(lambda: receiver.told("/fast", sent["id"]), 120)
+    until(lambda: receiver.told("/fast", sent["id"]))
     begun = receiver.begun["/slow"]
     receiver.pauses["/slow"] = 0
     assert begun < 270
-    until(lambda: len({one["id"] for one in receiver.at("/slow")}) == 300, 120)
+    until(lambda: len({one["id"] for one in receiver.at("/slow")}) == 300)
 
 
 def test_410_disables_and_a_test_that_arrives_makes_it_active_again(

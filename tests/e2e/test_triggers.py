@@ -10,12 +10,11 @@ import pytest
 import urllib3
 from aws_encryption_sdk import CommitmentPolicy, StrictAwsKmsMasterKeyProvider
 from botocore.session import Session
-from e2e.conftest import Api
+from e2e.conftest import PATIENCE, Api
 
 from local.stack import REGION, ROOT, SOURCES, USER_POOL, LocalStack
 
 ON_CALL = SOURCES["topic"]["alarms"]["to"][0]
-PATIENCE = 40  # seconds: a source's first event starts its function cold
 
 
 def texts(stack: LocalStack, number: str) -> list[str]:

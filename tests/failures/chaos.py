@@ -35,7 +35,7 @@ Action = Literal[
     "repeat",  # the call is made twice, the caller hears the second answer
     "watch",  # nothing; the call is only noted
 ]
-PATIENCE = 60.0  # seconds that anything here waits at most
+PATIENCE = 200.0  # seconds that anything here waits at most
 NO_LINGER = struct.pack("ii", 1, 0)  # closing sends RST
 BATCH = re.compile(rb'"pk": ?\{"S": ?"([0-9A-HJKMNP-TV-Z]{26})"\}')
 PAGE = (

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from e2e.receiver import Receiver, hook, listening, receiving, until
-from failures.arena import THROUGH, ArenaStack, Case, Ground, arena
+from failures.arena import PATIENCE, THROUGH, ArenaStack, Case, Ground, arena
 from failures.oracle import Row
 from failures.witness import due, faults
 from integration.stream import PATTERNS, matches
@@ -148,7 +148,7 @@ class Outside:
 
     def wanted(self, case: Case) -> dict[str, str]:
         """Waits until all of a scenario's messages are final; the events that they are due."""
-        until(case.ended, 90)
+        until(case.ended)
         api = case.ground.api
         ids = [one.id for one in case.promises]
         return due(api("GET", f"/messages/{identifier}").body for identifier in ids)
@@ -185,10 +185,10 @@ class Outside:
                 ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
             )
 
-    def settle(self, case: Case, *paths: str, seconds: float = 90) -> Row:
+    def settle(self, case: Case, *paths: str) -> Row:
         """Waits until the bus and the paths were told everything; then both witnesses speak."""
         wanted = self.wanted(case)
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE
         while True:
             told = {"the bus": self.on_bus(case), **{path: self.at(case, path) for path in paths}}
             missing = any(wanted.keys() - {one["id"] for one in what} for what in told.values())

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import get_args
 
-from failures.arena import VENDORS, Case, Ground, arena
+from failures.arena import PATIENCE, VENDORS, Case, Ground, arena
 from failures.chaos import Action, Rule
 from failures.oracle import Row, table
 from failures.scenarios import BARE, CLAIM, HEAD, RECORD, SUBMIT, down
@@ -102,7 +102,7 @@ def _ask(case: Case, vendor: str, count: int, key: str | None) -> None:
     """A send; with a key it is repeated like a good caller does, until there is an answer."""
     body = case.different(vendor, count) if count < 10 else case.body(vendor, count)
     answer = case.post(body, key)
-    end = time.monotonic() + 100
+    end = time.monotonic() + PATIENCE
     while key and answer.status != 202 and time.monotonic() < end:
         time.sleep(2)
         answer = case.post(body, key)
@@ -150,7 +150,7 @@ def _tell(rounds: list[Future[Row]], left: float) -> None:
 
 def _round(case: Case, vendor: str, count: int, key: str | None) -> Row:
     _ask(case, vendor, count, key)
-    return case.settle()
+    return case.settle(doubtful=True)
 
 
 def _rest(ground: Ground) -> Row:

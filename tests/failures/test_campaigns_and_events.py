@@ -61,12 +61,12 @@ def test_a_slow_endpoint_does_not_delay_a_fast_one(outer: Outside) -> None:
     case.send("rajasms", MESSAGES)
     # Until its first answer nobody knows that it is slow: its calls hold workers for so long.
     before = outer.receiver.begun["/slow"]
-    until(lambda: outer.receiver.begun["/slow"] > before + 20, 120)
+    until(lambda: outer.receiver.begun["/slow"] > before + 20)
     time.sleep(PAUSE + 2)
     due = {f"{one}-1" for one in case.send("server2sms", 3) + case.send("dinisoft", 3)}
-    until(lambda: due <= {one["id"] for one in outer.on_bus(case)}, 120)
+    until(lambda: due <= {one["id"] for one in outer.on_bus(case)})
     published = time.monotonic()  # how long the emulator's stream takes is another matter
-    until(lambda: due <= {one["id"] for one in outer.at(case, "/fast")}, 120)
+    until(lambda: due <= {one["id"] for one in outer.at(case, "/fast")})
     took = time.monotonic() - published
     waiting = 3 * MESSAGES + before - outer.receiver.begun["/slow"]
     outer.receiver.pauses.clear()
@@ -74,9 +74,9 @@ def test_a_slow_endpoint_does_not_delay_a_fast_one(outer: Outside) -> None:
     print(f"told {took:.1f} s after the bus; {waiting} wait for the slow one")
     assert waiting > 10  # in one queue these would have come first
     assert took < PAUSE
-    until(lambda: outer.receiver.begun["/slow"] >= before + 3 * MESSAGES, 120)
+    until(lambda: outer.receiver.begun["/slow"] >= before + 3 * MESSAGES)
     outer.later(case, slow)  # on a busy machine an answer may have come too late
-    row = outer.settle(case, "/slow", "/fast", seconds=120)
+    row = outer.settle(case, "/slow", "/fast")
     assert row.good, row.faults
 
 
@@ -108,7 +108,7 @@ def test_records_that_come_again_tell_nothing_new(outer: Outside) -> None:
     for vendor in VENDORS:
         case.send(vendor, 5)
     wanted = outer.wanted(case)
-    until(lambda: {one["id"] for one in outer.at(case, "/again")} == set(wanted), 60)
+    until(lambda: {one["id"] for one in outer.at(case, "/again")} == set(wanted))
     records = outer.changes.records(case.batches)
     for reader in outer.changes.readers * 2:
         assert outer.changes.hand_over(reader, records) == []
@@ -116,7 +116,7 @@ def test_records_that_come_again_tell_nothing_new(outer: Outside) -> None:
     def told() -> Counter[str]:
         return Counter(one["id"] for one in outer.on_bus(case))
 
-    until(lambda: min(told().values()) >= 3, 60)
+    until(lambda: min(told().values()) >= 3)
     row = outer.settle(case, "/again")
     assert row.good, row.faults
     headers = [
@@ -183,7 +183,7 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
     with outer.changes.held():  # events are not what this is about
         key = f"campaigns/{case.marker}/all.csv"
         stack.client("s3").put_object(Bucket=bucket, Key=key, Body=written.encode())
-        campaign = until(partial(_campaign, outer, case), 60)
+        campaign = until(partial(_campaign, outer, case))
 
         def told() -> dict[str, Any]:
             return dict(api("GET", f"/batches/{campaign}").body["campaign"])
@@ -200,7 +200,7 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
                 shown = told()
                 return bool(shown["rows_read"] > read or shown["state"] == "done")
 
-            until(goes_on, 200)
+            until(goes_on)
             print(f"killed at row {read}; going on {time.monotonic() - case.started:.0f} s")
         until(lambda: told()["state"] == "done", 600)
         until(lambda: taken_by(outer, "rajasms") - before >= ROWS, 600)

@@ -168,7 +168,9 @@ def test_it_stays_open_until_it_has_rested(gateway: Gateway) -> None:
     assert gateway.wire.sent == []
 
 
-@pytest.mark.parametrize("answer", [TAKES["rajasms"], SILENT, UNREACHABLE], ids=str)
+@pytest.mark.parametrize(
+    "answer", [TAKES["rajasms"], SILENT, UNREACHABLE], ids=["takes", "silent", "unreachable"]
+)
 def test_after_its_rest_one_call_decides(gateway: Gateway, answer: Any) -> None:
     opened(gateway)
     rested()
@@ -248,7 +250,9 @@ def test_a_state_that_can_not_be_written_stops_no_call(
     assert set(gateway.statuses(ids)) == {"submitting"}
 
 
-@pytest.mark.parametrize("answer", [TAKES["rajasms"], SILENT, UNREACHABLE], ids=str)
+@pytest.mark.parametrize(
+    "answer", [TAKES["rajasms"], SILENT, UNREACHABLE], ids=["takes", "silent", "unreachable"]
+)
 def test_what_has_been_claimed_is_sent_although_the_probe_can_not_be_recorded(
     gateway: Gateway, failing: Callable[..., None], answer: object
 ) -> None:

@@ -456,7 +456,9 @@ def test_a_claim_whose_answer_gets_lost_is_still_sent_once(
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
-@pytest.mark.parametrize("answer", [TAKES["rajasms"], SILENT, UNREACHABLE], ids=str)
+@pytest.mark.parametrize(
+    "answer", [TAKES["rajasms"], SILENT, UNREACHABLE], ids=["takes", "silent", "unreachable"]
+)
 def test_no_lost_answer_of_the_table_sends_twice_or_loses(
     gateway: Gateway, failing: Callable[..., None], answer: object, nth: int
 ) -> None:
