@@ -21,7 +21,7 @@ run: $(READY)
 # have the machine to themselves. All else runs side by side, the tests of one stack in one process.
 SCENARIOS = tests/failures/test_failures.py tests/failures/test_campaigns_and_events.py
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(SCENARIOS:%=--ignore=%) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(SCENARIOS:%=--ignore=%) $(ARGS)
 	$(BIN)/python -m pytest $(SCENARIOS)
 
 # SOAK=<minutes> draws faults at random for so long instead; SEED=<number> repeats a run.

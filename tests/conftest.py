@@ -1,6 +1,11 @@
-"""The environment that a function has on AWS, for the core when it runs inside the tests."""
+"""The environment that a function has on AWS, for the core when it runs inside the tests; and which
+tests share a process."""
 
 import os
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -47,3 +52,16 @@ os.environ |= {
 }
 os.environ.pop("AWS_ENDPOINT_URL", None)
 os.environ.pop("AWS_PROFILE", None)
+
+
+class ByFile(LoadScopeScheduling):
+    """A file's tests run in one process, and all tests of the one stack do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "the stack" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Who runs what, where tests run in several processes."""
+    return ByFile(config, log)

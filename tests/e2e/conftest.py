@@ -3,9 +3,8 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,14 +19,6 @@ NUMBERS = {
     "server2sms": "+447700900001",
     "rajasms": "+628000000001",
 }
-
-
-@pytest.hookimpl(tryfirst=True)  # before the marks are read
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """All tests of the one stack run in one process, where tests run in several."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 def free_port() -> int:
