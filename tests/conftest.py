@@ -2,6 +2,7 @@
 tests share a process."""
 
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -52,6 +53,8 @@ os.environ |= {
 }
 os.environ.pop("AWS_ENDPOINT_URL", None)
 os.environ.pop("AWS_PROFILE", None)
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops us gets it all stopped
 
 
 class ByFile(LoadScopeScheduling):
