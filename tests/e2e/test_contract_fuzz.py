@@ -25,7 +25,7 @@ def test_every_answer_is_in_the_contract(api: Api, tmp_path: Path) -> None:
                 "not_a_server_error,status_code_conformance,content_type_conformance,"
                 "response_headers_conformance,response_schema_conformance",
             ),
-            *("--workers", "2"),
+            *("--workers", "4"),
             *("--request-timeout", "60"),
             *("--seed", "20261122"),
             "--no-color",
