@@ -7,6 +7,7 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from integration.stage import (
     DEAD_LETTERS,
     ROOT,
     SOURCES,
+    TEMPLATE,
     Gateway,
     emptied,
     function,
@@ -27,7 +29,8 @@ from integration.stage import (
     set_sources,
 )
 
-from sms_gateway import acceptance, sending
+from sms_gateway import acceptance, endpoints, sending, table
+from sms_gateway.endpoints import Settings
 from sms_gateway.listing import page, read_query
 from sms_gateway.problems import Unavailable
 from sms_gateway.sources.sealed import unseal, unsealed
@@ -376,3 +379,66 @@ def test_the_template_gives_the_parameter_a_value_that_opens_nothing(gateway: Ga
         handle(name, event(name))
     assert [words["problem"] for _, words in letters()] == ["unknown-source"] * 3
     assert gateway.messages_stored() == 0
+
+
+def may(function: str, action: str, partition: str) -> bool:
+    """Whether the template lets a function do something to items of a partition."""
+    return any(
+        f"dynamodb:{action}" in statement["Action"]
+        and any(
+            fnmatchcase(partition, one)
+            for one in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        )
+        for statement in TEMPLATE["Resources"][function]["Properties"]["Policies"][0]["Statement"]
+        if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
+    )
+
+
+@pytest.mark.parametrize("name", ["bus", "ingress", "topic", "cognito"])
+def test_a_source_may_do_what_its_sends_need_and_nothing_else(
+    gateway: Gateway, sealed: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """With a status_url among its defaults; the emulator does not look at the condition on keys."""
+    ring = keyring("a")
+    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: unsealed(code, ring))
+    url = "https://hooks.example.com/sms"
+    part: dict[str, Any] = {"tenant": "acme", "defaults": {"status_url": url}}
+    set_sources(
+        {
+            "bus": {"com.example.orders": part},
+            "queue": {"default": part},
+            "topic": {"alarms": {**part, "to": [number("jst", nth) for nth in range(30)]}},
+            "cognito": {"eu-central-1_example": part},
+        }
+    )
+    endpoints.create("acme", "01M80KD8NAXEPBMQYG8412XQAJ", Settings(url), datetime.now(UTC), None)
+    given = event(name)
+    if name == "cognito":
+        given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
+    seen: set[tuple[str, str]] = set()
+
+    def look(params: dict[str, Any], model: Any, **_: Any) -> None:
+        writes = params.get("RequestItems", {}).get(table.name(), [])
+        items = [one["PutRequest"]["Item"] for one in writes]
+        items += [params[kind] for kind in ("Key", "Item") if kind in params]
+        keys = [one["pk"]["S"] for one in items]
+        if ":pk" in (values := params.get("ExpressionAttributeValues", {})):
+            keys.append(values[":pk"]["S"])
+        seen.update((model.name, key) for key in keys)
+
+    endpoints.forget()
+    events = table.client().meta.events
+    events.register("provide-client-params.dynamodb", look)
+    try:
+        handle(name, given)
+        handle(name, given)
+    finally:
+        events.unregister("provide-client-params.dynamodb", look)
+        endpoints.forget()
+    assert sent()
+    assert {"GetItem", "PutItem", "Query"} <= {action for action, _ in seen}
+    function = f"{name.capitalize()}Function"
+    assert [one for one in seen if not may(function, *one)] == []
+    for partition in ("KEYS", "HOOK#acme#1", "HOOKS#acme", "CIRCUIT", "CAMPAIGNS", "RATE#jst"):
+        for action in ("GetItem", "PutItem", "BatchWriteItem"):
+            assert not may(function, action, partition)
