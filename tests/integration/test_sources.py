@@ -17,6 +17,7 @@ from aws_encryption_sdk import CommitmentPolicy
 from aws_encryption_sdk.identifiers import EncryptionKeyType, WrappingAlgorithm
 from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider, WrappingKey
 from integration.stage import (
+    ACCOUNTS,
     DEAD_LETTERS,
     ROOT,
     SOURCES,
@@ -25,6 +26,7 @@ from integration.stage import (
     emptied,
     function,
     number,
+    set_accounts,
     set_routes,
     set_sources,
 )
@@ -230,6 +232,124 @@ def test_a_refused_recipient_is_counted_and_named_by_its_place(
     assert '"SourceRecipientsRefused":[1.0]' in shown
     for secret in ("secret", "447700900001"):
         assert secret not in shown + str([vars(one) for one in caplog.records])
+
+
+def test_recipients_refused_for_good_are_buried_by_their_indexes(gateway: Gateway) -> None:
+    detail = {"to": ["+1", number("server2sms"), "nobody"], "text": "secret"}
+    handle("bus", event("bus") | {"detail": detail})
+    ((letter, words),) = letters()
+    (message,) = sent()
+    refused = json.loads(letter)
+    assert refused["batch_id"] == message["batch_id"]
+    assert [(one["index"], one["problem"]) for one in refused["refused"]] == [
+        (0, "invalid-number"),
+        (2, "invalid-number"),
+    ]
+    assert (words["way"], words["problem"], words["refused"]) == ("bus", "recipients-refused", "2")
+    assert all(one["detail"] in words["reason"] for one in refused["refused"])
+    for secret in ("secret", number("server2sms")[1:], "nobody"):
+        assert secret not in letter + str(words)
+
+
+def test_a_letter_about_a_thousand_recipients_fits_into_the_queue(gateway: Gateway) -> None:
+    bad = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e"  # each of them named in the problem
+    many = [{"to": number("server2sms", nth), "text": f"{nth} {bad}"} for nth in range(999)]
+    many.append({"to": number("server2sms"), "text": "Hello"})
+    handle("bus", event("bus") | {"detail": {"messages": many}})
+    ((letter, words),) = letters()
+    assert words["refused"] == "999"
+    assert len(letter) + sum(map(len, words.values())) < 256 * 1024
+
+
+def as_redriven(letter: str, words: dict[str, str]) -> Any:
+    """A letter of the bus as `smsgw dlq redrive` brings it again."""
+    return json.loads(letter) | {"only": words["only"]}
+
+
+def test_recipients_that_wait_for_the_operator_are_buried_and_sent_once_when_redriven(
+    gateway: Gateway,
+) -> None:
+    set_sources({"bus": {"com.example.orders": {"tenant": "acme"}}})
+    set_accounts({**ACCOUNTS, "dinisoft": {}, "rajasms": {}})
+    everyone = [number(vendor) for vendor in ("dinisoft", "server2sms", "rajasms")]
+    given = event("bus") | {"detail": {"to": [*everyone, "+1"], "text": "Hello"}}
+    handle("bus", given)
+    assert [one["to"] for one in sent()] == [number("server2sms")]
+    (left, words), (_, refused) = letters()
+    assert json.loads(left) == given
+    assert (words["way"], words["problem"], words["only"]) == ("bus", "recipients-left", "0,2")
+    assert "dinisoft" in words["reason"]
+    assert refused["refused"] == "1"
+    with pytest.raises(Unavailable):  # nothing was mended: AWS brings it again, and buries it
+        handle("bus", as_redriven(left, words))
+    assert letters() == []
+
+    set_accounts({**ACCOUNTS, "rajasms": {}})
+    for _ in range(2):
+        handle("bus", as_redriven(left, words))
+    assert [one["to"] for one in sent()] == [number("server2sms"), number("dinisoft")]
+    (left, words), again = letters()
+    assert again == (left, words)
+    assert words["only"] == "2"
+
+    set_accounts(ACCOUNTS)
+    for _ in range(2):
+        handle("bus", as_redriven(left, words))
+    assert sorted(one["to"] for one in sent()) == sorted(everyone)
+    assert letters() == []
+
+
+def test_an_alarm_reaches_those_on_call_who_can_be_reached(gateway: Gateway) -> None:
+    on_call = [number("dinisoft"), number("jst")]
+    set_sources({"topic": {"alarms": {"tenant": "ops", "to": on_call}}})
+    set_accounts({**ACCOUNTS, "dinisoft": {}})
+    handle("topic", event("topic"))
+    assert [one["to"] for one in sent("ops")] == [number("jst")]
+    ((left, words),) = letters()
+    set_accounts(ACCOUNTS)
+    handle("topic", as_redriven(left, words))
+    assert [one["to"] for one in sent("ops")] == on_call[::-1]
+    assert letters() == []
+
+
+def test_what_is_left_of_a_message_of_the_queue_keeps_its_key_and_is_sent_once(
+    gateway: Gateway,
+) -> None:
+    set_accounts({**ACCOUNTS, "dinisoft": {}})
+    body = {"to": [number("jst"), number("dinisoft")], "text": "Hello"}
+    handle("ingress", {"Records": records(body, idempotency_key="k")})
+    ((left, words),) = letters()
+    assert (words["idempotency_key"], words["only"]) == ("k", "1")
+    set_accounts(ACCOUNTS)
+    kept = {name: words[name] for name in ("idempotency_key", "only")}
+    for _ in range(2):
+        assert handle("ingress", {"Records": records(left, **kept)}) == {"batchItemFailures": []}
+    assert [one["to"] for one in sent()] == [number("jst"), number("dinisoft")]
+    assert letters() == []
+
+
+@pytest.mark.parametrize(
+    ("only", "problem"),
+    [("x", "invalid-request"), ("-1", "invalid-request"), ("9", "no-recipient")],
+)
+def test_recipients_that_are_not_there_are_buried(
+    gateway: Gateway, only: str, problem: str
+) -> None:
+    body = {"to": number("jst"), "text": "Hello"}
+    handle("ingress", {"Records": records(body, idempotency_key="k", only=only)})
+    ((_, words),) = letters()
+    assert (words["problem"], words["only"]) == (problem, only)
+    assert sent() == []
+
+
+def test_a_key_that_the_sender_chose_is_not_logged(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"to": number("jst"), "text": "Hello"}
+    handle("ingress", {"Records": records(body, idempotency_key=f"sms-{number('jst')}")})
+    (line,) = (one for one in caplog.records if one.message == "source accepted")
+    assert vars(line)["key"] == "queue/id-0"
+    assert number("jst") not in str([vars(one) for one in caplog.records])
 
 
 def test_a_direct_invocation_is_answered_as_a_request(gateway: Gateway) -> None:
