@@ -187,12 +187,15 @@ def test_the_status_url_of_an_event_and_of_a_queue_message_is_told(
         QueueUrl=stack.facts["queue"],
         MessageBody=json.dumps({**body, "reference": "told-by-queue"}),
     )
-    for reference in ("told-by-bus", "told-by-queue"):
-        (sent,) = until(
-            lambda which=reference: customer("GET", f"/messages?reference={which}").body["messages"]
-        )
+
+    def is_told(reference: str) -> None:
+        listed = f"/messages?reference={reference}"
+        (sent,) = until(lambda: customer("GET", listed).body["messages"])
         customer.final(sent["id"])
-        until(lambda which=sent["id"]: receiver.told("/by-source", which) == WHOLE)
+        until(lambda: receiver.told("/by-source", sent["id"]) == WHOLE)
+
+    is_told("told-by-bus")
+    is_told("told-by-queue")
 
 
 def test_an_endpoint_that_was_down_is_told_when_it_is_back(

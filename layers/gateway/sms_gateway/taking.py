@@ -69,9 +69,11 @@ def _send(ask: Ask, only: str) -> dict[str, Any]:
 def _bury_refused(
     way: str, letter: str, answer: Mapping[str, Any], keep: Mapping[str, str]
 ) -> None:
-    """Buries who was refused while others were sent: those who can be sent to when something is
-    mended with what came, to be brought again for them; of the rest only who, and why."""
-    batch, left, lost = answer["batch_id"], [], []
+    """Buries who was refused while others were sent: what came, to be brought again for those who
+    can be sent to once something is mended; of the others only who they are, and why."""
+    batch = answer["batch_id"]
+    left: list[Mapping[str, Any]] = []
+    lost: list[Mapping[str, Any]] = []
     for one in answer["rejected"]:
         problem = one["problem"]
         (left if problem["retryable"] else lost).append(one)
