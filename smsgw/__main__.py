@@ -7,7 +7,7 @@ smsgw vendors set jst account.json
 smsgw vendors list
 smsgw messages show|settle ID
 smsgw campaigns list|show|pause|resume|cancel
-smsgw dlq list|redrive
+smsgw dlq list|redrive|dismiss
 smsgw callback-url dinisoft
 """
 
@@ -116,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, words, run in (
         ("list", "list what could not be worked on", dead_letters.show),
         ("redrive", "put it back into the queues", dead_letters.redrive),
+        ("dismiss", "remove what only tells of refused recipients", dead_letters.dismiss),
     ):
         letter = letters.add_parser(name, help=words)
         letter.add_argument(

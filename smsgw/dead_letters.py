@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from sms_gateway.vendors import VENDORS
 from smsgw import changes, source_letters
+from smsgw.errors import CommandError
 from smsgw.source_letters import WAYS
 
 DELIVERIES = ("deliveries", "slow-deliveries")
@@ -53,14 +54,18 @@ def show(options: argparse.Namespace) -> None:
 def redrive(options: argparse.Namespace) -> None:
     """Puts dead letters back into their queues, or hands what came by a source to its function. A
     submission that has been sent meanwhile is not sent again: its record forbids it. An event may
-    be told twice."""
-    moved = buried = 0
+    be told twice. Raises CommandError when there are notices, which stay, after all others."""
+    moved = buried = notices = 0
     for kind, dead in _queues(options):
         letters = _letters(dead, LONG if kind == STREAM else HOLD)
         if kind in (STREAM, *WAYS):
             # All are read first: what is buried again meanwhile waits for the next time.
             letters = iter(list(letters))
         for letter in letters:
+            if kind in WAYS and source_letters.is_notice(letter):
+                notices += 1
+                _let_go(dead, [letter])
+                continue
             try:
                 buried += _again(options, kind, letter)
             except BaseException:
@@ -71,6 +76,27 @@ def redrive(options: argparse.Namespace) -> None:
     print(f"{moved} dead letters are back in their queues")
     if buried:
         print(f"{buried} changes are not understood yet and were buried again: smsgw dlq list")
+    if notices:
+        raise CommandError(
+            f"{notices} letters only tell of recipients that were refused for good: they hold "
+            "nothing to send. Mend the numbers or texts at their source (`smsgw dlq list` says "
+            "which), send those again as new messages, then `smsgw dlq dismiss`"
+        )
+
+
+def dismiss(options: argparse.Namespace) -> None:
+    """Removes the notices about refused recipients; all other letters stay."""
+    gone = 0
+    for kind, dead in _queues(options):
+        if kind not in WAYS:
+            continue
+        for letter in list(_letters(dead)):
+            if source_letters.is_notice(letter):
+                _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
+                gone += 1
+            else:
+                _let_go(dead, [letter])
+    print(f"{gone} letters about refused recipients are removed")
 
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:

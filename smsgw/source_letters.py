@@ -1,6 +1,8 @@
 """Dead letters of sources. Each holds what came, so that it can be taken once more; of that only
-what is wrong with it is shown."""
+what is wrong with it is shown. But for notices: these only tell which recipients of what was sent
+were refused for good."""
 
+import json
 from typing import Any
 
 import boto3
@@ -8,7 +10,7 @@ from botocore.exceptions import ClientError
 
 # The ways in, with the beginning of their resources' names.
 WAYS = {"bus": "Bus", "ingress": "Ingress", "topic": "Topic", "cognito": "Cognito"}
-ATTRIBUTES = ("source", "idempotency_key")  # that a message of the queue brings
+ATTRIBUTES = ("source", "idempotency_key", "only")  # that a message of the queue brings
 
 
 def said(letter: Any) -> str:
@@ -23,16 +25,26 @@ def said(letter: Any) -> str:
     return " ".join(words) or "no reason given: see the logs"
 
 
+def is_notice(letter: Any) -> bool:
+    """Whether a letter holds nothing that could be sent."""
+    return "refused" in _texts(letter)
+
+
 def again(stack: str, way: str, letter: Any) -> None:
     """Brings what came to its function once more, under the same key: what was sent meanwhile is
-    not sent again."""
+    not sent again. Raises ValueError for a letter that is no event."""
     if way == "ingress":
         _put_back(stack, letter)
         return
+    event = json.loads(letter["Body"])
+    if way == "topic" and "Records" not in event:
+        event = {"Records": [{"Sns": event}]}  # SNS buries the notification alone
+    if only := _texts(letter).get("only"):
+        event["only"] = only
     boto3.client("lambda").invoke(
         FunctionName=f"{resource(stack, f'{WAYS[way]}Function')}:live",
         InvocationType="Event",
-        Payload=letter["Body"].encode(),
+        Payload=json.dumps(event, ensure_ascii=False).encode(),
     )
 
 

@@ -10,4 +10,4 @@ from sms_gateway.taking import take_event
 def handler(event: dict[str, Any], _context: object) -> None:
     """Takes what SNS delivers, one record an invocation."""
     for record in event["Records"]:
-        take_event("topic", {"Records": [record]}, partial(read, record["Sns"]))
+        take_event("topic", event | {"Records": [record]}, partial(read, record["Sns"]))

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from e2e.conftest import NUMBERS, Api
 from e2e.receiver import Receiver, hook, listening, receiving, until
+from e2e.test_triggers import put
 from standardwebhooks import Webhook
 from unit.test_events import validator
 
@@ -171,6 +172,30 @@ def test_a_status_url_is_told_of_its_own_message_only(customer: Api, receiver: R
     answer = customer("POST", "/messages", elsewhere)
     assert (answer.status, answer.body["type"]) == (422, "/problems/status-url-without-webhook")
     assert answer.body["pointer"] == "/status_url"
+
+
+def test_the_status_url_of_an_event_and_of_a_queue_message_is_told(
+    stack: LocalStack, receiver: Receiver
+) -> None:
+    customer = Api(stack, stack.key("demo", SCOPES))
+    hook(customer, receiver, "/sources", events=[])
+    url = receiver.url + "/by-source"
+    receiver.secrets["/by-source"] = receiver.secrets["/sources"]
+    body = {"to": NUMBERS["dinisoft"], "text": "told", "status_url": url}
+    put(stack, {**body, "reference": "told-by-bus"})
+    stack.client("sqs").send_message(
+        QueueUrl=stack.facts["queue"],
+        MessageBody=json.dumps({**body, "reference": "told-by-queue"}),
+    )
+
+    def is_told(reference: str) -> None:
+        listed = f"/messages?reference={reference}"
+        (sent,) = until(lambda: customer("GET", listed).body["messages"])
+        customer.final(sent["id"])
+        until(lambda: receiver.told("/by-source", sent["id"]) == WHOLE)
+
+    is_told("told-by-bus")
+    is_told("told-by-queue")
 
 
 def test_an_endpoint_that_was_down_is_told_when_it_is_back(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from urllib.parse import quote_plus, unquote_plus
 import boto3
 import pytest
 from integration.stage import (
+    ACCOUNTS,
     POLL,
     ROOT,
     SUBMIT,
@@ -25,6 +27,7 @@ from integration.stage import (
     forget_settings,
     function,
     number,
+    set_accounts,
 )
 
 from bench.campaign import apart
@@ -235,6 +238,81 @@ def test_a_million_and_one_rows_send_nothing(bucket: Any) -> None:
     slug, detail = fails(bucket, b"to,text\n" + b"+1,a\n" * 1_000_001)
     assert slug == "campaign-too-many-rows"
     assert "1000000" in detail
+
+
+@pytest.mark.parametrize(
+    ("body", "block", "look"),
+    [
+        (b"to,text\n" + b"\n" * 3_000_000, 30.0, 0.0),  # no row in it
+        (b"to,text\n" + b'x","\n' * 200, 0.0, 0.25),  # each row is looked for in all behind it
+    ],
+)
+def test_a_file_that_takes_too_long_to_check_fails_and_says_why(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch, body: bytes, block: float, look: float
+) -> None:
+    """On a clock that goes on by so many seconds at each block, and each time somebody looks."""
+    real, late = time.time, [0.0]
+
+    def slow() -> float:
+        late[0] += look
+        return real() + late[0]
+
+    def reading(**_: Any) -> None:
+        late[0] += block
+
+    notice = upload(bucket, body)
+    events = aws.client("s3", files.CONFIG).meta.events
+    events.register("before-call.s3.GetObject", reading)
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", slow)
+        work(notice, 50)
+    events.unregister("before-call.s3.GetObject", reading)
+    (one,) = campaign_table.every()
+    assert one.problem
+    assert (one.state, one.problem["type"]) == ("failed", "/problems/campaign-too-slow")
+    for call in emptied(QUEUE):
+        work(call.body)
+    (line,) = results(bucket)
+    assert "remove empty lines" in line["problem"]
+    assert stored() == Counter()
+
+
+def test_a_worker_without_the_time_to_check_a_file_leaves_it_to_the_next(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\n" + rows(1)))
+    assert one.state == "done"
+    work(upload(bucket, "to,text\n" + rows(2)), campaigns.A_CHECK - 1)
+    later_one = campaign_table.every()[-1]
+    assert (later_one.state, later_one.rows) == ("running", None)
+    assert [call.body for call in emptied(QUEUE)] == [later_one.id]
+
+
+def test_a_refusal_that_will_not_last_stops_the_campaign_until_it_is_resumed(
+    gateway: Gateway, bucket: Any
+) -> None:
+    set_accounts({**ACCOUNTS, "dinisoft": {}})
+    body = "to,text\n" + rows(3) + f"nobody,Hello\n{number('dinisoft')},Hello there\n"
+    notice = upload(bucket, body)
+    one = to_the_end(notice)
+    assert (one.state, one.row, one.sent, one.refused) == ("failed", 0, 0, 0)
+    assert one.problem
+    assert one.problem["type"] == "/problems/vendor-not-configured"
+    assert (one.problem["vendor"], one.problem["retryable"]) == ("dinisoft", False)
+    assert one.problem["detail"] == (
+        "Row 5: The account at dinisoft is not usable; the operator must mend its settings. "
+        "Then resume the campaign: it goes on at row 1."
+    )
+    operate("resume", one.id)
+    assert to_the_end(notice).state == "failed"  # nothing was mended
+    set_accounts(ACCOUNTS)
+    operate("resume", one.id)
+    one = to_the_end(notice)
+    assert (one.state, one.row, one.sent, one.refused) == ("done", 5, 4, 1)
+    assert stored() == Counter({f"Hello {nth}": 1 for nth in range(3)} | {"Hello there": 1})
+    assert [line["status"] for line in results(bucket)] == [
+        *["accepted"] * 3,
+        "refused",
+        "accepted",
+    ]
 
 
 @pytest.mark.parametrize(

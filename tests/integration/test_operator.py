@@ -52,11 +52,16 @@ QUEUES |= {
     for name, resource in dead_letters.NAMES.items()
     for kind in ("Queue", "DeadLetters")
 }
-QUEUES |= {  # those of the topic and of user pools are turned off
+QUEUES |= {  # those of user pools are turned off
     f"{name}{kind}": f"{STACK}-{name}-{kind}"
-    for name, kind in (("Bus", "DeadLetters"), ("Ingress", "DeadLetters"), ("Ingress", "Queue"))
+    for name, kind in (
+        ("Bus", "DeadLetters"),
+        ("Ingress", "DeadLetters"),
+        ("Ingress", "Queue"),
+        ("Topic", "DeadLetters"),
+    )
 }
-FUNCTIONS = {"BusFunction": f"{STACK}-bus"}
+FUNCTIONS = {"BusFunction": f"{STACK}-bus", "TopicFunction": f"{STACK}-topic"}
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
@@ -692,7 +697,7 @@ def test_letters_of_sources_say_what_is_wrong_and_show_nothing_of_what_came(smsg
         "4 dead letters",
     ]
     assert smsgw("dlq", "list", "--queue", "ingress")[1].endswith("2 dead letters\n")
-    assert smsgw("dlq", "list", "--queue", "topic")[1] == "0 dead letters\n"
+    assert smsgw("dlq", "list", "--queue", "cognito")[1] == "0 dead letters\n"
     assert smsgw("dlq", "list", "--vendor", "jst")[1] == "0 dead letters\n"
 
 
@@ -736,6 +741,70 @@ def test_a_letter_of_the_bus_is_handed_to_its_function_again(
     assert (path, body) == (f"/2015-03-31/functions/{STACK}-bus%3Alive/invocations", b'{"id": "7"}')
     assert headers["X-Amz-Invocation-Type"] == "Event"
     assert waiting("Bus", "DeadLetters") == 0
+
+
+@pytest.mark.parametrize(
+    ("way", "body", "brought"),
+    [
+        ("Bus", {"id": "7"}, {"id": "7", "only": "1,3"}),
+        ("Topic", {"Records": [{"Sns": {}}]}, {"Records": [{"Sns": {}}], "only": "1,3"}),
+    ],
+)
+def test_what_is_left_of_an_event_is_brought_for_those_who_are_left(
+    smsgw: Run, session: boto3.Session, way: str, body: Any, brought: Any
+) -> None:
+    invoked = invocations(session)
+    came(way, json.dumps(body), problem="recipients-left", reason="No.", only="1,3")
+    assert smsgw("dlq", "redrive", "--queue", way.lower())[0] == 0
+    assert invoked == [brought]
+
+
+def test_a_notification_that_sns_buried_alone_is_brought_as_its_function_takes_it(
+    smsgw: Run, session: boto3.Session
+) -> None:
+    invoked = invocations(session)
+    alone = {"Type": "Notification", "MessageId": "7", "Message": "Hé"}
+    came("Topic", json.dumps(alone), ErrorCode="500")
+    assert smsgw("dlq", "redrive", "--queue", "topic")[0] == 0
+    assert invoked == [{"Records": [{"Sns": alone}]}]
+
+
+def invocations(session: boto3.Session) -> list[Any]:
+    """What functions are given from now on."""
+    given: list[Any] = []
+
+    def invoke(params: dict[str, Any], **_: Any) -> Any:
+        given.append(json.loads(params["body"]))
+        return answered({"StatusCode": 202}, 202)
+
+    session.events.register("before-call.lambda.Invoke", invoke)
+    return given
+
+
+def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
+    smsgw: Run, session: boto3.Session
+) -> None:
+    invoked = invocations(session)
+    came("Bus", "{}", problem="recipients-refused", reason="3: No.", refused="1")
+    came("Bus", '{"id": "7"}', problem="x", reason="No.")
+    came("Ingress", "{}", problem="recipients-refused", reason="3: No.", refused="1")
+    assert "recipients-refused: 3: No.\n" in smsgw("dlq", "list", "--queue", "bus")[1]
+    status, said, error = smsgw("dlq", "redrive")
+    assert (status, said) == (1, "1 dead letters are back in their queues\n")
+    assert error.startswith("smsgw: 2 letters only tell of recipients that were refused for good")
+    assert "smsgw dlq dismiss" in error
+    assert invoked == [{"id": "7"}]
+    assert (waiting("Bus", "DeadLetters"), waiting("Ingress", "DeadLetters")) == (1, 1)
+    assert waiting("Ingress", "Queue") == 0
+
+    came("Bus", '{"id": "8"}', problem="x", reason="No.")
+    assert smsgw("dlq", "dismiss", "--queue", "ingress")[1] == (
+        "1 letters about refused recipients are removed\n"
+    )
+    assert smsgw("dlq", "dismiss")[1] == "1 letters about refused recipients are removed\n"
+    assert (waiting("Bus", "DeadLetters"), waiting("Ingress", "DeadLetters")) == (1, 0)
+    assert smsgw("dlq", "redrive")[0] == 0
+    assert invoked == [{"id": "7"}, {"id": "8"}]
 
 
 def test_a_letter_whose_function_can_not_be_invoked_stays_dead(

@@ -7,6 +7,7 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,18 +17,22 @@ from aws_encryption_sdk import CommitmentPolicy
 from aws_encryption_sdk.identifiers import EncryptionKeyType, WrappingAlgorithm
 from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider, WrappingKey
 from integration.stage import (
+    ACCOUNTS,
     DEAD_LETTERS,
     ROOT,
     SOURCES,
+    TEMPLATE,
     Gateway,
     emptied,
     function,
     number,
+    set_accounts,
     set_routes,
     set_sources,
 )
 
-from sms_gateway import acceptance, sending
+from sms_gateway import acceptance, endpoints, sending, table
+from sms_gateway.endpoints import Settings
 from sms_gateway.listing import page, read_query
 from sms_gateway.problems import Unavailable
 from sms_gateway.sources.sealed import unseal, unsealed
@@ -229,6 +234,124 @@ def test_a_refused_recipient_is_counted_and_named_by_its_place(
         assert secret not in shown + str([vars(one) for one in caplog.records])
 
 
+def test_recipients_refused_for_good_are_buried_by_their_indexes(gateway: Gateway) -> None:
+    detail = {"to": ["+1", number("server2sms"), "nobody"], "text": "secret"}
+    handle("bus", event("bus") | {"detail": detail})
+    ((letter, words),) = letters()
+    (message,) = sent()
+    refused = json.loads(letter)
+    assert refused["batch_id"] == message["batch_id"]
+    assert [(one["index"], one["problem"]) for one in refused["refused"]] == [
+        (0, "invalid-number"),
+        (2, "invalid-number"),
+    ]
+    assert (words["way"], words["problem"], words["refused"]) == ("bus", "recipients-refused", "2")
+    assert all(one["detail"] in words["reason"] for one in refused["refused"])
+    for secret in ("secret", number("server2sms")[1:], "nobody"):
+        assert secret not in letter + str(words)
+
+
+def test_a_letter_about_a_thousand_recipients_fits_into_the_queue(gateway: Gateway) -> None:
+    bad = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e"  # each of them named in the problem
+    many = [{"to": number("server2sms", nth), "text": f"{nth} {bad}"} for nth in range(999)]
+    many.append({"to": number("server2sms"), "text": "Hello"})
+    handle("bus", event("bus") | {"detail": {"messages": many}})
+    ((letter, words),) = letters()
+    assert words["refused"] == "999"
+    assert len(letter) + sum(map(len, words.values())) < 256 * 1024
+
+
+def as_redriven(letter: str, words: dict[str, str]) -> Any:
+    """A letter of the bus as `smsgw dlq redrive` brings it again."""
+    return json.loads(letter) | {"only": words["only"]}
+
+
+def test_recipients_that_wait_for_the_operator_are_buried_and_sent_once_when_redriven(
+    gateway: Gateway,
+) -> None:
+    set_sources({"bus": {"com.example.orders": {"tenant": "acme"}}})
+    set_accounts({**ACCOUNTS, "dinisoft": {}, "rajasms": {}})
+    everyone = [number(vendor) for vendor in ("dinisoft", "server2sms", "rajasms")]
+    given = event("bus") | {"detail": {"to": [*everyone, "+1"], "text": "Hello"}}
+    handle("bus", given)
+    assert [one["to"] for one in sent()] == [number("server2sms")]
+    (left, words), (_, refused) = letters()
+    assert json.loads(left) == given
+    assert (words["way"], words["problem"], words["only"]) == ("bus", "recipients-left", "0,2")
+    assert "dinisoft" in words["reason"]
+    assert refused["refused"] == "1"
+    with pytest.raises(Unavailable):  # nothing was mended: AWS brings it again, and buries it
+        handle("bus", as_redriven(left, words))
+    assert letters() == []
+
+    set_accounts({**ACCOUNTS, "rajasms": {}})
+    for _ in range(2):
+        handle("bus", as_redriven(left, words))
+    assert [one["to"] for one in sent()] == [number("server2sms"), number("dinisoft")]
+    (left, words), again = letters()
+    assert again == (left, words)
+    assert words["only"] == "2"
+
+    set_accounts(ACCOUNTS)
+    for _ in range(2):
+        handle("bus", as_redriven(left, words))
+    assert sorted(one["to"] for one in sent()) == sorted(everyone)
+    assert letters() == []
+
+
+def test_an_alarm_reaches_those_on_call_who_can_be_reached(gateway: Gateway) -> None:
+    on_call = [number("dinisoft"), number("jst")]
+    set_sources({"topic": {"alarms": {"tenant": "ops", "to": on_call}}})
+    set_accounts({**ACCOUNTS, "dinisoft": {}})
+    handle("topic", event("topic"))
+    assert [one["to"] for one in sent("ops")] == [number("jst")]
+    ((left, words),) = letters()
+    set_accounts(ACCOUNTS)
+    handle("topic", as_redriven(left, words))
+    assert [one["to"] for one in sent("ops")] == on_call[::-1]
+    assert letters() == []
+
+
+def test_what_is_left_of_a_message_of_the_queue_keeps_its_key_and_is_sent_once(
+    gateway: Gateway,
+) -> None:
+    set_accounts({**ACCOUNTS, "dinisoft": {}})
+    body = {"to": [number("jst"), number("dinisoft")], "text": "Hello"}
+    handle("ingress", {"Records": records(body, idempotency_key="k")})
+    ((left, words),) = letters()
+    assert (words["idempotency_key"], words["only"]) == ("k", "1")
+    set_accounts(ACCOUNTS)
+    kept = {name: words[name] for name in ("idempotency_key", "only")}
+    for _ in range(2):
+        assert handle("ingress", {"Records": records(left, **kept)}) == {"batchItemFailures": []}
+    assert [one["to"] for one in sent()] == [number("jst"), number("dinisoft")]
+    assert letters() == []
+
+
+@pytest.mark.parametrize(
+    ("only", "problem"),
+    [("x", "invalid-request"), ("-1", "invalid-request"), ("9", "no-recipient")],
+)
+def test_recipients_that_are_not_there_are_buried(
+    gateway: Gateway, only: str, problem: str
+) -> None:
+    body = {"to": number("jst"), "text": "Hello"}
+    handle("ingress", {"Records": records(body, idempotency_key="k", only=only)})
+    ((_, words),) = letters()
+    assert (words["problem"], words["only"]) == (problem, only)
+    assert sent() == []
+
+
+def test_a_key_that_the_sender_chose_is_not_logged(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"to": number("jst"), "text": "Hello"}
+    handle("ingress", {"Records": records(body, idempotency_key=f"sms-{number('jst')}")})
+    (line,) = (one for one in caplog.records if one.message == "source accepted")
+    assert vars(line)["key"] == "queue/id-0"
+    assert number("jst") not in str([vars(one) for one in caplog.records])
+
+
 def test_a_direct_invocation_is_answered_as_a_request(gateway: Gateway) -> None:
     first = handle("send", event("direct"))
     assert first["messages"][0]["status"] == "accepted"
@@ -376,3 +499,66 @@ def test_the_template_gives_the_parameter_a_value_that_opens_nothing(gateway: Ga
         handle(name, event(name))
     assert [words["problem"] for _, words in letters()] == ["unknown-source"] * 3
     assert gateway.messages_stored() == 0
+
+
+def may(function: str, action: str, partition: str) -> bool:
+    """Whether the template lets a function do something to items of a partition."""
+    return any(
+        f"dynamodb:{action}" in statement["Action"]
+        and any(
+            fnmatchcase(partition, one)
+            for one in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        )
+        for statement in TEMPLATE["Resources"][function]["Properties"]["Policies"][0]["Statement"]
+        if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
+    )
+
+
+@pytest.mark.parametrize("name", ["bus", "ingress", "topic", "cognito"])
+def test_a_source_may_do_what_its_sends_need_and_nothing_else(
+    gateway: Gateway, sealed: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """With a status_url among its defaults; the emulator does not look at the condition on keys."""
+    ring = keyring("a")
+    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: unsealed(code, ring))
+    url = "https://hooks.example.com/sms"
+    part: dict[str, Any] = {"tenant": "acme", "defaults": {"status_url": url}}
+    set_sources(
+        {
+            "bus": {"com.example.orders": part},
+            "queue": {"default": part},
+            "topic": {"alarms": {**part, "to": [number("jst", nth) for nth in range(30)]}},
+            "cognito": {"eu-central-1_example": part},
+        }
+    )
+    endpoints.create("acme", "01M80KD8NAXEPBMQYG8412XQAJ", Settings(url), datetime.now(UTC), None)
+    given = event(name)
+    if name == "cognito":
+        given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
+    seen: set[tuple[str, str]] = set()
+
+    def look(params: dict[str, Any], model: Any, **_: Any) -> None:
+        writes = params.get("RequestItems", {}).get(table.name(), [])
+        items = [one["PutRequest"]["Item"] for one in writes]
+        items += [params[kind] for kind in ("Key", "Item") if kind in params]
+        keys = [one["pk"]["S"] for one in items]
+        if ":pk" in (values := params.get("ExpressionAttributeValues", {})):
+            keys.append(values[":pk"]["S"])
+        seen.update((model.name, key) for key in keys)
+
+    endpoints.forget()
+    events = table.client().meta.events
+    events.register("provide-client-params.dynamodb", look)
+    try:
+        handle(name, given)
+        handle(name, given)
+    finally:
+        events.unregister("provide-client-params.dynamodb", look)
+        endpoints.forget()
+    assert sent()
+    assert {"GetItem", "PutItem", "Query"} <= {action for action, _ in seen}
+    function = f"{name.capitalize()}Function"
+    assert [one for one in seen if not may(function, *one)] == []
+    for partition in ("KEYS", "HOOK#acme#1", "HOOKS#acme", "CIRCUIT", "CAMPAIGNS", "RATE#jst"):
+        for action in ("GetItem", "PutItem", "BatchWriteItem"):
+            assert not may(function, action, partition)

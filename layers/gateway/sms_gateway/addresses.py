@@ -1,7 +1,7 @@
 """Which addresses a customer may have us call: a strict grammar, and a word on each IP address.
 
 What this module does not read is refused, so that it and the connection never see two different
-hosts in one address. Names are judged by the address that is really connected to, in http.py.
+hosts in one address. Names are judged by the address that is really connected to, in outward.py.
 """
 
 import re

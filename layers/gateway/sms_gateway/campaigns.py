@@ -10,7 +10,7 @@ died.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ from sms_gateway.campaign_file import (
 )
 from sms_gateway.campaign_results import report
 from sms_gateway.idempotency import AT_WORK
-from sms_gateway.intake import FURTHEST, Options, plan
+from sms_gateway.intake import FURTHEST, Options, Rejected, plan
 from sms_gateway.observe import count, log
 from sms_gateway.problems import GatewayError, Invalid, Unavailable
 from sms_gateway.records import is_ulid
@@ -50,6 +50,7 @@ from sms_gateway.table import Change
 from sms_gateway.value import Value
 
 ENOUGH = 15.0  # seconds that a chunk may take at the worst
+A_CHECK = 40.0  # seconds that a worker must have to begin checking a file
 
 
 @dataclass(slots=True)
@@ -141,7 +142,9 @@ def _read_on(run: Run, one: Campaign) -> Campaign | None:
     _check_tenant(one)
     defaults = _defaults(one.tenant)
     if not one.columns:
-        _check_file(one)
+        if not run.time_for(A_CHECK):
+            return one
+        _check_file(run, one)
     while (found := campaign_table.find(one.id)) and found.state is State.RUNNING:
         if not run.time_for(ENOUGH):
             return found
@@ -219,6 +222,7 @@ def _plan(
         except GatewayError as problem:
             refused[offset] = problem_text(problem)
     accepted, rejected = plan(drafts, now, accounts(), routes(), status_urls(one.tenant), each=True)
+    _check_lasting(one, rejected)
     refused |= {no.index: problem_text(no.problem) for no in rejected}
     batch = str(ULID.from_datetime(now)) if accepted else None
     prepared = prepare(one.tenant, batch, accepted, retention()) if batch else None
@@ -228,6 +232,18 @@ def _plan(
     seconds = int(now.timestamp())
     chunk = Chunk(one.row + 1, len(rows), rows[-1].end, batch, seconds, positions, refused)
     return chunk, prepared
+
+
+def _check_lasting(one: Campaign, rejected: Sequence[Rejected]) -> None:
+    """Raises FileError for a refusal that will not last: written down, it would be for good."""
+    for no in rejected:
+        if no.problem.document()["retryable"]:
+            raise FileError(
+                f"Row {one.row + 1 + no.index}: {no.problem.detail} Then resume the campaign: it "
+                f"goes on at row {one.row + 1}.",
+                slug=no.problem.slug,
+                **no.problem.members,
+            )
 
 
 def _advance(one: Campaign, chunk: Chunk) -> None:
@@ -284,21 +300,21 @@ def _defaults(tenant: str) -> dict[str, Any]:
     return chosen
 
 
-def _check_file(one: Campaign) -> None:
+def _check_file(run: Run, one: Campaign) -> None:
     """Reads the whole file before the first row is sent: what is wrong with it as a whole must not
-    be found half-way."""
+    be found half-way. It leaves time for a chunk, which so can't take too long to read either."""
     if one.size > LARGEST_FILE:
         raise FileError(
             f"The file has {one.size} bytes and may have {LARGEST_FILE}: split it.",
             slug="campaign-too-large",
         )
-    stream = records(files.blocks(one.key, one.etag, 0, one.size))
+    stream = records(_in_time(run, files.blocks(one.key, one.etag, 0, one.size)))
     first = next(stream, None)
     columns = header(first)
     start = first.end if first else 0
     rows = 0
-    body = records(files.blocks(one.key, one.etag, start, one.size), start, len(columns))
-    for rows, _ in enumerate(body, 1):
+    blocks = _in_time(run, files.blocks(one.key, one.etag, start, one.size))
+    for rows, _ in enumerate(_in_time(run, records(blocks, start, len(columns))), 1):
         if rows > MOST_ROWS:
             raise FileError(
                 f"The file has more than {MOST_ROWS} rows: split it.", slug="campaign-too-many-rows"
@@ -309,6 +325,18 @@ def _check_file(one: Campaign) -> None:
     change.put("columns", list(columns)).when_missing("columns")
     with suppress(Invalid):
         change.apply()
+
+
+def _in_time[T](run: Run, every: Iterable[T]) -> Iterator[T]:
+    """Blocks without a row, or rows that take long. Raises FileError when the time is over."""
+    for one in every:
+        if not run.time_for(ENOUGH):
+            raise FileError(
+                "The file takes too long to check: remove empty lines, and quotes that are opened "
+                "and never closed, or split it.",
+                slug="campaign-too-slow",
+            )
+        yield one
 
 
 def _seconds() -> int:

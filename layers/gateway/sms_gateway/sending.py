@@ -1,7 +1,7 @@
 """The main job: a send's body becomes a recorded, enqueued batch."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,13 +23,15 @@ def send(
     now: datetime,
     key: str | None = None,
     defaults: Options | None = None,
+    only: Collection[int] = (),
 ) -> dict[str, Any]:
     """Accepts what can be sent and says why the rest can't; with an Idempotency-Key, once, whatever
-    becomes of `defaults`, which stand in for what the body does not say. Raises a GatewayError
+    becomes of `defaults`, which stand in for what the body does not say. With `only`, no more of it
+    than the recipients of these indexes. Raises a GatewayError
     when the request is wrong as a whole, when no recipient is left, or when nothing can be
     recorded; then nothing is stored and nothing is sent."""
     if key is None:
-        prepared, answer = _prepare(tenant, body, now, defaults)
+        prepared, answer = _prepare(tenant, body, now, defaults, only)
         accept(prepared)
         return answer
     place, digest = idempotency.name(tenant, idempotency.check(key)), idempotency.digest_of(body)
@@ -37,7 +39,7 @@ def send(
     unfinished, given = idempotency.find(place, digest, seconds)
     if given is not None:
         return given
-    prepared, answer = _prepare(tenant, body, now, defaults)
+    prepared, answer = _prepare(tenant, body, now, defaults, only)
     record = idempotency.Record(place, answer["batch_id"], digest, seconds, answer)
     if not record.take(unfinished):
         raise idempotency.in_progress(1)
@@ -46,10 +48,14 @@ def send(
 
 
 def _prepare(
-    tenant: str, body: bytes, now: datetime, defaults: Options | None
+    tenant: str, body: bytes, now: datetime, defaults: Options | None, only: Collection[int]
 ) -> tuple[Prepared, dict[str, Any]]:
     told = status_urls(tenant)
     drafts = read_body(body)
+    if only:
+        drafts = [draft for draft in drafts if draft.index in only]
+        if not drafts:
+            raise Invalid("None of the wanted recipients is in the request.", slug="no-recipient")
     if defaults is not None:
         assume(defaults, drafts)
     accepted, rejected = plan(drafts, now, accounts(), routes(), told)

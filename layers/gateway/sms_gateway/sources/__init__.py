@@ -9,7 +9,7 @@ The SSM parameter `/<stack>/sources` has a part for each way in. What is not in 
      "direct": {"orders": {"tenant": "acme"}}}
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -102,12 +102,14 @@ class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Ask(Value, frozen=True):
     """A send that a source asks for: its body as POST /messages takes it, and its key. `place` is
-    where the body stands in what came, as a JSON pointer."""
+    where the body stands in what came, as a JSON pointer; `name` what the logs call it where its
+    sender chose the key, which may hold a number."""
 
     source: Source
     body: bytes
     key: str
     place: str = ""
+    name: str = ""
 
 
 def known[T](way: str, name: str, sources: Mapping[str, T]) -> T:
@@ -128,9 +130,13 @@ def encoded(body: Any) -> bytes:
 
 
 def reason(problem: GatewayError) -> str:
-    """What is wrong, in one line, with each refused recipient by its index. As no problem's detail
-    has one, it holds no text and no number."""
-    refused = problem.document().get("rejected", ())
+    """What is wrong, in one line, with each refused recipient by its index."""
+    return in_one_line(problem.detail, problem.document().get("rejected", ()))
+
+
+def in_one_line(detail: str, refused: Iterable[Mapping[str, Any]]) -> str:
+    """What is wrong and, by their indexes, with which recipients. As no problem's detail has one,
+    it holds no text and no number."""
     several = [f"{one['index']}: {one['problem']['detail']}" for one in refused]
-    line = " ".join([problem.detail, *several])
+    line = " ".join([detail, *several])
     return "".join(one if one.isprintable() else " " for one in line)[:LONGEST_REASON]

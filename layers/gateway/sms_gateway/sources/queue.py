@@ -1,5 +1,6 @@
 """A message of the ingress queue: its body is a send's. The message attribute `source` names whose
-it is ("default" without one), `idempotency_key` is what Idempotency-Key is over HTTP."""
+it is ("default" without one), `idempotency_key` is what Idempotency-Key is over HTTP. `only` stands
+beside it when redriving brings it for those recipients that are left."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from sms_gateway.problems import Invalid
 from sms_gateway.sources import Ask, Sources, known
 
-KEY, SOURCE = "idempotency_key", "source"
+KEY, SOURCE, ONLY = "idempotency_key", "source", "only"
 DEFAULT = "default"
 
 
@@ -15,8 +16,9 @@ def read(record: Mapping[str, Any], sources: Sources) -> Ask:
     """What a record of Lambda's event asks for. Without a key of its own the message's id is it.
     Raises Invalid that says what is wrong."""
     source = known("queue", attribute(record, SOURCE) or DEFAULT, sources.queue)
-    key = attribute(record, KEY) or own_key(record["messageId"])
-    return Ask(source, str(record["body"]).encode(), key)
+    own = own_key(record["messageId"])
+    key = attribute(record, KEY) or own
+    return Ask(source, str(record["body"]).encode(), key, name=own)
 
 
 def own_key(message_id: str) -> str:
