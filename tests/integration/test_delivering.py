@@ -371,6 +371,31 @@ def test_an_attempt_that_is_put_off_counts_for_nothing(
     assert customer.got == []
 
 
+def test_every_pause_is_a_little_longer_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
+    for tries, pause in enumerate(deliveries.PAUSES, 1):
+        later = {(deliveries.pause_after(tries) or 0) - pause for _ in range(500)}
+        assert len(later) >= 3
+        assert later <= set(range(max(3, pause // 10 + 1)))
+
+
+def test_what_comes_back_after_a_short_rest_does_not_come_all_at_once(
+    customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = hook()
+    monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
+    endpoints.failed(webhooks.one("acme", identifier), int(clock.at), busy=True, asked=5)
+    posting.post([event(nth) for nth in range(30)])
+    run(customer)
+    run(customer, SLOW)
+    times = [
+        datetime.fromisoformat(one["next_attempt_at"]) for one in stored(identifier, limit="100")
+    ]
+    after = {when.timestamp() - clock.at for when in times}
+    assert after == {5, 6, 7}
+    assert customer.got == []
+
+
 def test_an_outage_of_hours_costs_nobody_an_event(
     customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -897,6 +922,21 @@ def test_a_deleted_one_is_told_nothing(customer: Customer, clock: Clock) -> None
     assert len(customer.got) == 1
     with pytest.raises(NotFound):
         webhooks.one("acme", identifier)
+
+
+@pytest.mark.parametrize("identifier", ["x", "\u20ac" * 26, "X" * 1025, ""])
+def test_what_is_no_id_is_no_webhook(customer: Customer, failing: Any, identifier: str) -> None:
+    failing("GetItem")  # as DynamoDB refuses a key that is too long
+    for ask in (
+        lambda: webhooks.one("acme", identifier),
+        lambda: webhooks.delete("acme", identifier),
+        lambda: webhooks.rotate("acme", identifier, NOW),
+        lambda: webhooks.try_out("acme", identifier, NOW, customer),
+        lambda: webhooks.stored("acme", identifier, {}),
+        lambda: webhooks.replay("acme", identifier, b'{"ids": ["x"]}', NOW),
+    ):
+        with pytest.raises(NotFound):
+            ask()
 
 
 def test_what_can_not_be_written_comes_again(customer: Customer, failing: Any) -> None:

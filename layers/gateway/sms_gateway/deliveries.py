@@ -25,6 +25,7 @@ from sms_gateway.value import Value
 # Seconds between an attempt that failed and the next: standardwebhooks.com's own example.
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # of a pause, added by chance
+LEAST_JITTER = 3  # seconds; a tenth of a short pause would be none, in whole seconds
 SPREAD = 0.5  # of the time that a delivery has waited, over which those put off come back
 LONGEST = 4 * DAY  # seconds after which the next attempt is the last, however few were made
 GRACE = 60  # seconds that the queue has before the clock puts it there again
@@ -96,8 +97,7 @@ def pause_after(tries: int) -> int | None:
     """Seconds until the next attempt after so many; None after the last one."""
     if tries > len(PAUSES):
         return None
-    pause = PAUSES[tries - 1]
-    return pause + int(random.uniform(0, JITTER * pause))  # noqa: S311 - spreads load
+    return _later(PAUSES[tries - 1], 0)
 
 
 def record(
@@ -135,8 +135,13 @@ def put_off(parcel: Parcel, stored: Delivery | None, now: int, rest: int) -> Non
 
 def _after(rest: int, now: int, spread: float = 0) -> int:
     """A time after a rest, by chance, so that what waits does not come back all at once."""
-    spread = max(spread, JITTER * max(0, rest - now))
-    return rest + int(random.uniform(0, spread))  # noqa: S311 - spreads load
+    return now + _later(rest - now, spread) if rest > now else rest
+
+
+def _later(pause: int, spread: float) -> int:
+    """A pause, and by chance up to `spread` more, but at least up to a tenth or some seconds."""
+    most = max(spread, JITTER * pause, LEAST_JITTER)
+    return pause + int(random.uniform(0, most))  # noqa: S311 - spreads load
 
 
 def _write(

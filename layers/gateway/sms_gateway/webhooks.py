@@ -39,6 +39,7 @@ LOOKED_FOR_REPLAY = 1000  # and for one replay of a time range
 LARGEST_BODY = 16 * 1024  # bytes
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+ID = "[0-9A-Z]{26}"
 CURSOR = "[0-9]{13}-[!-~]{1,106}"  # the id of the last delivery that was looked at
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -142,7 +143,7 @@ def _check(wanted: Wanted, resolver: Resolve) -> None:
             )
     loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
     try:
-        outward.address_of(
+        outward.addresses_of(
             read_address(wanted.url, loopback=loopback), loopback=loopback, resolver=resolver
         )
     except AddressError as error:
@@ -158,7 +159,8 @@ def every(tenant: str) -> dict[str, Any]:
 
 def one(tenant: str, identifier: str) -> Endpoint:
     """One webhook. Raises NotFound."""
-    found = endpoints.find(tenant, identifier)
+    # What is no id is not asked for: DynamoDB refuses a key that is too long.
+    found = endpoints.find(tenant, identifier) if re.fullmatch(ID, identifier) else None
     if found is None:
         raise NotFound("There is no such webhook; GET /webhooks lists yours.")
     return found
