@@ -33,6 +33,7 @@ from sms_gateway import (
     posting,
     settings,
     table,
+    waking,
     webhook_requests,
     webhooks,
 )
@@ -136,7 +137,8 @@ def stored(webhook: str, **query: str) -> list[dict[str, Any]]:
 
 
 def wake(clock: Clock) -> int:
-    return deliveries.wake(int(clock.at), lambda: True)
+    with ThreadPoolExecutor(8) as pool:
+        return waking.wake(pool, int(clock.at), lambda: True)
 
 
 def test_an_event_that_arrives_at_once_is_stored_nowhere(

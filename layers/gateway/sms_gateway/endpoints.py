@@ -6,7 +6,7 @@ the time until which its deliveries take the slow lane, so that they hold up nob
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -131,6 +131,14 @@ def find(tenant: str, identifier: str) -> Endpoint | None:
     """One webhook."""
     item = table.get(key_of(tenant, identifier))
     return _read(item) if item else None
+
+
+def rests(known: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Until when each of at most 100 webhooks, by tenant and id, rests; without those that are
+    gone."""
+    places = {key_of(*one) for one in known}
+    found = [_read(item) for item in table.get_many(list(places)).values()] if places else []
+    return {(one.tenant, one.id): one.rest for one in found}
 
 
 def create(
