@@ -48,6 +48,7 @@ PURE = {
 }
 PURE_OURS = {
     "sms_gateway.bodies",
+    "sms_gateway.campaign",
     "sms_gateway.addresses",
     "sms_gateway.encoding",
     "sms_gateway.intake",

@@ -221,7 +221,7 @@ def _plan(
     accepted, rejected = plan(drafts, now, accounts(), routes(), status_urls(one.tenant), each=True)
     refused |= {no.index: problem_text(no.problem) for no in rejected}
     batch = str(ULID.from_datetime(now)) if accepted else None
-    prepared = prepare(one.tenant, batch, accepted, retention()) if batch else None
+    prepared = prepare(one.tenant, batch, accepted, retention(), one.id) if batch else None
     positions = [-1] * len(rows)
     for receipt in prepared.receipts if prepared else ():
         positions[receipt.index] = int(receipt.id[-3:])
