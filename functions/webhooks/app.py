@@ -42,7 +42,8 @@ def delete_webhook(identifier: str) -> Response:
 @app.post("/webhooks/<identifier>/rotate")
 def rotate_webhook(identifier: str) -> Response:
     """Gives a webhook a new secret."""
-    return answer(webhooks.rotate(caller(app, SCOPE), identifier, datetime.now(UTC)))
+    tenant, body = caller(app, SCOPE), raw_body(app.current_event.raw_event)
+    return answer(webhooks.rotate(tenant, identifier, datetime.now(UTC), body))
 
 
 @app.post("/webhooks/<identifier>/test")

@@ -304,6 +304,11 @@ def test_both_secrets_sign_after_a_rotation(customer: Api, receiver: Receiver) -
     _, _, headers, _ = receiver.got[-1]
     assert len(headers["webhook-signature"].split()) == 2
     assert Webhook(rotated["secret"])
+    stopped = customer("POST", f"{path}/rotate", {"stop_previous": True}).body
+    assert stopped["previous_secret_until"] is None
+    for secret, taken in ((rotated["secret"], False), (stopped["secret"], True)):
+        receiver.secrets["/rotated"] = secret
+        assert customer("POST", f"{path}/test").body["delivered"] is taken
     assert "secret" not in customer("GET", path).body
 
 

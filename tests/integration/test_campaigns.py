@@ -29,12 +29,24 @@ from integration.stage import (
     number,
     set_accounts,
 )
+from integration.stream import Stream, streaming
 
 from bench.campaign import apart
-from sms_gateway import apikeys, aws, campaign, campaign_table, campaigns, files, settings, table
+from sms_gateway import (
+    apikeys,
+    aws,
+    campaign,
+    campaign_table,
+    campaigns,
+    files,
+    listing,
+    settings,
+    table,
+)
 from sms_gateway.campaign import Campaign
 from sms_gateway.campaign_cancelling import take_back
 from sms_gateway.campaign_results import report
+from sms_gateway.problems import Invalid
 from sms_gateway.records import Key
 from sms_gateway.table import Change
 from smsgw import __main__ as smsgw
@@ -462,6 +474,101 @@ def test_results_are_written_again_until_every_message_is_final(
     assert (status, body["final"], body["counts"]) == (200, True, {"delivered": 3})
     assert gateway.tick(after=100_000) == 0
     work(one.id)  # it is over
+
+
+@pytest.fixture
+def stream(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "publish")
+    yield from streaming()
+
+
+def told(stream: Stream, kind: str = "") -> list[dict[str, Any]]:
+    """The documents of what was told since the last call, of one kind if one is given."""
+    stream.told.events.clear()
+    assert stream.publish() == []
+    return [one.document() for one in stream.told.events if one.kind == kind or not kind]
+
+
+def delivered(gateway: Gateway) -> None:
+    """Every message is delivered, and the campaign's results are written."""
+    gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    gateway.dispatch("server2sms")
+    for _ in range(2):
+        gateway.tick(after=campaign.WAKE + 60)
+    for call in emptied(QUEUE):
+        work(call.body)
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_all_that_is_told_of_a_campaign_names_it_and_its_end_is_told_once(
+    gateway: Gateway, bucket: Any, stream: Stream, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(campaigns, "CHUNK", 5)
+    one = to_the_end(upload(bucket, "to,text\n" + rows(count) + "12,Hi\n"))
+    delivered(gateway)
+    every = told(stream)
+    assert {document["data"]["campaign_id"] for document in every} == {one.id}
+    ended = [document for document in every if document["type"] == "BatchCompleted"]
+    whole = [document for document in ended if document["data"]["batch_id"] == one.id]
+    batches = {document["data"]["batch_id"] for document in ended} - {one.id}
+    assert batches == batches_of(one.id)
+    assert len(batches) == (1 if count == 1 else 2)
+    (document,) = whole
+    assert document["data"] == {
+        "batch_id": one.id,
+        "campaign_id": one.id,
+        "total": count,
+        "counts": {"delivered": count},
+        "state": "done",
+        "rows_refused": 1,
+    }
+    assert document["tenant"] == "acme"
+    work(one.id)
+    assert told(stream, "BatchCompleted") == []
+
+
+def batches_of(identifier: str) -> set[str]:
+    """The ids of the batches that a campaign's chunks became."""
+    items = table.query("pk = :pk", {":pk": {"S": identifier}})
+    return {item["batch"]["S"] for item in items if "batch" in item}
+
+
+def test_a_campaign_that_failed_and_was_resumed_comes_to_two_ends(
+    gateway: Gateway, bucket: Any, stream: Stream
+) -> None:
+    apikeys.revoke((key := apikeys.every()[0]).id, datetime.now(UTC))
+    notice = upload(bucket, "to,text\n" + rows(2))
+    one = to_the_end(notice)
+    (failed,) = told(stream, "BatchCompleted")
+    assert (failed["data"]["state"], failed["data"]["total"]) == ("failed", 0)
+    apikeys.create(key.tenant, key.scopes, "", datetime.now(UTC))
+    operate("resume", one.id)
+    to_the_end(notice)
+    delivered(gateway)
+    done = [one for one in told(stream, "BatchCompleted") if "state" in one["data"]]
+    assert [one["data"]["state"] for one in done] == ["done"]
+    assert done[0]["id"] != failed["id"]
+
+
+def test_nothing_is_told_of_a_campaign_in_nobodys_folder(bucket: Any, stream: Stream) -> None:
+    one = to_the_end(upload(bucket, f"to,text\n{ONE},Hi\n", "campaigns/a b/a.csv"))
+    assert one.final
+    assert told(stream) == []
+
+
+def test_a_list_of_a_campaign_s_messages_says_where_they_are(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\n" + rows(2)))
+
+    def page(tenant: str) -> dict[str, Any]:
+        query, cursor = listing.read_query({"batch_id": one.id})
+        return listing.page(tenant, query, cursor, datetime.now(UTC))
+
+    with pytest.raises(Invalid) as refused:
+        page("acme")
+    assert refused.value.slug == "batch-is-a-campaign"
+    assert "results/acme/spring sale.csv" in str(refused.value)
+    assert page("another") == {"messages": [], "cursor": None}
 
 
 def test_a_queue_message_that_nobody_wrote_is_a_failure(bucket: Any) -> None:

@@ -1,9 +1,12 @@
 """Deliveries to webhooks: attempts and their times, who is left alone, what is replayed."""
 
+import hmac
 import json
 import random
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,6 +33,8 @@ from sms_gateway import (
     posting,
     settings,
     table,
+    waking,
+    webhook_requests,
     webhooks,
 )
 from sms_gateway.addresses import Target
@@ -132,7 +137,8 @@ def stored(webhook: str, **query: str) -> list[dict[str, Any]]:
 
 
 def wake(clock: Clock) -> int:
-    return deliveries.wake(int(clock.at), lambda: True)
+    with ThreadPoolExecutor(8) as pool:
+        return waking.wake(pool, int(clock.at), lambda: True)
 
 
 def test_an_event_that_arrives_at_once_is_stored_nowhere(
@@ -368,6 +374,31 @@ def test_an_attempt_that_is_put_off_counts_for_nothing(
         assert (one["state"], one["attempts"]) == ("waiting", [])
         clock.at = datetime.fromisoformat(one["next_attempt_at"]).timestamp()
         assert clock.at == began + 3600 + spread
+    assert customer.got == []
+
+
+def test_every_pause_is_a_little_longer_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
+    for tries, pause in enumerate(deliveries.PAUSES, 1):
+        later = {(deliveries.pause_after(tries) or 0) - pause for _ in range(500)}
+        assert len(later) >= 3
+        assert later <= set(range(max(3, pause // 10 + 1)))
+
+
+def test_what_comes_back_after_a_short_rest_does_not_come_all_at_once(
+    customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = hook()
+    monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
+    endpoints.failed(webhooks.one("acme", identifier), int(clock.at), busy=True, asked=5)
+    posting.post([event(nth) for nth in range(30)])
+    run(customer)
+    run(customer, SLOW)
+    times = [
+        datetime.fromisoformat(one["next_attempt_at"]) for one in stored(identifier, limit="100")
+    ]
+    after = {when.timestamp() - clock.at for when in times}
+    assert after == {5, 6, 7}
     assert customer.got == []
 
 
@@ -789,25 +820,168 @@ def test_a_tenant_has_so_many_and_no_more(customer: Customer) -> None:
     assert refused.value.slug == "too-many-webhooks"
 
 
+def made(key: str | None = None, now: datetime = NOW, path: str = "/sms") -> dict[str, Any]:
+    """Makes a webhook; the whole answer."""
+    body = json.dumps({"url": f"https://hooks.example.com{path}"}).encode()
+    return webhooks.create("acme", body, now, key, outside)
+
+
 def test_a_key_makes_one_webhook(customer: Customer) -> None:
-    body = json.dumps({"url": URL}).encode()
-    first, second = (webhooks.create("acme", body, NOW, "k", outside) for _ in "ab")
+    first, second = made("k"), made("k", NOW + timedelta(hours=23))
     assert first == second
     assert len(webhooks.every("acme")["webhooks"]) == 1
     with pytest.raises(Invalid) as refused:
-        webhooks.create("acme", body + b" ", NOW, "k", outside)
+        made("k", path="/other")
     assert refused.value.slug == "idempotency-key-reused"
+    body = json.dumps({"url": URL}).encode()
     assert webhooks.create("other", body, NOW, "k", outside)["id"] != first["id"]
 
 
+def test_two_requests_side_by_side_with_a_key_make_one_webhook(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(2, timeout=20)
+
+    def at_once(host: str, port: int) -> list[str]:
+        together.wait()  # both have looked for the key, and found nothing
+        return outside(host, port)
+
+    body = json.dumps({"url": URL}).encode()
+    with ThreadPoolExecutor(2) as pool:
+        begun = [pool.submit(webhooks.create, "acme", body, NOW, "k", at_once) for _ in "ab"]
+        first, second = (one.result() for one in begun)
+    assert first == second
+    assert len(webhooks.every("acme")["webhooks"]) == 1
+
+
+def test_a_request_that_died_half_way_is_made_whole_by_its_repeat(customer: Customer) -> None:
+    place, body = webhook_requests.place("acme", "k"), json.dumps({"url": URL}).encode()
+    assert webhook_requests.take(place, body, "01M80KD8NAXEPBMQYG8412XQAJ", NOW)
+    assert webhooks.every("acme") == {"webhooks": []}
+    assert made("k") == made("k")
+    assert len(webhooks.every("acme")["webhooks"]) == 1
+
+
+def test_a_key_tells_no_secret_after_a_rotation_or_a_day(customer: Customer) -> None:
+    first = made("k")
+    webhooks.rotate("acme", first["id"], NOW)
+    with pytest.raises(Conflict) as refused:
+        made("k")
+    assert refused.value.slug == "webhook-rotated"
+    assert first["id"] in str(refused.value)
+    later = made("k", NOW + timedelta(days=1))
+    assert (later["id"] != first["id"], later["secret"] != first["secret"]) == (True, True)
+    webhooks.delete("acme", first["id"])
+    assert made("k", NOW + timedelta(days=1)) == later  # the key is the later one's by now
+
+
+def test_one_that_is_made_again_has_neither_the_secret_nor_the_deliveries(
+    customer: Customer, clock: Clock
+) -> None:
+    first = made("k")
+    endpoints.forget()
+    customer.answers["/sms"] = Posted(500)
+    posting.post([event()])
+    run(customer)
+    assert len(stored(first["id"])) == 1
+    webhooks.delete("acme", first["id"])
+    second = made("k", path="/another")  # the key is free
+    assert second["id"] != first["id"]
+    assert second["secret"] != first["secret"]
+    assert stored(second["id"]) == []
+    clock.at += 5
+    run(customer, SLOW)
+    assert customer.at("/another") == []
+
+
+def test_one_of_before_the_nonces_keeps_its_secret(customer: Customer) -> None:
+    identifier = "K7HXQ2M5VYTWPLC3ZNB4EGJR6D"  # made from a key of that time
+    item = {
+        "pk": {"S": "HOOKS#acme"},
+        "sk": {"S": identifier},
+        "data": {"S": json.dumps({"url": URL})},
+        "request": {"S": "(the digest of a body)"},
+        **{name: {"N": "0"} for name in ("created", "failures", "rest", "slow")},
+        "generation": {"N": "2"},
+        "rotated": {"N": str(int(NOW.timestamp()))},
+    }
+    assert table.put_new(item)
+    both = [
+        "whsec_" + b64encode(hmac.digest(WEBHOOK_KEY.encode(), text.encode(), "sha256")).decode()
+        for text in (f"webhook/{identifier}/2", f"webhook/{identifier}/1")
+    ]
+    assert secrets_of(identifier) == both
+    rotated = webhooks.rotate("acme", identifier, NOW)
+    assert secrets_of(identifier) == [rotated["secret"], *both]
+    assert webhooks.delete("acme", identifier)["id"] == identifier
+
+
+def secrets_at(identifier: str, when: datetime) -> list[str]:
+    return webhooks.one("acme", identifier).secrets(WEBHOOK_KEY.encode(), int(when.timestamp()))
+
+
 def test_a_rotation_leaves_both_secrets_for_a_day(customer: Customer) -> None:
-    made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
-    rotated = webhooks.rotate("acme", made["id"], NOW)
+    first = made()
+    rotated = webhooks.rotate("acme", first["id"], NOW)
     assert rotated["previous_secret_until"] == "2026-11-23T03:00:00.000Z"
-    found = webhooks.one("acme", made["id"])
-    key, start = WEBHOOK_KEY.encode(), int(NOW.timestamp())
-    assert found.secrets(key, start + 86_399) == [rotated["secret"], made["secret"]]
-    assert found.secrets(key, start + 86_400) == [rotated["secret"]]
+    last = NOW + timedelta(seconds=86_399)
+    assert secrets_at(first["id"], last) == [rotated["secret"], first["secret"]]
+    assert secrets_at(first["id"], last + timedelta(seconds=1)) == [rotated["secret"]]
+
+
+def test_a_rotation_that_is_repeated_stops_no_secret_in_use(customer: Customer) -> None:
+    """The first answer got lost: the one who repeats knows the first secret and the third."""
+    one = made()
+    identifier, first = one["id"], one["secret"]
+    second = webhooks.rotate("acme", identifier, NOW)["secret"]
+    again = NOW + timedelta(hours=1)
+    third = webhooks.rotate("acme", identifier, again)["secret"]
+    assert len({first, second, third}) == 3
+    assert secrets_at(identifier, NOW + timedelta(hours=23)) == [third, second, first]
+    assert secrets_at(identifier, NOW + timedelta(hours=24)) == [third, second]
+    assert secrets_at(identifier, again + timedelta(hours=24)) == [third]
+
+
+def test_five_secrets_sign_and_no_more(customer: Customer) -> None:
+    identifier = made()["id"]
+    for hour in range(4):
+        webhooks.rotate("acme", identifier, NOW + timedelta(hours=hour))
+    with pytest.raises(Conflict) as refused:
+        webhooks.rotate("acme", identifier, NOW + timedelta(hours=4))
+    assert refused.value.slug == "too-many-secrets"
+    assert "2026-11-23T03:00:00.000Z" in str(refused.value)
+    webhooks.rotate("acme", identifier, NOW + timedelta(hours=24))
+    assert len(secrets_at(identifier, NOW + timedelta(hours=24))) == 5
+
+
+def test_a_secret_that_leaked_is_stopped_at_once(customer: Customer) -> None:
+    identifier = made()["id"]
+    for _ in range(4):
+        webhooks.rotate("acme", identifier, NOW)
+    stopped = webhooks.rotate("acme", identifier, NOW, b'{"stop_previous": true}')
+    assert stopped["previous_secret_until"] is None
+    assert secrets_at(identifier, NOW) == [stopped["secret"]]
+    after = webhooks.rotate("acme", identifier, NOW, b"{}")
+    assert secrets_at(identifier, NOW) == [after["secret"], stopped["secret"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "slug"),
+    [
+        (b"{", "malformed-json"),
+        (b'{"stop_previous": "yes"}', "invalid-request"),
+        (b'{"force": true}', "invalid-request"),
+        (b'"' + b"x" * 20_000 + b'"', "body-too-large"),
+    ],
+)
+def test_a_rotation_that_can_not_be_read_rotates_nothing(
+    customer: Customer, body: bytes, slug: str
+) -> None:
+    first = made()
+    with pytest.raises(GatewayError) as refused:
+        webhooks.rotate("acme", first["id"], NOW, body)
+    assert refused.value.slug == slug
+    assert secrets_at(first["id"], NOW) == [first["secret"]]
 
 
 def test_the_secrets_follow_from_a_key_of_their_own(customer: Customer) -> None:
@@ -897,6 +1071,21 @@ def test_a_deleted_one_is_told_nothing(customer: Customer, clock: Clock) -> None
     assert len(customer.got) == 1
     with pytest.raises(NotFound):
         webhooks.one("acme", identifier)
+
+
+@pytest.mark.parametrize("identifier", ["x", "\u20ac" * 26, "X" * 1025, ""])
+def test_what_is_no_id_is_no_webhook(customer: Customer, failing: Any, identifier: str) -> None:
+    failing("GetItem")  # as DynamoDB refuses a key that is too long
+    for ask in (
+        lambda: webhooks.one("acme", identifier),
+        lambda: webhooks.delete("acme", identifier),
+        lambda: webhooks.rotate("acme", identifier, NOW),
+        lambda: webhooks.try_out("acme", identifier, NOW, customer),
+        lambda: webhooks.stored("acme", identifier, {}),
+        lambda: webhooks.replay("acme", identifier, b'{"ids": ["x"]}', NOW),
+    ):
+        with pytest.raises(NotFound):
+            ask()
 
 
 def test_what_can_not_be_written_comes_again(customer: Customer, failing: Any) -> None:

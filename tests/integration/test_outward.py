@@ -109,7 +109,7 @@ def test_a_name_that_leads_inside_is_not_called(answers: Sequence[str]) -> None:
     assert posted.status is None
     assert posted.seconds < 1
     with pytest.raises(AddressError):
-        outward.address_of(target, loopback=False, resolver=lambda host, port: answers)
+        outward.addresses_of(target, loopback=False, resolver=lambda host, port: answers)
 
 
 def test_a_name_is_resolved_once_for_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +132,40 @@ def test_a_name_is_resolved_once_for_a_call(monkeypatch: pytest.MonkeyPatch) -> 
         posted = post(target, b"{}", {}, 5, loopback=True, resolver=resolver)
     assert posted.taken
     assert asked == ["localhost"]
+
+
+def test_the_next_address_is_called_where_the_first_is_down() -> None:
+    seen: list[bytes] = []
+    with serving(answering(OK, seen)) as port:
+        target = read(f"http://localhost:{port}/", loopback=True)
+        posted = post(
+            target,
+            b"{}",
+            {},
+            5,
+            loopback=True,
+            resolver=lambda h, p: ["127.0.0.2", "127.0.0.3", "127.0.0.1", "127.0.0.1"],
+        )
+    assert posted.taken
+    assert len(seen) == 1
+
+
+def test_all_addresses_together_have_the_time_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def deaf(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(address[0])
+        time.sleep(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", deaf)
+    monkeypatch.setattr(outward, "CONNECT_TIMEOUT", 0.3)
+    many = [f"93.184.215.{last}" for last in range(10)]
+    target = read("https://hooks.example.com/x")
+    posted = post(target, b"{}", {}, 1, resolver=lambda h, p: many)
+    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert posted.seconds < 1.5
+    assert tried == many[:4]
 
 
 def test_plain_http_goes_to_this_machine_only_even_where_localhost_is_another() -> None:

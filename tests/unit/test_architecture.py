@@ -48,6 +48,7 @@ PURE = {
 }
 PURE_OURS = {
     "sms_gateway.bodies",
+    "sms_gateway.campaign",
     "sms_gateway.addresses",
     "sms_gateway.encoding",
     "sms_gateway.intake",
@@ -100,7 +101,7 @@ def test_one_module_talks_http() -> None:
 
 def test_one_module_calls_customers_addresses() -> None:
     assert importers("socket") == importers("http") == {"outward.py"}
-    assert "outward.address_of" in (CORE / "webhooks.py").read_text()
+    assert "outward.addresses_of" in (CORE / "webhooks.py").read_text()
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,14 @@ def test_a_batch_is_what_its_schema_says() -> None:
     assert document["data"]["total"] == 3
 
 
+def test_a_batch_has_a_message_and_a_campaign_may_have_none() -> None:
+    document = batch_event(BATCH, {Status.DELIVERED: 1}, 1795316698931).document()
+    data = {**document["data"], "total": 0, "counts": {}}
+    assert not validator(Kind.COMPLETED).is_valid({**document, "data": data})
+    data |= {"state": "failed", "rows_refused": 0}
+    assert validator(Kind.COMPLETED).is_valid({**document, "data": data})
+
+
 def test_no_number_and_no_text_is_told_unless_it_is_wanted() -> None:
     hidden = json.dumps(made(Status.DELIVERED))
     assert NUMBER not in hidden

@@ -42,9 +42,15 @@ class Prepared(Value, frozen=True):
     head: Item
 
 
-def prepare(tenant: str, batch: str, accepted: Sequence[Accepted], retention: int) -> Prepared:
-    """Makes a batch under its ULID, whose time is the batch's. Its messages stay readable for
-    `retention` seconds after they leave."""
+def prepare(
+    tenant: str,
+    batch: str,
+    accepted: Sequence[Accepted],
+    retention: int,
+    campaign: str | None = None,
+) -> Prepared:
+    """Makes a batch under its ULID, whose time is the batch's; `campaign` is the id of the campaign
+    that it is a part of. Its messages stay readable for `retention` seconds after they leave."""
     now = ulid_ms(batch) // 1000
     sends = [one.content.send_at for one in accepted if one.content.send_at]
     ttl = max([now, *(int(when.timestamp()) for when in sends)]) + retention
@@ -57,11 +63,12 @@ def prepare(tenant: str, batch: str, accepted: Sequence[Accepted], retention: in
         submissions.append(_submission(batch, position, group, tenant, alone=len(ordered) == 1))
         position += len(group)
     if len(ordered) == 1:
-        items, head = [], submission_item(submissions[0], ttl, day)
+        alone = msgspec.structs.replace(submissions[0], campaign=campaign)
+        items, head = [], submission_item(alone, ttl, day)
     else:
         shared, own = _shared([one.content for one in ordered])
         items = _items(batch, submissions, own, ttl)
-        head = batch_item(Batch(batch, tenant, len(ordered), shared), day, ttl)
+        head = batch_item(Batch(batch, tenant, len(ordered), shared, campaign), day, ttl)
     receipts = []
     for submission, group in zip(submissions, groups, strict=True):
         for offset, one in enumerate(group):

@@ -22,7 +22,7 @@ SCOPES = (
 )
 KEYS = "KEYS"  # the partition in which they stand
 PREFIX = "sms_"
-_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class ApiKey(Value, frozen=True):
@@ -39,7 +39,7 @@ class ApiKey(Value, frozen=True):
 def create(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tuple[str, ApiKey]:
     """Makes and stores a key. Returns the key itself, which nothing can show again, and what is
     known of it. Raises ValueError for a tenant or scope that can't be."""
-    if not _TENANT.fullmatch(tenant):
+    if not TENANT.fullmatch(tenant):
         raise ValueError("a tenant is 1 to 40 lower-case letters, digits and hyphens")
     strange = sorted(set(scopes) - set(SCOPES))
     if strange or not scopes:

@@ -225,7 +225,7 @@ def _plan(
     _check_lasting(one, rejected)
     refused |= {no.index: problem_text(no.problem) for no in rejected}
     batch = str(ULID.from_datetime(now)) if accepted else None
-    prepared = prepare(one.tenant, batch, accepted, retention()) if batch else None
+    prepared = prepare(one.tenant, batch, accepted, retention(), one.id) if batch else None
     positions = [-1] * len(rows)
     for receipt in prepared.receipts if prepared else ():
         positions[receipt.index] = int(receipt.id[-3:])

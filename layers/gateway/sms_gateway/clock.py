@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import zip_longest
 from math import ceil
 
 import msgspec
 
-from sms_gateway import deliveries, http, items, queues, receipts, table
+from sms_gateway import http, items, queues, receipts, table, turns, waking
 from sms_gateway.balances import balances
 from sms_gateway.observe import count, log
 from sms_gateway.onward import GRACE, fan_out
@@ -36,6 +35,7 @@ AT_ONCE = 500  # submissions read, and asked for, together
 CUT_SHORT = int(os.environ["CUT_SHORT_AFTER"])  # seconds until a call without a record is over
 RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
 MARGIN = 5  # seconds kept for writing what was heard
+FOR_DELIVERIES = 10  # seconds of a run that messages leave to webhooks, however many are due
 LONGEST_WAIT = 3600  # seconds between two looks at one submission
 
 Send = Callable[[Request, float], Reply]
@@ -77,24 +77,26 @@ def run(remaining: float) -> int:
         adapters = accounts().adapters
     except Unavailable:
         adapters = {}  # what needs no vendor goes on
+    told = os.environ["EVENTS"] != "none"
     with ThreadPoolExecutor(THREADS) as pool:
-        minute = Tick(adapters, pool, now(), until)
+        minute = Tick(adapters, pool, now(), until - FOR_DELIVERIES if told else until)
         looked = tick(minute)
-    if os.environ["EVENTS"] != "none":
-        looked += besides(minute)
+        if told:
+            minute.until = until
+            looked += besides(minute)
     return looked
 
 
 def besides(run: Tick) -> int:
     """What only those who want events pay for: deliveries that are due, and once an hour the
-    balances of the accounts that say when theirs is low. Returns how many deliveries it woke."""
+    balances of the accounts that say when theirs is low. Returns how many deliveries moved."""
     if run.now.minute == 0:
         asked = {name: one for name, one in run.adapters.items() if one.balance_low is not None}
         try:
             balances(asked, run.now, run.send)
         except Unavailable:
             log.exception("balances not asked")
-    return deliveries.wake(run.seconds, lambda: run.time_for(MARGIN))
+    return waking.wake(run.pool, run.seconds, lambda: run.time_for(MARGIN))
 
 
 def tick(run: Tick) -> int:
@@ -104,7 +106,7 @@ def tick(run: Tick) -> int:
     try:
         waiting = {shard: waiting[shard] for shard in held}
         while waiting and run.time_for(MARGIN):
-            for keys in chunks(_in_turn(list(waiting.values())), AT_ONCE):
+            for keys in chunks(turns.in_turn(waiting), AT_ONCE):
                 if run.time_for(MARGIN):
                     look_at(run, keys)
             waiting = _due(run, [one for one, keys in waiting.items() if len(keys) == A_LOOK])
@@ -116,13 +118,7 @@ def tick(run: Tick) -> int:
 
 def _due(run: Tick, shards: Sequence[str]) -> dict[str, list[Key]]:
     """What is due, by partition of the index; those without anything are left out."""
-    found = run.pool.map(lambda shard: table.due(shard, run.seconds, A_LOOK), shards)
-    return {shard: keys for shard, keys in zip(shards, found, strict=True) if keys}
-
-
-def _in_turn(partitions: Sequence[Sequence[Key]]) -> list[Key]:
-    """The first of each partition, then the second of each: none waits for all of another."""
-    return [key for turn in zip_longest(*partitions) for key in turn if key is not None]
+    return turns.due(run.pool, shards, run.seconds, A_LOOK)
 
 
 def look_at(run: Tick, keys: Sequence[Key]) -> None:

@@ -7,7 +7,7 @@ attempt has failed. Failed ones stay to be listed and sent again.
 
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from zlib import crc32
@@ -25,12 +25,11 @@ from sms_gateway.value import Value
 # Seconds between an attempt that failed and the next: standardwebhooks.com's own example.
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # of a pause, added by chance
+LEAST_JITTER = 3  # seconds; a tenth of a short pause would be none, in whole seconds
 SPREAD = 0.5  # of the time that a delivery has waited, over which those put off come back
 LONGEST = 4 * DAY  # seconds after which the next attempt is the last, however few were made
 GRACE = 60  # seconds that the queue has before the clock puts it there again
 SHARDS = ("w0", "w1", "w2", "w3")  # of the due index: beside the messages', so as not to delay them
-A_LOOK = 200  # deliveries taken from a shard at a time
-LEASE = 55  # seconds
 
 State = Literal["waiting", "delivered", "failed"]
 
@@ -44,13 +43,15 @@ class Try(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Delivery(Value, frozen=True):
-    """A stored delivery; it began at `since` and is tried next at `next` (epoch seconds)."""
+    """A stored delivery; it began at `since`, is tried next at `next`, and the clock looks at `due`
+    (epoch seconds)."""
 
     parcel: Parcel
     state: State
     tries: tuple[Try, ...]
     since: int
     next: int | None
+    due: int | None
 
     def view(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -96,8 +97,7 @@ def pause_after(tries: int) -> int | None:
     """Seconds until the next attempt after so many; None after the last one."""
     if tries > len(PAUSES):
         return None
-    pause = PAUSES[tries - 1]
-    return pause + int(random.uniform(0, JITTER * pause))  # noqa: S311 - spreads load
+    return _later(PAUSES[tries - 1], 0)
 
 
 def record(
@@ -121,22 +121,30 @@ def record(
     _write(parcel, stored, tries, since, due, now)
 
 
-def put_off(parcel: Parcel, stored: Delivery | None, now: int, rest: int) -> None:
+def put_off(
+    parcel: Parcel, stored: Delivery | None, now: int, rest: int, *, letter: bool = True
+) -> None:
     """Writes that an attempt was not made, since the webhook rests: it is due after the `rest`, or
-    ends where its time is over. Raises Unavailable as `record` does."""
+    ends where its time is over. Without a `letter` the clock alone comes back to it. Raises
+    Unavailable as `record` does."""
     since = stored.since if stored else now
     if now >= since + LONGEST:
         over = Try(now, None, "given up: its time is over, and the webhook rests")
         return record(parcel, stored, over, now, last=True)
     # What has waited long asks less often: else a long outage would cost by its square.
     due = max(rest, min(_after(rest, now, SPREAD * (now - since)), since + LONGEST))
-    _write(parcel, stored, stored.tries if stored else (), since, due, now)
+    _write(parcel, stored, stored.tries if stored else (), since, due, now, letter=letter)
 
 
 def _after(rest: int, now: int, spread: float = 0) -> int:
     """A time after a rest, by chance, so that what waits does not come back all at once."""
-    spread = max(spread, JITTER * max(0, rest - now))
-    return rest + int(random.uniform(0, spread))  # noqa: S311 - spreads load
+    return now + _later(rest - now, spread) if rest > now else rest
+
+
+def _later(pause: int, spread: float) -> int:
+    """A pause, and by chance up to `spread` more, but at least up to a tenth or some seconds."""
+    most = max(spread, JITTER * pause, LEAST_JITTER)
+    return pause + int(random.uniform(0, most))  # noqa: S311 - spreads load
 
 
 def _write(
@@ -146,12 +154,14 @@ def _write(
     since: int,
     due: int | None,
     now: int,
+    *,
+    letter: bool = True,
 ) -> None:
     if stored is None:
         if not table.put_new(_item(parcel, tries, since, due, now)):
             return  # the same event came twice, and the other one is written
     else:
-        change = _standing(Change(key_of(parcel)), parcel, due, now)
+        change = _standing(Change(key_of(parcel)), parcel, due, now, letter=letter)
         change.put("tries", _written(tries)).put("state", "waiting" if due else "failed")
         change.when("tries", _written(stored.tries)).when("state", "waiting")
         if stored.next is not None:
@@ -160,7 +170,7 @@ def _write(
             return
     if due is None:
         count("WebhookGaveUp")
-    elif due - now <= queues.LONGEST_DELAY:
+    elif letter and due - now <= queues.LONGEST_DELAY:
         hand_over([parcel], due - now)
 
 
@@ -189,38 +199,12 @@ def hand_over(parcels: Sequence[Parcel], delay: int) -> None:
     queues.post(os.environ["DELIVERY_QUEUE_SLOW"], letters)
 
 
-def wake(now: int, time_left: Callable[[], bool]) -> int:
-    """Hands over whatever is due, shard by shard, while there is time; returns how many.
-    Called by the one clock."""
-    woken = 0
-    for shard in SHARDS:
-        keys = table.due(shard, now, A_LOOK)
-        while keys and time_left() and table.lease([shard], now, LEASE):
-            try:
-                woken += sum(_wake(key, now) for key in keys)
-            finally:
-                table.release([shard])
-            keys = table.due(shard, now, A_LOOK) if len(keys) == A_LOOK else []
-    return woken
-
-
-def _wake(key: Key, now: int) -> bool:
-    item = table.get(key)
-    if item is None or "due" not in item or int(item["due"]["N"]) > now:
-        return False
-    delivery = read(item)
-    # A letter that gets lost is written again, when the queue has had its time.
-    change = Change(key).put("due", now + queues.LONGEST_DELAY)
-    if change.when("due", int(item["due"]["N"])).apply() is None:
-        return False
-    hand_over([delivery.parcel], 0)
-    return True
-
-
-def _standing(change: Change, parcel: Parcel, when: int | None, now: int) -> Change:
+def _standing(
+    change: Change, parcel: Parcel, when: int | None, now: int, *, letter: bool = True
+) -> Change:
     if when is None:
         return change.drop("due", "shard", "next")
-    change.put("next", when).put("due", _looked_at(when, now))
+    change.put("next", when).put("due", _looked_at(when, now) if letter else when)
     return change.put("shard", shard_of(key_of(parcel)))
 
 
@@ -264,6 +248,7 @@ def read(item: Mapping[str, Any]) -> Delivery:
         tuple(msgspec.json.decode(item["tries"]["S"], type=list[Try])),
         int(item["since"]["N"]),
         int(item["next"]["N"]) if "next" in item else None,
+        int(item["due"]["N"]) if "due" in item else None,
     )
 
 

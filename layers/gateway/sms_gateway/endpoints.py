@@ -4,8 +4,9 @@
 the time until which its deliveries take the slow lane, so that they hold up nobody else's.
 """
 
+import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,8 @@ from sms_gateway.table import Change
 from sms_gateway.value import Value
 
 MOST = 10  # webhooks of a tenant
-OVERLAP = DAY  # seconds for which the secret before signs too
+OVERLAP = DAY  # seconds for which a secret signs on after a rotation
+MOST_SECRETS = 5  # that sign at once
 PATIENCE = 3  # failures in a row until it rests
 FIRST_REST, LONGEST_REST = 30, 900  # seconds
 SLOW = 2.0  # seconds; an answer that takes longer leads into the slow lane
@@ -36,19 +38,22 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Endpoint(Value, frozen=True):
-    """One webhook. Times are epoch seconds."""
+    """One webhook. Times are epoch seconds; `superseded` are those at which the secrets before the
+    present one were, the latest first. `request` is the place of the record of the request that
+    made it, where that had a key."""
 
     tenant: str
     id: str
     settings: Settings
     created: int
     generation: int
-    rotated: int
+    superseded: tuple[int, ...]
     failures: int
     rest: int
     slow: int
     disabled: str | None
-    request: str | None  # the digest of the request that made it, where that had a key
+    nonce: str | None
+    request: str | None
 
     @property
     def origin(self) -> str:
@@ -61,10 +66,13 @@ class Endpoint(Value, frozen=True):
 
     def secrets(self, key: bytes, now: int) -> list[str]:
         """The secrets that sign now, the newest first."""
-        generations = [self.generation]
-        if self.generation > 1 and now < self.rotated + OVERLAP:
-            generations.append(self.generation - 1)
-        return [signing.secret(key, self.id, one) for one in generations]
+        living = 1 + len(self.living(now))
+        generations = range(self.generation, self.generation - living, -1)
+        return [signing.secret(key, self.id, self.nonce, one) for one in generations]
+
+    def living(self, now: int) -> list[int]:
+        """Of `superseded`, those of secrets that still sign."""
+        return [when for when in self.superseded if now < when + OVERLAP]
 
     def view(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -125,6 +133,14 @@ def find(tenant: str, identifier: str) -> Endpoint | None:
     return _read(item) if item else None
 
 
+def rests(known: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Until when each of at most 100 webhooks, by tenant and id, rests; without those that are
+    gone."""
+    places = {key_of(*one) for one in known}
+    found = [_read(item) for item in table.get_many(list(places)).values()] if places else []
+    return {(one.tenant, one.id): one.rest for one in found}
+
+
 def create(
     tenant: str, identifier: str, settings: Settings, now: datetime, request: str | None
 ) -> Endpoint | None:
@@ -135,21 +151,24 @@ def create(
         "data": text(settings),
         "created": number(int(now.timestamp())),
         "generation": number(1),
+        "nonce": {"S": secrets.token_hex(16)},
         "rotated": number(0),
         "failures": number(0),
         "rest": number(0),
         "slow": number(0),
     }
     if request is not None:
-        item["request"] = {"S": request}
+        item["made_by"] = {"S": request}
     return _read(item) if table.put_new(item) else None
 
 
-def rotate(endpoint: Endpoint, now: datetime) -> Endpoint | None:
-    """Gives it a new secret; None when it is gone, or was rotated meanwhile."""
+def rotate(endpoint: Endpoint, now: int, *, stop: bool) -> Endpoint | None:
+    """Gives it a new secret; those before sign on for a while, or `stop`. None when it is gone, or
+    was rotated meanwhile."""
+    earlier = [] if stop else endpoint.living(now)
     change = Change(key_of(endpoint.tenant, endpoint.id)).add("generation", 1)
-    change.put("rotated", int(now.timestamp())).when("generation", endpoint.generation)
-    item = change.apply()
+    change.put("rotated", 0 if stop else now).put("earlier", earlier)
+    item = change.when("generation", endpoint.generation).apply()
     return _read(item) if item else None
 
 
@@ -208,10 +227,17 @@ def _read(item: Mapping[str, Any]) -> Endpoint:
         settings=msgspec.json.decode(item["data"]["S"], type=Settings),
         created=int(item["created"]["N"]),
         generation=int(item["generation"]["N"]),
-        rotated=int(item["rotated"]["N"]),
+        superseded=_superseded(item),
         failures=int(item["failures"]["N"]),
         rest=int(item["rest"]["N"]),
         slow=int(item["slow"]["N"]),
         disabled=item.get("disabled", {}).get("S"),
-        request=item.get("request", {}).get("S"),
+        nonce=item.get("nonce", {}).get("S"),
+        request=item.get("made_by", {}).get("S"),
     )
+
+
+def _superseded(item: Mapping[str, Any]) -> tuple[int, ...]:
+    latest = int(item["rotated"]["N"])
+    earlier = msgspec.json.decode(item["earlier"]["S"], type=list[int]) if "earlier" in item else []
+    return (latest, *earlier) if latest else ()

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.campaign import Campaign
 from sms_gateway.records import Batch, Content, Entry, from_ms, message_id, rfc3339
 from sms_gateway.status import Status
 from sms_gateway.value import Value
@@ -107,6 +108,7 @@ def message_event(
         "vendor": entry.vendor,
         "vendor_code": entry.code,
         "source": entry.source,
+        **_part_of(owner),
     }
     if full:
         data["text"] = content.text
@@ -116,8 +118,31 @@ def message_event(
 
 def batch_event(owner: Batch, counts: Mapping[str, int], at: int) -> Event:
     """Every message of a batch has a final status."""
-    data = {"batch_id": owner.id, "total": sum(counts.values()), "counts": dict(counts)}
+    data = {
+        "batch_id": owner.id,
+        **_part_of(owner),
+        "total": sum(counts.values()),
+        "counts": dict(counts),
+    }
     return Event(f"{owner.id}-completed", Kind.COMPLETED, at, owner.tenant, data)
+
+
+def campaign_event(one: Campaign, counts: Mapping[str, int], at: int) -> Event:
+    """Every message of a campaign has a final status. One that is resumed afterwards comes to
+    another end, under another id: each is another turn."""
+    data = {
+        "batch_id": one.id,
+        "campaign_id": one.id,
+        "total": one.sent,
+        "counts": dict(counts),
+        "state": one.state,
+        "rows_refused": one.refused,
+    }
+    return Event(f"{one.id}-completed-{one.turn}", Kind.COMPLETED, at, one.tenant, data)
+
+
+def _part_of(owner: Batch) -> dict[str, str]:
+    return {"campaign_id": owner.campaign} if owner.campaign else {}
 
 
 def verification_event(

@@ -42,7 +42,7 @@ def steps(entries: Iterable[Entry]) -> Item:
 
 def batch_item(batch: Batch, day: str, ttl: int) -> Item:
     """The item whose writing makes a batch of many accepted."""
-    return {
+    item: Item = {
         "pk": {"S": batch.id},
         "sk": {"S": "B"},
         "tenant": {"S": batch.tenant},
@@ -51,6 +51,7 @@ def batch_item(batch: Batch, day: str, ttl: int) -> Item:
         "data": text(batch.shared),
         "ttl": number(ttl),
     }
+    return item | ({"campaign": {"S": batch.campaign}} if batch.campaign else {})
 
 
 def message_item(batch: str, position: int, own: dict[str, Any], ttl: int) -> Item:
@@ -86,6 +87,8 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
         item["data"] = text(submission.content)
         item["tenant"] = {"S": submission.tenant}
         item["day"] = {"S": f"{submission.tenant}#{day}"}
+        if submission.campaign is not None:
+            item["campaign"] = {"S": submission.campaign}
     return item
 
 
@@ -115,6 +118,7 @@ def read_submission(item: Item) -> Submission:
         doubt="doubt" in item,
         tenant=tenant,
         content=_content.decode(item["data"]["S"]) if tenant else None,
+        campaign=item.get("campaign", {}).get("S"),
     )
 
 
@@ -130,6 +134,7 @@ def read_batch(item: Item) -> Batch:
         item["tenant"]["S"],
         int(item["count"]["N"]),
         {} if alone else msgspec.json.decode(item["data"]["S"]),
+        item.get("campaign", {}).get("S"),
     )
 
 

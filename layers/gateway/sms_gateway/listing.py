@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway import table
+from sms_gateway import campaign_table, table
 from sms_gateway.parameters import limit, moment, read, refuse_others
 from sms_gateway.problems import Invalid
 from sms_gateway.records import Batch, Message, Submission, created_at, is_ulid
@@ -158,12 +158,26 @@ def _in_batch(
     tenant: str, day: date, batch: str, after: int
 ) -> Iterator[tuple[Cursor, Found | None]]:
     whole = table.whole_batch(batch)
+    if whole is None:
+        _refuse_campaign(tenant, batch)
     if whole is None or whole[0].tenant != tenant:
         return
     owner, messages = whole
     for message, sub in messages:
         if message.key.position > after:
             yield Cursor(day, batch, message.key.position), (owner, message, sub)
+
+
+def _refuse_campaign(tenant: str, batch: str) -> None:
+    """Raises Invalid where the id is not a batch's but the tenant's campaign's: its rows stand in
+    batches of their own, up to a thousand of them."""
+    one = campaign_table.find(batch)
+    if one is not None and one.tenant == tenant:
+        raise Invalid(
+            f"{batch} is a campaign: GET /batches/{batch} has its counts, and the file "
+            f"{one.results} in the stack's bucket each row's message and its status.",
+            slug="batch-is-a-campaign",
+        )
 
 
 def _day_pages(

@@ -1,8 +1,9 @@
 """HTTP to addresses that customers gave: pinned, bounded, never to the inside.
 
-A name is resolved once, every address that it has is judged, and the connection goes to one of
-those judged: a name that answers differently a moment later (rebinding) changes nothing. TLS and
-the Host header carry the name. No redirect is followed and no answer's body is read.
+A name is resolved once, every address that it has is judged, and the connection goes to the first
+of those judged that takes it: a name that answers differently a moment later (rebinding) changes
+nothing. TLS and the Host header carry the name. No redirect is followed and no answer's body is
+read.
 """
 
 import io
@@ -11,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
@@ -59,9 +61,9 @@ def resolve(host: str, port: int) -> Sequence[str]:
     return [str(one[4][0]) for one in found]
 
 
-def address_of(target: Target, *, loopback: bool, resolver: Resolve = resolve) -> str:
-    """The IP address to connect to. Raises AddressError when there is none, or when any one of the
-    host's addresses leads inside."""
+def addresses_of(target: Target, *, loopback: bool, resolver: Resolve = resolve) -> list[str]:
+    """The IP addresses to connect to, in turn; at least one. Raises AddressError when there is
+    none, or when any one of the host's addresses leads inside."""
     every = resolver(target.host, target.port)
     if not every:
         raise AddressError("the host has no address in DNS")
@@ -69,7 +71,16 @@ def address_of(target: Target, *, loopback: bool, resolver: Resolve = resolve) -
         raise AddressError("the host leads inside: give one on the public internet")
     if target.scheme == "http" and any(allowed(one) for one in every):
         raise AddressError("plain http is for this machine only")
-    return every[0]
+    return list(dict.fromkeys(every))
+
+
+def _connected(addresses: Sequence[str], port: int, left: Callable[[], float]) -> socket.socket:
+    """A connection to the first address that takes one. Raises the last one's OSError."""
+    *others, last = addresses
+    for address in others:
+        with suppress(OSError):
+            return socket.create_connection((address, port), min(CONNECT_TIMEOUT, left()))
+    return socket.create_connection((last, port), min(CONNECT_TIMEOUT, left()))
 
 
 class _Bounded:
@@ -133,8 +144,8 @@ def post(
 
     connection = HTTPConnection(target.host, target.port)
     try:
-        address = address_of(target, loopback=loopback, resolver=resolver)
-        bare = socket.create_connection((address, target.port), min(CONNECT_TIMEOUT, left()))
+        addresses = addresses_of(target, loopback=loopback, resolver=resolver)
+        bare = _connected(addresses, target.port, left)
         connection.sock = bare  # closed with it, whatever happens
         if not allowed(str(bare.getpeername()[0]), loopback=loopback):
             return done(None, "the host leads inside")

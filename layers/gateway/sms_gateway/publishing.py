@@ -18,9 +18,16 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway import queues, table
+from sms_gateway import campaign, queues, table
 from sms_gateway.circuit_states import CIRCUITS
-from sms_gateway.events import Event, Kind, batch_event, message_event, verification_event
+from sms_gateway.events import (
+    Event,
+    Kind,
+    batch_event,
+    campaign_event,
+    message_event,
+    verification_event,
+)
 from sms_gateway.items import Item, read_message, read_submission
 from sms_gateway.observe import count, log
 from sms_gateway.problems import Unavailable
@@ -209,6 +216,8 @@ def events_of(record: Record, reader: Reader) -> Iterator[Event]:
         yield from _accepted_batch(partition, reader)
     elif sort == "V":
         yield from _approved(old, new, reader)
+    elif sort == "C":
+        yield from _campaign(change, old, new)
     elif "day" in new and not old:
         sub = read_submission(new)
         yield _told(_alone(sub), sub.status, reader)
@@ -246,6 +255,22 @@ def _approved(old: Item, new: Item, reader: Reader) -> Iterator[Event]:
         int(new["approved"]["N"]) * 1000,
         full=reader.full,
     )
+
+
+def _campaign(change: Record, old: Item, new: Item) -> Iterator[Event]:
+    """A campaign all of whose messages are final. Nothing is told of one whose results a later file
+    of the same name took over while they were open, or whose folder is no tenant's."""
+    if "final" not in new or "final" in old:
+        return
+    from sms_gateway.apikeys import TENANT  # few changes are a campaign's end
+
+    one = campaign.read(new)
+    if one.tally is None or not TENANT.fullmatch(one.tenant):
+        return
+    # Of those that are gone already nobody can say more.
+    counts = {status: n for status, n in one.tally.counts.items() if status != "gone"}
+    if all(Status(status).final for status in counts):
+        yield campaign_event(one, counts, _when(change))
 
 
 def _moved(change: Record, old: Item, new: Item, reader: Reader) -> Iterator[Event]:

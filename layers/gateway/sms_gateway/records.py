@@ -161,7 +161,7 @@ class Submission(Value, frozen=True):
     """The unit of work: `count` messages from `key.position` on, handed to one vendor at once.
 
     Times are epoch seconds but for `created` (ms). A batch of one keeps its message in the same
-    item: `content` and `tenant` are then set.
+    item: `content` and `tenant` are then set, and `campaign` where it is a campaign's.
     """
 
     key: Key
@@ -182,6 +182,7 @@ class Submission(Value, frozen=True):
     doubt: bool = False  # nor is that to an earlier one, after which it was sent again
     tenant: str | None = None
     content: Content | None = None
+    campaign: str | None = None
 
     @property
     def own_item(self) -> bool:
@@ -212,6 +213,7 @@ class Batch(Value, frozen=True):
     tenant: str
     count: int
     shared: Mapping[str, Any] = {}
+    campaign: str | None = None  # the id of the campaign whose rows these are
 
 
 def message_id(batch: str, position: int) -> str:

@@ -1,7 +1,8 @@
 """Standard Webhooks signatures, and the secrets that make them. No I/O.
 
-A webhook's secret is not stored: it is the HMAC of the webhook's id and a generation under the
-stack's own key. Rotating counts the generation up; the one before signs too for a while.
+A webhook's secret is not stored: it is the HMAC of the webhook's id, a nonce made with it and a
+generation under the stack's own key. Rotating counts the generation up; those before sign too for
+a while.
 """
 
 import hmac
@@ -10,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 
-def secret(key: bytes, webhook: str, generation: int) -> str:
-    """A webhook's secret of one generation, as the receiver's library takes it."""
-    made = hmac.digest(key, f"webhook/{webhook}/{generation}".encode(), "sha256")
+def secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
+    """A webhook's secret of one generation, as the receiver's library takes it. Webhooks of before
+    2026-11-26 have no nonce."""
+    parts = ["webhook", webhook, *([nonce] if nonce else []), str(generation)]
+    made = hmac.digest(key, "/".join(parts).encode(), "sha256")
     return f"whsec_{b64encode(made).decode()}"
 
 

@@ -268,7 +268,7 @@ def members(sub: Submission) -> tuple[Batch, list[Message]]:
     """A submission's messages and what they share, consistently read. Raises LookupError for one
     whose batch was never accepted."""
     if sub.content is not None and sub.tenant is not None:
-        alone = Batch(sub.key.batch, sub.tenant, 1)
+        alone = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign)
         return alone, [Message(sub.key, sub.content, None, sub.log)]
     owner = batch(sub.key.batch)
     if owner is None:
@@ -285,7 +285,11 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
     """Everything of a batch, in the order of its positions."""
     if not is_ulid(identifier):
         return None  # other kinds of items have partitions too
-    items = list(query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True))
+    items = []
+    for item in query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True):
+        if item["sk"]["S"] == "C":
+            return None  # a campaign, with up to a thousand chunks behind
+        items.append(item)
     heads = [item for item in items if "tenant" in item]
     if not heads:
         return None

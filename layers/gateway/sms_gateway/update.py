@@ -35,7 +35,9 @@ class Update:
         return placeholder
 
     def put(
-        self, attribute: str, value: str | int | msgspec.Struct | dict[str, Any] | list[str]
+        self,
+        attribute: str,
+        value: str | int | msgspec.Struct | dict[str, Any] | list[Any],
     ) -> Self:
         """Sets an attribute; what is neither a text nor a number is stored as JSON."""
         if not isinstance(value, str | int):

@@ -1,9 +1,7 @@
 """What a tenant does with its webhooks: make, list, rotate, test, remove, look at what failed."""
 
-import hashlib
 import os
 import re
-from base64 import b32encode
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -14,11 +12,11 @@ from ulid import ULID
 from sms_gateway import (
     deliveries,
     endpoints,
-    idempotency,
     outward,
     parameters,
     settings,
     table,
+    webhook_requests,
 )
 from sms_gateway.addresses import LONGEST, AddressError
 from sms_gateway.addresses import read as read_address
@@ -39,6 +37,7 @@ LOOKED_FOR_REPLAY = 1000  # and for one replay of a time range
 LARGEST_BODY = 16 * 1024  # bytes
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+ID = "[0-9A-Z]{26}"
 CURSOR = "[0-9]{13}-[!-~]{1,106}"  # the id of the last delivery that was looked at
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -49,6 +48,12 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     url: Annotated[str, msgspec.Meta(max_length=LONGEST)]
     events: Annotated[list[Word], msgspec.Meta(max_length=len(FOR_TENANTS))] | None = None
     description: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+
+
+class Rotation(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /webhooks/{id}/rotate, which may be left out."""
+
+    stop_previous: bool = False
 
 
 class Replay(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,32 +88,33 @@ def create(
     resolver: Resolve = outward.resolve,
 ) -> dict[str, Any]:
     """Makes a webhook; its secret is in this answer only. With an Idempotency-Key a repeat gets the
-    same answer. Raises Invalid for an address or a filter that can't be, Conflict when there are
-    too many."""
+    same answer for a day, while nobody has deleted or rotated it. Raises Invalid for an address or
+    a filter that can't be, Conflict when there are too many, or the secret is another one."""
     turned_on()
     wanted = decode(_bounded(body), Wanted)
-    identifier, digest = str(ULID.from_datetime(now)), None
+    identifier, place = str(ULID.from_datetime(now)), None
     if key is not None:
-        # The id follows from the key, so that the webhook itself is the record of the request.
-        place = f"{tenant}/{idempotency.check(key)}".encode()
-        identifier = b32encode(hashlib.sha256(place).digest()).decode()[:26]
-        digest = idempotency.digest_of(body)
-        known = endpoints.find(tenant, identifier)
+        place = webhook_requests.place(tenant, key)
+        before = webhook_requests.find(place, body, now)
+        known = endpoints.find(tenant, before) if before else None
         if known is not None:
-            return _same(known, digest)
+            return _same(known)
     _check(wanted, resolver)
     if len(endpoints.of_tenant(tenant)) >= endpoints.MOST:
         raise Conflict(
             f"There are {endpoints.MOST} webhooks already: delete one first.",
             slug="too-many-webhooks",
         )
+    if place is not None:
+        # Of two requests side by side both make the webhook of the first, and one does.
+        identifier = webhook_requests.take(place, body, identifier, now)
     stored = Settings(wanted.url, wanted.events, wanted.description)
-    made = endpoints.create(tenant, identifier, stored, now, digest)
+    made = endpoints.create(tenant, identifier, stored, now, place)
     if made is None:
         known = endpoints.find(tenant, identifier)
-        if known is None or digest is None:
+        if known is None or place is None:
             raise Unavailable("The webhook could not be recorded; try again.")
-        return _same(known, digest)
+        return _same(known)
     return _with_secret(made)
 
 
@@ -118,17 +124,18 @@ def _bounded(body: bytes) -> bytes:
     return body
 
 
-def _same(known: Endpoint, digest: str) -> dict[str, Any]:
-    if known.request != digest:
-        raise Invalid(
-            "This Idempotency-Key was used with another body: use a new key for a new request.",
-            slug="idempotency-key-reused",
+def _same(known: Endpoint) -> dict[str, Any]:
+    if known.generation > 1:
+        raise Conflict(
+            f"This Idempotency-Key made the webhook {known.id}, whose secret was rotated since: "
+            "the new one was told to whoever rotated it, and is not told again.",
+            slug="webhook-rotated",
         )
     return _with_secret(known)
 
 
 def _with_secret(made: Endpoint) -> dict[str, Any]:
-    (newest, *_) = made.secrets(settings.webhook_key(), 0)
+    newest, *_ = made.secrets(settings.webhook_key(), made.created)
     return {**made.view(), "secret": newest}
 
 
@@ -142,7 +149,7 @@ def _check(wanted: Wanted, resolver: Resolve) -> None:
             )
     loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
     try:
-        outward.address_of(
+        outward.addresses_of(
             read_address(wanted.url, loopback=loopback), loopback=loopback, resolver=resolver
         )
     except AddressError as error:
@@ -158,7 +165,8 @@ def every(tenant: str) -> dict[str, Any]:
 
 def one(tenant: str, identifier: str) -> Endpoint:
     """One webhook. Raises NotFound."""
-    found = endpoints.find(tenant, identifier)
+    # What is no id is not asked for: DynamoDB refuses a key that is too long.
+    found = endpoints.find(tenant, identifier) if re.fullmatch(ID, identifier) else None
     if found is None:
         raise NotFound("There is no such webhook; GET /webhooks lists yours.")
     return found
@@ -167,18 +175,36 @@ def one(tenant: str, identifier: str) -> Endpoint:
 def delete(tenant: str, identifier: str) -> dict[str, Any]:
     """Removes a webhook; what waits for it ends as failed."""
     found = one(tenant, identifier)
+    if found.request is not None:
+        # First: else its key would lead to its id once it is gone.
+        webhook_requests.forget(found.request, found.id)
     table.remove(endpoints.key_of(tenant, identifier))
     return found.view()
 
 
-def rotate(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
-    """Gives a webhook a new secret; the one before signs too for a day."""
+def rotate(tenant: str, identifier: str, now: datetime, body: bytes = b"") -> dict[str, Any]:
+    """Gives a webhook a new secret; each one before signs on for a day after its own rotation, or
+    stops at once where the body says so. Raises Conflict when too many sign."""
     turned_on()
-    changed = endpoints.rotate(one(tenant, identifier), now)
+    stop = bool(body) and decode(_bounded(body), Rotation).stop_previous
+    found, seconds = one(tenant, identifier), int(now.timestamp())
+    living = found.living(seconds)
+    if len(living) >= endpoints.MOST_SECRETS - 1 and not stop:
+        raise Conflict(
+            f"{endpoints.MOST_SECRETS} secrets sign already. Rotate after {_until(living[-1])}, "
+            'or with {"stop_previous": true}, which stops all before the new one at once.',
+            slug="too-many-secrets",
+        )
+    changed = endpoints.rotate(found, seconds, stop=stop)
     if changed is None:
         raise Conflict("The webhook was changed meanwhile: look at it and try again.")
-    until = rfc3339(from_ms((changed.rotated + endpoints.OVERLAP) * 1000))
+    until = None if stop else _until(seconds)
     return {**_with_secret(changed), "previous_secret_until": until}
+
+
+def _until(superseded: int) -> str:
+    """When a secret stops that was superseded at an epoch second."""
+    return rfc3339(from_ms((superseded + endpoints.OVERLAP) * 1000))
 
 
 def try_out(
