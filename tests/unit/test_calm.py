@@ -61,7 +61,7 @@ def test_all_cases_are_taken_in_turn_until_enough_of_each_count() -> None:
 def test_a_machine_that_is_never_calm_ends_the_benchmark() -> None:
     slower = count()
     samples = Samples(limit=0.05, beside=lambda: 1.01 ** next(slower))
-    with pytest.raises(NotCalmError, match="not calm: of [0-9]+ samples of a 0 count"):
+    with pytest.raises(NotCalmError, match=r"not calm: of [0-9]+ samples of a 0 count"):
         samples.of({"a": lambda: 1.0})
 
 
