@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
 
+from bench.calm import Samples
 from bench.counting import TEMPLATE, Meter, Tally
 from sms_gateway import apikeys, clock, dispatching, receipts, settings
 from sms_gateway.queues import Task
@@ -52,11 +53,11 @@ MEMORY: dict[str, int] = {  # MB, by function
 
 @dataclass
 class Step:
-    """One step of all messages together: what AWS was asked for, how often each function ran and
-    for how long it is billed (ms), requests through API Gateway, and SQS's by the event source."""
+    """One step of all messages together: what AWS was asked for, how often each function ran,
+    requests through API Gateway, and SQS's by the event source."""
 
     tally: Tally = field(default_factory=Tally)
-    runs: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    runs: Counter[str] = field(default_factory=Counter)
     api_requests: int = 0
     source_requests: int = 0
     told: int = 0  # receipts that came by a call
@@ -109,7 +110,9 @@ class Lives:
         self._sqs = sqs  # a client that nobody listens to
         self.waits = Waits(assumed)
         self.vendors = Vendors(self.waits)
-        self.steps: dict[str, Step] = {}
+        self.steps: dict[str, Step] = defaultdict(Step)
+        self.samples: Samples  # of the times (ms) that runs are billed, where no meter counts
+        self.timing = ""  # what they are of, beside the step and the function
         self._key = ""
         self._handlers = {
             name: function(name).handler for name in ("authorize", "send", "status", "callback")
@@ -128,14 +131,16 @@ class Lives:
             with self._meter.step() as tally:
                 answer = work()
             found.tally += tally
-            found.runs[name].append(0)
+            found.runs[name] += 1
             return answer
+        before = self.samples.wait()
         self.waits.taken()
         began = time.process_time()
         answer = work()
         cpu = 1000 * (time.process_time() - began)
         share = min(1.0, MEMORY[name] / self._assumed["full_cpu_mb"])
-        found.runs[name].append(ceil(self.waits.taken() + cpu / share))
+        billed = ceil(self.waits.taken() + cpu / share)
+        self.samples.add((self.timing, step, name), billed, before, self.samples.look())
         return answer
 
     def authorize(self) -> None:

@@ -63,8 +63,9 @@ class Spent:
                 setattr(self, name, mine + theirs * times)
 
 
-def spent(counted: Step, timed: Sequence[Step]) -> Spent:
-    """What a step costs: its counts, and for each of its runs the middle of their times."""
+def spent(counted: Step, billed: Mapping[str, Sequence[float]]) -> Spent:
+    """What a step costs: its counts, and for each run of a function the middle of the times (ms)
+    that it was found to be billed."""
     total = Spent(
         counted.tally.writes,
         counted.tally.reads,
@@ -75,11 +76,10 @@ def spent(counted: Step, timed: Sequence[Step]) -> Spent:
         counted.tally.bytes_out + counted.tally.bytes_in,
     )
     for name, runs in counted.runs.items():
-        total.runs[name] = len(runs)
-        # The least of the rounds: what else the machine does can only add to it.
-        seconds = len(runs) * min(median(step.runs[name]) for step in timed) / 1000
+        total.runs[name] = runs
+        seconds = runs * median(billed[name]) / 1000
         total.gb_seconds[name] = seconds * MEMORY[name] / 1024  # type: ignore[assignment] # a Counter adds fractions too
-        total.log_bytes += len(runs) * platform_bytes()
+        total.log_bytes += runs * platform_bytes()
     return total
 
 

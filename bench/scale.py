@@ -86,15 +86,16 @@ def contents(name: str, stored: int, due: int) -> Iterator[Item]:
     made = 0
     for nth in range(due):
         count = GROUP if nth % 5 == 0 else 1
-        yield from waiting(_ulid(draw), count)
+        yield from waiting(ulid(draw), count)
         made += count
     while made < stored:
-        batch, count = _ulid(draw), min(BATCH, stored - made)
+        batch, count = ulid(draw), min(BATCH, stored - made)
         yield from final(batch, count)
         made += count
 
 
-def _ulid(draw: random.Random) -> str:
+def ulid(draw: random.Random) -> str:
+    """A batch's id of BEGAN."""
     ms, written = BEGAN * 1000, ""
     for _ in range(10):
         ms, digit = divmod(ms, 32)
@@ -223,7 +224,7 @@ class Clock:
         meter, traffic = Meter(ask=True), Counter[str]()
         with ThreadPoolExecutor(clock.THREADS) as pool:
             run = clock.Tick(self._adapters, pool, self._now(name), LONG, send=_no_news)
-            with meter.listening(table.client()), _seen(traffic):
+            with meter.listening(table.client()), seen(traffic):
                 looked = clock.tick(run)
         total = meter.total
         return Tick(looked, total.calls.total(), total.reads, total.reported, traffic)
@@ -252,7 +253,7 @@ def _no_news(request: Request, timeout: float) -> Reply:
 
 
 @contextmanager
-def _seen(traffic: Counter[str]) -> Iterator[None]:
+def seen(traffic: Counter[str]) -> Iterator[None]:
     """Adds up the due index's units by partition: each query's, and two for each entry moved."""
 
     def ends(parsed: Any, context: Any, **_: Any) -> None:
