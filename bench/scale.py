@@ -195,9 +195,10 @@ class Parts(clock.Tick):
         self.started = time.process_time()
 
     def time_for(self, seconds: float) -> bool:
-        """As the clock's."""
+        """As the clock's, and not after enough calm parts with looks: the rest is still due."""
         self.end()
-        return super().time_for(seconds)
+        calm = [looked and self.samples.calm(max(both)) for looked, _, *both in self.parts]
+        return sum(map(bool, calm)) < ENOUGH and super().time_for(seconds)
 
     def end(self) -> None:
         """The end of a part."""
@@ -293,6 +294,7 @@ def main() -> Result:
                     batch=BATCH,
                     window=WINDOW,
                     blocks=BLOCKS,
+                    enough=ENOUGH,
                     most=clock.AT_ONCE,
                 )
             ],
@@ -427,5 +429,5 @@ The CPU time is this process's, with the functions' own client of botocore and w
 counts was taken while a fixed piece of work beside it took at most {window} times what it takes at
 its fastest. In the first part the four tables take turns in {blocks} blocks, in rotating order; the
 figure is the middle of each one's share of its block, so that what makes a whole block slower does
-not count. In the second part it is the middle of the looks, taken {most} at a time where so many
-are due, and what a tick with nothing due takes is subtracted."""
+not count. In the second part it is the middle of {enough} looks or more, each at up to {most}
+submissions, and what a tick with nothing due takes is subtracted."""
