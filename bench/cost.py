@@ -6,7 +6,8 @@ the vendor gives them: asked for by the clock, or told by calls.
 
 import io
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,24 @@ from bench.conditions import asked
 from bench.counting import TEMPLATE, Meter, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.life import LEASES, SINGLES, Lives, Step
-from bench.pricing import ASSUMED, MINUTES, PRICES, Spent, dollars, idle, kept, shown, spent
+from bench.pricing import (
+    ASSUMED,
+    CHANGES,
+    EVENTS,
+    MINUTES,
+    PRICES,
+    Spent,
+    dollars,
+    idle,
+    kept,
+    onward,
+    shown,
+    spent,
+)
 from bench.report import Result, Row
-from sms_gateway import queues, settings, table
+from bench.stream import written
+from sms_gateway import bus, queues, settings, table
+from sms_gateway.events import Event
 
 CALLED: dict[str, tuple[bool, ...]] = {
     "jst": (False,),
@@ -46,6 +62,7 @@ def main() -> Result:
         defaults = {name: one.get("Default") for name, one in TEMPLATE["Parameters"].items()}
         os.environ["DISPATCH_WORKERS"] = defaults["DispatchWorkers"]
         os.environ["EVENTS"] = defaults["Events"]
+        os.environ["EVENT_BUS"] = "default"
         return Bench().result()
 
 
@@ -75,7 +92,7 @@ class Bench:
         self._counted = Lives(self._meter, ASSUMED, self._sqs)
         self._timed = Lives(None, ASSUMED, self._sqs)
         self._timed.samples = self._samples = Samples(TIMING)
-        self._clients = table.client(), queues._client()
+        self._clients = table.client(), queues._client(), bus._client()
         self._jobs: dict[str, Job] = {}
         self.differ = 0.0  # between our units and the emulator's
         self.stored = 0  # bytes of a single message's item at the end
@@ -96,6 +113,7 @@ class Bench:
         ]
         for vendor, called, size, keyed in kinds:
             self._live(vendor, called, size, keyed)
+        self._tell()
         self._settle()
         still, telling = self._spent("idle")["tick"], self._spent("telling")["tick"]
         found = [(_label(*kind), self._life(*kind, still), kind[2], kind[3]) for kind in kinds]
@@ -105,6 +123,10 @@ class Bench:
         rows += [Row(f"idle: {name}", round(price, 3), "$/month") for name, price in month.items()]
         rows.append(Row("idle, in all", sum(month.values()), "$/month", 5))
         rows += _options(still, telling)
+        rows += [
+            Row(f"a single more with Events={events}", sum(dollars(one).values()), "$/million")
+            for events, one in onward(self._spent("told")["publish"]).items()
+        ]
         rows.append(Row("our units, less the emulator's", self.differ, "write units", 0))
         return Result("cost", "What a message costs", rows, "$/million", self._notes(found))
 
@@ -143,6 +165,29 @@ class Bench:
             step: spent(one, {name: self._samples.kept((label, step, name)) for name in one.runs})
             for step, one in self._jobs[label].counted.items()
         }
+
+    def _tell(self) -> None:
+        """A message's changes, published one by one, as they come for a message that is alone."""
+        counted = self._counted
+        with (
+            self._meter.listening(*self._clients),
+            counted.fresh(),
+            written(self._clients[0]) as records,
+        ):
+            counted.live("jst", 1, keyed=False, called=False, most=0, times=1)
+        told = Counter[str]()
+
+        def put(events: Sequence[Event], until: float) -> set[str]:
+            told["events"] += len(events)
+            return bus.put(events, until)
+
+        def tell(lives: Lives) -> None:
+            for record in records:
+                lives.publish(record, put)
+
+        self._measure("told", tell)
+        if told["events"] % EVENTS or len(records) != CHANGES:
+            raise RuntimeError(f"{len(records)} changes of a single message made {told} events")
 
     def _live(self, vendor: str, called: bool, size: int, keyed: bool) -> None:
         """A message's whole life."""
@@ -188,6 +233,8 @@ class Bench:
             HOW.format(
                 **ASSUMED,
                 enough=ENOUGH,
+                events=EVENTS,
+                changes=CHANGES,
                 few=FEW,
                 date=PRICES["date"],
                 region=PRICES["region"],
@@ -258,6 +305,12 @@ for the same calls. A single message is alone in everything but the clock's tick
 one queue message received and deleted, one invocation each. A batch's status is read once. A
 tick's queries and leases, the same whatever is due, stand in the idle cost and not here.
 Receipts come by the first poll, or by one call for each message to the callback function's URL.
+
+What a single costs more with `Events=bus` are its {events} events, and {changes} invocations of
+`publish`, whose calls and time were measured with the records that a life had written; the stream's
+own reading is free. With `Events=webhooks` and one webhook it is as much for `notify`, and for each
+event a letter that is sent, received and deleted, one read of the webhook, and an invocation of
+`deliver`, which waits for the receiver as for a vendor and computes as long as `publish`.
 
 A single with an Idempotency-Key is shown against the target of singles and not held to it: its
 key's record is a write unit and a read unit more, and these {key:.2f} $ a million, with the time

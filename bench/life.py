@@ -27,6 +27,7 @@ from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, nu
 from bench.calm import Samples
 from bench.counting import TEMPLATE, Meter, Tally
 from sms_gateway import apikeys, clock, dispatching, receipts, settings
+from sms_gateway.publishing import publish
 from sms_gateway.queues import Task
 from sms_gateway.receipts import Word
 from sms_gateway.records import Key, message_id
@@ -245,11 +246,26 @@ class Lives:
         answer = self._api("status", "status", event)
         return "+".join(answer["counts"]) if batch else str(answer["status"])
 
-    def live(self, vendor: str, size: int, *, keyed: bool, called: bool, most: int) -> int:
-        """A batch of `size`, or SINGLES single messages, from accept to final; how many messages.
+    def publish(self, record: dict[str, Any], put: Any) -> None:
+        """A change of the table is told to the bus by `put`."""
+        done = self._run("publish", "publish", lambda: publish([record], 120, put))
+        if done["batchItemFailures"]:
+            raise RuntimeError("a change was not published")
+
+    def live(
+        self,
+        vendor: str,
+        size: int,
+        *,
+        keyed: bool,
+        called: bool,
+        most: int,
+        times: int = SINGLES,
+    ) -> int:
+        """A batch of `size`, or `times` single messages, from accept to final; how many messages.
         `called`: the vendor tells each receipt by a call, of which `most` are made; else the
         clock asks. Raises RuntimeError for one that does not arrive."""
-        times = SINGLES if size == 1 else 1
+        times = times if size == 1 else 1
         answers = [
             self.accept(vendor, size, f"{time.time_ns()}" if keyed else None) for _ in range(times)
         ]

@@ -14,6 +14,7 @@ from bench.life import LEASES, MEMORY, Step
 
 PRICES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 ASSUMED: dict[str, Any] = PRICES["assumed"]
+CHANGES, EVENTS = 3, 4  # of a single message: records of the stream that are let through, and told
 MINUTES = 60 * 24 * 30  # in a month
 MILLION = 1_000_000
 
@@ -49,6 +50,7 @@ class Spent:
     queue_requests: float = 0
     log_bytes: float = 0
     bytes: float = 0
+    events: float = 0
     runs: Counter[str] = field(default_factory=Counter)
     gb_seconds: Counter[str] = field(default_factory=Counter)
 
@@ -102,7 +104,32 @@ def dollars(one: Spent) -> dict[str, float]:
         "Lambda": sum(one.runs.values()) * PRICES["lambda"]["million_requests"]
         + sum(one.gb_seconds.values()) * PRICES["lambda"]["gb_second"] * MILLION,
         "logs": one.log_bytes * PRICES["logs"]["gb"] * MILLION / 1e9,
+        "EventBridge": one.events * PRICES["eventbridge"]["million_custom_events"],
     }
+
+
+def onward(published: Spent) -> dict[str, Spent]:
+    """What a single message costs more, by the parameter Events, from what publishing its CHANGES
+    one by one takes: on the bus, to one webhook, and both. Deliveries arrive at the first try."""
+    on_bus, to_webhook, both = Spent(events=EVENTS), Spent(), Spent()
+    on_bus.add(published)
+    seconds = published.gb_seconds["publish"]
+    each = seconds / CHANGES / MEMORY["publish"]  # of a run, by the MB that it has
+    waiting = (ASSUMED["vendor_ms"] + ASSUMED["dynamodb_ms"]) / 1000 / 1024
+    to_webhook.add(
+        Spent(
+            reads=published.reads + 1 + EVENTS,
+            queue_requests=3 * EVENTS,
+            log_bytes=published.log_bytes,
+            runs=Counter(notify=CHANGES, deliver=EVENTS),
+            gb_seconds=Counter(
+                notify=seconds, deliver=EVENTS * (each + waiting) * MEMORY["deliver"]
+            ),
+        )
+    )
+    both.add(on_bus)
+    both.add(to_webhook)
+    return {"bus": on_bus, "webhooks": to_webhook, "all": both}
 
 
 def idle(tick: Spent, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]:
