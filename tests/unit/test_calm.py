@@ -1,13 +1,22 @@
-"""Which samples count: those beside which the machine was at its full speed."""
+"""What the benchmarks measure, and which samples count: those of a machine at its full speed."""
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from threading import get_ident
+from typing import Any
 
 import pytest
 
 from bench.calm import ENOUGH, LEARNED, NotCalmError, Samples, reference
+from bench.campaign import apart
+from bench.cpu import _looked_at
+from bench.emulator import PATIENCE, patient
+from bench.scale import _deviations
+from sms_gateway import aws, table
 
 
 def beside(times: Iterator[float]) -> Samples:
@@ -80,3 +89,38 @@ def test_benchmarks_sign_as_the_layer_does() -> None:
     ask = "import bench.one, botocore.compat; print(botocore.compat.HAS_CRT)"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_the_patient_client_is_the_functions_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "CONFIG", table.CONFIG)  # as it is, put back afterwards
+    patient()
+    try:
+        config: Any = table.client().meta.config
+        assert config.read_timeout == PATIENCE
+        assert config.user_agent == "sms-gateway"
+        assert config.max_pool_connections == 2 * table.WRITERS
+        assert table.client() is aws.client("dynamodb", table.CONFIG)
+    finally:
+        aws.forget()
+
+
+def test_pools_work_in_the_main_thread_while_lines_are_looked_at() -> None:
+    """Which alone is given the signal."""
+    with ThreadPoolExecutor(2) as pool:
+        with _looked_at(Counter()):
+            assert list(pool.map(lambda _: get_ident(), range(3))) == [get_ident()] * 3
+        assert pool.submit(get_ident).result() != get_ident()
+
+
+def test_what_is_due_must_cost_neither_more_nor_less_where_more_is() -> None:
+    rows = _deviations("CPU time", {100: 1.05, 1_000: 1.0, 10_000: 0.8})
+    assert [(row.value, row.met) for row in rows] == [(5.0, True), (20.0, False)]
+
+
+def test_a_chunk_of_a_campaign_takes_eight_write_units_beside_its_messages() -> None:
+    """Its record in a transaction, its batch's end, the campaign's own moves."""
+    found = apart("units")
+    assert found["writes"] <= 8
+    assert found["reads"] <= 4
+    assert found["results"] <= 60
+    assert found["calls"] <= 11
