@@ -19,7 +19,7 @@ WINDOW = 1.1  # times the fastest that the reference may take beside a sample th
 ENOUGH = 7  # samples that count
 LEARNED = 100  # references that are run before anything is measured
 FREAKS = 2  # of the fastest references are not believed
-LIMIT = 60.0  # seconds
+LIMIT = 90.0  # seconds
 LONGEST = 2.0  # seconds that a sample waits for a calm moment
 PAUSE = 0.02  # seconds
 

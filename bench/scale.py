@@ -23,7 +23,7 @@ from typing import Any
 import conftest  # noqa: F401 - the environment that a function has
 from integration.stage import ACCOUNTS
 
-from bench.calm import ENOUGH, LIMIT, WINDOW, Samples
+from bench.calm import ENOUGH, WINDOW, Samples
 from bench.counting import TEMPLATE, Meter, read_units, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.report import Result, Row
@@ -44,6 +44,7 @@ BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
 BETWEEN = 4_000  # seconds from tick to tick: by then all is due again
 FLAT, LINEAR, HOTTEST = 5, 10, 10  # per cent
 BLOCKS = 24  # of one tick on each table, that count
+TIMING = 120.0  # seconds for the times of each part
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -329,7 +330,7 @@ def _flat(clock_: Clock) -> list[Row]:
 def _blocks(clock_: Clock) -> dict[int, list[float]]:
     """CPU seconds of ticks by what is stored, BLOCKS of each, in blocks of one tick on each table.
     A block counts if the machine was calm all along."""
-    samples = Samples(BLOCKS_LIMIT)
+    samples = Samples(TIMING)
     times: dict[int, list[float]] = {one: [] for one in STORED}
     nth = 0
     while not samples.has("blocks", BLOCKS):
@@ -343,9 +344,6 @@ def _blocks(clock_: Clock) -> dict[int, list[float]]:
         nth += 1
     kept = [int(number) for number in samples.kept("blocks")[:BLOCKS]]
     return {one: [taken[number] for number in kept] for one, taken in times.items()}
-
-
-BLOCKS_LIMIT = 2 * LIMIT  # seconds
 
 
 def _spread(values: list[float]) -> float:
@@ -379,7 +377,7 @@ def _linear(clock_: Clock) -> list[Row]:
 def _looks(clock_: Clock) -> dict[int, float]:
     """CPU seconds for each submission that is due, by how many are, without what a tick takes when
     nothing is: of the looks themselves, and of the questions before and after them."""
-    samples = Samples(BLOCKS_LIMIT)
+    samples = Samples(TIMING)
     rest: dict[int, list[float]] = {due: [] for due in (0, *DUE)}
 
     def take(due: int) -> None:
