@@ -14,6 +14,7 @@ from bench.campaign_work import CHUNK, ROWS, SAMPLE, File
 from bench.pricing import ASSUMED, MILLION, PRICES, Spent, dollars, shown
 from bench.report import Result, Row
 
+RESULTS = 3  # files that are written until most messages are final
 LIMIT = 256  # MB that a campaign of a million rows may take
 
 
@@ -32,24 +33,20 @@ def apart(what: str) -> dict[str, float]:
 
 def main() -> Result:
     """Rate, memory and cost, with the target of memory."""
-    fast, wide = apart("rate"), apart("memory")
-    each = fast["seconds"] / SAMPLE
+    fast, each, wide = apart("rate"), apart("units"), apart("memory")
     chunks = MILLION / CHUNK
     spent = Spent(
-        # By chunk: its record of two KB, in one transaction with a check of the campaign; the
-        # campaign's two moves, whose due time stays as it is.
-        writes=chunks * (2 * (3 + 1) + 2 * 1) / MILLION,
-        # By chunk: campaign, chunk and batch, read once each; for a results file 1,000 messages
-        # of about 300 bytes, consistently, and three files until most messages are final.
-        reads=chunks * (3 + 3 * (75 + 1)) / MILLION,
+        writes=chunks * each["writes"] / MILLION,
+        reads=chunks * (each["reads"] + RESULTS * each["results"]) / MILLION,
     )
-    # Ten calls of the table follow one another for a chunk; the rest of its writes go side by side.
-    waits = 10 * ASSUMED["dynamodb_ms"] / 1000 / CHUNK
-    spent.gb_seconds["campaign"] = (each + waits) * 1769 / 1024
+    seconds = fast["seconds"] / SAMPLE + each["calls"] * ASSUMED["dynamodb_ms"] / 1000 / CHUNK
+    full = ASSUMED["full_cpu_mb"] / 1024  # GB of a function that has one CPU
+    spent.gb_seconds["campaign"] = seconds * full
     prices = dollars(spent)
     dearer = sum(prices.values())
     blocks = 2 * (File(ROWS).size / 2**20) / 1000 * PRICES["s3"]["thousand_gets"]
-    writes = 3 * 15 / 1000 * PRICES["s3"]["thousand_puts"]
+    calls = RESULTS * (wide["parts"] + 2)  # each file is begun and finished by one more
+    writes = calls / 1000 * PRICES["s3"]["thousand_puts"]
     return Result(
         "campaign",
         "A campaign of a million rows",
@@ -66,7 +63,9 @@ def main() -> Result:
             f"{wide['results'] / 1e6:.0f} MB of results in {wide['seconds']:.0f} s; the messages' "
             "own writes, one chunk at a time, are left out there.",
             f"Dollars for a million rows beside what their messages cost: {shown(prices)}, S3 "
-            f"{blocks + writes:.2f}. The units are worked out from the sizes of the items, with "
-            "three results files.",
+            f"{blocks + writes:.2f}. Units are counted over {SAMPLE:,} rows by the items' sizes: a "
+            f"chunk of {CHUNK:,} takes {each['writes']:.1f} write units, {each['reads']:.1f} read "
+            f"units, {each['results']:.0f} more for each of {RESULTS} results files, and "
+            f"{each['calls']:.1f} calls that follow one another.",
         ],
     )

@@ -1,5 +1,5 @@
 """The work on a campaign as bench/campaign.py measures it, in a process that has nothing else:
-python -m bench.campaign_work rate|memory|killed|cancelled.
+python -m bench.campaign_work rate|units|memory|killed|cancelled.
 
 The code is the function's own, up to the bytes of HTTP for the rate, up to the table's and the
 file's module for the memory. The vendors have nothing to do with it.
@@ -70,6 +70,7 @@ class Table(Memory):
         self.rows: dict[str, list[str]] = {}  # references by batch
         self.accepted: set[str] = set()
         self.calls_left = -1
+        self.receipt: dict[str, Any] = {}  # what each message has beside what was accepted
 
     def answer(self, target: str, path: str, body: bytes) -> bytes:
         """Answers, or kills who asks when its calls are over."""
@@ -103,7 +104,10 @@ class Table(Memory):
             key = {"tenant": "acme", "scopes": "messages:send", "label": "", "sk": "0" * 64}
             item = {name: {"S": value} for name, value in key.items()} | {"created": {"N": "0"}}
             return {"Items": [item], "Count": 1, "ScannedCount": 1}
-        items = [one | {"pk": {"S": batch}} for _, one in sorted(self.pattern.items())]
+        items = [
+            one | {"pk": {"S": batch}} | (self.receipt if sort[0] == "M" else {})
+            for sort, one in sorted(self.pattern.items())
+        ]
         return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
 
 
@@ -144,6 +148,50 @@ def rate() -> dict[str, float]:
     return {"seconds": cpu, "calls": len(wire.times)}
 
 
+def units() -> dict[str, float]:
+    """What a chunk costs beside its messages, which are billed like any others: write units; read
+    units without and for one results file, in which every message has its receipt; calls of the
+    table that follow one another, its messages' among them."""
+    from bench.counting import Meter, Tally
+    from sms_gateway import campaign_table, campaigns, items, table
+    from sms_gateway.records import Entry
+    from sms_gateway.status import Status
+
+    of_results = 0.0
+
+    class Beside(Meter):
+        """Bills what has to do with the campaign and its chunks, and what its results read."""
+
+        def _bill(self, total: Tally, name: str, params: Any, *rest: Any) -> None:
+            nonlocal of_results
+            if name == "BatchWriteItem" or params.get("Item", {}).get("sk") == {"S": "B"}:
+                return  # of its messages
+            before = total.reads
+            super()._bill(total, name, params, *rest)
+            if name == "Query":
+                of_results += total.reads - before
+
+    with staged(SAMPLE) as (_, wire):
+        table_of_ours: Any = wire.memory
+        log = items.steps([Entry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")])
+        table_of_ours.receipt = {"status": {"S": "delivered"}, "log": log}
+        # The items before a change are asked for past the counting: they stand in this process.
+        meter = Beside(table_of_ours._get)
+        with meter.listening(table.client()):
+            campaigns.receive(CAMPAIGN, 10_000)
+        done = campaign_table.find(CAMPAIGN)
+    _whole(done, SAMPLE)
+    chunks, calls = SAMPLE / CHUNK, meter.total.calls
+    side_by_side = calls["dynamodb.BatchWriteItem"]
+    one_by_one = calls.total() - side_by_side + side_by_side / table.WRITERS
+    return {
+        "writes": meter.total.writes / chunks,
+        "reads": (meter.total.reads - of_results) / chunks,
+        "results": of_results / chunks,
+        "calls": one_by_one / chunks,
+    }
+
+
 def memory() -> dict[str, float]:
     """The most memory (MB) that the work on a million rows takes; the table's writes of messages
     are left out, which hold one chunk at a time."""
@@ -176,7 +224,12 @@ def memory() -> dict[str, float]:
         done = campaign_table.find(CAMPAIGN)
     _whole(done, ROWS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"peak": peak, "seconds": seconds, "results": sum(file.parts)}
+    return {
+        "peak": peak,
+        "seconds": seconds,
+        "results": sum(file.parts),
+        "parts": len(file.parts),
+    }
 
 
 def killed() -> dict[str, float]:
@@ -295,5 +348,11 @@ def cancelled() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    measures = {"rate": rate, "memory": memory, "killed": killed, "cancelled": cancelled}
+    measures = {
+        "rate": rate,
+        "units": units,
+        "memory": memory,
+        "killed": killed,
+        "cancelled": cancelled,
+    }
     print(json.dumps(measures[sys.argv[1]]()))

@@ -1,9 +1,10 @@
 """Cold starts: every function of the built stack under Lambda's own runtime client.
 
 `sam build`'s output runs under awslambdaric and the Runtime Interface Emulator that aws-sam-cli
-carries. Its INIT REPORT is the cold start; what the first invocation takes is shown beside it, so
-that nothing is won by putting work off. Functions and references take turns, in an order drawn anew
-each time, so that whatever else the machine does hits all alike.
+carries. Its INIT REPORT is the cold start; what the first invocation takes is shown beside it, and
+both together, so that nothing is won by putting work off. Functions and references take turns, in
+an order drawn anew each time; the references come three times in a turn, and a function is compared
+with those before and after it, so that whatever else the machine does hits both alike.
 """
 
 import json
@@ -17,11 +18,12 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import samcli
@@ -48,12 +50,12 @@ EMULATOR = (
     / "local/rapid"
     / f"aws-lambda-rie-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
 )
-RUNS = 11
+RUNS = 9
 EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
 TO_CLIENT, TO_TYPICAL = 1.25, 0.35
 WORKERS = ("authorize", "callback", "dispatch", "poll")
 TO_CLIENT_WORKER = 1.15
-HEAVY = ("cognito",)  # NOTES say why
+NOT_GATED: tuple[str, ...] = ()  # functions whose target only shows; NOTES must say why
 TIMEOUT = 60.0  # seconds for a start and its first invocation
 
 _INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
@@ -72,6 +74,7 @@ class Case:
     variables: Mapping[str, str] = field(default_factory=dict)
     starts: list[float] = field(default_factory=list)
     invocations: list[float] = field(default_factory=list)
+    ratios: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 def main() -> Result:
@@ -80,20 +83,56 @@ def main() -> Result:
     with served() as memory:
         memory.upload = UPLOAD
         memory.answers = {"SendTextSMS": {"StatusCode": "1", "StatusInfo": "OK"}}
-        cases = [*_references(), *_functions(memory)]
+        references = {case.name: case for case in _references()}
+        functions = _functions(memory)
         compiled = _byte_code()
         for run in range(RUNS + 1):  # the first only warms the page cache
             print(f"  run {run} of {RUNS}", end="\r", file=sys.stderr, flush=True)
-            for case in random.sample(cases, len(cases)):
-                _into_page_cache(case)
-                with unchanged(memory):
-                    start, invocation = _start(case, memory.base)
-                if run:
-                    case.starts.append(start)
-                    case.invocations.append(invocation)
+            _turn(references, functions, memory)
+            if not run:
+                for case in (*references.values(), *functions):
+                    case.starts.clear()
+                    case.invocations.clear()
+                    case.ratios.clear()
         if _byte_code() != compiled:
             raise RuntimeError("byte code was written into the code folders, as Lambda never does")
-    return _result(cases)
+    return _result([*references.values(), *functions])
+
+
+def _turn(references: Mapping[str, Case], functions: Sequence[Case], memory: Memory) -> None:
+    """Starts every function once, in two halves, and the references before, between and after
+    them; notes how each function stands to the mean of the references around its half."""
+    compared = [references[name] for name in (CLIENT, TYPICAL)]
+    order = random.sample(functions, len(functions))
+    middle = len(order) // 2
+    _once(references[EMPTY], memory)
+    _all_once(compared, memory)
+    for half in (order[:middle], order[middle:]):
+        for case in half:
+            _once(case, memory)
+        _all_once(compared, memory)
+        for case in half:
+            for other in compared:
+                start = fmean(other.starts[-2:])
+                both = start + fmean(other.invocations[-2:])
+                case.ratios[other.name].append(case.starts[-1] / start)
+                case.ratios[f"both, {other.name}"].append(
+                    (case.starts[-1] + case.invocations[-1]) / both
+                )
+
+
+def _all_once(cases: Sequence[Case], memory: Memory) -> None:
+    for case in random.sample(cases, len(cases)):
+        _once(case, memory)
+
+
+def _once(case: Case, memory: Memory) -> None:
+    """A cold start and its first invocation, noted."""
+    _into_page_cache(case)
+    with unchanged(memory):
+        start, invocation = _start(case, memory.base)
+    case.starts.append(start)
+    case.invocations.append(invocation)
 
 
 def _build() -> None:
@@ -202,13 +241,11 @@ def _byte_code() -> int:
 
 
 def _into_page_cache(case: Case) -> None:
-    """Reads what only this case uses: between its turns the system may have let go of it, and not
-    of the layer that nearly all share."""
+    """Reads what the case may load: between its turns the system may have let go of it."""
     for folder in (case.folder, *case.paths):
-        if folder != LAYER:
-            for path in folder.rglob("*"):
-                if path.is_file():
-                    path.read_bytes()
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.read_bytes()
 
 
 def _start(case: Case, aws: str) -> tuple[float, float]:
@@ -283,12 +320,21 @@ def _result(cases: list[Case]) -> Result:
     rows = [Row(name, start, "ms") for name, start in starts.items()]
     for case in functions:
         most = TO_CLIENT_WORKER if case.name in WORKERS else TO_CLIENT
-        start = starts[case.name]
-        bound = None if case.name in HEAVY else most
-        rows.append(Row(f"{case.name} to the boto3 client", start / starts[CLIENT], "x", bound))
-        rows.append(
-            Row(f"{case.name} to the typical handler", start / starts[TYPICAL], "x", TO_TYPICAL)
+        for other, words, bound in (
+            (CLIENT, "the boto3 client", most),
+            (TYPICAL, "the typical handler", TO_TYPICAL),
+        ):
+            gated = case.name not in NOT_GATED
+            ratio = median(case.ratios[other])
+            rows.append(Row(f"{case.name} to {words}", ratio, "x", bound, gated=gated))
+    rows += [
+        Row(
+            f"{case.name}, start and first invocation, to the boto3 client's",
+            median(case.ratios[f"both, {CLIENT}"]),
+            "x",
         )
+        for case in functions
+    ]
     rows += [
         Row(f"{case.name}, its first invocation", median(case.invocations), "ms of work")
         for case in cases
@@ -297,9 +343,11 @@ def _result(cases: list[Case]) -> Result:
 
 
 NOTES = [
-    f"The INIT REPORT of `awslambdaric` under the Runtime Interface Emulator, median of {RUNS} "
-    "turns of all functions and references in an order drawn anew, after one that does not count. "
-    "The code folders hold what `sam build` made, and nothing is compiled into them. Files are in "
+    f"The INIT REPORT of `awslambdaric` under the Runtime Interface Emulator, in {RUNS} turns of "
+    "all functions in an order drawn anew, after one that does not count; the two references that "
+    "functions are held to come three times in each. Times are medians. A ratio is the median of "
+    "the turns' ratios, each to the mean of the references next before and after. The code "
+    "folders hold what `sam build` made, and nothing is compiled into them. Files are in "
     "the page cache and the whole CPU is there: on Lambda both take longer, alike for all.",
     "References: a handler that answers at once; one that makes a DynamoDB client, from the "
     "layer's own boto3 with its byte code; one with Powertools (Logger, Metrics, router), one "
@@ -309,6 +357,7 @@ NOTES = [
     "of one row, a code decrypted and sent. On Lambda "
     "a start has the whole CPU and an invocation only its share by memory: what every invocation "
     "needs is therefore made ready at the start.",
-    "`cognito` is held to the typical handler only: the AWS Encryption SDK alone takes a third of "
-    "its import, and is loaded at the start because a login would wait for it longer afterwards.",
+    "Start and first invocation together are what the first caller waits for, here with the whole "
+    "CPU for both. The reference's invocation makes one call of DynamoDB; the functions' do their "
+    "whole work.",
 ]

@@ -6,21 +6,39 @@ the vendor gives them: asked for by the clock, or told by calls.
 
 import io
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
 import conftest  # noqa: F401 - the environment that a function has
 from integration import stage
 
+from bench.calm import ENOUGH, Samples
 from bench.conditions import asked
 from bench.counting import TEMPLATE, Meter, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.life import LEASES, SINGLES, Lives, Step
-from bench.pricing import ASSUMED, MINUTES, PRICES, Spent, dollars, idle, kept, shown, spent
+from bench.pricing import (
+    ASSUMED,
+    CHANGES,
+    EVENTS,
+    MINUTES,
+    PRICES,
+    Spent,
+    dollars,
+    idle,
+    kept,
+    onward,
+    shown,
+    spent,
+)
 from bench.report import Result, Row
-from sms_gateway import queues, settings, table
+from bench.stream import written
+from sms_gateway import bus, queues, settings, table
+from sms_gateway.events import Event
 
 CALLED: dict[str, tuple[bool, ...]] = {
     "jst": (False,),
@@ -29,8 +47,10 @@ CALLED: dict[str, tuple[bool, ...]] = {
     "rajasms": (True,),
 }
 KINDS = ((1, False), (1, True), (10, False), (100, False), (1000, False))  # size, with a key
+TIMING = 100.0  # seconds for all times
 SAMPLE = 50  # calls of a vendor that are made for a thousand messages
-ROUNDS = 3  # of timing single messages
+FEW = {100: 3, 1000: 1}  # calm times of a step of so many: Lambda is the least of what they cost
+PRICE, SINGLE_PRICE = 4, 15  # dollars a million at most
 AUTHORIZED = MINUTES / 1_000_000  # of a single message: a key is asked for once a minute at most
 
 
@@ -42,7 +62,18 @@ def main() -> Result:
         defaults = {name: one.get("Default") for name, one in TEMPLATE["Parameters"].items()}
         os.environ["DISPATCH_WORKERS"] = defaults["DispatchWorkers"]
         os.environ["EVENTS"] = defaults["Events"]
+        os.environ["EVENT_BUS"] = "default"
         return Bench().result()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is measured: its counts by step, and how many times of each step's runs it takes."""
+
+    label: str
+    work: Callable[[Lives], object]
+    enough: int
+    counted: dict[str, Step]
 
 
 class Bench:
@@ -60,9 +91,9 @@ class Bench:
         self._meter = Meter(self._peek, ask=True)
         self._counted = Lives(self._meter, ASSUMED, self._sqs)
         self._timed = Lives(None, ASSUMED, self._sqs)
-        self._still = Spent()
-        self._telling = Spent()
-        self._key = Spent()
+        self._timed.samples = self._samples = Samples(TIMING)
+        self._clients = table.client(), queues._client(), bus._client()
+        self._jobs: dict[str, Job] = {}
         self.differ = 0.0  # between our units and the emulator's
         self.stored = 0  # bytes of a single message's item at the end
 
@@ -71,69 +102,120 @@ class Bench:
 
     def result(self) -> Result:
         """Runs everything."""
-        self._still = self._measured(Lives.tick_now, 5)["tick"]
-        os.environ["EVENTS"] = "all"  # the clock looks at deliveries too
-        self._telling = self._measured(Lives.tick_now, 5)["tick"]
-        os.environ["EVENTS"] = "none"
-        self._key = self._measured(Lives.authorize, 5)["authorize"]
-        found = [
-            (f"{vendor}{', called back' if called else ''}, {_kind(size, keyed)}", one, size, keyed)
+        self._measure("idle", Lives.tick_now)
+        self._measure("telling", _tick_that_tells)
+        self._measure("key", Lives.authorize)
+        kinds = [
+            (vendor, called, size, keyed)
             for vendor, ways in CALLED.items()
             for called in ways
             for size, keyed in KINDS
-            for one in [self._life(vendor, size, keyed, called)]
         ]
+        for vendor, called, size, keyed in kinds:
+            self._live(vendor, called, size, keyed)
+        self._tell()
+        self._settle()
+        still, telling = self._spent("idle")["tick"], self._spent("telling")["tick"]
+        found = [(_label(*kind), self._life(*kind, still), kind[2], kind[3]) for kind in kinds]
         rows = [_writes(label, one, size) for label, one, size, _ in found if size != 10]
         rows += [_price(label, one, size, keyed) for label, one, size, keyed in found]
-        month = idle(self._still)
+        month = idle(still)
         rows += [Row(f"idle: {name}", round(price, 3), "$/month") for name, price in month.items()]
-        rows.append(Row("idle, in all", round(sum(month.values()), 2), "$/month", 5))
-        rows += _options(self._still, self._telling)
+        rows.append(Row("idle, in all", sum(month.values()), "$/month", 5))
+        rows += _options(still, telling)
+        rows += [
+            Row(f"a single more with Events={events}", sum(dollars(one).values()), "$/million")
+            for events, one in onward(self._spent("told")["publish"]).items()
+        ]
         rows.append(Row("our units, less the emulator's", self.differ, "write units", 0))
         return Result("cost", "What a message costs", rows, "$/million", self._notes(found))
 
-    def _measured(self, work: Callable[[Lives], object], rounds: int = 1) -> dict[str, Spent]:
-        """Each step's cost: counted once, timed `rounds` times."""
-        clients = table.client(), queues._client()
-        with self._meter.listening(*clients), self._counted.fresh() as counted:
+    def _measure(self, label: str, work: Callable[[Lives], object], enough: int = ENOUGH) -> None:
+        """Counts once, and times until `enough` times of each function's run in each step count.
+        Raises NotCalmError."""
+        with self._meter.listening(*self._clients), self._counted.fresh() as counted:
             work(self._counted)
         told = [one.tally for one in counted.values()]
         self.differ += sum(abs(one.reported - one.simple_writes) for one in told)
-        timed: list[dict[str, Step]] = []
+        self._jobs[label] = Job(label, work, enough, counted)
+        self._time(self._jobs[label])
+
+    def _time(self, job: Job) -> bool:
+        """Whether it took any more times of it until there were enough."""
+        wanted = [(job.label, step, name) for step, one in job.counted.items() for name in one.runs]
+        self._timed.timing = job.label
+        more = False
         with ExitStack() as stack:
-            for client in clients:
+            for client in self._clients:
                 stack.enter_context(self._timed.waits.of(client))
             stack.enter_context(redirect_stdout(io.StringIO()))
-            for _ in range(rounds):
-                with self._timed.fresh() as steps:
-                    work(self._timed)
-                timed.append(steps)
-        return {name: spent(one, [steps[name] for steps in timed]) for name, one in counted.items()}
+            while not all(self._samples.has(one, job.enough) for one in wanted):
+                job.work(self._timed)
+                more = True
+        return more
 
-    def _life(self, vendor: str, size: int, keyed: bool, called: bool) -> Spent:
-        """A message's whole life. A tick is counted without what it costs when nothing is due, and
-        without its leases, which do not grow with what is due: both stand in the idle cost."""
-        most = SAMPLE if size > 100 else size * SINGLES
-        told = {"messages": 0}
+    def _settle(self) -> None:
+        """Takes more times of what has no longer enough, since the machine was faster later on."""
+        while any([self._time(job) for job in self._jobs.values()]):
+            pass
+
+    def _spent(self, label: str) -> dict[str, Spent]:
+        """Each step's cost."""
+        return {
+            step: spent(one, {name: self._samples.kept((label, step, name)) for name in one.runs})
+            for step, one in self._jobs[label].counted.items()
+        }
+
+    def _tell(self) -> None:
+        """A message's changes, published one by one, as they come for a message that is alone."""
+        counted = self._counted
+        with (
+            self._meter.listening(*self._clients),
+            counted.fresh(),
+            written(self._clients[0]) as records,
+        ):
+            counted.live("jst", 1, keyed=False, called=False, most=0, times=1)
+        told = Counter[str]()
+
+        def put(events: Sequence[Event], until: float) -> set[str]:
+            told["events"] += len(events)
+            return bus.put(events, until)
+
+        def tell(lives: Lives) -> None:
+            for record in records:
+                lives.publish(record, put)
+
+        self._measure("told", tell)
+        if told["events"] % EVENTS or len(records) != CHANGES:
+            raise RuntimeError(f"{len(records)} changes of a single message made {told} events")
+
+    def _live(self, vendor: str, called: bool, size: int, keyed: bool) -> None:
+        """A message's whole life."""
 
         def work(lives: Lives) -> None:
-            told["messages"] = lives.live(vendor, size, keyed=keyed, called=called, most=most)
+            lives.live(vendor, size, keyed=keyed, called=called, most=_most(size))
 
-        steps = self._measured(work, ROUNDS if size == 1 else 1)
-        messages, whole = told["messages"], Spent()
+        label = _label(vendor, called, size, keyed)
+        self._measure(label, work, FEW.get(size, ENOUGH))
+        if size == 1:
+            items = self._side.scan(TableName=table.name())["Items"]
+            singles = (one for one in items if "vendor" in one and one["sk"]["S"][0] == "M")
+            self.stored = max(self.stored, *map(size_of, singles))
+
+    def _life(self, vendor: str, called: bool, size: int, keyed: bool, still: Spent) -> Spent:
+        """What a message costs. A tick is counted without what it costs when nothing is due, and
+        without its leases, which do not grow with what is due: both stand in the idle cost."""
+        steps = self._spent(_label(vendor, called, size, keyed))
+        messages, whole = SINGLES if size == 1 else size, Spent()
         for name, one in steps.items():
-            whole.add(one, max(1, messages / most) if name == "callback" else 1)
-        whole.add(self._still, -1)
+            whole.add(one, max(1, messages / _most(size)) if name == "callback" else 1)
+        whole.add(still, -1)
         if steps["tick"].writes:
             whole.add(Spent(writes=LEASES), -1)
-        if size == 1:
-            self.stored = max(
-                size_of(item) for item in self._side.scan(TableName=table.name())["Items"]
-            )
         each = Spent()
         each.add(whole, 1 / messages)
         if size == 1:
-            each.add(self._key, AUTHORIZED)
+            each.add(self._spent("key")["authorize"], AUTHORIZED)
         return each
 
     def _notes(self, found: list[tuple[str, Spent, int, bool]]) -> list[str]:
@@ -149,7 +231,15 @@ class Bench:
             "| invocations | GB-ms | dollars a million |\n|---|--:|--:|--:|--:|--:|--:|--:|---|\n"
             + parts,
             HOW.format(
-                **ASSUMED, date=PRICES["date"], region=PRICES["region"], kept=kept(self.stored)
+                **ASSUMED,
+                enough=ENOUGH,
+                events=EVENTS,
+                changes=CHANGES,
+                few=FEW,
+                date=PRICES["date"],
+                region=PRICES["region"],
+                kept=kept(self.stored),
+                key=sum(dollars(Spent(writes=1, reads=1)).values()),
             ),
         ]
 
@@ -172,10 +262,23 @@ def _options(still: Spent, telling: Spent) -> list[Row]:
         ("Events=all", telling_all, 5),
         ("everything turned on", every, None),
     ):
-        rows.append(
-            Row(f"idle with {label}, in all", round(sum(month.values()), 2), "$/month", most)
-        )
+        rows.append(Row(f"idle with {label}, in all", sum(month.values()), "$/month", most))
     return rows
+
+
+def _tick_that_tells(lives: Lives) -> None:
+    """The clock's with Events=all, which looks at deliveries too."""
+    os.environ["EVENTS"] = "all"
+    lives.tick_now()
+    os.environ["EVENTS"] = "none"
+
+
+def _most(size: int) -> int:
+    return SAMPLE if size > 100 else size * SINGLES
+
+
+def _label(vendor: str, called: bool, size: int, keyed: bool) -> str:
+    return f"{vendor}{', called back' if called else ''}, {_kind(size, keyed)}"
 
 
 def _kind(size: int, keyed: bool) -> str:
@@ -185,13 +288,13 @@ def _kind(size: int, keyed: bool) -> str:
 
 
 def _writes(label: str, one: Spent, size: int) -> Row:
-    return Row(f"{label}: writes", round(one.writes, 3), "write units", 8 if size == 1 else 2.3)
+    # Units are whole numbers, shared by messages: only what floats add to that is rounded away.
+    return Row(f"{label}: writes", round(one.writes, 9), "write units", 8 if size == 1 else 2.3)
 
 
 def _price(label: str, one: Spent, size: int, keyed: bool) -> Row:
-    whole = round(sum(dollars(one).values()), 2)
-    limit = {1: None if keyed else 15, 10: None}.get(size, 4)
-    return Row(label, whole, "$/million", limit)
+    most = SINGLE_PRICE if size == 1 else PRICE
+    return Row(label, sum(dollars(one).values()), "$/million", most, gated=not keyed)
 
 
 HOW = """\
@@ -203,11 +306,22 @@ one queue message received and deleted, one invocation each. A batch's status is
 tick's queries and leases, the same whatever is due, stand in the idle cost and not here.
 Receipts come by the first poll, or by one call for each message to the callback function's URL.
 
+What a single costs more with `Events=bus` are its {events} events, and {changes} invocations of
+`publish`, whose calls and time were measured with the records that a life had written; the stream's
+own reading is free. With `Events=webhooks` and one webhook it is as much for `notify`, and for each
+event a letter that is sent, received and deleted, one read of the webhook, and an invocation of
+`deliver`, which waits for the receiver as for a vendor and computes as long as `publish`.
+
+A single with an Idempotency-Key is shown against the target of singles and not held to it: its
+key's record is a write unit and a read unit more, and these {key:.2f} $ a million, with the time
+they take, are what being answered once costs.
+
 Lambda's billed time is CPU time divided by the function's share of a CPU (memory /
 {full_cpu_mb} MB), and the waiting: {dynamodb_ms} ms a DynamoDB call, {sqs_ms} ms an SQS call,
 {vendor_ms} ms a vendor's answer, one after the other within a thread. The CPU time is this
-machine's, taken as equal to Lambda's arm64; of the vendor's HTTP it has nothing (see
-`bench-cpu`).
+machine's, x86_64 or not, at arm64's price, as if Lambda's arm64 took as long for it; of the
+vendor's HTTP it has nothing (see `bench-cpu`). Each is the middle of at least {enough} times
+that were taken while the machine was calm, {few[100]} of 100 messages and {few[1000]} of 1,000.
 
 Prices: `{region}`, list prices of {date}, no free tier: [prices.toml](prices.toml) names the
 source of each, and says which could not be verified. Not in the figures: cold starts, data to

@@ -205,7 +205,8 @@ class Meter:
             case "TransactWriteItems":
                 for one in params["TransactItems"]:
                     ((_, part),) = one.items()
-                    total.writes += 2 * write_units(self._now(part), self._now(part))
+                    now = part["Item"] if "Item" in part else self._now(part)
+                    total.writes += 2 * write_units(now if "Key" in part else None, now)
             case "GetItem":
                 found = [parsed["Item"]] if "Item" in parsed else []
                 total.items += len(found)

@@ -13,16 +13,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import boto3
 import urllib3
 from botocore.config import Config
 
-from sms_gateway import table
+from sms_gateway import aws, table
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -31,9 +29,10 @@ PATIENCE = 120  # seconds
 
 @contextmanager
 def emulator(first: str = "") -> Iterator[str]:
-    """Runs the emulator; its address. `first` names what fills its tables, as module:function.
-    Raises RuntimeError when it does not come up."""
-    port = _free_port()
+    """Runs the emulator on the last CPU, and from now on this process on the first; its address.
+    `first` names what fills its tables, as module:function. Raises RuntimeError when it does not
+    come up."""
+    port, cores = _free_port(), sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             **os.environ,
@@ -49,6 +48,7 @@ def emulator(first: str = "") -> Iterator[str]:
         }
         environment.pop("AWS_ENDPOINT_URL", None)
         log = Path(folder) / "log"
+        os.sched_setaffinity(0, {cores[-1]})  # a child begins with its parent's
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "bench.emulator", first],
@@ -57,6 +57,7 @@ def emulator(first: str = "") -> Iterator[str]:
                 stdout=output,
                 stderr=output,
             )
+        os.sched_setaffinity(0, {cores[0]})
         endpoint = f"http://127.0.0.1:{port}"
         try:
             _wait_for(process, f"{endpoint}/_ministack/health", log)
@@ -108,11 +109,10 @@ def use(endpoint: str) -> None:
 
 
 def patient() -> None:
-    """Lets the table's client wait longer than a function's may: a machine that is busy must not
-    fail a count."""
-    config = Config(read_timeout=120, max_pool_connections=2 * table.WRITERS)
-    made = boto3.client("dynamodb", config=config)
-    table.client = cache(lambda: made)
+    """Lets the table's client, else the functions' own, wait longer than theirs may: a machine that
+    is busy must not fail a count."""
+    table.CONFIG = table.CONFIG.merge(Config(read_timeout=PATIENCE))
+    aws.forget()
 
 
 def table_definition(name: str, template: dict[str, Any]) -> dict[str, Any]:

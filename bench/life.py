@@ -24,8 +24,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
 
+from bench.calm import Samples
 from bench.counting import TEMPLATE, Meter, Tally
 from sms_gateway import apikeys, clock, dispatching, receipts, settings
+from sms_gateway.publishing import publish
 from sms_gateway.queues import Task
 from sms_gateway.receipts import Word
 from sms_gateway.records import Key, message_id
@@ -52,11 +54,11 @@ MEMORY: dict[str, int] = {  # MB, by function
 
 @dataclass
 class Step:
-    """One step of all messages together: what AWS was asked for, how often each function ran and
-    for how long it is billed (ms), requests through API Gateway, and SQS's by the event source."""
+    """One step of all messages together: what AWS was asked for, how often each function ran,
+    requests through API Gateway, and SQS's by the event source."""
 
     tally: Tally = field(default_factory=Tally)
-    runs: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    runs: Counter[str] = field(default_factory=Counter)
     api_requests: int = 0
     source_requests: int = 0
     told: int = 0  # receipts that came by a call
@@ -109,7 +111,9 @@ class Lives:
         self._sqs = sqs  # a client that nobody listens to
         self.waits = Waits(assumed)
         self.vendors = Vendors(self.waits)
-        self.steps: dict[str, Step] = {}
+        self.steps: dict[str, Step] = defaultdict(Step)
+        self.samples: Samples  # of the times (ms) that runs are billed, where no meter counts
+        self.timing = ""  # what they are of, beside the step and the function
         self._key = ""
         self._handlers = {
             name: function(name).handler for name in ("authorize", "send", "status", "callback")
@@ -128,14 +132,16 @@ class Lives:
             with self._meter.step() as tally:
                 answer = work()
             found.tally += tally
-            found.runs[name].append(0)
+            found.runs[name] += 1
             return answer
+        before = self.samples.wait()
         self.waits.taken()
         began = time.process_time()
         answer = work()
         cpu = 1000 * (time.process_time() - began)
         share = min(1.0, MEMORY[name] / self._assumed["full_cpu_mb"])
-        found.runs[name].append(ceil(self.waits.taken() + cpu / share))
+        billed = ceil(self.waits.taken() + cpu / share)
+        self.samples.add((self.timing, step, name), billed, before, self.samples.look())
         return answer
 
     def authorize(self) -> None:
@@ -240,11 +246,26 @@ class Lives:
         answer = self._api("status", "status", event)
         return "+".join(answer["counts"]) if batch else str(answer["status"])
 
-    def live(self, vendor: str, size: int, *, keyed: bool, called: bool, most: int) -> int:
-        """A batch of `size`, or SINGLES single messages, from accept to final; how many messages.
+    def publish(self, record: dict[str, Any], put: Any) -> None:
+        """A change of the table is told to the bus by `put`."""
+        done = self._run("publish", "publish", lambda: publish([record], 120, put))
+        if done["batchItemFailures"]:
+            raise RuntimeError("a change was not published")
+
+    def live(
+        self,
+        vendor: str,
+        size: int,
+        *,
+        keyed: bool,
+        called: bool,
+        most: int,
+        times: int = SINGLES,
+    ) -> int:
+        """A batch of `size`, or `times` single messages, from accept to final; how many messages.
         `called`: the vendor tells each receipt by a call, of which `most` are made; else the
         clock asks. Raises RuntimeError for one that does not arrive."""
-        times = SINGLES if size == 1 else 1
+        times = times if size == 1 else 1
         answers = [
             self.accept(vendor, size, f"{time.time_ns()}" if keyed else None) for _ in range(times)
         ]

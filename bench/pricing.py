@@ -14,6 +14,7 @@ from bench.life import LEASES, MEMORY, Step
 
 PRICES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 ASSUMED: dict[str, Any] = PRICES["assumed"]
+CHANGES, EVENTS = 3, 4  # of a single message: records of the stream that are let through, and told
 MINUTES = 60 * 24 * 30  # in a month
 MILLION = 1_000_000
 
@@ -49,6 +50,7 @@ class Spent:
     queue_requests: float = 0
     log_bytes: float = 0
     bytes: float = 0
+    events: float = 0
     runs: Counter[str] = field(default_factory=Counter)
     gb_seconds: Counter[str] = field(default_factory=Counter)
 
@@ -63,8 +65,9 @@ class Spent:
                 setattr(self, name, mine + theirs * times)
 
 
-def spent(counted: Step, timed: Sequence[Step]) -> Spent:
-    """What a step costs: its counts, and for each of its runs the middle of their times."""
+def spent(counted: Step, billed: Mapping[str, Sequence[float]]) -> Spent:
+    """What a step costs: its counts, and for each run of a function the middle of the times (ms)
+    that it was found to be billed."""
     total = Spent(
         counted.tally.writes,
         counted.tally.reads,
@@ -75,11 +78,10 @@ def spent(counted: Step, timed: Sequence[Step]) -> Spent:
         counted.tally.bytes_out + counted.tally.bytes_in,
     )
     for name, runs in counted.runs.items():
-        total.runs[name] = len(runs)
-        # The least of the rounds: what else the machine does can only add to it.
-        seconds = len(runs) * min(median(step.runs[name]) for step in timed) / 1000
+        total.runs[name] = runs
+        seconds = runs * median(billed[name]) / 1000
         total.gb_seconds[name] = seconds * MEMORY[name] / 1024  # type: ignore[assignment] # a Counter adds fractions too
-        total.log_bytes += len(runs) * platform_bytes()
+        total.log_bytes += runs * platform_bytes()
     return total
 
 
@@ -102,7 +104,32 @@ def dollars(one: Spent) -> dict[str, float]:
         "Lambda": sum(one.runs.values()) * PRICES["lambda"]["million_requests"]
         + sum(one.gb_seconds.values()) * PRICES["lambda"]["gb_second"] * MILLION,
         "logs": one.log_bytes * PRICES["logs"]["gb"] * MILLION / 1e9,
+        "EventBridge": one.events * PRICES["eventbridge"]["million_custom_events"],
     }
+
+
+def onward(published: Spent) -> dict[str, Spent]:
+    """What a single message costs more, by the parameter Events, from what publishing its CHANGES
+    one by one takes: on the bus, to one webhook, and both. Deliveries arrive at the first try."""
+    on_bus, to_webhook, both = Spent(events=EVENTS), Spent(), Spent()
+    on_bus.add(published)
+    seconds = published.gb_seconds["publish"]
+    each = seconds / CHANGES / MEMORY["publish"]  # of a run, by the MB that it has
+    waiting = (ASSUMED["vendor_ms"] + ASSUMED["dynamodb_ms"]) / 1000 / 1024
+    to_webhook.add(
+        Spent(
+            reads=published.reads + 1 + EVENTS,
+            queue_requests=3 * EVENTS,
+            log_bytes=published.log_bytes,
+            runs=Counter(notify=CHANGES, deliver=EVENTS),
+            gb_seconds=Counter(
+                notify=seconds, deliver=EVENTS * (each + waiting) * MEMORY["deliver"]
+            ),
+        )
+    )
+    both.add(on_bus)
+    both.add(to_webhook)
+    return {"bus": on_bus, "webhooks": to_webhook, "all": both}
 
 
 def idle(tick: Spent, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]:

@@ -23,13 +23,15 @@ Bound = Literal["at most", "at least"]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One figure. `bound` says on which side of `target` it must lie; without one it only tells."""
+    """One figure. `bound` says on which side of `target` it must lie; without one it only tells.
+    A target that is not `gated` is shown, met or missed, and fails nothing: the notes say why."""
 
     label: str
     value: float
     unit: str
     target: float | None = None
     bound: Bound = "at most"
+    gated: bool = True
 
     @property
     def met(self) -> bool:
@@ -37,6 +39,13 @@ class Row(msgspec.Struct, frozen=True):
         if self.target is None:
             return True
         return self.value <= self.target if self.bound == "at most" else self.value >= self.target
+
+    @property
+    def mark(self) -> str:
+        """Whether its target is met, in words; empty without one."""
+        if self.target is None:
+            return ""
+        return "met" if self.met else "missed" if self.gated else "missed, see the notes"
 
     @property
     def miss(self) -> str:
@@ -59,7 +68,7 @@ class Result(msgspec.Struct, frozen=True):
     @property
     def misses(self) -> list[str]:
         """Each target that is missed, in one line."""
-        return [f"{self.name}: {row.miss}" for row in self.rows if not row.met]
+        return [f"{self.name}: {row.miss}" for row in self.rows if row.gated and not row.met]
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -72,11 +81,16 @@ class Kept(msgspec.Struct, frozen=True):
     versions: dict[str, str]
 
 
-def kept(result: Result, seconds: float) -> Kept:
-    """A result of just now; `seconds` is how long it took."""
+def now() -> str:
+    """The date that results bear."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def kept(result: Result, seconds: float, date: str) -> Kept:
+    """A result of this machine; `seconds` is how long it took, `date` when its run began."""
     return Kept(
         result,
-        datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        date,
         round(seconds, 1),
         f"{_cpu()}, {len(sched_getaffinity(0))} cores, {machine()}",
         {"Python": python_version()} | {name: version(name) for name in VERSIONS},
@@ -115,7 +129,7 @@ def section(one: Kept) -> str:
     lines += ["| | figure | target | |", "|---|--:|--:|---|"]
     for row in result.rows:
         target = "" if row.target is None else f"{row.bound} {shown(row.target)}"
-        mark = "" if row.target is None else "met" if row.met else "**missed**"
+        mark = row.mark if row.met else f"**{row.mark}**"
         lines.append(f"| {row.label} | {shown(row.value)} {row.unit} | {target} | {mark} |")
     lines += ["", f"![{result.title}]({result.name}.svg)", ""]
     for note in result.notes:

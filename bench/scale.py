@@ -17,11 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from statistics import fmean, median
 from typing import Any
 
 import conftest  # noqa: F401 - the environment that a function has
 from integration.stage import ACCOUNTS
 
+from bench.calm import ENOUGH, WINDOW, Samples
 from bench.counting import TEMPLATE, Meter, read_units, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.report import Result, Row
@@ -35,14 +37,14 @@ from sms_gateway.vendors.base import Reply, Request
 
 STORED = (1_000, 10_000, 100_000, 1_000_000)  # messages, with the same number due
 DUE = (100, 1_000, 10_000)  # submissions, with the same number stored
-ALWAYS_DUE, ALWAYS_STORED = 250, 10_000
+ALWAYS_DUE, ALWAYS_STORED = 50, 10_000
 GROUP = 10  # messages of a group that is due: every fifth; the others are single messages
 BATCH = 100  # messages of a batch that is final
 BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
 BETWEEN = 4_000  # seconds from tick to tick: by then all is due again
 FLAT, LINEAR, HOTTEST = 5, 10, 10  # per cent
-ROUNDS, MOST_ROUNDS = 4, 40
-MOST_TURNS = 3  # of ticks with much due, half a minute each
+BLOCKS = 24  # of one tick on each table, that count
+TIMING = 120.0  # seconds for the times of each part
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -85,15 +87,16 @@ def contents(name: str, stored: int, due: int) -> Iterator[Item]:
     made = 0
     for nth in range(due):
         count = GROUP if nth % 5 == 0 else 1
-        yield from waiting(_ulid(draw), count)
+        yield from waiting(ulid(draw), count)
         made += count
     while made < stored:
-        batch, count = _ulid(draw), min(BATCH, stored - made)
+        batch, count = ulid(draw), min(BATCH, stored - made)
         yield from final(batch, count)
         made += count
 
 
-def _ulid(draw: random.Random) -> str:
+def ulid(draw: random.Random) -> str:
+    """A batch's id of BEGAN."""
     ms, written = BEGAN * 1000, ""
     for _ in range(10):
         ms, digit = divmod(ms, 32)
@@ -172,15 +175,38 @@ def _submission(
 
 @dataclass
 class Tick:
-    """What one tick took: looks, calls, read and write units, CPU seconds, and the due index's
-    traffic in units by partition."""
+    """What one tick took: looks, calls, read and write units, and the due index's traffic in units
+    by partition."""
 
     looked: int
     calls: int
     reads: float
     writes: float
-    cpu: float
     traffic: Counter[str]
+
+
+class Parts(clock.Tick):
+    """A tick that is timed in parts, from one question after the time left to the next. `parts` has
+    of each the looks, the CPU seconds, and the references before and after it."""
+
+    def begin(self, samples: Samples) -> None:
+        """Before the tick."""
+        self.samples, self.before, self.seen = samples, samples.look(), 0
+        self.parts: list[tuple[int, float, float, float]] = []
+        self.started = time.process_time()
+
+    def time_for(self, seconds: float) -> bool:
+        """As the clock's, and not after enough calm parts with looks: the rest is still due."""
+        self.end()
+        calm = [looked and self.samples.calm(max(both)) for looked, _, *both in self.parts]
+        return sum(map(bool, calm)) < ENOUGH and super().time_for(seconds)
+
+    def end(self) -> None:
+        """The end of a part."""
+        cpu, after = time.process_time() - self.started, self.samples.look()
+        self.parts.append((self.looked - self.seen, cpu, self.before, after))
+        self.before, self.seen = after, self.looked
+        self.started = time.process_time()
 
 
 class Clock:
@@ -190,27 +216,38 @@ class Clock:
         self._adapters = read_accounts(json.dumps(ACCOUNTS)).adapters
         self._times: Counter[str] = Counter()
 
-    def tick(self, name: str, *, count: bool = False) -> Tick:
-        """One tick on a table: timed, or counted (which takes time of its own)."""
+    def _now(self, name: str) -> datetime:
         os.environ["TABLE_NAME"] = name
         self._times[name] += 1
-        now = datetime.fromtimestamp(BEGAN, UTC) + timedelta(seconds=BETWEEN * self._times[name])
+        return datetime.fromtimestamp(BEGAN, UTC) + timedelta(seconds=BETWEEN * self._times[name])
+
+    def counted(self, name: str) -> Tick:
+        """One tick on a table, counted, which takes time of its own."""
         meter, traffic = Meter(ask=True), Counter[str]()
         with ThreadPoolExecutor(clock.THREADS) as pool:
-            run = clock.Tick(self._adapters, pool, now, time.time() + 3600, send=_no_news)
-            if not count:
-                gc.collect()
-                gc.disable()  # collected between ticks, or it strikes one of them by chance
-                try:
-                    began = time.process_time()
-                    looked = clock.tick(run)
-                    return Tick(looked, 0, 0, 0, time.process_time() - began, traffic)
-                finally:
-                    gc.enable()
-            with meter.listening(table.client()), _seen(traffic):
+            run = clock.Tick(self._adapters, pool, self._now(name), LONG, send=_no_news)
+            with meter.listening(table.client()), seen(traffic):
                 looked = clock.tick(run)
         total = meter.total
-        return Tick(looked, total.calls.total(), total.reads, total.reported, 0, traffic)
+        return Tick(looked, total.calls.total(), total.reads, total.reported, traffic)
+
+    def timed(self, name: str, samples: Samples) -> Parts:
+        """One tick on a table, timed, in one thread: several would take CPU time to wait for each
+        other, more or less of it by chance."""
+        with ThreadPoolExecutor(1) as pool:
+            run = Parts(self._adapters, pool, self._now(name), LONG, send=_no_news)
+            gc.collect()
+            gc.disable()  # collected between ticks, or it strikes one of them by chance
+            try:
+                run.begin(samples)
+                clock.tick(run)
+                run.end()
+            finally:
+                gc.enable()
+        return run
+
+
+LONG = time.time() + 86_400  # when a tick must be over
 
 
 def _no_news(request: Request, timeout: float) -> Reply:
@@ -218,7 +255,7 @@ def _no_news(request: Request, timeout: float) -> Reply:
 
 
 @contextmanager
-def _seen(traffic: Counter[str]) -> Iterator[None]:
+def seen(traffic: Counter[str]) -> Iterator[None]:
     """Adds up the due index's units by partition: each query's, and two for each entry moved."""
 
     def ends(parsed: Any, context: Any, **_: Any) -> None:
@@ -250,33 +287,63 @@ def main() -> Result:
             "The clock's tick against what is stored and what is due",
             [*_flat(clock_), *_linear(clock_)],
             "ms of CPU time",
-            [HOW.format(due=ALWAYS_DUE, stored=ALWAYS_STORED, group=GROUP, batch=BATCH)],
+            [
+                HOW.format(
+                    due=ALWAYS_DUE,
+                    stored=ALWAYS_STORED,
+                    group=GROUP,
+                    batch=BATCH,
+                    window=WINDOW,
+                    blocks=BLOCKS,
+                    enough=ENOUGH,
+                    most=clock.AT_ONCE,
+                )
+            ],
         )
 
 
 def _flat(clock_: Clock) -> list[Row]:
-    counted = {one: clock_.tick(stored_table(one), count=True) for one in STORED}
-    cpu: dict[int, list[float]] = {one: [] for one in STORED}
-    for turn in range(MOST_ROUNDS):
-        # In turn, there and back, so that what else the machine does hits all of them.
-        for one in STORED if turn % 2 else reversed(STORED):
-            cpu[one].append(clock_.tick(stored_table(one)).cpu)
-        # The least of several is what the work itself takes: all else only adds to it.
-        if turn + 1 >= ROUNDS and _spread([min(times) for times in cpu.values()]) <= FLAT:
-            break
+    counted = {one: clock_.counted(stored_table(one)) for one in STORED}
+    times = _blocks(clock_)
+    mean = fmean(median(taken) for taken in times.values())
+    ratios = {
+        one: median(
+            taken / fmean(block) for taken, *block in zip(times[one], *times.values(), strict=True)
+        )
+        for one in STORED
+    }
     rows = []
     for one in STORED:
         label = f"{one:,} stored, {ALWAYS_DUE} due"
-        rows.append(Row(label, round(1000 * min(cpu[one]), 1), "ms of CPU time"))
+        rows.append(Row(label, 1000 * mean * ratios[one], "ms of CPU time"))
         for what in ("calls", "reads", "writes"):
             unit = what if what == "calls" else f"{what[:-1]} units"
             rows.append(Row(f"{label}: {what}", getattr(counted[one], what), unit))
     for what in ("calls", "reads", "writes"):
         spread = _spread([getattr(one, what) for one in counted.values()])
         rows.append(Row(f"{what}: most over least stored", round(spread, 2), "% more", FLAT))
-    spread = _spread([min(times) for times in cpu.values()])
+    spread = _spread(list(ratios.values()))
     rows.append(Row("CPU time: most over least stored", round(spread, 2), "% more", FLAT))
     return rows
+
+
+def _blocks(clock_: Clock) -> dict[int, list[float]]:
+    """CPU seconds of ticks by what is stored, BLOCKS of each, in blocks of one tick on each table.
+    A block counts if the machine was calm all along."""
+    samples = Samples(TIMING)
+    times: dict[int, list[float]] = {one: [] for one in STORED}
+    nth = 0
+    while not samples.has("blocks", BLOCKS):
+        before, slowest = samples.wait(), 0.0
+        first = nth % len(STORED)
+        for one in (*STORED[first:], *STORED[:first]):
+            parts = clock_.timed(stored_table(one), samples).parts
+            times[one].append(sum(cpu for _, cpu, *_ in parts))
+            slowest = max(slowest, *(slower for _, _, *both in parts for slower in both))
+        samples.add("blocks", nth, before, slowest)
+        nth += 1
+    kept = [int(number) for number in samples.kept("blocks")[:BLOCKS]]
+    return {one: [taken[number] for number in kept] for one, taken in times.items()}
 
 
 def _spread(values: list[float]) -> float:
@@ -285,44 +352,80 @@ def _spread(values: list[float]) -> float:
 
 
 def _linear(clock_: Clock) -> list[Row]:
-    still = clock_.tick(due_table(0), count=True)
-    each = {due: clock_.tick(due_table(due), count=True) for due in DUE}
-    cpu: dict[int, list[float]] = {due: [] for due in (0, *DUE)}
-    for _ in range(MOST_TURNS):
-        for due, times in cpu.items():
-            times += [clock_.tick(due_table(due)).cpu for _ in range(max(1, 2000 // max(due, 400)))]
-        still.cpu = min(cpu[0])
-        for due, found in each.items():
-            found.cpu = min(cpu[due])
-        if _growth(still, each, "cpu") <= LINEAR:
-            break
+    still = clock_.counted(due_table(0))
+    each = {due: clock_.counted(due_table(due)) for due in DUE}
+    cpu = _looks(clock_)
     rows = []
     for due, found in each.items():
         if found.looked != due:
             raise RuntimeError(f"{found.looked} were looked at instead of {due}")
-        rows.append(Row(f"{due:,} due", round(1000 * found.cpu, 1), "ms of CPU time"))
+        rows.append(Row(f"{due:,} due: each", 1000 * cpu[due], "ms of CPU time"))
         for what in ("calls", "reads", "writes"):
             value = (getattr(found, what) - getattr(still, what)) / due
             unit = what if what == "calls" else f"{what[:-1]} units"
             rows.append(Row(f"{due:,} due: {what} for each", round(value, 3), unit))
         share = 100 * max(found.traffic.values()) / found.traffic.total()
         rows.append(Row(f"{due:,} due: hottest partition's traffic", round(share, 2), "%", HOTTEST))
-    for what in ("calls", "reads", "writes", "cpu"):
-        name = "CPU time" if what == "cpu" else what
-        label, growth = f"{name} for each: 10,000 due over 1,000", _growth(still, each, what)
-        rows.append(Row(label, round(growth, 2), "% more", LINEAR))
-    return rows
+    for what in ("calls", "reads", "writes"):
+        values = {
+            due: (getattr(found, what) - getattr(still, what)) / due for due, found in each.items()
+        }
+        rows += _deviations(what, values)
+    return [*rows, *_deviations("CPU time", cpu)]
 
 
-def _growth(still: Tick, each: dict[int, Tick], what: str) -> float:
-    """By how many per cent one that is due takes more when ten times as many are."""
-    fixed = getattr(still, what)
-    fewer, more = ((getattr(each[due], what) - fixed) / due for due in DUE[-2:])
-    return float(100 * (more / fewer - 1))
+def _looks(clock_: Clock) -> dict[int, float]:
+    """CPU seconds for each submission that is due, by how many are, without what a tick takes when
+    nothing is: of the looks themselves, and of the questions before and after them."""
+    samples = Samples(TIMING)
+    rest: dict[int, list[float]] = {due: [] for due in (0, *DUE)}
+
+    def take(due: int) -> None:
+        samples.wait()
+        run, others = clock_.timed(due_table(due), samples), 0.0
+        for looked, cpu, before, after in run.parts:
+            if looked:
+                samples.add(("look", due), cpu / looked, before, after)
+            else:
+                others += cpu
+        slowest = max(slower for looked, _, *both in run.parts if not looked for slower in both)
+        rest[due].append(others)
+        samples.add(("rest", due), len(rest[due]) - 1, slowest, slowest)
+
+    wanted = {("look", due): ENOUGH for due in DUE} | {("rest", 0): ENOUGH}
+    while wanting := [due for (_, due) in (w for w, n in wanted.items() if not samples.has(w, n))]:
+        for due in wanting:
+            take(due)
+    # What else a tick with much due takes is little beside its looks: the least of it will do.
+    fixed = median(rest[0][int(nth)] for nth in samples.kept(("rest", 0)))
+    return {
+        due: median(samples.kept(("look", due))) + (min(rest[due]) - fixed) / due for due in DUE
+    }
+
+
+def _deviations(what: str, each: dict[int, float]) -> list[Row]:
+    """How far one that is due is from costing as much whether fewer or more are, in per cent."""
+    middle = each[DUE[1]]
+    return [
+        Row(
+            f"{what} for each: {due:,} due against {DUE[1]:,}",
+            round(abs(100 * (each[due] / middle - 1)), 2),
+            "% apart",
+            LINEAR,
+        )
+        for due in (DUE[0], DUE[2])
+    ]
 
 
 HOW = """\
 How: each table has messages that are final, in batches of {batch}, and submissions that are due:
 four of five a single message, the fifth a group of {group}. In the first part {due} are due, in the
-second {stored:,} messages are stored. Counts are exact; the CPU time is the least of several ticks,
-of this process with botocore and without the table's, and without the vendor's HTTP."""
+second {stored:,} messages are stored. Counts are exact, with the clock's threads.
+
+The CPU time is this process's, with the functions' own client of botocore and without the table's
+(which has the other CPU) and the vendor's HTTP; a tick that is timed works in one thread. What
+counts was taken while a fixed piece of work beside it took at most {window} times what it takes at
+its fastest. In the first part the four tables take turns in {blocks} blocks, in rotating order; the
+figure is the middle of each one's share of its block, so that what makes a whole block slower does
+not count. In the second part it is the middle of {enough} looks or more, each at up to {most}
+submissions, and what a tick with nothing due takes is subtracted."""

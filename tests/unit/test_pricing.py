@@ -7,7 +7,7 @@ import pytest
 
 from bench.conditions import asked
 from bench.counting import TEMPLATE
-from bench.pricing import PRICES, Spent, dollars, idle, platform_bytes
+from bench.pricing import PRICES, Spent, dollars, idle, onward, platform_bytes
 from sms_gateway import items
 
 TICK = Spent(
@@ -31,6 +31,19 @@ def test_a_million_messages_cost_their_units() -> None:
     assert found["SQS"] == pytest.approx(3 * 0.5)
     assert found["Lambda"] == pytest.approx(2 * 0.2 + 3 * 13.3334)
     assert found["logs"] == pytest.approx(0.1)
+
+
+def test_what_is_told_of_a_message_costs_its_events_and_deliveries() -> None:
+    published = Spent(runs=Counter(publish=3), gb_seconds=Counter(publish=0))
+    found = {name: dollars(one) for name, one in onward(published).items()}
+    assert found["bus"]["EventBridge"] == pytest.approx(4 * 1.0)
+    assert found["bus"]["Lambda"] == pytest.approx(3 * 0.2)
+    assert found["webhooks"]["EventBridge"] == 0
+    assert found["webhooks"]["SQS"] == pytest.approx(4 * 3 * 0.5)
+    assert found["webhooks"]["DynamoDB"] == pytest.approx((1 + 4) * 0.125)
+    assert found["webhooks"]["Lambda"] > (3 + 4) * 0.2
+    for service, price in found["all"].items():
+        assert price == pytest.approx(found["bus"][service] + found["webhooks"][service])
 
 
 def test_the_idle_deployment_stays_under_five_dollars() -> None:

@@ -1,0 +1,126 @@
+"""What the benchmarks measure, and which samples count: those of a machine at its full speed."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import get_ident
+from typing import Any
+
+import pytest
+
+from bench.calm import ENOUGH, LEARNED, NotCalmError, Samples, reference
+from bench.campaign import apart
+from bench.cpu import _looked_at
+from bench.emulator import PATIENCE, patient
+from bench.scale import _deviations
+from sms_gateway import aws, table
+
+
+def beside(times: Iterator[float]) -> Samples:
+    """Samples whose references take 1 while it learns, then `times`."""
+    learning = iter([1.0] * LEARNED)
+    return Samples(limit=0.2, beside=lambda: next(learning, None) or next(times))
+
+
+def test_a_sample_counts_by_what_the_reference_took_and_not_by_its_value() -> None:
+    samples = beside(iter([1.0, 1.05, 1.0, 1.2, 1.1, 1.0]))
+    for value in (900.0, 1.0, 800.0):
+        samples.take("a", lambda value=value: value)  # type: ignore[misc] # mypy infers no default
+    assert samples.kept("a") == [900.0, 800.0]
+    assert samples.share == pytest.approx(2 / 3)
+
+
+def test_a_slow_moment_is_waited_out() -> None:
+    samples = beside(iter([2.0, 2.0, 1.0, 1.0]))
+    samples.take("a", lambda: 5.0)
+    assert samples.kept("a") == [5.0]
+
+
+def test_samples_of_a_slow_phase_count_no_more_once_the_machine_was_faster() -> None:
+    samples = beside(iter([1.0, 1.0, *[0.5] * 6]))
+    samples.take("a", lambda: 9.0)
+    assert samples.kept("a") == [9.0]
+    for value in (4.0, 5.0, 6.0):
+        samples.add("a", value, samples.look(), samples.look())
+    assert samples.kept("a") == [4.0, 5.0, 6.0]
+
+
+def test_one_freak_does_not_set_the_measure() -> None:
+    samples = beside(iter([0.1, 1.0]))
+    samples.add("a", 7.0, samples.look(), samples.look())
+    assert samples.kept("a") == [7.0]
+
+
+def test_all_cases_are_taken_in_turn_until_enough_of_each_count() -> None:
+    asked: list[str] = []
+
+    def work(name: str) -> float:
+        asked.append(name)
+        return float(len(asked))
+
+    samples = Samples(beside=lambda: 1.0)
+    found = samples.of({"a": lambda: work("a"), "b": lambda: work("b")})
+    assert asked == ["a", "b"] * ENOUGH
+    assert [len(kept) for kept in found.values()] == [ENOUGH, ENOUGH]
+
+
+def test_a_machine_that_is_never_calm_ends_the_benchmark() -> None:
+    slower = count()
+    samples = Samples(limit=0.05, beside=lambda: 1.01 ** next(slower))
+    with pytest.raises(NotCalmError, match=r"not calm: of [0-9]+ samples of a 0 count"):
+        samples.of({"a": lambda: 1.0})
+
+
+def test_a_machine_that_got_slower_and_stays_so_is_begun_anew() -> None:
+    fast = iter([1.0] * LEARNED)
+    samples = Samples(limit=0.05, beside=lambda: next(fast, 2.0))
+    assert samples.of({"a": lambda: 3.0}) == {"a": [3.0] * ENOUGH}
+
+
+def test_the_reference_takes_time() -> None:
+    assert reference() > 0.0005
+
+
+def test_benchmarks_sign_as_the_layer_does() -> None:
+    """Without awscrt, which the emulator brings here."""
+    ask = "import bench.one, botocore.compat; print(botocore.compat.HAS_CRT)"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_the_patient_client_is_the_functions_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "CONFIG", table.CONFIG)  # as it is, put back afterwards
+    patient()
+    try:
+        config: Any = table.client().meta.config
+        assert config.read_timeout == PATIENCE
+        assert config.user_agent == "sms-gateway"
+        assert config.max_pool_connections == 2 * table.WRITERS
+        assert table.client() is aws.client("dynamodb", table.CONFIG)
+    finally:
+        aws.forget()
+
+
+def test_pools_work_in_the_main_thread_while_lines_are_looked_at() -> None:
+    """Which alone is given the signal."""
+    with ThreadPoolExecutor(2) as pool:
+        with _looked_at(Counter()):
+            assert list(pool.map(lambda _: get_ident(), range(3))) == [get_ident()] * 3
+        assert pool.submit(get_ident).result() != get_ident()
+
+
+def test_what_is_due_must_cost_neither_more_nor_less_where_more_is() -> None:
+    rows = _deviations("CPU time", {100: 1.05, 1_000: 1.0, 10_000: 0.8})
+    assert [(row.value, row.met) for row in rows] == [(5.0, True), (20.0, False)]
+
+
+def test_a_chunk_of_a_campaign_takes_eight_write_units_beside_its_messages() -> None:
+    """Its record in a transaction, its batch's end, the campaign's own moves."""
+    found = apart("units")
+    assert found["writes"] <= 8
+    assert found["reads"] <= 4
+    assert found["results"] <= 60
+    assert found["calls"] <= 11
