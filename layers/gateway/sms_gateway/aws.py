@@ -13,6 +13,9 @@ import msgspec
 from botocore.config import Config
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.loaders import JSONFileLoader
+from botocore.parsers import ResponseParserFactory
+
+from sms_gateway.dynamo_answers import Parsers
 
 # What every call would otherwise pay for: botocore checks each parameter against the description,
 # which AWS does again, and puts a long user agent together twice.
@@ -71,6 +74,8 @@ def client(service: str, config: Config) -> Any:
         with _lock:
             if service not in _clients:
                 merged = LEAN.merge(config)
+                parsers = Parsers() if service == "dynamodb" else ResponseParserFactory()
+                _session.register_component("response_parser_factory", parsers)
                 _clients[service] = _session.create_client(service, config=merged)
     return _clients[service]
 
