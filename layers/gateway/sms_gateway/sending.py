@@ -34,13 +34,23 @@ def send(
         return answer
     place, digest = idempotency.name(tenant, idempotency.check(key)), idempotency.digest_of(body)
     seconds = int(now.timestamp())
-    unfinished, given = idempotency.find(place, digest, seconds)
-    if given is not None:
+    try:
+        prepared, answer = _prepare(tenant, body, now, defaults)
+    except GatewayError:
+        # What would be refused now may have been accepted before, or stand for another body.
+        _, given = idempotency.find(place, digest, seconds)
+        if given is None:
+            raise
         return given
-    prepared, answer = _prepare(tenant, body, now, defaults)
+    # Hardly any request is a repeat, so none is looked for first.
     record = idempotency.Record(place, answer["batch_id"], digest, seconds, answer)
-    if not record.take(unfinished):
-        raise idempotency.in_progress(1)
+    there = record.take()
+    if there is not None:
+        unfinished, given = idempotency.judge(there, place, digest, seconds)
+        if given is not None:
+            return given
+        if record.take(unfinished) is not None:
+            raise idempotency.in_progress(1)
     accept(prepared)
     return answer
 

@@ -470,8 +470,9 @@ def get_request(key: str) -> Item | None:
     return get(Key(key, "REQUEST"))
 
 
-def put_request(key: str, attributes: Item, now: int, instead_of: str | None) -> bool:
-    """Writes a record if there is none that lives, or only the one of the batch `instead_of`."""
+def put_request(key: str, attributes: Item, now: int, instead_of: str | None) -> Item | None:
+    """Writes a record if there is none that lives, or only the one of the batch `instead_of`: None,
+    or else the record that stands there instead ({} when it has gone)."""
     if instead_of is None:
         condition, names = "attribute_not_exists(pk) OR #ttl <= :now", {"#ttl": "ttl"}
         values = {":now": number(now)}
@@ -484,7 +485,7 @@ def put_request(key: str, attributes: Item, now: int, instead_of: str | None) ->
         ExpressionAttributeNames=names,
         ExpressionAttributeValues=values,
     )
-    return there is None or there.get("batch") == attributes["batch"]
+    return None if there and there.get("batch") == attributes["batch"] else there
 
 
 # Where only the vendor's id is known
