@@ -1,23 +1,60 @@
 """Removes from the layer what no function reads: other services' API descriptions above all, and of
-those that stay, what documents them. botocore reads them at every cold start.
+those that stay, what documents them; and from libraries the imports of their parts that nothing
+here uses. All of it would be read at every cold start.
 
 Usage: python trim.py <the layer's python folder>
 """
 
+import ast
 import gzip
 import json
+import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 # kms is for layers/cognito.
 SERVICES = {"dynamodb", "events", "kms", "s3", "sqs", "secretsmanager", "ssm", "sts"}
 WHOLE_FOLDERS = ("boto3/examples", "bin")
+# Statements of a module that it loses, by patterns; without them only what is said here is missing.
+STATEMENTS = {
+    # the documents of clients, and help() on them
+    "botocore/docs/__init__.py": (r"from botocore\.docs\.service import .*",),
+    "botocore/docs/docstring.py": (
+        r"from botocore\.docs\.bcdoc\.restdoc import .*",
+        r"from botocore\.docs\.method import .*",
+        r"from botocore\.docs\.paginator import .*",
+        r"from botocore\.docs\.waiter import .*",
+    ),
+    # formatting while one types, finding numbers in a text, short numbers
+    "phonenumbers/__init__.py": (
+        r"from \.asyoutypeformatter import .*",
+        r"from \.phonenumbermatcher import .*",
+        r"from \.shortnumberinfo import .*",
+    ),
+    "phonenumbers/data/__init__.py": (
+        r"from \.alt_format_\d+ import .*",
+        r"_ALT_NUMBER_FORMATS = .*",
+    ),
+    # the library's own version
+    "ulid/__init__.py": (r"from importlib\.metadata import version", r"__version__ = .*"),
+    # HTTP/2, which has to be asked for
+    "urllib3/http2/__init__.py": (r"from importlib\.metadata import version",),
+}
+
+# Modules that others take the place of: all that is asked of this one is part of Python by now.
+STAND_INS = {
+    "typing_extensions.py": "from collections.abc import Buffer\n"
+    "from typing import NotRequired, ParamSpec, Required, Self, get_type_hints, override\n"
+    "from warnings import deprecated\n",
+}
 
 
 def trim(root: Path) -> None:
-    """Deletes; what is left still makes every client that the gateway uses."""
+    """Deletes; what is left still makes every client that the gateway uses. Raises ValueError where
+    a library is no longer as it was when STATEMENTS was written."""
     for folder in (root / "botocore/data", root / "boto3/data"):
         for service in folder.iterdir():
             if service.is_dir() and service.name not in SERVICES:
@@ -38,8 +75,28 @@ def trim(root: Path) -> None:
     endpoints.write_text(_compact(known))
     for name in WHOLE_FOLDERS:
         shutil.rmtree(root / name, ignore_errors=True)
+    for module, patterns in STATEMENTS.items():
+        _take_out(root / module, patterns)
+    for module, instead in STAND_INS.items():
+        (root / module).write_text(instead)
     for stale in list(root.rglob("__pycache__")):
         shutil.rmtree(stale)
+
+
+def _take_out(module: Path, patterns: Sequence[str]) -> None:
+    """Deletes the statements that a pattern fits."""
+    text = module.read_text()
+    lines = text.splitlines(keepends=True)
+    missing = set(patterns)
+    for statement in reversed(ast.parse(text).body):
+        written = ast.unparse(statement)
+        fitting = {one for one in patterns if re.fullmatch(one, written, re.DOTALL)}
+        if fitting:
+            del lines[statement.lineno - 1 : statement.end_lineno]
+            missing -= fitting
+    if missing:
+        raise ValueError(f"{module} has no {missing}: see docs/decisions.md")
+    module.write_text("".join(lines))
 
 
 def _undocumented(part: Any) -> Any:

@@ -171,7 +171,7 @@ def test_without_the_keys_record_a_retry_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     off(guard, monkeypatch, idempotency, "find", lambda *_: (None, None))
-    off(guard, monkeypatch, store, "put_request", lambda *_: True)
+    off(guard, monkeypatch, store, "put_request", lambda *_: None)
     first = world.send(key="once")
     again = world.send(key="once")
     world.deliver()

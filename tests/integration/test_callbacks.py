@@ -257,6 +257,38 @@ def test_many_reports_in_one_call_are_all_taken(gateway: Gateway) -> None:
     assert set(gateway.statuses(ids)) == {"delivered"}
 
 
+@pytest.mark.parametrize("words", ["34", "43"])
+def test_of_two_words_on_a_message_in_one_call_the_first_stands(
+    gateway: Gateway, words: str
+) -> None:
+    ids = gateway.sent("rajasms", 2)
+    sending = [gateway.view(one)["vendor_id"] for one in ids]
+    rows = [{"sendingid": one, "deliverystatus": word} for word in words for one in sending]
+    token = gateway.token("rajasms", gateway.submission(ids[0]).key)
+    call("rajasms", token, body={"status_respon": rows})
+    assert set(gateway.statuses(ids)) == {"delivered" if words[0] == "3" else "undelivered"}
+
+
+def test_reports_of_every_kind_in_one_call_are_told_apart(gateway: Gateway) -> None:
+    """By id, by number, of nobody, no news, and a word that nobody knows."""
+    ids = gateway.sent("rajasms", 5)
+    views = [gateway.view(one) for one in ids]
+    rows = [
+        {"sendingid": views[0]["vendor_id"], "deliverystatus": "3"},
+        {"number": views[1]["to"][1:], "deliverystatus": "4"},
+        {"sendingid": 404, "number": "628999999999", "deliverystatus": "3"},
+        {"sendingid": views[2]["vendor_id"], "deliverystatus": "1"},
+        {"sendingid": views[3]["vendor_id"], "deliverystatus": "99"},
+    ]
+    token = gateway.token("rajasms", gateway.submission(ids[0]).key)
+    answer = call("rajasms", token, body={"status_respon": rows})
+    assert json.loads(answer["body"]) == {"received": 5}
+    assert gateway.statuses(ids) == ["delivered", "undelivered"] + ["submitted"] * 3
+    key = split_id(ids[3])
+    assert key
+    assert gateway.item(key)["raw"]["S"].startswith("99")
+
+
 def push(gateway: Gateway, vendor_id: str, text: str = "DELIVRD", **fields: str) -> dict[str, Any]:
     """Dinisoft's status push to the account's one address."""
     query = {"messageid": vendor_id, "text": text} | fields

@@ -18,6 +18,7 @@ from integration.stage import (
     TAKES,
     Gateway,
     arrived,
+    call,
     function,
     number,
     rajasms,
@@ -100,12 +101,12 @@ def test_accepting_one(gateway: Gateway, meter: Meter, vendor: str) -> None:
 
 
 def test_accepting_one_with_a_key(gateway: Gateway, meter: Meter) -> None:
-    """The key's record is looked for, then written: one unit more, eight for the whole life."""
+    """The key's record is written: one unit more, eight for the whole life. A repeat finds it by
+    that, and then the batch."""
     tally = spent(meter, lambda: accepted(gateway, "jst", 1, "k"))
-    calls = {"dynamodb.GetItem": 1, "dynamodb.PutItem": 2, "sqs.SendMessageBatch": 1}
-    assert of(tally) == (calls, 4, 1)
+    assert of(tally) == ({"dynamodb.PutItem": 2, "sqs.SendMessageBatch": 1}, 4, 0)
     again = spent(meter, lambda: accepted(gateway, "jst", 1, "k"))
-    assert of(again) == ({"dynamodb.GetItem": 3}, 0, 3)
+    assert of(again) == ({"dynamodb.PutItem": 1, "dynamodb.GetItem": 2}, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +166,54 @@ def test_a_callback(gateway: Gateway, meter: Meter, report: Any, reads: float) -
     assert tally.calls["dynamodb.UpdateItem"] == 1
     assert (tally.writes, tally.reads - looks) == (2, reads)
     assert gateway.status(identifier) == "delivered"
+    assert tally.log_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("vendor", "calls", "reads"),
+    [
+        ("server2sms", {"dynamodb.BatchGetItem": 1}, 3),
+        ("rajasms", {"dynamodb.GetItem": 1, "dynamodb.BatchGetItem": 1}, 3),
+    ],
+)
+def test_a_callback_on_one_of_a_hundred(
+    gateway: Gateway, meter: Meter, vendor: str, calls: dict[str, int], reads: float
+) -> None:
+    """The message, what its batch shares, and the submission; RajaSMS's ids stand there first."""
+    ids = gateway.sent(vendor, 100)
+    token = gateway.token(vendor, gateway.submission(ids[0]).key)
+    told = {"status_respon": [{"sendingid": vendor_id(gateway, ids[7]), "deliverystatus": "3"}]}
+    tally = spent(
+        meter,
+        lambda: (
+            call(vendor, token, body=told)
+            if vendor == "rajasms"
+            else call(vendor, token, {"DST": "0", "RSN": "000", "ID": ids[7]})
+        ),
+    )
+    assert gateway.status(ids[7]) == "delivered"
+    assert of(tally) == ({**calls, "dynamodb.UpdateItem": 1}, 1, reads)
+
+
+def vendor_id(gateway: Gateway, identifier: str) -> str:
+    """The vendor's id of a message."""
+    return str(gateway.view(identifier)["vendor_id"])
+
+
+def test_a_callback_on_all_of_a_hundred_reads_what_they_share_once(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """At most a hundred items a call: the batch's own is the hundred and first."""
+    ids = gateway.sent("rajasms", 100)
+    sub = gateway.submission(ids[0])
+    assert sub.result
+    rows = [{"sendingid": sub.result.id_of(offset), "deliverystatus": "3"} for offset in range(100)]
+    token = gateway.token("rajasms", sub.key)
+    tally = spent(meter, lambda: call("rajasms", token, body={"status_respon": rows}))
+    assert set(gateway.statuses(ids)) == {"delivered"}
+    reading = {"dynamodb.GetItem": 1, "dynamodb.BatchGetItem": 2}
+    assert tally.calls == {**reading, "dynamodb.UpdateItem": 100}
+    assert (tally.writes, tally.reads) == (100, 102)
     assert tally.log_bytes == 0
 
 

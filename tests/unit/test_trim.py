@@ -1,19 +1,45 @@
-"""What is left of botocore's data in the layer still makes every client, and the same requests."""
+"""What is left in the layers still makes every client and the same requests, with less to start."""
 
+import ast
+import json
+import os
 import re
 import runpy
 import shutil
+import subprocess
+import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import aws_encryption_sdk
 import botocore
 import botocore.session
 import pytest
+from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 from botocore.config import Config
 
-LAYER = Path(__file__).parent.parent.parent / "layers" / "gateway"
-WHOLE = Path(botocore.__file__).parent / "data"
-TRIM: dict[str, Any] = runpy.run_path(str(LAYER / "trim.py"))
+from bench.aws import ENVIRONMENT, served
+from sms_gateway import aws
+
+ROOT = Path(__file__).parent.parent.parent
+LAYERS = ROOT / "layers"
+INSTALLED = Path(botocore.__file__).parent.parent
+WHOLE = INSTALLED / "botocore" / "data"
+TRIM: dict[str, Any] = runpy.run_path(str(LAYERS / "gateway" / "trim.py"))
+TRIM_SDK: dict[str, Any] = runpy.run_path(str(LAYERS / "cognito" / "trim.py"))
+TRIMMED = {path.partition("/")[0] for path in (*TRIM["STATEMENTS"], *TRIM["STAND_INS"])}
+LEFT_OUT = {
+    "asyncio",
+    "boto3",
+    "botocore.docs.bcdoc",
+    "html.parser",
+    "importlib.metadata",
+    "phonenumbers.asyoutypeformatter",
+    "phonenumbers.data.alt_format_44",
+    "phonenumbers.phonenumbermatcher",
+    "phonenumbers.shortnumberinfo",
+}
 CALLS = [
     ("dynamodb", "describe_table", {"TableName": "t"}),
     ("sqs", "send_message", {"QueueUrl": "https://sqs/1/q", "MessageBody": "b"}),
@@ -21,29 +47,46 @@ CALLS = [
     ("ssm", "get_parameter", {"Name": "p"}),
     ("s3", "get_object", {"Bucket": "campaigns", "Key": "campaigns/acme/a b.csv"}),
     ("s3", "create_multipart_upload", {"Bucket": "campaigns", "Key": "results/acme/a.csv"}),
+    ("s3", "put_object", {"Bucket": "campaigns", "Key": "results/a.csv", "Body": b"to"}),
+    ("s3", "head_object", {"Bucket": "campaigns", "Key": "results/a.csv"}),
+    ("events", "put_events", {"Entries": [{"Source": "s", "DetailType": "t", "Detail": "{}"}]}),
+    ("kms", "decrypt", {"CiphertextBlob": b"sealed", "KeyId": "k"}),
 ]
 
 
 @pytest.fixture(scope="module")
 def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The gateway's layer, as far as trimming changes it."""
     root: Path = tmp_path_factory.mktemp("python")
-    data = root / "botocore" / "data"
-    data.mkdir(parents=True)
+    kept = TRIM["SERVICES"] | {"sns"}
+
+    def unwanted(folder: str, names: list[str]) -> set[str]:
+        services = {one for one in names if (WHOLE / one).is_dir()} - kept
+        return {"__pycache__"} | (services if Path(folder) == WHOLE else set())
+
+    for name in TRIMMED:
+        source = INSTALLED / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=unwanted)
+        else:
+            shutil.copy(source, root)
     (root / "boto3" / "data").mkdir(parents=True)
-    for part in WHOLE.iterdir():
-        if part.is_file():
-            shutil.copy(part, data)
-        elif part.name in TRIM["SERVICES"] | {"sns"}:
-            shutil.copytree(part, data / part.name)
     TRIM["trim"](root)
-    return data
+    return root
 
 
-def request(data: Path, service: str, operation: str, region: str, given: Any) -> Any:
+@pytest.fixture(scope="module")
+def trimmed_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cognito function's layer, as far as trimming changes it."""
+    root: Path = tmp_path_factory.mktemp("cognito")
+    shutil.copytree(INSTALLED / "aws_encryption_sdk", root / "aws_encryption_sdk")
+    TRIM_SDK["trim"](root)
+    return root
+
+
+def request(session: Any, data: Path, service: str, operation: str, region: str, given: Any) -> Any:
     """What would be sent: its address, headers that matter, and body."""
-    session = botocore.session.get_session()
-    loader = session.get_component("data_loader")
-    loader._search_paths = [str(data)]
+    session.get_component("data_loader")._search_paths = [str(data)]
     client: Any = session.create_client(
         service,
         region,
@@ -54,7 +97,13 @@ def request(data: Path, service: str, operation: str, region: str, given: Any) -
     sent: list[Any] = []
 
     def catch(request: Any, **_: Any) -> Any:
-        sent.append((request.url, request.headers.get("X-Amz-Target"), request.body))
+        headers = {
+            name: str(value)
+            for name, value in request.headers.items()
+            if name not in ("Authorization", "X-Amz-Date", "amz-sdk-invocation-id")
+        }
+        body = request.body.read() if hasattr(request.body, "read") else request.body
+        sent.append((request.method, request.url, headers, body))
         raise InterruptedError
 
     client.meta.events.register_first("before-send", catch)
@@ -68,13 +117,105 @@ def request(data: Path, service: str, operation: str, region: str, given: Any) -
 def test_a_trimmed_description_makes_the_same_request(
     trimmed: Path, service: str, operation: str, given: Any, region: str
 ) -> None:
-    assert request(trimmed, service, operation, region, given) == request(
-        WHOLE, service, operation, region, given
+    ours, whole = aws._new_session(), botocore.session.get_session()
+    data = trimmed / "botocore" / "data"
+    assert request(ours, data, service, operation, region, given) == request(
+        whole, WHOLE, service, operation, region, given
     )
 
 
 def test_what_no_function_reads_is_gone(trimmed: Path) -> None:
-    assert not (trimmed / "sns").exists()
-    assert (trimmed / "endpoints.json").stat().st_size < 50_000
-    for described in trimmed.rglob("service-2.json"):
+    data = trimmed / "botocore" / "data"
+    assert not (data / "sns").exists()
+    assert (data / "endpoints.json").stat().st_size < 50_000
+    for described in data.rglob("service-2.json"):
         assert not re.search(r'"documentation":"[^"]', described.read_text())
+
+
+def run(code: str, *path: Path, **variables: str) -> Any:
+    """What a process prints that has the trimmed parts first on its path, and the functions' core;
+    as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env=ENVIRONMENT
+        | variables
+        | {"PYTHONPATH": os.pathsep.join(map(str, (*path, LAYERS / "gateway", INSTALLED)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("function", ["callback", "send", "cognito"])
+def test_a_start_loads_nothing_that_was_left_out(
+    trimmed: Path, trimmed_sdk: Path, function: str
+) -> None:
+    code = "import app, json, sys; print(json.dumps([*sys.modules]))"
+    loaded = set(run(code, ROOT / "functions" / function, trimmed, trimmed_sdk))
+    assert f"sms_gateway.{'callbacks' if function == 'callback' else 'sending'}" in loaded
+    assert loaded & LEFT_OUT == set()
+
+
+def test_what_is_left_still_works(trimmed: Path) -> None:
+    """Clients with paging and waiting, numbers, ULIDs, and a pool of connections."""
+    code = """
+import json, urllib3
+from botocore.config import Config
+from ulid import ULID
+from sms_gateway import aws, numbers
+table = aws.client("dynamodb", Config())
+table.get_paginator("query"), table.get_waiter("table_exists"), urllib3.PoolManager()
+print(json.dumps([numbers.e164("07911 123456", ["GB"]), str(ULID.from_timestamp(0))[:10]]))
+"""
+    assert run(code, trimmed) == ["+447911123456", "0000000000"]
+
+
+def test_a_library_that_has_changed_fails_the_build(trimmed: Path, trimmed_sdk: Path) -> None:
+    """Here because all was taken out before."""
+    for module, patterns in TRIM["STATEMENTS"].items():
+        with pytest.raises(ValueError, match=Path(module).name):
+            TRIM["_take_out"](trimmed / module, patterns)
+    with pytest.raises(ValueError, match="boto3"):
+        TRIM_SDK["trim"](trimmed_sdk)
+
+
+def test_what_stands_in_has_every_name_that_is_asked_of_it() -> None:
+    """Also by parts of the libraries that nothing here loads yet."""
+    (instead,) = TRIM["STAND_INS"].values()
+    given: dict[str, Any] = {}
+    exec(instead, given)  # noqa: S102 - our own text
+    asked = set()
+    for package in ("aws_lambda_powertools", "msgspec", "ulid", "urllib3"):
+        for module in (INSTALLED / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(module.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module == "typing_extensions":
+                    asked |= {alias.name for alias in node.names}
+    assert asked <= given.keys()
+
+
+def test_a_code_of_cognito_is_opened_by_kms_without_boto3(trimmed: Path, trimmed_sdk: Path) -> None:
+    with served() as memory:
+        client: Any = botocore.session.get_session().create_client(
+            "kms",
+            "eu-central-1",
+            endpoint_url=memory.base,
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+        )
+        sealed, _ = aws_encryption_sdk.EncryptionSDKClient(
+            commitment_policy=aws_encryption_sdk.CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT
+        ).encrypt(
+            source=b"482913",
+            key_provider=KMSMasterKey(key_id=ENVIRONMENT["COGNITO_KEY"], client=client),
+            algorithm=aws_encryption_sdk.Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
+        )
+        code = f"""
+import base64, json, sys
+from sms_gateway.sources.sealed import unseal
+code = unseal(base64.b64decode({b64encode(sealed).decode()!r}))
+print(json.dumps([code, "boto3" in sys.modules]))
+"""
+        opened = run(code, trimmed, trimmed_sdk, AWS_ENDPOINT_URL=memory.base)
+    assert opened == ["482913", False]

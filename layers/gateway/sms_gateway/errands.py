@@ -90,7 +90,7 @@ def begin(
         "started": {"N": str(seconds)},
         "ttl": {"N": str(seconds + idempotency.LIFE)},
     }
-    if not table.put_request(place, record, seconds, None):
+    if table.put_request(place, record, seconds, None) is not None:
         raise idempotency.in_progress(1)
     return Errand(reference, place), None
 

@@ -3,7 +3,7 @@
 A batch's ids are known before anything is written, so its answer is too. The key's record is
 written first, with the batch and the answer in it, by a condition that one request wins. Whether
 the work was done is then seen from the batch itself: it is accepted exactly when its own item is
-there. A request that finds a record without a batch waits until whoever wrote it must be dead, and
+there. A request that meets a record without a batch waits until whoever wrote it must be dead, and
 begins again under a new batch; what the dead one left can never become accepted.
 """
 
@@ -33,9 +33,9 @@ class Record(Value, frozen=True):
     started: int
     answer: dict[str, Any]
 
-    def take(self, instead_of: "Record | None") -> bool:
-        """Writes the record, in place of one whose work was never done. False when another
-        request was faster."""
+    def take(self, instead_of: "Record | None" = None) -> Item | None:
+        """Writes the record, in place of one whose work was never done: None, or else the record
+        of another request that was faster."""
         packed = zlib.compress(msgspec.json.encode(self.answer))
         return table.put_request(
             self.key,
@@ -77,6 +77,10 @@ def known(place: str, digest: str, now: int) -> Item | None:
     item = table.get_request(place)
     if item is None or int(item["ttl"]["N"]) <= now:
         return None
+    return _same(item, digest)
+
+
+def _same(item: Item, digest: str) -> Item:
     if item["digest"]["S"] != digest:
         raise Invalid(
             "This Idempotency-Key was used with another body: use a new key for a new request.",
@@ -89,8 +93,16 @@ def find(place: str, digest: str, now: int) -> tuple[Record | None, dict[str, An
     """What is known of a send's key: its record if its work was never done, or the answer if it
     was. Raises Invalid when the body is another one, Conflict while the first is at work."""
     item = known(place, digest, now)
-    if item is None:
-        return None, None
+    return judge(item, place, digest, now) if item else (None, None)
+
+
+def judge(
+    item: Item, place: str, digest: str, now: int
+) -> tuple[Record | None, dict[str, Any] | None]:
+    """The same of a living record that another one met, {} when it has gone since."""
+    if not item:
+        raise in_progress(1)
+    _same(item, digest)
     batch, started = item["batch"]["S"], int(item["started"]["N"])
     answer: dict[str, Any] = msgspec.json.decode(zlib.decompress(item["answer"]["B"]))
     if table.batch(batch) is not None:

@@ -27,22 +27,31 @@ def send(
 ) -> dict[str, Any]:
     """Accepts what can be sent and says why the rest can't; with an Idempotency-Key, once, whatever
     becomes of `defaults`, which stand in for what the body does not say. With `only`, no more of it
-    than the recipients of these indexes. Raises a GatewayError
-    when the request is wrong as a whole, when no recipient is left, or when nothing can be
-    recorded; then nothing is stored and nothing is sent."""
+    than the recipients of these indexes. Raises a GatewayError when the request is wrong as a whole,
+    when no recipient is left, or when nothing can be recorded; then nothing is stored or sent."""
     if key is None:
         prepared, answer = _prepare(tenant, body, now, defaults, only)
         accept(prepared)
         return answer
     place, digest = idempotency.name(tenant, idempotency.check(key)), idempotency.digest_of(body)
     seconds = int(now.timestamp())
-    unfinished, given = idempotency.find(place, digest, seconds)
-    if given is not None:
+    try:
+        prepared, answer = _prepare(tenant, body, now, defaults, only)
+    except GatewayError:
+        # What would be refused now may have been accepted before, or stand for another body.
+        _, given = idempotency.find(place, digest, seconds)
+        if given is None:
+            raise
         return given
-    prepared, answer = _prepare(tenant, body, now, defaults, only)
+    # Hardly any request is a repeat, so none is looked for first.
     record = idempotency.Record(place, answer["batch_id"], digest, seconds, answer)
-    if not record.take(unfinished):
-        raise idempotency.in_progress(1)
+    there = record.take()
+    if there is not None:
+        unfinished, given = idempotency.judge(there, place, digest, seconds)
+        if given is not None:
+            return given
+        if record.take(unfinished) is not None:
+            raise idempotency.in_progress(1)
     accept(prepared)
     return answer
 

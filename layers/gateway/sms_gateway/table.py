@@ -170,7 +170,12 @@ def get(key: Key) -> Item | None:
 
 
 def get_all(keys: Sequence[Item]) -> list[Item]:
-    """The items that are there, consistently, asked for until DynamoDB has looked at every key."""
+    """The items that are there, consistently, 100 keys a call."""
+    return [item for start in range(0, len(keys), 100) for item in _get_page(keys[start:][:100])]
+
+
+def _get_page(keys: Sequence[Item]) -> list[Item]:
+    """Asks until DynamoDB has looked at every key."""
     found: list[Item] = []
     left: Any = {name(): {"Keys": keys, "ConsistentRead": True}}
     for attempt in range(6):
@@ -185,7 +190,7 @@ def get_all(keys: Sequence[Item]) -> list[Item]:
 
 
 def get_many(keys: Sequence[Key]) -> dict[Key, Item]:
-    """The items of at most 100 keys that are there, consistently."""
+    """The items that are there, consistently, by their keys."""
     found = get_all([key_of(key) for key in keys])
     return {Key(item["pk"]["S"], item["sk"]["S"]): item for item in found}
 
@@ -469,8 +474,9 @@ def get_request(key: str) -> Item | None:
     return get(Key(key, "REQUEST"))
 
 
-def put_request(key: str, attributes: Item, now: int, instead_of: str | None) -> bool:
-    """Writes a record if there is none that lives, or only the one of the batch `instead_of`."""
+def put_request(key: str, attributes: Item, now: int, instead_of: str | None) -> Item | None:
+    """Writes a record if there is none that lives, or only the one of the batch `instead_of`: None,
+    or else the record that stands there instead ({} when it has gone)."""
     if instead_of is None:
         condition, names = "attribute_not_exists(pk) OR #ttl <= :now", {"#ttl": "ttl"}
         values = {":now": number(now)}
@@ -483,7 +489,7 @@ def put_request(key: str, attributes: Item, now: int, instead_of: str | None) ->
         ExpressionAttributeNames=names,
         ExpressionAttributeValues=values,
     )
-    return there is None or there.get("batch") == attributes["batch"]
+    return None if there and there.get("batch") == attributes["batch"] else there
 
 
 # Where only the vendor's id is known

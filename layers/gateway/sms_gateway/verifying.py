@@ -65,7 +65,7 @@ def start(tenant: str, body: bytes, now: datetime, key: str | None = None) -> Vi
     verification, prepared = _prepare(tenant, body, now)
     answer = verification.view(seconds)
     record = idempotency.Record(place, verification.id, digest, seconds, answer)
-    if not record.take(unfinished):
+    if record.take(unfinished) is not None:
         raise idempotency.in_progress(1)
     accept(prepared)
     return answer

@@ -4,9 +4,10 @@ with a layer of the cognito function's own: nobody else waits for their import."
 import os
 from functools import cache
 
-from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient, StrictAwsKmsMasterKeyProvider
+from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
 from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
 from aws_encryption_sdk.key_providers.base import MasterKeyProvider
+from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,7 +40,6 @@ def unsealed(ciphertext: bytes, provider: MasterKeyProvider) -> str:
 
 
 @cache
-def _provider() -> StrictAwsKmsMasterKeyProvider:
-    return StrictAwsKmsMasterKeyProvider(
-        key_ids=[os.environ["COGNITO_KEY"]], botocore_session=aws.session(CONFIG)
-    )
+def _provider() -> MasterKeyProvider:
+    # The one key that a pool has; a provider of several would make its client by boto3.
+    return KMSMasterKey(key_id=os.environ["COGNITO_KEY"], client=aws.client("kms", CONFIG))
