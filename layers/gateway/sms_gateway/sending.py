@@ -27,8 +27,9 @@ def send(
 ) -> dict[str, Any]:
     """Accepts what can be sent and says why the rest can't; with an Idempotency-Key, once, whatever
     becomes of `defaults`, which stand in for what the body does not say. With `only`, no more of it
-    than the recipients of these indexes. Raises a GatewayError when the request is wrong as a whole,
-    when no recipient is left, or when nothing can be recorded; then nothing is stored or sent."""
+    than the recipients of these indexes. Raises a GatewayError when the request is wrong as a
+    whole, when no recipient is left, or when nothing can be recorded; then nothing is stored and
+    nothing is sent."""
     if key is None:
         prepared, answer = _prepare(tenant, body, now, defaults, only)
         accept(prepared)
