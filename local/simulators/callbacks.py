@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 log = logging.getLogger("simulators")
 
-RETRIES = 5
+RETRIES = 8
 PAUSE = 1.0  # seconds until a callback that failed is tried again; doubles each time
-TIMEOUT = 10.0
+TIMEOUT = 30.0  # seconds; API Gateway has answered by then, on however busy a machine
 SENDERS = 16  # the emulator takes some 55 ms a call: one sender alone would be a bottleneck
 
 
