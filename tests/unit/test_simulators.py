@@ -865,7 +865,7 @@ def test_a_callback_to_another_host_is_refused(client: Client) -> None:
 def test_a_failed_callback_is_tried_again(
     client: Client, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "PAUSE", 0.01)
+    monkeypatch.setattr(callbacks, "PAUSE", 0.002)
     inbox.refuse = callbacks.RETRIES
     client.submit("rajasms", url=inbox.url)
     inbox.wait(callbacks.RETRIES + 1)
