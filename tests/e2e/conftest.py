@@ -75,7 +75,12 @@ class Api:
         return messages
 
     def until(
-        self, identifier: str, reached: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE
+        self,
+        identifier: str,
+        reached: Callable[[dict[str, Any]], bool],
+        seconds: float = PATIENCE,
+        *,
+        clock: bool = True,
     ) -> dict[str, Any]:
         """Reads a message, running the clock in between, until it is as wanted."""
         end = time.monotonic() + seconds
@@ -85,11 +90,12 @@ class Api:
                 return message
             assert time.monotonic() < end, message
             time.sleep(0.5)
-            self.stack.tick()
+            if clock:
+                self.stack.tick()
 
-    def final(self, identifier: str) -> dict[str, Any]:
+    def final(self, identifier: str, *, clock: bool = True) -> dict[str, Any]:
         """Reads a message until its life is over."""
-        return self.until(identifier, lambda message: bool(message["final"]))
+        return self.until(identifier, lambda message: bool(message["final"]), clock=clock)
 
 
 @pytest.fixture(scope="session")
