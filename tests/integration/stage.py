@@ -382,7 +382,7 @@ def new_worker() -> None:
         breaker._LAST_OBSERVED_STATE,
     ):
         counted.clear()
-    circuit._store()._cache.clear()
+    circuit._store.cache_clear()
 
 
 def set_routes(written: str) -> None:

@@ -71,7 +71,7 @@ def read(client: Any, operation: str, given: Any, status: int, body: bytes) -> A
         headers: Any = {"x-amzn-requestid": "1"}
         return AWSResponse("https://dynamodb", status, headers, Raw())
 
-    client.meta.events.register("before-send", answer)
+    client.meta.events.register_first("before-send", answer)
     try:
         return getattr(client, operation)(**given)
     except ClientError as error:

@@ -33,7 +33,7 @@ def take(place: str, body: bytes, identifier: str, now: datetime) -> str:
         "digest": {"S": idempotency.digest_of(body)},
         "ttl": {"N": str(seconds + idempotency.LIFE)},
     }
-    if table.put_request(place, record, seconds, None):
+    if table.put_request(place, record, seconds, None) is None:
         return identifier
     there = find(place, body, now)
     if there is None:
