@@ -152,7 +152,8 @@ class LocalStack:
     def deploy(self) -> None:
         """Builds and deploys template.yaml, sets the vendors' accounts, makes two keys."""
         self.say("building (sam build)")
-        self._sam("build", "build")
+        built = self.folder.absolute() / "build"  # another stack may be at work in this checkout
+        self._sam("build", "build", "--build-dir", str(built))
         self.say("deploying (sam deploy)")
         key = self.client("kms").create_key(Description="codes of user pools")["KeyMetadata"]
         every = {
@@ -169,7 +170,14 @@ class LocalStack:
             **self.parameters,
         }
         overrides = [f"{name}={value}" for name, value in every.items()]
-        self._sam("deploy", "deploy", "--config-env", "local", "--parameter-overrides", *overrides)
+        self._sam(
+            "deploy",
+            "deploy",
+            *("--template-file", str(built / "template.yaml")),
+            *("--config-file", str(ROOT / "samconfig.toml")),
+            *("--config-env", "local"),
+            *("--parameter-overrides", *overrides),
+        )
         stacks = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
         outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0]["Outputs"]}
         self.facts = {

@@ -63,12 +63,18 @@ settings.load_profile("any machine")
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops us gets it all stopped
 
 
+LONG = ("tests/e2e/test_contract_fuzz.py", "tests/e2e/test_schedule.py")
+
+
 class ByFile(LoadScopeScheduling):
-    """A file's tests run in one process, and all tests of the one stack do."""
+    """A file's tests run in one process. Those of a whole stack share two stacks: what mostly waits
+    has one of its own."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "the stack" if file.startswith("tests/e2e/") else file
+        if file.startswith("tests/e2e/"):
+            return "a stack that waits" if file in LONG else "a stack"
+        return file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

@@ -18,7 +18,7 @@ from e2e.conftest import Answer, Api, free_port
 from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
-from local.stack import ROOT, STACK_NAME, LocalStack, StackError, running
+from local.stack import STACK_NAME, LocalStack, StackError, running
 from sms_gateway.apikeys import SCOPES
 
 VENDORS = ("jst", "dinisoft", "server2sms", "rajasms")
@@ -90,14 +90,6 @@ class ArenaStack(LocalStack):
         }
         self.emulator = super()._spawn(name, command, {**extra, **through})
         return self.emulator
-
-    def _sam(self, name: str, *arguments: str) -> None:
-        # A folder of its own: another stack may be at work in this checkout.
-        built = str(self.folder / "build")
-        more = ["--build-dir", built]
-        if name == "deploy":
-            more = ["-t", f"{built}/template.yaml", "--config-file", str(ROOT / "samconfig.toml")]
-        super()._sam(name, *arguments, *more)
 
     def settle_in(self) -> None:
         """Accounts that go through the relays, and short times, before the first call."""

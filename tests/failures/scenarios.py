@@ -270,7 +270,8 @@ def _mixed(case: Case) -> None:
     case.spent()
 
 
-@scenario("receipts are garbled, late or fail", "polls", phase=2, guard="asking again")
+# Not beside the vendors' own faults, which would strike what it sends.
+@scenario("receipts are garbled, late or fail", "z", phase=3, guard="asking again")
 def _receipts(case: Case) -> None:
     # A job is asked for once at a time, less and less often: three faults are what it can bear.
     for vendor, faults in (
