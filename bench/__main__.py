@@ -1,8 +1,8 @@
 """python -m bench [cold cpu cost throughput scale campaign]: runs those benchmarks, or all.
 
 Each runs in a process of its own, so that none sees another's caches and clients. Exits with 1 when
-a target is missed, and names it, or when all together take longer than they may; with 3 when the
-machine was too busy to measure on. Results are written when all that were asked for are there.
+a target is missed, and names it, or when all together take longer than they may. Results are
+written when all that were asked for are there.
 """
 
 import os
@@ -17,8 +17,6 @@ from pathlib import Path
 import msgspec
 
 from bench import BENCHMARKS, summary
-from bench.calm import NotCalmError
-from bench.one import NOT_CALM
 from bench.report import Kept, Result, kept, now, read, shown, write
 
 PATIENCE = 10  # seconds that a stopped benchmark has to clear up
@@ -26,9 +24,8 @@ LONGEST = 600  # seconds that all benchmarks may take together
 
 
 def run(name: str, place: Path, date: str) -> Kept:
-    """One benchmark's result. Raises RuntimeError when it fails, NotCalmError when the machine did
-    not let it measure. Whatever it started is gone afterwards: it shares a process group with its
-    children, which must not leave that."""
+    """One benchmark's result. Raises RuntimeError when it fails. Whatever it started is gone
+    afterwards: it shares a process group with its children, which must not leave that."""
     started = time.monotonic()
     process = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "bench.one", name, str(place)], start_new_session=True
@@ -37,8 +34,6 @@ def run(name: str, place: Path, date: str) -> Kept:
         status = process.wait()
     finally:
         _end(process)
-    if status == NOT_CALM:
-        raise NotCalmError(f"{name}: nothing was measured, and nothing is written")
     if status:
         raise RuntimeError(f"the benchmark {name} failed with status {status}")
     result = msgspec.json.decode(place.read_bytes(), type=Result)
@@ -105,9 +100,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _stop)
     try:
         sys.exit(main(sys.argv[1:]))
-    except NotCalmError as error:
-        print(error, file=sys.stderr)
-        sys.exit(NOT_CALM)
     except RuntimeError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -1,10 +1,10 @@
-"""CPU times of a machine that runs at its full speed, or none.
+"""CPU times as they are while the machine runs at its full speed.
 
-A shared host has phases, of seconds or minutes, in which everything takes half as long again or
+A shared host has phases, of moments or minutes, in which everything takes half as long again or
 twice: another guest's work on the same core is enough, and CPU time shows it as our own. Therefore
-a fixed piece of work, the reference, is timed right before and right after every sample, and a
-sample counts only if both were about as fast as the reference ever was in this process. What the
-sample itself took has no say in that.
+a fixed piece of work, the reference, is timed right before and right after every sample. Of the
+samples the calmer half counts, by what the reference took, and each is made shorter by as much as
+the reference took longer than at its fastest. What a sample itself took has no say in that.
 """
 
 import hmac
@@ -13,21 +13,14 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from heapq import nsmallest
+from statistics import median
 from typing import Any
 
-WINDOW = 1.1  # times the fastest that the reference may take beside a sample that counts
 ENOUGH = 7  # samples that count
 LEARNED = 100  # references that are run before anything is measured
 FREAKS = 2  # of the fastest references are not believed
-LIMIT = 90.0  # seconds
-LONGEST = 2.0  # seconds that a sample waits for a calm moment
-PAUSE = 0.02  # seconds
 
 _BODY = {"messages": [{"to": f"+44770090{n:04d}", "text": "Your order", "n": n} for n in range(40)]}
-
-
-class NotCalmError(Exception):
-    """Too few samples were taken at full speed before the time was over."""
 
 
 def reference() -> float:
@@ -43,24 +36,19 @@ def reference() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A measured value, and the slower of the references before and after it."""
+    """A CPU time, what was spent waiting besides, and what the references before and after it took
+    in the middle."""
 
-    value: float
+    cpu: float
+    waited: float
     beside: float
 
 
 class Samples:
-    """Samples by what they are of. `limit` is how many seconds the taking may last; when it is over
-    everything is begun anew once, since a machine that was fast for a moment may be slow, and
-    steady, for the next minutes."""
+    """Samples by what they are of."""
 
-    def __init__(self, limit: float = LIMIT, beside: Callable[[], float] = reference) -> None:
-        self._limit, self._beside = limit, beside
-        self._renewed = False
-        self._begin()
-
-    def _begin(self) -> None:
-        self._end = time.monotonic() + self._limit
+    def __init__(self, beside: Callable[[], float] = reference) -> None:
+        self._beside = beside
         self._fastest: list[float] = []
         self._taken: dict[Hashable, list[Sample]] = {}
         for _ in range(LEARNED):
@@ -73,55 +61,40 @@ class Samples:
         return found
 
     def take(self, what: Hashable, work: Callable[[], float]) -> None:
-        """Adds the value that `work` answers."""
-        before = self.wait()
-        value = work()
-        self.add(what, value, before, self.look())
+        """Adds the CPU time that `work` answers."""
+        before = self.look()
+        cpu = work()
+        self.add(what, cpu, before, self.look())
 
-    def wait(self) -> float:
-        """The reference's time at the next calm moment, or when none came for a while."""
-        until = min(time.monotonic() + LONGEST, self._end)
-        while not self.calm(found := self.look()) and time.monotonic() < until:
-            time.sleep(PAUSE)
-        return found
+    def add(
+        self, what: Hashable, cpu: float, before: float, after: float, waited: float = 0
+    ) -> None:
+        """Adds a CPU time that was measured between two looks; `waited` is in its unit."""
+        self._taken.setdefault(what, []).append(Sample(cpu, waited, (before + after) / 2))
 
-    def add(self, what: Hashable, value: float, before: float, after: float) -> None:
-        """Adds a value that was measured between two looks."""
-        self._taken.setdefault(what, []).append(Sample(value, max(before, after)))
+    def has(self, what: Hashable, enough: int = ENOUGH) -> bool:
+        """Whether so many count."""
+        return len(self._taken.get(what, ())) >= 2 * enough
 
-    def calm(self, beside: float) -> bool:
-        """Whether a reference of so many seconds is one of the machine at full speed."""
-        return beside <= WINDOW * self._fastest[-1]
+    def of(self, what: Hashable) -> list[float]:
+        """The samples that count, as at full speed, with what was waited."""
+        taken = sorted(self._taken[what], key=lambda one: one.beside)
+        calmer = taken[: (len(taken) + 1) // 2]
+        return [one.waited + one.cpu * self.full(one.beside) for one in calmer]
 
-    def kept(self, what: Hashable) -> list[float]:
-        """The values that count, as far as one can tell until now."""
-        return [one.value for one in self._taken.get(what, ()) if self.calm(one.beside)]
+    def full(self, beside: float) -> float:
+        """By what a CPU time beside such a reference is multiplied to be one of full speed."""
+        return min(1.0, self._fastest[-1] / beside)
 
-    def has(self, what: Hashable, count: int = ENOUGH) -> bool:
-        """Whether so many count. Raises NotCalmError when they do not and the time is over."""
-        kept = len(self.kept(what))
-        if kept < count and time.monotonic() > self._end:
-            if not self._renewed:
-                self._renewed = True
-                self._begin()
-                return False
-            raise NotCalmError(
-                f"the machine was not calm: of {len(self._taken.get(what, ()))} samples of "
-                f"{what} {kept} count, and {count} are needed; the reference took "
-                f"{1000 * self._fastest[-1]:.2f} ms at its fastest"
-            )
-        return kept >= count
-
-    def of(self, cases: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-        """Takes samples of all cases in turn until enough of each count; those that do. Raises
-        NotCalmError."""
+    def all(self, cases: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+        """Takes samples of all cases in turn until enough of each count; those that do."""
         while wanting := [what for what in cases if not self.has(what)]:
             for what in wanting:
                 self.take(what, cases[what])
-        return {what: self.kept(what) for what in cases}
+        return {what: self.of(what) for what in cases}
 
     @property
-    def share(self) -> float:
-        """The part of all samples that counts."""
-        every = [one for taken in self._taken.values() for one in taken]
-        return sum(self.calm(one.beside) for one in every) / max(1, len(every))
+    def speed(self) -> float:
+        """The machine's speed in the middle of all samples, as a part of its full one."""
+        every = [self.full(one.beside) for taken in self._taken.values() for one in taken]
+        return median(every)

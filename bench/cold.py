@@ -50,7 +50,7 @@ EMULATOR = (
     / "local/rapid"
     / f"aws-lambda-rie-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
 )
-RUNS = 9
+RUNS = 7
 EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
 TO_CLIENT, TO_TYPICAL = 1.25, 0.35
 WORKERS = ("authorize", "callback", "dispatch", "poll")

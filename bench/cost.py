@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import boto3
@@ -47,9 +48,8 @@ CALLED: dict[str, tuple[bool, ...]] = {
     "rajasms": (True,),
 }
 KINDS = ((1, False), (1, True), (10, False), (100, False), (1000, False))  # size, with a key
-TIMING = 100.0  # seconds for all times
 SAMPLE = 50  # calls of a vendor that are made for a thousand messages
-FEW = {100: 3, 1000: 1}  # calm times of a step of so many: Lambda is the least of what they cost
+FEW = {100: 3, 1000: 1}  # times of a step of so many: Lambda is the least of what they cost
 PRICE, SINGLE_PRICE = 4, 15  # dollars a million at most
 AUTHORIZED = MINUTES / 1_000_000  # of a single message: a key is asked for once a minute at most
 
@@ -91,7 +91,7 @@ class Bench:
         self._meter = Meter(self._peek, ask=True)
         self._counted = Lives(self._meter, ASSUMED, self._sqs)
         self._timed = Lives(None, ASSUMED, self._sqs)
-        self._timed.samples = self._samples = Samples(TIMING)
+        self._timed.samples = self._samples = Samples()
         self._clients = table.client(), queues._client(), bus._client()
         self._jobs: dict[str, Job] = {}
         self.differ = 0.0  # between our units and the emulator's
@@ -114,7 +114,6 @@ class Bench:
         for vendor, called, size, keyed in kinds:
             self._live(vendor, called, size, keyed)
         self._tell()
-        self._settle()
         still, telling = self._spent("idle")["tick"], self._spent("telling")["tick"]
         found = [(_label(*kind), self._life(*kind, still), kind[2], kind[3]) for kind in kinds]
         rows = [_writes(label, one, size) for label, one, size, _ in found if size != 10]
@@ -131,8 +130,7 @@ class Bench:
         return Result("cost", "What a message costs", rows, "$/million", self._notes(found))
 
     def _measure(self, label: str, work: Callable[[Lives], object], enough: int = ENOUGH) -> None:
-        """Counts once, and times until `enough` times of each function's run in each step count.
-        Raises NotCalmError."""
+        """Counts once, and times until `enough` times of each function's run in each step count."""
         with self._meter.listening(*self._clients), self._counted.fresh() as counted:
             work(self._counted)
         told = [one.tally for one in counted.values()]
@@ -140,31 +138,26 @@ class Bench:
         self._jobs[label] = Job(label, work, enough, counted)
         self._time(self._jobs[label])
 
-    def _time(self, job: Job) -> bool:
-        """Whether it took any more times of it until there were enough."""
+    def _time(self, job: Job) -> None:
         wanted = [(job.label, step, name) for step, one in job.counted.items() for name in one.runs]
         self._timed.timing = job.label
-        more = False
         with ExitStack() as stack:
             for client in self._clients:
                 stack.enter_context(self._timed.waits.of(client))
             stack.enter_context(redirect_stdout(io.StringIO()))
             while not all(self._samples.has(one, job.enough) for one in wanted):
                 job.work(self._timed)
-                more = True
-        return more
-
-    def _settle(self) -> None:
-        """Takes more times of what has no longer enough, since the machine was faster later on."""
-        while any([self._time(job) for job in self._jobs.values()]):
-            pass
 
     def _spent(self, label: str) -> dict[str, Spent]:
         """Each step's cost."""
         return {
-            step: spent(one, {name: self._samples.kept((label, step, name)) for name in one.runs})
+            step: spent(one, {name: self._billed((label, step, name)) for name in one.runs})
             for step, one in self._jobs[label].counted.items()
         }
+
+    def _billed(self, what: tuple[str, str, str]) -> list[int]:
+        """Milliseconds, of which Lambda bills each that has begun."""
+        return [ceil(one) for one in self._samples.of(what)]
 
     def _tell(self) -> None:
         """A message's changes, published one by one, as they come for a message that is alone."""
@@ -321,7 +314,7 @@ Lambda's billed time is CPU time divided by the function's share of a CPU (memor
 {vendor_ms} ms a vendor's answer, one after the other within a thread. The CPU time is this
 machine's, x86_64 or not, at arm64's price, as if Lambda's arm64 took as long for it; of the
 vendor's HTTP it has nothing (see `bench-cpu`). Each is the middle of at least {enough} times
-that were taken while the machine was calm, {few[100]} of 100 messages and {few[1000]} of 1,000.
+at the machine's full speed (see above), {few[100]} of 100 messages and {few[1000]} of 1,000.
 
 Prices: `{region}`, list prices of {date}, no free tier: [prices.toml](prices.toml) names the
 source of each, and says which could not be verified. Not in the figures: cold starts, data to

@@ -22,7 +22,7 @@ from typing import Any
 from unittest.mock import patch
 
 from bench.aws import CALLBACK_KEY, ENVIRONMENT, Memory
-from bench.calm import ENOUGH, WINDOW, Samples
+from bench.calm import ENOUGH, Samples
 from bench.report import Result, Row
 from bench.wire import Wire
 
@@ -64,7 +64,7 @@ def main() -> Result:
             for _ in range(WARM):
                 bench.time(case)
         samples = Samples()
-        found = samples.of({case.label: partial(bench.time, case) for case in cases})
+        found = samples.all({case.label: partial(bench.time, case) for case in cases})
         profiles = [bench.profile(case) for case in cases if case.profiled]
     rows = [Row(one.label, median(found[one.label]), "ms", one.target) for one in cases]
     bare, *others = rows
@@ -408,11 +408,11 @@ def _server2sms_delivered(_path: str, body: bytes) -> Any:
 def _note(samples: Samples) -> str:
     return (
         "CPU time of the whole process, all threads, for one invocation of a function's own "
-        f"handler divided by its messages: the median of the samples of a calm machine, {ENOUGH} "
-        f"at least after {WARM} runs that warm up. A sample counts if a fixed piece of work right "
-        f"before and right after it took at most {WINDOW} times what it takes at its fastest; "
-        f"{samples.share:.0%} of them did. Counted: our code, Powertools, botocore with its "
-        "signatures, urllib3 down to the bytes of each request and answer, logs and metrics. Not "
+        f"handler divided by its messages, at the machine's full speed: the median of {ENOUGH} "
+        f"samples, the calmer half of those taken after {WARM} runs that warm up, each multiplied "
+        "by what part of its full speed the machine had, by a fixed piece of work right before and "
+        f"after it; in the middle {samples.speed:.0%}. Counted: our code, Powertools, botocore with "
+        "its signatures, urllib3 down to the bytes of each request and answer, logs and metrics. Not "
         "counted: the kernel's sockets, TLS, and the memory that answers for AWS and the vendors, "
         "whose own CPU time is taken off.\n\n"
         "Dinisoft takes one recipient a call: its 1,000 are 1,000 calls over HTTP, each of them a "

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from math import ceil
 from pathlib import Path
 from threading import current_thread
 from types import SimpleNamespace
@@ -112,7 +111,7 @@ class Lives:
         self.waits = Waits(assumed)
         self.vendors = Vendors(self.waits)
         self.steps: dict[str, Step] = defaultdict(Step)
-        self.samples: Samples  # of the times (ms) that runs are billed, where no meter counts
+        self.samples: Samples  # of the times (ms) that runs take, where no meter counts
         self.timing = ""  # what they are of, beside the step and the function
         self._key = ""
         self._handlers = {
@@ -134,14 +133,14 @@ class Lives:
             found.tally += tally
             found.runs[name] += 1
             return answer
-        before = self.samples.wait()
+        before = self.samples.look()
         self.waits.taken()
         began = time.process_time()
         answer = work()
         cpu = 1000 * (time.process_time() - began)
         share = min(1.0, MEMORY[name] / self._assumed["full_cpu_mb"])
-        billed = ceil(self.waits.taken() + cpu / share)
-        self.samples.add((self.timing, step, name), billed, before, self.samples.look())
+        what, waited = (self.timing, step, name), self.waits.taken()
+        self.samples.add(what, cpu / share, before, self.samples.look(), waited)
         return answer
 
     def authorize(self) -> None:

@@ -1,7 +1,4 @@
-"""Runs one benchmark in this process: python -m bench.one <name> <file for its result>.
-
-Ends with NOT_CALM when the machine did not let it measure.
-"""
+"""Runs one benchmark in this process: python -m bench.one <name> <file for its result>."""
 
 import os
 import sys
@@ -10,10 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.calm import NotCalmError
 from bench.report import Result
 
-NOT_CALM = 3
 os.environ["BOTO_DISABLE_CRT"] = "true"  # the emulator brings awscrt here; the layer has none
 
 
@@ -26,8 +21,5 @@ def main(name: str, place: Path) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1], Path(sys.argv[2]))
-    except NotCalmError as error:
-        print(error, file=sys.stderr)
-        sys.exit(NOT_CALM)
     except KeyboardInterrupt:
         sys.exit(130)

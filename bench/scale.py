@@ -23,7 +23,7 @@ from typing import Any
 import conftest  # noqa: F401 - the environment that a function has
 from integration.stage import ACCOUNTS
 
-from bench.calm import ENOUGH, WINDOW, Samples
+from bench.calm import ENOUGH, Samples
 from bench.counting import TEMPLATE, Meter, read_units, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.report import Result, Row
@@ -43,8 +43,7 @@ BATCH = 100  # messages of a batch that is final
 BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
 BETWEEN = 4_000  # seconds from tick to tick: by then all is due again
 FLAT, LINEAR, HOTTEST = 5, 10, 10  # per cent
-BLOCKS = 24  # of one tick on each table, that count
-TIMING = 120.0  # seconds for the times of each part
+BLOCKS = 24  # of one tick on each table
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -196,10 +195,23 @@ class Parts(clock.Tick):
         self.started = time.process_time()
 
     def time_for(self, seconds: float) -> bool:
-        """As the clock's, and not after enough calm parts with looks: the rest is still due."""
+        """As the clock's, and not after enough parts with looks: the rest is still due."""
         self.end()
-        calm = [looked and self.samples.calm(max(both)) for looked, _, *both in self.parts]
-        return sum(map(bool, calm)) < ENOUGH and super().time_for(seconds)
+        looks = sum(bool(looked) for looked, *_ in self.parts)
+        return looks < 2 * ENOUGH and super().time_for(seconds)
+
+    @property
+    def rest(self) -> float:
+        """CPU seconds at full speed of what is no look."""
+        return sum(self._at_full_speed(*part) for looked, *part in self.parts if not looked)
+
+    @property
+    def whole(self) -> float:
+        """CPU seconds at full speed."""
+        return sum(self._at_full_speed(*part) for _, *part in self.parts)
+
+    def _at_full_speed(self, cpu: float, before: float, after: float) -> float:
+        return cpu * self.samples.full((before + after) / 2)
 
     def end(self) -> None:
         """The end of a part."""
@@ -293,7 +305,6 @@ def main() -> Result:
                     stored=ALWAYS_STORED,
                     group=GROUP,
                     batch=BATCH,
-                    window=WINDOW,
                     blocks=BLOCKS,
                     enough=ENOUGH,
                     most=clock.AT_ONCE,
@@ -328,22 +339,14 @@ def _flat(clock_: Clock) -> list[Row]:
 
 
 def _blocks(clock_: Clock) -> dict[int, list[float]]:
-    """CPU seconds of ticks by what is stored, BLOCKS of each, in blocks of one tick on each table.
-    A block counts if the machine was calm all along."""
-    samples = Samples(TIMING)
+    """CPU seconds of ticks by what is stored, in blocks of one tick on each table."""
+    samples = Samples()
     times: dict[int, list[float]] = {one: [] for one in STORED}
-    nth = 0
-    while not samples.has("blocks", BLOCKS):
-        before, slowest = samples.wait(), 0.0
+    for nth in range(BLOCKS):
         first = nth % len(STORED)
         for one in (*STORED[first:], *STORED[:first]):
-            parts = clock_.timed(stored_table(one), samples).parts
-            times[one].append(sum(cpu for _, cpu, *_ in parts))
-            slowest = max(slowest, *(slower for _, _, *both in parts for slower in both))
-        samples.add("blocks", nth, before, slowest)
-        nth += 1
-    kept = [int(number) for number in samples.kept("blocks")[:BLOCKS]]
-    return {one: [taken[number] for number in kept] for one, taken in times.items()}
+            times[one].append(clock_.timed(stored_table(one), samples).whole)
+    return times
 
 
 def _spread(values: list[float]) -> float:
@@ -377,30 +380,19 @@ def _linear(clock_: Clock) -> list[Row]:
 def _looks(clock_: Clock) -> dict[int, float]:
     """CPU seconds for each submission that is due, by how many are, without what a tick takes when
     nothing is: of the looks themselves, and of the questions before and after them."""
-    samples = Samples(TIMING)
+    samples = Samples()
     rest: dict[int, list[float]] = {due: [] for due in (0, *DUE)}
-
-    def take(due: int) -> None:
-        samples.wait()
-        run, others = clock_.timed(due_table(due), samples), 0.0
-        for looked, cpu, before, after in run.parts:
-            if looked:
-                samples.add(("look", due), cpu / looked, before, after)
-            else:
-                others += cpu
-        slowest = max(slower for looked, _, *both in run.parts if not looked for slower in both)
-        rest[due].append(others)
-        samples.add(("rest", due), len(rest[due]) - 1, slowest, slowest)
-
-    wanted = {("look", due): ENOUGH for due in DUE} | {("rest", 0): ENOUGH}
-    while wanting := [due for (_, due) in (w for w, n in wanted.items() if not samples.has(w, n))]:
+    wanting: list[int] = [*rest]
+    while wanting:
         for due in wanting:
-            take(due)
-    # What else a tick with much due takes is little beside its looks: the least of it will do.
-    fixed = median(rest[0][int(nth)] for nth in samples.kept(("rest", 0)))
-    return {
-        due: median(samples.kept(("look", due))) + (min(rest[due]) - fixed) / due for due in DUE
-    }
+            run = clock_.timed(due_table(due), samples)
+            for looked, cpu, before, after in run.parts:
+                if looked:
+                    samples.add(due, cpu / looked, before, after)
+            rest[due].append(run.rest)
+        wanting = [due for due in rest if not (samples.has(due) if due else len(rest[0]) >= ENOUGH)]
+    fixed = median(rest[0])
+    return {due: median(samples.of(due)) + (median(rest[due]) - fixed) / due for due in DUE}
 
 
 def _deviations(what: str, each: dict[int, float]) -> list[Row]:
@@ -423,9 +415,8 @@ four of five a single message, the fifth a group of {group}. In the first part {
 second {stored:,} messages are stored. Counts are exact, with the clock's threads.
 
 The CPU time is this process's, with the functions' own client of botocore and without the table's
-(which has the other CPU) and the vendor's HTTP; a tick that is timed works in one thread. What
-counts was taken while a fixed piece of work beside it took at most {window} times what it takes at
-its fastest. In the first part the four tables take turns in {blocks} blocks, in rotating order; the
-figure is the middle of each one's share of its block, so that what makes a whole block slower does
-not count. In the second part it is the middle of {enough} looks or more, each at up to {most}
-submissions, and what a tick with nothing due takes is subtracted."""
+(which has the other CPU) and the vendor's HTTP; a tick that is timed works in one thread, and its
+time is that of the machine's full speed (see above). In the first part the four tables take turns
+in {blocks} blocks, in rotating order; the figure is the middle of each one's share of its block, so
+that what makes a whole block slower does not count. In the second part it is the middle of {enough}
+looks or more, each at up to {most} submissions, less what a tick with nothing due takes."""

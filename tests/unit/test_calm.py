@@ -1,17 +1,16 @@
-"""What the benchmarks measure, and which samples count: those of a machine at its full speed."""
+"""What the benchmarks measure, and how samples become those of a machine at its full speed."""
 
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from threading import get_ident
 from typing import Any
 
 import pytest
 
-from bench.calm import ENOUGH, LEARNED, NotCalmError, Samples, reference
+from bench.calm import ENOUGH, LEARNED, Samples, reference
 from bench.campaign import apart
 from bench.cpu import _looked_at
 from bench.emulator import PATIENCE, patient
@@ -22,36 +21,42 @@ from sms_gateway import aws, table
 def beside(times: Iterator[float]) -> Samples:
     """Samples whose references take 1 while it learns, then `times`."""
     learning = iter([1.0] * LEARNED)
-    return Samples(limit=0.2, beside=lambda: next(learning, None) or next(times))
+    return Samples(lambda: next(learning, None) or next(times))
 
 
-def test_a_sample_counts_by_what_the_reference_took_and_not_by_its_value() -> None:
-    samples = beside(iter([1.0, 1.05, 1.0, 1.2, 1.1, 1.0]))
-    for value in (900.0, 1.0, 800.0):
-        samples.take("a", lambda value=value: value)  # type: ignore[misc] # mypy infers no default
-    assert samples.kept("a") == [900.0, 800.0]
-    assert samples.share == pytest.approx(2 / 3)
+def test_a_slow_machines_time_is_made_that_of_its_full_speed() -> None:
+    samples = beside(iter([1.4, 1.6]))
+    samples.take("a", lambda: 6.0)
+    assert samples.of("a") == [4.0]
+    assert samples.speed == pytest.approx(1 / 1.5)
 
 
-def test_a_slow_moment_is_waited_out() -> None:
-    samples = beside(iter([2.0, 2.0, 1.0, 1.0]))
-    samples.take("a", lambda: 5.0)
-    assert samples.kept("a") == [5.0]
+def test_what_was_waited_takes_as_long_on_a_slow_machine() -> None:
+    samples = beside(iter(()))
+    samples.add("a", 6.0, 1.4, 1.6, waited=10.0)
+    assert samples.of("a") == [14.0]
 
 
-def test_samples_of_a_slow_phase_count_no_more_once_the_machine_was_faster() -> None:
-    samples = beside(iter([1.0, 1.0, *[0.5] * 6]))
-    samples.take("a", lambda: 9.0)
-    assert samples.kept("a") == [9.0]
-    for value in (4.0, 5.0, 6.0):
-        samples.add("a", value, samples.look(), samples.look())
-    assert samples.kept("a") == [4.0, 5.0, 6.0]
+def test_the_calmer_half_counts_whatever_it_took() -> None:
+    samples = beside(iter(()))
+    for cpu, slow in ((900.0, 1.0), (1.0, 1.2), (800.0, 1.0), (2.0, 1.5)):
+        samples.add("a", cpu, slow, slow)
+    assert samples.of("a") == [900.0, 800.0]
+
+
+def test_full_speed_is_what_was_learned_until_the_end() -> None:
+    samples = beside(iter([0.5] * 4))
+    samples.add("a", 9.0, 1.0, 1.0)
+    assert samples.of("a") == [9.0]
+    for _ in range(4):
+        samples.look()
+    assert samples.of("a") == [4.5]
 
 
 def test_one_freak_does_not_set_the_measure() -> None:
     samples = beside(iter([0.1, 1.0]))
     samples.add("a", 7.0, samples.look(), samples.look())
-    assert samples.kept("a") == [7.0]
+    assert samples.of("a") == [7.0]
 
 
 def test_all_cases_are_taken_in_turn_until_enough_of_each_count() -> None:
@@ -61,23 +66,10 @@ def test_all_cases_are_taken_in_turn_until_enough_of_each_count() -> None:
         asked.append(name)
         return float(len(asked))
 
-    samples = Samples(beside=lambda: 1.0)
-    found = samples.of({"a": lambda: work("a"), "b": lambda: work("b")})
-    assert asked == ["a", "b"] * ENOUGH
+    samples = Samples(lambda: 1.0)
+    found = samples.all({"a": lambda: work("a"), "b": lambda: work("b")})
+    assert asked == ["a", "b"] * 2 * ENOUGH
     assert [len(kept) for kept in found.values()] == [ENOUGH, ENOUGH]
-
-
-def test_a_machine_that_is_never_calm_ends_the_benchmark() -> None:
-    slower = count()
-    samples = Samples(limit=0.05, beside=lambda: 1.01 ** next(slower))
-    with pytest.raises(NotCalmError, match=r"not calm: of [0-9]+ samples of a 0 count"):
-        samples.of({"a": lambda: 1.0})
-
-
-def test_a_machine_that_got_slower_and_stays_so_is_begun_anew() -> None:
-    fast = iter([1.0] * LEARNED)
-    samples = Samples(limit=0.05, beside=lambda: next(fast, 2.0))
-    assert samples.of({"a": lambda: 3.0}) == {"a": [3.0] * ENOUGH}
 
 
 def test_the_reference_takes_time() -> None:
