@@ -91,7 +91,7 @@ class Bench:
         self._meter = Meter(self._peek, ask=True)
         self._counted = Lives(self._meter, ASSUMED, self._sqs)
         self._timed = Lives(None, ASSUMED, self._sqs)
-        self._timed.samples = self._samples = Samples()
+        self._samples = Samples()
         self._clients = table.client(), queues._client(), bus._client()
         self._jobs: dict[str, Job] = {}
         self.differ = 0.0  # between our units and the emulator's
@@ -140,13 +140,17 @@ class Bench:
 
     def _time(self, job: Job) -> None:
         wanted = [(job.label, step, name) for step, one in job.counted.items() for name in one.runs]
-        self._timed.timing = job.label
         with ExitStack() as stack:
             for client in self._clients:
                 stack.enter_context(self._timed.waits.of(client))
             stack.enter_context(redirect_stdout(io.StringIO()))
             while not all(self._samples.has(one, job.enough) for one in wanted):
+                self._timed.times.clear()
+                before = self._samples.look()
                 job.work(self._timed)
+                after = self._samples.look()
+                for step, name, cpu, waited in self._timed.times:
+                    self._samples.add((job.label, step, name), cpu, before, after, waited)
 
     def _spent(self, label: str) -> dict[str, Spent]:
         """Each step's cost."""

@@ -23,7 +23,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
 
-from bench.calm import Samples
 from bench.counting import TEMPLATE, Meter, Tally
 from sms_gateway import apikeys, clock, dispatching, receipts, settings
 from sms_gateway.publishing import publish
@@ -102,7 +101,9 @@ def _reply(said: Any) -> Reply:
 
 
 class Lives:
-    """Runs lives, and measures each step of them."""
+    """Runs lives, and measures each step of them. Where no meter counts, `times` has of each run
+    its step and function, the milliseconds that it computes with its share of a CPU, and those that
+    it waits."""
 
     def __init__(self, meter: Meter | None, assumed: dict[str, Any], sqs: Any) -> None:
         self._meter = meter
@@ -111,8 +112,7 @@ class Lives:
         self.waits = Waits(assumed)
         self.vendors = Vendors(self.waits)
         self.steps: dict[str, Step] = defaultdict(Step)
-        self.samples: Samples  # of the times (ms) that runs take, where no meter counts
-        self.timing = ""  # what they are of, beside the step and the function
+        self.times: list[tuple[str, str, float, float]] = []
         self._key = ""
         self._handlers = {
             name: function(name).handler for name in ("authorize", "send", "status", "callback")
@@ -133,14 +133,12 @@ class Lives:
             found.tally += tally
             found.runs[name] += 1
             return answer
-        before = self.samples.look()
         self.waits.taken()
         began = time.process_time()
         answer = work()
         cpu = 1000 * (time.process_time() - began)
         share = min(1.0, MEMORY[name] / self._assumed["full_cpu_mb"])
-        what, waited = (self.timing, step, name), self.waits.taken()
-        self.samples.add(what, cpu / share, before, self.samples.look(), waited)
+        self.times.append((step, name, cpu / share, self.waits.taken()))
         return answer
 
     def authorize(self) -> None:
