@@ -20,7 +20,7 @@ run: $(READY)
 # Two runs: the failure scenarios call the emulator from a process in which no service is faked, and
 # have the machine to themselves. All else runs side by side: two stacks mostly wait.
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadscope --ignore=tests/failures $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --ignore=tests/failures $(ARGS)
 	$(BIN)/python -m pytest tests/failures
 
 # SOAK=<minutes> draws faults at random for so long instead; SEED=<number> repeats a run.
