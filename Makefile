@@ -18,9 +18,9 @@ run: $(READY)
 	@exec $(BIN)/python -m local
 
 # Two runs: the failure scenarios call the emulator from a process in which no service is faked, and
-# have the machine to themselves. All else runs side by side: two stacks mostly wait.
+# have the machine to themselves. All else runs in two processes, of which those of a stack mostly wait.
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --ignore=tests/failures $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/failures $(ARGS)
 	$(BIN)/python -m pytest tests/failures
 
 # SOAK=<minutes> draws faults at random for so long instead; SEED=<number> repeats a run.

@@ -1,5 +1,6 @@
 """The transport against a real server on loopback: what never left, and what nobody can say."""
 
+import re
 import socket
 import struct
 import threading
@@ -21,8 +22,20 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends RST
 Behaviour = Callable[[socket.socket], None]
 
 
+def _request(connection: socket.socket) -> bytes:
+    """The next request, whole, in however many pieces it comes; nothing at the end."""
+    read = b""
+    while part := connection.recv(65536):
+        read += part
+        head, end, body = read.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        if end and len(body) >= int(length[1] if length else 0):
+            break
+    return read
+
+
 class Server:
-    """Reads a request's head from every connection, again and again, and then does as told."""
+    """Reads a request from every connection, again and again, and then does as told."""
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = lambda connection: connection.sendall(OK)
@@ -50,8 +63,8 @@ class Server:
     def _serve(self, connection: socket.socket) -> None:
         with connection:
             try:
-                while head := connection.recv(65536):
-                    self.requests.append(head)
+                while request := _request(connection):
+                    self.requests.append(request)
                     self.behaviour(connection)
             except OSError:
                 pass
