@@ -270,8 +270,8 @@ def _mixed(case: Case) -> None:
     case.spent()
 
 
-# Not beside the vendors' own faults, which would strike what it sends.
-@scenario("receipts are garbled, late or fail", "z", phase=3, guard="asking again")
+# Alone, since the vendors' own faults would strike what it sends, and the next one's its receipts.
+@scenario("receipts are garbled, late or fail", "z", phase=3, alone=True, guard="asking again")
 def _receipts(case: Case) -> None:
     # A job is asked for once at a time, less and less often: three faults are what it can bear.
     for vendor, faults in (
