@@ -236,7 +236,7 @@ class Bench:
                 date=PRICES["date"],
                 region=PRICES["region"],
                 kept=kept(self.stored),
-                key=sum(dollars(Spent(writes=1, reads=1)).values()),
+                key=sum(dollars(Spent(writes=1)).values()),
             ),
         ]
 
@@ -310,8 +310,8 @@ event a letter that is sent, received and deleted, one read of the webhook, and 
 `deliver`, which waits for the receiver as for a vendor and computes as long as `publish`.
 
 A single with an Idempotency-Key is shown against the target of singles and not held to it: its
-key's record is a write unit and a read unit more, and these {key:.2f} $ a million, with the time
-they take, are what being answered once costs.
+key's record is a write unit more, and these {key:.2f} $ a million, with the time that it takes, are
+what being answered once costs.
 
 Lambda's billed time is CPU time divided by the function's share of a CPU (memory /
 {full_cpu_mb} MB), and the waiting: {dynamodb_ms} ms a DynamoDB call, {sqs_ms} ms an SQS call,
