@@ -42,7 +42,7 @@ TIMEOUT = 10  # seconds that a vendor call may take
 HAND_OVER = 10  # seconds that the queue has before the clock helps
 CUT_SHORT = 20  # seconds until a call without a record is over
 DEADLINE = 36_000  # seconds that a receipt may take: it passes only where a scenario says so
-IN_DOUBT = 40  # seconds after which it says so of what may end as unknown
+HASTENED_AFTER = 40  # seconds after which it says so of what may end as unknown
 AT_ONCE = 4  # callers at once, and callbacks: each further one is a process more in the emulator
 VISIBILITY = 20  # seconds until a queue message whose worker died comes again
 THROUGH = ("dynamodb", "sqs")  # which services the functions reach through relays
@@ -434,7 +434,7 @@ class Case:
         the deadline passes for what has no receipt after a while."""
         begun = time.monotonic()
         while not self.ended() and time.monotonic() < begun + PATIENCE:
-            if doubtful and time.monotonic() > begun + IN_DOUBT:
+            if doubtful and time.monotonic() > begun + HASTENED_AFTER:
                 for batch in set(self.batches) - self._final:
                     self.ground.deadline_passes(batch)
             time.sleep(4)
