@@ -269,7 +269,7 @@ def test_the_clock_hands_over_what_waits_for_its_next_round_when_the_queue_lost_
     gateway.dispatch("server2sms")
     assert gateway.queued("jst")
     wait = pause(gateway, identifier) + GRACE
-    gateway.tick(wait - 1)
+    gateway.tick(wait - GRACE / 2)
     assert gateway.queued("jst") == []
     gateway.tick(wait + 1)
     assert len(gateway.queued("jst")) == 1
