@@ -72,9 +72,9 @@ class Samples:
         """Adds a CPU time that was measured between two looks; `waited` is in its unit."""
         self._taken.setdefault(what, []).append(Sample(cpu, waited, (before + after) / 2))
 
-    def has(self, what: Hashable, enough: int = ENOUGH) -> bool:
-        """Whether so many count."""
-        return len(self._taken.get(what, ())) >= 2 * enough
+    def has(self, what: Hashable) -> bool:
+        """Whether ENOUGH count."""
+        return len(self._taken.get(what, ())) >= 2 * ENOUGH
 
     def of(self, what: Hashable) -> list[float]:
         """The samples that count, as at full speed, with what was waited."""

@@ -3,8 +3,8 @@
 `sam build`'s output runs under awslambdaric and the Runtime Interface Emulator that aws-sam-cli
 carries. Its INIT REPORT is the cold start; what the first invocation takes is shown beside it, and
 both together, so that nothing is won by putting work off. Functions and references take turns, in
-an order drawn anew each time; the references come three times in a turn, and a function is compared
-with those before and after it, so that whatever else the machine does hits both alike.
+an order drawn anew each time, on one CPU, and each start is taken as it would be at that CPU's full
+speed.
 """
 
 import json
@@ -18,12 +18,11 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
 import samcli
@@ -38,6 +37,7 @@ from botocore.session import Session
 from samcli.yamlhelper import yaml_parse
 
 from bench.aws import CALLBACK_KEY, ENVIRONMENT, Memory, served, unchanged
+from bench.calm import Samples
 from bench.report import Result, Row
 
 ROOT = Path(__file__).parent.parent
@@ -50,8 +50,9 @@ EMULATOR = (
     / "local/rapid"
     / f"aws-lambda-rie-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
 )
-RUNS = 7
+TURNS = 9
 EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
+START, FIRST, BOTH = "start", "first invocation", "both"
 TO_CLIENT, TO_TYPICAL = 1.25, 0.35
 WORKERS = ("authorize", "callback", "dispatch", "poll")
 TO_CLIENT_WORKER = 1.15
@@ -65,16 +66,13 @@ UPLOAD = b"to,text\n+447700900002,Hello\n"
 
 @dataclass
 class Case:
-    """One handler: its folder, what is on its path, its first event, and its times in ms."""
+    """One handler: its folder, what is on its path, and its first event."""
 
     name: str
     folder: Path
     paths: Sequence[Path]
     event: Any
     variables: Mapping[str, str] = field(default_factory=dict)
-    starts: list[float] = field(default_factory=list)
-    invocations: list[float] = field(default_factory=list)
-    ratios: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 def main() -> Result:
@@ -83,56 +81,34 @@ def main() -> Result:
     with served() as memory:
         memory.upload = UPLOAD
         memory.answers = {"SendTextSMS": {"StatusCode": "1", "StatusInfo": "OK"}}
-        references = {case.name: case for case in _references()}
-        functions = _functions(memory)
+        references = _references()
+        cases = [*references, *_functions(memory)]
         compiled = _byte_code()
-        for run in range(RUNS + 1):  # the first only warms the page cache
-            print(f"  run {run} of {RUNS}", end="\r", file=sys.stderr, flush=True)
-            _turn(references, functions, memory)
-            if not run:
-                for case in (*references.values(), *functions):
-                    case.starts.clear()
-                    case.invocations.clear()
-                    case.ratios.clear()
+        for case in cases:
+            _into_page_cache(case)
+        # Those who answer have the other CPU: they were there before.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        for case in references:
+            _start(case, memory.base)  # the emulator and the runtime come into the page cache too
+        samples = Samples()
+        often = next(case for case in references if case.name == CLIENT)
+        for turn in range(1, TURNS + 1):
+            print(f"  turn {turn} of {TURNS}", end="\r", file=sys.stderr, flush=True)
+            for case in random.sample([*cases, often], len(cases) + 1):
+                _once(case, memory, samples)
         if _byte_code() != compiled:
             raise RuntimeError("byte code was written into the code folders, as Lambda never does")
-    return _result([*references.values(), *functions])
+    return _result([case.name for case in cases], samples)
 
 
-def _turn(references: Mapping[str, Case], functions: Sequence[Case], memory: Memory) -> None:
-    """Starts every function once, in two halves, and the references before, between and after
-    them; notes how each function stands to the mean of the references around its half."""
-    compared = [references[name] for name in (CLIENT, TYPICAL)]
-    order = random.sample(functions, len(functions))
-    middle = len(order) // 2
-    _once(references[EMPTY], memory)
-    _all_once(compared, memory)
-    for half in (order[:middle], order[middle:]):
-        for case in half:
-            _once(case, memory)
-        _all_once(compared, memory)
-        for case in half:
-            for other in compared:
-                start = fmean(other.starts[-2:])
-                both = start + fmean(other.invocations[-2:])
-                case.ratios[other.name].append(case.starts[-1] / start)
-                case.ratios[f"both, {other.name}"].append(
-                    (case.starts[-1] + case.invocations[-1]) / both
-                )
-
-
-def _all_once(cases: Sequence[Case], memory: Memory) -> None:
-    for case in random.sample(cases, len(cases)):
-        _once(case, memory)
-
-
-def _once(case: Case, memory: Memory) -> None:
-    """A cold start and its first invocation, noted."""
-    _into_page_cache(case)
+def _once(case: Case, memory: Memory, samples: Samples) -> None:
+    """A cold start and its first invocation, noted in ms."""
+    before = samples.look()
     with unchanged(memory):
         start, invocation = _start(case, memory.base)
-    case.starts.append(start)
-    case.invocations.append(invocation)
+    after = samples.look()
+    for what, took in ((START, start), (FIRST, invocation), (BOTH, start + invocation)):
+        samples.add((case.name, what), took, before, after)
 
 
 def _build() -> None:
@@ -241,7 +217,7 @@ def _byte_code() -> int:
 
 
 def _into_page_cache(case: Case) -> None:
-    """Reads what the case may load: between its turns the system may have let go of it."""
+    """Reads what the case may load."""
     for folder in (case.folder, *case.paths):
         for path in folder.rglob("*"):
             if path.is_file():
@@ -314,39 +290,40 @@ def _wait_for(port: int) -> None:
     raise RuntimeError("the Runtime Interface Emulator did not start")
 
 
-def _result(cases: list[Case]) -> Result:
-    starts = {case.name: median(case.starts) for case in cases}
-    functions = [case for case in cases if case.name not in (EMPTY, CLIENT, TYPICAL)]
+def _result(names: Sequence[str], samples: Samples) -> Result:
+    def middle(name: str, what: str) -> float:
+        return median(samples.of((name, what)))
+
+    starts = {name: middle(name, START) for name in names}
+    functions = [name for name in names if name not in (EMPTY, CLIENT, TYPICAL)]
     rows = [Row(name, start, "ms") for name, start in starts.items()]
-    for case in functions:
-        most = TO_CLIENT_WORKER if case.name in WORKERS else TO_CLIENT
+    for name in functions:
+        most = TO_CLIENT_WORKER if name in WORKERS else TO_CLIENT
         for other, words, bound in (
             (CLIENT, "the boto3 client", most),
             (TYPICAL, "the typical handler", TO_TYPICAL),
         ):
-            gated = (case.name, other) not in NOT_GATED
-            ratio = median(case.ratios[other])
-            rows.append(Row(f"{case.name} to {words}", ratio, "x", bound, gated=gated))
+            gated = (name, other) not in NOT_GATED
+            ratio = starts[name] / starts[other]
+            rows.append(Row(f"{name} to {words}", ratio, "x", bound, gated=gated))
     rows += [
         Row(
-            f"{case.name}, start and first invocation, to the boto3 client's",
-            median(case.ratios[f"both, {CLIENT}"]),
+            f"{name}, start and first invocation, to the boto3 client's",
+            middle(name, BOTH) / middle(CLIENT, BOTH),
             "x",
         )
-        for case in functions
+        for name in functions
     ]
     rows += [
-        Row(f"{case.name}, its first invocation", median(case.invocations), "ms of work")
-        for case in cases
+        Row(f"{name}, its first invocation", middle(name, FIRST), "ms of work") for name in names
     ]
     return Result("cold", "Cold starts", rows, "ms", NOTES)
 
 
 NOTES = [
-    f"The INIT REPORT of `awslambdaric` under the Runtime Interface Emulator, in {RUNS} turns of "
-    "all functions in an order drawn anew, after one that does not count; the two references that "
-    "functions are held to come three times in each. Times are medians. A ratio is the median of "
-    "the turns' ratios, each to the mean of the references next before and after. The code "
+    f"The INIT REPORT of `awslambdaric` under the Runtime Interface Emulator, in {TURNS} turns of "
+    "all functions and references in an order drawn anew, on one CPU. Times are medians of the "
+    "calmer half of the starts, as at the machine's full speed (see above). The code "
     "folders hold what `sam build` made, and nothing is compiled into them. Files are in "
     "the page cache and the whole CPU is there: on Lambda both take longer, alike for all.",
     "References: a handler that answers at once; one that makes a DynamoDB client, from the "

@@ -9,7 +9,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -17,7 +16,7 @@ import boto3
 import conftest  # noqa: F401 - the environment that a function has
 from integration import stage
 
-from bench.calm import ENOUGH, Samples
+from bench.calm import Samples
 from bench.conditions import asked
 from bench.counting import TEMPLATE, Meter, size_of
 from bench.emulator import emulator, patient, table_definition, use
@@ -49,7 +48,7 @@ CALLED: dict[str, tuple[bool, ...]] = {
 }
 KINDS = ((1, False), (1, True), (10, False), (100, False), (1000, False))  # size, with a key
 SAMPLE = 50  # calls of a vendor that are made for a thousand messages
-FEW = {100: 3, 1000: 1}  # times of a step of so many: Lambda is the least of what they cost
+TIMES = {1: 6, 10: 6, 100: 4, 1000: 1}  # lives that are timed, by size; half of the runs count
 PRICE, SINGLE_PRICE = 4, 15  # dollars a million at most
 AUTHORIZED = MINUTES / 1_000_000  # of a single message: a key is asked for once a minute at most
 
@@ -64,16 +63,6 @@ def main() -> Result:
         os.environ["EVENTS"] = defaults["Events"]
         os.environ["EVENT_BUS"] = "default"
         return Bench().result()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is measured: its counts by step, and how many times of each step's runs it takes."""
-
-    label: str
-    work: Callable[[Lives], object]
-    enough: int
-    counted: dict[str, Step]
 
 
 class Bench:
@@ -93,7 +82,7 @@ class Bench:
         self._timed = Lives(None, ASSUMED, self._sqs)
         self._samples = Samples()
         self._clients = table.client(), queues._client(), bus._client()
-        self._jobs: dict[str, Job] = {}
+        self._steps: dict[str, dict[str, Step]] = {}  # counted, by what was measured
         self.differ = 0.0  # between our units and the emulator's
         self.stored = 0  # bytes of a single message's item at the end
 
@@ -129,34 +118,33 @@ class Bench:
         rows.append(Row("our units, less the emulator's", self.differ, "write units", 0))
         return Result("cost", "What a message costs", rows, "$/million", self._notes(found))
 
-    def _measure(self, label: str, work: Callable[[Lives], object], enough: int = ENOUGH) -> None:
-        """Counts once, and times until `enough` times of each function's run in each step count."""
+    def _measure(self, label: str, work: Callable[[Lives], object], times: int = TIMES[1]) -> None:
+        """Counts once, and times each function's runs in each step so many times."""
         with self._meter.listening(*self._clients), self._counted.fresh() as counted:
             work(self._counted)
         told = [one.tally for one in counted.values()]
         self.differ += sum(abs(one.reported - one.simple_writes) for one in told)
-        self._jobs[label] = Job(label, work, enough, counted)
-        self._time(self._jobs[label])
-
-    def _time(self, job: Job) -> None:
-        wanted = [(job.label, step, name) for step, one in job.counted.items() for name in one.runs]
+        self._steps[label] = counted
         with ExitStack() as stack:
             for client in self._clients:
                 stack.enter_context(self._timed.waits.of(client))
             stack.enter_context(redirect_stdout(io.StringIO()))
-            while not all(self._samples.has(one, job.enough) for one in wanted):
-                self._timed.times.clear()
-                before = self._samples.look()
-                job.work(self._timed)
-                after = self._samples.look()
-                for step, name, cpu, waited in self._timed.times:
-                    self._samples.add((job.label, step, name), cpu, before, after, waited)
+            for _ in range(times):
+                self._time(label, work)
+
+    def _time(self, label: str, work: Callable[[Lives], object]) -> None:
+        self._timed.times.clear()
+        before = self._samples.look()
+        work(self._timed)
+        after = self._samples.look()
+        for step, name, cpu, waited in self._timed.times:
+            self._samples.add((label, step, name), cpu, before, after, waited)
 
     def _spent(self, label: str) -> dict[str, Spent]:
         """Each step's cost."""
         return {
             step: spent(one, {name: self._billed((label, step, name)) for name in one.runs})
-            for step, one in self._jobs[label].counted.items()
+            for step, one in self._steps[label].items()
         }
 
     def _billed(self, what: tuple[str, str, str]) -> list[int]:
@@ -193,7 +181,7 @@ class Bench:
             lives.live(vendor, size, keyed=keyed, called=called, most=_most(size))
 
         label = _label(vendor, called, size, keyed)
-        self._measure(label, work, FEW.get(size, ENOUGH))
+        self._measure(label, work, TIMES[size])
         if size == 1:
             items = self._side.scan(TableName=table.name())["Items"]
             singles = (one for one in items if "vendor" in one and one["sk"]["S"][0] == "M")
@@ -229,10 +217,9 @@ class Bench:
             + parts,
             HOW.format(
                 **ASSUMED,
-                enough=ENOUGH,
                 events=EVENTS,
                 changes=CHANGES,
-                few=FEW,
+                times=TIMES,
                 date=PRICES["date"],
                 region=PRICES["region"],
                 kept=kept(self.stored),
@@ -317,8 +304,9 @@ Lambda's billed time is CPU time divided by the function's share of a CPU (memor
 {full_cpu_mb} MB), and the waiting: {dynamodb_ms} ms a DynamoDB call, {sqs_ms} ms an SQS call,
 {vendor_ms} ms a vendor's answer, one after the other within a thread. The CPU time is this
 machine's, x86_64 or not, at arm64's price, as if Lambda's arm64 took as long for it; of the
-vendor's HTTP it has nothing (see `bench-cpu`). Each is the middle of at least {enough} times
-at the machine's full speed (see above), {few[100]} of 100 messages and {few[1000]} of 1,000.
+vendor's HTTP it has nothing (see `bench-cpu`). Each is the middle of the calmer half of
+{times[1]} lives ({times[100]} of 100 messages) at the machine's full speed (see above), and of the
+only one of 1,000, for which Lambda is the least of what they cost.
 
 Prices: `{region}`, list prices of {date}, no free tier: [prices.toml](prices.toml) names the
 source of each, and says which could not be verified. Not in the figures: cold starts, data to

@@ -12,22 +12,25 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from statistics import fmean, median
 from typing import Any
+from unittest.mock import patch
 
 import conftest  # noqa: F401 - the environment that a function has
 from integration.stage import ACCOUNTS
 
-from bench.calm import ENOUGH, Samples
+from bench.aws import Memory
+from bench.calm import Samples
 from bench.counting import TEMPLATE, Meter, read_units, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.report import Result, Row
-from sms_gateway import clock, items, table
+from sms_gateway import aws, clock, items, table
 from sms_gateway.items import Item
 from sms_gateway.records import Batch, Content, Entry, Key, Submission
 from sms_gateway.records import Result as Answer
@@ -41,9 +44,10 @@ ALWAYS_DUE, ALWAYS_STORED = 50, 10_000
 GROUP = 10  # messages of a group that is due: every fifth; the others are single messages
 BATCH = 100  # messages of a batch that is final
 BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
+A_LAP = 50  # calls
 BETWEEN = 4_000  # seconds from tick to tick: by then all is due again
 FLAT, LINEAR, HOTTEST = 5, 10, 10  # per cent
-BLOCKS = 24  # of one tick on each table
+FLAT_BLOCKS, LINEAR_BLOCKS = 16, 6  # of one tick on each table
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -184,41 +188,46 @@ class Tick:
     traffic: Counter[str]
 
 
-class Parts(clock.Tick):
-    """A tick that is timed in parts, from one question after the time left to the next. `parts` has
-    of each the looks, the CPU seconds, and the references before and after it."""
+class Watch:
+    """Adds up CPU time in short laps, each as it would be at the machine's full speed: a phase in
+    which that is slower is as short as a lap. `answering` is how much of this process's went into
+    answering for AWS."""
 
-    def begin(self, samples: Samples) -> None:
-        """Before the tick."""
-        self.samples, self.before, self.seen = samples, samples.look(), 0
-        self.parts: list[tuple[int, float, float, float]] = []
-        self.started = time.process_time()
+    def __init__(self, samples: Samples, answering: Callable[[], float]) -> None:
+        self._samples, self._before = samples, samples.look()
+        self._answering = answering
+        self._total, self._calls = 0.0, 0
+        self._began = self._now()
 
-    def time_for(self, seconds: float) -> bool:
-        """As the clock's, and not after enough parts with looks: the rest is still due."""
-        self.end()
-        looks = sum(bool(looked) for looked, *_ in self.parts)
-        return looks < 2 * ENOUGH and super().time_for(seconds)
+    def _now(self) -> float:
+        return time.process_time() - self._answering()
 
-    @property
-    def rest(self) -> float:
-        """CPU seconds at full speed of what is no look."""
-        return sum(self._at_full_speed(*part) for looked, *part in self.parts if not looked)
+    def taken(self) -> float:
+        """CPU seconds since the last time."""
+        self._lap()
+        total, self._total = self._total, 0.0
+        return total
 
-    @property
-    def whole(self) -> float:
-        """CPU seconds at full speed."""
-        return sum(self._at_full_speed(*part) for _, *part in self.parts)
+    def called(self, **_: Any) -> None:
+        """Before a call of the table: some of them make a lap."""
+        self._calls += 1
+        if self._calls % A_LAP == 0:
+            self._lap()
 
-    def _at_full_speed(self, cpu: float, before: float, after: float) -> float:
-        return cpu * self.samples.full((before + after) / 2)
+    def _lap(self) -> None:
+        cpu, after = self._now() - self._began, self._samples.look()
+        self._total += cpu * self._samples.full((self._before + after) / 2)
+        self._before, self._began = after, self._now()
 
-    def end(self) -> None:
-        """The end of a part."""
-        cpu, after = time.process_time() - self.started, self.samples.look()
-        self.parts.append((self.looked - self.seen, cpu, self.before, after))
-        self.before, self.seen = after, self.looked
-        self.started = time.process_time()
+
+@dataclass
+class Timed:
+    """CPU seconds at full speed of a tick: of its first look, at so many submissions, and of all
+    else up to there."""
+
+    rest: float
+    look: float = 0.0
+    looked: int = 0
 
 
 class Clock:
@@ -243,20 +252,36 @@ class Clock:
         total = meter.total
         return Tick(looked, total.calls.total(), total.reads, total.reported, traffic)
 
-    def timed(self, name: str, samples: Samples) -> Parts:
-        """One tick on a table, timed, in one thread: several would take CPU time to wait for each
-        other, more or less of it by chance."""
-        with ThreadPoolExecutor(1) as pool:
-            run = Parts(self._adapters, pool, self._now(name), LONG, send=_no_news)
+    def timed(
+        self, name: str, samples: Samples, answering: Callable[[], float] = lambda: 0.0
+    ) -> Timed:
+        """A tick on a table up to the end of its first look, timed, in one thread: several would
+        take CPU time to wait for each other, more or less of it by chance."""
+        look_at, found, events = clock.look_at, Timed(0.0), table.client().meta.events
+
+        def timed(run: clock.Tick, keys: Sequence[Key]) -> None:
+            found.rest = watch.taken()
+            look_at(run, keys)
+            found.look, found.looked = watch.taken(), run.looked
+            run.until = 0  # the rest is still due
+
+        with (
+            ThreadPoolExecutor(1) as pool,
+            patch.object(table, "WRITERS", 1),
+            patch.object(clock, "look_at", timed),
+        ):
+            run = clock.Tick(self._adapters, pool, self._now(name), LONG, send=_no_news)
             gc.collect()
             gc.disable()  # collected between ticks, or it strikes one of them by chance
+            watch = Watch(samples, answering)
             try:
-                run.begin(samples)
+                events.register("before-call.dynamodb", watch.called)
                 clock.tick(run)
-                run.end()
+                found.rest += watch.taken()
             finally:
+                events.unregister("before-call.dynamodb", watch.called)
                 gc.enable()
-        return run
+        return found
 
 
 LONG = time.time() + 86_400  # when a tick must be over
@@ -294,59 +319,68 @@ def main() -> Result:
         patient()
         gc.freeze()
         clock_ = Clock()
-        return Result(
-            "scale",
-            "The clock's tick against what is stored and what is due",
-            [*_flat(clock_), *_linear(clock_)],
-            "ms of CPU time",
-            [
-                HOW.format(
-                    due=ALWAYS_DUE,
-                    stored=ALWAYS_STORED,
-                    group=GROUP,
-                    batch=BATCH,
-                    blocks=BLOCKS,
-                    enough=ENOUGH,
-                    most=clock.AT_ONCE,
-                )
-            ],
-        )
+        flat = _flat(clock_)
+        counted = {due: clock_.counted(due_table(due)) for due in (0, *DUE)}
+    how = HOW.format(
+        due=ALWAYS_DUE,
+        stored=ALWAYS_STORED,
+        group=GROUP,
+        batch=BATCH,
+        flat=FLAT_BLOCKS,
+        linear=LINEAR_BLOCKS,
+        most=clock.AT_ONCE,
+    )
+    return Result(
+        "scale",
+        "The clock's tick against what is stored and what is due",
+        [*flat, *_linear(counted, _each(clock_))],
+        "ms of CPU time",
+        [how],
+    )
 
 
 def _flat(clock_: Clock) -> list[Row]:
     counted = {one: clock_.counted(stored_table(one)) for one in STORED}
-    times = _blocks(clock_)
-    mean = fmean(median(taken) for taken in times.values())
-    ratios = {
-        one: median(
-            taken / fmean(block) for taken, *block in zip(times[one], *times.values(), strict=True)
-        )
-        for one in STORED
-    }
+    samples = Samples()
+    ticks = _blocks(
+        {one: partial(clock_.timed, stored_table(one), samples) for one in STORED}, FLAT_BLOCKS
+    )
+    cpu = _middle({one: [tick.look + tick.rest for tick in ticks[one]] for one in STORED})
     rows = []
     for one in STORED:
         label = f"{one:,} stored, {ALWAYS_DUE} due"
-        rows.append(Row(label, 1000 * mean * ratios[one], "ms of CPU time"))
+        rows.append(Row(label, 1000 * cpu[one], "ms of CPU time"))
         for what in ("calls", "reads", "writes"):
             unit = what if what == "calls" else f"{what[:-1]} units"
             rows.append(Row(f"{label}: {what}", getattr(counted[one], what), unit))
     for what in ("calls", "reads", "writes"):
         spread = _spread([getattr(one, what) for one in counted.values()])
         rows.append(Row(f"{what}: most over least stored", round(spread, 2), "% more", FLAT))
-    spread = _spread(list(ratios.values()))
+    spread = _spread(list(cpu.values()))
     rows.append(Row("CPU time: most over least stored", round(spread, 2), "% more", FLAT))
     return rows
 
 
-def _blocks(clock_: Clock) -> dict[int, list[float]]:
-    """CPU seconds of ticks by what is stored, in blocks of one tick on each table."""
-    samples = Samples()
-    times: dict[int, list[float]] = {one: [] for one in STORED}
-    for nth in range(BLOCKS):
-        first = nth % len(STORED)
-        for one in (*STORED[first:], *STORED[:first]):
-            times[one].append(clock_.timed(stored_table(one), samples).whole)
-    return times
+def _blocks(ticks: Mapping[int, Callable[[], Timed]], blocks: int) -> dict[int, list[Timed]]:
+    """So many ticks of each, in blocks that have one of each, in rotating order."""
+    names = [*ticks]
+    found: dict[int, list[Timed]] = {one: [] for one in names}
+    for nth in range(blocks):
+        first = nth % len(names)
+        for one in (*names[first:], *names[:first]):
+            found[one].append(ticks[one]())
+    return found
+
+
+def _middle(times: Mapping[int, list[float]]) -> dict[int, float]:
+    """The middle of each one's share of its block, times what all take in the middle: what makes a
+    whole block slower does not count."""
+    mean = fmean(median(taken) for taken in times.values())
+    return {
+        one: mean
+        * median(t / fmean(block) for t, *block in zip(taken, *times.values(), strict=True))
+        for one, taken in times.items()
+    }
 
 
 def _spread(values: list[float]) -> float:
@@ -354,11 +388,8 @@ def _spread(values: list[float]) -> float:
     return 100 * (max(values) / min(values) - 1)
 
 
-def _linear(clock_: Clock) -> list[Row]:
-    still = clock_.counted(due_table(0))
-    each = {due: clock_.counted(due_table(due)) for due in DUE}
-    cpu = _looks(clock_)
-    rows = []
+def _linear(counted: Mapping[int, Tick], cpu: Mapping[int, float]) -> list[Row]:
+    still, each, rows = counted[0], {due: counted[due] for due in DUE}, list[Row]()
     for due, found in each.items():
         if found.looked != due:
             raise RuntimeError(f"{found.looked} were looked at instead of {due}")
@@ -377,25 +408,32 @@ def _linear(clock_: Clock) -> list[Row]:
     return [*rows, *_deviations("CPU time", cpu)]
 
 
-def _looks(clock_: Clock) -> dict[int, float]:
-    """CPU seconds for each submission that is due, by how many are, without what a tick takes when
-    nothing is: of the looks themselves, and of the questions before and after them."""
-    samples = Samples()
-    rest: dict[int, list[float]] = {due: [] for due in (0, *DUE)}
-    wanting: list[int] = [*rest]
-    while wanting:
-        for due in wanting:
-            run = clock_.timed(due_table(due), samples)
-            for looked, cpu, before, after in run.parts:
-                if looked:
-                    samples.add(due, cpu / looked, before, after)
-            rest[due].append(run.rest)
-        wanting = [due for due in rest if not (samples.has(due) if due else len(rest[0]) >= ENOUGH)]
-    fixed = median(rest[0])
-    return {due: median(samples.of(due)) + (median(rest[due]) - fixed) / due for due in DUE}
+def _each(clock_: Clock) -> dict[int, float]:
+    """CPU seconds for each submission that is due, by how many are: its part of a look, and of what
+    a tick takes more than one with nothing due, for the submissions that it finds at once. The
+    emulator is not asked any more: tables are in this process, and their time is taken off."""
+    from bench.wire import Wire
+
+    samples, tables = Samples(), {due: Memory("") for due in (0, *DUE)}
+    for due, memory in tables.items():
+        for item in contents(due_table(due), due, due):
+            memory._put(item)
+    gc.freeze()
+    aws.forget()
+    wire = Wire(tables[0])
+
+    def tick(due: int) -> Timed:
+        wire.memory = tables[due]
+        return clock_.timed(due_table(due), samples, lambda: wire.spent)
+
+    ticks = _blocks({due: partial(tick, due) for due in tables}, LINEAR_BLOCKS)
+    looks = _middle({due: [one.look / one.looked for one in ticks[due]] for due in DUE})
+    rest = {due: median(one.rest for one in ticks[due]) for due in ticks}
+    at_once = len(items.SHARDS) * clock.A_LOOK
+    return {due: looks[due] + (rest[due] - rest[0]) / min(due, at_once) for due in DUE}
 
 
-def _deviations(what: str, each: dict[int, float]) -> list[Row]:
+def _deviations(what: str, each: Mapping[int, float]) -> list[Row]:
     """How far one that is due is from costing as much whether fewer or more are, in per cent."""
     middle = each[DUE[1]]
     return [
@@ -416,7 +454,8 @@ second {stored:,} messages are stored. Counts are exact, with the clock's thread
 
 The CPU time is this process's, with the functions' own client of botocore and without the table's
 (which has the other CPU) and the vendor's HTTP; a tick that is timed works in one thread, and its
-time is that of the machine's full speed (see above). In the first part the four tables take turns
-in {blocks} blocks, in rotating order; the figure is the middle of each one's share of its block, so
-that what makes a whole block slower does not count. In the second part it is the middle of {enough}
-looks or more, each at up to {most} submissions, less what a tick with nothing due takes."""
+time is that of the machine's full speed (see above). The tables take turns in blocks, in rotating
+order, {flat} in the first part and {linear} in the second; the figure is the middle of each one's
+share of its block, so that what makes a whole block slower does not count. In the second part a
+tick is timed up to the end of its first look, at up to {most} submissions: those that follow do the
+same, until nothing is due."""
