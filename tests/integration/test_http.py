@@ -70,7 +70,7 @@ class Server:
                 pass
 
     def stop(self) -> None:
-        http._pool().clear()
+        http._pools().clear()
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for one in self._open:

@@ -7,6 +7,7 @@ VendorSilent        the request may have been received: nobody can say
 import ssl
 import time
 from functools import cache
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.exceptions import (
@@ -36,36 +37,38 @@ class VendorSilent(Exception):
 
 
 @cache
-def _pool() -> urllib3.PoolManager:
+def _pools() -> urllib3.PoolManager:
     return urllib3.PoolManager(
         num_pools=8,
         maxsize=MOST_CONNECTIONS,  # beyond it a connection would be made for each call
         retries=False,
-        headers={"User-Agent": "sms-gateway", "Accept": "*/*"},
     )
 
 
 _used = {"at": 0.0}
 
 
-def _rested_pool() -> urllib3.PoolManager:
+def _rested_pool(host: str) -> urllib3.HTTPConnectionPool:
     # A connection kept over an idle time (a frozen Lambda, above all) may be dead without a sign:
     # what is then written to it ends as "outcome unknown", which must never be our own doing.
-    pool, now = _pool(), time.time()
+    pools, now = _pools(), time.time()
     if now - _used["at"] > LONGEST_IDLE:
-        pool.clear()
+        pools.clear()
     _used["at"] = now
-    return pool
+    return pools.connection_from_url(host)
 
 
 def send(request: Request, timeout: float) -> Reply:
     """One request, once: no retry, no redirect. `timeout` is seconds for the answer's first byte,
     and again for all of it. Raises VendorUnreachable or VendorSilent; the request's address and
     body are never in the message, since they carry credentials."""
+    scheme, server, *_ = urlsplit(request.url)
+    host = f"{scheme}://{server}"
+    target = f"/{request.url[len(host) :].removeprefix('/')}"
     try:
-        answer = _rested_pool().request(
+        answer = _rested_pool(host).urlopen(
             request.method,
-            request.url,
+            target,
             body=request.body or None,
             headers={"User-Agent": "sms-gateway", **request.headers},
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
