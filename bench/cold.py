@@ -50,7 +50,7 @@ EMULATOR = (
     / "local/rapid"
     / f"aws-lambda-rie-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
 )
-TURNS = 9
+TURNS = 8
 EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
 START, FIRST, BOTH = "start", "first invocation", "both"
 TO_CLIENT, TO_TYPICAL = 1.25, 0.35
@@ -340,6 +340,6 @@ NOTES = [
     "`cognito` is shown against the boto3 client's target and not held to it: it imports the AWS "
     "Encryption SDK with `cryptography` besides, without which a code can't be opened. That import "
     "is a quarter of its start, most of it the making of the SDK's own classes. Taking out of the "
-    "layer what the SDK imports and never uses here (its caches, SSH keys, most of wrapt) was tried: "
+    "layer what the SDK imports and never uses here (caches, SSH keys, most of wrapt) was tried: "
     "8 of 293 ms of CPU, not worth three more libraries that are not as they were published.",
 ]

@@ -48,7 +48,7 @@ CALLED: dict[str, tuple[bool, ...]] = {
 }
 KINDS = ((1, False), (1, True), (10, False), (100, False), (1000, False))  # size, with a key
 SAMPLE = 50  # calls of a vendor that are made for a thousand messages
-TIMES = {1: 6, 10: 6, 100: 4, 1000: 1}  # lives that are timed, by size; half of the runs count
+TIMES = {1: 4, 10: 4, 100: 4, 1000: 1}  # lives that are timed, by size; half of the runs count
 PRICE, SINGLE_PRICE = 4, 15  # dollars a million at most
 AUTHORIZED = MINUTES / 1_000_000  # of a single message: a key is asked for once a minute at most
 
@@ -305,8 +305,7 @@ Lambda's billed time is CPU time divided by the function's share of a CPU (memor
 {vendor_ms} ms a vendor's answer, one after the other within a thread. The CPU time is this
 machine's, x86_64 or not, at arm64's price, as if Lambda's arm64 took as long for it; of the
 vendor's HTTP it has nothing (see `bench-cpu`). Each is the middle of the calmer half of
-{times[1]} lives ({times[100]} of 100 messages) at the machine's full speed (see above), and of the
-only one of 1,000, for which Lambda is the least of what they cost.
+{times[1]} lives at the machine's full speed (see above), and of the only one of 1,000, for which Lambda is the least of what they cost.
 
 Prices: `{region}`, list prices of {date}, no free tier: [prices.toml](prices.toml) names the
 source of each, and says which could not be verified. Not in the figures: cold starts, data to

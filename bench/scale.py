@@ -47,7 +47,7 @@ BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
 A_LAP = 50  # calls
 BETWEEN = 4_000  # seconds from tick to tick: by then all is due again
 FLAT, LINEAR, HOTTEST = 5, 10, 10  # per cent
-FLAT_BLOCKS, LINEAR_BLOCKS = 16, 6  # of one tick on each table
+FLAT_BLOCKS, LINEAR_BLOCKS = 12, 6  # of one tick on each table
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

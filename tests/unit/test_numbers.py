@@ -1,12 +1,14 @@
 """Numbers become E.164 or an error that says why, and never show in what is said about them."""
 
 import re
+from unittest.mock import patch
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sms_gateway import numbers
 from sms_gateway.numbers import NumberError, e164, mask
 
 MOBILE = phonenumbers.PhoneNumberType.MOBILE
@@ -162,3 +164,40 @@ def test_what_was_accepted_is_accepted_again_unchanged(prefix: str) -> None:
             continue
         assert e164(number) == number
         assert e164("00" + number.removeprefix("+")) == number
+
+
+def read(raw: str) -> str:
+    """What a number comes to, or why it is none."""
+    try:
+        return e164(raw)
+    except NumberError as error:
+        return error.detail
+
+
+@given(
+    st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
+    st.text("0123456789", min_size=1, max_size=16),
+)
+@settings(max_examples=2000)
+def test_a_plain_number_is_what_reading_it_gives(code: int, national: str) -> None:
+    number = f"+{code}{national}"
+    with patch.object(numbers, "_plain", lambda _: False):
+        slowly = read(number)
+    assert read(number) == slowly
+
+
+@pytest.mark.parametrize("kind", phonenumbers.PhoneNumberType.values())
+def test_the_plans_own_examples_are_what_reading_them_gives(kind: int) -> None:
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        example = phonenumbers.example_number_for_type(region, kind)
+        if example is not None:
+            number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+            with patch.object(numbers, "_plain", lambda _: False):
+                slowly = read(number)
+            assert read(number) == slowly
+
+
+@pytest.mark.parametrize("number", SAFE)
+def test_a_number_as_it_should_be_written_is_not_read(number: str) -> None:
+    with patch.object(phonenumbers, "parse", side_effect=AssertionError):
+        assert e164(number) == number
