@@ -305,7 +305,8 @@ Lambda's billed time is CPU time divided by the function's share of a CPU (memor
 {vendor_ms} ms a vendor's answer, one after the other within a thread. The CPU time is this
 machine's, x86_64 or not, at arm64's price, as if Lambda's arm64 took as long for it; of the
 vendor's HTTP it has nothing (see `bench-cpu`). Each is the middle of the calmer half of
-{times[1]} lives at the machine's full speed (see above), and of the only one of 1,000, for which Lambda is the least of what they cost.
+{times[1]} lives at the machine's full speed (see above), and of the only one of 1,000, for which
+Lambda is the least of what they cost.
 
 Prices: `{region}`, list prices of {date}, no free tier: [prices.toml](prices.toml) names the
 source of each, and says which could not be verified. Not in the figures: cold starts, data to

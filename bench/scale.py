@@ -1,42 +1,38 @@
 """The clock's tick against what is stored and against what is due: calls, units and CPU time.
 
-The tables are the emulator's, filled in its own process; the tick runs here and talks to it as to
-AWS. So the CPU time is the gateway's with all of botocore, and nothing of the table's. Nothing that
-is due gets a receipt: each look asks the vendor, hears nothing and puts the submission off, so that
-the same ones are due at the next tick, and each tick does the same work.
+The tables are the emulator's, filled in its own process; ticks run here and talk to it as to AWS,
+and are played back to be timed. Nothing that is due gets a receipt: each look asks the vendor,
+hears nothing and puts the submission off, so that the same ones are due at the next tick, and each
+tick does the same work.
 """
 
 import gc
 import json
 import os
 import random
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from statistics import fmean, median
 from typing import Any
-from unittest.mock import patch
 
 import conftest  # noqa: F401 - the environment that a function has
 from integration.stage import ACCOUNTS
 
-from bench.aws import Memory
 from bench.calm import Samples
 from bench.counting import TEMPLATE, Meter, read_units, size_of
 from bench.emulator import emulator, patient, table_definition, use
+from bench.playback import LONG, Player, Recording, Timed, no_news, record
 from bench.report import Result, Row
-from sms_gateway import aws, clock, items, table
+from sms_gateway import clock, items, table
 from sms_gateway.items import Item
 from sms_gateway.records import Batch, Content, Entry, Key, Submission
 from sms_gateway.records import Result as Answer
 from sms_gateway.settings import read_accounts
 from sms_gateway.status import Status
-from sms_gateway.vendors.base import Reply, Request
 
 STORED = (1_000, 10_000, 100_000, 1_000_000)  # messages, with the same number due
 DUE = (100, 1_000, 10_000)  # submissions, with the same number stored
@@ -44,10 +40,9 @@ ALWAYS_DUE, ALWAYS_STORED = 50, 10_000
 GROUP = 10  # messages of a group that is due: every fifth; the others are single messages
 BATCH = 100  # messages of a batch that is final
 BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
-A_LAP = 50  # calls
 BETWEEN = 4_000  # seconds from tick to tick: by then all is due again
 FLAT, LINEAR, HOTTEST = 5, 10, 10  # per cent
-FLAT_BLOCKS, LINEAR_BLOCKS = 12, 6  # of one tick on each table
+FLAT_BLOCKS, LINEAR_BLOCKS = 32, 8  # of one tick on each table
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -188,53 +183,11 @@ class Tick:
     traffic: Counter[str]
 
 
-class Watch:
-    """Adds up CPU time in short laps, each as it would be at the machine's full speed: a phase in
-    which that is slower is as short as a lap. `answering` is how much of this process's went into
-    answering for AWS."""
-
-    def __init__(self, samples: Samples, answering: Callable[[], float]) -> None:
-        self._samples, self._before = samples, samples.look()
-        self._answering = answering
-        self._total, self._calls = 0.0, 0
-        self._began = self._now()
-
-    def _now(self) -> float:
-        return time.process_time() - self._answering()
-
-    def taken(self) -> float:
-        """CPU seconds since the last time."""
-        self._lap()
-        total, self._total = self._total, 0.0
-        return total
-
-    def called(self, **_: Any) -> None:
-        """Before a call of the table: some of them make a lap."""
-        self._calls += 1
-        if self._calls % A_LAP == 0:
-            self._lap()
-
-    def _lap(self) -> None:
-        cpu, after = self._now() - self._began, self._samples.look()
-        self._total += cpu * self._samples.full((self._before + after) / 2)
-        self._before, self._began = after, self._now()
-
-
-@dataclass
-class Timed:
-    """CPU seconds at full speed of a tick: of its first look, at so many submissions, and of all
-    else up to there."""
-
-    rest: float
-    look: float = 0.0
-    looked: int = 0
-
-
 class Clock:
     """Runs ticks on tables; each one on the same table comes later."""
 
     def __init__(self) -> None:
-        self._adapters = read_accounts(json.dumps(ACCOUNTS)).adapters
+        self.adapters = read_accounts(json.dumps(ACCOUNTS)).adapters
         self._times: Counter[str] = Counter()
 
     def _now(self, name: str) -> datetime:
@@ -246,49 +199,15 @@ class Clock:
         """One tick on a table, counted, which takes time of its own."""
         meter, traffic = Meter(ask=True), Counter[str]()
         with ThreadPoolExecutor(clock.THREADS) as pool:
-            run = clock.Tick(self._adapters, pool, self._now(name), LONG, send=_no_news)
+            run = clock.Tick(self.adapters, pool, self._now(name), LONG, send=no_news)
             with meter.listening(table.client()), seen(traffic):
                 looked = clock.tick(run)
         total = meter.total
         return Tick(looked, total.calls.total(), total.reads, total.reported, traffic)
 
-    def timed(
-        self, name: str, samples: Samples, answering: Callable[[], float] = lambda: 0.0
-    ) -> Timed:
-        """A tick on a table up to the end of its first look, timed, in one thread: several would
-        take CPU time to wait for each other, more or less of it by chance."""
-        look_at, found, events = clock.look_at, Timed(0.0), table.client().meta.events
-
-        def timed(run: clock.Tick, keys: Sequence[Key]) -> None:
-            found.rest = watch.taken()
-            look_at(run, keys)
-            found.look, found.looked = watch.taken(), run.looked
-            run.until = 0  # the rest is still due
-
-        with (
-            ThreadPoolExecutor(1) as pool,
-            patch.object(table, "WRITERS", 1),
-            patch.object(clock, "look_at", timed),
-        ):
-            run = clock.Tick(self._adapters, pool, self._now(name), LONG, send=_no_news)
-            gc.collect()
-            gc.disable()  # collected between ticks, or it strikes one of them by chance
-            watch = Watch(samples, answering)
-            try:
-                events.register("before-call.dynamodb", watch.called)
-                clock.tick(run)
-                found.rest += watch.taken()
-            finally:
-                events.unregister("before-call.dynamodb", watch.called)
-                gc.enable()
-        return found
-
-
-LONG = time.time() + 86_400  # when a tick must be over
-
-
-def _no_news(request: Request, timeout: float) -> Reply:
-    return Reply(200, b'{"StatusCode": "1", "DeliveryNotifications": null}')
+    def recorded(self, name: str) -> Recording:
+        """One tick on a table, to be played back."""
+        return record(self.adapters, self._now(name))
 
 
 @contextmanager
@@ -319,8 +238,11 @@ def main() -> Result:
         patient()
         gc.freeze()
         clock_ = Clock()
-        flat = _flat(clock_)
-        counted = {due: clock_.counted(due_table(due)) for due in (0, *DUE)}
+        by_stored = {one: clock_.counted(stored_table(one)) for one in STORED}
+        stored = {one: clock_.recorded(stored_table(one)) for one in STORED}
+        by_due = {one: clock_.counted(due_table(one)) for one in (0, *DUE)}
+        due = {one: clock_.recorded(due_table(one)) for one in (0, *DUE)}
+    player = Player(clock_.adapters, Samples())
     how = HOW.format(
         due=ALWAYS_DUE,
         stored=ALWAYS_STORED,
@@ -333,19 +255,16 @@ def main() -> Result:
     return Result(
         "scale",
         "The clock's tick against what is stored and what is due",
-        [*flat, *_linear(counted, _each(clock_))],
+        [
+            *_flat(by_stored, _whole(_blocks(player, stored, FLAT_BLOCKS))),
+            *_linear(by_due, _each(_blocks(player, due, LINEAR_BLOCKS))),
+        ],
         "ms of CPU time",
         [how],
     )
 
 
-def _flat(clock_: Clock) -> list[Row]:
-    counted = {one: clock_.counted(stored_table(one)) for one in STORED}
-    samples = Samples()
-    ticks = _blocks(
-        {one: partial(clock_.timed, stored_table(one), samples) for one in STORED}, FLAT_BLOCKS
-    )
-    cpu = _middle({one: [tick.look + tick.rest for tick in ticks[one]] for one in STORED})
+def _flat(counted: Mapping[int, Tick], cpu: Mapping[int, float]) -> list[Row]:
     rows = []
     for one in STORED:
         label = f"{one:,} stored, {ALWAYS_DUE} due"
@@ -361,15 +280,22 @@ def _flat(clock_: Clock) -> list[Row]:
     return rows
 
 
-def _blocks(ticks: Mapping[int, Callable[[], Timed]], blocks: int) -> dict[int, list[Timed]]:
-    """So many ticks of each, in blocks that have one of each, in rotating order."""
-    names = [*ticks]
+def _blocks(
+    player: Player, recordings: Mapping[int, Recording], blocks: int
+) -> dict[int, list[Timed]]:
+    """Ticks by what a table has, in blocks that have one of each, in rotating order."""
+    names = [*recordings]
     found: dict[int, list[Timed]] = {one: [] for one in names}
     for nth in range(blocks):
         first = nth % len(names)
         for one in (*names[first:], *names[:first]):
-            found[one].append(ticks[one]())
+            found[one].append(player.play(recordings[one]))
     return found
+
+
+def _whole(ticks: Mapping[int, Sequence[Timed]]) -> dict[int, float]:
+    """CPU seconds of a tick."""
+    return _middle({one: [tick.look + tick.rest for tick in ticks[one]] for one in ticks})
 
 
 def _middle(times: Mapping[int, list[float]]) -> dict[int, float]:
@@ -408,25 +334,9 @@ def _linear(counted: Mapping[int, Tick], cpu: Mapping[int, float]) -> list[Row]:
     return [*rows, *_deviations("CPU time", cpu)]
 
 
-def _each(clock_: Clock) -> dict[int, float]:
+def _each(ticks: Mapping[int, Sequence[Timed]]) -> dict[int, float]:
     """CPU seconds for each submission that is due, by how many are: its part of a look, and of what
-    a tick takes more than one with nothing due, for the submissions that it finds at once. The
-    emulator is not asked any more: tables are in this process, and their time is taken off."""
-    from bench.wire import Wire
-
-    samples, tables = Samples(), {due: Memory("") for due in (0, *DUE)}
-    for due, memory in tables.items():
-        for item in contents(due_table(due), due, due):
-            memory._put(item)
-    gc.freeze()
-    aws.forget()
-    wire = Wire(tables[0])
-
-    def tick(due: int) -> Timed:
-        wire.memory = tables[due]
-        return clock_.timed(due_table(due), samples, lambda: wire.spent)
-
-    ticks = _blocks({due: partial(tick, due) for due in tables}, LINEAR_BLOCKS)
+    a tick takes more than one with nothing due, for the submissions that it finds at once."""
     looks = _middle({due: [one.look / one.looked for one in ticks[due]] for due in DUE})
     rest = {due: median(one.rest for one in ticks[due]) for due in ticks}
     at_once = len(items.SHARDS) * clock.A_LOOK
@@ -452,10 +362,11 @@ How: each table has messages that are final, in batches of {batch}, and submissi
 four of five a single message, the fifth a group of {group}. In the first part {due} are due, in the
 second {stored:,} messages are stored. Counts are exact, with the clock's threads.
 
-The CPU time is this process's, with the functions' own client of botocore and without the table's
-(which has the other CPU) and the vendor's HTTP; a tick that is timed works in one thread, and its
-time is that of the machine's full speed (see above). The tables take turns in blocks, in rotating
-order, {flat} in the first part and {linear} in the second; the figure is the middle of each one's
-share of its block, so that what makes a whole block slower does not count. In the second part a
-tick is timed up to the end of its first look, at up to {most} submissions: those that follow do the
-same, until nothing is due."""
+The CPU time is this process's, of a tick in one thread that is given what the emulator answered to
+one like it ([playback.py](playback.py)): with the functions' own client of botocore down to the
+bytes of HTTP, without the kernel's sockets, the table's time and the vendor's HTTP, at the
+machine's full speed (see above). The tables take turns in blocks, in rotating order, {flat} in the
+first part and {linear} in the second; the figure is the middle of each one's share of its block, so
+that what makes a whole block slower does not count. In the second part a tick is timed up to the
+end of its first look, at up to {most} submissions: those that follow do the same, until nothing is
+due."""
