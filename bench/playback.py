@@ -75,12 +75,12 @@ class Player:
     def __init__(self, adapters: Mapping[str, Adapter], samples: Samples) -> None:
         self._adapters, self._samples = adapters, samples
         aws.forget()
-        self._wire = Wire(_Answers(()))  # type: ignore[arg-type] # as much of it as is needed
+        self._wire = Wire(_Answers(()))
 
     def play(self, recording: Recording) -> Timed:
         """Times one. Raises RuntimeError when it asks for less or more than was recorded."""
         found, answers = Timed(), _Answers(recording.answers)
-        self._wire.memory = answers  # type: ignore[assignment]
+        self._wire.memory = answers
         self._wire.times.clear()
         os.environ["TABLE_NAME"] = recording.table
 
@@ -135,7 +135,7 @@ class _Answers:
     def __init__(self, answers: Sequence[bytes]) -> None:
         self._answers, self.left = iter(answers), len(answers)
 
-    def answer(self, _target: str, _path: str, _body: bytes) -> bytes:
+    def answer(self, target: str, path: str, body: bytes) -> bytes:
         """The next answer."""
         self.left -= 1
         said = next(self._answers, None)

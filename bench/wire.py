@@ -7,18 +7,24 @@ not is the kernel's sockets, TLS, and the answering itself, whose time is kept a
 import io
 import socket
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from urllib3.connection import HTTPConnection
 
-from bench.aws import Memory
+
+class Answering(Protocol):
+    """Whoever stands for AWS and the vendors."""
+
+    def answer(self, target: str, path: str, body: bytes) -> bytes:
+        """The body of an answer; `target` is empty for a vendor's call."""
+        ...
 
 
 class Wire:
     """Every HTTP connection that this process makes leads to `memory`; `spent` is the CPU time, in
-    seconds, that the answering took, and `answered` how many requests there were."""
+    seconds, that the answering took, and `times` has each answer's."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Answering) -> None:
         self.memory = memory
         self.times: list[float] = []
         self._idle = socket.socketpair()  # what urllib3 looks at to see whether it is still open
