@@ -176,14 +176,12 @@ class Memory:
         values = {name: next(iter(v.values())) for name, v in asked[_VALUES].items()}
         if asked.get("IndexName") == "due":
             shard, now = values[":shard"], int(values[":now"])
-            waiting = [
-                one
+            found = [
+                {"pk": one["pk"], "sk": one["sk"]}
                 for items in self.partitions.values()
                 for one in items.values()
                 if one.get("shard", {}).get("S") == shard and int(one["due"]["N"]) <= now
             ]
-            waiting.sort(key=lambda one: int(one["due"]["N"]))
-            found = [{"pk": one["pk"], "sk": one["sk"]} for one in waiting]
         else:
             items = self.partitions.get(values.get(":pk", ""), {})
             low, high = values.get(":low", ""), values.get(":high", "~")

@@ -12,7 +12,7 @@ BATCHED = {"jst": 30, "server2sms": 60, "rajasms": 40}  # batches of a thousand
 TITLES = {"jst": "JST", "dinisoft": "Dinisoft", "server2sms": "server2sms", "rajasms": "RajaSMS"}
 RATE = 1000  # messages a second, of an account
 MOST_OVER = 1.1  # times the rate, in four seconds: calls of a hundred messages come a little late
-TENFOLD = 9  # times one worker's rate that ten reach at least, though they share two CPUs
+TENFOLD = 9.5  # times one worker's rate that ten reach at least, though they share two CPUs
 KILLED, KILLED_AT = 1000, 400  # messages
 TUNED_MESSAGES = 6_000
 
