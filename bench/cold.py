@@ -71,6 +71,7 @@ class Case:
     folder: Path
     paths: Sequence[Path]
     event: Any
+    handler: str = "app.handler"
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -142,7 +143,8 @@ def _references() -> list[Case]:
 def _functions(memory: Memory) -> list[Case]:
     """All functions of the template, each with an event that makes it do its work."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
-    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    common = template["Globals"]["Function"]
+    shared = common["Environment"]["Variables"]
     changes = _work(memory)
     cases = []
     for logical, resource in template["Resources"].items():
@@ -154,7 +156,9 @@ def _functions(memory: Memory) -> list[Case]:
         event = json.loads((ROOT / "events" / f"{name}.json").read_text()) | changes.get(name, {})
         variables = dict.fromkeys((*shared, *own), "1")
         paths = [BUILT / layer["Ref"] / "python" for layer in properties.get("Layers", [])]
-        cases.append(Case(name, BUILT / logical, [LAYER, *paths], event, variables))
+        cases.append(
+            Case(name, BUILT / logical, [LAYER, *paths], event, common["Handler"], variables)
+        )
     return cases
 
 
@@ -241,7 +245,7 @@ def _start(case: Case, aws: str) -> tuple[float, float]:
             str(EMULATOR),
             *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
             *("--runtime-api-address", f"127.0.0.1:{other}"),
-            *(str(PYTHON), "-m", "awslambdaric", "app.handler"),
+            *(str(PYTHON), "-m", "awslambdaric", case.handler),
         ],
         cwd=case.folder,
         env=environment,
