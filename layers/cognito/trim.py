@@ -1,5 +1,6 @@
-"""Takes boto3 out of the AWS Encryption SDK: only clients that the SDK would make by itself come
-from it. Ours is given to it, made by botocore as all others are.
+"""Takes out of the AWS Encryption SDK what it imports and is never asked for here: boto3, of which
+come only clients that the SDK would make by itself (ours is given to it, made by botocore as all
+others are), and its caches of keys, since no two codes have the same.
 
 Usage: python trim.py <the layer's python folder>
 """
@@ -7,17 +8,27 @@ Usage: python trim.py <the layer's python folder>
 import sys
 from pathlib import Path
 
-KEYS = "aws_encryption_sdk/key_providers/kms.py"
-NEEDLESS = "import boto3\n"
+NEEDLESS = {
+    "key_providers/kms.py": ("import boto3\n",),
+    "__init__.py": (
+        "from aws_encryption_sdk.caches.local import LocalCryptoMaterialsCache  # noqa\n",
+        "from aws_encryption_sdk.caches.null import NullCryptoMaterialsCache  # noqa\n",
+        "from aws_encryption_sdk.materials_managers.caching import CachingCryptoMaterialsManager"
+        "  # noqa\n",
+    ),
+}
 
 
 def trim(root: Path) -> None:
     """Rewrites. Raises ValueError where the SDK is no longer as it was when this was written."""
-    keys = root / KEYS
-    text = keys.read_text()
-    if text.count(NEEDLESS) != 1:
-        raise ValueError(f"{KEYS} imports boto3 in another way: see docs/decisions.md")
-    keys.write_text(text.replace(NEEDLESS, ""))
+    for name, imports in NEEDLESS.items():
+        module = root / "aws_encryption_sdk" / name
+        text = module.read_text()
+        for one in imports:
+            if text.count(one) != 1:
+                raise ValueError(f"{name} has not one {one.strip()!r}: see docs/decisions.md")
+            text = text.replace(one, "")
+        module.write_text(text)
 
 
 if __name__ == "__main__":

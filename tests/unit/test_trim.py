@@ -31,6 +31,7 @@ TRIM_SDK: dict[str, Any] = runpy.run_path(str(LAYERS / "cognito" / "trim.py"))
 TRIMMED = {path.partition("/")[0] for path in (*TRIM["STATEMENTS"], *TRIM["STAND_INS"])}
 LEFT_OUT = {
     "asyncio",
+    "aws_encryption_sdk.caches",
     "boto3",
     "botocore.docs.bcdoc",
     "html.parser",
