@@ -338,10 +338,7 @@ NOTES = [
     "Start and first invocation together are what the first caller waits for, here with the whole "
     "CPU for both. The reference's invocation makes one call of DynamoDB; the functions' do their "
     "whole work.",
-    "`cognito` stands around the boto3 client's target, from 1.12 to 1.32 in the runs of one day: "
-    "it imports the AWS Encryption SDK with `cryptography` besides, without which a code can't be "
-    "opened. That import is a quarter of its start, most of it the making of the SDK's classes. "
-    "Taking out of the layer what the SDK imports and never uses here (caches, SSH keys, most of "
-    "wrapt) was tried: 8 of 293 ms of CPU, not worth three more libraries that are not as they "
-    "were published.",
+    "`cognito` is the dearest: it imports the AWS Encryption SDK with `cryptography` besides, "
+    "without which a code can't be opened. Taking out of the layer what else that imports and never "
+    "uses here (SSH keys, most of wrapt) was tried, and could not be told from noise in 25 turns.",
 ]

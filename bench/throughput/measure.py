@@ -79,10 +79,10 @@ def _vendors(stage: Stage, notes: list[str]) -> list[Row]:
 def _ten(stage: Stage, notes: list[str]) -> list[Row]:
     """Ten workers that share an account's ten calls at once, beside one of them alone."""
     _say("one of ten workers, then all ten")
-    # Each worker gets one record to warm up, and then one event of ten.
+    # Each worker gets one record to warm up, and then two events of ten.
     account = {"concurrency": 10, "submission_size": 10}
-    alone = stage.work("dinisoft", [stage.core], 10, stage.accept("dinisoft", 110, 1, **account))
-    accepted = stage.accept("dinisoft", 110, 10, **account)
+    alone = stage.work("dinisoft", [stage.core], 10, stage.accept("dinisoft", 210, 1, **account))
+    accepted = stage.accept("dinisoft", 210, 10, **account)
     together = stage.work("dinisoft", [stage.core, stage.other] * 5, 10, accepted)
     updated: dict[str, int] = together.cloud["updated"]
     shared = sum(1 for key in updated if "/S#" not in key)

@@ -10,9 +10,9 @@ import os
 import resource
 import sys
 import time
-from importlib import util
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 BATCH_SIZE = 10  # as the template's event sources
@@ -20,6 +20,8 @@ TIMEOUT = 120.0  # seconds, as the template's function
 PAUSE = 0.05  # seconds between two looks into an empty queue
 
 ROOT = Path(__file__).parent.parent.parent
+
+Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
 class EventSource:
@@ -46,19 +48,18 @@ class EventSource:
         return json.loads(self._http.getresponse().read())
 
 
-def function() -> ModuleType:
-    """The dispatch function's module."""
-    spec = util.spec_from_file_location("app", ROOT / "functions" / "dispatch" / "app.py")
-    if spec is None or spec.loader is None:
-        raise RuntimeError("functions/dispatch/app.py is missing")
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def function() -> Handler:
+    """The dispatch function, started as Lambda does it."""
+    sys.path.insert(0, str(ROOT / "functions" / "dispatch"))
+    from sms_gateway.entry import handler
+
+    found: Handler = handler
+    return found
 
 
 def main(address: str, queue: str, place: Path) -> None:
     """Works until nothing is left, and writes what it took."""
-    handler, source = function().handler, EventSource(address, queue)
+    handler, source = function(), EventSource(address, queue)
 
     def invoke(records: list[Any]) -> None:
         end = time.monotonic() + TIMEOUT

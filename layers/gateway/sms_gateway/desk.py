@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import datetime
 from threading import BoundedSemaphore, Condition
@@ -138,6 +138,7 @@ class Desk:
             waiting.append(self._callers.submit(self._answer, call))
             if self.adapter.rate and not self._over():
                 time.sleep(len(call.members) / self.adapter.rate)
+        wait(waiting)  # rather than for one after the other: a thread would wake for each
         return [one.result() for one in waiting]
 
     def _answer(self, call: Call) -> Answer:
