@@ -339,6 +339,6 @@ NOTES = [
     "CPU for both. The reference's invocation makes one call of DynamoDB; the functions' do their "
     "whole work.",
     "`cognito` is the dearest: it imports the AWS Encryption SDK with `cryptography` besides, "
-    "without which a code can't be opened. Taking out of the layer what else that imports and never "
-    "uses here (SSH keys, most of wrapt) was tried, and could not be told from noise in 25 turns.",
+    "without which a code can't be opened. Taking out of the layer what else that imports and does "
+    "not use (SSH keys, most of wrapt) was tried, and could not be told from noise in 25 turns.",
 ]

@@ -11,12 +11,26 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
-# kms is for layers/cognito.
-SERVICES = {"dynamodb", "events", "kms", "s3", "sqs", "secretsmanager", "ssm", "sts"}
+# What is asked of each service; kms is for layers/cognito. A client has a method made for each.
+OPERATIONS = {
+    "dynamodb": {
+        *("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem"),
+        *("PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    },
+    "events": {"PutEvents"},
+    "kms": {"Decrypt"},
+    "s3": {
+        *("CompleteMultipartUpload", "CreateMultipartUpload", "GetObject"),
+        *("HeadObject", "PutObject", "UploadPart"),
+    },
+    "secretsmanager": {"GetSecretValue"},
+    "sqs": {"SendMessage", "SendMessageBatch"},
+    "ssm": {"GetParameter"},
+}
 WHOLE_FOLDERS = ("boto3/examples", "bin")
 # Statements of a module that it loses, by patterns; without them only what is said here is missing.
 STATEMENTS = {
@@ -55,24 +69,28 @@ STAND_INS = {
 
 
 def trim(root: Path) -> None:
-    """Deletes; what is left still makes every client that the gateway uses. Raises ValueError where
-    a library is no longer as it was when STATEMENTS was written."""
+    """Deletes; what is left still makes every call that the gateway makes. Raises ValueError where
+    a library is no longer as it was when this was written."""
     for folder in (root / "botocore/data", root / "boto3/data"):
         for service in folder.iterdir():
-            if service.is_dir() and service.name not in SERVICES:
+            if service.is_dir() and service.name not in OPERATIONS:
                 shutil.rmtree(service)
-    for packed in (root / "botocore/data").rglob("service-2.json.gz"):
-        described = json.loads(gzip.decompress(packed.read_bytes()))
-        whole = _undocumented(described)
-        for parameter in whole.get("clientContextParams", {}).values():
+    for service, operations in OPERATIONS.items():
+        *older, newest = sorted((root / "botocore/data" / service).iterdir())
+        for version in older:
+            shutil.rmtree(version)
+        packed = newest / "service-2.json.gz"
+        described = _undocumented(json.loads(gzip.decompress(packed.read_bytes())))
+        for parameter in described.get("clientContextParams", {}).values():
             parameter["documentation"] = ""  # the one that botocore reads
-        packed.with_suffix("").write_text(_compact(whole))
+        _reduce(described, operations)
+        packed.with_suffix("").write_text(_compact(described))
         packed.unlink()
     endpoints = root / "botocore/data/endpoints.json"
     known = json.loads(endpoints.read_text())
     for partition in known["partitions"]:
         partition["services"] = {
-            name: partition["services"][name] for name in SERVICES & partition["services"].keys()
+            name: partition["services"][name] for name in OPERATIONS.keys() & partition["services"]
         }
     endpoints.write_text(_compact(known))
     for name in WHOLE_FOLDERS:
@@ -99,6 +117,27 @@ def _take_out(module: Path, patterns: Sequence[str]) -> None:
     if missing:
         raise ValueError(f"{module} has no {missing}: see docs/decisions.md")
     module.write_text("".join(lines))
+
+
+def _reduce(described: dict[str, Any], operations: Set[str]) -> None:
+    """Leaves these operations of an API, and the shapes that they come to."""
+    if missing := operations - described["operations"].keys():
+        raise ValueError(f"{described['metadata']['serviceId']} has no {missing}")
+    described["operations"] = {name: described["operations"][name] for name in sorted(operations)}
+    kept: dict[str, Any] = {}
+    open_ends = _shapes(described["operations"])
+    while new := open_ends - kept.keys():
+        kept |= {name: described["shapes"][name] for name in sorted(new)}
+        open_ends = _shapes([kept[name] for name in new])
+    described["shapes"] = kept
+
+
+def _shapes(part: Any) -> set[str]:
+    """The names of the shapes that a part of a description speaks of."""
+    if isinstance(part, dict):
+        named = {part["shape"]} if isinstance(part.get("shape"), str) else set()
+        return named.union(*map(_shapes, part.values()))
+    return set().union(*map(_shapes, part)) if isinstance(part, list) else set()
 
 
 def _undocumented(part: Any) -> Any:

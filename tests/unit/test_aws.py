@@ -5,6 +5,8 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.config import Config
+from botocore.exceptions import NoRegionError
 
 from sms_gateway import aws, table
 
@@ -55,3 +57,29 @@ def test_the_tables_endpoint_is_the_one_that_botocores_rules_say(
 def test_an_endpoint_that_is_given_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:4566")
     assert table.client().meta.endpoint_url == "http://127.0.0.1:4566"
+
+
+def test_a_client_that_could_not_be_made_at_first_handles_each_event_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handled: list[str] = []
+
+    def handler(event_name: str, **_: Any) -> None:
+        handled.append(event_name)
+
+    monkeypatch.setattr(aws, "BUILTIN_HANDLERS", [("before-call.sqs.*", handler)])
+    with monkeypatch.context() as nowhere:
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            nowhere.delenv(name, raising=False)
+        with pytest.raises(NoRegionError):
+            aws.client("sqs", Config())
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    client = aws.client("sqs", Config())
+    client.meta.events.register_first("before-send", _interrupt)
+    with pytest.raises(InterruptedError):
+        client.send_message(QueueUrl="https://sqs/1/q", MessageBody="b")
+    assert handled == ["before-call.sqs.SendMessage"]
+
+
+def _interrupt(**_: Any) -> None:
+    raise InterruptedError

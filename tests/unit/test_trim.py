@@ -1,6 +1,7 @@
 """What is left in the layers still makes every client and the same requests, with less to start."""
 
 import ast
+import copy
 import json
 import os
 import re
@@ -17,7 +18,9 @@ import botocore
 import botocore.session
 import pytest
 from aws_encryption_sdk.key_providers.kms import KMSMasterKey
+from botocore import xform_name
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from bench.aws import ENVIRONMENT, served
 from sms_gateway import aws
@@ -41,15 +44,36 @@ LEFT_OUT = {
     "phonenumbers.phonenumbermatcher",
     "phonenumbers.shortnumberinfo",
 }
-CALLS = [
-    ("dynamodb", "describe_table", {"TableName": "t"}),
+ITEM = {"pk": {"S": "p"}, "sk": {"S": "s"}}
+PART = {"Bucket": "campaigns", "Key": "results/acme/a b.csv"}
+OF_PARTS = PART | {"UploadId": "u", "MultipartUpload": {"Parts": [{"ETag": "e", "PartNumber": 1}]}}
+CALLS: list[tuple[str, str, dict[str, Any]]] = [
+    ("dynamodb", "batch_get_item", {"RequestItems": {"t": {"Keys": [ITEM]}}}),
+    ("dynamodb", "batch_write_item", {"RequestItems": {"t": [{"PutRequest": {"Item": ITEM}}]}}),
+    ("dynamodb", "delete_item", {"TableName": "t", "Key": ITEM}),
+    ("dynamodb", "get_item", {"TableName": "t", "Key": ITEM, "ConsistentRead": True}),
+    ("dynamodb", "put_item", {"TableName": "t", "Item": ITEM}),
+    ("dynamodb", "query", {"TableName": "t", "KeyConditionExpression": "pk = :p"}),
+    (
+        "dynamodb",
+        "transact_write_items",
+        {"TransactItems": [{"Put": {"TableName": "t", "Item": ITEM}}], "ClientRequestToken": "c"},
+    ),
+    ("dynamodb", "update_item", {"TableName": "t", "Key": ITEM, "UpdateExpression": "SET a = :a"}),
     ("sqs", "send_message", {"QueueUrl": "https://sqs/1/q", "MessageBody": "b"}),
+    (
+        "sqs",
+        "send_message_batch",
+        {"QueueUrl": "https://sqs/1/q", "Entries": [{"Id": "1", "MessageBody": "b"}]},
+    ),
     ("secretsmanager", "get_secret_value", {"SecretId": "s"}),
     ("ssm", "get_parameter", {"Name": "p"}),
-    ("s3", "get_object", {"Bucket": "campaigns", "Key": "campaigns/acme/a b.csv"}),
-    ("s3", "create_multipart_upload", {"Bucket": "campaigns", "Key": "results/acme/a.csv"}),
-    ("s3", "put_object", {"Bucket": "campaigns", "Key": "results/a.csv", "Body": b"to"}),
-    ("s3", "head_object", {"Bucket": "campaigns", "Key": "results/a.csv"}),
+    ("s3", "get_object", PART),
+    ("s3", "head_object", PART),
+    ("s3", "put_object", PART | {"Body": b"to"}),
+    ("s3", "create_multipart_upload", PART),
+    ("s3", "upload_part", PART | {"UploadId": "u", "PartNumber": 1, "Body": b"to"}),
+    ("s3", "complete_multipart_upload", OF_PARTS),
     ("events", "put_events", {"Entries": [{"Source": "s", "DetailType": "t", "Detail": "{}"}]}),
     ("kms", "decrypt", {"CiphertextBlob": b"sealed", "KeyId": "k"}),
 ]
@@ -59,7 +83,7 @@ CALLS = [
 def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The gateway's layer, as far as trimming changes it."""
     root: Path = tmp_path_factory.mktemp("python")
-    kept = TRIM["SERVICES"] | {"sns"}
+    kept = TRIM["OPERATIONS"].keys() | {"sns"}
 
     def unwanted(folder: str, names: list[str]) -> set[str]:
         services = {one for one in names if (WHOLE / one).is_dir()} - kept
@@ -85,17 +109,9 @@ def trimmed_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def request(session: Any, data: Path, service: str, operation: str, region: str, given: Any) -> Any:
+def sent(client: Any, operation: str, given: dict[str, Any]) -> Any:
     """What would be sent: its address, headers that matter, and body."""
-    session.get_component("data_loader")._search_paths = [str(data)]
-    client: Any = session.create_client(
-        service,
-        region,
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        config=Config(user_agent="u"),
-    )
-    sent: list[Any] = []
+    requests: list[Any] = []
 
     def catch(request: Any, **_: Any) -> Any:
         headers = {
@@ -104,25 +120,52 @@ def request(session: Any, data: Path, service: str, operation: str, region: str,
             if name not in ("Authorization", "X-Amz-Date", "amz-sdk-invocation-id")
         }
         body = request.body.read() if hasattr(request.body, "read") else request.body
-        sent.append((request.method, request.url, headers, body))
+        requests.append((request.method, request.url, headers, body))
         raise InterruptedError
 
     client.meta.events.register_first("before-send", catch)
     with pytest.raises(InterruptedError):
-        getattr(client, operation)(**given)
-    return sent[0]
+        getattr(client, operation)(**copy.deepcopy(given))
+    return requests[0]
 
 
 @pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "cn-north-1"])
 @pytest.mark.parametrize(("service", "operation", "given"), CALLS)
-def test_a_trimmed_description_makes_the_same_request(
-    trimmed: Path, service: str, operation: str, given: Any, region: str
+def test_our_client_with_a_trimmed_description_makes_the_same_request(
+    monkeypatch: pytest.MonkeyPatch,
+    trimmed: Path,
+    service: str,
+    operation: str,
+    given: dict[str, Any],
+    region: str,
 ) -> None:
-    ours, whole = aws._new_session(), botocore.session.get_session()
-    data = trimmed / "botocore" / "data"
-    assert request(ours, data, service, operation, region, given) == request(
-        whole, WHOLE, service, operation, region, given
-    )
+    config = Config(user_agent="u")
+    with monkeypatch.context() as patched:
+        patched.setenv("AWS_REGION", region)
+        patched.setenv("AWS_DEFAULT_REGION", region)
+        whole: Any = botocore.session.get_session().create_client(service, config=config)
+        patched.setattr(Loader, "BUILTIN_DATA_PATH", str(trimmed / "botocore" / "data"))
+        aws.forget()
+        ours = aws.client(service, config)
+    aws.forget()
+    assert ours.meta.method_to_api_mapping.keys() < whole.meta.method_to_api_mapping.keys()
+    assert sent(ours, operation, given) == sent(whole, operation, given)
+
+
+def test_every_operation_that_is_left_is_tried_here_and_asked_for_by_a_function() -> None:
+    left = {(service, name) for service, names in TRIM["OPERATIONS"].items() for name in names}
+    tried = {(service, name) for service, name, _ in CALLS}
+    assert tried == {(service, xform_name(name)) for service, name in left}
+    written = "".join(one.read_text() for one in (LAYERS / "gateway/sms_gateway").rglob("*.py"))
+    asked = set(re.findall(r"client\([^()]*\)\.([a-z_]+)\(", written))
+    # KMS is asked by the Encryption SDK.
+    assert asked == {xform_name(name) for service, name in left if service != "kms"}
+
+
+def test_an_operation_that_a_service_lost_fails_the_build() -> None:
+    described = {"metadata": {"serviceId": "SQS"}, "operations": {}, "shapes": {}}
+    with pytest.raises(ValueError, match=r"SQS has no .'SendMessage'"):
+        TRIM["_reduce"](described, {"SendMessage"})
 
 
 def test_what_no_function_reads_is_gone(trimmed: Path) -> None:
@@ -160,14 +203,15 @@ def test_a_start_loads_nothing_that_was_left_out(
 
 
 def test_what_is_left_still_works(trimmed: Path) -> None:
-    """Clients with paging and waiting, numbers, ULIDs, and a pool of connections."""
+    """Clients with paging, numbers, ULIDs, and a pool of connections."""
     code = """
 import json, urllib3
 from botocore.config import Config
+from botocore.loaders import Loader
 from ulid import ULID
 from sms_gateway import aws, numbers
 table = aws.client("dynamodb", Config())
-table.get_paginator("query"), table.get_waiter("table_exists"), urllib3.PoolManager()
+table.get_paginator("query"), urllib3.PoolManager()
 print(json.dumps([numbers.e164("07911 123456", ["GB"]), str(ULID.from_timestamp(0))[:10]]))
 """
     assert run(code, trimmed) == ["+447911123456", "0000000000"]

@@ -22,9 +22,6 @@ from sms_gateway.dynamo_answers import Parsers
 # which AWS does again, and puts a long user agent together twice.
 LEAN = Config(parameter_validation=False, user_agent="sms-gateway", tcp_keepalive=True)
 
-# By the names of botocore's events.
-SERVICES = ("dynamodb", "eventbridge", "kms", "s3", "secrets-manager", "sqs", "ssm", "sts")
-
 RULES = "endpoint-rule-set-1"
 
 _lock = Lock()  # making a client is not safe in several threads
@@ -60,7 +57,7 @@ def _new_session() -> botocore.session.Session:
     """A session that has read what every client needs. That takes longer than all else about a
     client, and holds no credentials, so that it may be done while a function starts."""
     session = botocore.session.Session(include_builtin_handlers=False)
-    _handle_events(session.get_component("event_emitter"))
+    _handle_events(session)
     loader = _Loader(file_loader=_Files())
     session.register_component("data_loader", loader)
     session.get_available_partitions()
@@ -70,14 +67,17 @@ def _new_session() -> botocore.session.Session:
     return session
 
 
-def _handle_events(emitter: Any) -> None:
-    """What botocore itself does about events, but for the half of it that writes documentation or
-    is for other services: each one takes its time to be put in its place."""
+def _handle_events(session: botocore.session.Session, service: str = "") -> None:
+    """What botocore itself does about the events of a service, or about all services', but for what
+    writes documentation. To put a handler in its place takes its time, and 37 of 127 are S3's: a
+    start without S3 does without them."""
+    emitter = session.get_component("event_emitter")
     places = {REGISTER_FIRST: emitter.register_first, REGISTER_LAST: emitter.register_last}
     for event, handler, *place in BUILTIN_HANDLERS:
         kind, _, rest = event.partition(".")
-        if kind != "docs" and (not rest or rest.partition(".")[0] in SERVICES):
-            (places[place[0]] if place else emitter.register)(event, handler)
+        if kind != "docs" and rest.partition(".")[0] == service:
+            register = places[place[0]] if place else emitter.register
+            register(event, handler, unique_id=(event, handler))  # once, if asked for again
 
 
 _session = _new_session()
@@ -92,6 +92,8 @@ def client(service: str, config: Config) -> Any:
                 merged = LEAN.merge(config)
                 parsers = Parsers() if service == "dynamodb" else ResponseParserFactory()
                 _session.register_component("response_parser_factory", parsers)
+                described = _session.get_service_model(service)
+                _handle_events(_session, described.service_id.hyphenize())
                 _clients[service] = _session.create_client(service, config=merged)
     return _clients[service]
 
