@@ -179,7 +179,7 @@ def _work(memory: Memory) -> dict[str, dict[str, Any]]:
     record = json.loads((ROOT / "events" / "dispatch.json").read_text())["Records"][0]
     return {
         "authorize": {"authorizationToken": f"Bearer {key}"},
-        "status": {"path": f"/messages/{identifier}"},
+        "status": {"path": f"/messages/{identifier}", "resource": "/messages/{identifier}"},
         "callback": {
             "pathParameters": {"vendor": "server2sms", "token": token},
             "queryStringParameters": {"DST": "0", "RSN": "000", "ID": identifier},

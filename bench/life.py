@@ -239,7 +239,7 @@ class Lives:
     def read(self, identifier: str, *, batch: bool) -> str:
         """GET of a message or a batch; its status, or a batch's one status."""
         path = f"/{'batches' if batch else 'messages'}/{identifier}"
-        event = EVENTS["status"] | {"path": path, "pathParameters": {"id": identifier}}
+        event = EVENTS["status"] | {"path": path, "resource": path}
         answer = self._api("status", "status", event)
         return "+".join(answer["counts"]) if batch else str(answer["status"])
 

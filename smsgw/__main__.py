@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway import apikeys
@@ -200,8 +201,8 @@ def _set_vendor(options: argparse.Namespace) -> None:
     except OSError as error:
         raise CommandError(f"{options.file} can't be read: {error.strerror}") from None
     try:
-        account = json.loads(written)
-    except ValueError as error:
+        account = msgspec.json.decode(written)  # as the functions read it: NaN is no number
+    except msgspec.DecodeError as error:
         raise CommandError(f"{options.file} is not JSON: {error}") from None
     if not isinstance(account, dict):
         raise CommandError(f"{options.file} must hold one JSON object of settings")

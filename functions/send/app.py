@@ -27,8 +27,8 @@ def post_preview() -> Response:
     """Says what a send would do."""
     from sms_gateway.previewing import preview  # a send needs none of it
 
-    caller(app, "messages:send")
-    return answer(preview(raw_body(app.current_event.raw_event), datetime.now(UTC)))
+    tenant = caller(app, "messages:send")
+    return answer(preview(tenant, raw_body(app.current_event.raw_event), datetime.now(UTC)))
 
 
 @app.delete("/messages/<identifier>")

@@ -221,10 +221,11 @@ class Gateway:
 
     def tick(self, after: float = 0, **options: Any) -> int:
         """Runs the clock `after` seconds from now."""
+        adapters = options.pop("adapters", None)
         with ThreadPoolExecutor(clock.THREADS) as pool:
             return clock.tick(
                 clock.Tick(
-                    adapters=options.pop("adapters", None) or settings.accounts().adapters,
+                    adapters=settings.accounts().adapters if adapters is None else adapters,
                     pool=pool,
                     now=datetime.now(UTC) + timedelta(seconds=after),
                     until=time.time() + options.pop("remaining", 60),

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from integration.stage import SUBMIT, TAKES, Gateway
 
+from sms_gateway import table
 from sms_gateway.cancellation import cancel
 from sms_gateway.problems import Conflict, NotFound
 
@@ -76,3 +78,38 @@ def test_a_cancellation_whose_answer_gets_lost_is_still_one(
     identifier = gateway.one("jst")
     failing("UpdateItem", 1, lost=True)
     assert take_back(identifier)["status"] == "cancelled"
+
+
+CONFLICT = {
+    "Error": {"Code": "TransactionCanceledException", "Message": "conflict"},
+    "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+}
+BUSY = {"Error": {"Code": "TransactionConflictException", "Message": "conflict"}}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_two_that_take_back_at_once_both_do(gateway: Gateway, times: int) -> None:
+    """DynamoDB refuses a transaction, and a write beside one, that want the same item at once."""
+    ids = gateway.many("rajasms", 2)
+    met: list[str] = []
+
+    def conflict(model: Any, **_: Any) -> Any:
+        met.append(model.name)
+        if met.count(model.name) > times:
+            return None
+        said = CONFLICT if model.name == "TransactWriteItems" else BUSY
+        return SimpleNamespace(status_code=400, headers={}), said | {"ResponseMetadata": {}}
+
+    events = table.client().meta.events
+    wanted = ("TransactWriteItems", "UpdateItem")
+    for name in wanted:
+        events.register(f"before-call.dynamodb.{name}", conflict)
+    try:
+        assert take_back(ids[0])["status"] == "cancelled"
+        gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+        assert gateway.dispatch("rajasms") == []
+    finally:
+        for name in wanted:
+            events.unregister(f"before-call.dynamodb.{name}", conflict)
+    assert gateway.statuses(ids) == ["cancelled", "submitted"]
+    assert met.count("TransactWriteItems") == times + 1

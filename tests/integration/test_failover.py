@@ -18,6 +18,7 @@ from integration.stage import (
     Gateway,
     arrived,
     new_worker,
+    notifications,
     number,
     rajasms,
     rajasms_answer,
@@ -26,6 +27,7 @@ from integration.stage import (
     set_routes,
 )
 
+from sms_gateway import dispatch
 from sms_gateway.cancellation import cancel
 from sms_gateway.listing import Query, page
 from sms_gateway.onward import GRACE
@@ -554,3 +556,78 @@ def test_server2sms_report_on_the_second_attempt_settles(gateway: Gateway) -> No
         server2sms(gateway, one, "0")
     assert set(gateway.statuses(ids)) == {"delivered"}
     assert Key(ids[0][:26], "S#000") == gateway.submission(ids[0]).key
+
+
+# A submission that was packed for another vendor takes server2sms several calls
+
+
+def moved_and_silent(gateway: Gateway, **fields: Any) -> list[str]:
+    """Three texts in one submission that RajaSMS refused and server2sms did not answer."""
+    gateway.wire.answers |= {
+        SUBMIT["rajasms"]: TEMPORARY["rajasms"],
+        SUBMIT["server2sms"]: SILENT,
+    }
+    every = [{"to": number("rajasms", nth), "text": f"Hello {nth}"} for nth in range(3)]
+    ids = gateway.accept({"messages": every, **fields})
+    assert gateway.dispatch("rajasms") == []
+    assert gateway.dispatch("server2sms") == []
+    assert gateway.wire.count(SUBMIT["server2sms"]) == 3
+    return ids
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_reference_that_is_known_speaks_for_its_own_call_only(
+    gateway: Gateway, recorded: bool
+) -> None:
+    ids = moved_and_silent(gateway)
+    if not recorded:  # the worker died in its calls
+        Change(gateway.submission(ids[0]).key).drop("result").drop("unsettled").apply()
+    gateway.wire.answers[POLL["server2sms"]] = notifications((ids[1], "1"))
+    gateway.tick(400)
+    assert gateway.statuses(ids) == ["submitting", "submitted", "submitting"]
+    gateway.wire.answers[POLL["server2sms"]] = notifications((ids[1], "0"), (ids[2], "0"))
+    for after in (4000, 8000):
+        gateway.tick(after)
+    assert gateway.statuses(ids) == ["submitting", "delivered", "delivered"]
+    gateway.tick(4 * DAYS)
+    assert gateway.statuses(ids) == ["unknown", "delivered", "delivered"]
+
+
+def test_what_the_other_calls_carried_is_sent_again_at_the_callers_word(gateway: Gateway) -> None:
+    ids = moved_and_silent(gateway, on_unknown="resend")
+    gateway.wire.answers[POLL["server2sms"]] = notifications((ids[1], "1"))
+    for after in (400, 1000, 2000, 3000):
+        gateway.tick(after)
+    gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
+    assert gateway.dispatch("server2sms") == []
+    assert gateway.wire.count(SUBMIT["server2sms"]) == 5
+    assert gateway.statuses(ids) == ["submitted"] * 3
+
+
+# While nobody can read the accounts
+
+
+def test_a_clock_without_accounts_passes_a_refused_message_on(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = accepted(gateway, "rajasms", 2)
+    taken, refused = number("rajasms", 0)[1:], number("rajasms", 1)[1:]
+    gateway.wire.answers[SUBMIT["rajasms"]] = rajasms_answer([(taken, 10, 1), (refused, 60, 0)])
+    with monkeypatch.context() as died:
+        died.setattr(dispatch, "fan_out", lambda *_: set())
+        gateway.dispatch("rajasms")
+    gateway.tick(61, adapters={}, known=False)
+    view = gateway.view(ids[1])
+    assert (view["status"], view["vendor"]) == ("accepted", "server2sms")
+
+
+def test_a_clock_without_accounts_sends_nothing_again_before_it_asked(gateway: Gateway) -> None:
+    gateway.wire.answers[SUBMIT["server2sms"]] = SILENT
+    ids = accepted(gateway, "server2sms", 0, on_unknown="resend")
+    gateway.dispatch("server2sms")
+    for after in (61, 200, 1000):
+        gateway.tick(after, adapters={}, known=False)
+    assert gateway.queued("server2sms") == []
+    gateway.wire.answers[POLL["server2sms"]] = arrived
+    gateway.tick(8000)
+    assert gateway.statuses(ids) == ["delivered"]

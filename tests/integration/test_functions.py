@@ -42,7 +42,7 @@ def handle(name: str, given: dict[str, Any]) -> Any:
 
 def asked(name: str, method: str, path: str, **changes: Any) -> tuple[int, dict[str, str], Any]:
     """A call of the API: status, headers and decoded body."""
-    answer = handle(name, event(name, httpMethod=method, path=path, **changes))
+    answer = handle(name, event(name, httpMethod=method, path=path, resource=path, **changes))
     headers = {name: values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
     return answer["statusCode"], headers | answer.get("headers", {}), json.loads(answer["body"])
 

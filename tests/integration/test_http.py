@@ -146,6 +146,12 @@ def test_a_name_that_nobody_has_is_unreachable() -> None:
         send(Request("GET", f"http://nobody.invalid/?key={SECRET}"), 1)
 
 
+@pytest.mark.parametrize("host", ["a..b", "127.0.0.1:99999", "127.0.0.1:80 ", "a\u200b.example"])
+def test_an_address_that_nobody_can_call_is_unreachable(host: str) -> None:
+    with pytest.raises(VendorUnreachable):
+        send(Request("GET", f"http://{host}/?key={SECRET}"), 1)
+
+
 @pytest.mark.parametrize(
     "behaviour",
     [

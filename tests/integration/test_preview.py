@@ -38,7 +38,7 @@ TEXTS = [
 
 
 def shown(body: object, now: datetime = NOW) -> dict[str, Any]:
-    return preview(json.dumps(body).encode(), now)
+    return preview("acme", json.dumps(body).encode(), now)
 
 
 def only(body: object, now: datetime = NOW) -> dict[str, Any]:
@@ -114,9 +114,9 @@ def test_what_a_preview_says_is_what_a_send_does(accounts: Gateway, seed: int) -
         written = json.dumps(body).encode()
         stored = accounts.messages_stored()
         try:
-            said = preview(written, NOW)
+            said = preview("acme", written, NOW)
         except GatewayError:
-            problem = refusal(preview, written, NOW)
+            problem = refusal(preview, "acme", written, NOW)
             assert refusal(send, "acme", written, NOW) == problem
             continue
         assert accounts.messages_stored() == stored
@@ -279,7 +279,7 @@ def test_a_wrong_envelope_is_refused_as_by_a_send(
     gateway: Gateway, body: bytes, kind: type[GatewayError]
 ) -> None:
     with pytest.raises(kind):
-        preview(body, NOW)
+        preview("acme", body, NOW)
 
 
 def test_an_answer_that_would_be_too_large_is_refused(
@@ -307,3 +307,15 @@ def test_the_examples_of_the_contract_are_what_the_gateway_says(gateway: Gateway
     })  # fmt: skip
     sale = {"to": number("jst"), "text": "Sale ends tonight", "category": "promotional"}
     assert shown(sale, NOW.replace(hour=20)) == answers["india"]["value"]
+
+
+@pytest.mark.parametrize("events", ["none", "webhooks"])
+@pytest.mark.parametrize("url", ["http://10.0.0.1/", "https://example.com/told"])
+def test_a_status_url_is_refused_as_by_a_send(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, events: str, url: str
+) -> None:
+    monkeypatch.setenv("EVENTS", events)
+    body = json.dumps({"to": number("jst"), "text": "Hello", "status_url": url}).encode()
+    problem = refusal(preview, "acme", body, NOW)
+    assert problem["pointer"] == "/status_url"
+    assert problem == refusal(send, "acme", body, NOW)

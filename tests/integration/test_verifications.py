@@ -747,7 +747,8 @@ def test_a_batch_shows_the_message_and_not_the_verification(gateway: Gateway) ->
 
 def asked(method: str, path: str, body: object, **headers: str) -> tuple[int, dict[str, str], Any]:
     event = json.loads((ROOT / "events" / "verify.json").read_text())
-    event |= {"httpMethod": method, "path": path, "body": json.dumps(body) if body else None}
+    event |= {"httpMethod": method, "path": path, "resource": path}
+    event["body"] = json.dumps(body) if body else None
     event["headers"] |= headers
     event["multiValueHeaders"] = {name: [value] for name, value in event["headers"].items()}
     answer = VERIFY.handler(event, SimpleNamespace(function_name="verify", aws_request_id="1"))

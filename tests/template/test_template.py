@@ -371,6 +371,15 @@ def test_a_reader_of_the_stream_answers_before_its_time_is_over(reader: str) -> 
     assert timeout(reader) - publishing.READ >= 30
 
 
+def test_a_clock_that_fails_or_stands_still_is_an_alarm() -> None:
+    told = RESOURCES["ClockAlarm"]["Properties"]
+    assert (told["Namespace"], told["MetricName"]) == ("AWS/Lambda", "Errors")
+    assert told["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "PollFunction"}}]
+    assert (told["Statistic"], told["Threshold"]) == ("Sum", 0)
+    assert told["Period"] * told["EvaluationPeriods"] == 300
+    assert told["TreatMissingData"] == "breaching"
+
+
 @pytest.mark.parametrize(
     ("alarm", "reader", "switch"),
     [

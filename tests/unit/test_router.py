@@ -47,6 +47,21 @@ def test_a_path_gives_its_handler_the_names_in_it(app: Router) -> None:
     }
 
 
+@pytest.mark.parametrize("mapped", ["", "/v1", "/sms/v1", "/things"])
+@pytest.mark.parametrize(
+    ("method", "path", "resource", "body"),
+    [
+        ("POST", "/things", "/things", "None"),
+        ("GET", "/things/a/parts/things", "/things/{thing}/parts/{part}", "a things"),
+    ],
+)
+def test_what_a_domain_maps_to_the_stage_is_no_part_of_the_path(
+    app: Router, mapped: str, method: str, path: str, resource: str, body: str
+) -> None:
+    event = {"httpMethod": method, "path": f"{mapped}{path}", "resource": resource}
+    assert app.resolve(event, None)["body"] == body
+
+
 def test_a_header_is_found_in_any_case(app: Router) -> None:
     assert asked(app, "POST", "/things", **{"IDEMPOTENCY-Key": "k"})["body"] == "k"
     assert asked(app, "POST", "/things")["body"] == "None"

@@ -278,6 +278,22 @@ def test_a_code_of_cognito_is_an_otp_in_the_pools_words() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sealed", "sent"),
+    [
+        ("aB&lt;3&amp;&gt;x&#39;&#x27;&quot;", "aB<3&>x''\""),
+        ("&copy1&copy;&ltd&;", "&copy1&copy;&ltd&;"),  # nobody escaped these
+        ("&amp;lt;", "&lt;"),
+    ],
+)
+def test_a_first_password_is_sent_as_it_is_typed(sealed: str, sent: str) -> None:
+    made = event("cognito") | {"triggerSource": "CustomSMSSender_AdminCreateUser"}
+    text = body(cognito.read(made, SOURCES, lambda _: sealed))["text"]
+    assert text == f"ani, your password is {sent}"
+    code = body(cognito.read(event("cognito"), SOURCES, lambda _: sealed))["text"]
+    assert code == f"{sealed} is your code"
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"userPoolId": "eu-central-1_other"}, "eu-central-1_other"),

@@ -7,7 +7,7 @@ were cut short are settled, receipts are asked for, deadlines close what is left
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,11 +21,12 @@ from sms_gateway.observe import count, log
 from sms_gateway.onward import GRACE, fan_out
 from sms_gateway.problems import Unavailable
 from sms_gateway.receipts import Word
-from sms_gateway.records import Entry, Key, Message, Submission, message_id
+from sms_gateway.records import Entry, Key, Message, Result, Submission, message_id
 from sms_gateway.redaction import redact
 from sms_gateway.settings import accounts
 from sms_gateway.status import Status
 from sms_gateway.table import Change
+from sms_gateway.vendors import VENDORS
 from sms_gateway.vendors.base import Adapter, Pending, PollCall, Reply, Report, Request, chunks
 
 THREADS = 16
@@ -52,12 +53,19 @@ class Tick:
     until: float  # epoch seconds by which this run must be over
     send: Send = http.send
     receipt_deadline: int = RECEIPT_DEADLINE
+    known: bool = True  # whether the accounts could be read
     looked: int = 0
     asked: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
 
     def time_for(self, seconds: float) -> bool:
         """Whether something that takes so long can still be finished."""
         return time.time() + seconds < self.until
+
+    @property
+    def usable(self) -> Collection[str]:
+        """The vendors that something may be passed on to. While nobody can read the accounts that
+        is any: none would mean that the message is rejected."""
+        return self.adapters.keys() if self.known else VENDORS.keys()
 
     @property
     def seconds(self) -> int:
@@ -73,13 +81,14 @@ class Tick:
 def run(remaining: float) -> int:
     """One minute's work within `remaining` seconds; returns how many submissions it looked at."""
     until = time.time() + remaining - MARGIN
+    known = True
     try:
         adapters = accounts().adapters
     except Unavailable:
-        adapters = {}  # what needs no vendor goes on
+        adapters, known = {}, False  # what needs no vendor goes on
     told = os.environ["EVENTS"] != "none"
     with ThreadPoolExecutor(THREADS) as pool:
-        minute = Tick(adapters, pool, now(), until - FOR_DELIVERIES if told else until)
+        minute = Tick(adapters, pool, now(), until - FOR_DELIVERIES if told else until, known=known)
         looked = tick(minute)
         if told:
             minute.until = until
@@ -252,7 +261,7 @@ def _wait_or_ask(run: Tick, sub: Submission) -> None:
     _, messages = table.members(sub)
     bare = [one for one in messages if one.status is None]
     # Whoever recorded a mixed answer may have died before its messages went their own ways.
-    left = fan_out(sub, bare, run.adapters.keys(), run.now)
+    left = fan_out(sub, bare, run.usable, run.now)
     waiting = [one for one in bare if one.id not in left]
     leaves = _held_until(messages)
     if not sub.own_item and not waiting:
@@ -285,7 +294,7 @@ def _resend_allowed(run: Tick, sub: Submission, waiting: Sequence[Message]) -> b
     adapter = run.adapters.get(sub.vendor)
     ask_first = adapter is not None and adapter.capabilities.own_reference and sub.polls == 0
     unanswered = sub.status is Status.SUBMITTING and run.seconds < sub.expires
-    once = unanswered and not ask_first and not sub.doubt
+    once = run.known and unanswered and not ask_first and not sub.doubt
     return once and all(one.content.on_unknown == "resend" for one in waiting)
 
 
@@ -304,7 +313,8 @@ def _wait(run: Tick, sub: Submission, deadline: int) -> Change:
     """The next look, further away each time."""
     pause = min(_first_wait(run, sub) * 2 ** min(sub.polls, 10), LONGEST_WAIT)
     when = min(run.seconds + pause, deadline)
-    change = Change(sub.key).put("polls", sub.polls + 1).look_at(max(when, run.seconds + 1))
+    asked = sub.polls + 1 if run.known else sub.polls
+    change = Change(sub.key).put("polls", asked).look_at(max(when, run.seconds + 1))
     return change.when("status", Status.SUBMITTING, Status.SUBMITTED)
 
 
@@ -383,7 +393,8 @@ def _heard(run: Tick, adapter: Adapter, owners: Owners, call: PollCall, reply: R
             receipts.no_news(report, adapter.name, "poll", message.id)
         raw = redact(reply.body) if report.once or report.unknown_word else None
         if report.taken and (report.status is None or not sub.own_item):
-            _taken_after_all(run, sub, report)
+            members = [one for owner, one in owners.values() if owner is sub]
+            _taken_after_all(run, adapter, sub, members, message, report)
         if report.status is None:
             if raw:
                 receipts.keep_strange(message.key, raw)
@@ -397,18 +408,30 @@ def _heard(run: Tick, adapter: Adapter, owners: Owners, call: PollCall, reply: R
     return ids
 
 
-def _taken_after_all(run: Tick, sub: Submission, report: Report) -> None:
-    """A vendor that knows our reference did take a submission whose answer was lost."""
+def _taken_after_all(
+    run: Tick,
+    adapter: Adapter,
+    sub: Submission,
+    members: Sequence[Message],
+    message: Message,
+    report: Report,
+) -> None:
+    """A vendor that knows our reference did take a call whose answer was lost."""
     if sub.status is not Status.SUBMITTING:
         return
     entry = Entry(
         run.ms, Status.SUBMITTED, "poll", sub.vendor, sub.attempt, report.code, report.text
     )
     change = Change(sub.key).put("status", Status.SUBMITTED).drop("unsettled").note(entry)
-    if sub.result:
+    result = sub.result or Result("U" * sub.count)
+    if len(adapter.pack([one.content.outgoing(one.id, run.now) for one in members])) == 1:
         # One call carried them all: none of them is in doubt any more.
-        verdicts = sub.result.verdicts.replace("U", "A")
-        change.put("result", msgspec.structs.replace(sub.result, verdicts=verdicts, own=True))
+        verdicts = result.verdicts.replace("U", "A")
+    else:
+        # Packed for another vendor: of the other calls nobody knows yet, and fan_out parts them.
+        offset = message.key.position - sub.key.position
+        verdicts = f"{result.verdicts[:offset]}A{result.verdicts[offset + 1 :]}"
+    change.put("result", msgspec.structs.replace(result, verdicts=verdicts, own=True))
     change.when("status", Status.SUBMITTING).when("attempt", sub.attempt).apply()
 
 

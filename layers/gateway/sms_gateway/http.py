@@ -13,6 +13,7 @@ import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    LocationValueError,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
@@ -77,6 +78,7 @@ def send(request: Request, timeout: float) -> Reply:
         )
     except (
         ConnectTimeoutError,
+        LocationValueError,  # an address that can't be read
         NameResolutionError,
         NewConnectionError,
     ) as error:

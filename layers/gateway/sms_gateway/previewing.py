@@ -10,17 +10,19 @@ from sms_gateway.intake import NAMED, Accepted, plan, read_body
 from sms_gateway.prices import price_of, price_view
 from sms_gateway.problems import TooLarge
 from sms_gateway.settings import accounts, routes
+from sms_gateway.status_urls import status_urls
 from sms_gateway.transliteration import code_point, name_of, to_gsm7
 from sms_gateway.views import rejected_view, warnings_view
 
 LARGEST_ANSWER = 5 * 1024 * 1024  # bytes as JSON within JSON; Lambda's answers may have 6 MiB
 
 
-def preview(body: bytes, now: datetime) -> dict[str, Any]:
-    """What POST /messages would do with `body` now. Raises what it would raise for a request that
-    is wrong as a whole; a recipient that it would refuse stands in `rejected`, also when none is
-    left. Raises TooLarge when so much can't be told at once."""
-    accepted, rejected = plan(read_body(body), now, accounts(), routes())
+def preview(tenant: str, body: bytes, now: datetime) -> dict[str, Any]:
+    """What POST /messages would do with a tenant's `body` now. Raises what it would raise for a
+    request that is wrong as a whole; a recipient that it would refuse stands in `rejected`, also
+    when none is left. Raises TooLarge when so much can't be told at once."""
+    told = status_urls(tenant)
+    accepted, rejected = plan(read_body(body), now, accounts(), routes(), told)
     answer = {
         "messages": [_view(one) for one in accepted],
         "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],

@@ -82,7 +82,10 @@ class Router:
     def resolve(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """Answers an event of API Gateway (REST, proxy integration)."""
         self.current_event = Event(event)
-        return self._answer(event["httpMethod"], event["path"]).proxied()
+        # Under a domain of its own the path begins with what the domain maps to the stage.
+        path = event["path"]
+        segments = path.rsplit("/", event.get("resource", path).count("/"))[1:]
+        return self._answer(event["httpMethod"], f"/{'/'.join(segments)}").proxied()
 
     def _answer(self, method: str, path: str) -> Response:
         for wanted, pattern, handler in self._routes:

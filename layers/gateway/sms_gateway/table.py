@@ -6,7 +6,7 @@ Every change of state is one conditional write. Raises Unavailable when DynamoDB
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -135,28 +135,32 @@ def put_while(check: Update, item: Item, condition: str, **expression: Any) -> b
         {"ConditionCheck": {"TableName": name(), **check.conditions()}},
         {"Put": put_it | expression},
     ]
+    return _written(lambda: client().transact_write_items(TransactItems=asked)) is not None
+
+
+def _written[T](write: Callable[[], T]) -> T | None:
+    """What a conditional write answers, None when a condition does not hold. It is tried again
+    while a transaction and another write want the same item at once."""
     for attempt in range(6):
         try:
             with _answering():
-                client().transact_write_items(TransactItems=asked)
+                return write()
         except ClientError:
-            return False
+            return None
         except Unavailable as error:
             if not _in_conflict(error):
                 raise
             time.sleep(0.05 * 2**attempt)
-        else:
-            return True
     raise Unavailable("Others are writing what this is about; try again.")
 
 
 def _in_conflict(error: Unavailable) -> bool:
-    """Whether a transaction met another write of one of its items: then it is tried again."""
     cause = error.__cause__
-    reasons = (
-        cause.response.get("CancellationReasons", []) if isinstance(cause, ClientError) else []
-    )
-    return any(reason.get("Code") == "TransactionConflict" for reason in reasons)
+    if not isinstance(cause, ClientError):
+        return False
+    reasons: Any = cause.response.get("CancellationReasons", [])
+    codes = [cause.response["Error"]["Code"], *(reason.get("Code") for reason in reasons)]
+    return not {"TransactionConflict", "TransactionConflictException"}.isdisjoint(codes)
 
 
 # Reading
@@ -422,12 +426,9 @@ class Change(Update):
 
     def apply(self) -> Item | None:
         """Writes; the whole new item, or None when a condition does not hold."""
-        try:
-            with _answering():
-                answer = client().update_item(**self.parameters(), ReturnValues="ALL_NEW")
-        except ClientError:
-            return None
-        return answer["Attributes"]
+        asked = self.parameters() | {"ReturnValues": "ALL_NEW"}
+        answer = _written(lambda: client().update_item(**asked))
+        return answer["Attributes"] if answer else None
 
     def move(self) -> Submission | None:
         """Writes; the submission as it now is, or None when a condition does not hold."""
@@ -456,14 +457,8 @@ def cancel_member(group: Key, message: Change) -> bool:
             ":accepted": {"S": Status.ACCEPTED},
         },
     }
-    try:
-        with _answering():
-            client().transact_write_items(
-                TransactItems=[{"ConditionCheck": check}, {"Update": message.parameters()}]
-            )
-    except ClientError:
-        return False
-    return True
+    asked: Any = [{"ConditionCheck": check}, {"Update": message.parameters()}]
+    return _written(lambda: client().transact_write_items(TransactItems=asked)) is not None
 
 
 # Requests that carry an Idempotency-Key

@@ -6,6 +6,8 @@ Source: "Custom SMS sender Lambda trigger" in the Cognito developer guide.
 import base64
 import binascii
 import hashlib
+import html
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +15,11 @@ from sms_gateway.problems import Invalid
 from sms_gateway.sources import CODE, USERNAME, Ask, Sources, encoded, known
 
 KIND = "customSMSSenderRequestV1"
+
+# A temporary password comes with HTML's own characters escaped, which a phone shows as they are.
+# Source: "Custom sender Lambda triggers" in the same guide.
+FIRST_PASSWORD = "CustomSMSSender_AdminCreateUser"  # noqa: S105 - a trigger's name
+ESCAPED = re.compile(r"&(?:lt|gt|amp|quot|apos|#[0-9]{2,3}|#x[0-9a-f]{2});", re.IGNORECASE)
 
 
 def read(event: Mapping[str, Any], sources: Sources, unseal: Callable[[bytes], str]) -> Ask:
@@ -35,8 +42,9 @@ def read(event: Mapping[str, Any], sources: Sources, unseal: Callable[[bytes], s
         raise Invalid("The code is no ciphertext in base64.", pointer="/request/code")
     wording = pool.texts.get(str(event.get("triggerSource")), pool.text)
     # The name first: a code may hold braces, being a password when an administrator makes a user.
-    text = wording.replace(USERNAME, str(event.get("userName", ""))).replace(
-        CODE, unseal(ciphertext)
-    )
+    code = unseal(ciphertext)
+    if event.get("triggerSource") == FIRST_PASSWORD:
+        code = ESCAPED.sub(lambda found: html.unescape(found[0]), code)
+    text = wording.replace(USERNAME, str(event.get("userName", ""))).replace(CODE, code)
     body = {"to": to, "text": text, "category": "otp"}
     return Ask(pool, encoded(body), f"cognito/{hashlib.sha256(ciphertext).hexdigest()}")

@@ -283,10 +283,16 @@ class Adapter(ABC):
             raise ValueError("balance_low must not be below 0")
 
     def check_url(self, name: str, url: str) -> None:
-        """Raises ValueError unless `url` is https, or http and the account allows it."""
-        parts = urlsplit(url)
-        if not parts.hostname or parts.scheme not in ("https", "http"):
-            raise ValueError(f"{name} must be an http or https address")
+        """Raises ValueError unless `url` is https, or http and the account allows it. What can't be
+        called would look like a call without an answer, time and again."""
+        try:
+            parts = urlsplit(url)
+            host, port = (parts.hostname or "").encode("idna"), parts.port
+        except ValueError:  # no number as a port; a part of a name that is empty or too long
+            host, port = b"", None
+        plain = url.isascii() and url.isprintable() and " " not in url
+        if not host or port == 0 or not plain or parts.scheme not in ("https", "http"):
+            raise ValueError(f"{name} must be an http or https address, in ASCII without spaces")
         if parts.scheme == "http" and not self.allow_http:
             raise ValueError(f"{name} is plain http: set allow_http to true to accept that")
 

@@ -44,6 +44,7 @@ SUCCESS = re.compile(r"(?<!not )\b(success|accepted|submitted)", re.I)
 LATER = re.compile("temporar|try again", re.I)
 TROUBLE = re.compile("error|fail|reject|denied|unavailable|timed? ?out", re.I)
 
+PROXIES = (502, 503, 504)  # HTTP statuses of who stands before JST
 ERROR_KEYS, NO_ERROR = ("error", "errors"), ("0", "false", "no", "none", "null")
 STATUS_KEYS, FAILING = ("status", "success"), re.compile("err|fail|false|reject|denied|inv", re.I)
 NUMBER_KEYS = ("mobile", "number", "to", "mobileno")
@@ -131,8 +132,10 @@ def _verdict(http_status: int, answer: object, words: str) -> tuple[Verdict, str
     """The verdict and the job id, surest sign first."""
     if job := _job(answer):
         return Verdict.ACCEPTED, job
-    # Proxies on the way answer {"error": …} too, with a 5xx: that refuses nothing.
-    if REFUSED.search(words) or (_failing(answer) and http_status < 500):
+    # Proxies on the way answer {"error": …} too, with a 5xx: that refuses nothing. Nor do words
+    # that must be theirs ("an invalid response was received from the upstream server").
+    refused_by_jst = REFUSED.search(words) and http_status not in PROXIES
+    if refused_by_jst or (_failing(answer) and http_status < 500):
         if SUCCESS.search(words):
             return Verdict.UNKNOWN, None
         later = LATER.search(words) and not REFUSED.search(words)
