@@ -616,6 +616,8 @@ def test_a_clock_without_accounts_passes_a_refused_message_on(
     with monkeypatch.context() as died:
         died.setattr(dispatch, "fan_out", lambda *_: set())
         gateway.dispatch("rajasms")
+    view = gateway.view(ids[1])
+    assert (view["status"], view["final"]) == ("accepted", False)  # not refused by all yet
     gateway.tick(61, adapters={}, known=False)
     view = gateway.view(ids[1])
     assert (view["status"], view["vendor"]) == ("accepted", "server2sms")

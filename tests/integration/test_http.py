@@ -190,6 +190,22 @@ def test_whatever_is_no_whole_answer_is_silence(server: Server, behaviour: Behav
     assert len(server.requests) == 1
 
 
+def test_a_body_that_stops_coming_has_no_longer_than_it_was_given(server: Server) -> None:
+    """Not as long again from its last byte on."""
+
+    def stops(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+        time.sleep(0.8)
+        connection.sendall(b"half")
+        time.sleep(3)
+
+    server.behaviour = stops
+    started = time.monotonic()
+    with pytest.raises(VendorSilent):
+        send(Request("GET", server.url), 1)
+    assert time.monotonic() - started < 1.6
+
+
 def test_after_an_answer_that_was_given_up_the_next_one_is_its_own(server: Server) -> None:
     length = 2 * http.LONGEST_REPLY
     long = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length

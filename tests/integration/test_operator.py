@@ -660,6 +660,20 @@ def test_a_price_table_is_checked_before_it_is_stored(
     )
 
 
+@pytest.mark.parametrize("rate", ["NaN", "Infinity", "1e999"])
+def test_a_number_that_the_functions_can_not_read_is_not_stored(
+    gateway: Gateway, smsgw: Run, tmp_path: Path, rate: str
+) -> None:
+    set_account("jst")
+    account = tmp_path / "account.json"
+    account.write_text(json.dumps(ACCOUNTS["jst"])[:-1] + f', "rate": {rate}}}')
+    status, out, error = smsgw("vendors", "set", "jst", str(account))
+    assert complains(status, out, error)
+    assert "is not JSON" in error
+    forget_settings()
+    assert settings.accounts().adapters["jst"].rate is None
+
+
 def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -> None:
     ids = gateway.sent("rajasms", 3)
     assert smsgw("messages", "settle", ids[1], "undelivered")[0] == 0

@@ -7,6 +7,7 @@ VendorSilent        the request may have been received: nobody can say
 import ssl
 import time
 from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -103,9 +104,14 @@ def send(request: Request, timeout: float) -> Reply:
 def _whole(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
     """The whole body, within LONGEST_REPLY and by `until` on the monotonic clock."""
     body = bytearray()
-    while part := answer.read1(PART, decode_content=True):
+    while True:
+        connection: Any = answer.connection
+        if connection is not None and connection.sock is not None:  # or all is here already
+            connection.sock.settimeout(max(0.001, until - time.monotonic()))
+        part = answer.read1(PART, decode_content=True)
+        if not part:
+            return bytes(body)
         body += part
         if len(body) > LONGEST_REPLY or time.monotonic() > until:
             answer.close()  # the rest must not be taken for the answer to the next request
             raise VendorSilent("the answer is too long, or too slow")
-    return bytes(body)

@@ -185,6 +185,11 @@ class Submission(Value, frozen=True):
     campaign: str | None = None
 
     @property
+    def others(self) -> set[str]:
+        """The vendors of its route that have not refused it, beside the one that it is with."""
+        return set(self.vendors) - {self.vendor, *self.refused}
+
+    @property
     def own_item(self) -> bool:
         """Whether the submission stands in its only message's item."""
         return self.key.sort.startswith("M#")

@@ -43,7 +43,9 @@ def status_of(message: Message, sub: Submission) -> Status:
     if message.status is not None:
         return message.status
     if sub.result is not None and sub.status is Status.SUBMITTED:
-        return MIXED[sub.result.verdict(message.key.position - sub.key.position)]
+        verdict = sub.result.verdict(message.key.position - sub.key.position)
+        # Refused by one vendor, it is about to go to the next.
+        return Status.ACCEPTED if verdict == "R" and sub.others else MIXED[verdict]
     return sub.status
 
 
