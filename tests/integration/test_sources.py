@@ -369,6 +369,7 @@ def test_a_direct_invocation_is_answered_as_a_request(gateway: Gateway) -> None:
         ({"message": 7}, "invalid-request: .*"),
         ({"message": {"to": ["+1", "+2"], "text": "x"}}, "all-rejected: .*0: .*1: "),
         ({"idempotency_key": " "}, "invalid-idempotency-key: "),
+        ({"message": {"to": "+1", "text": "Hi \ud83d"}}, "invalid-request: .*surrogate"),
     ],
 )
 def test_a_direct_invocation_that_is_refused_says_why(

@@ -125,8 +125,11 @@ def known[T](way: str, name: str, sources: Mapping[str, T]) -> T:
 
 
 def encoded(body: Any) -> bytes:
-    """A body as it would come by HTTP."""
-    return msgspec.json.encode(body)
+    """A body as it would come by HTTP. Raises Invalid for what is no text."""
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        raise Invalid("A text has half a surrogate pair: send whole characters.") from None
 
 
 def reason(problem: GatewayError) -> str:
