@@ -1,6 +1,8 @@
 """GET /messages/{id} and GET /batches/{id}: what became of what was accepted."""
 
+import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,3 +83,25 @@ def test_a_table_that_does_not_answer_is_503(
     with pytest.raises(Exception, match="ThrottlingException") as raised:
         gateway.view(identifier)
     assert raised.value.http_status == 503  # type: ignore[attr-defined]
+
+
+def test_a_message_is_found_right_after_it_was_accepted(gateway: Gateway) -> None:
+    """What a query that is not consistent does not see yet is read once more."""
+    ids = gateway.many("rajasms", 3)
+    asked: list[bool] = []
+
+    def behind(params: dict[str, Any], **_: Any) -> Any:
+        asked.append(json.loads(params["body"]).get("ConsistentRead", False))
+        if asked[-1]:
+            return None
+        return SimpleNamespace(status_code=200, headers={}), {"Items": [], "Count": 0}
+
+    events = table.client().meta.events
+    events.register("before-call.dynamodb.Query", behind)
+    try:
+        found = table.find(split_id(ids[1]) or pytest.fail("no id"))
+    finally:
+        events.unregister("before-call.dynamodb.Query", behind)
+    assert found
+    assert found[1].id == ids[1]
+    assert asked == [False, True]

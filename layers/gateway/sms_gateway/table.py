@@ -258,18 +258,21 @@ def find(key: Key) -> tuple[Batch, Message, Submission] | None:
     message = read_message(item, owner.shared)
     if "vendor" in item:
         return owner, message, read_submission(item)
-    covering = query(
-        "pk = :pk AND sk BETWEEN :low AND :high",
-        {
-            ":pk": {"S": key.batch},
-            ":low": {"S": "S#000"},
-            ":high": {"S": f"S#{key.position:03d}"},
-        },
-        ScanIndexForward=False,
-        Limit=1,
-    )
-    for one in covering:
-        return owner, message, read_submission(one)
+    values = {
+        ":pk": {"S": key.batch},
+        ":low": {"S": "S#000"},
+        ":high": {"S": f"S#{key.position:03d}"},
+    }
+    for consistent in (False, True):  # what was written just now may be missing in the first
+        covering = query(
+            "pk = :pk AND sk BETWEEN :low AND :high",
+            values,
+            ScanIndexForward=False,
+            Limit=1,
+            ConsistentRead=consistent,
+        )
+        for one in covering:
+            return owner, message, read_submission(one)
     return None
 
 
