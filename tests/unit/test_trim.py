@@ -37,6 +37,7 @@ LEFT_OUT = {
     "aws_encryption_sdk.caches",
     "boto3",
     "botocore.docs.bcdoc",
+    "html.entities",
     "html.parser",
     "importlib.metadata",
     "phonenumbers.asyoutypeformatter",

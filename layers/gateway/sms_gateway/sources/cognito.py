@@ -6,7 +6,6 @@ Source: "Custom SMS sender Lambda trigger" in the Cognito developer guide.
 import base64
 import binascii
 import hashlib
-import html
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,7 +43,9 @@ def read(event: Mapping[str, Any], sources: Sources, unseal: Callable[[bytes], s
     # The name first: a code may hold braces, being a password when an administrator makes a user.
     code = unseal(ciphertext)
     if event.get("triggerSource") == FIRST_PASSWORD:
-        code = ESCAPED.sub(lambda found: html.unescape(found[0]), code)
+        from html import unescape  # a code needs none of it, and hardly a start is for a password
+
+        code = ESCAPED.sub(lambda found: unescape(found[0]), code)
     text = wording.replace(USERNAME, str(event.get("userName", ""))).replace(CODE, code)
     body = {"to": to, "text": text, "category": "otp"}
     return Ask(pool, encoded(body), f"cognito/{hashlib.sha256(ciphertext).hexdigest()}")
