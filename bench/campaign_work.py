@@ -115,16 +115,17 @@ class Table(Memory):
 def staged(rows: int) -> Iterator[tuple[File, Any]]:
     """The file, and the wire that everything else goes over."""
     from bench.wire import Wire
-    from sms_gateway import campaign, files
+    from sms_gateway.campaigns import model as campaign
+    from sms_gateway.campaigns import s3_files
 
     file, memory = File(rows), Table()
     memory._put(campaign.new_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", file.size, 1, 1))
     with (
-        patch.object(files, "blocks", file.blocks),
-        patch.object(files, "owner", lambda _key: None),
-        patch.object(files, "begin", lambda _key, _campaign: "upload"),
-        patch.object(files, "put_part", file.put_part),
-        patch.object(files, "finish", lambda *_: None),
+        patch.object(s3_files, "blocks", file.blocks),
+        patch.object(s3_files, "owner", lambda _key: None),
+        patch.object(s3_files, "begin", lambda _key, _campaign: "upload"),
+        patch.object(s3_files, "put_part", file.put_part),
+        patch.object(s3_files, "finish", lambda *_: None),
     ):
         yield file, Wire(memory)
 
@@ -137,13 +138,14 @@ def _whole(done: Any, rows: int) -> None:
 
 def rate() -> dict[str, float]:
     """Rows a second of one CPU, accepting and then writing results, with every call of AWS."""
-    from sms_gateway import campaign_table, campaigns
+    from sms_gateway.campaigns import repository as campaign_repository
+    from sms_gateway.campaigns import worker
 
     with staged(SAMPLE) as (_, wire), redirect_stdout(StringIO()):
         started = time.process_time()
-        campaigns.receive(CAMPAIGN, 10_000)
+        worker.receive(CAMPAIGN, 10_000)
         cpu = time.process_time() - started - wire.spent
-        done = campaign_table.find(CAMPAIGN)
+        done = campaign_repository.find(CAMPAIGN)
     _whole(done, SAMPLE)
     return {"seconds": cpu, "calls": len(wire.times)}
 
@@ -153,9 +155,12 @@ def units() -> dict[str, float]:
     units without and for one results file, in which every message has its receipt; calls of the
     table that follow one another, its messages' among them."""
     from bench.counting import Meter, Tally
-    from sms_gateway import campaign_table, campaigns, items, table
-    from sms_gateway.records import Entry
-    from sms_gateway.status import Status
+    from sms_gateway.campaigns import repository as campaign_repository
+    from sms_gateway.campaigns import worker
+    from sms_gateway.core.status import Status
+    from sms_gateway.storage import dynamodb
+    from sms_gateway.storage import items as storage_items
+    from sms_gateway.storage.models import Entry
 
     of_results = 0.0
 
@@ -173,17 +178,17 @@ def units() -> dict[str, float]:
 
     with staged(SAMPLE) as (_, wire):
         table_of_ours: Any = wire.memory
-        log = items.steps([Entry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")])
+        log = storage_items.steps([Entry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")])
         table_of_ours.receipt = {"status": {"S": "delivered"}, "log": log}
         # The items before a change are asked for past the counting: they stand in this process.
         meter = Beside(table_of_ours._get)
-        with meter.listening(table.client()):
-            campaigns.receive(CAMPAIGN, 10_000)
-        done = campaign_table.find(CAMPAIGN)
+        with meter.listening(dynamodb.client()):
+            worker.receive(CAMPAIGN, 10_000)
+        done = campaign_repository.find(CAMPAIGN)
     _whole(done, SAMPLE)
     chunks, calls = SAMPLE / CHUNK, meter.total.calls
     side_by_side = calls["dynamodb.BatchWriteItem"]
-    one_by_one = calls.total() - side_by_side + side_by_side / table.WRITERS
+    one_by_one = calls.total() - side_by_side + side_by_side / dynamodb.WRITERS
     return {
         "writes": meter.total.writes / chunks,
         "reads": (meter.total.reads - of_results) / chunks,
@@ -195,10 +200,12 @@ def units() -> dict[str, float]:
 def memory() -> dict[str, float]:
     """The most memory (MB) that the work on a million rows takes; the table's writes of messages
     are left out, which hold one chunk at a time."""
-    from sms_gateway import campaign_table, campaigns, table
+    from sms_gateway.campaigns import repository as campaign_repository
+    from sms_gateway.campaigns import worker
+    from sms_gateway.storage import dynamodb
 
     with staged(ROWS) as (file, _), redirect_stdout(StringIO()):
-        real = table.put_all
+        real = dynamodb.put_all
         calls = []
 
         def put_all(items: Any) -> None:
@@ -213,15 +220,15 @@ def memory() -> dict[str, float]:
                 kept["first"] = found(batch)
             return kept["first"]
 
-        found = table.whole_batch
+        found = dynamodb.whole_batch
         with (
-            patch.object(table, "put_all", put_all),
-            patch.object(table, "whole_batch", whole_batch),
+            patch.object(dynamodb, "put_all", put_all),
+            patch.object(dynamodb, "whole_batch", whole_batch),
         ):
             started = time.monotonic()
-            campaigns.receive(CAMPAIGN, 10_000)
+            worker.receive(CAMPAIGN, 10_000)
             seconds = time.monotonic() - started
-        done = campaign_table.find(CAMPAIGN)
+        done = campaign_repository.find(CAMPAIGN)
     _whole(done, ROWS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
@@ -235,7 +242,8 @@ def memory() -> dict[str, float]:
 def killed() -> dict[str, float]:
     """A campaign of a hundred thousand rows whose worker dies three times: how often the row that
     was accepted most often was, and how many rows were."""
-    from sms_gateway import campaign_table, campaigns
+    from sms_gateway.campaigns import repository as campaign_repository
+    from sms_gateway.campaigns import worker
 
     rows = 100_000
     with staged(rows) as (_, wire), redirect_stdout(StringIO()):
@@ -244,15 +252,15 @@ def killed() -> dict[str, float]:
         for calls in (700, 1_311, 1_702):  # anywhere in a chunk
             memory.calls_left = calls
             try:
-                campaigns.receive(CAMPAIGN, 10_000)
+                worker.receive(CAMPAIGN, 10_000)
             except Killed:
                 deaths += 1
             for item in memory.partitions[CAMPAIGN].values():
                 if "started" in item:
                     item["started"] = {"N": "0"}  # whoever wrote it is surely dead
         memory.calls_left = -1
-        campaigns.receive(CAMPAIGN, 10_000)
-        done = campaign_table.find(CAMPAIGN)
+        worker.receive(CAMPAIGN, 10_000)
+        done = campaign_repository.find(CAMPAIGN)
     _whole(done, rows)
     sent: Counter[str] = Counter()
     for batch in memory.accepted:
@@ -265,10 +273,10 @@ class Waiting(Memory):
     chunk; `asked` is what it was asked for."""
 
     def __init__(self, rows: int, each: int) -> None:
-        from sms_gateway import campaign
-        from sms_gateway.items import batch_item, message_item, submission_item
-        from sms_gateway.records import Batch, Key, Submission
-        from sms_gateway.status import Status
+        from sms_gateway.campaigns import model as campaign
+        from sms_gateway.core.status import Status
+        from sms_gateway.storage.items import batch_item, message_item, submission_item
+        from sms_gateway.storage.models import Batch, Key, Submission
 
         super().__init__("http://127.0.0.1:1")
         self.asked: list[str] = []
@@ -325,14 +333,14 @@ def cancelled() -> dict[str, float]:
     many messages a call, and once one by one. Seconds (with the table's, which are not ours), CPU
     without them, calls, and how many submissions were left."""
     from bench.wire import Wire
-    from sms_gateway import campaign_table
-    from sms_gateway.campaign_cancelling import take_back
+    from sms_gateway.campaigns import repository as campaign_repository
+    from sms_gateway.campaigns.cancel import take_back
 
     told: dict[str, float] = {}
     wire = Wire(Memory("http://127.0.0.1:1"))
     for name, each in (("groups", 1), ("singles", CHUNK)):
         wire.memory = memory = Waiting(100_000, each)
-        one = campaign_table.find(CAMPAIGN)
+        one = campaign_repository.find(CAMPAIGN)
         if one is None:
             raise ValueError("the campaign is not there")
         memory.asked.clear()

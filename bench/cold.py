@@ -166,15 +166,18 @@ def _work(memory: Memory) -> dict[str, dict[str, Any]]:
     """Puts a key and an accepted message into the table, and a campaign's file into the bucket;
     what the events say of them."""
     os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": memory.base}
-    from sms_gateway import apikeys, records, sending, tokens
+    from sms_gateway.config import api_keys
+    from sms_gateway.messages import send
+    from sms_gateway.receipts import callback_tokens
+    from sms_gateway.storage import models
 
     memory.answers["CheckOriginatorAuthorization"] = {"StatusCode": "31", "StatusInfo": "OK"}
     now = datetime.now(UTC)
-    key, _ = apikeys.create("acme", ["messages:send"], "bench", now)
-    sent = sending.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)
+    key, _ = api_keys.create("acme", ["messages:send"], "bench", now)
+    sent = send.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)
     identifier = sent["messages"][0]["id"]
-    submission = records.split_id(identifier)
-    token = tokens.token("server2sms", submission, CALLBACK_KEY.encode())
+    submission = models.split_id(identifier)
+    token = callback_tokens.token("server2sms", submission, CALLBACK_KEY.encode())
     (task,) = memory.queued
     record = json.loads((ROOT / "events" / "dispatch.json").read_text())["Records"][0]
     return {

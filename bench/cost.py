@@ -37,8 +37,11 @@ from bench.pricing import (
 )
 from bench.report import Result, Row
 from bench.stream import written
-from sms_gateway import bus, queues, settings, table
-from sms_gateway.events import Event
+from sms_gateway.aws import sqs
+from sms_gateway.config import vendor_accounts
+from sms_gateway.core.event import Event
+from sms_gateway.events import eventbridge
+from sms_gateway.storage import dynamodb
 
 CALLED: dict[str, tuple[bool, ...]] = {
     "jst": (False,),
@@ -70,24 +73,26 @@ class Bench:
 
     def __init__(self) -> None:
         self._sqs, self._side = boto3.client("sqs"), boto3.client("dynamodb")
-        self._side.create_table(**table_definition(table.name(), TEMPLATE))
+        self._side.create_table(**table_definition(dynamodb.name(), TEMPLATE))
         for vendor in CALLED:
             self._sqs.create_queue(QueueName=vendor)
         stage.set_accounts(stage.ACCOUNTS)
         stage.set_routes(TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"])
-        settings.accounts()
-        settings.routes()
+        vendor_accounts.accounts()
+        vendor_accounts.routes()
         self._meter = Meter(self._peek, ask=True)
         self._counted = Lives(self._meter, ASSUMED, self._sqs)
         self._timed = Lives(None, ASSUMED, self._sqs)
         self._samples = Samples()
-        self._clients = table.client(), queues._client(), bus._client()
+        self._clients = dynamodb.client(), sqs._client(), eventbridge._client()
         self._steps: dict[str, dict[str, Step]] = {}  # counted, by what was measured
         self.differ = 0.0  # between our units and the emulator's
         self.stored = 0  # bytes of a single message's item at the end
 
     def _peek(self, key: Any) -> Any:
-        return self._side.get_item(TableName=table.name(), Key=key, ConsistentRead=True).get("Item")
+        return self._side.get_item(TableName=dynamodb.name(), Key=key, ConsistentRead=True).get(
+            "Item"
+        )
 
     def result(self) -> Result:
         """Runs everything."""
@@ -164,7 +169,7 @@ class Bench:
 
         def put(events: Sequence[Event], until: float) -> set[str]:
             told["events"] += len(events)
-            return bus.put(events, until)
+            return eventbridge.put(events, until)
 
         def tell(lives: Lives) -> None:
             for record in records:
@@ -183,7 +188,7 @@ class Bench:
         label = _label(vendor, called, size, keyed)
         self._measure(label, work, 1 if size == 1000 else TIMES)  # Lambda is the least of these
         if size == 1:
-            items = self._side.scan(TableName=table.name())["Items"]
+            items = self._side.scan(TableName=dynamodb.name())["Items"]
             singles = (one for one in items if "vendor" in one and one["sk"]["S"][0] == "M")
             self.stored = max(self.stored, *map(size_of, singles))
 

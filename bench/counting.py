@@ -25,7 +25,7 @@ from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway.observe import log
+from sms_gateway.core.observability import log
 
 Item = Mapping[str, Any]
 Peek = Callable[[Item], Item | None]

@@ -256,11 +256,11 @@ def _many(vendor: str, count: int = MANY) -> dict[str, Any]:
 def _bare(bench: Bench) -> Case:
     """What one call of the table takes, over the same wire: figures beside it say how many calls'
     worth they are, which holds from machine to machine."""
-    from sms_gateway import table
+    from sms_gateway.storage import dynamodb
 
     def update(_given: object) -> None:
-        table.client().update_item(
-            TableName=table.name(),
+        dynamodb.client().update_item(
+            TableName=dynamodb.name(),
             Key={"pk": {"S": "01JB2QK8W3Z5Y7X9V1T4R6P8N0"}, "sk": {"S": "M#000"}},
             UpdateExpression="SET changed = :changed",
             ConditionExpression="attribute_exists(pk)",
@@ -317,8 +317,8 @@ def _dispatches(bench: Bench) -> Iterator[Case]:
 
 
 def _others(bench: Bench) -> Iterator[Case]:
-    from sms_gateway.records import Key, split_id
-    from sms_gateway.tokens import token
+    from sms_gateway.receipts.callback_tokens import token
+    from sms_gateway.storage.models import Key, split_id
 
     def submitted(vendor: str, count: int) -> list[str]:
         ids = bench.send(_many(vendor, count) if count > 1 else _one(vendor))

@@ -20,7 +20,8 @@ from typing import Any
 import urllib3
 from botocore.config import Config
 
-from sms_gateway import aws, table
+from sms_gateway.aws import clients
+from sms_gateway.storage import dynamodb
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -111,8 +112,8 @@ def use(endpoint: str) -> None:
 def patient() -> None:
     """Lets the table's client, else the functions' own, wait longer than theirs may: a machine that
     is busy must not fail a count."""
-    table.CONFIG = table.CONFIG.merge(Config(read_timeout=PATIENCE))
-    aws.forget()
+    dynamodb.CONFIG = dynamodb.CONFIG.merge(Config(read_timeout=PATIENCE))
+    clients.forget()
 
 
 def table_definition(name: str, template: dict[str, Any]) -> dict[str, Any]:

@@ -24,14 +24,17 @@ from urllib.parse import parse_qs, urlsplit
 from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
 
 from bench.counting import TEMPLATE, Meter, Tally
-from sms_gateway import apikeys, clock, dispatching, receipts, settings
-from sms_gateway.publishing import publish
-from sms_gateway.queues import Task
-from sms_gateway.receipts import Word
-from sms_gateway.records import Key, message_id
-from sms_gateway.status import Status
-from sms_gateway.tokens import token
-from sms_gateway.vendors.base import Reply, Report, Request
+from sms_gateway.aws.sqs import Task
+from sms_gateway.config import api_keys, vendor_accounts
+from sms_gateway.core.status import Status
+from sms_gateway.dispatch import worker
+from sms_gateway.events.stream_reader import publish
+from sms_gateway.receipts import apply
+from sms_gateway.receipts.apply import Word
+from sms_gateway.receipts.callback_tokens import token
+from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.storage.models import Key, message_id
+from sms_gateway.vendors.adapter import Reply, Report, Request
 
 ROOT = Path(__file__).parent.parent
 EVENTS: dict[str, Any] = {
@@ -143,7 +146,9 @@ class Lives:
 
     def authorize(self) -> None:
         """API Gateway asks what a key may."""
-        self._key = self._key or apikeys.create("acme", ["messages:send"], "", datetime.now(UTC))[0]
+        self._key = (
+            self._key or api_keys.create("acme", ["messages:send"], "", datetime.now(UTC))[0]
+        )
         event = EVENTS["authorize"] | {"authorizationToken": f"Bearer {self._key}"}
         self._run("authorize", "authorize", lambda: self._handlers["authorize"](event, None))
 
@@ -175,7 +180,7 @@ class Lives:
         for start in range(0, len(records), at_once):
             part = records[start : start + at_once]
             self.steps["dispatch"].source_requests += 2  # one receives them, one deletes them
-            work = partial(dispatching.work, part, 120, self.vendors)
+            work = partial(worker.work, part, 120, self.vendors)
             answer = self._run("dispatch", "dispatch", work)
             if answer["batchItemFailures"]:
                 raise RuntimeError(f"{vendor}'s dispatch failed")
@@ -197,7 +202,7 @@ class Lives:
             )
             for task, offset in every[most:]
         ]
-        receipts.apply(words, vendor, 1, "callback", now)
+        apply.apply(words, vendor, 1, "callback", now)
 
     def _call(self, vendor: str, task: Task, offset: int) -> None:
         address = token(vendor, task.key, CALLBACK_KEY.encode())
@@ -223,11 +228,11 @@ class Lives:
         """The clock's tick, `after` seconds from now; how many submissions it looked at."""
 
         def work() -> int:
-            with ThreadPoolExecutor(clock.THREADS) as pool:
+            with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
                 now = datetime.now(UTC) + timedelta(seconds=after)
-                adapters = settings.accounts().adapters
-                return clock.tick(
-                    clock.Tick(adapters, pool, now, time.time() + 60, send=self.vendors)
+                adapters = vendor_accounts.accounts().adapters
+                return scheduler_tick.tick(
+                    scheduler_tick.Tick(adapters, pool, now, time.time() + 60, send=self.vendors)
                 )
 
         return int(self._run("tick", "poll", work))

@@ -17,9 +17,11 @@ from unittest.mock import patch
 
 from bench.calm import Samples
 from bench.wire import Wire
-from sms_gateway import aws, clock, table
-from sms_gateway.records import Key
-from sms_gateway.vendors.base import Adapter, Reply, Request
+from sms_gateway.aws import clients
+from sms_gateway.scheduler import tick
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import Key
+from sms_gateway.vendors.adapter import Adapter, Reply, Request
 
 A_LAP = 50  # calls
 LONG = time.time() + 86_400  # when a tick must be over
@@ -59,14 +61,14 @@ def record(adapters: Mapping[str, Adapter], now: datetime) -> Recording:
             raise RuntimeError(f"DynamoDB answered {response_dict['status_code']}")
         answers.append(response_dict["body"])
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("response-received.dynamodb", hear)
     try:
         with _one_look(lambda look: look()):
             _tick(adapters, now)
     finally:
         events.unregister("response-received.dynamodb", hear)
-    return Recording(table.name(), now, answers)
+    return Recording(dynamodb.name(), now, answers)
 
 
 class Player:
@@ -74,7 +76,7 @@ class Player:
 
     def __init__(self, adapters: Mapping[str, Adapter], samples: Samples) -> None:
         self._adapters, self._samples = adapters, samples
-        aws.forget()
+        clients.forget()
         self._wire = Wire(_Answers(()))
 
     def play(self, recording: Recording) -> Timed:
@@ -89,7 +91,7 @@ class Player:
             found.looked = look()
             found.look = watch.taken()
 
-        events = table.client().meta.events
+        events = dynamodb.client().meta.events
         gc.collect()
         gc.disable()  # collected between ticks, or it strikes one of them by chance
         watch = _Watch(self._samples, self._wire)
@@ -108,16 +110,16 @@ class Player:
 
 def _tick(adapters: Mapping[str, Adapter], now: datetime) -> None:
     """In one thread: several would wait for each other, and ask in another order each time."""
-    with ThreadPoolExecutor(1) as pool, patch.object(table, "WRITERS", 1):
-        clock.tick(clock.Tick(adapters, pool, now, LONG, send=no_news))
+    with ThreadPoolExecutor(1) as pool, patch.object(dynamodb, "WRITERS", 1):
+        tick.tick(tick.Tick(adapters, pool, now, LONG, send=no_news))
 
 
 @contextmanager
 def _one_look(around: Any) -> Iterator[None]:
     """Ticks end with their first look, which `around` makes; it answers how many were looked at."""
-    look_at = clock.look_at
+    look_at = tick.look_at
 
-    def once(run: clock.Tick, keys: Sequence[Key]) -> None:
+    def once(run: tick.Tick, keys: Sequence[Key]) -> None:
         def look() -> int:
             look_at(run, keys)
             return run.looked
@@ -125,7 +127,7 @@ def _one_look(around: Any) -> Iterator[None]:
         around(look)
         run.until = 0  # the rest is still due
 
-    with patch.object(clock, "look_at", once):
+    with patch.object(tick, "look_at", once):
         yield
 
 

@@ -27,12 +27,14 @@ from bench.counting import TEMPLATE, Meter, read_units, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.playback import LONG, Player, Recording, Timed, no_news, record
 from bench.report import Result, Row
-from sms_gateway import clock, items, table
-from sms_gateway.items import Item
-from sms_gateway.records import Batch, Content, Entry, Key, Submission
-from sms_gateway.records import Result as Answer
-from sms_gateway.settings import read_accounts
-from sms_gateway.status import Status
+from sms_gateway.config.vendor_accounts import read_accounts
+from sms_gateway.core.status import Status
+from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.storage import dynamodb as storage_dynamodb
+from sms_gateway.storage import items
+from sms_gateway.storage.items import Item
+from sms_gateway.storage.models import Batch, Content, Entry, Key, Submission
+from sms_gateway.storage.models import Result as Answer
 
 STORED = (1_000, 10_000, 100_000, 1_000_000)  # messages, with the same number due
 DUE = (100, 1_000, 10_000)  # submissions, with the same number stored
@@ -198,10 +200,10 @@ class Clock:
     def counted(self, name: str) -> Tick:
         """One tick on a table, counted, which takes time of its own."""
         meter, traffic = Meter(ask=True), Counter[str]()
-        with ThreadPoolExecutor(clock.THREADS) as pool:
-            run = clock.Tick(self.adapters, pool, self._now(name), LONG, send=no_news)
-            with meter.listening(table.client()), seen(traffic):
-                looked = clock.tick(run)
+        with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
+            run = scheduler_tick.Tick(self.adapters, pool, self._now(name), LONG, send=no_news)
+            with meter.listening(storage_dynamodb.client()), seen(traffic):
+                looked = scheduler_tick.tick(run)
         total = meter.total
         return Tick(looked, total.calls.total(), total.reads, total.reported, traffic)
 
@@ -223,7 +225,7 @@ def seen(traffic: Counter[str]) -> Iterator[None]:
         elif "shard" in parsed.get("Attributes", {}):
             traffic[parsed["Attributes"]["shard"]["S"]] += 2
 
-    events = table.client().meta.events
+    events = storage_dynamodb.client().meta.events
     events.register("after-call.dynamodb", ends)
     try:
         yield
@@ -250,7 +252,7 @@ def main() -> Result:
         batch=BATCH,
         flat=FLAT_BLOCKS,
         linear=LINEAR_BLOCKS,
-        most=clock.AT_ONCE,
+        most=scheduler_tick.AT_ONCE,
     )
     return Result(
         "scale",
@@ -339,7 +341,7 @@ def _each(ticks: Mapping[int, Sequence[Timed]]) -> dict[int, float]:
     a tick takes more than one with nothing due, for the submissions that it finds at once."""
     looks = _middle({due: [one.look / one.looked for one in ticks[due]] for due in DUE})
     rest = {due: median(one.rest for one in ticks[due]) for due in ticks}
-    at_once = len(items.SHARDS) * clock.A_LOOK
+    at_once = len(items.SHARDS) * scheduler_tick.A_LOOK
     return {due: looks[due] + (rest[due] - rest[0]) / min(due, at_once) for due in DUE}
 
 

@@ -6,8 +6,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 from local.ticks import ticked
-from sms_gateway.vendors import VENDORS, adapter_class
-from sms_gateway.vendors.base import Adapter, Capabilities
+from sms_gateway.vendors.adapter import Adapter, Capabilities
+from sms_gateway.vendors.registry import VENDORS, adapter_class
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "vendors.md"

@@ -20,8 +20,8 @@ import urllib3
 from samcli.yamlhelper import yaml_parse
 
 from local.simulators.accounts import accounts
-from sms_gateway.apikeys import SCOPES
-from sms_gateway.settings import CALLBACK_KEY
+from sms_gateway.config.api_keys import SCOPES
+from sms_gateway.config.vendor_accounts import CALLBACK_KEY
 
 ROOT = Path(__file__).parent.parent
 STACK_NAME = "sms-gateway"

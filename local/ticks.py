@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sms_gateway.vendors import VENDORS, adapter_class
+from sms_gateway.vendors.registry import VENDORS, adapter_class
 
 WRITTEN = Path(__file__).with_suffix(".toml")
 
@@ -42,7 +42,7 @@ def _table(written: dict[str, Any]) -> Table:
 
 def _codes(key: str, place: str, case: str) -> Iterator[tuple[str, list[str]]]:
     """A row for each code of an adapter's table."""
-    module, _, name = place.partition(".")
+    module, _, name = place.rpartition(".")
     for code, row in getattr(import_module(f"sms_gateway.vendors.{module}"), name).items():
         written = f"minus-{code[1:]}" if code.startswith("-") else code.lower()
         number = int(code) if "{:" in case else written

@@ -23,11 +23,11 @@ import boto3
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sms_gateway import apikeys
-from sms_gateway.problems import GatewayError
-from sms_gateway.settings import CALLBACK_KEY
-from sms_gateway.tokens import token
-from sms_gateway.vendors import VENDORS, build
+from sms_gateway.config import api_keys
+from sms_gateway.config.vendor_accounts import CALLBACK_KEY
+from sms_gateway.core.problems import GatewayError
+from sms_gateway.receipts.callback_tokens import token
+from sms_gateway.vendors.registry import VENDORS, build
 from smsgw import campaigns, dead_letters, messages
 from smsgw.errors import CommandError
 
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     create = keys.add_parser("create", help="make a key; it is shown this once")
     create.add_argument("--tenant", required=True, help="whose messages the key sends and sees")
     create.add_argument(
-        "--scope", required=True, action="append", choices=apikeys.SCOPES, help="may be repeated"
+        "--scope", required=True, action="append", choices=api_keys.SCOPES, help="may be repeated"
     )
     create.add_argument("--label", default="", help="for your own memory")
     create.set_defaults(run=_create_key)
@@ -157,21 +157,21 @@ def _aim(options: argparse.Namespace) -> None:
 
 
 def _create_key(options: argparse.Namespace) -> None:
-    key, known = apikeys.create(options.tenant, options.scope, options.label, datetime.now(UTC))
+    key, known = api_keys.create(options.tenant, options.scope, options.label, datetime.now(UTC))
     print(f"The key {known.id} of tenant {known.tenant}; keep it now, it can't be shown again:")
     print(key)
 
 
 def _list_keys(_options: argparse.Namespace) -> None:
     print(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
-    for key in apikeys.every():
+    for key in api_keys.every():
         state = "revoked" if key.revoked_at else "active"
         scopes = ",".join(key.scopes)
         print(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
 
 
 def _revoke_key(options: argparse.Namespace) -> None:
-    known = apikeys.revoke(options.id, datetime.now(UTC))
+    known = api_keys.revoke(options.id, datetime.now(UTC))
     if known is None:
         raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
     print(f"The key {known.id} of tenant {known.tenant} is revoked.")

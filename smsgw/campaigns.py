@@ -3,9 +3,9 @@
 import argparse
 import time
 
-from sms_gateway import campaign_table
-from sms_gateway.campaign import Campaign, State
-from sms_gateway.table import Change
+from sms_gateway.campaigns import repository as campaign_repository
+from sms_gateway.campaigns.model import Campaign, State
+from sms_gateway.storage.dynamodb import Change
 from smsgw.errors import CommandError
 
 MOVES = {  # what a command does: from which states, to which, and what is said
@@ -27,7 +27,7 @@ MOVES = {  # what a command does: from which states, to which, and what is said
 def show_all(_options: argparse.Namespace) -> None:
     """Prints every campaign, oldest first."""
     print(f"{'ID':26}  {'STATE':9}  {'ROWS':>7}  {'READ':>7}  {'SENT':>7}  {'REFUSED':>7}  FILE")
-    for one in campaign_table.every():
+    for one in campaign_repository.every():
         rows = "?" if one.rows is None else one.rows
         print(
             f"{one.id}  {one.state:9}  {rows:>7}  {one.row:>7}  {one.sent:>7}  {one.refused:>7}"
@@ -77,7 +77,7 @@ def move(options: argparse.Namespace) -> None:
 
 
 def _found(identifier: str) -> Campaign:
-    one = campaign_table.find(identifier)
+    one = campaign_repository.find(identifier)
     if one is None:
         raise CommandError(
             f"there is no campaign {identifier}: `smsgw campaigns list` shows the ids"

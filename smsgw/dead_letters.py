@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 import boto3
 from botocore.exceptions import ClientError
 
-from sms_gateway.vendors import VENDORS
+from sms_gateway.vendors.registry import VENDORS
 from smsgw import changes, source_letters
 from smsgw.errors import CommandError
 from smsgw.source_letters import WAYS

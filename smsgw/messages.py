@@ -3,12 +3,12 @@
 import argparse
 from datetime import UTC, datetime
 
-from sms_gateway import table
-from sms_gateway.records import Entry, split_id
-from sms_gateway.redaction import redact
-from sms_gateway.status import Status
-from sms_gateway.table import Change
-from sms_gateway.views import message_view, status_of
+from sms_gateway.core.status import Status
+from sms_gateway.messages.views import message_view, status_of
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.models import Entry, split_id
+from sms_gateway.vendors.redaction import redact
 from smsgw.errors import CommandError
 
 OUTCOMES = (Status.DELIVERED, Status.UNDELIVERED, Status.REJECTED)
@@ -18,7 +18,7 @@ LEFT = (Status.SUBMITTING, Status.SUBMITTED, Status.UNKNOWN)
 def show(options: argparse.Namespace) -> None:
     """Prints a message's timeline, without its text or number."""
     key = split_id(options.id)
-    found = table.find(key) if key else None
+    found = dynamodb.find(key) if key else None
     if found is None:
         raise CommandError(f"there is no message {options.id}")
     view = message_view(*found)
@@ -34,7 +34,7 @@ def settle(options: argparse.Namespace) -> None:
     """Ends a message as an operator found it at the vendor: for one whose call was never answered,
     or whose receipt never came."""
     key = split_id(options.id)
-    found = table.find(key) if key else None
+    found = dynamodb.find(key) if key else None
     if key is None or found is None:
         raise CommandError(f"there is no message {options.id}")
     _, message, sub = found

@@ -201,8 +201,8 @@ class Stage:
     def accept(self, vendor: str, recipients: int, copies: int, **settings: object) -> int:
         """Clears the stage, accepts one batch as the API does and copies it; the account gets
         `settings`. Returns the count of messages."""
-        from sms_gateway import settings as kept_settings  # they read the environment
-        from sms_gateway.sending import send
+        from sms_gateway.config import vendor_accounts as kept_settings  # they read the environment
+        from sms_gateway.messages.send import send
 
         self.vendor.ask("/_forget")
         self.cloud.ask("/_forget")

@@ -4,12 +4,12 @@ status-codes."""
 from datetime import UTC, datetime
 from typing import Any
 
-from sms_gateway import senders, vendor_facts, vouchers
-from sms_gateway.api import answer, caller, router
-from sms_gateway.api_event import raw_body
-from sms_gateway.router import Response
-from sms_gateway.settings import accounts
-from sms_gateway.vendor_calls import Caller
+from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.http_api.request import raw_body
+from sms_gateway.http_api.responses import answer, caller, router
+from sms_gateway.http_api.router import Response
+from sms_gateway.vendor_accounts import interface_info, senders, vouchers
+from sms_gateway.vendor_accounts.calls import Caller
 
 app = router()
 
@@ -62,13 +62,13 @@ def post_redeem(vendor: str) -> Response:
 @app.get("/vendors/<vendor>/version")
 def get_version(vendor: str) -> Response:
     """The interface's version."""
-    return answer(vendor_facts.version(_by(vendor, "balances:read"), accounts()))
+    return answer(interface_info.version(_by(vendor, "balances:read"), accounts()))
 
 
 @app.get("/vendors/<vendor>/status-codes")
 def get_status_codes(vendor: str) -> Response:
     """Every code that the vendor answers with."""
-    return answer(vendor_facts.status_codes(_by(vendor, "balances:read"), accounts()))
+    return answer(interface_info.status_codes(_by(vendor, "balances:read"), accounts()))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

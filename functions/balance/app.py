@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sms_gateway.api import answer, caller, router
-from sms_gateway.balances import balances
-from sms_gateway.problems import NotFound
-from sms_gateway.router import Response
-from sms_gateway.settings import accounts
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors_view import vendors_view
+from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.core.problems import NotFound
+from sms_gateway.http_api.responses import answer, caller, router
+from sms_gateway.http_api.router import Response
+from sms_gateway.vendor_accounts.balances import balances
+from sms_gateway.vendor_accounts.overview import vendors_view
+from sms_gateway.vendors.registry import VENDORS
 
 app = router()
 

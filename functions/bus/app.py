@@ -4,8 +4,8 @@ import os
 from functools import partial
 from typing import Any
 
-from sms_gateway.sources.bus import read
-from sms_gateway.taking import take_event
+from sms_gateway.triggers.eventbridge import read
+from sms_gateway.triggers.handler import take_event
 
 
 def handler(event: dict[str, Any], _context: object) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_gateway.callbacks import receive
+from sms_gateway.receipts.callbacks import receive
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

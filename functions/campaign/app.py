@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sms_gateway.campaigns import receive
-from sms_gateway.observe import count, log
+from sms_gateway.campaigns.worker import receive
+from sms_gateway.core.observability import count, log
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from sms_gateway.sources.cognito import read
-from sms_gateway.sources.sealed import unseal
-from sms_gateway.taking import take_event
+from sms_gateway.triggers.cognito import read
+from sms_gateway.triggers.cognito_decryption import unseal
+from sms_gateway.triggers.handler import take_event
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

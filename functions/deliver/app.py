@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_gateway.delivering import work
+from sms_gateway.webhooks.delivery_worker import work
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

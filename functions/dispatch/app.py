@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_gateway.dispatching import work
+from sms_gateway.dispatch.worker import work
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

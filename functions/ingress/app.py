@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sms_gateway.sources.queue import read
-from sms_gateway.taking import take_records
+from sms_gateway.triggers.handler import take_records
+from sms_gateway.triggers.sqs import read
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

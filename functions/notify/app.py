@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sms_gateway.posting import post
-from sms_gateway.publishing import publish
+from sms_gateway.events.stream_reader import publish
+from sms_gateway.events.webhook_fanout import post
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

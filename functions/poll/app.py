@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_gateway.clock import run
+from sms_gateway.scheduler.tick import run
 
 
 def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sms_gateway.bus import put
-from sms_gateway.publishing import publish
+from sms_gateway.events.eventbridge import put
+from sms_gateway.events.stream_reader import publish
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

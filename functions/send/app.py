@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sms_gateway.api import answer, caller, router
-from sms_gateway.api_event import raw_body
-from sms_gateway.cancellation import cancel
-from sms_gateway.router import Response
-from sms_gateway.sending import send
+from sms_gateway.http_api.request import raw_body
+from sms_gateway.http_api.responses import answer, caller, router
+from sms_gateway.http_api.router import Response
+from sms_gateway.messages.cancel import cancel
+from sms_gateway.messages.send import send
 
 app = router()
 
@@ -25,7 +25,7 @@ def post_messages() -> Response:
 @app.post("/messages/preview")
 def post_preview() -> Response:
     """Says what a send would do."""
-    from sms_gateway.previewing import preview  # a send needs none of it
+    from sms_gateway.messages.preview import preview  # a send needs none of it
 
     tenant = caller(app, "messages:send")
     return answer(preview(tenant, raw_body(app.current_event.raw_event), datetime.now(UTC)))
@@ -40,7 +40,7 @@ def delete_message(identifier: str) -> Response:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The Lambda entry point: API Gateway's, or that of whoever IAM lets invoke it."""
     if "httpMethod" not in event:
-        from sms_gateway.sources.direct import invoked  # a request needs none of it
+        from sms_gateway.triggers.direct_invocation import invoked  # a request needs none of it
 
         return invoked(event, datetime.now(UTC))
     return app.resolve(event, context)

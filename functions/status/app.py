@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sms_gateway import table
-from sms_gateway.api import JSON, answer, caller, router
-from sms_gateway.api_event import query
-from sms_gateway.listing import page, read_query
-from sms_gateway.problems import NotFound
-from sms_gateway.records import split_id
-from sms_gateway.router import Response
-from sms_gateway.views import batch_view, message_view
+from sms_gateway.core.problems import NotFound
+from sms_gateway.http_api.request import query
+from sms_gateway.http_api.responses import JSON, answer, caller, router
+from sms_gateway.http_api.router import Response
+from sms_gateway.messages.listing import page, read_query
+from sms_gateway.messages.views import batch_view, message_view
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import split_id
 
 CONTRACT = Path(__file__).with_name("openapi.json")
 
@@ -32,7 +32,7 @@ def get_message(identifier: str) -> Response:
     """One message with its timeline."""
     tenant = caller(app, "messages:read")
     key = split_id(identifier)
-    found = table.find(key) if key else None
+    found = dynamodb.find(key) if key else None
     if found is None or found[0].tenant != tenant:
         raise NotFound("There is no such message.")
     return answer(message_view(*found))
@@ -42,11 +42,12 @@ def get_message(identifier: str) -> Response:
 def get_batch(identifier: str) -> Response:
     """What became of a batch, or of a campaign."""
     tenant = caller(app, "messages:read")
-    found = table.whole_batch(identifier)
+    found = dynamodb.whole_batch(identifier)
     if found is None:
-        from sms_gateway import campaign, campaign_table  # few batches are campaigns
+        from sms_gateway.campaigns import model as campaign  # few batches are campaigns
+        from sms_gateway.campaigns import repository as campaign_repository
 
-        one = campaign_table.find(identifier)
+        one = campaign_repository.find(identifier)
         if one is not None and one.tenant == tenant:
             return answer(campaign.view(one))
     if found is None or found[0].tenant != tenant:

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-from sms_gateway.sources.topic import read
-from sms_gateway.taking import take_event
+from sms_gateway.triggers.handler import take_event
+from sms_gateway.triggers.sns import read
 
 
 def handler(event: dict[str, Any], _context: object) -> None:

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sms_gateway.api import answer, caller, router
-from sms_gateway.api_event import raw_body
-from sms_gateway.router import Response
-from sms_gateway.verifying import check, show, start
+from sms_gateway.http_api.request import raw_body
+from sms_gateway.http_api.responses import answer, caller, router
+from sms_gateway.http_api.router import Response
+from sms_gateway.verifications.start import check, show, start
 
 SCOPE = "verifications"
 

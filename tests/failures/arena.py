@@ -19,7 +19,7 @@ from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
 from local.stack import STACK_NAME, LocalStack, StackError, running
-from sms_gateway.apikeys import SCOPES
+from sms_gateway.config.api_keys import SCOPES
 
 VENDORS = ("jst", "dinisoft", "server2sms", "rajasms")
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor

@@ -26,12 +26,16 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import clock, dispatch, idempotency, onward, receipts, sending
-from sms_gateway import table as store
-from sms_gateway.acceptance import Prepared
-from sms_gateway.failover import Step
-from sms_gateway.table import Change
-from sms_gateway.vendors.base import Request, Verdict
+from sms_gateway.dispatch import outcome_handling, submission
+from sms_gateway.dispatch.failover import Step
+from sms_gateway.messages import idempotency
+from sms_gateway.messages import send as message_send
+from sms_gateway.messages.acceptance import Prepared
+from sms_gateway.receipts import apply
+from sms_gateway.scheduler import tick
+from sms_gateway.storage import dynamodb as store
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.vendors.adapter import Request, Verdict
 
 TO, TEXT = number("rajasms"), "once"
 
@@ -65,7 +69,7 @@ class World:
         """Asks for a send and notes what was promised; the ids."""
         numbers = [number("rajasms", nth) for nth in range(count)]
         body = {"to": numbers if count > 1 else TO, "text": TEXT}
-        answer = sending.send("acme", json.dumps(body).encode(), datetime.now(UTC), key)
+        answer = message_send.send("acme", json.dumps(body).encode(), datetime.now(UTC), key)
         ids = [one["id"] for one in answer["messages"]]
         self.promises = [Promise(to, TEXT, one) for to, one in zip(numbers, ids, strict=True)]
         return ids
@@ -118,7 +122,7 @@ def test_taking_silence_for_a_refusal_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if guard == "off":
-        monkeypatch.setitem(dispatch.LETTERS, Verdict.UNKNOWN, "T")
+        monkeypatch.setitem(submission.LETTERS, Verdict.UNKNOWN, "T")
     world.silent = True
     world.send()
     world.deliver()
@@ -130,7 +134,7 @@ def test_taking_silence_for_a_refusal_is_a_second_sms(
 def test_a_clock_that_resends_unasked_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, clock, "_resend_allowed", lambda *_: True)
+    off(guard, monkeypatch, tick, "_resend_allowed", lambda *_: True)
     world.silent = True
     world.send()
     world.deliver()
@@ -154,7 +158,7 @@ def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
 
     with monkeypatch.context() as crash:
         if guard == "off":
-            crash.setattr(sending, "accept", head_first)
+            crash.setattr(message_send, "accept", head_first)
         else:
             crash.setattr(store, "put_new", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -195,7 +199,7 @@ def test_a_status_that_may_go_back_is_a_wrong_status(
 def test_without_the_clock_a_message_is_lost(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, clock, "_look", lambda *_: False)
+    off(guard, monkeypatch, tick, "_look", lambda *_: False)
     world.send()
     world.gateway.queued("rajasms")  # the queue loses it
     assert world.row().lost == (guard == "off")
@@ -205,7 +209,7 @@ def test_without_the_clock_a_message_is_lost(
 def test_giving_up_at_the_first_refusal_for_now_is_a_message_that_never_leaves(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, onward, "next_step", lambda *_: None)
+    off(guard, monkeypatch, outcome_handling, "next_step", lambda *_: None)
     world.away = 1
     (one,) = world.send()
     world.deliver()
@@ -220,7 +224,7 @@ def test_taking_a_refusal_for_an_acceptance_is_a_message_that_nobody_has(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if guard == "off":
-        monkeypatch.setitem(dispatch.LETTERS, Verdict.REFUSED, "A")
+        monkeypatch.setitem(submission.LETTERS, Verdict.REFUSED, "A")
     world.gateway.wire.answers["send_json.php"] = lambda request: rajasms_answer(
         [(one["number"], 20, 0) for one in json.loads(request.body)["datapacket"]]
     )
@@ -238,7 +242,7 @@ def test_asking_the_first_vendor_alone_leaves_the_message_with_one_that_is_down(
     route = {"prefix": "+62", "vendors": ["rajasms", "server2sms"]}
     set_routes(json.dumps({"routes": [route]}))
     world.gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
-    off(guard, monkeypatch, onward, "next_step", lambda vendors, *_: Step(vendors[0], 1))
+    off(guard, monkeypatch, outcome_handling, "next_step", lambda vendors, *_: Step(vendors[0], 1))
     world.away = 100
     world.send()
     for _ in range(3):
@@ -255,7 +259,7 @@ def test_a_polled_word_that_was_not_written_is_asked_for_again(
     gateway.wire.answers[POLL["server2sms"]] = arrived
     with monkeypatch.context() as refused:
         taken = [guard == "off"]  # off: what was not written is taken for written
-        refused.setattr(receipts, "apply", lambda words, *_: taken * len(words))
+        refused.setattr(apply, "apply", lambda words, *_: taken * len(words))
         gateway.tick(after=100)
     assert gateway.statuses(ids) == ["submitted"] * 3
     gateway.tick(after=10_000)

@@ -24,11 +24,14 @@ from integration.test_delivering import (
     wake,
 )
 
-from sms_gateway import campaign_table, campaigns, deliveries, endpoints, posting, publishing
-from sms_gateway import table as store
-from sms_gateway.events import Event, message_event
-from sms_gateway.outward import Posted
-from sms_gateway.publishing import publish
+from sms_gateway.campaigns import repository as campaign_repository
+from sms_gateway.campaigns import worker
+from sms_gateway.core.event import Event, message_event
+from sms_gateway.events import stream_reader, webhook_fanout
+from sms_gateway.events.stream_reader import publish
+from sms_gateway.storage import dynamodb as store
+from sms_gateway.webhooks import deliveries, endpoints
+from sms_gateway.webhooks.http_client import Posted
 
 __all__ = ["bucket", "clock", "customer"]  # fixtures
 
@@ -59,7 +62,7 @@ def hand_over(records: Sequence[dict[str, Any]], stream: Stream, send: Any) -> l
     """One delivery of the stream; the records that come again."""
     try:
         answer = publish(records, 120, send)
-    except (KeyboardInterrupt, publishing.NothingPublishedError):
+    except (KeyboardInterrupt, stream_reader.NothingPublishedError):
         return list(records)
     failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
     return [one for one in records if one["dynamodb"]["SequenceNumber"] in failed]
@@ -106,7 +109,7 @@ def test_an_id_that_does_not_follow_from_what_it_tells_is_an_event_twice(
     off(
         guard,
         monkeypatch,
-        publishing,
+        stream_reader,
         "message_event",
         lambda *given, **more: replace(message_event(*given, **more), id=f"{uuid4()}"),
     )
@@ -125,7 +128,7 @@ def test_forgetting_an_attempt_that_failed_is_an_event_that_never_arrives(
     hook()
     one = replace(event(), data={"message_id": event().id[:-2], "status": "delivered"})
     customer.answers["/sms"] = Posted(None, "the connection was refused")
-    posting.post([one])
+    webhook_fanout.post([one])
     run(customer)
     customer.answers.clear()
     customer.got.clear()
@@ -143,7 +146,7 @@ def test_a_slow_endpoint_in_everybodys_lane_holds_it_up(
     hook()
     customer.answers["/sms"] = Posted(204, seconds=14)
     for nth in range(2):
-        posting.post([event(nth)])
+        webhook_fanout.post([event(nth)])
         run(customer)
     assert len(customer.got) == (1 if guard == "on" else 2)
     run(customer, SLOW)
@@ -158,15 +161,15 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
         store.client().put_item(TableName=store.name(), Item=item)
         return True
 
-    off(guard, monkeypatch, campaigns, "_known", lambda _: campaigns._Dead())
-    off(guard, monkeypatch, campaign_table, "put_chunk", written)
+    off(guard, monkeypatch, worker, "_known", lambda _: worker._Dead())
+    off(guard, monkeypatch, campaign_repository, "put_chunk", written)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     notice = upload(bucket, "to,text\n" + rows(3))
     with monkeypatch.context() as crash:
-        crash.setattr(campaigns, "_advance", killed)  # after the chunk's batch was accepted
+        crash.setattr(worker, "_advance", killed)  # after the chunk's batch was accepted
         with pytest.raises(KeyboardInterrupt):
             work(notice)
     much_later()

@@ -33,9 +33,11 @@ from integration.stage import (
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 
-import sms_gateway.aws
-from sms_gateway import circuit, settings, table
-from sms_gateway.vendors import VENDORS
+from sms_gateway.aws import clients
+from sms_gateway.config import vendor_accounts
+from sms_gateway.dispatch import circuit_breaker
+from sms_gateway.storage import dynamodb
+from sms_gateway.vendors.registry import VENDORS
 
 ROUTES: str = TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"]
 
@@ -105,9 +107,9 @@ def aws(stack: None) -> Iterator[None]:
 
 
 def _forget() -> None:
-    sms_gateway.aws.forget()
-    circuit._store.cache_clear()
-    settings.forget()
+    clients.forget()
+    circuit_breaker._store.cache_clear()
+    vendor_accounts.forget()
 
 
 @pytest.fixture
@@ -143,9 +145,9 @@ def failing(aws: None) -> Iterator[Callable[..., None]]:
             return 0 if lost else refused  # for needs-retry, 0 is the pause
 
         name = f"{'needs-retry' if lost else 'before-call'}.dynamodb.{operation}"
-        table.client().meta.events.register_first(name, handler)
+        dynamodb.client().meta.events.register_first(name, handler)
         handlers.append((name, handler))
 
     yield fail
     for name, handler in handlers:
-        table.client().meta.events.unregister(name, handler)
+        dynamodb.client().meta.events.unregister(name, handler)

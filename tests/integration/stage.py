@@ -21,15 +21,18 @@ from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
 from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway import circuit, clock, dispatching, settings, table
-from sms_gateway.callbacks import receive
-from sms_gateway.http import VendorSilent, VendorUnreachable
-from sms_gateway.records import Key, Submission, split_id
-from sms_gateway.sending import send as accept_body
-from sms_gateway.tokens import token
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.base import Reply, Request
-from sms_gateway.views import message_view
+from sms_gateway.config import vendor_accounts
+from sms_gateway.dispatch import circuit_breaker, worker
+from sms_gateway.messages.send import send as accept_body
+from sms_gateway.messages.views import message_view
+from sms_gateway.receipts.callback_tokens import token
+from sms_gateway.receipts.callbacks import receive
+from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import Key, Submission, split_id
+from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.vendors.http_client import VendorSilent, VendorUnreachable
+from sms_gateway.vendors.registry import VENDORS
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
@@ -216,16 +219,16 @@ class Gateway:
 
     def work(self, records: Sequence[dict[str, Any]], remaining: float = 120) -> list[str]:
         """Works on records of the queue."""
-        answer = dispatching.work(records, remaining, self.wire)
+        answer = worker.work(records, remaining, self.wire)
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
     def tick(self, after: float = 0, **options: Any) -> int:
         """Runs the clock `after` seconds from now."""
         adapters = options.pop("adapters", None)
-        with ThreadPoolExecutor(clock.THREADS) as pool:
-            return clock.tick(
-                clock.Tick(
-                    adapters=settings.accounts().adapters if adapters is None else adapters,
+        with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
+            return scheduler_tick.tick(
+                scheduler_tick.Tick(
+                    adapters=vendor_accounts.accounts().adapters if adapters is None else adapters,
                     pool=pool,
                     now=datetime.now(UTC) + timedelta(seconds=after),
                     until=time.time() + options.pop("remaining", 60),
@@ -245,7 +248,7 @@ class Gateway:
         """A message as the API shows it."""
         key = split_id(identifier)
         assert key
-        found = table.find(key)
+        found = dynamodb.find(key)
         assert found
         return message_view(*found)
 
@@ -261,7 +264,7 @@ class Gateway:
         """The submission that a message stands in."""
         key = split_id(identifier)
         assert key
-        found = table.find(key)
+        found = dynamodb.find(key)
         assert found
         return found[2]
 
@@ -271,11 +274,11 @@ class Gateway:
 
     def item(self, key: Key) -> dict[str, Any]:
         """An item as it is stored; empty when it is not there."""
-        return table.get(key) or {}
+        return dynamodb.get(key) or {}
 
     def messages_stored(self) -> int:
         """How many items the table has."""
-        return table.client().scan(TableName=table.name(), Select="COUNT")["Count"]
+        return dynamodb.client().scan(TableName=dynamodb.name(), Select="COUNT")["Count"]
 
 
 POLL = {"jst": "get-dlr-report", "dinisoft": "/getstatus", "server2sms": "DeliveryNotifications"}
@@ -383,7 +386,7 @@ def new_worker() -> None:
         breaker._LAST_OBSERVED_STATE,
     ):
         counted.clear()
-    circuit._store.cache_clear()
+    circuit_breaker._store.cache_clear()
 
 
 def set_routes(written: str) -> None:
@@ -407,7 +410,7 @@ def set_sources(written: object) -> None:
 
 def forget_settings() -> None:
     """As a new process begins; the next test gets the old settings back."""
-    settings.forget()
+    vendor_accounts.forget()
     WRITTEN.append("settings")
 
 

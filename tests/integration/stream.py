@@ -11,9 +11,9 @@ from integration.stage import ACCOUNT_ID, REGION, TEMPLATE
 from moto.dynamodb.models import dynamodb_backends
 from unit.test_events import check
 
-from sms_gateway import endpoints
-from sms_gateway.events import Event
-from sms_gateway.publishing import publish
+from sms_gateway.core.event import Event
+from sms_gateway.events.stream_reader import publish
+from sms_gateway.webhooks import endpoints
 
 CHANGES = TEMPLATE["Resources"]["PublishFunction"]["Properties"]["Events"]["Changes"]["Properties"]
 PATTERNS = [json.loads(one["Pattern"]) for one in CHANGES["FilterCriteria"]["Filters"]]

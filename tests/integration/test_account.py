@@ -18,12 +18,13 @@ from integration.stage import (
     set_accounts,
 )
 
-from sms_gateway import senders, table, vendor_facts, vouchers
-from sms_gateway.idempotency import AT_WORK, LIFE
-from sms_gateway.items import DAY
-from sms_gateway.problems import GatewayError
-from sms_gateway.settings import accounts
-from sms_gateway.vendor_calls import Caller
+from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.core.problems import GatewayError
+from sms_gateway.messages.idempotency import AT_WORK, LIFE
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.items import DAY
+from sms_gateway.vendor_accounts import interface_info, senders, vouchers
+from sms_gateway.vendor_accounts.calls import Caller
 
 NOW = datetime.now(UTC)
 NUMBER = "+447700900001"
@@ -120,7 +121,7 @@ def slug(found: dict[str, Any]) -> tuple[int, str]:
 
 
 def stored() -> str:
-    return str(table.client().scan(TableName=table.name())["Items"])
+    return str(dynamodb.client().scan(TableName=dynamodb.name())["Items"])
 
 
 # Senders
@@ -602,7 +603,7 @@ def test_an_errand_costs_a_read_and_two_writes(till: Till, wire: Wire) -> None:
     def note(model: Any, **_: Any) -> None:
         calls.append(model.name)
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("before-call.dynamodb", note)
     try:
         create(wire, key="k")
@@ -667,8 +668,8 @@ def test_a_short_code_cannot_be_found_from_what_the_table_has(till: Till, wire: 
         lambda who: senders.sender(who, accounts(), NUMBER),
         lambda who: vouchers.list_vouchers(who, accounts()),
         lambda who: vouchers.create(who, accounts(), b"{"),
-        lambda who: vendor_facts.version(who, accounts()),
-        lambda who: vendor_facts.status_codes(who, accounts()),
+        lambda who: interface_info.version(who, accounts()),
+        lambda who: interface_info.status_codes(who, accounts()),
     ],
 )
 def test_a_vendor_without_the_operation_names_those_that_have_it(
@@ -706,7 +707,7 @@ CODES = [{"StatusCode": "1", "StatusInfo": "Ok."}, {"StatusCode": "742", "Status
 
 
 def version(wire: Wire, after: float = 0) -> dict[str, Any]:
-    return vendor_facts.version(by(wire, after=after), accounts())
+    return interface_info.version(by(wire, after=after), accounts())
 
 
 def test_the_version_is_passed_through_and_kept_for_a_day(gateway: Gateway, wire: Wire) -> None:
@@ -743,7 +744,7 @@ def test_any_shape_is_passed_through(gateway: Gateway, wire: Wire, body: bytes) 
     first = version(wire)
     assert version(wire, 1) == first
     assert wire.count("VersionInfo") == 1
-    assert vendor_facts.status_codes(by(wire), accounts())["data"] == first["data"]
+    assert interface_info.status_codes(by(wire), accounts())["data"] == first["data"]
 
 
 @pytest.mark.parametrize(
@@ -760,7 +761,7 @@ def test_a_web_page_and_what_is_too_large_are_shown_but_not_kept(
 
 def test_the_vendors_list_is_joined_with_our_table(gateway: Gateway, wire: Wire) -> None:
     wire.answers["ListAllStatusCodes"] = CODES
-    found = vendor_facts.status_codes(by(wire), accounts())
+    found = interface_info.status_codes(by(wire), accounts())
     assert found["data"] == CODES
     codes = {one["code"]: one for one in found["codes"]}
     assert codes["1"] == {"code": "1", "text": "Ok.", "meaning": "accepted", "listed": True}
@@ -769,7 +770,7 @@ def test_the_vendors_list_is_joined_with_our_table(gateway: Gateway, wire: Wire)
     assert codes["742"] == {"code": "742", "text": "Odd.", "meaning": None, "listed": True}
     assert "texts" not in found
     assert list(codes) == sorted(codes, key=int)
-    assert vendor_facts.status_codes(by(wire, after=1), accounts()) == found
+    assert interface_info.status_codes(by(wire, after=1), accounts()) == found
 
 
 def test_the_kept_list_has_the_word_for_a_code_that_came_without_one(
@@ -778,7 +779,7 @@ def test_the_kept_list_has_the_word_for_a_code_that_came_without_one(
     wire.answers["CreateVoucher"] = {"StatusCode": "742"}
     assert "vendor_text" not in problem(create, wire)
     wire.answers["ListAllStatusCodes"] = CODES
-    vendor_facts.status_codes(by(wire), accounts())
+    interface_info.status_codes(by(wire), accounts())
     assert problem(create, wire)["vendor_text"] == "Odd."
     wire.answers["CheckOriginatorAuthorization"] = {"StatusCode": "742", "StatusInfo": "Own word"}
     found = problem(senders.sender, by(wire), accounts(), NUMBER)

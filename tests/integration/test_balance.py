@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from integration.stage import ACCOUNTS, SILENT, UNREACHABLE, Gateway, Wire, set_accounts
 
-from sms_gateway import settings
-from sms_gateway.balances import Row, balances
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors_view import vendors_view
+from sms_gateway.config import vendor_accounts
+from sms_gateway.vendor_accounts.balances import Row, balances
+from sms_gateway.vendor_accounts.overview import vendors_view
+from sms_gateway.vendors.registry import VENDORS
 
 TELLS: dict[str, Any] = {
     "get-balance": {"message": "ok", "balance": "120.5"},
@@ -24,7 +24,7 @@ TELLS: dict[str, Any] = {
 
 def ask(wire: Wire, after: int = 0) -> list[Row]:
     now = datetime.now(UTC) + timedelta(seconds=after)
-    return balances(settings.accounts().adapters, now, wire)
+    return balances(vendor_accounts.accounts().adapters, now, wire)
 
 
 def test_every_product_of_every_vendor_is_a_row(gateway: Gateway, wire: Wire) -> None:
@@ -97,7 +97,9 @@ def test_without_vendors_there_is_no_row(gateway: Gateway, wire: Wire) -> None:
 
 def test_vendors_are_listed_with_their_state_and_without_their_secrets(gateway: Gateway) -> None:
     set_accounts({**ACCOUNTS, "rajasms": {"base_url": "ftp://x"}})
-    shown = {one["vendor"]: one for one in vendors_view(settings.accounts(), datetime.now(UTC))}
+    shown = {
+        one["vendor"]: one for one in vendors_view(vendor_accounts.accounts(), datetime.now(UTC))
+    }
     assert [shown[vendor]["configured"] for vendor in ("jst", "rajasms")] == [True, False]
     assert any("Plain http" in warning for warning in shown["jst"]["warnings"])
     assert shown["rajasms"]["problem"]["type"] == "/problems/account-refused"
@@ -108,7 +110,7 @@ def test_the_vendors_show_what_they_told_last_and_are_not_asked(
     gateway: Gateway, wire: Wire
 ) -> None:
     def shown() -> dict[str, Any]:
-        rows = vendors_view(settings.accounts(), datetime.now(UTC))
+        rows = vendors_view(vendor_accounts.accounts(), datetime.now(UTC))
         return {one["vendor"]: one["balances"] for one in rows}
 
     assert shown() == {vendor: [] for vendor in VENDORS}
@@ -130,6 +132,6 @@ def test_the_vendors_show_what_they_told_last_and_are_not_asked(
 
 
 def test_only_one_vendor_has_tokens_senders_and_vouchers(gateway: Gateway) -> None:
-    rows = vendors_view(settings.accounts(), datetime.now(UTC))
+    rows = vendors_view(vendor_accounts.accounts(), datetime.now(UTC))
     for name in ("tokens", "senders", "vouchers"):
         assert [one["vendor"] for one in rows if one["capabilities"][name]] == ["server2sms"]

@@ -19,11 +19,11 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway import table
-from sms_gateway.cancellation import cancel
-from sms_gateway.records import Key, split_id
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.base import Request
+from sms_gateway.messages.cancel import cancel
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import Key, split_id
+from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.registry import VENDORS
 
 
 @pytest.mark.parametrize("count", [0, 3])
@@ -329,7 +329,7 @@ def test_a_push_that_is_as_fast_as_the_answer_finds_its_message(gateway: Gateway
         if ":v0" in params.get("ExpressionAttributeValues", {}) and "#result" in str(params):
             heard.append(push(gateway, "9000001"))
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb.UpdateItem", vendor_pushes)
     (identifier,) = gateway.sent("dinisoft")
     events.unregister("provide-client-params.dynamodb.UpdateItem", vendor_pushes)

@@ -34,23 +34,26 @@ from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
 
 from bench.campaign import apart
-from sms_gateway import (
-    apikeys,
-    aws,
-    campaign,
-    campaign_table,
-    campaigns,
-    files,
-    listing,
-    settings,
-    table,
+from sms_gateway.aws import clients as aws_clients
+from sms_gateway.campaigns import (
+    model as campaign,
 )
-from sms_gateway.campaign import Campaign
-from sms_gateway.campaign_cancelling import take_back
-from sms_gateway.campaign_results import report
-from sms_gateway.problems import Invalid
-from sms_gateway.records import Key
-from sms_gateway.table import Change
+from sms_gateway.campaigns import (
+    repository as campaign_repository,
+)
+from sms_gateway.campaigns import (
+    s3_files,
+    worker,
+)
+from sms_gateway.campaigns.cancel import take_back
+from sms_gateway.campaigns.model import Campaign
+from sms_gateway.campaigns.results import report
+from sms_gateway.config import api_keys, vendor_accounts
+from sms_gateway.core.problems import Invalid
+from sms_gateway.messages import listing
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.models import Key
 from smsgw import __main__ as smsgw
 from smsgw.errors import CommandError
 
@@ -61,17 +64,17 @@ QUEUE = "campaigns"
 @pytest.fixture
 def bucket(gateway: Gateway) -> Iterator[Any]:
     """An empty bucket and a tenant that may send."""
-    apikeys.create("acme", ("messages:send",), "", datetime.now(UTC))
+    api_keys.create("acme", ("messages:send",), "", datetime.now(UTC))
     client = boto3.client("s3")
     client.create_bucket(
-        Bucket=files.bucket(), CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        Bucket=s3_files.bucket(), CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
     boto3.client("sqs").create_queue(QueueName=QUEUE)
     set_defaults({})
     yield client
-    for one in client.list_objects_v2(Bucket=files.bucket()).get("Contents", []):
-        client.delete_object(Bucket=files.bucket(), Key=one["Key"])
-    client.delete_bucket(Bucket=files.bucket())
+    for one in client.list_objects_v2(Bucket=s3_files.bucket()).get("Contents", []):
+        client.delete_object(Bucket=s3_files.bucket(), Key=one["Key"])
+    client.delete_bucket(Bucket=s3_files.bucket())
     emptied(QUEUE)
 
 
@@ -85,13 +88,13 @@ def set_defaults(defaults: object) -> None:
 def upload(bucket: Any, body: str | bytes, key: str = "campaigns/acme/spring sale.csv") -> str:
     """Uploads a file; S3's notice of it, as the queue has it."""
     raw = body.encode() if isinstance(body, str) else body
-    answer = bucket.put_object(Bucket=files.bucket(), Key=key, Body=raw)
+    answer = bucket.put_object(Bucket=s3_files.bucket(), Key=key, Body=raw)
     one = {"key": quote_plus(key), "eTag": answer["ETag"].strip('"'), "size": len(raw)}
-    return json.dumps({"Records": [{"s3": {"bucket": {"name": files.bucket()}, "object": one}}]})
+    return json.dumps({"Records": [{"s3": {"bucket": {"name": s3_files.bucket()}, "object": one}}]})
 
 
 def work(body: str, remaining: float = 1000) -> None:
-    campaigns.receive(body, remaining)
+    worker.receive(body, remaining)
 
 
 def to_the_end(notice: str) -> Campaign:
@@ -101,12 +104,12 @@ def to_the_end(notice: str) -> Campaign:
         for one in waiting:
             work(one.body)
     key = unquote_plus(json.loads(notice)["Records"][0]["s3"]["object"]["key"])
-    (found,) = (one for one in campaign_table.every() if one.key == key)
+    (found,) = (one for one in campaign_repository.every() if one.key == key)
     return found
 
 
 def results(bucket: Any, key: str = "results/acme/spring sale.csv") -> list[dict[str, str]]:
-    body = bucket.get_object(Bucket=files.bucket(), Key=key)["Body"].read().decode()
+    body = bucket.get_object(Bucket=s3_files.bucket(), Key=key)["Body"].read().decode()
     return list(csv.DictReader(io.StringIO(body)))
 
 
@@ -129,11 +132,11 @@ def shown(identifier: str, tenant: str = "acme") -> Any:
 
 def stored() -> Counter[str]:
     """How many messages of accepted batches the table holds, by text."""
-    items = table.client().scan(TableName=table.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
     accepted = {item["pk"]["S"] for item in items if "tenant" in item}
     texts: Counter[str] = Counter()
     for batch in accepted - {"KEYS"}:
-        whole = table.whole_batch(batch)
+        whole = dynamodb.whole_batch(batch)
         assert whole
         texts.update(message.content.text for message, _ in whole[1])
     return texts
@@ -161,7 +164,9 @@ class Killed(BaseException):
 def kill_at(nth: int, when: str) -> Callable[[], bool]:
     """Kills the worker at its nth call of AWS, before or after it is done; what is returned ends
     that, and says whether it came to it."""
-    clients = [aws.client(name, files.CONFIG) for name in ("dynamodb", "s3", "sqs", "ssm")]
+    clients = [
+        aws_clients.client(name, s3_files.CONFIG) for name in ("dynamodb", "s3", "sqs", "ssm")
+    ]
     left = [nth]
 
     def handler(**_: Any) -> None:
@@ -182,7 +187,7 @@ def kill_at(nth: int, when: str) -> Callable[[], bool]:
 
 def much_later() -> None:
     """Whoever was at work is dead."""
-    for item in table.client().scan(TableName=table.name())["Items"]:
+    for item in dynamodb.client().scan(TableName=dynamodb.name())["Items"]:
         if item["sk"]["S"].startswith("R#"):
             Change(Key(item["pk"]["S"], item["sk"]["S"])).put("started", 0).apply()
 
@@ -275,13 +280,13 @@ def test_a_file_that_takes_too_long_to_check_fails_and_says_why(
         late[0] += block
 
     notice = upload(bucket, body)
-    events = aws.client("s3", files.CONFIG).meta.events
+    events = aws_clients.client("s3", s3_files.CONFIG).meta.events
     events.register("before-call.s3.GetObject", reading)
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", slow)
         work(notice, 50)
     events.unregister("before-call.s3.GetObject", reading)
-    (one,) = campaign_table.every()
+    (one,) = campaign_repository.every()
     assert one.problem
     assert (one.state, one.problem["type"]) == ("failed", "/problems/campaign-too-slow")
     for call in emptied(QUEUE):
@@ -294,8 +299,8 @@ def test_a_file_that_takes_too_long_to_check_fails_and_says_why(
 def test_a_worker_without_the_time_to_check_a_file_leaves_it_to_the_next(bucket: Any) -> None:
     one = to_the_end(upload(bucket, "to,text\n" + rows(1)))
     assert one.state == "done"
-    work(upload(bucket, "to,text\n" + rows(2)), campaigns.A_CHECK - 1)
-    later_one = campaign_table.every()[-1]
+    work(upload(bucket, "to,text\n" + rows(2)), worker.A_CHECK - 1)
+    later_one = campaign_repository.every()[-1]
     assert (later_one.state, later_one.rows) == ("running", None)
     assert [call.body for call in emptied(QUEUE)] == [later_one.id]
 
@@ -343,7 +348,7 @@ def test_a_file_in_the_wrong_place_says_where_it_belongs(bucket: Any, key: str, 
 
 
 def test_a_tenant_whose_key_was_revoked_sends_no_campaign(bucket: Any) -> None:
-    apikeys.revoke(apikeys.every()[0].id, datetime.now(UTC))
+    api_keys.revoke(api_keys.every()[0].id, datetime.now(UTC))
     assert fails(bucket, f"to,text\n{ONE},Hi\n")[0] == "unknown-tenant"
 
 
@@ -395,7 +400,7 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
     ]
     assert (one.sent, one.refused) == (2, 10)
     assert stored() == Counter({"Hi Ani, {you}": 1, "Hi two\r\nlines": 1})
-    whole = table.whole_batch(told[0]["id"][:26])
+    whole = dynamodb.whole_batch(told[0]["id"][:26])
     assert whole
     content = whole[1][0][0].content
     assert (content.sender, content.category, content.reference) == ("ACME", "promotional", "r-0")
@@ -413,7 +418,7 @@ def test_a_file_that_is_replaced_before_it_was_read_is_not_sent(bucket: Any) -> 
     new = upload(bucket, "to,text\n" + rows(3))
     work(old)
     work(new)
-    first, second = campaign_table.every()
+    first, second = campaign_repository.every()
     assert first.problem
     assert (first.state, first.problem["type"]) == ("failed", "/problems/campaign-file-replaced")
     assert (second.state, second.sent) == ("done", 3)
@@ -424,7 +429,7 @@ def test_a_file_that_is_replaced_before_it_was_read_is_not_sent(bucket: Any) -> 
 
 def test_a_worker_out_of_time_calls_the_next_one(bucket: Any) -> None:
     work(upload(bucket, "to,text\n" + rows(2)), 5)
-    (one,) = campaign_table.every()
+    (one,) = campaign_repository.every()
     assert (one.state, one.row) == ("running", 0)
     (call,) = emptied(QUEUE)
     assert call.body == one.id
@@ -462,7 +467,11 @@ def test_two_workers_at_one_campaign_send_each_row_once(
 
     monkeypatch.setattr(S3Backend, "upload_part", as_s3_does)
     notice = upload(bucket, "to,text\n" + rows(40))
-    for setting in (settings.accounts, settings.routes, settings.campaign_defaults):
+    for setting in (
+        vendor_accounts.accounts,
+        vendor_accounts.routes,
+        vendor_accounts.campaign_defaults,
+    ):
         setting()  # a function reads them before it has threads
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, [notice] * 4))
@@ -518,7 +527,7 @@ def delivered(gateway: Gateway) -> None:
 def test_all_that_is_told_of_a_campaign_names_it_and_its_end_is_told_once(
     gateway: Gateway, bucket: Any, stream: Stream, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(campaigns, "CHUNK", 5)
+    monkeypatch.setattr(worker, "CHUNK", 5)
     one = to_the_end(upload(bucket, "to,text\n" + rows(count) + "12,Hi\n"))
     delivered(gateway)
     every = told(stream)
@@ -544,19 +553,19 @@ def test_all_that_is_told_of_a_campaign_names_it_and_its_end_is_told_once(
 
 def batches_of(identifier: str) -> set[str]:
     """The ids of the batches that a campaign's chunks became."""
-    items = table.query("pk = :pk", {":pk": {"S": identifier}})
+    items = dynamodb.query("pk = :pk", {":pk": {"S": identifier}})
     return {item["batch"]["S"] for item in items if "batch" in item}
 
 
 def test_a_campaign_that_failed_and_was_resumed_comes_to_two_ends(
     gateway: Gateway, bucket: Any, stream: Stream
 ) -> None:
-    apikeys.revoke((key := apikeys.every()[0]).id, datetime.now(UTC))
+    api_keys.revoke((key := api_keys.every()[0]).id, datetime.now(UTC))
     notice = upload(bucket, "to,text\n" + rows(2))
     one = to_the_end(notice)
     (failed,) = told(stream, "BatchCompleted")
     assert (failed["data"]["state"], failed["data"]["total"]) == ("failed", 0)
-    apikeys.create(key.tenant, key.scopes, "", datetime.now(UTC))
+    api_keys.create(key.tenant, key.scopes, "", datetime.now(UTC))
     operate("resume", one.id)
     to_the_end(notice)
     delivered(gateway)
@@ -607,7 +616,7 @@ def test_a_campaign_is_paused_resumed_and_cancelled(
 ) -> None:
     notice = upload(bucket, "to,text\n" + rows(1002))
     work(notice, 5)
-    (one,) = campaign_table.every()
+    (one,) = campaign_repository.every()
     operate("pause", one.id)
     to_the_end(notice)
     assert stored() == Counter()
@@ -632,7 +641,7 @@ def test_cancelling_takes_back_what_has_not_left(gateway: Gateway, bucket: Any) 
     with pytest.raises(Killed):
         work(notice)
     assert end()
-    (one,) = campaign_table.every()
+    (one,) = campaign_repository.every()
     operate("cancel", one.id)
     much_later()
     done = to_the_end(notice)
@@ -674,7 +683,7 @@ def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
     gateway.tick(after=1)
     for call in emptied(QUEUE):
         work(call.body)
-    (one,) = campaign_table.every()
+    (one,) = campaign_repository.every()
     assert (one.state, one.left, one.final) == ("cancelled", 0, True)
     assert {line["status"] for line in results(bucket)} == {"cancelled"}
     gateway.tick(after=90_000)
@@ -719,14 +728,14 @@ def test_taking_back_goes_on_where_a_worker_ran_out_of_time(bucket: Any) -> None
     apart_by_time = later(202, "dinisoft", seconds=1).partition("\r\n")[2]
     one = to_the_end(upload(bucket, later(1000) + apart_by_time))
     operate("cancel", one.id)
-    found = campaign_table.find(one.id)
+    found = campaign_repository.find(one.id)
     assert found
 
     def statuses(first: int) -> set[str]:
-        chunk = campaign_table.chunk(one.id, first)
+        chunk = campaign_repository.chunk(one.id, first)
         assert chunk
         assert chunk.batch
-        return {item["status"]["S"] for item in table.submissions_of(chunk.batch)}
+        return {item["status"]["S"] for item in dynamodb.submissions_of(chunk.batch)}
 
     begun = take_back(found, times(2))  # 160 of the last chunk's 202
     assert begun
@@ -769,13 +778,13 @@ def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
     bucket: Any, what: str, state: str
 ) -> None:
     notice = upload(bucket, "to,text\r\n" + rows(3))
-    client = aws.client("dynamodb", table.CONFIG)
+    client = aws_clients.client("dynamodb", dynamodb.CONFIG)
     stopped: list[str] = []
 
     def stop(params: Any, **_: Any) -> None:
         if not stopped and b"R#0000001" in params["body"]:
             stopped.append(what)
-            operate(what, campaign_table.every()[0].id)
+            operate(what, campaign_repository.every()[0].id)
 
     # As late as can be: when the worker is about to write the chunk.
     for call in ("PutItem", "TransactWriteItems"):
@@ -803,7 +812,7 @@ def test_results_that_take_longer_than_a_worker_has_go_on_where_it_stopped(bucke
 
 
 def running(one: Campaign) -> Campaign:
-    found = campaign_table.find(one.id)
+    found = campaign_repository.find(one.id)
     assert found
     return found
 
@@ -815,7 +824,7 @@ def test_what_was_held_of_results_and_is_gone_is_written_again(bucket: Any) -> N
     now = running(one).report
     assert now
     assert now.held
-    bucket.delete_object(Bucket=files.bucket(), Key=f"unfinished/{one.id}")
+    bucket.delete_object(Bucket=s3_files.bucket(), Key=f"unfinished/{one.id}")
     report(running(one), times(99))
     assert len(results(bucket)) == 1002
 
@@ -826,7 +835,7 @@ def test_a_part_that_another_worker_wrote_over_is_written_again(bucket: Any) -> 
     report(running(one), times(2))  # begins, and writes the only part
     now = running(one).report
     assert now
-    files.put_part(one.results, now.upload, 1, b"what the slower one found")
+    s3_files.put_part(one.results, now.upload, 1, b"what the slower one found")
     report(running(one), times(99))
     assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
 
@@ -841,14 +850,14 @@ def test_the_function_answers_its_event(bucket: Any) -> None:
     event = json.loads((ROOT / "events" / "campaign.json").read_text())
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000)
     assert CAMPAIGN.handler(event, context) == {"batchItemFailures": []}
-    (one,) = campaign_table.every()
+    (one,) = campaign_repository.every()
     assert one.problem
     assert one.problem["type"] == "/problems/campaign-file-replaced"
     assert stored() == Counter()
 
 
 def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) -> None:
-    client, sent = aws.client("s3", files.CONFIG), []
+    client, sent = aws_clients.client("s3", s3_files.CONFIG), []
 
     def look(request: Any, **_: Any) -> None:
         sent.append({name.lower() for name in request.headers})

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from integration.stage import SUBMIT, TAKES, Gateway
 
-from sms_gateway import table
-from sms_gateway.cancellation import cancel
-from sms_gateway.problems import Conflict, NotFound
+from sms_gateway.core.problems import Conflict, NotFound
+from sms_gateway.messages.cancel import cancel
+from sms_gateway.storage import dynamodb
 
 
 def take_back(identifier: str, tenant: str = "acme") -> dict[str, Any]:
@@ -100,7 +100,7 @@ def test_two_that_take_back_at_once_both_do(gateway: Gateway, times: int) -> Non
         said = CONFLICT if model.name == "TransactWriteItems" else BUSY
         return SimpleNamespace(status_code=400, headers={}), said | {"ResponseMetadata": {}}
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     wanted = ("TransactWriteItems", "UpdateItem")
     for name in wanted:
         events.register(f"before-call.dynamodb.{name}", conflict)

@@ -20,15 +20,15 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import table
-from sms_gateway.circuit import FAILURES
-from sms_gateway.circuit_states import CIRCUITS, REST
-from sms_gateway.records import Key
-from sms_gateway.settings import accounts
-from sms_gateway.table import Change
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.base import Reply, Request
-from sms_gateway.vendors_view import vendors_view
+from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.dispatch.circuit_breaker import FAILURES
+from sms_gateway.dispatch.circuit_states import CIRCUITS, REST
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.models import Key
+from sms_gateway.vendor_accounts.overview import vendors_view
+from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.vendors.registry import VENDORS
 
 REFUSED = {"StatusCode": "10"}
 OPEN = "the vendor's circuit is open"
@@ -276,7 +276,7 @@ def test_an_answer_is_kept_although_the_circuit_can_not_be_closed(gateway: Gatew
         if params["Key"]["pk"]["S"] == CIRCUITS:
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb.UpdateItem", refuse)
     try:
         (identifier,) = gateway.sent("rajasms")

@@ -22,11 +22,13 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway import clock, items, settings, table
-from sms_gateway.onward import GRACE
-from sms_gateway.records import Key, split_id
-from sms_gateway.table import Change
-from sms_gateway.vendors.base import Reply, Request
+from sms_gateway.config import vendor_accounts
+from sms_gateway.dispatch.outcome_handling import GRACE
+from sms_gateway.scheduler import tick
+from sms_gateway.storage import dynamodb, items
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.models import Key, split_id
+from sms_gateway.vendors.adapter import Reply, Request
 
 HOUR, DAY = 3600, 86_400
 NO_RECEIPT: dict[str, Any] = {
@@ -91,13 +93,13 @@ def test_a_batch_that_is_being_written_is_left_alone(gateway: Gateway, status: s
     ids = gateway.many("rajasms", 3)
     gateway.queued("rajasms")
     place = {"pk": {"S": ids[0][:26]}, "sk": {"S": "B"}}
-    client = table.client()
-    head = client.get_item(TableName=table.name(), Key=place)["Item"]
-    client.delete_item(TableName=table.name(), Key=place)
+    client = dynamodb.client()
+    head = client.get_item(TableName=dynamodb.name(), Key=place)["Item"]
+    client.delete_item(TableName=dynamodb.name(), Key=place)
     key = Key(ids[0][:26], "S#000")
     Change(key).put("status", status).look_at(int(time.time()) - 1).apply()
     gateway.tick(1)
-    client.put_item(TableName=table.name(), Item=head)
+    client.put_item(TableName=dynamodb.name(), Item=head)
     assert gateway.queued("rajasms") == []
     gateway.tick(GRACE + 1)
     assert len(gateway.queued("rajasms")) == 1
@@ -120,7 +122,7 @@ def test_a_call_that_was_cut_short_is_settled_by_asking_and_never_repeated(
     gateway.wire.answers[POLL["server2sms"]] = arrived
     gateway.tick(61)
     assert gateway.wire.sent == []  # the worker may still be at it
-    gateway.tick(clock.CUT_SHORT + 1)
+    gateway.tick(tick.CUT_SHORT + 1)
     assert set(gateway.statuses(ids)) == {"delivered"}
     assert gateway.queued("server2sms") == []
     assert gateway.wire.count(SUBMIT["server2sms"]) == 0
@@ -266,7 +268,7 @@ def test_one_answer_that_cannot_be_written_does_not_lose_the_others(
             raise RuntimeError("in a bad moment")
 
     gateway.wire.answers[POLL["dinisoft"]] = answer
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb.UpdateItem", refuse)
     gateway.tick(200)
     events.unregister("provide-client-params.dynamodb.UpdateItem", refuse)
@@ -301,14 +303,14 @@ def test_a_clock_with_an_old_list_looks_at_nothing_twice(gateway: Gateway) -> No
     assert key
     gateway.tick(200)
     with ThreadPoolExecutor(2) as pool:
-        run = clock.Tick(
-            settings.accounts().adapters,
+        run = tick.Tick(
+            vendor_accounts.accounts().adapters,
             pool,
             datetime.now(UTC) + timedelta(seconds=201),
             time.time() + 60,
             gateway.wire,
         )
-        clock.look_at(run, [key])
+        tick.look_at(run, [key])
     assert gateway.wire.count(POLL["dinisoft"]) == 1
 
 
@@ -316,7 +318,7 @@ def test_one_broken_submission_does_not_stop_the_others(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(items, "SHARDS", ("00",))
-    monkeypatch.setattr(clock, "A_LOOK", 3)
+    monkeypatch.setattr(tick, "A_LOOK", 3)
     good = [gateway.one("rajasms") for _ in range(2)]
     broken = [gateway.one("rajasms") for _ in range(4)]
     gateway.queued("rajasms")

@@ -28,10 +28,13 @@ from integration.stage import (
 from moto.dynamodb.models import dynamodb_backends
 
 from bench.counting import Item, Meter, Tally, size_of, write_units
-from sms_gateway import items, queues, settings, table, verifying
-from sms_gateway.sending import send
-from sms_gateway.vendors import VENDORS
-from sms_gateway.views import batch_view
+from sms_gateway.aws import sqs
+from sms_gateway.config import vendor_accounts
+from sms_gateway.messages.send import send
+from sms_gateway.messages.views import batch_view
+from sms_gateway.storage import dynamodb, items
+from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.verifications import start
 
 SETTLED_BY_POLL = 200  # seconds
 LINE = 300  # bytes of log that a step may write: one metric
@@ -47,16 +50,16 @@ DELIVERED: dict[str, Any] = {
 
 def stored(key: Item) -> Item | None:
     """An item as moto keeps it, without a call."""
-    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(table.name(), dict(key))
+    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.name(), dict(key))
     return found.to_json()["Attributes"] if found else None
 
 
 @pytest.fixture
 def meter(gateway: Gateway) -> Iterator[Meter]:
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in VENDORS}
-    settings.accounts()  # what its reading costs is the minute's, not the message's
-    settings.routes()
-    with Meter(stored).listening(table.client(), queues._client()) as meter:
+    vendor_accounts.accounts()  # what its reading costs is the minute's, not the message's
+    vendor_accounts.routes()
+    with Meter(stored).listening(dynamodb.client(), sqs._client()) as meter:
         yield meter
 
 
@@ -293,7 +296,7 @@ def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
     """A batch is one query over its partition, a list one for each day and each batch."""
     gateway.sent("rajasms", 100)
     identifier = gateway.sent("rajasms", 100)[0][:26]
-    tally = spent(meter, lambda: table.whole_batch(identifier))
+    tally = spent(meter, lambda: dynamodb.whole_batch(identifier))
     assert tally.calls == {"dynamodb.Query": 1}
     assert (tally.items, tally.reads) == (102, 3)
     ask = function("status").handler
@@ -312,7 +315,7 @@ def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
 def verified(vendor: str, key: str | None = None) -> str:
     """Begins a verification; its id."""
     body = json.dumps({"to": number(vendor), "text": "Code {code}"}).encode()
-    return str(verifying.start("acme", body, datetime.now(UTC), key)["id"])
+    return str(start.start("acme", body, datetime.now(UTC), key)["id"])
 
 
 def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> None:
@@ -330,9 +333,9 @@ def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> N
 
 def test_a_check_of_our_own_code_costs_one_unit(meter: Meter) -> None:
     one, now = verified("dinisoft"), datetime.now(UTC)
-    checked = spent(meter, lambda: verifying.check("acme", one, b'{"code": "1"}', now))
+    checked = spent(meter, lambda: start.check("acme", one, b'{"code": "1"}', now))
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 1}, 1, 1)
-    shown = spent(meter, lambda: verifying.show("acme", one, now))
+    shown = spent(meter, lambda: start.show("acme", one, now))
     assert of(shown) == ({"dynamodb.GetItem": 1}, 0, 1)
 
 
@@ -341,7 +344,7 @@ def test_a_check_that_the_vendor_judges_costs_two_units(gateway: Gateway, meter:
     one, now = verified("server2sms"), datetime.now(UTC)
     checked = spent(
         meter,
-        lambda: verifying.check("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
+        lambda: start.check("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
     )
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 2}, 2, 1)
 
@@ -353,12 +356,12 @@ def test_a_price_table_costs_no_write_and_no_read(
     costs = []
     for prices in (None, {"currency": "CHF", "per_segment": {"+44": "0.06", "+": "0.1"}}):
         set_account("server2sms", prices=prices)
-        settings.accounts()
+        vendor_accounts.accounts()
 
         def life(priced: bool = prices is not None) -> None:
             ids = gateway.sent("server2sms", count)
             assert (gateway.view(ids[0])["price"] is not None) is priced
-            whole = table.whole_batch(ids[0][:26])
+            whole = dynamodb.whole_batch(ids[0][:26])
             assert whole
             assert bool(batch_view(*whole)["price"]) is priced
 

@@ -19,8 +19,11 @@ from moto.dynamodb.models import dynamodb_backends
 
 from bench.counting import Item, Meter
 from bench.scale import BEGAN, final, seen, ulid, waiting
-from sms_gateway import clock, items, queues, settings, table
-from sms_gateway.vendors.base import Request
+from sms_gateway.aws import sqs
+from sms_gateway.config import vendor_accounts
+from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.storage import dynamodb, items
+from sms_gateway.vendors.adapter import Request
 
 LEASES = 2  # write units of a tick with anything due, however much
 HOTTEST = 10  # per cent of the due index's traffic that one partition has at most
@@ -28,15 +31,15 @@ HOTTEST = 10  # per cent of the due index's traffic that one partition has at mo
 
 def stored(key: Item) -> Item | None:
     """An item as moto keeps it, without a call."""
-    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(table.name(), dict(key))
+    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.name(), dict(key))
     return found.to_json()["Attributes"] if found else None
 
 
 @pytest.fixture
 def meter(gateway: Gateway) -> Iterator[Meter]:
-    settings.accounts()
-    settings.routes()
-    with Meter(stored).listening(table.client(), queues._client()) as meter:
+    vendor_accounts.accounts()
+    vendor_accounts.routes()
+    with Meter(stored).listening(dynamodb.client(), sqs._client()) as meter:
         yield meter
 
 
@@ -69,22 +72,24 @@ def test_a_hundred_of_dinisoft_from_accept_to_final(gateway: Gateway, meter: Met
 def wait(count: int) -> None:
     """Stores so many submissions that are due, the same ones in every run."""
     draw = random.Random("due")  # noqa: S311 - the same in every run
-    table.put_all([item for _ in range(count) for item in waiting(ulid(draw), 1)])
+    dynamodb.put_all([item for _ in range(count) for item in waiting(ulid(draw), 1)])
 
 
 def arrive(count: int) -> None:
     """Stores batches of a hundred messages that are final."""
     draw = random.Random("final")  # noqa: S311 - the same in every run
-    table.put_all([item for _ in range(count // 100) for item in final(ulid(draw), 100)])
+    dynamodb.put_all([item for _ in range(count // 100) for item in final(ulid(draw), 100)])
 
 
 def tick(gateway: Gateway, after: int) -> int:
     """Runs the clock so many seconds after all was accepted; the vendor has no news."""
     gateway.wire.answers[POLL["server2sms"]] = {"StatusCode": "1"}
-    with ThreadPoolExecutor(clock.THREADS) as pool:
+    with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
         now = datetime.fromtimestamp(BEGAN + after, UTC)
-        run = clock.Tick(settings.accounts().adapters, pool, now, math.inf, gateway.wire)
-        return clock.tick(run)
+        run = scheduler_tick.Tick(
+            vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire
+        )
+        return scheduler_tick.tick(run)
 
 
 def test_a_tick_asks_the_same_however_much_is_stored(gateway: Gateway, meter: Meter) -> None:

@@ -26,24 +26,24 @@ from integration.stage import (
 )
 from standardwebhooks import Webhook
 
-from sms_gateway import (
+from sms_gateway.config import vendor_accounts
+from sms_gateway.core.event import Event, Kind
+from sms_gateway.core.problems import Conflict, GatewayError, Invalid, NotFound, Unavailable
+from sms_gateway.events import webhook_fanout
+from sms_gateway.storage import dynamodb
+from sms_gateway.webhooks import (
     deliveries,
-    delivering,
+    delivery_worker,
     endpoints,
-    posting,
-    settings,
-    table,
-    waking,
-    webhook_requests,
-    webhooks,
+    idempotency,
+    management,
+    retry_scheduler,
 )
-from sms_gateway.addresses import Target
-from sms_gateway.deliveries import Try
-from sms_gateway.delivering import work
-from sms_gateway.events import Event, Kind
-from sms_gateway.outward import Posted
-from sms_gateway.parcels import Parcel
-from sms_gateway.problems import Conflict, GatewayError, Invalid, NotFound, Unavailable
+from sms_gateway.webhooks.deliveries import Try
+from sms_gateway.webhooks.delivery_message import Parcel
+from sms_gateway.webhooks.delivery_worker import work
+from sms_gateway.webhooks.http_client import Posted
+from sms_gateway.webhooks.url_policy import Target
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 URL = "https://hooks.example.com/sms"
@@ -95,7 +95,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(delivering, "time", made)
+    monkeypatch.setattr(delivery_worker, "time", made)
     monkeypatch.setattr(random, "uniform", lambda low, high: low)
     return made
 
@@ -110,7 +110,7 @@ def customer(gateway: Gateway, clock: Clock) -> Iterator[Customer]:
 def hook(path: str = "/sms", tenant: str = "acme", **fields: Any) -> str:
     """Makes a webhook; its id."""
     body = json.dumps({"url": f"https://hooks.example.com{path}", **fields}).encode()
-    made = webhooks.create(tenant, body, NOW, resolver=outside)
+    made = management.create(tenant, body, NOW, resolver=outside)
     endpoints.forget()
     return str(made["id"])
 
@@ -132,13 +132,13 @@ def run(customer: Customer, lane: str = FAST) -> list[str]:
 
 
 def stored(webhook: str, **query: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = webhooks.stored("acme", webhook, query)["deliveries"]
+    found: list[dict[str, Any]] = management.stored("acme", webhook, query)["deliveries"]
     return found
 
 
 def wake(clock: Clock) -> int:
     with ThreadPoolExecutor(8) as pool:
-        return waking.wake(pool, int(clock.at), lambda: True)
+        return retry_scheduler.wake(pool, int(clock.at), lambda: True)
 
 
 def test_an_event_that_arrives_at_once_is_stored_nowhere(
@@ -146,7 +146,7 @@ def test_an_event_that_arrives_at_once_is_stored_nowhere(
 ) -> None:
     identifier = hook()
     before = gateway.messages_stored()
-    assert posting.post([event()]) == set()
+    assert webhook_fanout.post([event()]) == set()
     assert run(customer) == []
     ((_, headers, body),) = customer.got
     (secret,) = secrets_of(identifier)
@@ -172,7 +172,7 @@ def test_the_attempts_come_when_they_should_and_then_no_more(
 ) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(500)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     assert run(customer) == []
     gaps, last = [], clock.at
     for _ in range(20):
@@ -199,7 +199,7 @@ def test_a_later_attempt_is_made_by_the_clock_and_only_at_its_time(
 ) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(500)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
     for pause in (5, 300):
         clock.at += pause
@@ -218,7 +218,7 @@ def test_a_later_attempt_is_made_by_the_clock_and_only_at_its_time(
 def test_a_letter_that_gets_lost_is_written_again(customer: Customer, clock: Clock) -> None:
     hook()
     customer.answers["/sms"] = Posted(500)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
     assert len(emptied(SLOW)) == 1  # lost
     clock.at += 5
@@ -232,7 +232,7 @@ def test_a_letter_that_gets_lost_is_written_again(customer: Customer, clock: Clo
 def test_a_letter_that_comes_twice_makes_one_attempt(customer: Customer, clock: Clock) -> None:
     hook()
     customer.answers["/sms"] = Posted(500)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
     clock.at += 5
     (letter,) = emptied(SLOW)
@@ -245,19 +245,19 @@ def test_a_letter_that_comes_twice_makes_one_attempt(customer: Customer, clock: 
 def test_410_disables(customer: Customer) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(410)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
-    assert webhooks.one("acme", identifier).view()["state"] == "disabled"
+    assert management.one("acme", identifier).view()["state"] == "disabled"
     assert stored(identifier)[0]["state"] == "failed"
     endpoints.forget()
-    posting.post([event(1)])
+    webhook_fanout.post([event(1)])
     assert emptied(FAST) == []
     with pytest.raises(Conflict) as refused:
-        webhooks.replay("acme", identifier, b'{"ids": ["x"]}', NOW)
+        management.replay("acme", identifier, b'{"ids": ["x"]}', NOW)
     assert refused.value.slug == "webhook-disabled"
     customer.answers["/sms"] = Posted(200)
-    assert webhooks.try_out("acme", identifier, NOW, customer)["delivered"] is True
-    assert webhooks.one("acme", identifier).view()["state"] == "active"
+    assert management.try_out("acme", identifier, NOW, customer)["delivered"] is True
+    assert management.one("acme", identifier).view()["state"] == "active"
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -279,7 +279,7 @@ def test_a_busy_one_is_left_alone_as_long_as_it_asks(
 ) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(status, retry_after=written)
-    posting.post([event(), event(1)])
+    webhook_fanout.post([event(), event(1)])
     first, second = emptied(FAST)
     work([{"messageId": "1", "body": first.body, "eventSourceARN": ARNS[FAST]}], customer)
     (one,) = stored(identifier)
@@ -293,7 +293,7 @@ def test_a_busy_one_is_left_alone_as_long_as_it_asks(
 def test_retry_after_means_nothing_with_another_status(customer: Customer, clock: Clock) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(500, retry_after="3600")
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
     (one,) = stored(identifier)
     assert datetime.fromisoformat(one["next_attempt_at"]).timestamp() == clock.at + 5
@@ -302,7 +302,7 @@ def test_retry_after_means_nothing_with_another_status(customer: Customer, clock
 def test_one_that_fails_on_and_on_rests(customer: Customer, clock: Clock) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(None, "the connection was refused")
-    posting.post([event(nth) for nth in range(10)])
+    webhook_fanout.post([event(nth) for nth in range(10)])
     for letter in emptied(FAST):
         work([{"messageId": "1", "body": letter.body, "eventSourceARN": ARNS[SLOW]}], customer)
     assert len(customer.got) == endpoints.PATIENCE
@@ -312,7 +312,7 @@ def test_one_that_fails_on_and_on_rests(customer: Customer, clock: Clock) -> Non
     wake(clock)
     run(customer, SLOW)
     assert {one["state"] for one in stored(identifier)} == {"delivered"}
-    assert webhooks.one("acme", identifier).failures == 0
+    assert management.one("acme", identifier).failures == 0
 
 
 @pytest.mark.parametrize(
@@ -335,13 +335,13 @@ def test_attempts_side_by_side_are_one_failure_and_one_rest(
         return customer(*given, **named)
 
     customer.answers["/sms"] = answer
-    posting.post([event(nth) for nth in range(10)])
+    webhook_fanout.post([event(nth) for nth in range(10)])
     records = [
         {"messageId": str(nth), "body": one.body, "eventSourceARN": ARNS[FAST]}
         for nth, one in enumerate(emptied(FAST))
     ]
     assert work(records, at_once)["batchItemFailures"] == []
-    found = webhooks.one("acme", identifier)
+    found = management.one("acme", identifier)
     assert (len(customer.got), found.failures) == (10, 1)
     assert max(0, found.rest - clock.at) == rest
 
@@ -350,12 +350,12 @@ def test_a_rest_that_was_asked_for_is_never_longer(customer: Customer, clock: Cl
     identifier = hook()
     customer.answers["/sms"] = Posted(429, retry_after="1")
     for nth in range(8):
-        posting.post([event(nth)])
+        webhook_fanout.post([event(nth)])
         (letter,) = emptied(FAST)
         work([{"messageId": "1", "body": letter.body, "eventSourceARN": ARNS[SLOW]}], customer)
-        assert webhooks.one("acme", identifier).rest == clock.at + 1
+        assert management.one("acme", identifier).rest == clock.at + 1
         clock.at += 2
-    assert len(customer.got) == webhooks.one("acme", identifier).failures == 8
+    assert len(customer.got) == management.one("acme", identifier).failures == 8
 
 
 def test_an_attempt_that_is_put_off_counts_for_nothing(
@@ -363,10 +363,10 @@ def test_an_attempt_that_is_put_off_counts_for_nothing(
 ) -> None:
     identifier = hook()
     monkeypatch.setattr(random, "uniform", lambda low, high: high)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     for spread in (360, (3600 + 360) / 2):  # a tenth of the rest, half of what it has waited
         began = clock.at
-        endpoints.failed(webhooks.one("acme", identifier), int(began), busy=True, asked=3600)
+        endpoints.failed(management.one("acme", identifier), int(began), busy=True, asked=3600)
         run(customer)
         wake(clock)
         run(customer, SLOW)
@@ -390,8 +390,8 @@ def test_what_comes_back_after_a_short_rest_does_not_come_all_at_once(
 ) -> None:
     identifier = hook()
     monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
-    endpoints.failed(webhooks.one("acme", identifier), int(clock.at), busy=True, asked=5)
-    posting.post([event(nth) for nth in range(30)])
+    endpoints.failed(management.one("acme", identifier), int(clock.at), busy=True, asked=5)
+    webhook_fanout.post([event(nth) for nth in range(30)])
     run(customer)
     run(customer, SLOW)
     times = [
@@ -416,7 +416,7 @@ def test_an_outage_of_hours_costs_nobody_an_event(
         run(customer, SLOW)
 
     for nth in range(20):
-        posting.post([event(nth)])
+        webhook_fanout.post([event(nth)])
         run(customer)
         for _ in range(3):
             pass_by(4)
@@ -445,7 +445,7 @@ def test_a_delivery_ends_after_four_days_however_much_was_put_off(
 ) -> None:
     identifier = hook()
     customer.answers["/sms"] = answer
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
     for _ in range(20):
         (one,) = stored(identifier)
@@ -454,7 +454,7 @@ def test_a_delivery_ends_after_four_days_however_much_was_put_off(
         clock.at = datetime.fromisoformat(one["next_attempt_at"]).timestamp()
         if clock.at < NOW.timestamp() + deliveries.LONGEST or answer.retry_after:
             # Another event's attempt, at which the webhook asks for a day.
-            found = webhooks.one("acme", identifier)
+            found = management.one("acme", identifier)
             endpoints.failed(found, int(clock.at), busy=True, asked=86_400)
         wake(clock)
         run(customer, SLOW)
@@ -472,10 +472,10 @@ def test_a_bad_or_slow_one_leaves_the_lane_to_the_others(
     hook("/bad", tenant="bad")
     hook("/good", tenant="good")
     customer.answers["/bad"] = answer
-    posting.post([event(0, "bad")])
+    webhook_fanout.post([event(0, "bad")])
     run(customer)
     emptied(SLOW)
-    posting.post([event(1, "bad"), event(2, "bad"), event(3, "good")])
+    webhook_fanout.post([event(1, "bad"), event(2, "bad"), event(3, "good")])
     assert run(customer) == []
     assert len(customer.at("/bad")) == 1
     assert len(customer.at("/good")) == 1
@@ -487,7 +487,7 @@ def test_a_bad_or_slow_one_leaves_the_lane_to_the_others(
 def test_all_but_2xx_is_a_failure(customer: Customer, status: int) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(status)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
     (one,) = stored(identifier)
     assert (one["state"], one["attempts"][0]["status_code"]) == ("waiting", status)
@@ -500,7 +500,7 @@ def test_an_event_goes_to_those_who_want_it(customer: Customer) -> None:
     hook("/batches", events=["BatchCompleted"])
     hook("/none", events=[])
     hook("/other", tenant="other")
-    posting.post([event(), Event("circuit-1", Kind.OPENED, 1, None, {"vendor": "jst"})])
+    webhook_fanout.post([event(), Event("circuit-1", Kind.OPENED, 1, None, {"vendor": "jst"})])
     run(customer)
     assert sorted(path for path, _, _ in customer.got) == ["/all", "/delivered"]
 
@@ -510,7 +510,7 @@ def test_a_status_url_is_told_besides_and_by_the_same_secret(customer: Customer)
     url = "https://hooks.example.com/status/42"
     elsewhere = "https://elsewhere.example.com/x"
     customer.answers["/status/42"] = Posted(500)
-    posting.post([event(0, status_url=url), event(1, status_url=elsewhere)])
+    webhook_fanout.post([event(0, status_url=url), event(1, status_url=elsewhere)])
     run(customer)
     ((path, headers, _),) = customer.got
     assert (path, headers["webhook-id"]) == ("/status/42", event().id)
@@ -524,10 +524,12 @@ def test_what_a_status_url_answers_is_about_its_message_only(
 ) -> None:
     identifier = hook()
     customer.answers["/status/42"] = answer
-    posting.post([event(nth, status_url="https://hooks.example.com/status/42") for nth in range(5)])
+    webhook_fanout.post(
+        [event(nth, status_url="https://hooks.example.com/status/42") for nth in range(5)]
+    )
     run(customer)
     assert len(customer.at("/sms")) == len(customer.at("/status/42")) == 5
-    found = webhooks.one("acme", identifier)
+    found = management.one("acme", identifier)
     assert (found.view()["state"], found.failures, found.rest) == ("active", 0, 0)
     states = {(one["url"], one["state"]) for one in stored(identifier)}
     ended = "failed" if answer.status == 410 else "waiting"
@@ -542,11 +544,11 @@ def test_a_status_url_that_answers_says_nothing_of_its_webhook(
 ) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(500)
-    posting.post([event(0, status_url="https://hooks.example.com/status/42")])
+    webhook_fanout.post([event(0, status_url="https://hooks.example.com/status/42")])
     run(customer)
     run(customer, SLOW)
     assert len(customer.at("/status/42")) == 1
-    assert webhooks.one("acme", identifier).failures > 0
+    assert management.one("acme", identifier).failures > 0
 
 
 def test_a_status_url_is_told_however_new_its_webhook_is(
@@ -554,9 +556,9 @@ def test_a_status_url_is_told_however_new_its_webhook_is(
 ) -> None:
     endpoints.remembered("acme")  # none yet, and that is remembered
     body = json.dumps({"url": URL, "events": []}).encode()
-    webhooks.create("acme", body, NOW, resolver=outside)
+    management.create("acme", body, NOW, resolver=outside)
     url = "https://hooks.example.com/status/42"
-    posting.post([event(0, status_url=url)])
+    webhook_fanout.post([event(0, status_url=url)])
     run(customer)
     assert len(customer.at("/status/42")) == 1
 
@@ -567,7 +569,9 @@ def test_a_status_url_is_told_however_new_its_webhook_is(
         return []
 
     monkeypatch.setattr(endpoints, "of_tenant", of_tenant)
-    posting.post([event(nth, status_url="https://elsewhere.example.com/") for nth in range(20)])
+    webhook_fanout.post(
+        [event(nth, status_url="https://elsewhere.example.com/") for nth in range(20)]
+    )
     assert read == ["acme"]  # once, however many find nothing
 
 
@@ -590,31 +594,31 @@ def test_a_success_under_way_undoes_nothing_that_came_meanwhile(
     customer: Customer, happen: Callable[[endpoints.Endpoint], None]
 ) -> None:
     identifier = hook()
-    first = webhooks.one("acme", identifier)
+    first = management.one("acme", identifier)
     endpoints.failed(first, int(NOW.timestamp()), busy=False, asked=None)
-    known = webhooks.one("acme", identifier)
+    known = management.one("acme", identifier)
     happened: list[endpoints.Endpoint] = []
 
     def slow(*_: object, **__: object) -> Posted:
         happen(known)
-        happened.append(webhooks.one("acme", identifier))
+        happened.append(management.one("acme", identifier))
         return Posted(204)
 
-    posting.post([event()])
+    webhook_fanout.post([event()])
     (letter,) = emptied(FAST)
     work([{"messageId": "1", "body": letter.body, "eventSourceARN": ARNS[SLOW]}], slow)
-    assert happened == [webhooks.one("acme", identifier)]
+    assert happened == [management.one("acme", identifier)]
     assert happened[0] != known
 
 
 def test_a_success_settles_what_stood_before_it(customer: Customer, clock: Clock) -> None:
     identifier = hook()
-    busy_meanwhile(webhooks.one("acme", identifier))
+    busy_meanwhile(management.one("acme", identifier))
     clock.at += 3601
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
     run(customer, SLOW)
-    found = webhooks.one("acme", identifier)
+    found = management.one("acme", identifier)
     assert (len(customer.got), found.failures, found.rest) == (1, 0, 0)
 
 
@@ -639,21 +643,21 @@ def test_a_status_url_needs_a_webhook_at_its_host(gateway: Gateway, customer: Cu
 def test_failed_ones_are_replayed_by_id_and_by_time(customer: Customer, clock: Clock) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(410)
-    posting.post([event(nth) for nth in range(5)])
+    webhook_fanout.post([event(nth) for nth in range(5)])
     run(customer)
     customer.answers["/sms"] = Posted(200)
-    webhooks.try_out("acme", identifier, NOW, customer)
+    management.try_out("acme", identifier, NOW, customer)
     ids = [one["id"] for one in stored(identifier)]
     assert len(ids) == 5
     assert ids == sorted(ids, reverse=True)
     customer.got.clear()
 
-    again = webhooks.replay("acme", identifier, json.dumps({"ids": ids[:1]}).encode(), NOW)
+    again = management.replay("acme", identifier, json.dumps({"ids": ids[:1]}).encode(), NOW)
     assert again == {"replayed": ids[:1], "cursor": None}
     run(customer, SLOW)
     start = (NOW + timedelta(milliseconds=1)).isoformat()
     end = (NOW + timedelta(milliseconds=3)).isoformat()
-    again = webhooks.replay(
+    again = management.replay(
         "acme", identifier, json.dumps({"from": start, "to": end}).encode(), NOW
     )
     assert again["replayed"] == [one for one in sorted(ids) if one in ids[1:4]]
@@ -667,11 +671,11 @@ def test_many_are_replayed_part_by_part(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = hook()
-    monkeypatch.setattr(webhooks, "MOST_REPLAYED", 2)
+    monkeypatch.setattr(management, "MOST_REPLAYED", 2)
     customer.answers["/sms"] = Posted(410)
-    posting.post([event(nth) for nth in range(5)])
+    webhook_fanout.post([event(nth) for nth in range(5)])
     run(customer)
-    endpoints.revive(webhooks.one("acme", identifier))
+    endpoints.revive(management.one("acme", identifier))
     begun = replayed_in_parts(identifier, {"from": NOW.isoformat()})
     assert [len(part) for part in begun] == [2, 2, 1]
 
@@ -679,7 +683,7 @@ def test_many_are_replayed_part_by_part(
 def replayed_in_parts(webhook: str, wanted: dict[str, str]) -> list[list[str]]:
     parts = []
     for _ in range(20):
-        answer = webhooks.replay("acme", webhook, json.dumps(wanted).encode(), NOW)
+        answer = management.replay("acme", webhook, json.dumps(wanted).encode(), NOW)
         parts.append(answer["replayed"])
         if answer["cursor"] is None:
             return parts
@@ -691,8 +695,8 @@ def test_a_replay_gets_past_however_many_of_one_millisecond(
     customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = hook()
-    monkeypatch.setattr(webhooks, "MOST_REPLAYED", 3)
-    monkeypatch.setattr(webhooks, "LOOKED_FOR_REPLAY", 5)
+    monkeypatch.setattr(management, "MOST_REPLAYED", 3)
+    monkeypatch.setattr(management, "LOOKED_FOR_REPLAY", 5)
     at = int(NOW.timestamp() * 1000)
     ids = []
     for nth in range(17):
@@ -711,12 +715,12 @@ def test_a_replay_gets_past_however_many_of_one_millisecond(
 def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(410)
-    posting.post([event(nth) for nth in range(5)])
+    webhook_fanout.post([event(nth) for nth in range(5)])
     run(customer)
     seen: list[str] = []
     query = {"limit": "2"}
     while True:
-        page = webhooks.stored("acme", identifier, query)
+        page = management.stored("acme", identifier, query)
         seen += [one["event_id"] for one in page["deliveries"]]
         if page["cursor"] is None:
             break
@@ -755,7 +759,7 @@ def test_a_replay_of_nothing_is_refused(
 ) -> None:
     identifier = hook()
     with pytest.raises(GatewayError) as refused:
-        webhooks.replay("acme", identifier, body, NOW)
+        management.replay("acme", identifier, body, NOW)
     assert (refused.value.slug, refused.value.pointer) == (slug, pointer)
 
 
@@ -776,7 +780,7 @@ def test_a_replay_of_nothing_is_refused(
 def test_a_strange_query_is_refused(customer: Customer, query: dict[str, str], slug: str) -> None:
     identifier = hook()
     with pytest.raises(Invalid) as refused:
-        webhooks.stored("acme", identifier, query)
+        management.stored("acme", identifier, query)
     assert refused.value.slug == slug
 
 
@@ -798,15 +802,15 @@ def test_a_webhook_that_can_not_be_is_refused(
     customer: Customer, body: dict[str, Any], slug: str, pointer: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
-        webhooks.create("acme", json.dumps(body).encode(), NOW, resolver=outside)
+        management.create("acme", json.dumps(body).encode(), NOW, resolver=outside)
     assert (refused.value.slug, refused.value.pointer) == (slug, pointer)
-    assert webhooks.every("acme") == {"webhooks": []}
+    assert management.every("acme") == {"webhooks": []}
 
 
 @pytest.mark.parametrize("inside", ["10.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1"])
 def test_a_name_that_resolves_inside_is_refused(customer: Customer, inside: str) -> None:
     with pytest.raises(Invalid) as refused:
-        webhooks.create(
+        management.create(
             "acme", json.dumps({"url": URL}).encode(), NOW, resolver=lambda h, p: [inside]
         )
     assert (refused.value.slug, refused.value.pointer) == ("webhook-address", "/url")
@@ -823,18 +827,18 @@ def test_a_tenant_has_so_many_and_no_more(customer: Customer) -> None:
 def made(key: str | None = None, now: datetime = NOW, path: str = "/sms") -> dict[str, Any]:
     """Makes a webhook; the whole answer."""
     body = json.dumps({"url": f"https://hooks.example.com{path}"}).encode()
-    return webhooks.create("acme", body, now, key, outside)
+    return management.create("acme", body, now, key, outside)
 
 
 def test_a_key_makes_one_webhook(customer: Customer) -> None:
     first, second = made("k"), made("k", NOW + timedelta(hours=23))
     assert first == second
-    assert len(webhooks.every("acme")["webhooks"]) == 1
+    assert len(management.every("acme")["webhooks"]) == 1
     with pytest.raises(Invalid) as refused:
         made("k", path="/other")
     assert refused.value.slug == "idempotency-key-reused"
     body = json.dumps({"url": URL}).encode()
-    assert webhooks.create("other", body, NOW, "k", outside)["id"] != first["id"]
+    assert management.create("other", body, NOW, "k", outside)["id"] != first["id"]
 
 
 def test_two_requests_side_by_side_with_a_key_make_one_webhook(
@@ -848,30 +852,30 @@ def test_two_requests_side_by_side_with_a_key_make_one_webhook(
 
     body = json.dumps({"url": URL}).encode()
     with ThreadPoolExecutor(2) as pool:
-        begun = [pool.submit(webhooks.create, "acme", body, NOW, "k", at_once) for _ in "ab"]
+        begun = [pool.submit(management.create, "acme", body, NOW, "k", at_once) for _ in "ab"]
         first, second = (one.result() for one in begun)
     assert first == second
-    assert len(webhooks.every("acme")["webhooks"]) == 1
+    assert len(management.every("acme")["webhooks"]) == 1
 
 
 def test_a_request_that_died_half_way_is_made_whole_by_its_repeat(customer: Customer) -> None:
-    place, body = webhook_requests.place("acme", "k"), json.dumps({"url": URL}).encode()
-    assert webhook_requests.take(place, body, "01M80KD8NAXEPBMQYG8412XQAJ", NOW)
-    assert webhooks.every("acme") == {"webhooks": []}
+    place, body = idempotency.place("acme", "k"), json.dumps({"url": URL}).encode()
+    assert idempotency.take(place, body, "01M80KD8NAXEPBMQYG8412XQAJ", NOW)
+    assert management.every("acme") == {"webhooks": []}
     assert made("k") == made("k")
-    assert len(webhooks.every("acme")["webhooks"]) == 1
+    assert len(management.every("acme")["webhooks"]) == 1
 
 
 def test_a_key_tells_no_secret_after_a_rotation_or_a_day(customer: Customer) -> None:
     first = made("k")
-    webhooks.rotate("acme", first["id"], NOW)
+    management.rotate("acme", first["id"], NOW)
     with pytest.raises(Conflict) as refused:
         made("k")
     assert refused.value.slug == "webhook-rotated"
     assert first["id"] in str(refused.value)
     later = made("k", NOW + timedelta(days=1))
     assert (later["id"] != first["id"], later["secret"] != first["secret"]) == (True, True)
-    webhooks.delete("acme", first["id"])
+    management.delete("acme", first["id"])
     assert made("k", NOW + timedelta(days=1)) == later  # the key is the later one's by now
 
 
@@ -881,10 +885,10 @@ def test_one_that_is_made_again_has_neither_the_secret_nor_the_deliveries(
     first = made("k")
     endpoints.forget()
     customer.answers["/sms"] = Posted(500)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     run(customer)
     assert len(stored(first["id"])) == 1
-    webhooks.delete("acme", first["id"])
+    management.delete("acme", first["id"])
     second = made("k", path="/another")  # the key is free
     assert second["id"] != first["id"]
     assert second["secret"] != first["secret"]
@@ -905,24 +909,24 @@ def test_one_of_before_the_nonces_keeps_its_secret(customer: Customer) -> None:
         "generation": {"N": "2"},
         "rotated": {"N": str(int(NOW.timestamp()))},
     }
-    assert table.put_new(item)
+    assert dynamodb.put_new(item)
     both = [
         "whsec_" + b64encode(hmac.digest(WEBHOOK_KEY.encode(), text.encode(), "sha256")).decode()
         for text in (f"webhook/{identifier}/2", f"webhook/{identifier}/1")
     ]
     assert secrets_of(identifier) == both
-    rotated = webhooks.rotate("acme", identifier, NOW)
+    rotated = management.rotate("acme", identifier, NOW)
     assert secrets_of(identifier) == [rotated["secret"], *both]
-    assert webhooks.delete("acme", identifier)["id"] == identifier
+    assert management.delete("acme", identifier)["id"] == identifier
 
 
 def secrets_at(identifier: str, when: datetime) -> list[str]:
-    return webhooks.one("acme", identifier).secrets(WEBHOOK_KEY.encode(), int(when.timestamp()))
+    return management.one("acme", identifier).secrets(WEBHOOK_KEY.encode(), int(when.timestamp()))
 
 
 def test_a_rotation_leaves_both_secrets_for_a_day(customer: Customer) -> None:
     first = made()
-    rotated = webhooks.rotate("acme", first["id"], NOW)
+    rotated = management.rotate("acme", first["id"], NOW)
     assert rotated["previous_secret_until"] == "2026-11-23T03:00:00.000Z"
     last = NOW + timedelta(seconds=86_399)
     assert secrets_at(first["id"], last) == [rotated["secret"], first["secret"]]
@@ -933,9 +937,9 @@ def test_a_rotation_that_is_repeated_stops_no_secret_in_use(customer: Customer) 
     """The first answer got lost: the one who repeats knows the first secret and the third."""
     one = made()
     identifier, first = one["id"], one["secret"]
-    second = webhooks.rotate("acme", identifier, NOW)["secret"]
+    second = management.rotate("acme", identifier, NOW)["secret"]
     again = NOW + timedelta(hours=1)
-    third = webhooks.rotate("acme", identifier, again)["secret"]
+    third = management.rotate("acme", identifier, again)["secret"]
     assert len({first, second, third}) == 3
     assert secrets_at(identifier, NOW + timedelta(hours=23)) == [third, second, first]
     assert secrets_at(identifier, NOW + timedelta(hours=24)) == [third, second]
@@ -945,23 +949,23 @@ def test_a_rotation_that_is_repeated_stops_no_secret_in_use(customer: Customer) 
 def test_five_secrets_sign_and_no_more(customer: Customer) -> None:
     identifier = made()["id"]
     for hour in range(4):
-        webhooks.rotate("acme", identifier, NOW + timedelta(hours=hour))
+        management.rotate("acme", identifier, NOW + timedelta(hours=hour))
     with pytest.raises(Conflict) as refused:
-        webhooks.rotate("acme", identifier, NOW + timedelta(hours=4))
+        management.rotate("acme", identifier, NOW + timedelta(hours=4))
     assert refused.value.slug == "too-many-secrets"
     assert "2026-11-23T03:00:00.000Z" in str(refused.value)
-    webhooks.rotate("acme", identifier, NOW + timedelta(hours=24))
+    management.rotate("acme", identifier, NOW + timedelta(hours=24))
     assert len(secrets_at(identifier, NOW + timedelta(hours=24))) == 5
 
 
 def test_a_secret_that_leaked_is_stopped_at_once(customer: Customer) -> None:
     identifier = made()["id"]
     for _ in range(4):
-        webhooks.rotate("acme", identifier, NOW)
-    stopped = webhooks.rotate("acme", identifier, NOW, b'{"stop_previous": true}')
+        management.rotate("acme", identifier, NOW)
+    stopped = management.rotate("acme", identifier, NOW, b'{"stop_previous": true}')
     assert stopped["previous_secret_until"] is None
     assert secrets_at(identifier, NOW) == [stopped["secret"]]
-    after = webhooks.rotate("acme", identifier, NOW, b"{}")
+    after = management.rotate("acme", identifier, NOW, b"{}")
     assert secrets_at(identifier, NOW) == [after["secret"], stopped["secret"]]
 
 
@@ -979,21 +983,21 @@ def test_a_rotation_that_can_not_be_read_rotates_nothing(
 ) -> None:
     first = made()
     with pytest.raises(GatewayError) as refused:
-        webhooks.rotate("acme", first["id"], NOW, body)
+        management.rotate("acme", first["id"], NOW, body)
     assert refused.value.slug == slug
     assert secrets_at(first["id"], NOW) == [first["secret"]]
 
 
 def test_the_secrets_follow_from_a_key_of_their_own(customer: Customer) -> None:
-    made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
+    made = management.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
     set_accounts("no JSON")
-    found = webhooks.one("acme", made["id"])
-    assert found.secrets(settings.webhook_key(), 0) == [made["secret"]]
+    found = management.one("acme", made["id"])
+    assert found.secrets(vendor_accounts.webhook_key(), 0) == [made["secret"]]
     set_webhook_key("n" * 48)
-    assert found.secrets(settings.webhook_key(), 0) != [made["secret"]]
+    assert found.secrets(vendor_accounts.webhook_key(), 0) != [made["secret"]]
     set_webhook_key("short")
     with pytest.raises(Unavailable) as refused:
-        settings.webhook_key()
+        vendor_accounts.webhook_key()
     assert refused.value.slug == "webhook-key-unavailable"
 
 
@@ -1016,28 +1020,28 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
         key = keys.get("pk") or values.get(":pk")
         seen.add((model.name, key["S"]))
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb", look)
     try:
         body = json.dumps({"url": URL}).encode()
-        made = webhooks.create("acme", body, NOW, "key", outside)
-        webhooks.rotate("acme", made["id"], NOW)
-        webhooks.every("acme")
+        made = management.create("acme", body, NOW, "key", outside)
+        management.rotate("acme", made["id"], NOW)
+        management.every("acme")
         endpoints.forget()
         letters = [event(nth) for nth in range(3)]
-        posting.post(letters)
+        webhook_fanout.post(letters)
         for status in (500, 503, 410, 200):
             customer.answers["/sms"] = Posted(status)
             run(customer)
-            webhooks.try_out("acme", made["id"], NOW, customer)
+            management.try_out("acme", made["id"], NOW, customer)
             clock.at += 1000
             ids = [one["id"] for one in stored(made["id"])]
             with suppress(Conflict, Invalid):
                 body = json.dumps({"ids": ids}).encode()
-                webhooks.replay("acme", made["id"], body, NOW)
-                webhooks.replay("acme", made["id"], b'{"from": "2026-11-22T00:00:00Z"}', NOW)
+                management.replay("acme", made["id"], body, NOW)
+                management.replay("acme", made["id"], b'{"from": "2026-11-22T00:00:00Z"}', NOW)
             run(customer, SLOW)
-        webhooks.delete("acme", made["id"])
+        management.delete("acme", made["id"])
     finally:
         events.unregister("provide-client-params.dynamodb", look)
     assert {name for name, _ in seen} == {
@@ -1051,38 +1055,38 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
 
 
 def test_nothing_of_a_secret_is_stored(customer: Customer) -> None:
-    made = webhooks.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
-    item = table.get(endpoints.key_of("acme", made["id"]))
+    made = management.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
+    item = dynamodb.get(endpoints.key_of("acme", made["id"]))
     assert made["secret"][6:20] not in json.dumps(item)
-    assert "secret" not in webhooks.one("acme", made["id"]).view()
+    assert "secret" not in management.one("acme", made["id"]).view()
 
 
 def test_a_deleted_one_is_told_nothing(customer: Customer, clock: Clock) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(500)
-    posting.post([event(), event(1)])
+    webhook_fanout.post([event(), event(1)])
     first, second = emptied(FAST)
     work([{"messageId": "1", "body": first.body, "eventSourceARN": ARNS[FAST]}], customer)
-    webhooks.delete("acme", identifier)
+    management.delete("acme", identifier)
     work([{"messageId": "2", "body": second.body, "eventSourceARN": ARNS[FAST]}], customer)
     clock.at += 100
     run(customer, SLOW)
     wake(clock)
     assert len(customer.got) == 1
     with pytest.raises(NotFound):
-        webhooks.one("acme", identifier)
+        management.one("acme", identifier)
 
 
 @pytest.mark.parametrize("identifier", ["x", "\u20ac" * 26, "X" * 1025, ""])
 def test_what_is_no_id_is_no_webhook(customer: Customer, failing: Any, identifier: str) -> None:
     failing("GetItem")  # as DynamoDB refuses a key that is too long
     for ask in (
-        lambda: webhooks.one("acme", identifier),
-        lambda: webhooks.delete("acme", identifier),
-        lambda: webhooks.rotate("acme", identifier, NOW),
-        lambda: webhooks.try_out("acme", identifier, NOW, customer),
-        lambda: webhooks.stored("acme", identifier, {}),
-        lambda: webhooks.replay("acme", identifier, b'{"ids": ["x"]}', NOW),
+        lambda: management.one("acme", identifier),
+        lambda: management.delete("acme", identifier),
+        lambda: management.rotate("acme", identifier, NOW),
+        lambda: management.try_out("acme", identifier, NOW, customer),
+        lambda: management.stored("acme", identifier, {}),
+        lambda: management.replay("acme", identifier, b'{"ids": ["x"]}', NOW),
     ):
         with pytest.raises(NotFound):
             ask()
@@ -1091,7 +1095,7 @@ def test_what_is_no_id_is_no_webhook(customer: Customer, failing: Any, identifie
 def test_what_can_not_be_written_comes_again(customer: Customer, failing: Any) -> None:
     identifier = hook()
     customer.answers["/sms"] = Posted(500)
-    posting.post([event()])
+    webhook_fanout.post([event()])
     letters = emptied(FAST)
     records = [{"messageId": "1", "body": letters[0].body, "eventSourceARN": ARNS[FAST]}]
     failing("PutItem", 1)
@@ -1110,8 +1114,8 @@ def test_what_the_queue_does_not_take_is_named(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook()
-    monkeypatch.setattr(posting, "queues", SimpleNamespace(post=lambda *_: [False]))
-    assert posting.post([event()]) == {event().id}
+    monkeypatch.setattr(webhook_fanout, "sqs", SimpleNamespace(post=lambda *_: [False]))
+    assert webhook_fanout.post([event()]) == {event().id}
 
 
 def test_where_they_are_turned_off_nothing_is_made(

@@ -25,11 +25,12 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import clock, table, update
-from sms_gateway.records import Key, split_id
-from sms_gateway.table import Change
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.base import Reply, Request
+from sms_gateway.scheduler import tick
+from sms_gateway.storage import dynamodb, update_expression
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.models import Key, split_id
+from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.vendors.registry import VENDORS
 
 DAYS = 86_400
 
@@ -230,7 +231,7 @@ def test_a_fan_out_that_was_cut_short_is_done_by_the_clock(
             done.append(params)
             raise RuntimeError("crash")
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb.UpdateItem", crash)
     assert len(gateway.dispatch("rajasms")) == 1
     events.unregister("provide-client-params.dynamodb.UpdateItem", crash)
@@ -298,7 +299,7 @@ def test_a_worker_that_dies_after_its_call_leaves_it_unsettled(
     assert len(gateway.work(records)) == 1
     assert gateway.status(identifier) == "submitting"
     gateway.work(records)
-    gateway.tick(clock.CUT_SHORT + 1)
+    gateway.tick(tick.CUT_SHORT + 1)
     gateway.dispatch("rajasms")
     assert len(gateway.wire.sent) == 1
     gateway.tick(3 * DAYS + 200)
@@ -429,12 +430,12 @@ def test_a_receipt_that_is_faster_than_the_answer_stands(gateway: Gateway) -> No
 def test_a_batch_that_was_never_accepted_is_not_sent(gateway: Gateway) -> None:
     ids = gateway.many("rajasms", 2)
     records = gateway.queued("rajasms")
-    table.client().delete_item(
-        TableName=table.name(), Key={"pk": {"S": ids[0][:26]}, "sk": {"S": "B"}}
+    dynamodb.client().delete_item(
+        TableName=dynamodb.name(), Key={"pk": {"S": ids[0][:26]}, "sk": {"S": "B"}}
     )
     gateway.work(records)
     assert gateway.wire.sent == []
-    submission = table.submission(Key(ids[0][:26], "S#000"))
+    submission = dynamodb.submission(Key(ids[0][:26], "S#000"))
     assert submission
     assert submission.status == "accepted"
 
@@ -450,7 +451,7 @@ def test_a_claim_whose_answer_gets_lost_is_still_sent_once(
     assert gateway.work(records) == []
     assert set(gateway.statuses(ids)) == {"submitted"}
     gateway.work(records)
-    gateway.tick(clock.CUT_SHORT + 1)
+    gateway.tick(tick.CUT_SHORT + 1)
     gateway.dispatch("rajasms")
     assert len(gateway.wire.sent) == 1
 
@@ -468,7 +469,7 @@ def test_no_lost_answer_of_the_table_sends_twice_or_loses(
     failing("UpdateItem", nth, lost=True)
     gateway.work(records)
     gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
-    for after in (61, clock.CUT_SHORT + 61):
+    for after in (61, tick.CUT_SHORT + 61):
         gateway.work(records)
         gateway.tick(after)
         gateway.dispatch("rajasms")
@@ -486,7 +487,7 @@ def test_a_vendor_that_is_down_for_days_leaves_a_short_timeline(
     for _ in range(70):
         gateway.dispatch(gateway.view(identifier)["vendor"])
     steps = gateway.view(identifier)["timeline"]
-    assert len(steps) <= update.LONGEST_LOG + 4
+    assert len(steps) <= update_expression.LONGEST_LOG + 4
     assert [one["source"] for one in steps[:2]] == ["api", "dispatch"]
     assert [one["attempt"] for one in steps[:3]] == [0, 1, 1]
     calls = [one["attempt"] for one in steps if one["status"] == "submitting"]

@@ -27,15 +27,15 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import dispatch
-from sms_gateway.cancellation import cancel
-from sms_gateway.listing import Query, page
-from sms_gateway.onward import GRACE
-from sms_gateway.problems import Conflict
-from sms_gateway.records import Key, split_id
-from sms_gateway.status import Status
-from sms_gateway.table import Change
-from sms_gateway.vendors.base import Request
+from sms_gateway.core.problems import Conflict
+from sms_gateway.core.status import Status
+from sms_gateway.dispatch import submission
+from sms_gateway.dispatch.outcome_handling import GRACE
+from sms_gateway.messages.cancel import cancel
+from sms_gateway.messages.listing import Query, page
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.models import Key, split_id
+from sms_gateway.vendors.adapter import Request
 
 DAYS = 86_400
 FIRST = ["jst", "rajasms", "dinisoft"]  # each with server2sms behind it
@@ -614,7 +614,7 @@ def test_a_clock_without_accounts_passes_a_refused_message_on(
     taken, refused = number("rajasms", 0)[1:], number("rajasms", 1)[1:]
     gateway.wire.answers[SUBMIT["rajasms"]] = rajasms_answer([(taken, 10, 1), (refused, 60, 0)])
     with monkeypatch.context() as died:
-        died.setattr(dispatch, "fan_out", lambda *_: set())
+        died.setattr(submission, "fan_out", lambda *_: set())
         gateway.dispatch("rajasms")
     view = gateway.view(ids[1])
     assert (view["status"], view["final"]) == ("accepted", False)  # not refused by all yet

@@ -18,8 +18,10 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import bus, endpoints, settings
-from sms_gateway.sending import send
+from sms_gateway.config import vendor_accounts
+from sms_gateway.events import eventbridge
+from sms_gateway.messages.send import send
+from sms_gateway.webhooks import endpoints
 
 NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 CONTEXT = SimpleNamespace(
@@ -94,7 +96,7 @@ def test_publish_answers_its_event(gateway: Gateway, monkeypatch: pytest.MonkeyP
         put.extend(Entries)
         return {"Entries": [{"EventId": "1"} for _ in Entries]}
 
-    monkeypatch.setattr(bus, "_client", lambda: SimpleNamespace(put_events=put_events))
+    monkeypatch.setattr(eventbridge, "_client", lambda: SimpleNamespace(put_events=put_events))
     assert handle("publish", event("publish")) == {"batchItemFailures": []}
     (entry,) = put
     assert (entry["EventBusName"], entry["DetailType"]) == ("test", "VendorCircuitClosed")
@@ -301,7 +303,7 @@ def test_no_log_line_shows_a_number_or_a_text(
 ) -> None:
     body = json.dumps({"to": [number("jst"), number("rajasms"), "+4477x"], "text": "Top secret"})
     asked("send", "POST", "/messages", body=body)
-    settings.accounts()
+    vendor_accounts.accounts()
     gateway.wire.answers[""] = b"<html>911000000001 Top secret</html>"
     for vendor in ("jst", "rajasms"):
         gateway.dispatch(vendor)

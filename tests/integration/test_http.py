@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import pytest
 
-from sms_gateway import http
-from sms_gateway.http import VendorSilent, VendorUnreachable, send
-from sms_gateway.vendors.base import Request
+from sms_gateway.vendors import http_client
+from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.http_client import VendorSilent, VendorUnreachable, send
 
 SECRET = "s3cr3t-in-the-address"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
@@ -70,7 +70,7 @@ class Server:
                 pass
 
     def stop(self) -> None:
-        http._pools().clear()
+        http_client._pools().clear()
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for one in self._open:
@@ -207,7 +207,7 @@ def test_a_body_that_stops_coming_has_no_longer_than_it_was_given(server: Server
 
 
 def test_after_an_answer_that_was_given_up_the_next_one_is_its_own(server: Server) -> None:
-    length = 2 * http.LONGEST_REPLY
+    length = 2 * http_client.LONGEST_REPLY
     long = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length
     server.behaviour = says(long + b"x" * length, close=False)
     with pytest.raises(VendorSilent):
@@ -233,7 +233,7 @@ def test_a_connection_is_kept_for_the_next_call_but_not_over_a_rest(
         send(Request("GET", server.url), 1)
     assert server.connections == 1
     present = time.time
-    monkeypatch.setattr(time, "time", lambda: present() + http.LONGEST_IDLE + 1)
+    monkeypatch.setattr(time, "time", lambda: present() + http_client.LONGEST_IDLE + 1)
     send(Request("GET", server.url), 1)
     assert server.connections == 2
 

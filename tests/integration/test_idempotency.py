@@ -24,10 +24,10 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import table
-from sms_gateway.idempotency import AT_WORK, LIFE
-from sms_gateway.problems import Conflict, GatewayError, Invalid, Unavailable
-from sms_gateway.sending import send
+from sms_gateway.core.problems import Conflict, GatewayError, Invalid, Unavailable
+from sms_gateway.messages.idempotency import AT_WORK, LIFE
+from sms_gateway.messages.send import send
+from sms_gateway.storage import dynamodb
 
 SEND = function("send")
 NOW = datetime.now(UTC)
@@ -61,7 +61,7 @@ def at(seconds: float, body: object = SINGLE, key: str = "k-1", tenant: str = "a
 
 def batches() -> list[str]:
     """The ids of all batches that were accepted."""
-    items = table.client().scan(TableName=table.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
     return [item["pk"]["S"] for item in items if "tenant" in item]
 
 
@@ -87,7 +87,7 @@ def side_by_side(count: int, work: Callable[[], object]) -> list[object]:
 @contextmanager
 def crash(nth: int, moment: str) -> Iterator[None]:
     """The process dies right before, or right after, its nth write."""
-    lock, seen, events = threading.Lock(), [0], table.client().meta.events
+    lock, seen, events = threading.Lock(), [0], dynamodb.client().meta.events
 
     def handler(**_: Any) -> None:
         with lock:
@@ -190,12 +190,12 @@ def test_while_the_first_is_at_work_the_second_is_told_to_ask_again(
 
     names = [f"provide-client-params.dynamodb.{write}" for write in WRITES]
     for name in names:
-        table.client().meta.events.register(name, meanwhile)
+        dynamodb.client().meta.events.register(name, meanwhile)
     try:
         status, _, first = post(body)
     finally:
         for name in names:
-            table.client().meta.events.unregister(name, meanwhile)
+            dynamodb.client().meta.events.unregister(name, meanwhile)
     assert status == 202
     ((second, headers, problem),) = met
     assert (second, json.loads(problem)["type"]) == (409, "/problems/request-in-progress")
@@ -366,7 +366,7 @@ def test_a_key_that_was_forgotten_may_come_with_another_body(gateway: Gateway) -
 
 def test_the_records_name_tells_nothing(gateway: Gateway) -> None:
     post(SINGLE, f"Hello {number('rajasms')}")
-    items = table.client().scan(TableName=table.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
     (record,) = [item for item in items if item["sk"]["S"] == "REQUEST"]
     assert record["pk"]["S"].startswith("REQUEST#acme#")
     for secret in (number("rajasms")[1:], "Hello"):

@@ -12,7 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from integration.stage import ACCOUNTS, Gateway, function
 
-from sms_gateway import apikeys, table
+from sms_gateway.config import api_keys
+from sms_gateway.storage import dynamodb
 from smsgw.__main__ import main
 
 NOW = datetime.now(UTC)
@@ -20,7 +21,7 @@ ARN = "arn:aws:execute-api:eu-central-1:123456789012:api/v1/GET/messages"
 
 
 def made(tenant: str = "acme", *scopes: str) -> str:
-    return apikeys.create(tenant, scopes or ("messages:send",), "", NOW)[0]
+    return api_keys.create(tenant, scopes or ("messages:send",), "", NOW)[0]
 
 
 @pytest.fixture(scope="module")
@@ -55,24 +56,24 @@ def test_a_key_opens_every_route_for_its_tenant(
 def test_anything_else_is_unauthorized(gateway: Gateway, authorize: ModuleType, token: str) -> None:
     key = made()
     with pytest.raises(Exception, match=r"^Unauthorized$"):
-        ask(authorize, token.format(key=key, digest=apikeys.digest(key)))
+        ask(authorize, token.format(key=key, digest=api_keys.digest(key)))
 
 
 def test_a_revoked_key_is_unauthorized(gateway: Gateway, authorize: ModuleType) -> None:
     key = made()
-    (known,) = apikeys.every()
-    assert apikeys.revoke(known.id, NOW)
-    assert apikeys.revoke("000000000000", NOW) is None
+    (known,) = api_keys.every()
+    assert api_keys.revoke(known.id, NOW)
+    assert api_keys.revoke("000000000000", NOW) is None
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask(authorize, f"Bearer {key}")
-    assert apikeys.every()[0].revoked_at
+    assert api_keys.every()[0].revoked_at
 
 
 def test_only_the_digest_of_a_key_is_stored(gateway: Gateway) -> None:
     key = made()
-    items = table.client().scan(TableName=table.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
     assert key not in str(items)
-    assert apikeys.digest(key) in str(items)
+    assert api_keys.digest(key) in str(items)
     assert len(key) > 40
 
 
@@ -83,8 +84,8 @@ def test_only_the_digest_of_a_key_is_stored(gateway: Gateway) -> None:
 )  # fmt: skip
 def test_a_key_that_cannot_be_is_refused(gateway: Gateway, tenant: str, scopes: list[str]) -> None:
     with pytest.raises(ValueError, match=r"tenant|scope"):
-        apikeys.create(tenant, scopes, "", NOW)
-    assert apikeys.every() == []
+        api_keys.create(tenant, scopes, "", NOW)
+    assert api_keys.every() == []
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_the_command_makes_lists_and_revokes_keys(
     assert found
     assert ask(authorize, f"Bearer {found[0]}")["context"]["tenant"] == "acme"
     status, said = run(capsys, "keys", "list")
-    identifier = apikeys.every()[0].id
+    identifier = api_keys.every()[0].id
     assert identifier in said
     assert found[0] not in said
     assert run(capsys, "keys", "revoke", identifier)[0] == 0

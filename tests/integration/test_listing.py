@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from integration.stage import Gateway, number
 
-from sms_gateway.listing import MOST_BATCHES, Query, page, read_query
-from sms_gateway.problems import Invalid
-from sms_gateway.sending import send
+from sms_gateway.core.problems import Invalid
+from sms_gateway.messages.listing import MOST_BATCHES, Query, page, read_query
+from sms_gateway.messages.send import send
 
 NOW = datetime.now(UTC)
 

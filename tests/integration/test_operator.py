@@ -28,12 +28,13 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway import settings, table
-from sms_gateway.prices import price_of
-from sms_gateway.records import Key, split_id
-from sms_gateway.table import Change
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.base import Price
+from sms_gateway.config import vendor_accounts
+from sms_gateway.messages.prices import price_of
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.models import Key, split_id
+from sms_gateway.vendors.adapter import Price
+from sms_gateway.vendors.registry import VENDORS
 from smsgw import changes, dead_letters
 from smsgw.__main__ import main
 
@@ -264,7 +265,7 @@ def test_a_receipt_that_is_faster_than_the_operator_stands(
             raced.append(params)
             rajasms(gateway, ids[0], "3")
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb.UpdateItem", receipt)
     try:
         said = smsgw("messages", "settle", ids[0], "undelivered")
@@ -648,14 +649,14 @@ def test_a_price_table_is_checked_before_it_is_stored(
     assert "prices.per_segment" in error
     assert "0.18" not in error
     forget_settings()
-    assert settings.accounts().adapters["jst"].prices is None
+    assert vendor_accounts.accounts().adapters["jst"].prices is None
 
     prices["per_segment"] = {"+91": "0.18"}
     account.write_text(json.dumps(ACCOUNTS["jst"] | {"prices": prices}))
     status, out, _ = smsgw("vendors", "set", "jst", str(account))
     assert (status, "JST is set" in out) == (0, True)
     forget_settings()
-    assert price_of(settings.accounts().adapters["jst"], number("jst"), 2) == Price(
+    assert price_of(vendor_accounts.accounts().adapters["jst"], number("jst"), 2) == Price(
         Decimal("0.36"), "INR"
     )
 
@@ -671,7 +672,7 @@ def test_a_number_that_the_functions_can_not_read_is_not_stored(
     assert complains(status, out, error)
     assert "is not JSON" in error
     forget_settings()
-    assert settings.accounts().adapters["jst"].rate is None
+    assert vendor_accounts.accounts().adapters["jst"].rate is None
 
 
 def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -> None:
@@ -681,7 +682,7 @@ def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -
         rajasms(gateway, one, "3")
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
     gateway.tick(300_000)
-    assert table.submission(Key(ids[0][:26], "S#000"))
+    assert dynamodb.submission(Key(ids[0][:26], "S#000"))
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
 
 

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sms_gateway import outward
-from sms_gateway.addresses import AddressError, read
-from sms_gateway.outward import post
+from sms_gateway.webhooks import http_client
+from sms_gateway.webhooks.http_client import post
+from sms_gateway.webhooks.url_policy import AddressError, read
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 Serve = Callable[[socket.socket], None]
@@ -109,7 +109,7 @@ def test_a_name_that_leads_inside_is_not_called(answers: Sequence[str]) -> None:
     assert posted.status is None
     assert posted.seconds < 1
     with pytest.raises(AddressError):
-        outward.addresses_of(target, loopback=False, resolver=lambda host, port: answers)
+        http_client.addresses_of(target, loopback=False, resolver=lambda host, port: answers)
 
 
 def test_a_name_is_resolved_once_for_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_all_addresses_together_have_the_time_of_one_call(monkeypatch: pytest.Mo
         raise TimeoutError
 
     monkeypatch.setattr(socket, "create_connection", deaf)
-    monkeypatch.setattr(outward, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT", 0.3)
     many = [f"93.184.215.{last}" for last in range(10)]
     target = read("https://hooks.example.com/x")
     posted = post(target, b"{}", {}, 1, resolver=lambda h, p: many)
@@ -287,7 +287,7 @@ def test_the_time_of_a_lookup_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    monkeypatch.setattr(outward, "LOOKUP_TIMEOUT", 0.3)
+    monkeypatch.setattr(http_client, "LOOKUP_TIMEOUT", 0.3)
     posted = post(read("https://hooks.example.com/x"), b"{}", {}, 1)
     assert (posted.status, posted.fault) == (None, "the host's address was not found in time")
     assert posted.seconds < 1

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from integration.stage import ROOT, Gateway, number, set_account, set_routes
 
-from sms_gateway import previewing
-from sms_gateway.encoding import split, units
-from sms_gateway.previewing import preview
-from sms_gateway.problems import GatewayError, Invalid, MalformedBody, TooLarge
-from sms_gateway.sending import send
-from sms_gateway.vendors import VENDORS
+from sms_gateway.core.problems import GatewayError, Invalid, MalformedBody, TooLarge
+from sms_gateway.messages import preview as message_preview
+from sms_gateway.messages.preview import preview
+from sms_gateway.messages.send import send
+from sms_gateway.sms.encoding import split, units
+from sms_gateway.vendors.registry import VENDORS
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TEMPLATES = [
@@ -293,7 +293,7 @@ def test_an_answer_that_would_be_too_large_is_refused(
     assert refused.value.slug == "preview-too-large"
     answer = shown(body | {"text": "“" * 300, "max_segments": 2})
     assert len(answer["messages"]) == 1000
-    assert len(json.dumps(json.dumps(answer))) < previewing.LARGEST_ANSWER
+    assert len(json.dumps(json.dumps(answer))) < message_preview.LARGEST_ANSWER
 
 
 def test_the_examples_of_the_contract_are_what_the_gateway_says(gateway: Gateway) -> None:

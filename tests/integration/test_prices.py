@@ -18,11 +18,11 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway import table
-from sms_gateway.listing import page, read_query
-from sms_gateway.records import split_id
-from sms_gateway.vendors.base import Request
-from sms_gateway.views import batch_view
+from sms_gateway.messages.listing import page, read_query
+from sms_gateway.messages.views import batch_view
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import split_id
+from sms_gateway.vendors.adapter import Request
 
 TABLES = {
     "jst": {"currency": "INR", "per_segment": {"+91": "0.18", "+": "0.5"}},
@@ -45,7 +45,7 @@ def listed(identifier: str) -> dict[str, Any]:
 
 
 def batch(identifier: str) -> list[dict[str, Any]]:
-    whole = table.whole_batch(identifier[:26])
+    whole = dynamodb.whole_batch(identifier[:26])
     assert whole
     sums: list[dict[str, Any]] = batch_view(*whole)["price"]
     return sums

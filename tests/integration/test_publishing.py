@@ -31,12 +31,16 @@ from integration.stage import (
 from integration.stream import PATTERNS, Stream, matches, streaming
 from integration.test_delivering import FAST, hook
 
-from sms_gateway import aws, bus, endpoints, posting, settings, table
-from sms_gateway.cancellation import cancel
-from sms_gateway.clock import now
-from sms_gateway.events import Event, Kind
-from sms_gateway.publishing import NothingPublishedError, publish
-from sms_gateway.records import Key
+from sms_gateway.aws import clients
+from sms_gateway.config import vendor_accounts
+from sms_gateway.core.event import Event, Kind
+from sms_gateway.events import eventbridge, webhook_fanout
+from sms_gateway.events.stream_reader import NothingPublishedError, publish
+from sms_gateway.messages.cancel import cancel
+from sms_gateway.scheduler.tick import now
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import Key
+from sms_gateway.webhooks import endpoints
 
 WHOLE = ["MessageAccepted", "MessageSubmitted", "MessageDelivered", "BatchCompleted"]
 DEADLINE = 259_300  # seconds: past the receipt deadline
@@ -187,7 +191,7 @@ def test_what_the_bus_refuses_comes_again(gateway: Gateway, stream: Stream) -> N
 def test_what_stands_behind_a_refusal_is_told_once_and_not_each_time(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms_gateway.publishing.TOGETHER", 2)
+    monkeypatch.setattr("sms_gateway.events.stream_reader.TOGETHER", 2)
     ids = [gateway.sent("server2sms")[0] for _ in range(4)]
     records = stream.records()
     stream.told.refuses = {f"{ids[1]}-1"}
@@ -220,7 +224,7 @@ def test_no_letter_is_posted_again_because_the_bus_refuses(
     for _ in range(20):
         with pytest.raises(NothingPublishedError):
             stream.publish(records)
-    assert publish(records, 120, posting.post, operator=False) == {"batchItemFailures": []}
+    assert publish(records, 120, webhook_fanout.post, operator=False) == {"batchItemFailures": []}
     assert len(emptied(FAST)) == 2
 
 
@@ -298,11 +302,11 @@ def test_a_table_that_does_not_answer_buries_nothing(
     assert emptied(STREAM_DEAD) == []
 
 
-@pytest.mark.parametrize("sink", [bus.put, posting.post])
+@pytest.mark.parametrize("sink", [eventbridge.put, webhook_fanout.post])
 def test_with_no_time_left_nobody_is_asked_and_everything_comes_again(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch, sink: Any
 ) -> None:
-    monkeypatch.setattr(bus, "_client", lambda: pytest.fail("asked"))
+    monkeypatch.setattr(eventbridge, "_client", lambda: pytest.fail("asked"))
     endpoints.forget()
     hook()
     gateway.sent("server2sms")
@@ -322,18 +326,18 @@ def test_webhooks_that_can_not_be_read_come_again(
     records = stream.records()
     failing("Query", 1)
     with pytest.raises(NothingPublishedError):
-        publish(records, 120, posting.post, operator=False)
-    assert publish(records, 120, posting.post, operator=False) == {"batchItemFailures": []}
+        publish(records, 120, webhook_fanout.post, operator=False)
+    assert publish(records, 120, webhook_fanout.post, operator=False) == {"batchItemFailures": []}
     assert len(emptied(FAST)) == 2
 
 
 def test_without_usable_accounts_a_balance_is_buried_and_messages_are_told(
     gateway: Gateway, stream: Stream
 ) -> None:
-    table.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    dynamodb.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
-    settings.forget()
+    vendor_accounts.forget()
     set_accounts("no JSON")
     assert stream.publish(records) == []
     assert stream.kinds(identifier) == ["MessageAccepted", "MessageSubmitted"]
@@ -342,8 +346,8 @@ def test_without_usable_accounts_a_balance_is_buried_and_messages_are_told(
 
 
 def test_webhooks_are_handed_nothing_of_the_operators(gateway: Gateway, stream: Stream) -> None:
-    table.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
-    settings.forget()
+    dynamodb.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    vendor_accounts.forget()
     set_accounts("no JSON")
     records = [*stream.records(), circuit("CLOSED", "OPEN")]
     assert len(records) == 2
@@ -363,7 +367,7 @@ def test_with_too_little_time_the_rest_comes_again(gateway: Gateway, stream: Str
 def test_no_more_is_made_than_can_be_handed_over(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms_gateway.publishing.MOST", 3)
+    monkeypatch.setattr("sms_gateway.events.stream_reader.MOST", 3)
     gateway.sent("server2sms", 3)
     records = stream.records()
     failed = stream.publish(records)
@@ -376,7 +380,7 @@ def test_no_more_is_made_than_can_be_handed_over(
 def test_what_was_never_accepted_is_never_told(gateway: Gateway, stream: Stream) -> None:
     ids = gateway.many("server2sms", 2)
     records = stream.records()
-    table.remove(Key(ids[0][:26], "B"))
+    dynamodb.remove(Key(ids[0][:26], "B"))
     assert stream.publish(records) == []
     assert stream.kinds() == []
 
@@ -473,8 +477,8 @@ def test_a_balance_is_told_when_it_falls_below_what_is_low(
         "checked_at": "2026-11-22T03:00:00.000Z",
     }
     for second, amount in enumerate(["1500", "880", "700", "2000", "999.5"]):
-        table.keep("BALANCE#rajasms", second, [{**row, "amount": amount}])
-    table.keep("BALANCE#jst", 1, [{**row, "vendor": "jst", "amount": "1"}])
+        dynamodb.keep("BALANCE#rajasms", second, [{**row, "amount": amount}])
+    dynamodb.keep("BALANCE#jst", 1, [{**row, "vendor": "jst", "amount": "1"}])
     stream.publish()
     assert [one.data["amount"] for one in stream.told.events] == ["880", "999.5"]
     assert len({one.id for one in stream.told.events}) == 2
@@ -497,7 +501,7 @@ def test_a_batch_is_found_complete_at_a_bounded_price(
         read[0] += len(parsed.get("Items", [])) if listening[0] else 0
 
     listening = [False]
-    client = table.client()
+    client = dynamodb.client()
     client.meta.events.register("after-call.dynamodb.Query", counted)
     try:
         for one in told:
@@ -537,37 +541,37 @@ def test_what_one_entry_is_refused_is_put_again_without_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = Answers([None, "ThrottlingException"], [])
-    monkeypatch.setattr(bus, "_client", lambda: client)
-    monkeypatch.setattr(bus, "time", AT_ONCE)
-    assert bus.put(events(3)) == set()
+    monkeypatch.setattr(eventbridge, "_client", lambda: client)
+    monkeypatch.setattr(eventbridge, "time", AT_ONCE)
+    assert eventbridge.put(events(3)) == set()
     assert client.put == [["e0", "e1", "e2"], ["e1"]]
 
 
 def test_a_bus_that_goes_on_refusing_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Answers(*[["InternalFailure"]] * bus.TRIES)
-    monkeypatch.setattr(bus, "_client", lambda: client)
-    monkeypatch.setattr(bus, "time", AT_ONCE)
-    assert bus.put(events(2)) == {"e0"}
+    client = Answers(*[["InternalFailure"]] * eventbridge.TRIES)
+    monkeypatch.setattr(eventbridge, "_client", lambda: client)
+    monkeypatch.setattr(eventbridge, "time", AT_ONCE)
+    assert eventbridge.put(events(2)) == {"e0"}
 
 
 def test_events_go_ten_by_ten(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Answers()
-    monkeypatch.setattr(bus, "_client", lambda: client)
-    assert bus.put(events(25)) == set()
+    monkeypatch.setattr(eventbridge, "_client", lambda: client)
+    assert eventbridge.put(events(25)) == set()
     assert sorted(len(page) for page in client.put) == [5, 10, 10]
-    assert bus.put([]) == set()
+    assert eventbridge.put([]) == set()
 
 
 def test_a_bus_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes connections and says nothing: each of our tries is one call."""
-    monkeypatch.setattr(bus, "CONFIG", bus.CONFIG.merge(Config(read_timeout=0.3)))
+    monkeypatch.setattr(eventbridge, "CONFIG", eventbridge.CONFIG.merge(Config(read_timeout=0.3)))
     with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", address)
-        aws.forget()
+        clients.forget()
         begun = time.monotonic()
-        refused = bus.put(events(200), begun + 0.5)
+        refused = eventbridge.put(events(200), begun + 0.5)
         took = time.monotonic() - begun
-        aws.forget()
+        clients.forget()
     assert len(refused) == 200
     assert took < 0.5 + 0.3 + 1

@@ -20,11 +20,11 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway.cancellation import cancel
-from sms_gateway.problems import Conflict
-from sms_gateway.table import Change
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.base import Request
+from sms_gateway.core.problems import Conflict
+from sms_gateway.messages.cancel import cancel
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.registry import VENDORS
 
 HOUR, DAY, MINUTE = 3600, 86_400, 60
 HOLDERS = ("jst", "server2sms", "rajasms")

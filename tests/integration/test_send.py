@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from integration.stage import ACCOUNTS, Gateway, number, set_account, set_accounts
 
-from sms_gateway.problems import GatewayError, Invalid, Unavailable
-from sms_gateway.records import Key, split_id
-from sms_gateway.vendors import VENDORS
+from sms_gateway.core.problems import GatewayError, Invalid, Unavailable
+from sms_gateway.storage.models import Key, split_id
+from sms_gateway.vendors.registry import VENDORS
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

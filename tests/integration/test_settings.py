@@ -15,8 +15,8 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway import settings
-from sms_gateway.problems import Unavailable
+from sms_gateway.config import vendor_accounts
+from sms_gateway.core.problems import Unavailable
 
 SECRET = "never-to-be-shown"
 BROKEN = [
@@ -48,7 +48,9 @@ def problems(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
 
 def aged(read: Callable[[], object]) -> None:
     """As if the minute for which a setting is cached were over."""
-    setting = settings._accounts if read is settings.accounts else settings._routes
+    setting = (
+        vendor_accounts._accounts if read is vendor_accounts.accounts else vendor_accounts._routes
+    )
     assert setting._until
     setting._until = 0.0
 
@@ -66,7 +68,7 @@ def test_a_broken_secret_is_one_clear_error(
         forget_settings()
     caplog.clear()
     with pytest.raises(Unavailable) as refused:
-        settings.accounts()
+        vendor_accounts.accounts()
     assert refused.value.slug == "accounts-unavailable"
     (line,) = problems(caplog)
     assert line["msg"] == "settings refused"
@@ -80,7 +82,7 @@ def test_a_broken_parameter_is_one_clear_error(
     set_routes(written)
     caplog.clear()
     with pytest.raises(Unavailable) as refused:
-        settings.routes()
+        vendor_accounts.routes()
     assert refused.value.slug == "routes-unavailable"
     assert len(problems(caplog)) == 1
 
@@ -88,8 +90,8 @@ def test_a_broken_parameter_is_one_clear_error(
 @pytest.mark.parametrize(
     ("read", "write", "bad"),
     [
-        (settings.accounts, lambda text: put_secret(text), "no JSON"),
-        (settings.routes, lambda text: put_parameter(text), "{}"),
+        (vendor_accounts.accounts, lambda text: put_secret(text), "no JSON"),
+        (vendor_accounts.routes, lambda text: put_parameter(text), "{}"),
     ],
 )
 def test_the_last_good_one_stays_in_use(
@@ -114,11 +116,11 @@ def put_parameter(text: str) -> None:
 
 
 def test_a_change_is_seen_after_a_minute_and_not_before(gateway: Gateway) -> None:
-    before = settings.accounts()
+    before = vendor_accounts.accounts()
     put_secret(json.dumps(ACCOUNTS | {"jst": {"username": "x"}}))
-    assert settings.accounts() is before
-    aged(settings.accounts)
-    assert "jst" not in settings.accounts().adapters
+    assert vendor_accounts.accounts() is before
+    aged(vendor_accounts.accounts)
+    assert "jst" not in vendor_accounts.accounts().adapters
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_one_vendors_bad_settings_put_out_no_other(
     gateway: Gateway, account: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     set_accounts({**ACCOUNTS, "jst": account, "nobody": {}})
-    known = settings.accounts()
+    known = vendor_accounts.accounts()
     assert set(known.adapters) == {"dinisoft", "server2sms", "rajasms"}
     assert set(known.faults) == {"jst", "nobody"}
     assert {one["vendor"] for one in problems(caplog)} == {"jst", "nobody"}
@@ -153,12 +155,12 @@ def test_plain_http_is_allowed_with_a_warning(
     gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     set_account("jst")
-    settings.accounts()
+    vendor_accounts.accounts()
     assert any("Plain http" in str(vars(one)) for one in caplog.records)
 
 
 def test_accounts_show_no_secret(gateway: Gateway) -> None:
-    known = settings.accounts()
+    known = vendor_accounts.accounts()
     assert CALLBACK_KEY not in repr(known)
     for secret in ("test-password", "test-api-key", "test-secret", "test-user-key"):
         assert secret not in repr(dict(known.adapters))

@@ -31,11 +31,13 @@ from integration.stage import (
     set_sources,
 )
 
-from sms_gateway import acceptance, endpoints, sending, table
-from sms_gateway.endpoints import Settings
-from sms_gateway.listing import page, read_query
-from sms_gateway.problems import Unavailable
-from sms_gateway.sources.sealed import unseal, unsealed
+from sms_gateway.core.problems import Unavailable
+from sms_gateway.messages import acceptance, send
+from sms_gateway.messages.listing import page, read_query
+from sms_gateway.storage import dynamodb
+from sms_gateway.triggers.cognito_decryption import unseal, unsealed
+from sms_gateway.webhooks import endpoints
+from sms_gateway.webhooks.endpoints import Settings
 
 # The Encryption SDK's reader complains when it is thrown away half-way, as after a wrong key.
 pytestmark = pytest.mark.filterwarnings(
@@ -160,10 +162,10 @@ def test_one_bad_message_of_the_queue_does_not_hold_up_the_rest(
     real = acceptance.accept
 
     def fails_once(prepared: Any) -> None:
-        monkeypatch.setattr(sending, "accept", real)
+        monkeypatch.setattr(send, "accept", real)
         raise ConnectionError("in a test")
 
-    monkeypatch.setattr(sending, "accept", fails_once)
+    monkeypatch.setattr(send, "accept", fails_once)
     answer = handle("ingress", {"Records": given})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "id-0"}]}
     assert [one["to"] for one in sent()] == [number("jst", 1), number("jst", 2)]
@@ -539,7 +541,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
     seen: set[tuple[str, str]] = set()
 
     def look(params: dict[str, Any], model: Any, **_: Any) -> None:
-        writes = params.get("RequestItems", {}).get(table.name(), [])
+        writes = params.get("RequestItems", {}).get(dynamodb.name(), [])
         items = [one["PutRequest"]["Item"] for one in writes]
         items += [params[kind] for kind in ("Key", "Item") if kind in params]
         keys = [one["pk"]["S"] for one in items]
@@ -548,7 +550,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
         seen.update((model.name, key) for key in keys)
 
     endpoints.forget()
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb", look)
     try:
         handle(name, given)

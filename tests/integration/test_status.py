@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from integration.stage import SUBMIT, Gateway, rajasms_answer
 
-from sms_gateway import table
-from sms_gateway.records import split_id
-from sms_gateway.views import batch_view
+from sms_gateway.messages.views import batch_view
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import split_id
 
 
 @pytest.mark.parametrize("count", [0, 3])
@@ -30,7 +30,7 @@ def test_a_batch_counts_its_messages_by_status(gateway: Gateway) -> None:
         [(numbers[0], 10, 1), (numbers[1], 60, 0), (numbers[2], 10, 3)]
     )
     ids = gateway.sent("rajasms", 3)
-    found = table.whole_batch(ids[0][:26])
+    found = dynamodb.whole_batch(ids[0][:26])
     assert found
     view = batch_view(*found)
     assert view["counts"] == {"submitted": 2, "rejected": 1}
@@ -56,10 +56,10 @@ def test_a_message_is_found_when_dynamodb_answers_in_parts(gateway: Gateway) -> 
             key = split_id(identifier)
             assert key
             keys = [{"pk": {"S": key.batch}, "sk": {"S": sort}} for sort in (key.sort, "B")]
-            parsed["Responses"] = {table.name(): []}
-            parsed["UnprocessedKeys"] = {table.name(): {"Keys": keys, "ConsistentRead": True}}
+            parsed["Responses"] = {dynamodb.name(): []}
+            parsed["UnprocessedKeys"] = {dynamodb.name(): {"Keys": keys, "ConsistentRead": True}}
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("after-call.dynamodb.BatchGetItem", part)
     status = gateway.status(identifier)
     events.unregister("after-call.dynamodb.BatchGetItem", part)
@@ -69,10 +69,10 @@ def test_a_message_is_found_when_dynamodb_answers_in_parts(gateway: Gateway) -> 
 
 @pytest.mark.parametrize("identifier", ["KEYS", "CLOCK", "RATE#jst", "", "x" * 3000, "01j0"])
 def test_what_is_no_batch_is_not_found(gateway: Gateway, identifier: str) -> None:
-    table.put_new(
+    dynamodb.put_new(
         {"pk": {"S": "KEYS"}, "sk": {"S": "digest"}, "tenant": {"S": "acme"}, "scopes": {"S": ""}}
     )
-    assert table.whole_batch(identifier) is None
+    assert dynamodb.whole_batch(identifier) is None
 
 
 def test_a_table_that_does_not_answer_is_503(
@@ -96,10 +96,10 @@ def test_a_message_is_found_right_after_it_was_accepted(gateway: Gateway) -> Non
             return None
         return SimpleNamespace(status_code=200, headers={}), {"Items": [], "Count": 0}
 
-    events = table.client().meta.events
+    events = dynamodb.client().meta.events
     events.register("before-call.dynamodb.Query", behind)
     try:
-        found = table.find(split_id(ids[1]) or pytest.fail("no id"))
+        found = dynamodb.find(split_id(ids[1]) or pytest.fail("no id"))
     finally:
         events.unregister("before-call.dynamodb.Query", behind)
     assert found

@@ -11,12 +11,15 @@ import msgspec
 import pytest
 from integration.stage import Gateway, emptied, number
 
-from sms_gateway import clock, deliveries, endpoints, queues, table, waking
-from sms_gateway.deliveries import SHARDS, Delivery, Try, shard_of
-from sms_gateway.endpoints import Settings
-from sms_gateway.parcels import Parcel
-from sms_gateway.records import Key
-from sms_gateway.table import Change
+from sms_gateway.aws import sqs
+from sms_gateway.scheduler import tick
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.models import Key
+from sms_gateway.webhooks import deliveries, endpoints, retry_scheduler
+from sms_gateway.webhooks.deliveries import SHARDS, Delivery, Try, shard_of
+from sms_gateway.webhooks.delivery_message import Parcel
+from sms_gateway.webhooks.endpoints import Settings
 
 NOW = int(datetime(2026, 11, 22, 3, 0, tzinfo=UTC).timestamp())
 SLOW = "slow"
@@ -40,7 +43,7 @@ def calls() -> Iterator[Counter[str]]:
     def look(model: Any, **_: Any) -> None:
         seen[model.name] += 1
 
-    clients = (table.client(), queues._client())
+    clients = (dynamodb.client(), sqs._client())
     for one in clients:
         one.meta.events.register("before-call", look)
     yield seen
@@ -69,7 +72,7 @@ def found(parcel: Parcel) -> Delivery:
 
 def wake(now: int = NOW, time_left: Callable[[], bool] = lambda: True) -> int:
     with ThreadPoolExecutor(8) as pool:
-        return waking.wake(pool, now, time_left)
+        return retry_scheduler.wake(pool, now, time_left)
 
 
 def handed_over() -> Counter[str]:
@@ -103,8 +106,8 @@ def test_many_are_handed_over_by_a_few_calls(calls: Counter[str]) -> None:
 
 
 def test_one_that_is_due_waits_for_no_other_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waking, "A_LOOK", 5)
-    monkeypatch.setattr(waking, "AT_ONCE", 2)
+    monkeypatch.setattr(retry_scheduler, "A_LOOK", 5)
+    monkeypatch.setattr(retry_scheduler, "AT_ONCE", 2)
     for nth in in_shard(SHARDS[0], range(100))[:20]:
         wait("noisy", DEAD, nth)
     wait("quiet", GOOD, in_shard(SHARDS[-1], range(100))[0])
@@ -145,7 +148,7 @@ def test_one_whose_time_is_over_ends_though_its_webhook_rests() -> None:
 
 def test_one_whose_webhook_is_gone_is_handed_over_to_be_ended() -> None:
     wait("noisy", DEAD, 0)
-    table.remove(endpoints.key_of("noisy", DEAD))
+    dynamodb.remove(endpoints.key_of("noisy", DEAD))
     assert wake() == 1
     assert handed_over() == {DEAD: 1}
 
@@ -174,9 +177,9 @@ def test_messages_leave_time_for_deliveries(
     Change(gateway.submission(late).key).look_at(1).apply()
     wait("quiet", GOOD, 0)
     monkeypatch.setenv("EVENTS", "all")
-    clock.run(clock.MARGIN + clock.FOR_DELIVERIES + clock.MARGIN - 1)
+    tick.run(tick.MARGIN + tick.FOR_DELIVERIES + tick.MARGIN - 1)
     assert gateway.submission(late).due == 1
     assert handed_over() == {GOOD: 1}
     monkeypatch.setenv("EVENTS", "none")
-    clock.run(clock.MARGIN + clock.FOR_DELIVERIES + clock.MARGIN - 1)
+    tick.run(tick.MARGIN + tick.FOR_DELIVERIES + tick.MARGIN - 1)
     assert gateway.submission(late).due != 1

@@ -12,26 +12,23 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from bench.conditions import deployed, enabled
-from sms_gateway import (
-    attempts,
-    bus,
-    campaign,
-    campaign_results,
-    campaigns,
-    clock,
-    desk,
-    http,
-    idempotency,
-    publishing,
-    queues,
-    table,
-    vendor_calls,
-    verifying,
-)
-from sms_gateway.balances import BOUND
-from sms_gateway.events import OF_STATUS
-from sms_gateway.status import Status
-from sms_gateway.vendors import VENDORS
+from sms_gateway.aws import sqs
+from sms_gateway.campaigns import model as campaign
+from sms_gateway.campaigns import results
+from sms_gateway.campaigns import worker as campaign_worker
+from sms_gateway.core.event import OF_STATUS
+from sms_gateway.core.status import Status
+from sms_gateway.dispatch import vendor_session
+from sms_gateway.events import eventbridge, stream_reader
+from sms_gateway.messages import idempotency
+from sms_gateway.scheduler import tick
+from sms_gateway.storage import dynamodb
+from sms_gateway.vendor_accounts import calls
+from sms_gateway.vendor_accounts.balances import BOUND
+from sms_gateway.vendors import http_client
+from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.verifications import start
+from sms_gateway.webhooks import attempt
 
 ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
@@ -362,13 +359,15 @@ def test_a_reader_of_the_stream_answers_before_its_time_is_over(reader: str) -> 
         return float(tries * (config.connect_timeout + config.read_timeout) + pauses)
 
     spare = 2
-    assert longest(table.CONFIG) + publishing.HAND_OVER + spare <= publishing.READ
-    assert longest(table.CONFIG) + spare <= publishing.HAND_OVER  # the webhooks of a tenant
-    assert longest(queues.CONFIG) + spare <= publishing.HAND_OVER
-    assert longest(bus.CONFIG) + spare <= publishing.HAND_OVER
+    assert longest(dynamodb.CONFIG) + stream_reader.HAND_OVER + spare <= stream_reader.READ
+    assert longest(dynamodb.CONFIG) + spare <= stream_reader.HAND_OVER  # the webhooks of a tenant
+    assert longest(sqs.CONFIG) + spare <= stream_reader.HAND_OVER
+    assert longest(eventbridge.CONFIG) + spare <= stream_reader.HAND_OVER
     # A bus that hangs is found out while there is time to answer.
-    assert timeout(reader) - publishing.HAND_OVER >= bus.TRIES * longest(bus.CONFIG)
-    assert timeout(reader) - publishing.READ >= 30
+    assert timeout(reader) - stream_reader.HAND_OVER >= eventbridge.TRIES * longest(
+        eventbridge.CONFIG
+    )
+    assert timeout(reader) - stream_reader.READ >= 30
 
 
 def test_a_clock_that_fails_or_stands_still_is_an_alarm() -> None:
@@ -416,22 +415,22 @@ def test_nothing_is_read_for_those_who_want_no_events(
 
 def test_an_attempt_at_a_webhook_is_over_before_its_function() -> None:
     # All of a delivery's attempts run side by side; resolving a name may take as long again.
-    assert timeout("DeliverFunction") >= 3 * attempts.TIMEOUT
-    assert timeout("WebhooksFunction") > attempts.TIMEOUT
+    assert timeout("DeliverFunction") >= 3 * attempt.TIMEOUT
+    assert timeout("WebhooksFunction") > attempt.TIMEOUT
 
 
 def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
-    slowest_call = 25 + http.CONNECT_TIMEOUT  # the most that an account may set
-    assert timeout("DispatchFunction") >= desk.LONG_ENOUGH + 2 * slowest_call
+    slowest_call = 25 + http_client.CONNECT_TIMEOUT  # the most that an account may set
+    assert timeout("DispatchFunction") >= vendor_session.LONG_ENOUGH + 2 * slowest_call
     assert timeout("DispatchFunction") < TEMPLATE["Parameters"]["CutShortAfter"]["Default"]
-    assert slowest_call + clock.MARGIN < timeout("PollFunction") < clock.LEASE
+    assert slowest_call + tick.MARGIN < timeout("PollFunction") < tick.LEASE
     # An answer that drips in may take its time twice.
-    assert timeout("BalanceFunction") > 2 * BOUND + http.CONNECT_TIMEOUT
+    assert timeout("BalanceFunction") > 2 * BOUND + http_client.CONNECT_TIMEOUT
     # A change, and right after it a question, both at their slowest; then nobody is at work on it.
-    errand = 2 * (vendor_calls.BOUND + vendor_calls.CONFIRM + http.CONNECT_TIMEOUT)
+    errand = 2 * (calls.BOUND + calls.CONFIRM + http_client.CONNECT_TIMEOUT)
     assert errand < timeout("AccountFunction") < idempotency.AT_WORK
-    assert timeout("VerifyFunction") > 2 * verifying.BOUND + http.CONNECT_TIMEOUT
-    assert timeout("VerifyFunction") < verifying.AT_WORK
+    assert timeout("VerifyFunction") > 2 * start.BOUND + http_client.CONNECT_TIMEOUT
+    assert timeout("VerifyFunction") < start.AT_WORK
     for name, properties in FUNCTIONS.items():
         if any(event["Type"] == "Api" for event in properties.get("Events", {}).values()):
             assert timeout(name) <= API_LIMIT
@@ -443,7 +442,7 @@ def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up(
         assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
     assert timeout("CampaignFunction") < idempotency.AT_WORK < campaign.WAKE
-    assert timeout("CampaignFunction") > campaigns.ENOUGH + campaign_results.A_PART
+    assert timeout("CampaignFunction") > campaign_worker.ENOUGH + results.A_PART
 
 
 def routes() -> dict[tuple[str, str], dict[str, Any]]:
@@ -528,16 +527,16 @@ def used(path: Path, seen: set[Path]) -> set[Path]:
     """A file and all of the core's that it imports."""
     seen.add(path)
     for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module == "sms_gateway":
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sms_gateway."):
-            names = [str(node.module).removeprefix("sms_gateway.").replace(".", "/")]
-        for name in names:
-            module = CORE / f"{name}.py"
-            module = module if module.exists() else CORE / name / "__init__.py"
-            if module not in seen:
-                used(module, seen)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sms_gateway."):
+            place = CORE.joinpath(*str(node.module).split(".")[1:])
+            modules = (
+                [place / f"{alias.name}.py" for alias in node.names]
+                if place.is_dir()
+                else [place.with_suffix(".py")]
+            )
+            for module in modules:
+                if module not in seen:
+                    used(module, seen)
     return seen
 
 
@@ -548,7 +547,7 @@ def test_a_function_has_every_variable_that_its_code_reads(function: str) -> Non
     path = ROOT / "functions" / folder(function) / "app.py"
     code = used(path, set())
     wanted = set().union(*(reads(one) for one in code)) - {"AWS_LAMBDA_FUNCTION_NAME"}  # AWS's own
-    if not any("queues.enqueue(" in one.read_text() for one in code):
+    if not any("sqs.enqueue(" in one.read_text() for one in code):
         wanted -= {"QUEUE_*"}  # the vendors' queues, which only `enqueue` looks up
     missing = {
         name
@@ -562,5 +561,5 @@ def test_a_function_has_every_variable_that_its_code_reads(function: str) -> Non
 
 
 def test_the_check_sees_what_is_read() -> None:
-    seen = set().union(*(reads(path) for path in CORE.glob("*.py")))
+    seen = set().union(*(reads(path) for path in CORE.rglob("*.py")))
     assert {"TABLE_NAME", "STACK_NAME", "QUEUE_*", "ACCOUNTS_SECRET", "CALLBACK_URL"} <= seen

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sms_gateway.addresses import AddressError, allowed, read
+from sms_gateway.webhooks.url_policy import AddressError, allowed, read
 
 GOOD = [
     ("https://example.com", "example.com", 443, "/"),

@@ -8,7 +8,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import NoRegionError
 
-from sms_gateway import aws, table
+from sms_gateway.aws import clients
+from sms_gateway.storage import dynamodb
 
 _plain: Any = botocore.session.Session()
 REGIONS = sorted(
@@ -23,9 +24,9 @@ REGIONS = sorted(
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
     """Neither other tests' clients, nor these for them."""
-    aws.forget()
+    clients.forget()
     yield
-    aws.forget()
+    clients.forget()
 
 
 def _by_rules(region: str) -> str:
@@ -49,14 +50,14 @@ def test_the_tables_endpoint_is_the_one_that_botocores_rules_say(
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, region)
-    client = table.client()
+    client = dynamodb.client()
     assert client.meta.region_name == region
     assert client.meta.endpoint_url == _by_rules(region)
 
 
 def test_an_endpoint_that_is_given_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:4566")
-    assert table.client().meta.endpoint_url == "http://127.0.0.1:4566"
+    assert dynamodb.client().meta.endpoint_url == "http://127.0.0.1:4566"
 
 
 def test_a_client_that_could_not_be_made_at_first_handles_each_event_once(
@@ -67,14 +68,14 @@ def test_a_client_that_could_not_be_made_at_first_handles_each_event_once(
     def handler(event_name: str, **_: Any) -> None:
         handled.append(event_name)
 
-    monkeypatch.setattr(aws, "BUILTIN_HANDLERS", [("before-call.sqs.*", handler)])
+    monkeypatch.setattr(clients, "BUILTIN_HANDLERS", [("before-call.sqs.*", handler)])
     with monkeypatch.context() as nowhere:
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
             nowhere.delenv(name, raising=False)
         with pytest.raises(NoRegionError):
-            aws.client("sqs", Config())
+            clients.client("sqs", Config())
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    client = aws.client("sqs", Config())
+    client = clients.client("sqs", Config())
     client.meta.events.register_first("before-send", _interrupt)
     with pytest.raises(InterruptedError):
         client.send_message(QueueUrl="https://sqs/1/q", MessageBody="b")

@@ -15,7 +15,8 @@ from bench.campaign import apart
 from bench.cpu import _looked_at
 from bench.emulator import PATIENCE, patient
 from bench.scale import _deviations
-from sms_gateway import aws, table
+from sms_gateway.aws import clients
+from sms_gateway.storage import dynamodb
 
 
 def beside(times: Iterator[float]) -> Samples:
@@ -84,16 +85,16 @@ def test_benchmarks_sign_as_the_layer_does() -> None:
 
 
 def test_the_patient_client_is_the_functions_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "CONFIG", table.CONFIG)  # as it is, put back afterwards
+    monkeypatch.setattr(dynamodb, "CONFIG", dynamodb.CONFIG)  # as it is, put back afterwards
     patient()
     try:
-        config: Any = table.client().meta.config
+        config: Any = dynamodb.client().meta.config
         assert config.read_timeout == PATIENCE
         assert config.user_agent == "sms-gateway"
-        assert config.max_pool_connections == 2 * table.WRITERS
-        assert table.client() is aws.client("dynamodb", table.CONFIG)
+        assert config.max_pool_connections == 2 * dynamodb.WRITERS
+        assert dynamodb.client() is clients.client("dynamodb", dynamodb.CONFIG)
     finally:
-        aws.forget()
+        clients.forget()
 
 
 def test_pools_work_in_the_main_thread_while_lines_are_looked_at() -> None:

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.campaign_file import BOM, LONGEST_RECORD, FileError, Record, fill, header, records
-from sms_gateway.problems import Invalid
+from sms_gateway.campaigns.csv_reader import (
+    BOM,
+    LONGEST_RECORD,
+    FileError,
+    Record,
+    fill,
+    header,
+    records,
+)
+from sms_gateway.core.problems import Invalid
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)
 TABLES = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12)

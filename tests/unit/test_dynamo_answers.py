@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import BaseJSONParser
 
-from sms_gateway import aws
+from sms_gateway.aws import clients
 
 KEY = {"pk": {"S": "p"}, "sk": {"S": "B"}}
 ITEM: dict[str, Any] = {
@@ -86,9 +86,9 @@ def ours(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    aws.forget()
-    yield aws.client("dynamodb", Config(retries={"total_max_attempts": 1}))
-    aws.forget()
+    clients.forget()
+    yield clients.client("dynamodb", Config(retries={"total_max_attempts": 1}))
+    clients.forget()
 
 
 @pytest.fixture
@@ -144,6 +144,6 @@ def test_an_answer_is_not_walked_value_by_value(ours: Any, monkeypatch: pytest.M
 
 def test_other_services_answers_are_read_by_botocore(ours: Any) -> None:
     """They have times and bytes."""
-    kms = aws.client("kms", Config())
+    kms = clients.client("kms", Config())
     sealed = json.dumps({"KeyId": "k", "Plaintext": b64encode(b"code").decode()}).encode()
     assert read(kms, "decrypt", {"CiphertextBlob": b"x"}, 200, sealed)["Plaintext"] == b"code"

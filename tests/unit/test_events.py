@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from local.openapi import ROOT
-from sms_gateway.events import (
+from sms_gateway.core.event import (
     FOR_TENANTS,
     LARGEST,
     OF_STATUS,
@@ -20,8 +20,8 @@ from sms_gateway.events import (
     masked,
     message_event,
 )
-from sms_gateway.records import Batch, Content, Entry
-from sms_gateway.status import Status
+from sms_gateway.core.status import Status
+from sms_gateway.storage.models import Batch, Content, Entry
 
 FOLDER = ROOT / "events" / "schemas"
 BATCH = Batch("01M80KD8NAXEPBMQYG8412XQAH", "acme", 1)

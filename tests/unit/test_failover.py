@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.failover import LONGEST_PAUSE, Step, next_step
-from sms_gateway.vendors import VENDORS
+from sms_gateway.dispatch.failover import LONGEST_PAUSE, Step, next_step
+from sms_gateway.vendors.registry import VENDORS
 
 EVERY = sorted(VENDORS)
 ROUTES = st.permutations(EVERY).flatmap(

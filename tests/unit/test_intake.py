@@ -12,12 +12,12 @@ from contract import adapter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.encoding import encoding_of
-from sms_gateway.intake import LARGEST_BODY, LEAD, Accepted, Draft, plan, read_body
-from sms_gateway.problems import GatewayError
-from sms_gateway.routing import Routes
-from sms_gateway.settings import Accounts
-from sms_gateway.vendors import VENDORS
+from sms_gateway.config.routes import Routes
+from sms_gateway.config.vendor_accounts import Accounts
+from sms_gateway.core.problems import GatewayError
+from sms_gateway.messages.request import LARGEST_BODY, LEAD, Accepted, Draft, plan, read_body
+from sms_gateway.sms.encoding import encoding_of
+from sms_gateway.vendors.registry import VENDORS
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ROUTES = Routes.read(

@@ -14,8 +14,8 @@ from contract import cases
 
 from local.matrix import CAPABILITIES, PAGE, matrix, written
 from local.ticks import tables
-from sms_gateway.vendors import VENDORS, adapter_class, build
-from sms_gateway.vendors.base import Adapter, Capabilities
+from sms_gateway.vendors.adapter import Adapter, Capabilities
+from sms_gateway.vendors.registry import VENDORS, adapter_class, build
 
 TESTS = Path(__file__).parent.parent
 TEXT = PAGE.read_text(encoding="utf-8")

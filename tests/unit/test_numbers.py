@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sms_gateway import numbers
-from sms_gateway.numbers import NumberError, e164, mask
+from sms_gateway.sms import phone_numbers
+from sms_gateway.sms.phone_numbers import NumberError, e164, mask
 
 MOBILE = phonenumbers.PhoneNumberType.MOBILE
 SAFE = ("+8801000000001", "+911000000001", "+628000000001", "+447700900001")
@@ -181,7 +181,7 @@ def read(raw: str) -> str:
 @settings(max_examples=2000)
 def test_a_plain_number_is_what_reading_it_gives(code: int, national: str) -> None:
     number = f"+{code}{national}"
-    with patch.object(numbers, "_plain", lambda _: False):
+    with patch.object(phone_numbers, "_plain", lambda _: False):
         slowly = read(number)
     assert read(number) == slowly
 
@@ -192,7 +192,7 @@ def test_the_plans_own_examples_are_what_reading_them_gives(kind: int) -> None:
         example = phonenumbers.example_number_for_type(region, kind)
         if example is not None:
             number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
-            with patch.object(numbers, "_plain", lambda _: False):
+            with patch.object(phone_numbers, "_plain", lambda _: False):
                 slowly = read(number)
             assert read(number) == slowly
 

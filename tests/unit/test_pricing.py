@@ -8,7 +8,7 @@ import pytest
 from bench.conditions import asked
 from bench.counting import TEMPLATE
 from bench.pricing import PRICES, Spent, dollars, idle, onward, platform_bytes
-from sms_gateway import items
+from sms_gateway.storage import items
 
 TICK = Spent(
     reads=0.5 * len(items.SHARDS), runs=Counter({"poll": 1}), gb_seconds=Counter({"poll": 1})

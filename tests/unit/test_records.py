@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from sms_gateway.records import (
+from sms_gateway.storage.models import (
     Key,
     Result,
     created_at,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sms_gateway.router import Response, Router
+from sms_gateway.http_api.router import Response, Router
 
 
 def words(text: str) -> Response:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.routing import Routes
+from sms_gateway.config.routes import Routes
 
 DEFAULT = Routes.read(
     '{"routes": [{"prefix": "+91", "vendors": ["jst"], "region": "IN"},'

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.encoding import encoding_of, segments
-from sms_gateway.intake import Options
-from sms_gateway.problems import GatewayError
-from sms_gateway.sources import Ask, Sources, Topic, bus, cognito, queue, topic
-from sms_gateway.sources.alarms import Alarm, alarm_of, cut, shortened
+from sms_gateway.core.problems import GatewayError
+from sms_gateway.messages.request import Options
+from sms_gateway.sms.encoding import encoding_of, segments
+from sms_gateway.triggers import cognito, eventbridge, sns, sqs
+from sms_gateway.triggers.alarm_text import Alarm, alarm_of, cut, shortened
+from sms_gateway.triggers.settings import Ask, Sources, Topic
 
 EVENTS = Path(__file__).parent.parent.parent / "events"
 OWN = "123456789012"
@@ -47,7 +48,7 @@ def body(ask: Ask) -> Any:
 
 def test_an_event_of_the_bus_is_a_send_under_its_id() -> None:
     given_event = event("bus")
-    ask = bus.read(given_event, SOURCES, OWN)
+    ask = eventbridge.read(given_event, SOURCES, OWN)
     assert (ask.source.tenant, ask.key) == ("acme", f"bus/{given_event['id']}")
     assert body(ask) == given_event["detail"]
     assert ask.place == "/detail"
@@ -70,7 +71,7 @@ def test_an_event_that_is_no_send_is_told_why(
     changes: dict[str, Any], slug: str, said: str
 ) -> None:
     with pytest.raises(GatewayError) as refused:
-        bus.read(event("bus") | changes, SOURCES, OWN)
+        eventbridge.read(event("bus") | changes, SOURCES, OWN)
     assert refused.value.slug == slug
     assert said in refused.value.detail
     assert refused.value.document()["retryable"] is False
@@ -95,7 +96,7 @@ def test_whatever_comes_is_a_send_or_a_problem(
     pool = event("cognito")
     pool["request"] |= inner
     reads: list[Callable[[], Ask]] = [
-        lambda: bus.read(event("bus") | changes, SOURCES, OWN),
+        lambda: eventbridge.read(event("bus") | changes, SOURCES, OWN),
         lambda: cognito.read(pool | changes, SOURCES, lambda _: "1234"),
     ]
     for read in reads:
@@ -109,19 +110,20 @@ def test_whatever_comes_is_a_send_or_a_problem(
 
 def test_an_account_that_the_source_names_may_send() -> None:
     assert (
-        bus.read(event("bus") | {"account": "210987654321"}, SOURCES, OWN).source.tenant == "acme"
+        eventbridge.read(event("bus") | {"account": "210987654321"}, SOURCES, OWN).source.tenant
+        == "acme"
     )
 
 
 def test_a_message_of_the_queue_brings_its_key_or_its_id_is_it() -> None:
     (record,) = event("ingress")["Records"]
-    ask = queue.read(record, SOURCES)
+    ask = sqs.read(record, SOURCES)
     assert (ask.source.tenant, ask.key) == ("acme", "order-7")
     assert ask.body == record["body"].encode()
     plain = record | {"messageAttributes": {}}
-    assert queue.read(plain, SOURCES).key == f"queue/{record['messageId']}"
+    assert sqs.read(plain, SOURCES).key == f"queue/{record['messageId']}"
     named = record | {"messageAttributes": {"source": {"stringValue": "shop"}}}
-    assert queue.read(named, SOURCES).source.tenant == "shop"
+    assert sqs.read(named, SOURCES).source.tenant == "shop"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_a_message_of_the_queue_brings_its_key_or_its_id_is_it() -> None:
 def test_a_message_of_an_unknown_source_is_refused(attributes: Any) -> None:
     (record,) = event("ingress")["Records"]
     with pytest.raises(GatewayError):
-        queue.read(record | {"messageAttributes": attributes}, SOURCES)
+        sqs.read(record | {"messageAttributes": attributes}, SOURCES)
 
 
 def notification(name: str) -> Any:
@@ -140,7 +142,7 @@ def notification(name: str) -> Any:
 
 
 def test_an_alarm_goes_to_those_on_call() -> None:
-    ask = topic.read(notification("topic"), SOURCES)
+    ask = sns.read(notification("topic"), SOURCES)
     assert ask.key == "topic/00000000-0000-0000-0000-000000000006"
     assert body(ask) == {
         "to": ["+447700900001", "+447700900002"],
@@ -157,7 +159,7 @@ def test_a_composite_alarm_is_one_too() -> None:
 
 
 def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
-    ask = topic.read(notification("topic-message"), SOURCES)
+    ask = sns.read(notification("topic-message"), SOURCES)
     assert body(ask) == {
         "to": ["+447700900001", "+447700900002"],
         "text": "The shop opens at ten",
@@ -165,7 +167,7 @@ def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
     }
     listed = notification("topic-message")
     listed["MessageAttributes"]["to"] = {"Type": "String", "Value": "+447700900001, +447700900002"}
-    assert body(topic.read(listed, SOURCES)) == body(ask)
+    assert body(sns.read(listed, SOURCES)) == body(ask)
 
 
 @pytest.mark.parametrize(
@@ -178,13 +180,13 @@ def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
 )
 def test_a_message_without_numbers_is_told_so(attributes: Any, said: str) -> None:
     with pytest.raises(GatewayError, match=said):
-        topic.read(notification("topic-message") | {"MessageAttributes": attributes}, SOURCES)
+        sns.read(notification("topic-message") | {"MessageAttributes": attributes}, SOURCES)
 
 
 @pytest.mark.parametrize("name", ["topic", "topic-message"])
 def test_a_topic_without_settings_sends_nothing(name: str) -> None:
     with pytest.raises(GatewayError, match="it has: none"):
-        topic.read(notification(name), Sources())
+        sns.read(notification(name), Sources())
 
 
 @given(st.text(), st.text(), st.text())
@@ -240,7 +242,7 @@ def test_an_alarm_is_cut_for_the_defaults_of_its_source(
     sources = msgspec.structs.replace(SOURCES, topic=Topic(alarms=alarms))
     told = {"AlarmName": LONG.name, "NewStateValue": LONG.state, "NewStateReason": LONG.reason}
     message = notification("topic") | {"Message": json.dumps(told)}
-    assert body(topic.read(message, sources))["text"] == text
+    assert body(sns.read(message, sources))["text"] == text
 
 
 @given(st.text(max_size=400), st.text(max_size=400))

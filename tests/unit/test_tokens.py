@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.records import Key
-from sms_gateway.tokens import subject_of, token
-from sms_gateway.vendors import VENDORS
+from sms_gateway.receipts.callback_tokens import subject_of, token
+from sms_gateway.storage.models import Key
+from sms_gateway.vendors.registry import VENDORS
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 BATCH = "01J0000000000000000000000A"

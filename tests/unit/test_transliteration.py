@@ -11,8 +11,8 @@ import text_unidecode  # type: ignore[import-untyped]
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sms_gateway.encoding import encoding_of, segments, split
-from sms_gateway.transliteration import name_of, named, to_gsm7
+from sms_gateway.sms.encoding import encoding_of, segments, split
+from sms_gateway.sms.transliteration import name_of, named, to_gsm7
 
 EVERY = [chr(code) for code in range(sys.maxunicode + 1)]
 wide = st.text(st.characters(codec=None), max_size=60)

@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.loaders import Loader
 
 from bench.aws import ENVIRONMENT, served
-from sms_gateway import aws
+from sms_gateway.aws import clients
 
 ROOT = Path(__file__).parent.parent.parent
 LAYERS = ROOT / "layers"
@@ -146,9 +146,9 @@ def test_our_client_with_a_trimmed_description_makes_the_same_request(
         patched.setenv("AWS_DEFAULT_REGION", region)
         whole: Any = botocore.session.get_session().create_client(service, config=config)
         patched.setattr(Loader, "BUILTIN_DATA_PATH", str(trimmed / "botocore" / "data"))
-        aws.forget()
-        ours = aws.client(service, config)
-    aws.forget()
+        clients.forget()
+        ours = clients.client(service, config)
+    clients.forget()
     assert ours.meta.method_to_api_mapping.keys() < whole.meta.method_to_api_mapping.keys()
     assert sent(ours, operation, given) == sent(whole, operation, given)
 
@@ -199,7 +199,8 @@ def test_a_start_loads_nothing_that_was_left_out(
 ) -> None:
     code = "import app, json, sys; print(json.dumps([*sys.modules]))"
     loaded = set(run(code, ROOT / "functions" / function, trimmed, trimmed_sdk))
-    assert f"sms_gateway.{'callbacks' if function == 'callback' else 'sending'}" in loaded
+    own = "receipts.callbacks" if function == "callback" else "messages.send"
+    assert f"sms_gateway.{own}" in loaded
     assert loaded & LEFT_OUT == set()
 
 
@@ -210,10 +211,11 @@ import json, urllib3
 from botocore.config import Config
 from botocore.loaders import Loader
 from ulid import ULID
-from sms_gateway import aws, numbers
-table = aws.client("dynamodb", Config())
+from sms_gateway.aws import clients
+from sms_gateway.sms import phone_numbers
+table = clients.client("dynamodb", Config())
 table.get_paginator("query"), urllib3.PoolManager()
-print(json.dumps([numbers.e164("07911 123456", ["GB"]), str(ULID.from_timestamp(0))[:10]]))
+print(json.dumps([phone_numbers.e164("07911 123456", ["GB"]), str(ULID.from_timestamp(0))[:10]]))
 """
     assert run(code, trimmed) == ["+447911123456", "0000000000"]
 
@@ -259,7 +261,7 @@ def test_a_code_of_cognito_is_opened_by_kms_without_boto3(trimmed: Path, trimmed
         )
         code = f"""
 import base64, json, sys
-from sms_gateway.sources.sealed import unseal
+from sms_gateway.triggers.cognito_decryption import unseal
 code = unseal(base64.b64decode({b64encode(sealed).decode()!r}))
 print(json.dumps([code, "boto3" in sys.modules]))
 """

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.encoding import encoding_of, segments
-from sms_gateway.problems import Invalid, MalformedBody, TooLarge
-from sms_gateway.records import Content, Recipe
-from sms_gateway.redaction import redact
-from sms_gateway.vendors.base import Call, Outcome, Outgoing, Request, Token, Verdict
-from sms_gateway.verification import (
+from sms_gateway.core.problems import Invalid, MalformedBody, TooLarge
+from sms_gateway.sms.encoding import encoding_of, segments
+from sms_gateway.storage.models import Content, Recipe
+from sms_gateway.vendors.adapter import Call, Outcome, Outgoing, Request, Token, Verdict
+from sms_gateway.vendors.redaction import redact
+from sms_gateway.verifications.model import (
     ALPHABETS,
     Details,
     State,
@@ -32,7 +32,7 @@ from sms_gateway.verification import (
     with_code,
     without_code,
 )
-from sms_gateway.verification_body import read_code, read_verification
+from sms_gateway.verifications.request import read_code, read_verification
 
 ID = "01J8Z3K4M5N6P7Q8R9S0T1V2W3"
 SECRET = b"0123456789abcdef0123456789abcdef"

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from contract import Case, adapter, plain, readable
 
-from sms_gateway.vendors.account import Facts, Senders, Vouchers, part_of, told
-from sms_gateway.vendors.base import Reply, Request
+from sms_gateway.vendors.account_services import Facts, Senders, Vouchers, part_of, told
+from sms_gateway.vendors.adapter import Reply, Request
 
 PARTS: dict[str, type[Any]] = {
     "sender": Senders,

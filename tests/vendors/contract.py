@@ -10,8 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from sms_gateway.vendors import VENDORS, build
-from sms_gateway.vendors.base import (
+from sms_gateway.vendors.adapter import (
     Adapter,
     BalanceRefusedError,
     CallbackRequest,
@@ -21,6 +20,7 @@ from sms_gateway.vendors.base import (
     Request,
     Token,
 )
+from sms_gateway.vendors.registry import VENDORS, build
 
 ROOT = Path(__file__).parent
 CALLBACK_URL = "https://api.example/v1/callbacks/vendor/token"

@@ -5,8 +5,8 @@ import contract
 import pytest
 from contract import ROOT, Case, adapter, cases
 
-from sms_gateway.vendors import VENDORS
-from sms_gateway.vendors.account import Facts, Senders, Vouchers, having
+from sms_gateway.vendors.account_services import Facts, Senders, Vouchers, having
+from sms_gateway.vendors.registry import VENDORS
 
 UNREADABLE = ("empty", "html", "truncated", "wrong-type")
 SUBMITTED = ("accepted", "refused", "account", "unknown-code", *UNREADABLE)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.base import (
+from sms_gateway.vendors.adapter import (
     BalanceRefusedError,
     Call,
     Outgoing,
@@ -19,7 +19,7 @@ from sms_gateway.vendors.base import (
     Reply,
     Verdict,
 )
-from sms_gateway.vendors.jst_answers import STATES
+from sms_gateway.vendors.jst.responses import STATES
 
 VENDOR = adapter("jst")
 MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+911000000001", "Your code is 1234")

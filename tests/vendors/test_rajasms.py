@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.base import (
+from sms_gateway.vendors.adapter import (
     BalanceRefusedError,
     CallbackRequest,
     Category,
@@ -19,7 +19,12 @@ from sms_gateway.vendors.base import (
     Reply,
     Verdict,
 )
-from sms_gateway.vendors.rajasms import BALANCE_CODES, DELIVERY_CODES, GLOBAL_CODES, SENDING_CODES
+from sms_gateway.vendors.rajasms.adapter import (
+    BALANCE_CODES,
+    DELIVERY_CODES,
+    GLOBAL_CODES,
+    SENDING_CODES,
+)
 
 VENDOR = adapter("rajasms")
 MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+628000000001", "Kode Anda 1234")

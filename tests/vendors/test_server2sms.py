@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.base import (
+from sms_gateway.vendors.adapter import (
     BalanceRefusedError,
     CallbackRequest,
     Encoding,
@@ -25,7 +25,7 @@ from sms_gateway.vendors.base import (
     Token,
     Verdict,
 )
-from sms_gateway.vendors.server2sms import DELIVERY_STATUSES, REASONS, STATUS_CODES
+from sms_gateway.vendors.server2sms.adapter import DELIVERY_STATUSES, REASONS, STATUS_CODES
 
 VENDOR = adapter("server2sms")
 MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+447700900001", "Your code is 1234")

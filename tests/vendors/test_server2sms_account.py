@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.account import Authorized, Deed, Facts, having, part_of, told
-from sms_gateway.vendors.base import Reply, Verdict
-from sms_gateway.vendors.server2sms import STATUS_CODES
-from sms_gateway.vendors.server2sms_account import (
+from sms_gateway.vendors.account_services import Authorized, Deed, Facts, having, part_of, told
+from sms_gateway.vendors.adapter import Reply, Verdict
+from sms_gateway.vendors.server2sms.account import (
     AUTHORIZED,
     CREATE_PROBLEMS,
     REDEEM_PROBLEMS,
@@ -22,6 +21,7 @@ from sms_gateway.vendors.server2sms_account import (
     UNLOCKED,
     Server2smsAccount,
 )
+from sms_gateway.vendors.server2sms.adapter import STATUS_CODES
 
 ACCOUNT = Server2smsAccount(adapter("server2sms"))  # type: ignore[arg-type]
 CHANGES: dict[str, tuple[Callable[[Reply], Deed], object]] = {

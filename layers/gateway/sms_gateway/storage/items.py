@@ -1,0 +1,155 @@
+"""What stands in the table: the shape of each item, and its value. No I/O."""
+
+from collections.abc import Iterable
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from sms_gateway.core.status import Status
+from sms_gateway.storage.models import Batch, Content, Entry, Key, Message, Result, Submission
+
+Item = dict[str, Any]
+
+SHARDS = tuple(f"{number:02d}" for number in range(32))
+DAY = 86_400  # seconds
+
+_content = msgspec.json.Decoder(Content)
+_entry = msgspec.json.Decoder(Entry)
+_result = msgspec.json.Decoder(Result)
+_encode = msgspec.json.Encoder().encode
+
+
+def shard_of(batch: str) -> str:
+    """The partition of the due index that a batch's submissions stand in."""
+    return SHARDS[crc32(batch.encode()) % len(SHARDS)]
+
+
+def text(data: object) -> Item:
+    """A value as JSON."""
+    return {"S": _encode(data).decode()}
+
+
+def number(value: int) -> Item:
+    """A whole number."""
+    return {"N": str(value)}
+
+
+def steps(entries: Iterable[Entry]) -> Item:
+    """A timeline."""
+    return {"L": [text(entry) for entry in entries]}
+
+
+def batch_item(batch: Batch, day: str, ttl: int) -> Item:
+    """The item whose writing makes a batch of many accepted."""
+    item: Item = {
+        "pk": {"S": batch.id},
+        "sk": {"S": "B"},
+        "tenant": {"S": batch.tenant},
+        "day": {"S": f"{batch.tenant}#{day}"},
+        "count": number(batch.count),
+        "data": text(batch.shared),
+        "ttl": number(ttl),
+    }
+    return item | ({"campaign": {"S": batch.campaign}} if batch.campaign else {})
+
+
+def message_item(batch: str, position: int, own: dict[str, Any], ttl: int) -> Item:
+    """A message of a batch of many, with what is its own; its status is its submission's."""
+    return {
+        "pk": {"S": batch},
+        "sk": {"S": f"M#{position:03d}"},
+        "data": text(own),
+        "ttl": number(ttl),
+    }
+
+
+def submission_item(submission: Submission, ttl: int, day: str | None = None) -> Item:
+    """A submission's item; with its message's content and tenant in it for a batch of one."""
+    item: Item = {
+        "pk": {"S": submission.key.batch},
+        "sk": {"S": submission.key.sort},
+        "count": number(submission.count),
+        "vendor": {"S": submission.vendor},
+        "vendors": {"S": ",".join(submission.vendors)},
+        "status": {"S": submission.status},
+        "attempt": number(submission.attempt),
+        "created": number(submission.created),
+        "expires": number(submission.expires),
+        "changed": number(submission.changed),
+        "log": steps(submission.log),
+        "ttl": number(ttl),
+    }
+    if submission.due is not None:
+        item["due"] = number(submission.due)
+        item["shard"] = {"S": shard_of(submission.key.batch)}
+    if submission.content is not None and submission.tenant is not None:
+        item["data"] = text(submission.content)
+        item["tenant"] = {"S": submission.tenant}
+        item["day"] = {"S": f"{submission.tenant}#{day}"}
+        if submission.campaign is not None:
+            item["campaign"] = {"S": submission.campaign}
+    return item
+
+
+def read_submission(item: Item) -> Submission:
+    """A submission from its item."""
+
+    def whole(attribute: str) -> int:
+        return int(item[attribute]["N"])
+
+    tenant = item.get("tenant", {}).get("S")
+    return Submission(
+        key=Key(item["pk"]["S"], item["sk"]["S"]),
+        count=whole("count"),
+        vendor=item["vendor"]["S"],
+        vendors=tuple(item["vendors"]["S"].split(",")),
+        status=Status(item["status"]["S"]),
+        attempt=whole("attempt"),
+        created=whole("created"),
+        expires=whole("expires"),
+        due=whole("due") if "due" in item else None,
+        polls=whole("polls") if "polls" in item else 0,
+        changed=whole("changed"),
+        result=_result.decode(item["result"]["S"]) if "result" in item else None,
+        log=_read_log(item),
+        refused=tuple(item["refused"]["S"].split(",")) if "refused" in item else (),
+        unsettled="unsettled" in item,
+        doubt="doubt" in item,
+        tenant=tenant,
+        content=_content.decode(item["data"]["S"]) if tenant else None,
+        campaign=item.get("campaign", {}).get("S"),
+    )
+
+
+def _read_log(item: Item) -> tuple[Entry, ...]:
+    return tuple(_entry.decode(entry["S"]) for entry in item.get("log", {}).get("L", []))
+
+
+def read_batch(item: Item) -> Batch:
+    """A batch from its own item, or from the only item of a batch of one."""
+    alone = item["sk"]["S"] != "B"
+    return Batch(
+        item["pk"]["S"],
+        item["tenant"]["S"],
+        int(item["count"]["N"]),
+        {} if alone else msgspec.json.decode(item["data"]["S"]),
+        item.get("campaign", {}).get("S"),
+    )
+
+
+def read_message(item: Item, shared: Any) -> Message:
+    """A message from its item and what its batch shares."""
+    data = item["data"]["S"]
+    content = (
+        msgspec.convert({**shared, **msgspec.json.decode(data)}, Content)
+        if shared
+        else _content.decode(data)
+    )
+    status = Status(item["status"]["S"]) if "status" in item else None
+    return Message(Key(item["pk"]["S"], item["sk"]["S"]), content, status, _read_log(item))
+
+
+def key_of(key: Key) -> Item:
+    """The attributes of a key."""
+    return {"pk": {"S": key.batch}, "sk": {"S": key.sort}}

@@ -1,0 +1,73 @@
+"""A CloudWatch alarm as a text of at most two segments.
+
+Source: "Notify users on alarm changes" in the CloudWatch user guide; metric and composite alarms
+have `AlarmName`, `NewStateValue` and `NewStateReason` in common.
+"""
+
+from typing import Final
+from unicodedata import normalize
+
+import msgspec
+
+from sms_gateway.messages.request import Options
+from sms_gateway.sms.encoding import CONTROL, encoding_of, segments
+from sms_gateway.sms.transliteration import to_gsm7
+from sms_gateway.vendors.adapter import Encoding
+
+MOST_SEGMENTS: Final = 2
+LONGEST_NAME: Final = 100  # characters of an alarm's name, so that its reason has room
+CUT: Final = "..."
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """What a text tells of an alarm."""
+
+    name: str = msgspec.field(name="AlarmName")
+    state: str = msgspec.field(name="NewStateValue")
+    reason: str = msgspec.field(name="NewStateReason")
+
+
+def alarm_of(message: str) -> Alarm | None:
+    """The alarm that a message of SNS tells of; None when it tells of something else."""
+    try:
+        return msgspec.json.decode(message, type=Alarm)
+    except msgspec.DecodeError:
+        return None
+
+
+def shortened(alarm: Alarm, defaults: Options | None = None) -> str:
+    """State, name and reason, the end cut off where as the source's defaults have it sent it would
+    take more than two segments, or than they allow. No alarm is lost for a character in it."""
+    wanted = defaults or Options()
+    most = min(MOST_SEGMENTS, int(wanted.max_segments or MOST_SEGMENTS))
+    name = alarm.name if len(alarm.name) <= LONGEST_NAME else alarm.name[:LONGEST_NAME] + CUT
+    reason = " ".join(CONTROL.sub(" ", alarm.reason).split())
+    text = CONTROL.sub(" ", f"{alarm.state} {name}: {reason}")
+    if wanted.encoding == "unicode":
+        return cut(text, most, "ucs2")
+    return cut(_plain(text, certainly=wanted.encoding == "gsm7"), most)
+
+
+def cut(text: str, most: int = MOST_SEGMENTS, encoding: Encoding | None = None) -> str:
+    """The text, or the longest beginning of it that with three dots takes `most` segments."""
+    encoding = encoding or encoding_of(text)  # of the whole: a beginning may need less, never more
+    if segments(text, encoding) <= most:
+        return text
+    low, high = 0, len(text)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if segments(text[:middle] + CUT, encoding) <= most:
+            low = middle
+        else:
+            high = middle
+    return text[:low].rstrip() + CUT
+
+
+def _plain(text: str, *, certainly: bool) -> str:
+    """With look-alikes for what would halve the room, where each such character has one; or
+    `certainly`, with question marks for the others."""
+    written, without = to_gsm7(text)
+    while without and certainly:
+        text = "".join("?" if one in without else one for one in normalize("NFC", text))
+        written, without = to_gsm7(text)
+    return text if without else written

@@ -1,0 +1,37 @@
+"""A message of the ingress queue: its body is a send's. The message attribute `source` names whose
+it is ("default" without one), `idempotency_key` is what Idempotency-Key is over HTTP. `only` stands
+beside it when redriving brings it for those recipients that are left."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sms_gateway.core.problems import Invalid
+from sms_gateway.triggers.settings import Ask, Sources, known
+
+KEY, SOURCE, ONLY = "idempotency_key", "source", "only"
+DEFAULT = "default"
+
+
+def read(record: Mapping[str, Any], sources: Sources) -> Ask:
+    """What a record of Lambda's event asks for. Without a key of its own the message's id is it.
+    Raises Invalid that says what is wrong."""
+    source = known("queue", attribute(record, SOURCE) or DEFAULT, sources.queue)
+    own = own_key(record["messageId"])
+    key = attribute(record, KEY) or own
+    return Ask(source, str(record["body"]).encode(), key, name=own)
+
+
+def own_key(message_id: str) -> str:
+    """The key of a message that brought none."""
+    return f"queue/{message_id}"
+
+
+def attribute(record: Mapping[str, Any], name: str) -> str | None:
+    """A message attribute's text; None without one. Raises Invalid for another kind."""
+    given = record.get("messageAttributes", {}).get(name)
+    if given is None:
+        return None
+    value = given.get("stringValue")
+    if not isinstance(value, str):
+        raise Invalid(f"The message attribute {name} must be a String.")
+    return value

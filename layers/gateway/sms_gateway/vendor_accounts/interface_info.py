@@ -1,0 +1,116 @@
+"""What a vendor says of its own interface: version and status codes, asked once a day."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from sms_gateway.config.vendor_accounts import Accounts
+from sms_gateway.core.observability import count
+from sms_gateway.core.problems import GatewayError
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.items import DAY
+from sms_gateway.storage.models import rfc3339
+from sms_gateway.vendor_accounts.calls import Caller, at, codes_key, question, refusal
+from sms_gateway.vendors.account_services import Facts, told
+from sms_gateway.vendors.adapter import Adapter, Outcome, Reply, Request, Verdict
+
+LARGEST_KEPT = 100_000  # bytes; an item of the table may have 400 kB, and is billed by its size
+
+Row = dict[str, Any]
+
+
+def version(caller: Caller, accounts: Accounts) -> Row:
+    """The interface's version, as the vendor answers it. Raises GatewayError when the vendor does
+    not tell it and never did."""
+    adapter, facts = _at(caller, accounts)
+    kept = _day_old(
+        caller, adapter, facts, f"VERSION#{adapter.name}", facts.ask_version(), lambda _: {}
+    )
+    return _without(kept, "texts")
+
+
+def status_codes(caller: Caller, accounts: Accounts) -> Row:
+    """The vendor's list of its status codes, as it answers it, and beside it `codes`: its texts
+    joined with what our own table knows. Raises GatewayError like `version`."""
+    adapter, facts = _at(caller, accounts)
+    kept = _day_old(
+        caller,
+        adapter,
+        facts,
+        codes_key(adapter.name),
+        facts.ask_status_codes(),
+        facts.status_codes,
+    )
+    return {**_without(kept, "texts"), "codes": _joined(kept["texts"], facts)}
+
+
+def _at(caller: Caller, accounts: Accounts) -> tuple[Adapter, Facts]:
+    return at(caller, accounts, Facts)  # type: ignore[type-abstract]
+
+
+def _day_old(
+    caller: Caller,
+    adapter: Adapter,
+    facts: Facts,
+    name: str,
+    request: Request,
+    texts: Callable[[Any], dict[str, str]],
+) -> Row:
+    """What was kept, at most a day ago; else what the vendor says now; else, with a problem beside
+    it, what was kept before."""
+    seconds = int(caller.now.timestamp())
+    at_second, kept = dynamodb.kept([name]).get(name, (0, None))
+    if kept is not None and seconds - at_second < DAY:
+        return {**kept, "problem": None}
+    try:
+        reply = question(caller, adapter, request)
+        if refused := _refused(facts, reply):
+            raise refusal(adapter, refused, None)
+    except GatewayError as problem:
+        if kept is None:
+            raise
+        count("VendorFactsFailed", vendor=adapter.name)
+        return {**kept, "problem": _without(problem.document(), "status")}
+    found = told(reply)
+    row: Row = {
+        "vendor": adapter.name,
+        "content_type": found.content_type,
+        "data": found.data,
+        "checked_at": rfc3339(caller.now),
+        "texts": texts(found),
+    }
+    if not _is_page(found.data) and len(msgspec.json.encode(row)) <= LARGEST_KEPT:
+        dynamodb.keep(name, seconds, row)
+    return {**row, "problem": None}
+
+
+def _refused(facts: Facts, reply: Reply) -> Outcome | None:
+    if reply.status >= 400 or not reply.body.strip():
+        return Outcome(Verdict.UNKNOWN)
+    return facts.refusal(reply)
+
+
+def _is_page(data: object) -> bool:
+    """Whether it is a web page: more likely a proxy's word than the vendor's, so not kept."""
+    return isinstance(data, str) and data.lstrip()[:14].lower().startswith(
+        ("<html", "<!doctype html")
+    )
+
+
+def _without(row: Row, *names: str) -> Row:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _joined(texts: dict[str, str], facts: Facts) -> list[Row]:
+    ours = facts.our_codes()
+    every = sorted({*ours, *texts}, key=lambda code: (len(code), code))
+    return [
+        {
+            "code": code,
+            "text": texts.get(code) or ours[code].text,
+            "meaning": ours[code].verdict if code in ours else None,
+            "listed": code in texts,
+        }
+        for code in every
+    ]

@@ -1,0 +1,108 @@
+"""Changes at a vendor that must not be made twice: vouchers, and the unlocking of senders.
+
+An errand is one such change. Under an Idempotency-Key its record is written before the vendor is
+called, by a condition that one request wins. Afterwards it holds the answer, or that nobody can say
+what came of the call (`doubt`); a change that was certainly not made frees its key. A record with
+neither, older than any function can be, is a call that was cut short: in doubt as well. Nothing in
+doubt is ever done again. No answer in a record holds a code that is worth money.
+"""
+
+import hmac
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from ulid import ULID
+
+from sms_gateway.core.observability import log
+from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.value_object import Value
+from sms_gateway.messages import idempotency
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import Key
+
+
+class Doubt(msgspec.Struct, omit_defaults=True):
+    """A change of which nobody can say whether it was made. `code` and `text` are the vendor's
+    own words, if it had any; `silent` says that it had none, `undocumented` that it answered with
+    a code that no document lists."""
+
+    silent: bool = False
+    undocumented: bool = False
+    code: str | None = None
+    text: str | None = None
+
+
+class Done(msgspec.Struct):
+    """A change that was made, and its answer without what is secret in it."""
+
+    answer: dict[str, Any]
+
+
+class Errand(Value, frozen=True):
+    """One change. `reference` is a ULID that no other errand has; `place` is where its record
+    stands, None without an Idempotency-Key."""
+
+    reference: str
+    place: str | None
+
+    def done(self, answer: dict[str, Any]) -> None:
+        """Keeps the answer for whoever repeats the request."""
+        self._write("answer", Done(answer))
+
+    def in_doubt(self, doubt: Doubt) -> None:
+        """Keeps that nobody can say what came of it."""
+        self._write("doubt", doubt)
+
+    def undone(self, now: datetime) -> None:
+        """Frees the key: the change was certainly not made."""
+        self._write("ttl", int(now.timestamp()))
+
+    def _write(self, attribute: str, value: msgspec.Struct | int) -> None:
+        if self.place is None:
+            return
+        change = dynamodb.Change(Key(self.place, "REQUEST")).put(attribute, value)
+        try:
+            change.when("batch", self.reference).when_missing("answer").apply()
+        except Unavailable:
+            # The caller must learn what the vendor said all the same. A repeat of the request then
+            # finds a call that was cut short, and does not make it again.
+            log.exception("errand not recorded", extra={"reference": self.reference})
+
+
+def begin(
+    tenant: str, key: str | None, subject: str, body: bytes, secret: bytes, now: datetime
+) -> tuple[Errand, Done | Doubt | None]:
+    """Begins an errand, or says what came of it when this is a repeat. `subject` tells requests
+    with the same body apart. Raises Invalid when the key stands for another request, Conflict while
+    the first one is at work."""
+    reference, seconds = str(ULID.from_datetime(now)), int(now.timestamp())
+    if key is None:
+        return Errand(reference, None), None
+    place = idempotency.name(tenant, idempotency.check(key))
+    # Keyed, unlike that of a send: from a plain digest a short code could be found by trying.
+    digest = hmac.digest(secret, subject.encode() + b"\n" + body, "sha256").hex()
+    item = idempotency.known(place, digest, seconds)
+    if item is not None:
+        return _again(place, item, seconds)
+    record = {
+        "batch": {"S": reference},
+        "digest": {"S": digest},
+        "started": {"N": str(seconds)},
+        "ttl": {"N": str(seconds + idempotency.LIFE)},
+    }
+    if dynamodb.put_request(place, record, seconds, None) is not None:
+        raise idempotency.in_progress(1)
+    return Errand(reference, place), None
+
+
+def _again(place: str, item: dict[str, Any], now: int) -> tuple[Errand, Done | Doubt]:
+    errand = Errand(item["batch"]["S"], place)
+    if "answer" in item:
+        return errand, msgspec.json.decode(item["answer"]["S"], type=Done)
+    if "doubt" in item:
+        return errand, msgspec.json.decode(item["doubt"]["S"], type=Doubt)
+    left = idempotency.AT_WORK - (now - int(item["started"]["N"]))
+    if left > 0:
+        raise idempotency.in_progress(left)
+    return errand, Doubt()

@@ -1,0 +1,42 @@
+"""Each vendor as GET /vendors shows it."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import asdict
+
+from sms_gateway.config.vendor_accounts import Accounts
+from sms_gateway.dispatch.circuit_states import states
+from sms_gateway.vendor_accounts.balances import Row, last_told
+from sms_gateway.vendors.registry import VENDORS, adapter_class
+
+
+def vendors_view(accounts: Accounts, now: datetime) -> list[dict[str, Any]]:
+    """All vendors there are, configured or not, as they stand in the table: nobody is asked."""
+    circuits = states(list(VENDORS), int(now.timestamp()))
+    balances = last_told(accounts.adapters)
+    return [
+        _view(vendor, accounts, circuits[vendor], balances.get(vendor, [])) for vendor in VENDORS
+    ]
+
+
+def _view(vendor: str, accounts: Accounts, circuit: str, balances: list[Row]) -> dict[str, Any]:
+    cls, adapter = adapter_class(vendor), accounts.adapters.get(vendor)
+    fault = accounts.faults.get(vendor)
+    problem = {
+        "type": "/problems/account-refused",
+        "title": "The account's settings can't be used",
+        "detail": fault,
+        "retryable": False,
+        "vendor": vendor,
+    }
+    return {
+        "vendor": vendor,
+        "title": cls.title,
+        "configured": adapter is not None,
+        "circuit": circuit,
+        "capabilities": asdict(cls.capabilities),
+        "balances": balances,
+        "warnings": list(adapter.warnings) if adapter else [],
+        "problem": problem if fault else None,
+    }

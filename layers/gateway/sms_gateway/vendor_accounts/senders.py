@@ -1,0 +1,129 @@
+"""Senders at a vendor that lets them through one by one: ask, have a code sent, show the code."""
+
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+import msgspec
+
+from sms_gateway.config.vendor_accounts import Accounts
+from sms_gateway.core.problems import Invalid
+from sms_gateway.http_api.json_body import decode
+from sms_gateway.vendor_accounts.calls import (
+    DETAILS,
+    Caller,
+    at,
+    change,
+    in_doubt,
+    question,
+    refusal,
+)
+from sms_gateway.vendor_accounts.operations import Done, Doubt, begin
+from sms_gateway.vendors.account_services import Authorized, Senders
+from sms_gateway.vendors.adapter import Adapter, Outcome
+
+LOOK = "GET the originator to see whether it is authorized."
+
+
+class UnlockBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST …/unlock; the code is a secret of whoever holds the handset."""
+
+    code: str
+    affiliate_id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")] | None = None
+
+
+def sender(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any]:
+    """Whether a sender is authorized. Raises GatewayError, also when the vendor does not say."""
+    adapter, senders, originator = _at(caller, accounts, originator)
+    found = senders.sender(question(caller, adapter, senders.ask_sender(originator)))
+    if found.authorized is None:
+        problem = "malformed-originator" if found.outcome.code == "10" else None
+        raise refusal(adapter, found.outcome, problem)
+    return _view(adapter, originator, found.authorized, found.outcome)
+
+
+def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any]:
+    """Has the vendor send an unlock code to the sender's handset. Raises GatewayError."""
+    adapter, senders, originator = _at(caller, accounts, originator)
+    subject = f"{adapter.name}/originators/{originator}/unlock-code"
+    errand, before = begin(
+        caller.tenant, caller.key, subject, b"", accounts.callback_key, caller.now
+    )
+    came = before or change(
+        caller,
+        adapter,
+        errand,
+        senders.send_unlock_code(originator),
+        senders.unlock_code_sent,
+    )
+    if isinstance(came, Done):
+        return came.answer
+    if isinstance(came, Doubt):
+        errand.in_doubt(came)
+        raise in_doubt(
+            adapter,
+            came,
+            "an unlock code was sent",
+            "Look at the handset, and ask again with another key if none arrives.",
+        )
+    answer = {
+        "vendor": adapter.name,
+        "originator": originator,
+        "sent": True,
+        "vendor_code": came.code,
+        "vendor_text": came.text,
+    }
+    errand.done(answer)
+    return answer
+
+
+def unlock(caller: Caller, accounts: Accounts, originator: str, body: bytes) -> dict[str, Any]:
+    """Unlocks a sender with the code that its handset got. Raises GatewayError."""
+    adapter, senders, originator = _at(caller, accounts, originator)
+    given = decode(body, UnlockBody)
+    if not (1 <= len(given.code) <= 40 and given.code.isascii() and given.code.isalnum()):
+        raise Invalid(
+            "An unlock code is 1 to 40 letters and digits, as the handset shows it.",
+            slug="malformed-unlock-code",
+            pointer="/code",
+        )
+    subject = f"{adapter.name}/originators/{originator}/unlock"
+    errand, before = begin(
+        caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
+    )
+    came = before or change(
+        caller,
+        adapter,
+        errand,
+        senders.unlock(originator, given.code, given.affiliate_id),
+        senders.unlocked,
+        given.code,
+    )
+    if isinstance(came, Done):
+        return came.answer
+    if isinstance(came, Doubt):
+        errand.in_doubt(came)
+        raise in_doubt(adapter, came, "the originator was unlocked", LOOK)
+    answer = _view(adapter, originator, Authorized.YES, came)
+    errand.done(answer)
+    return answer
+
+
+def _at(caller: Caller, accounts: Accounts, written: str) -> tuple[Adapter, Senders, str]:
+    adapter, senders = at(caller, accounts, Senders)  # type: ignore[type-abstract]
+    originator = unquote(written)  # a plus may arrive as %2B; a sender has no per cent sign
+    if not senders.is_sender(originator):
+        detail = DETAILS["malformed-originator"].format(title=adapter.title)
+        raise Invalid(detail, slug="malformed-originator", vendor=adapter.name)
+    return adapter, senders, originator
+
+
+def _view(
+    adapter: Adapter, originator: str, authorized: Authorized, outcome: Outcome
+) -> dict[str, Any]:
+    return {
+        "vendor": adapter.name,
+        "originator": originator,
+        "authorized": authorized,
+        "vendor_code": outcome.code,
+        "vendor_text": outcome.text,
+    }

@@ -1,0 +1,229 @@
+"""Dinisoft (Bangladesh), a REVE SMS platform. vendor-docs: SMS API 1.03, 21-01-2021.
+
+`Status` decides, and what `Text` adds differs from call to call: on a send it is a matter of
+spelling, on a receipt it names the state, and REJECTD to a query speaks of the query itself.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from copy import replace
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+from urllib.parse import parse_qsl, quote, urlencode
+
+from sms_gateway.core.status import Status
+from sms_gateway.vendors.adapter import (
+    Adapter,
+    BalanceRefusedError,
+    Call,
+    CallbackRequest,
+    Capabilities,
+    Credit,
+    Outcome,
+    Outgoing,
+    Pending,
+    PollCall,
+    Reply,
+    Report,
+    Request,
+    Verdict,
+)
+from sms_gateway.vendors.parsing import Record, amount, decoded, record, word
+
+OK = "0"
+SUBMIT_CODES: Mapping[str, Outcome] = {
+    "0": Outcome(Verdict.ACCEPTED, text="request successful"),  # ACCEPTD, or Acceptd
+    "1": Outcome(Verdict.REFUSED, text="request failed"),
+    # Nothing was taken, since it says REJECTD: a later try may do.
+    "101": Outcome(Verdict.RETRY, text="internal server error"),
+    "108": Outcome(Verdict.REFUSED, text="wrong password or none", account=True),
+    # Text may be a sentence here.
+    "109": Outcome(Verdict.REFUSED, text="user not provided or deleted", account=True),
+    "114": Outcome(Verdict.REFUSED, text="content not provided"),
+    "5400": Outcome(Verdict.REFUSED, text="source IP not allowed", account=True),
+}
+UNKNOWN_CODE = Outcome(Verdict.UNKNOWN)
+
+DELIVERY_CODES: Mapping[str, Report] = {
+    "0": Report(None, text="request successful"),  # what it says is in DELIVERY_TEXTS
+    "1": Report(None, text="request failed"),
+    "2": Report(None, text="request pending"),
+    "4": Report(None, text="request sent"),
+    "101": Report(None, text="internal server error"),
+    "108": Report(None, text="wrong password or none", alarm=True),
+    "109": Report(None, text="api key not provided", alarm=True),
+    "114": Report(None, text="message id missing, not valid or read before"),
+    "-42": Report(None, text="authorization failed", alarm=True),
+}
+NO_NEWS = Report(None, unknown_word=True)
+
+# `Text` of a receipt of Status 0 and of a status push, in capitals.
+DELIVERY_TEXTS: Mapping[str, Report] = {
+    "DELIVRD": Report(Status.DELIVERED),
+    "UNDELIV": Report(Status.UNDELIVERED),
+    "REJECTD": Report(Status.UNDELIVERED),
+    "DELETED": Report(Status.UNDELIVERED),
+    "EXPIRED": Report(Status.EXPIRED),
+    "ACCEPTD": Report(None),
+    "ENROUTE": Report(None),
+    "UNKNOWN": Report(None),  # no state is known, yet
+}
+UNKNOWN_TEXT = Report(None, unknown_word=True)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dinisoft(Adapter):
+    """An account at Dinisoft. `client` opens the balance page, which asks for no secret;
+    `message_type` is the `type` of some resellers (1 English, 3 Bengali)."""
+
+    name: ClassVar[str] = "dinisoft"
+    title: ClassVar[str] = "Dinisoft"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        bulk=False,
+        personalised=False,
+        flash=False,
+        schedule=False,
+        unicode=True,
+        filter_dnd=False,
+        template_id=False,
+        receipts_poll=True,
+        receipts_callback=True,
+        own_reference=False,
+    )
+
+    api_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    sender: str
+    client: str = field(repr=False)
+    base_url: str = "https://sms.dinisoftbd.com:7790"
+    balance_url: str = "https://sms.dinisoftbd.com/login/sms/smsConfiguration/smsClientBalance.jsp"
+    message_type: str | None = None
+    status_push: bool = False
+    currency: str = "BDT"
+    submission_size: int = 50
+
+    def __post_init__(self) -> None:
+        Adapter.__post_init__(self)
+        self.check_url("balance_url", self.balance_url)
+        for name in ("api_key", "secret_key", "sender", "client"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must not be empty")
+
+    @property
+    def account_callbacks(self) -> bool:
+        return self.status_push
+
+    def calls(self, messages: int) -> int:
+        return messages
+
+    def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
+        """One call each: the document shows one number, and a receipt needs an id of its own."""
+        return [Call(self._send(message), (message,)) for message in messages]
+
+    def _send(self, message: Outgoing) -> Request:
+        params = {
+            "callerID": message.sender or self.sender,
+            "toUser": message.to.removeprefix("+"),
+            "messageContent": message.text,
+        }
+        if self.message_type:
+            params["type"] = self.message_type
+        return self._request("sendtext", params)
+
+    def _request(self, path: str, params: dict[str, str]) -> Request:
+        keys = {"apikey": self.api_key, "secretkey": self.secret_key}
+        return _get(f"{self.base_url.rstrip('/')}/{path}", keys | params)
+
+    def submitted(self, reply: Reply, call: Call) -> list[Outcome]:
+        answer = _folded(decoded(reply.body))
+        code, text = word(answer.get("status")), word(answer.get("text"))
+        row = SUBMIT_CODES.get(code or "", UNKNOWN_CODE)
+        vendor_id = word(answer.get("messageid"))
+        outcome = replace(row, vendor_id=vendor_id, code=code, text=text or row.text)
+        return [outcome] * len(call.members)
+
+    def balance(self) -> Mapping[str | None, Request]:
+        return {None: _get(self.balance_url, {"client": self.client})}
+
+    def credit(self, reply: Reply, product: str | None) -> Credit:
+        """A bare number, or an object with `Balance`."""
+        answer = _folded(decoded(reply.body))
+        left = amount(answer.get("balance", reply.body.decode(errors="replace")))
+        if left is not None:
+            return Credit(product, left, self.currency)
+        code, text = word(answer.get("status")), word(answer.get("text"))
+        if code in (None, OK):
+            raise BalanceRefusedError("unreadable answer")
+        row = SUBMIT_CODES.get(code, UNKNOWN_CODE)
+        retryable = row.verdict is Verdict.RETRY
+        raise BalanceRefusedError(text or row.text or "unknown code", code, retryable=retryable)
+
+    def poll(self, pending: Sequence[Pending]) -> list[PollCall]:
+        return [
+            PollCall(self._request("getstatus", {"messageid": one.vendor_id}), (one,))
+            for one in pending
+            if one.vendor_id
+        ]
+
+    def reports(self, reply: Reply, call: PollCall) -> list[Report]:
+        """A final answer can be read only once. No receipt yet can be an empty body."""
+        answer = _folded(decoded(reply.body))
+        code, text = word(answer.get("status")), word(answer.get("text"))
+        if not code:
+            return []
+        row = DELIVERY_CODES.get(code, NO_NEWS)
+        said = _state(text) if code == OK else row
+        report = replace(
+            said,
+            code=code,
+            text=text or row.text,
+            at=_moment(word(answer.get("deliverytime"))),
+            once=said.status is not None,
+        )
+        return [replace(report, message_id=one.id) for one in call.pending]
+
+    def callback(self, request: CallbackRequest) -> list[Report]:
+        """The platform's status push, which the document leaves out: GET, or POST of a form or of
+        JSON. One with other keys than ours is dropped."""
+        form = dict(parse_qsl(request.body.decode(errors="replace")))
+        document = decoded(request.body)
+        answer = _folded(request.query) | _folded(document if document is not None else form)
+        vendor_id, text = word(answer.get("messageid")), word(answer.get("text"))
+        if not vendor_id or not self._ours(answer):
+            return []
+        at = _moment(word(answer.get("donedate")))
+        return [replace(_state(text), vendor_id=vendor_id, text=text, at=at)]
+
+    def _ours(self, answer: Record) -> bool:
+        """Whether the keys of a push, where it has any, are ours."""
+        keys = {"apikey": self.api_key, "secretkey": self.secret_key}
+        return all(
+            hmac.compare_digest(
+                (word(answer[name]) or "").encode(errors="replace"), key.encode(errors="replace")
+            )
+            for name, key in keys.items()
+            if name in answer
+        )
+
+
+def _get(url: str, params: dict[str, str]) -> Request:
+    return Request("GET", f"{url}?{urlencode(params, quote_via=quote)}")
+
+
+def _folded(value: object) -> Record:
+    """The members of an object by the letters of their keys: `Delivery Time` is deliverytime."""
+    return {re.sub("[^a-z]", "", key): item for key, item in record(value).items()}
+
+
+def _state(text: str | None) -> Report:
+    return DELIVERY_TEXTS.get((text or "").upper(), UNKNOWN_TEXT)
+
+
+def _moment(written: str | None) -> datetime | None:
+    """A time from epoch milliseconds; None for "0" and for anything else."""
+    plain = re.fullmatch("[1-9][0-9]{11,13}", written or "")
+    return EPOCH + timedelta(milliseconds=int(plain[0])) if plain else None

@@ -1,0 +1,117 @@
+"""The one module that talks HTTP to vendors.
+
+VendorUnreachable   the connection was never made: nothing was sent
+VendorSilent        the request may have been received: nobody can say
+"""
+
+import ssl
+import time
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError,
+)
+
+from sms_gateway.vendors.adapter import Reply, Request
+
+CONNECT_TIMEOUT = 3.0  # seconds
+MOST_CONNECTIONS = 250  # to one vendor from one worker; each needs a thread, of Lambda's 1,024
+LONGEST_IDLE = 4.0  # seconds that a kept connection may rest between two calls
+LONGEST_REPLY = 2 * 1024 * 1024  # bytes; a thousand RajaSMS packets are about 150 kB
+PART = 64 * 1024  # bytes
+
+
+class VendorUnreachable(Exception):
+    """The connection was never made, so the vendor can't have taken anything."""
+
+
+class VendorSilent(Exception):
+    """The request left, or may have left, and no whole answer came back."""
+
+
+@cache
+def _pools() -> urllib3.PoolManager:
+    return urllib3.PoolManager(
+        num_pools=8,
+        maxsize=MOST_CONNECTIONS,  # beyond it a connection would be made for each call
+        retries=False,
+    )
+
+
+_used = {"at": 0.0}
+
+
+def _rested_pool(host: str) -> urllib3.HTTPConnectionPool:
+    # A connection kept over an idle time (a frozen Lambda, above all) may be dead without a sign:
+    # what is then written to it ends as "outcome unknown", which must never be our own doing.
+    pools, now = _pools(), time.time()
+    if now - _used["at"] > LONGEST_IDLE:
+        pools.clear()
+    _used["at"] = now
+    return pools.connection_from_url(host)
+
+
+def send(request: Request, timeout: float) -> Reply:
+    """One request, once: no retry, no redirect. `timeout` is seconds for the answer's first byte,
+    and again for all of it. Raises VendorUnreachable or VendorSilent; the request's address and
+    body are never in the message, since they carry credentials."""
+    scheme, server, *_ = urlsplit(request.url)
+    host = f"{scheme}://{server}"
+    target = f"/{request.url[len(host) :].removeprefix('/')}"
+    try:
+        answer = _rested_pool(host).urlopen(
+            request.method,
+            target,
+            body=request.body or None,
+            headers={"User-Agent": "sms-gateway", **request.headers},
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
+            redirect=False,
+            preload_content=False,
+        )
+    except (
+        ConnectTimeoutError,
+        LocationValueError,  # an address that can't be read
+        NameResolutionError,
+        NewConnectionError,
+    ) as error:
+        raise VendorUnreachable(type(error).__name__) from None
+    except SSLError as error:
+        if error.args and isinstance(error.args[0], ssl.SSLCertVerificationError):
+            raise VendorUnreachable("the certificate can't be verified") from None
+        raise VendorSilent("TLS failed") from None
+    except MaxRetryError as error:
+        raise VendorSilent(type(error.reason).__name__) from None
+    except HTTPError as error:
+        raise VendorSilent(type(error).__name__) from None
+    try:
+        body = _whole(answer, time.monotonic() + timeout)
+    except HTTPError as error:
+        raise VendorSilent(type(error).__name__) from None
+    finally:
+        answer.release_conn()
+    return Reply(answer.status, body, answer.headers.get("Content-Type", ""))
+
+
+def _whole(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
+    """The whole body, within LONGEST_REPLY and by `until` on the monotonic clock."""
+    body = bytearray()
+    while True:
+        connection: Any = answer.connection
+        if connection is not None and connection.sock is not None:  # or all is here already
+            connection.sock.settimeout(max(0.001, until - time.monotonic()))
+        part = answer.read1(PART, decode_content=True)
+        if not part:
+            return bytes(body)
+        body += part
+        if len(body) > LONGEST_REPLY or time.monotonic() > until:
+            answer.close()  # the rest must not be taken for the answer to the next request
+            raise VendorSilent("the answer is too long, or too slow")

@@ -1,0 +1,157 @@
+"""India's rules for commercial messages (TRAI, TCCCPR 2018), as far as a sender can see them.
+
+Operators compare each text with the templates that are registered for its sender on their ledger
+(DLT), and drop what does not match although the vendor accepted it. No vendor's document says how
+they compare: here fixed parts must be the same character for character, and a variable holds at
+most 30 characters, the bound that most providers publish (MSG91 tells its customers 40).
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, time
+from functools import lru_cache
+from typing import Annotated, Final
+
+import msgspec
+
+from sms_gateway.core.value_object import Value
+from sms_gateway.vendors.adapter import Category, Caution
+from sms_gateway.vendors.local_times import INDIA
+
+# Promotional messages: 10:00 to 21:00. Until October 2025 operators let them pass from 9:00; since
+# then their ledgers answer EC_INVALID_PROMO_TIME (651) before 10:00. The hours are those of the
+# time bands of TRAI's preference register (…, 08-10, 10-12, …, 18-21, 21-24).
+OPENS, CLOSES = time(10), time(21)
+VARIABLE_LENGTH: Final = 30  # characters
+
+# `var` may hold anything; the others are the tags that TRAI demands of templates that are
+# registered since January 2026 (direction of 18 November 2025). Only `numeric` is checked here:
+# which links and numbers are registered for the others is on the ledger.
+_TAGS: Final = ("alphanumeric", "cbn", "email", "number", "numeric", "url", "urlott", "var")
+_DIGITS_ONLY: Final = frozenset({"numeric", "number"})
+_VARIABLE: Final = re.compile(r"\{#(.*?)#\}", re.S)
+
+
+class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A template as it is registered: its DLT id and its text with `{#var#}`. `sender` and
+    `category` bind it to a header and a category; without them it serves all."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}\Z")]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    sender: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{6}\Z")] | None = None
+    category: Category | None = None
+
+    def __post_init__(self) -> None:
+        for tag in _VARIABLE.findall(self.text):
+            if tag not in _TAGS:
+                raise ValueError(f"a variable is one of {', '.join(_TAGS)}")
+        if not _VARIABLE.sub("", self.text).strip():
+            raise ValueError("a template needs a fixed part")
+
+    def matches(self, text: str, longest: int = VARIABLE_LENGTH) -> bool:
+        """Whether `text` is this template with at most `longest` characters in each variable."""
+        start, rest = _parts(self.text)
+        if not text.startswith(start):
+            return False
+        ends = {len(start)}  # where the parts so far may end
+        for tag, fixed in rest:
+            ends = {
+                at + len(fixed)
+                for end in ends
+                for at in range(end, _reach(text, end, longest, tag) + 1)
+                if text.startswith(fixed, at)
+            }
+        return len(text) in ends
+
+
+@lru_cache(maxsize=1024)
+def _parts(template: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The text before the first variable, and each variable's tag with the text behind it."""
+    start, *rest = _VARIABLE.split(template)
+    return start, tuple(zip(rest[::2], rest[1::2], strict=True))
+
+
+def _reach(text: str, start: int, longest: int, tag: str) -> int:
+    """How far a variable that begins at `start` may reach."""
+    end = min(start + longest, len(text))
+    if tag in _DIGITS_ONLY:
+        return next((at for at in range(start, end) if not text[at].isdecimal()), end)
+    return end
+
+
+class Choice(Value, frozen=True):
+    """The template id that goes with a message, and what an operator would say against it."""
+
+    template_id: str | None
+    caution: Caution | None = None
+
+
+def choose(
+    templates: Sequence[Template],
+    text: str,
+    sender: str,
+    category: Category,
+    named: str | None,
+    default: str | None,
+    longest: int = VARIABLE_LENGTH,
+) -> Choice:
+    """The template id of a message: the one that it names, else that of the only registered
+    template that fits it, else the account's default."""
+    matching = [one for one in templates if one.matches(text, longest)]
+    fitting = {
+        one.id
+        for one in matching
+        if one.sender in (None, sender) and one.category in (None, category)
+    }
+    if named is not None:
+        if not templates or named in fitting:
+            return Choice(named)
+        listed = any(one.id == named for one in templates)
+        elsewhere = any(one.id == named for one in matching)
+        return Choice(named, _mismatch(elsewhere) if listed else _UNLISTED)
+    if len(fitting) == 1:
+        return Choice(next(iter(fitting)))
+    if default in fitting or (default and not templates):
+        return Choice(default)
+    if fitting:
+        return Choice(default, _AMBIGUOUS)
+    return Choice(default, _mismatch(bool(matching)) if templates else _MISSING)
+
+
+_MISSING: Final = Caution(
+    "template-missing",
+    "template_id",
+    "Indian operators drop a message that names no registered template: give template_id, or have"
+    " the operator set one for the account.",
+)
+_UNLISTED: Final = Caution(
+    "template-mismatch",
+    "template_id",
+    "This template is not among those registered for the account, so that the text could not be"
+    " compared with it: have the operator add it to the account's templates.",
+)
+_AMBIGUOUS: Final = Caution(
+    "template-ambiguous",
+    "template_id",
+    "Several registered templates match this text: name the right one as template_id.",
+)
+
+
+def _mismatch(elsewhere: bool) -> Caution:
+    """`elsewhere`: the text matches, but for another sender or category."""
+    if elsewhere:
+        detail = (
+            "The text matches a template that is registered for another sender or category:"
+            " Indian operators would drop it."
+        )
+    else:
+        detail = (
+            "The text does not match its registered template, so that Indian operators would drop"
+            " it: keep the fixed parts as registered and the variables short."
+        )
+    return Caution("template-mismatch", "text", detail)
+
+
+def outside_hours(at: datetime) -> bool:
+    """Whether operators would drop a promotional message that leaves at this time."""
+    return not OPENS <= at.astimezone(INDIA).time() < CLOSES

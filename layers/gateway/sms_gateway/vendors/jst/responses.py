@@ -1,0 +1,222 @@
+"""Reading JST's answers, none of which its document shows: JSON or plain text, in any spelling.
+
+One rule stands above the rest: a refusal must be certain, since the message may then be sent
+elsewhere. Where an answer shows signs of both, nobody can say. Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Set
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sms_gateway.core.status import Status
+from sms_gateway.core.value_object import Value
+from sms_gateway.vendors.adapter import Outcome, Reply, Verdict
+from sms_gateway.vendors.local_times import INDIA
+from sms_gateway.vendors.parsing import amount, decoded, word
+
+# Parts of a receipt's state, in lower case. "deliv" is looked for first: it means delivered but
+# beside one of NOT_DELIVERED.
+STATES: Mapping[str, Status | None] = {
+    "dnd": Status.UNDELIVERED,  # on the do-not-disturb register
+    "ncpr": Status.UNDELIVERED,  # the register's other name
+    "reject": Status.UNDELIVERED,
+    "fail": Status.UNDELIVERED,
+    "expired": Status.UNDELIVERED,
+    "undeliv": Status.UNDELIVERED,
+    "invalid": Status.UNDELIVERED,
+    "pend": None,
+    "wait": None,
+    "queue": None,
+    "process": None,
+    "schedul": None,
+    "submit": None,
+    "accept": None,
+    "sent": None,
+}
+UNKNOWN_STATE = (None, False)
+NOT_DELIVERED = re.compile("un|not|fail|pend|wait")
+
+# Words of a submission's or a balance's answer.
+REFUSED = re.compile("invalid|insufficient|unauthor", re.I)
+ACCOUNT = re.compile("insufficient|unauthor|invalid (user|login|password|credential)", re.I)
+SUCCESS = re.compile(r"(?<!not )\b(success|accepted|submitted)", re.I)
+LATER = re.compile("temporar|try again", re.I)
+TROUBLE = re.compile("error|fail|reject|denied|unavailable|timed? ?out", re.I)
+
+PROXIES = (502, 503, 504)  # HTTP statuses of who stands before JST
+ERROR_KEYS, NO_ERROR = ("error", "errors"), ("0", "false", "no", "none", "null")
+STATUS_KEYS, FAILING = ("status", "success"), re.compile("err|fail|false|reject|denied|inv", re.I)
+NUMBER_KEYS = ("mobile", "number", "to", "mobileno")
+STATE_KEYS = ("status", "dlr", "dlrstatus")
+TIME_KEYS = ("time", "datetime", "dlrtime", "date")
+
+JOB = re.compile(r"(?=.*[1-9])\w[\w.-]{0,63}")
+JOB_IN_TEXT = re.compile(r"\bjob[ _-]?id\W{0,3}([0-9]{0,63}[1-9][0-9]{0,63})\b", re.I)
+LAST_NUMBER = re.compile(r"(?<![0-9][.:/-])(?<!-)\b([0-9]{0,63}[1-9][0-9]{0,63})\W*$")
+HALF_JSON = ("{", "[", '"', "null")
+PLAIN = re.compile(r"(?!.*<[a-z!/?])(?=.*\w)[^\x00-\x08\x0e-\x1f\x7f\ufffd]+", re.I | re.S)
+NUMBER = re.compile(r"\+?[0-9]{0,3}([0-9]{10})")
+ROW = re.compile(  # [job,] number, state[, time]
+    r"\W*([0-9]+\W+)?(?P<number>[0-9]{10,13})[\s,;:|^]+(?P<state>[a-z][^,;|^]*)[,;|^]*(?P<time>.*)",
+    re.I,
+)
+
+
+class Receipt(Value, frozen=True):
+    """What an answer says of one number (its 10 digits); `status` None is no news, and of a state
+    that is not `known` nothing is."""
+
+    number: str
+    state: str
+    status: Status | None
+    known: bool
+    at: datetime | None
+
+
+def read(body: bytes) -> object:
+    """JSON, or else plain text; None for what is neither: nothing, HTML, half an answer."""
+    answer = decoded(body)
+    if answer is None:
+        text = body.decode("utf-8-sig", errors="replace").strip()
+        answer = None if text.startswith(HALF_JSON) else text
+    return None if isinstance(answer, str) and not PLAIN.fullmatch(answer) else answer
+
+
+def said(answer: object, texts: Set[str] = frozenset()) -> str:
+    """All words of an answer, without `texts` that it may repeat."""
+    strings = [item for _, item in _pairs(answer) if isinstance(item, str) and item not in texts]
+    return "; ".join(item for item in strings if re.search("[A-Za-z]", item))
+
+
+def outcome(reply: Reply, texts: Set[str]) -> Outcome:
+    """What became of a submission of `texts`. Without job id and error word it is accepted,
+    untracked."""
+    answer = read(reply.body)
+    words = said(answer, texts)
+    verdict, job = _verdict(reply.status, answer, words)
+    account = verdict is Verdict.REFUSED and bool(ACCOUNT.search(words))
+    return Outcome(verdict, vendor_id=job, text=words[:200] or None, account=account)
+
+
+def refused(answer: object) -> bool:
+    """Whether an answer has a word of refusal, an error, or a status that is false or says so."""
+    return bool(REFUSED.search(said(answer))) or _failing(answer)
+
+
+def balance(answer: object) -> Decimal | None:
+    """A bare number, or of an object the value of its balance, or the last of two."""
+    found = [item for key, item in _pairs(answer) if "balance" in key]
+    if not isinstance(answer, dict):
+        found.append(answer)
+    elif len(answer) <= 2:
+        found += [*answer.values()][-1:]
+    return next((left for left in map(amount, found) if left is not None), None)
+
+
+def receipts(answer: object) -> list[Receipt]:
+    """Receipts from a list or map of objects, a map of numbers to states, or lines of text."""
+    rows = _lines(answer) if isinstance(answer, str) else _objects(answer)
+    return [
+        Receipt(number, state[:200], *_status(state), _moment(time)) for number, state, time in rows
+    ]
+
+
+def ten_digits(number: str) -> str:
+    """The 10 digits of an Indian number, however it is written; "" for anything else."""
+    found = NUMBER.fullmatch(number)
+    return found[1] if found else ""
+
+
+def _verdict(http_status: int, answer: object, words: str) -> tuple[Verdict, str | None]:
+    """The verdict and the job id, surest sign first."""
+    if job := _job(answer):
+        return Verdict.ACCEPTED, job
+    # Proxies on the way answer {"error": …} too, with a 5xx: that refuses nothing. Nor do words
+    # that must be theirs ("an invalid response was received from the upstream server").
+    refused_by_jst = REFUSED.search(words) and http_status not in PROXIES
+    if refused_by_jst or (_failing(answer) and http_status < 500):
+        if SUCCESS.search(words):
+            return Verdict.UNKNOWN, None
+        later = LATER.search(words) and not REFUSED.search(words)
+        return Verdict.RETRY if later else Verdict.REFUSED, None
+    if http_status >= 400 or TROUBLE.search(words):
+        return Verdict.UNKNOWN, None
+    text = str(answer) if isinstance(answer, str | int) else ""
+    if last := LAST_NUMBER.search(text):
+        return Verdict.ACCEPTED, last[1]
+    untracked = isinstance(answer, str | dict) and any(word(item) for _, item in _pairs(answer))
+    return Verdict.ACCEPTED if untracked else Verdict.UNKNOWN, None
+
+
+def _job(answer: object) -> str | None:
+    """The job id that an answer calls so."""
+    if isinstance(answer, str):
+        called = JOB_IN_TEXT.search(answer)
+        return called and called[1]
+    named = (word(item) or "" for key, item in _pairs(answer) if key == "jobid")
+    return next((job for job in named if JOB.fullmatch(job)), None)
+
+
+def _failing(answer: object) -> bool:
+    return any(
+        (key in ERROR_KEYS and str(word(item) or bool(item)).lower() not in NO_ERROR)
+        or (key in STATUS_KEYS and (item is False or FAILING.match(word(item) or "")))
+        for key, item in _pairs(answer)
+    )
+
+
+def _pairs(answer: object) -> list[tuple[str, object]]:
+    """Every value of an answer at any depth, with its key's letters in lower case."""
+    found = [("", answer)]
+    for key, item in found:  # grows while it is read
+        if isinstance(item, dict):
+            found.extend((_fold(name), value) for name, value in item.items())
+        elif isinstance(item, list):
+            found.extend((key, value) for value in item)
+    return found
+
+
+def _fold(key: str) -> str:
+    return re.sub("[^a-z]", "", key.lower())
+
+
+def _lines(text: str) -> Iterator[tuple[str, str, str]]:
+    for row in filter(None, map(ROW.match, re.split(r"[\r\n~]+", text))):
+        yield ten_digits(row["number"]), row["state"].strip(), row["time"].strip()
+
+
+def _objects(answer: object) -> Iterator[tuple[str, str, str]]:
+    found: list[tuple[str, object]] = [("", answer)]
+    for number, item in found:  # grows while it is read
+        if isinstance(item, list):
+            found.extend((number, value) for value in item)
+        elif isinstance(item, dict):
+            row = {_fold(key): word(value) or "" for key, value in item.items()}
+            number = ten_digits(_first(row, NUMBER_KEYS)) or number
+            if number and _first(row, STATE_KEYS):
+                yield number, _first(row, STATE_KEYS), _first(row, TIME_KEYS)
+            else:
+                found.extend((ten_digits(key), value) for key, value in item.items())
+        elif number and (state := word(item)):
+            yield number, state, ""
+
+
+def _first(row: Mapping[str, str], keys: tuple[str, ...]) -> str:
+    return next((row[key] for key in keys if row.get(key)), "")
+
+
+def _status(state: str) -> tuple[Status | None, bool]:
+    low = state.lower()
+    if "deliv" in low and not NOT_DELIVERED.search(low):
+        return Status.DELIVERED, True
+    return next(((status, True) for part, status in STATES.items() if part in low), UNKNOWN_STATE)
+
+
+def _moment(written: str) -> datetime | None:
+    """A time in UTC; one without a zone is India's."""
+    try:
+        when = datetime.fromisoformat(written)
+        return (when if when.tzinfo else when.replace(tzinfo=INDIA)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

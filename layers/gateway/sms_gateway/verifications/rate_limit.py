@@ -1,0 +1,59 @@
+"""How many codes a number gets in a while, for each tenant: nobody must be able to pump codes."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from sms_gateway.core.observability import count
+from sms_gateway.core.problems import TooMany
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.items import Item, key_of, number
+from sms_gateway.storage.models import Key
+
+TRIES = 5  # requests for one number at the same time that are sorted out
+
+
+def take(tenant: str, digest: str, now: int) -> None:
+    """Counts a send (epoch seconds) to a number, of which only the keyed hash (`digest`) is known
+    here.
+    Raises TooMany when there were VERIFICATION_SENDS in the last VERIFICATION_WINDOW seconds."""
+    most, window = int(os.environ["VERIFICATION_SENDS"]), int(os.environ["VERIFICATION_WINDOW"])
+    place, claim = f"SENDS#{tenant}#{digest}", secrets.token_hex(8)
+    for _ in range(TRIES):
+        times, was = _sends(place)
+        recent = [one for one in times if one > now - window]
+        if len(recent) >= most:
+            raise _too_many(most, window, recent[-most] + window - now)
+        if _put_sends(place, [*recent, now], claim, was, now + window):
+            return
+    raise _too_many(most, window, 1)
+
+
+def _sends(place: str) -> tuple[list[int], str | None]:
+    item = dynamodb.get(Key(place, "SENDS"))
+    if item is None:
+        return [], None
+    return [int(one["N"]) for one in item["sends"]["L"]], item["claim"]["S"]
+
+
+def _put_sends(place: str, times: Sequence[int], claim: str, was: str | None, ttl: int) -> bool:
+    condition = "attribute_not_exists(pk)" if was is None else "claim = :was"
+    item: Item = {
+        **key_of(Key(place, "SENDS")),
+        "sends": {"L": [number(one) for one in times]},
+        "claim": {"S": claim},
+        "ttl": number(ttl),
+    }
+    values: Any = {} if was is None else {"ExpressionAttributeValues": {":was": {"S": was}}}
+    there = dynamodb.put(item, condition, **values)
+    return there is None or there.get("claim") == {"S": claim}
+
+
+def _too_many(most: int, window: int, wait: int) -> TooMany:
+    count("CodesRefused")
+    return TooMany(
+        f"A number gets {most} codes in {window} seconds: wait, or let its owner try the last one.",
+        slug="too-many-codes",
+        headers={"Retry-After": str(max(1, wait))},
+    )

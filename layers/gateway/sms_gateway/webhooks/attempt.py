@@ -1,0 +1,67 @@
+"""One signed attempt to tell a webhook something, and what its answer means."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from sms_gateway.config import vendor_accounts
+from sms_gateway.webhooks import signing
+from sms_gateway.webhooks.endpoints import Endpoint
+from sms_gateway.webhooks.http_client import Posted
+from sms_gateway.webhooks.url_policy import AddressError, Target, read
+
+TIMEOUT = 15.0  # seconds for one attempt
+LONGEST_ASKED = 86_400  # seconds of a Retry-After that are honoured
+
+
+class Post(Protocol):
+    """Who posts: outward.post, or what a test puts in its place."""
+
+    def __call__(
+        self,
+        target: Target,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: float,
+        *,
+        loopback: bool,
+    ) -> Posted: ...
+
+
+def attempt(endpoint: Endpoint, url: str | None, identifier: str, body: str, post: Post) -> Posted:
+    """Signs and posts once, to the webhook's address or to a message's own."""
+    loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
+    try:
+        target = read(url or endpoint.settings.url, loopback=loopback)
+    except AddressError as error:
+        return Posted(None, str(error))
+    now = datetime.now(UTC)
+    secrets = endpoint.secrets(vendor_accounts.webhook_key(), int(now.timestamp()))
+    headers = signing.headers(identifier, now, body, secrets)
+    return post(target, body.encode(), headers, TIMEOUT, loopback=loopback)
+
+
+def fault_of(posted: Posted) -> str | None:
+    """What was wrong, in words; None when it was taken."""
+    if posted.taken:
+        return None
+    if posted.status is None:
+        return posted.fault
+    if 300 <= posted.status < 400:
+        return "it answered with a redirect, which is not followed: give the final address"
+    return f"it answered {posted.status}"
+
+
+def asked_pause(posted: Posted, now: int) -> int | None:
+    """The seconds of a Retry-After, written as a number or a date; None without a valid one."""
+    written = (posted.retry_after or "").strip()
+    if written.isascii() and written.isdigit() and len(written) < 10:
+        seconds = int(written)
+    else:
+        try:
+            seconds = int(parsedate_to_datetime(written).timestamp()) - now
+        except (ValueError, OverflowError):
+            return None
+    return max(1, min(seconds, LONGEST_ASKED))

@@ -1,0 +1,124 @@
+"""Which addresses a customer may have us call: a strict grammar, and a word on each IP address.
+
+What this module does not read is refused, so that it and the connection never see two different
+hosts in one address. Names are judged by the address that is really connected to, in outward.py.
+"""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from sms_gateway.core.value_object import Value
+
+LONGEST = 2000  # characters
+
+_URL = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[a-z0-9.-]+))"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[!\"$-\[\]-~]*)?",  # printable ASCII but for the space, # and the backslash
+    re.IGNORECASE | re.ASCII,
+)
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)  # as the last label: not a name, an address
+_PORTS = {"https": 443, "http": 80}
+
+# Where an address of the public internet stands in IPv6, and what of that carries another address.
+_UNICAST = IPv6Network("2000::/3")
+_TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
+_RELAY = IPv4Address("192.88.99.0")
+
+
+class AddressError(ValueError):
+    """An address that we do not call; the message says why, and what to do."""
+
+
+class Target(Value, frozen=True):
+    """An address taken apart: `host` is a name in lower case, or an IP address; `path` has the
+    query in it."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        """What belongs into the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def read(url: str, *, loopback: bool = False) -> Target:
+    """The parts of a customer's address. With `loopback` (development) plain http to this machine
+    is one too. Raises AddressError."""
+    if len(url) > LONGEST:
+        raise AddressError(f"the address has more than {LONGEST} characters")
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise AddressError(
+            "write it as https://host/path: ASCII only, without user name, fragment, space or "
+            "backslash"
+        )
+    scheme, port = found["scheme"].lower(), int(found["port"] or _PORTS[found["scheme"].lower()])
+    if not 1 <= port <= 65535:
+        raise AddressError("a port is a number from 1 to 65535")
+    host = _literal(found["six"].lower()) if found["six"] else _name(found["name"].lower())
+    if scheme == "http" and not (loopback and host in ("localhost", "127.0.0.1", "::1")):
+        raise AddressError("it must begin with https://")
+    if host == "localhost" and not loopback:
+        raise AddressError("it leads inside: give a host on the public internet")
+    if _is_address(host) and not allowed(host, loopback=loopback):
+        raise AddressError("it leads inside: give a host on the public internet")
+    return Target(scheme, host, port, found["path"] or "/")
+
+
+def _literal(written: str) -> str:
+    try:
+        return str(IPv6Address(written))
+    except ValueError:
+        raise AddressError("that is no IPv6 address") from None
+
+
+def _name(written: str) -> str:
+    labels = written.split(".")
+    if _NUMERIC.fullmatch(labels[-1]):
+        # Resolvers read 2130706433, 0177.0.0.1 and 0x7f.1 as addresses: only one spelling is ours.
+        try:
+            return str(IPv4Address(written))
+        except ValueError:
+            raise AddressError("write an IPv4 address as four decimal numbers") from None
+    if len(written) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise AddressError("the host is no name: letters, digits and hyphens between dots")
+    if len(labels) == 1 and written != "localhost":
+        raise AddressError("give the host's whole name, with its domain")
+    return written
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def allowed(address: str, *, loopback: bool = False) -> bool:
+    """Whether an IP address is one of the public internet (or with `loopback`, this machine):
+    neither private, loopback, link-local (metadata), shared, multicast, reserved, nor one that
+    carries another address within it."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if loopback and found.is_loopback:
+        return True
+    if isinstance(found, IPv4Address):
+        relay = int(found) >> 8 == int(_RELAY) >> 8
+        return found.is_global and not found.is_multicast and not found.is_reserved and not relay
+    inside = any(found in network for network in _TUNNELS)
+    return found in _UNICAST and found.is_global and not inside
