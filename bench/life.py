@@ -33,8 +33,9 @@ from sms_gateway.receipts import apply
 from sms_gateway.receipts.apply import Word
 from sms_gateway.receipts.callback_tokens import token
 from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
 from sms_gateway.storage.models import Key, message_id
-from sms_gateway.vendors.adapter import Reply, Report, Request
+from sms_gateway.vendors.types import Reply, Report, Request
 
 ROOT = Path(__file__).parent.parent
 EVENTS: dict[str, Any] = {
@@ -232,7 +233,7 @@ class Lives:
                 now = datetime.now(UTC) + timedelta(seconds=after)
                 adapters = vendor_accounts.accounts().adapters
                 return scheduler_tick.tick(
-                    scheduler_tick.Tick(adapters, pool, now, time.time() + 60, send=self.vendors)
+                    tick_run.Tick(adapters, pool, now, time.time() + 60, send=self.vendors)
                 )
 
         return int(self._run("tick", "poll", work))

@@ -18,10 +18,11 @@ from unittest.mock import patch
 from bench.calm import Samples
 from bench.wire import Wire
 from sms_gateway.aws import clients
-from sms_gateway.scheduler import tick
+from sms_gateway.scheduler import tick, tick_run
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.models import Key
-from sms_gateway.vendors.adapter import Adapter, Reply, Request
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Reply, Request
 
 A_LAP = 50  # calls
 LONG = time.time() + 86_400  # when a tick must be over
@@ -111,7 +112,7 @@ class Player:
 def _tick(adapters: Mapping[str, Adapter], now: datetime) -> None:
     """In one thread: several would wait for each other, and ask in another order each time."""
     with ThreadPoolExecutor(1) as pool, patch.object(dynamodb, "WRITERS", 1):
-        tick.tick(tick.Tick(adapters, pool, now, LONG, send=no_news))
+        tick.tick(tick_run.Tick(adapters, pool, now, LONG, send=no_news))
 
 
 @contextmanager
@@ -119,7 +120,7 @@ def _one_look(around: Any) -> Iterator[None]:
     """Ticks end with their first look, which `around` makes; it answers how many were looked at."""
     look_at = tick.look_at
 
-    def once(run: tick.Tick, keys: Sequence[Key]) -> None:
+    def once(run: tick_run.Tick, keys: Sequence[Key]) -> None:
         def look() -> int:
             look_at(run, keys)
             return run.looked

@@ -30,6 +30,7 @@ from bench.report import Result, Row
 from sms_gateway.config.vendor_accounts import read_accounts
 from sms_gateway.core.status import Status
 from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb as storage_dynamodb
 from sms_gateway.storage import items
 from sms_gateway.storage.items import Item
@@ -201,7 +202,7 @@ class Clock:
         """One tick on a table, counted, which takes time of its own."""
         meter, traffic = Meter(ask=True), Counter[str]()
         with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
-            run = scheduler_tick.Tick(self.adapters, pool, self._now(name), LONG, send=no_news)
+            run = tick_run.Tick(self.adapters, pool, self._now(name), LONG, send=no_news)
             with meter.listening(storage_dynamodb.client()), seen(traffic):
                 looked = scheduler_tick.tick(run)
         total = meter.total

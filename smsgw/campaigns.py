@@ -5,7 +5,7 @@ import time
 
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.model import Campaign, State
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from smsgw.errors import CommandError
 
 MOVES = {  # what a command does: from which states, to which, and what is said
@@ -63,7 +63,7 @@ def move(options: argparse.Namespace) -> None:
             f"the campaign is done, and each of its messages: nothing is left to {options.what}"
         )
     # Whatever comes next is the clock's to call for; a report that was begun is begun again.
-    change = Change(one.place).put("state", target).drop("problem", "report", "final", "tally")
+    change = ItemUpdate(one.place).put("state", target).drop("problem", "report", "final", "tally")
     change.put("turn", one.turn + 1).look_at(None if target is State.PAUSED else int(time.time()))
     if change.when("state", *sources).when("turn", one.turn).apply() is None:
         now = _found(options.id)

@@ -6,8 +6,8 @@ from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, utc_now
 from sms_gateway.messages.views import message_view
 from sms_gateway.storage import message_repository
-from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import Entry, split_id
 from sms_gateway.vendors.redaction import redact
 from smsgw.errors import CommandError
@@ -53,7 +53,7 @@ def settle(options: argparse.Namespace) -> None:
         sub.attempt,
         note=options.note or None,
     )
-    change = Change(key).put("status", Status(options.outcome)).note(entry).look_at(None)
+    change = MessageUpdate(key).put("status", Status(options.outcome)).note(entry).look_at(None)
     if change.when_open(or_unknown=True).apply() is None:
         raise CommandError("a receipt has settled it meanwhile; look again")
     print(f"{options.id} is {options.outcome}")

@@ -24,7 +24,7 @@ def list_messages() -> Response:
     """A page of the tenant's messages."""
     tenant = caller(app, "messages:read")
     asked, cursor = read_query(query(app.current_event.raw_event))
-    return answer(page(tenant, asked, cursor, utc_now()))
+    return answer(page(tenant, asked, cursor, utc_now(), _refuse_campaign))
 
 
 @app.get("/messages/<identifier>")
@@ -44,12 +44,12 @@ def get_batch(identifier: str) -> Response:
     tenant = caller(app, "messages:read")
     found = message_repository.whole_batch(identifier)
     if found is None:
-        from sms_gateway.campaigns import model as campaign  # few batches are campaigns
         from sms_gateway.campaigns import repository as campaign_repository
+        from sms_gateway.campaigns import views  # few batches are campaigns
 
         one = campaign_repository.find(identifier)
         if one is not None and one.tenant == tenant:
-            return answer(campaign.view(one))
+            return answer(views.view(one))
     if found is None or found[0].tenant != tenant:
         raise NotFound("There is no such batch.")
     return answer(batch_view(*found))
@@ -65,6 +65,12 @@ def get_contract() -> Response:
 def get_health() -> Response:
     """Liveness only: it asks nothing of anybody."""
     return answer({"status": "ok"})
+
+
+def _refuse_campaign(tenant: str, batch: str) -> None:
+    from sms_gateway.campaigns.views import refuse_campaign  # few ids are a campaign's
+
+    refuse_campaign(tenant, batch)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import raw_body
 from sms_gateway.http_api.responses import answer, caller, router
 from sms_gateway.http_api.router import Response
-from sms_gateway.verifications.start import check, show, start
+from sms_gateway.verifications.check import check
+from sms_gateway.verifications.start import show, start
 
 SCOPE = "verifications"
 

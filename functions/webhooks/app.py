@@ -6,7 +6,7 @@ from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import query, raw_body
 from sms_gateway.http_api.responses import answer, caller, router
 from sms_gateway.http_api.router import Response
-from sms_gateway.webhooks import management
+from sms_gateway.webhooks import delivery_log, management
 
 SCOPE = "webhooks:manage"
 
@@ -56,14 +56,14 @@ def test_webhook(identifier: str) -> Response:
 def list_deliveries(identifier: str) -> Response:
     """Deliveries that did not arrive at once."""
     tenant = caller(app, SCOPE)
-    return answer(management.stored(tenant, identifier, query(app.current_event.raw_event)))
+    return answer(delivery_log.stored(tenant, identifier, query(app.current_event.raw_event)))
 
 
 @app.post("/webhooks/<identifier>/replay")
 def replay_deliveries(identifier: str) -> Response:
     """Sends stored deliveries again."""
     tenant, body = caller(app, SCOPE), raw_body(app.current_event.raw_event)
-    return answer(management.replay(tenant, identifier, body, utc_now()), 202)
+    return answer(delivery_log.replay(tenant, identifier, body, utc_now()), 202)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -35,8 +35,8 @@ from sms_gateway.receipts import apply
 from sms_gateway.scheduler import tick
 from sms_gateway.storage import dynamodb as store
 from sms_gateway.storage import idempotency_keys
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.vendors.adapter import Request, Verdict
+from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.vendors.types import Request, Verdict
 
 TO, TEXT = number("rajasms"), "once"
 
@@ -103,7 +103,7 @@ def world(gateway: Gateway) -> World:
     return World(gateway)
 
 
-def no_condition(change: Change, *_: object, **__: object) -> Change:
+def no_condition(change: ItemUpdate, *_: object, **__: object) -> ItemUpdate:
     """In place of a condition: none."""
     return change
 
@@ -112,7 +112,7 @@ def no_condition(change: Change, *_: object, **__: object) -> Change:
 def test_without_the_claims_condition_a_second_delivery_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, Change, "when", no_condition)
+    off(guard, monkeypatch, ItemUpdate, "when", no_condition)
     world.send()
     world.deliver(times=2)
     assert world.row().duplicated == (guard == "off")
@@ -188,7 +188,7 @@ def test_without_the_keys_record_a_retry_is_a_second_sms(
 def test_a_status_that_may_go_back_is_a_wrong_status(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, Change, "when_open", no_condition)
+    off(guard, monkeypatch, ItemUpdate, "when_open", no_condition)
     (one,) = world.send()
     world.deliver()
     rajasms(world.gateway, one, "3")

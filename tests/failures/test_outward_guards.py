@@ -24,8 +24,8 @@ from integration.test_delivering import (
     wake,
 )
 
+from sms_gateway.campaigns import chunks, worker
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns import worker
 from sms_gateway.core.event import Event
 from sms_gateway.events import stream_reader, webhook_fanout
 from sms_gateway.events.builders import message_event
@@ -162,7 +162,7 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
         store.client().put_item(TableName=store.name(), Item=item)
         return True
 
-    off(guard, monkeypatch, worker, "_known", lambda _: worker._Dead())
+    off(guard, monkeypatch, worker, "_known", lambda _: chunks._Dead())
     off(guard, monkeypatch, campaign_repository, "put_chunk", written)
 
     def killed(*_: object) -> None:
@@ -170,7 +170,7 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
 
     notice = upload(bucket, "to,text\n" + rows(3))
     with monkeypatch.context() as crash:
-        crash.setattr(worker, "_advance", killed)  # after the chunk's batch was accepted
+        crash.setattr(chunks, "_advance", killed)  # after the chunk's batch was accepted
         with pytest.raises(KeyboardInterrupt):
             work(notice)
     much_later()

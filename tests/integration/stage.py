@@ -28,11 +28,12 @@ from sms_gateway.messages.views import message_view
 from sms_gateway.receipts.callback_tokens import token
 from sms_gateway.receipts.callbacks import receive
 from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.models import Key, Submission, split_id
-from sms_gateway.vendors.adapter import Reply, Request
 from sms_gateway.vendors.http_client import VendorSilent, VendorUnreachable
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Reply, Request
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
@@ -227,7 +228,7 @@ class Gateway:
         adapters = options.pop("adapters", None)
         with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
             return scheduler_tick.tick(
-                scheduler_tick.Tick(
+                tick_run.Tick(
                     adapters=vendor_accounts.accounts().adapters if adapters is None else adapters,
                     pool=pool,
                     now=datetime.now(UTC) + timedelta(seconds=after),

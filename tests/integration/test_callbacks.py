@@ -22,8 +22,8 @@ from integration.stage import (
 from sms_gateway.messages.cancel import cancel
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Request
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request
 
 
 @pytest.mark.parametrize("count", [0, 3])

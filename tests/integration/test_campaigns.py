@@ -35,25 +35,20 @@ from moto.s3.models import S3Backend
 
 from bench.campaign import apart
 from sms_gateway.aws import clients as aws_clients
-from sms_gateway.campaigns import (
-    model as campaign,
-)
+from sms_gateway.campaigns import file_check, s3_files, settings, worker
+from sms_gateway.campaigns import model as campaign
 from sms_gateway.campaigns import (
     repository as campaign_repository,
-)
-from sms_gateway.campaigns import (
-    s3_files,
-    settings,
-    worker,
 )
 from sms_gateway.campaigns.cancel import take_back
 from sms_gateway.campaigns.model import Campaign
 from sms_gateway.campaigns.results import report
+from sms_gateway.campaigns.views import refuse_campaign
 from sms_gateway.config import api_keys, routes, vendor_accounts
 from sms_gateway.core.problems import Invalid
 from sms_gateway.messages import listing
 from sms_gateway.storage import dynamodb, message_repository
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import Key
 from smsgw import __main__ as smsgw
 from smsgw.errors import CommandError
@@ -190,7 +185,7 @@ def much_later() -> None:
     """Whoever was at work is dead."""
     for item in dynamodb.client().scan(TableName=dynamodb.name())["Items"]:
         if item["sk"]["S"].startswith("R#"):
-            Change(Key(item["pk"]["S"], item["sk"]["S"])).put("started", 0).apply()
+            ItemUpdate(Key(item["pk"]["S"], item["sk"]["S"])).put("started", 0).apply()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -300,7 +295,7 @@ def test_a_file_that_takes_too_long_to_check_fails_and_says_why(
 def test_a_worker_without_the_time_to_check_a_file_leaves_it_to_the_next(bucket: Any) -> None:
     one = to_the_end(upload(bucket, "to,text\n" + rows(1)))
     assert one.state == "done"
-    work(upload(bucket, "to,text\n" + rows(2)), worker.A_CHECK - 1)
+    work(upload(bucket, "to,text\n" + rows(2)), file_check.A_CHECK - 1)
     later_one = campaign_repository.every()[-1]
     assert (later_one.state, later_one.rows) == ("running", None)
     assert [call.body for call in emptied(QUEUE)] == [later_one.id]
@@ -586,7 +581,7 @@ def test_a_list_of_a_campaign_s_messages_says_where_they_are(bucket: Any) -> Non
 
     def page(tenant: str) -> dict[str, Any]:
         query, cursor = listing.read_query({"batch_id": one.id})
-        return listing.page(tenant, query, cursor, datetime.now(UTC))
+        return listing.page(tenant, query, cursor, datetime.now(UTC), refuse_campaign)
 
     with pytest.raises(Invalid) as refused:
         page("acme")
@@ -800,7 +795,7 @@ def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
 
 def test_results_that_take_longer_than_a_worker_has_go_on_where_it_stopped(bucket: Any) -> None:
     one = to_the_end(upload(bucket, "to,text\r\n" + rows(1002)))
-    Change(one.place).drop("tally").apply()
+    ItemUpdate(one.place).drop("tally").apply()
     report(running(one), times(2))  # begins, and holds the first chunk
     now = running(one).report
     assert now
@@ -820,7 +815,7 @@ def running(one: Campaign) -> Campaign:
 
 def test_what_was_held_of_results_and_is_gone_is_written_again(bucket: Any) -> None:
     one = to_the_end(upload(bucket, "to,text\r\n" + rows(1002)))
-    Change(one.place).drop("tally").apply()
+    ItemUpdate(one.place).drop("tally").apply()
     report(running(one), times(2))  # begins, and holds the first chunk
     now = running(one).report
     assert now
@@ -832,7 +827,7 @@ def test_what_was_held_of_results_and_is_gone_is_written_again(bucket: Any) -> N
 
 def test_a_part_that_another_worker_wrote_over_is_written_again(bucket: Any) -> None:
     one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
-    Change(one.place).drop("tally").apply()
+    ItemUpdate(one.place).drop("tally").apply()
     report(running(one), times(2))  # begins, and writes the only part
     now = running(one).report
     assert now

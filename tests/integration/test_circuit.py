@@ -24,11 +24,11 @@ from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.dispatch.circuit_breaker import FAILURES
 from sms_gateway.dispatch.circuit_states import CIRCUITS, REST
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import Key
 from sms_gateway.vendor_accounts.overview import vendors_view
-from sms_gateway.vendors.adapter import Reply, Request
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Reply, Request
 
 REFUSED = {"StatusCode": "10"}
 OPEN = "the vendor's circuit is open"
@@ -66,7 +66,7 @@ def opened(gateway: Gateway, vendor: str = "rajasms") -> None:
 
 def rested(vendor: str = "rajasms") -> None:
     """As if it had been left alone long enough, and this worker came anew."""
-    Change(place(vendor)).put("opened_at", int(time.time()) - REST - 1).apply()
+    ItemUpdate(place(vendor)).put("opened_at", int(time.time()) - REST - 1).apply()
     new_worker()
 
 
@@ -161,7 +161,7 @@ def test_other_workers_see_it(gateway: Gateway) -> None:
 
 def test_it_stays_open_until_it_has_rested(gateway: Gateway) -> None:
     opened(gateway)
-    Change(place("rajasms")).put("opened_at", int(time.time()) - REST + 5).apply()
+    ItemUpdate(place("rajasms")).put("opened_at", int(time.time()) - REST + 5).apply()
     new_worker()
     gateway.one("rajasms")
     gateway.dispatch("rajasms")

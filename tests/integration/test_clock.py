@@ -24,11 +24,11 @@ from integration.stage import (
 
 from sms_gateway.config import vendor_accounts
 from sms_gateway.dispatch.outcome_handling import GRACE
-from sms_gateway.scheduler import tick
+from sms_gateway.scheduler import submissions, tick, tick_run
 from sms_gateway.storage import dynamodb, items
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.vendors.types import Reply, Request
 
 HOUR, DAY = 3600, 86_400
 NO_RECEIPT: dict[str, Any] = {
@@ -97,7 +97,7 @@ def test_a_batch_that_is_being_written_is_left_alone(gateway: Gateway, status: s
     head = client.get_item(TableName=dynamodb.name(), Key=place)["Item"]
     client.delete_item(TableName=dynamodb.name(), Key=place)
     key = Key(ids[0][:26], "S#000")
-    Change(key).put("status", status).look_at(int(time.time()) - 1).apply()
+    ItemUpdate(key).put("status", status).look_at(int(time.time()) - 1).apply()
     gateway.tick(1)
     client.put_item(TableName=dynamodb.name(), Item=head)
     assert gateway.queued("rajasms") == []
@@ -110,7 +110,7 @@ def taken_and_left(gateway: Gateway, vendor: str, count: int, **fields: Any) -> 
     ids = gateway.many(vendor, count, **fields) if count else [gateway.one(vendor, **fields)]
     gateway.queued(vendor)
     sub = gateway.submission(ids[0])
-    Change(sub.key).put("status", "submitting").add("attempt", 1).apply()
+    ItemUpdate(sub.key).put("status", "submitting").add("attempt", 1).apply()
     return ids
 
 
@@ -122,7 +122,7 @@ def test_a_call_that_was_cut_short_is_settled_by_asking_and_never_repeated(
     gateway.wire.answers[POLL["server2sms"]] = arrived
     gateway.tick(61)
     assert gateway.wire.sent == []  # the worker may still be at it
-    gateway.tick(tick.CUT_SHORT + 1)
+    gateway.tick(submissions.CUT_SHORT + 1)
     assert set(gateway.statuses(ids)) == {"delivered"}
     assert gateway.queued("server2sms") == []
     assert gateway.wire.count(SUBMIT["server2sms"]) == 0
@@ -247,7 +247,7 @@ def test_an_answer_that_can_be_read_once_is_kept_raw(gateway: Gateway) -> None:
     assert item["done"] == {"N": "1790000000"}
     assert gateway.status(identifier) == "delivered"
     gateway.wire.answers[POLL["dinisoft"]] = {"Status": "114", "Text": "REJECTD"}
-    Change(key).look_at(int(time.time())).apply()
+    ItemUpdate(key).look_at(int(time.time())).apply()
     gateway.tick(300)
     assert gateway.status(identifier) == "delivered"
     assert gateway.wire.count(POLL["dinisoft"]) == 1
@@ -303,7 +303,7 @@ def test_a_clock_with_an_old_list_looks_at_nothing_twice(gateway: Gateway) -> No
     assert key
     gateway.tick(200)
     with ThreadPoolExecutor(2) as pool:
-        run = tick.Tick(
+        run = tick_run.Tick(
             vendor_accounts.accounts().adapters,
             pool,
             datetime.now(UTC) + timedelta(seconds=201),
@@ -325,12 +325,12 @@ def test_one_broken_submission_does_not_stop_the_others(
     for nth, one in enumerate(broken):
         key = split_id(one)
         assert key
-        change = Change(key).put("due", int(time.time()) - 10 + nth).put("shard", "00")
+        change = ItemUpdate(key).put("due", int(time.time()) - 10 + nth).put("shard", "00")
         change.put("vendors", "").put("result", "no JSON").apply()
     for one in good:
         key = split_id(one)
         assert key
-        Change(key).put("shard", "00").apply()
+        ItemUpdate(key).put("shard", "00").apply()
     gateway.tick(62)
     assert len(gateway.queued("rajasms")) == len(good)
 

@@ -34,7 +34,7 @@ from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
 from sms_gateway.storage import dynamodb, items, message_repository
 from sms_gateway.vendors.registry import VENDORS
-from sms_gateway.verifications import start
+from sms_gateway.verifications import check, start
 
 SETTLED_BY_POLL = 200  # seconds
 LINE = 300  # bytes of log that a step may write: one metric
@@ -333,7 +333,7 @@ def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> N
 
 def test_a_check_of_our_own_code_costs_one_unit(meter: Meter) -> None:
     one, now = verified("dinisoft"), datetime.now(UTC)
-    checked = spent(meter, lambda: start.check("acme", one, b'{"code": "1"}', now))
+    checked = spent(meter, lambda: check.check("acme", one, b'{"code": "1"}', now))
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 1}, 1, 1)
     shown = spent(meter, lambda: start.show("acme", one, now))
     assert of(shown) == ({"dynamodb.GetItem": 1}, 0, 1)
@@ -344,7 +344,7 @@ def test_a_check_that_the_vendor_judges_costs_two_units(gateway: Gateway, meter:
     one, now = verified("server2sms"), datetime.now(UTC)
     checked = spent(
         meter,
-        lambda: start.check("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
+        lambda: check.check("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
     )
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 2}, 2, 1)
 

@@ -22,8 +22,9 @@ from bench.scale import BEGAN, final, seen, ulid, waiting
 from sms_gateway.aws import sqs
 from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, items
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.types import Request
 
 LEASES = 2  # write units of a tick with anything due, however much
 HOTTEST = 10  # per cent of the due index's traffic that one partition has at most
@@ -86,9 +87,7 @@ def tick(gateway: Gateway, after: int) -> int:
     gateway.wire.answers[POLL["server2sms"]] = {"StatusCode": "1"}
     with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
         now = datetime.fromtimestamp(BEGAN + after, UTC)
-        run = scheduler_tick.Tick(
-            vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire
-        )
+        run = tick_run.Tick(vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire)
         return scheduler_tick.tick(run)
 
 

@@ -32,6 +32,7 @@ from sms_gateway.events import webhook_fanout
 from sms_gateway.storage import dynamodb
 from sms_gateway.webhooks import (
     deliveries,
+    delivery_log,
     delivery_worker,
     endpoints,
     idempotency,
@@ -132,7 +133,7 @@ def run(customer: Customer, lane: str = FAST) -> list[str]:
 
 
 def stored(webhook: str, **query: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = management.stored("acme", webhook, query)["deliveries"]
+    found: list[dict[str, Any]] = delivery_log.stored("acme", webhook, query)["deliveries"]
     return found
 
 
@@ -253,7 +254,7 @@ def test_410_disables(customer: Customer) -> None:
     webhook_fanout.post([event(1)])
     assert emptied(FAST) == []
     with pytest.raises(Conflict) as refused:
-        management.replay("acme", identifier, b'{"ids": ["x"]}', NOW)
+        delivery_log.replay("acme", identifier, b'{"ids": ["x"]}', NOW)
     assert refused.value.slug == "webhook-disabled"
     customer.answers["/sms"] = Posted(200)
     assert management.try_out("acme", identifier, NOW, customer)["delivered"] is True
@@ -652,12 +653,12 @@ def test_failed_ones_are_replayed_by_id_and_by_time(customer: Customer, clock: C
     assert ids == sorted(ids, reverse=True)
     customer.got.clear()
 
-    again = management.replay("acme", identifier, json.dumps({"ids": ids[:1]}).encode(), NOW)
+    again = delivery_log.replay("acme", identifier, json.dumps({"ids": ids[:1]}).encode(), NOW)
     assert again == {"replayed": ids[:1], "cursor": None}
     run(customer, SLOW)
     start = (NOW + timedelta(milliseconds=1)).isoformat()
     end = (NOW + timedelta(milliseconds=3)).isoformat()
-    again = management.replay(
+    again = delivery_log.replay(
         "acme", identifier, json.dumps({"from": start, "to": end}).encode(), NOW
     )
     assert again["replayed"] == [one for one in sorted(ids) if one in ids[1:4]]
@@ -671,7 +672,7 @@ def test_many_are_replayed_part_by_part(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = hook()
-    monkeypatch.setattr(management, "MOST_REPLAYED", 2)
+    monkeypatch.setattr(delivery_log, "MOST_REPLAYED", 2)
     customer.answers["/sms"] = Posted(410)
     webhook_fanout.post([event(nth) for nth in range(5)])
     run(customer)
@@ -683,7 +684,7 @@ def test_many_are_replayed_part_by_part(
 def replayed_in_parts(webhook: str, wanted: dict[str, str]) -> list[list[str]]:
     parts = []
     for _ in range(20):
-        answer = management.replay("acme", webhook, json.dumps(wanted).encode(), NOW)
+        answer = delivery_log.replay("acme", webhook, json.dumps(wanted).encode(), NOW)
         parts.append(answer["replayed"])
         if answer["cursor"] is None:
             return parts
@@ -695,8 +696,8 @@ def test_a_replay_gets_past_however_many_of_one_millisecond(
     customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = hook()
-    monkeypatch.setattr(management, "MOST_REPLAYED", 3)
-    monkeypatch.setattr(management, "LOOKED_FOR_REPLAY", 5)
+    monkeypatch.setattr(delivery_log, "MOST_REPLAYED", 3)
+    monkeypatch.setattr(delivery_log, "LOOKED_FOR_REPLAY", 5)
     at = int(NOW.timestamp() * 1000)
     ids = []
     for nth in range(17):
@@ -720,7 +721,7 @@ def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
     seen: list[str] = []
     query = {"limit": "2"}
     while True:
-        page = management.stored("acme", identifier, query)
+        page = delivery_log.stored("acme", identifier, query)
         seen += [one["event_id"] for one in page["deliveries"]]
         if page["cursor"] is None:
             break
@@ -759,7 +760,7 @@ def test_a_replay_of_nothing_is_refused(
 ) -> None:
     identifier = hook()
     with pytest.raises(GatewayError) as refused:
-        management.replay("acme", identifier, body, NOW)
+        delivery_log.replay("acme", identifier, body, NOW)
     assert (refused.value.slug, refused.value.pointer) == (slug, pointer)
 
 
@@ -780,7 +781,7 @@ def test_a_replay_of_nothing_is_refused(
 def test_a_strange_query_is_refused(customer: Customer, query: dict[str, str], slug: str) -> None:
     identifier = hook()
     with pytest.raises(Invalid) as refused:
-        management.stored("acme", identifier, query)
+        delivery_log.stored("acme", identifier, query)
     assert refused.value.slug == slug
 
 
@@ -1038,8 +1039,8 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
             ids = [one["id"] for one in stored(made["id"])]
             with suppress(Conflict, Invalid):
                 body = json.dumps({"ids": ids}).encode()
-                management.replay("acme", made["id"], body, NOW)
-                management.replay("acme", made["id"], b'{"from": "2026-11-22T00:00:00Z"}', NOW)
+                delivery_log.replay("acme", made["id"], body, NOW)
+                delivery_log.replay("acme", made["id"], b'{"from": "2026-11-22T00:00:00Z"}', NOW)
             run(customer, SLOW)
         management.delete("acme", made["id"])
     finally:
@@ -1085,8 +1086,8 @@ def test_what_is_no_id_is_no_webhook(customer: Customer, failing: Any, identifie
         lambda: management.delete("acme", identifier),
         lambda: management.rotate("acme", identifier, NOW),
         lambda: management.try_out("acme", identifier, NOW, customer),
-        lambda: management.stored("acme", identifier, {}),
-        lambda: management.replay("acme", identifier, b'{"ids": ["x"]}', NOW),
+        lambda: delivery_log.stored("acme", identifier, {}),
+        lambda: delivery_log.replay("acme", identifier, b'{"ids": ["x"]}', NOW),
     ):
         with pytest.raises(NotFound):
             ask()

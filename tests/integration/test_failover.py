@@ -33,9 +33,9 @@ from sms_gateway.dispatch import submission
 from sms_gateway.dispatch.outcome_handling import GRACE
 from sms_gateway.messages.cancel import cancel
 from sms_gateway.messages.listing import Query, page
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.types import Request
 
 DAYS = 86_400
 FIRST = ["jst", "rajasms", "dinisoft"]  # each with server2sms behind it
@@ -235,7 +235,9 @@ def test_when_all_are_down_a_message_waits_ever_longer_and_then_expires(
         assert turn == ("server2sms" if len(pauses) % 2 else "jst")
         # A validity that nears its end bounds the pauses: keep it away.
         key = gateway.submission(ids[0]).key
-        Change(key).put("expires", int(time.time()) + (400 if len(pauses) < 14 else 100)).apply()
+        ItemUpdate(key).put(
+            "expires", int(time.time()) + (400 if len(pauses) < 14 else 100)
+        ).apply()
         assert gateway.dispatch(turn) == []
         if gateway.status(ids[0]) == "accepted":
             pauses.append(pause(gateway, ids[0]))
@@ -255,7 +257,7 @@ def test_a_pause_that_is_longer_than_the_validity_ends_it(gateway: Gateway) -> N
     identifier = gateway.one("server2sms")
     key = split_id(identifier)
     assert key
-    Change(key).put("attempt", 20).put("expires", int(time.time()) + 100).apply()
+    ItemUpdate(key).put("attempt", 20).put("expires", int(time.time()) + 100).apply()
     gateway.dispatch("server2sms")
     view = gateway.view(identifier)
     assert (view["status"], view["final"]) == ("expired", True)
@@ -495,7 +497,7 @@ def test_what_may_have_been_taken_before_is_never_called_expired(
     if by == "dispatch":
         gateway.wire.answers[SUBMIT["server2sms"]] = UNREACHABLE
         key = gateway.submission(ids[0]).key
-        Change(key).put("attempt", 20).put("expires", int(time.time()) + 100).apply()
+        ItemUpdate(key).put("attempt", 20).put("expires", int(time.time()) + 100).apply()
         gateway.dispatch("server2sms")
     gateway.tick(3700)
     assert set(gateway.statuses(ids)) == {"unknown"}
@@ -519,7 +521,7 @@ def test_an_unknown_outcome_near_the_end_of_its_validity_waits_for_its_receipt(
     (identifier,) = gateway.accept(body | {"on_unknown": "resend"})
     key = split_id(identifier)
     assert key
-    Change(key).put("expires", int(time.time()) + 3).apply()
+    ItemUpdate(key).put("expires", int(time.time()) + 3).apply()
     gateway.dispatch("rajasms")
     assert gateway.status(identifier) == "submitting"
     rajasms(gateway, identifier, "3", sendingid=4711)
@@ -581,7 +583,7 @@ def test_a_reference_that_is_known_speaks_for_its_own_call_only(
 ) -> None:
     ids = moved_and_silent(gateway)
     if not recorded:  # the worker died in its calls
-        Change(gateway.submission(ids[0]).key).drop("result").drop("unsettled").apply()
+        ItemUpdate(gateway.submission(ids[0]).key).drop("result").drop("unsettled").apply()
     gateway.wire.answers[POLL["server2sms"]] = notifications((ids[1], "1"))
     gateway.tick(400)
     assert gateway.statuses(ids) == ["submitting", "submitted", "submitting"]

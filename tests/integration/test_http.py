@@ -12,8 +12,8 @@ from contextlib import suppress
 import pytest
 
 from sms_gateway.vendors import http_client
-from sms_gateway.vendors.adapter import Request
 from sms_gateway.vendors.http_client import VendorSilent, VendorUnreachable, send
+from sms_gateway.vendors.types import Request
 
 SECRET = "s3cr3t-in-the-address"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"

@@ -31,10 +31,10 @@ from integration.stage import (
 from sms_gateway.config import vendor_accounts
 from sms_gateway.messages.prices import price_of
 from sms_gateway.storage import dynamodb, message_repository
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Price
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Price
 from smsgw import changes, dead_letters
 from smsgw.__main__ import main
 
@@ -220,7 +220,7 @@ def put(gateway: Gateway, count: int, status: str) -> list[str]:
     """Messages in a status, in the submission's item or in the group's."""
     ids = gateway.many("rajasms", count) if count else [gateway.one("rajasms")]
     gateway.queued("rajasms")
-    Change(gateway.submission(ids[0]).key).put("status", status).apply()
+    ItemUpdate(gateway.submission(ids[0]).key).put("status", status).apply()
     return ids
 
 

@@ -22,7 +22,7 @@ from sms_gateway.messages.listing import page, read_query
 from sms_gateway.messages.views import batch_view
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.models import split_id
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.types import Request
 
 TABLES = {
     "jst": {"currency": "INR", "per_segment": {"+91": "0.18", "+": "0.5"}},

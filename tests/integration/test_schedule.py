@@ -22,9 +22,9 @@ from integration.stage import (
 
 from sms_gateway.core.problems import Conflict
 from sms_gateway.messages.cancel import cancel
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request
 
 HOUR, DAY, MINUTE = 3600, 86_400, 60
 HOLDERS = ("jst", "server2sms", "rajasms")
@@ -132,7 +132,7 @@ def test_a_call_that_comes_after_its_time_names_none(gateway: Gateway, vendor: s
     sub = gateway.submission(identifier)
     assert sub.content
     over = datetime.now(UTC) - timedelta(seconds=1)
-    Change(sub.key).put("data", msgspec.structs.replace(sub.content, send_at=over)).apply()
+    ItemUpdate(sub.key).put("data", msgspec.structs.replace(sub.content, send_at=over)).apply()
     gateway.wire.answers[SUBMIT[vendor]] = TAKES[vendor]
     gateway.dispatch(vendor)
     assert gateway.status(identifier) == "submitted"

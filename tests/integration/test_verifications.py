@@ -32,14 +32,13 @@ from integration.stage import (
 from sms_gateway.core.problems import GatewayError, Invalid, TooMany, Unavailable
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.idempotency_keys import AT_WORK
-from sms_gateway.vendors.adapter import Request
-from sms_gateway.vendors.server2sms.adapter import STATUS_CODES, TOKEN_CODES
+from sms_gateway.vendors.server2sms.responses import STATUS_CODES, TOKEN_CODES
+from sms_gateway.vendors.types import Request
+from sms_gateway.verifications import check as verification_check
 from sms_gateway.verifications import (
     repository as verification_repository,
 )
-from sms_gateway.verifications import (
-    start as verification_start,
-)
+from sms_gateway.verifications import start as verification_start
 
 VERIFY = function("verify")
 OURS = ("jst", "dinisoft", "rajasms")
@@ -60,7 +59,7 @@ def check(
     identifier: str, code: str, wire: Wire, key: str | None = None, after: float = 0
 ) -> dict[str, Any]:
     body = json.dumps({"code": code}).encode()
-    return verification_start.check("acme", identifier, body, now(after), key, wire)
+    return verification_check.check("acme", identifier, body, now(after), key, wire)
 
 
 def problem(work: Callable[[], object]) -> GatewayError:
@@ -434,7 +433,7 @@ def test_a_worker_that_dies_in_a_check_leaves_its_code_in_doubt(
     with pytest.raises(KeyboardInterrupt):
         check(identifier, "4711", gateway.wire)
     assert problem(lambda: check(identifier, "0000", gateway.wire)).slug == "check-in-progress"
-    late = verification_start.AT_WORK + 1
+    late = verification_check.AT_WORK + 1
     guess = problem(lambda: check(identifier, "0000", gateway.wire, after=late))
     assert guess.slug == "check-in-doubt"
 
@@ -450,7 +449,7 @@ def test_a_worker_that_dies_in_a_check_does_not_burn_its_code(
     vendor.says = [dies]
     with pytest.raises(KeyboardInterrupt):
         check(identifier, "4711", gateway.wire)
-    late = verification_start.AT_WORK + 1
+    late = verification_check.AT_WORK + 1
     assert check(identifier, "4711", gateway.wire, after=late)["status"] == "approved"
 
 

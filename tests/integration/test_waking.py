@@ -12,9 +12,9 @@ import pytest
 from integration.stage import Gateway, emptied, number
 
 from sms_gateway.aws import sqs
-from sms_gateway.scheduler import tick
+from sms_gateway.scheduler import tick, tick_run
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import Key
 from sms_gateway.webhooks import deliveries, endpoints, retry_scheduler
 from sms_gateway.webhooks.deliveries import SHARDS, Delivery, Try, shard_of
@@ -124,7 +124,7 @@ def test_what_is_due_while_its_webhook_rests_is_put_off_to_the_rest_s_end(
     rest = NOW + 600
     parcels = [wait("noisy", DEAD, nth) for nth in range(20)]
     wait("quiet", GOOD, 20)
-    Change(endpoints.key_of("noisy", DEAD)).put("rest", rest).put("failures", 9).apply()
+    ItemUpdate(endpoints.key_of("noisy", DEAD)).put("rest", rest).put("failures", 9).apply()
     calls.clear()
     assert wake() == 21
     assert calls["SendMessageBatch"] == 1
@@ -138,7 +138,7 @@ def test_what_is_due_while_its_webhook_rests_is_put_off_to_the_rest_s_end(
 
 def test_one_whose_time_is_over_ends_though_its_webhook_rests() -> None:
     parcel = wait("noisy", DEAD, 0, since=NOW - deliveries.LONGEST)
-    Change(endpoints.key_of("noisy", DEAD)).put("rest", NOW + 600).apply()
+    ItemUpdate(endpoints.key_of("noisy", DEAD)).put("rest", NOW + 600).apply()
     assert wake() == 1
     assert handed_over() == {}
     one = found(parcel)
@@ -156,7 +156,7 @@ def test_one_whose_webhook_is_gone_is_handed_over_to_be_ended() -> None:
 def test_one_that_can_not_be_read_stops_no_other() -> None:
     parcel = wait("noisy", DEAD, 0)
     wait("quiet", GOOD, 1)
-    Change(deliveries.key_of(parcel)).put("tries", "no JSON").apply()
+    ItemUpdate(deliveries.key_of(parcel)).put("tries", "no JSON").apply()
     assert wake() == 1
     assert handed_over() == {GOOD: 1}
     assert wake(NOW + deliveries.GRACE - 1) == 0
@@ -174,12 +174,12 @@ def test_messages_leave_time_for_deliveries(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (late,) = gateway.accept({"to": number("jst"), "text": "x"})
-    Change(gateway.submission(late).key).look_at(1).apply()
+    ItemUpdate(gateway.submission(late).key).look_at(1).apply()
     wait("quiet", GOOD, 0)
     monkeypatch.setenv("EVENTS", "all")
-    tick.run(tick.MARGIN + tick.FOR_DELIVERIES + tick.MARGIN - 1)
+    tick.run(tick_run.MARGIN + tick.FOR_DELIVERIES + tick_run.MARGIN - 1)
     assert gateway.submission(late).due == 1
     assert handed_over() == {GOOD: 1}
     monkeypatch.setenv("EVENTS", "none")
-    tick.run(tick.MARGIN + tick.FOR_DELIVERIES + tick.MARGIN - 1)
+    tick.run(tick_run.MARGIN + tick.FOR_DELIVERIES + tick_run.MARGIN - 1)
     assert gateway.submission(late).due != 1

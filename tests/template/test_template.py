@@ -14,19 +14,18 @@ from samcli.yamlhelper import yaml_parse
 from bench.conditions import deployed, enabled
 from sms_gateway.aws import sqs
 from sms_gateway.campaigns import model as campaign
-from sms_gateway.campaigns import results
-from sms_gateway.campaigns import worker as campaign_worker
+from sms_gateway.campaigns import results, time_budget
 from sms_gateway.core.event import OF_STATUS
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch import vendor_session
 from sms_gateway.events import eventbridge, stream_reader
-from sms_gateway.scheduler import tick
+from sms_gateway.scheduler import tick, tick_run
 from sms_gateway.storage import dynamodb, idempotency_keys
 from sms_gateway.vendor_accounts import calls
 from sms_gateway.vendor_accounts.balances import BOUND
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.registry import VENDORS
-from sms_gateway.verifications import start
+from sms_gateway.verifications import check
 from sms_gateway.webhooks import attempt
 
 ROOT = Path(__file__).parent.parent.parent
@@ -422,14 +421,14 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     slowest_call = 25 + http_client.CONNECT_TIMEOUT  # the most that an account may set
     assert timeout("DispatchFunction") >= vendor_session.LONG_ENOUGH + 2 * slowest_call
     assert timeout("DispatchFunction") < TEMPLATE["Parameters"]["CutShortAfter"]["Default"]
-    assert slowest_call + tick.MARGIN < timeout("PollFunction") < tick.LEASE
+    assert slowest_call + tick_run.MARGIN < timeout("PollFunction") < tick.LEASE
     # An answer that drips in may take its time twice.
     assert timeout("BalanceFunction") > 2 * BOUND + http_client.CONNECT_TIMEOUT
     # A change, and right after it a question, both at their slowest; then nobody is at work on it.
     errand = 2 * (calls.BOUND + calls.CONFIRM + http_client.CONNECT_TIMEOUT)
     assert errand < timeout("AccountFunction") < idempotency_keys.AT_WORK
-    assert timeout("VerifyFunction") > 2 * start.BOUND + http_client.CONNECT_TIMEOUT
-    assert timeout("VerifyFunction") < start.AT_WORK
+    assert timeout("VerifyFunction") > 2 * check.BOUND + http_client.CONNECT_TIMEOUT
+    assert timeout("VerifyFunction") < check.AT_WORK
     for name, properties in FUNCTIONS.items():
         if any(event["Type"] == "Api" for event in properties.get("Events", {}).values()):
             assert timeout(name) <= API_LIMIT
@@ -441,7 +440,7 @@ def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up(
         assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
     assert timeout("CampaignFunction") < idempotency_keys.AT_WORK < campaign.WAKE
-    assert timeout("CampaignFunction") > campaign_worker.ENOUGH + results.A_PART
+    assert timeout("CampaignFunction") > time_budget.ENOUGH + results.A_PART
 
 
 def routes() -> dict[tuple[str, str], dict[str, Any]]:

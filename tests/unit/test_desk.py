@@ -10,8 +10,8 @@ import pytest
 from integration.stage import ACCOUNTS
 
 from sms_gateway.dispatch.vendor_session import Desk
-from sms_gateway.vendors.adapter import Reply, Request
 from sms_gateway.vendors.registry import build
+from sms_gateway.vendors.types import Reply, Request
 
 SOON = 10  # seconds in which a thread surely runs
 A_WHILE = 0.1  # seconds in which one that may run would

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.messages.request import LARGEST_BODY, LEAD, Accepted, Draft, plan, read_body
+from sms_gateway.messages.planning import LEAD, Accepted, plan
+from sms_gateway.messages.request import LARGEST_BODY, Draft, read_body
 from sms_gateway.sms.encoding import encoding_of
 from sms_gateway.vendors.registry import VENDORS
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_gateway.messages.prices import price_of, price_view, rates, sums
-from sms_gateway.vendors.adapter import Price
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Price
 
 TABLE = {"currency": "INR", "per_segment": {"+": "0.5", "+91": "0.18", "+9110": "0.2"}}
 PREFIXES = st.from_regex(r"\+([1-9][0-9]{0,5})?", fullmatch=True)

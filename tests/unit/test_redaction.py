@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.vendors.adapter import Call, Outgoing, Request
 from sms_gateway.vendors.redaction import LONGEST, redact
+from sms_gateway.vendors.types import Call, Outgoing, Request
 
 CALL = Call(
     Request("GET", "https://x.example"),

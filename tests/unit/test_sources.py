@@ -16,7 +16,8 @@ from sms_gateway.messages.request import Options
 from sms_gateway.sms.encoding import encoding_of, segments
 from sms_gateway.triggers import cognito, eventbridge, sns, sqs
 from sms_gateway.triggers.alarm_text import Alarm, alarm_of, cut, shortened
-from sms_gateway.triggers.settings import Ask, Sources, Topic
+from sms_gateway.triggers.request import Ask
+from sms_gateway.triggers.settings import Sources, Topic
 
 EVENTS = Path(__file__).parent.parent.parent / "events"
 OWN = "123456789012"

@@ -12,13 +12,10 @@ from hypothesis import strategies as st
 from sms_gateway.core.problems import Invalid, MalformedBody, TooLarge
 from sms_gateway.sms.encoding import encoding_of, segments
 from sms_gateway.storage.models import Content, Recipe
-from sms_gateway.vendors.adapter import Call, Outcome, Outgoing, Request, Token, Verdict
 from sms_gateway.vendors.redaction import redact
-from sms_gateway.verifications.model import (
+from sms_gateway.vendors.types import Call, Outcome, Outgoing, Request, Token, Verdict
+from sms_gateway.verifications.codes import (
     ALPHABETS,
-    Details,
-    State,
-    Verification,
     body_digest,
     code_of,
     digest_of,
@@ -32,6 +29,7 @@ from sms_gateway.verifications.model import (
     with_code,
     without_code,
 )
+from sms_gateway.verifications.model import Details, State, Verification
 from sms_gateway.verifications.request import read_code, read_verification
 
 ID = "01J8Z3K4M5N6P7Q8R9S0T1V2W3"

@@ -6,7 +6,7 @@ import msgspec
 from contract import Case, adapter, plain, readable
 
 from sms_gateway.vendors.account_services import Facts, Senders, Vouchers, part_of, told
-from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.vendors.types import Reply, Request
 
 PARTS: dict[str, type[Any]] = {
     "sender": Senders,

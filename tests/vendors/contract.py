@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from sms_gateway.vendors.adapter import (
-    Adapter,
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.registry import VENDORS, build
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
     Outgoing,
@@ -20,7 +21,6 @@ from sms_gateway.vendors.adapter import (
     Request,
     Token,
 )
-from sms_gateway.vendors.registry import VENDORS, build
 
 ROOT = Path(__file__).parent
 CALLBACK_URL = "https://api.example/v1/callbacks/vendor/token"

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.adapter import (
+from sms_gateway.vendors.adapter import Refusal
+from sms_gateway.vendors.dinisoft.adapter import DELIVERY_CODES, DELIVERY_TEXTS, SUBMIT_CODES
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
     Outgoing,
     Pending,
-    Refusal,
     Reply,
     Verdict,
 )
-from sms_gateway.vendors.dinisoft.adapter import DELIVERY_CODES, DELIVERY_TEXTS, SUBMIT_CODES
 
 VENDOR = adapter("dinisoft")
 MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+8801000000001", "Your code is 1234")

@@ -10,8 +10,9 @@ from contract import adapter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.vendors.adapter import Outgoing, Refusal
+from sms_gateway.vendors.adapter import Refusal
 from sms_gateway.vendors.jst.dlt_templates import Template, choose, outside_hours
+from sms_gateway.vendors.types import Outgoing
 
 CODE, ORDER, DEFAULT = "1107100000000000011", "1107100000000000012", "1107100000000000099"
 TEMPLATES = [

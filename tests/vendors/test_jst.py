@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.adapter import (
-    BalanceRefusedError,
-    Call,
-    Outgoing,
-    Pending,
-    Refusal,
-    Reply,
-    Verdict,
-)
+from sms_gateway.vendors.adapter import Refusal
 from sms_gateway.vendors.jst.responses import STATES
+from sms_gateway.vendors.types import BalanceRefusedError, Call, Outgoing, Pending, Reply, Verdict
 
 VENDOR = adapter("jst")
 MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+911000000001", "Your code is 1234")

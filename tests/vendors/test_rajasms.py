@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.adapter import (
-    BalanceRefusedError,
-    CallbackRequest,
-    Category,
-    Outgoing,
-    Refusal,
-    Reply,
-    Verdict,
-)
+from sms_gateway.vendors.adapter import Refusal
 from sms_gateway.vendors.rajasms.adapter import (
     BALANCE_CODES,
     DELIVERY_CODES,
     GLOBAL_CODES,
     SENDING_CODES,
+)
+from sms_gateway.vendors.types import (
+    BalanceRefusedError,
+    CallbackRequest,
+    Category,
+    Outgoing,
+    Reply,
+    Verdict,
 )
 
 VENDOR = adapter("rajasms")

@@ -11,8 +11,8 @@ from contract import adapter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sms_gateway.vendors.adapter import Outgoing
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Outgoing
 
 ACCOUNTS = {vendor: adapter(vendor, schedule_at_vendor=True) for vendor in VENDORS}
 ZURICH = ZoneInfo("Europe/Zurich")

@@ -13,19 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.adapter import (
+from sms_gateway.vendors.adapter import Refusal
+from sms_gateway.vendors.server2sms.responses import DELIVERY_STATUSES, REASONS, STATUS_CODES
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
     Encoding,
     Judgement,
     Outgoing,
     Pending,
-    Refusal,
     Reply,
     Token,
     Verdict,
 )
-from sms_gateway.vendors.server2sms.adapter import DELIVERY_STATUSES, REASONS, STATUS_CODES
 
 VENDOR = adapter("server2sms")
 MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+447700900001", "Your code is 1234")

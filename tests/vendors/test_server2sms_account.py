@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from replies import replies
 
 from sms_gateway.vendors.account_services import Authorized, Deed, Facts, having, part_of, told
-from sms_gateway.vendors.adapter import Reply, Verdict
 from sms_gateway.vendors.server2sms.account import (
     AUTHORIZED,
     CREATE_PROBLEMS,
@@ -21,7 +20,8 @@ from sms_gateway.vendors.server2sms.account import (
     UNLOCKED,
     Server2smsAccount,
 )
-from sms_gateway.vendors.server2sms.adapter import STATUS_CODES
+from sms_gateway.vendors.server2sms.responses import STATUS_CODES
+from sms_gateway.vendors.types import Reply, Verdict
 
 ACCOUNT = Server2smsAccount(adapter("server2sms"))  # type: ignore[arg-type]
 CHANGES: dict[str, tuple[Callable[[Reply], Deed], object]] = {

@@ -12,7 +12,7 @@ from sms_gateway.campaigns.model import WAKE, Campaign
 from sms_gateway.core.problems import Unavailable
 from sms_gateway.core.status import Status
 from sms_gateway.storage import dynamodb, message_repository
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import Entry, Key
 
 AT_ONCE = 10 * dynamodb.WRITERS  # writes between two looks at the clock
@@ -36,7 +36,7 @@ def take_back(one: Campaign, time_for: TimeFor) -> Campaign | None:
 
 
 def _remember(one: Campaign, left: int) -> Campaign | None:
-    change = Change(one.place).put("left", left).put("turn", one.turn + 1)
+    change = MessageUpdate(one.place).put("left", left).put("turn", one.turn + 1)
     # While this worker is alive the clock need call no other.
     return campaign_repository.move(one, change.look_at(int(time.time()) + WAKE))
 
@@ -47,7 +47,7 @@ def _cancel(batch: str, time_for: TimeFor) -> bool:
     now = time.time()
     entry = Entry(int(now * 1000), Status.CANCELLED, "operator")
     changes = [
-        Change(Key(item["pk"]["S"], item["sk"]["S"]))
+        MessageUpdate(Key(item["pk"]["S"], item["sk"]["S"]))
         .put("status", Status.CANCELLED)
         .put("changed", int(now))
         .note(entry)

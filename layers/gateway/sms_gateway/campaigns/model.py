@@ -12,8 +12,6 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.core.timestamps import from_ms, rfc3339
-from sms_gateway.core.ulids import created_at
 from sms_gateway.core.value_object import Value
 from sms_gateway.storage.items import Item, key_of, number, shard_of, text
 from sms_gateway.storage.models import Key, message_id
@@ -221,31 +219,3 @@ def read_chunk(item: Item) -> Chunk:
 def problem_item(problem: Mapping[str, Any]) -> Item:
     """A problem document as an attribute."""
     return text(problem)
-
-
-def view(one: Campaign) -> dict[str, Any]:
-    """GET /batches/{id}'s answer for a campaign: a batch's, and what its rows came to. The counts
-    are those of the last look at all messages; what was accepted since is in none."""
-    tally = one.tally or Tally(0)
-    return {
-        "id": one.id,
-        "created_at": rfc3339(created_at(one.id)),
-        "total": one.sent,
-        "counts": tally.counts,
-        "final": one.final,
-        "price": [
-            {"amount": amount, "currency": currency, "messages": messages}
-            for currency, (amount, messages) in sorted(tally.prices.items())
-        ],
-        "campaign": {
-            "file": one.key,
-            "state": one.state,
-            "rows": one.rows,
-            "rows_read": one.row,
-            "rows_sent": one.sent,
-            "rows_refused": one.refused,
-            "counted_at": rfc3339(from_ms(tally.at * 1000)) if one.tally else None,
-            "results": one.results if one.tally else None,
-            "problem": one.problem,
-        },
-    }

@@ -5,7 +5,7 @@ from sms_gateway.campaigns.model import Campaign, Chunk, State
 from sms_gateway.core.problems import Unavailable
 from sms_gateway.core.ulids import is_ulid
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item, key_of, number
 from sms_gateway.storage.models import Key
 
@@ -56,7 +56,7 @@ def chunk_with(identifier: str, row: int) -> Chunk | None:
     return campaign.read_chunk(found[0]) if found else None
 
 
-def move(one: Campaign, change: Change) -> Campaign | None:
+def move(one: Campaign, change: ItemUpdate) -> Campaign | None:
     """Writes a change of a campaign, unless another worker was faster or its state has changed;
     the campaign as it is then."""
     item = change.when("turn", one.turn).when("state", one.state).apply()
@@ -66,7 +66,7 @@ def move(one: Campaign, change: Change) -> Campaign | None:
 def put_chunk(one: Campaign, item: Item, instead_of: str | None) -> bool:
     """Writes a chunk if there is none, or only the one of the batch `instead_of`; and only while
     its campaign is running, so that nothing is sent any more once it was stopped."""
-    running = Change(one.place).when("state", State.RUNNING)
+    running = ItemUpdate(one.place).when("state", State.RUNNING)
     if instead_of is None:
         return dynamodb.put_while(running, item, "attribute_not_exists(pk)")
     return dynamodb.put_while(

@@ -22,8 +22,8 @@ from sms_gateway.core.status import Status
 from sms_gateway.messages.prices import sums
 from sms_gateway.messages.views import outcome
 from sms_gateway.storage import message_repository
-from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.message_state import price_of_message
+from sms_gateway.storage.message_updates import MessageUpdate
 
 COLUMNS = ("row", "id", "status", "problem")
 PART = 6 * 1024 * 1024  # bytes; S3 takes none below 5 MB but the last
@@ -115,13 +115,13 @@ def _write(
 
 
 def _keep(one: Campaign, now: Report) -> Campaign | None:
-    change = Change(one.place).put("report", now).put("turn", one.turn + 1)
+    change = MessageUpdate(one.place).put("report", now).put("turn", one.turn + 1)
     return campaign_repository.move(one, change)
 
 
 def _settle(one: Campaign, tally: Tally) -> None:
     """What the file says is kept; what is not final is looked at again, later each time."""
-    change = Change(one.place).put("tally", tally).drop("report").put("turn", one.turn + 1)
+    change = MessageUpdate(one.place).put("tally", tally).drop("report").put("turn", one.turn + 1)
     if all(Status(status).final for status in tally.counts if status != "gone"):
         change.put("final", 1).look_at(None)
     else:
@@ -132,5 +132,5 @@ def _settle(one: Campaign, tally: Tally) -> None:
 
 
 def _close(one: Campaign) -> None:
-    change = Change(one.place).put("final", 1).put("turn", one.turn + 1).look_at(None)
+    change = MessageUpdate(one.place).put("final", 1).put("turn", one.turn + 1).look_at(None)
     campaign_repository.move(one, change)

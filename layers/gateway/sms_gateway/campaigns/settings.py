@@ -5,7 +5,14 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.campaigns.csv_reader import (
+    FileError,
+    problem_text,
+)
 from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
+from sms_gateway.core.problems import Invalid
+from sms_gateway.http_api.json_body import decode
+from sms_gateway.messages.request import Options
 
 
 def campaign_defaults() -> Mapping[str, Mapping[str, Any]]:
@@ -23,3 +30,18 @@ def read_campaigns(written: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 _campaigns = CachedSetting("campaigns", "CAMPAIGNS_PARAMETER", fetch_parameter, read_campaigns)
+
+
+def _defaults(tenant: str) -> dict[str, Any]:
+    """What a tenant's rows have in common by the settings."""
+    every = campaign_defaults()
+    chosen = {**every.get("*", {}), **every.get(tenant, {})}
+    try:
+        decode(msgspec.json.encode(chosen), Options)
+    except Invalid as wrong:
+        raise FileError(
+            f"The settings of campaigns are not valid ({problem_text(wrong)}) Their operator must "
+            "mend them, then resume the campaign.",
+            slug="campaign-settings",
+        ) from None
+    return chosen

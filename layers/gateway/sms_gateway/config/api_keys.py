@@ -9,7 +9,7 @@ from datetime import datetime
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import Value
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item, key_of
 from sms_gateway.storage.models import Key
 
@@ -75,7 +75,7 @@ def revoke(identifier: str, now: datetime) -> ApiKey | None:
     """Revokes the key with this id; None when there is none."""
     for item in _all():
         if _read(item).id == identifier:
-            Change(Key(KEYS, item["sk"]["S"])).put("revoked", epoch_seconds(now)).apply()
+            ItemUpdate(Key(KEYS, item["sk"]["S"])).put("revoked", epoch_seconds(now)).apply()
             return _read(item)
     return None
 

@@ -12,9 +12,9 @@ from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.dispatch.failover import Step, next_step
 from sms_gateway.messages import queue
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import Entry, Key, Message, Result, Submission
-from sms_gateway.vendors.adapter import Outcome, Verdict
+from sms_gateway.vendors.types import Outcome, Verdict
 
 GRACE = int(os.environ["HAND_OVER_AFTER"])  # seconds that the queue has before the clock helps
 
@@ -42,7 +42,7 @@ def pass_on(
     doubt = taken.doubt or outcome.verdict is Verdict.UNKNOWN
     if doubt and status is not Status.ACCEPTED:
         status = Status.UNKNOWN
-    change = Change(taken.key).put("status", status).put("changed", seconds)
+    change = MessageUpdate(taken.key).put("status", status).put("changed", seconds)
     if doubt:
         change.put("doubt", 1)
     if said:
@@ -87,7 +87,7 @@ def fan_out(
     if sub.result is None or sub.own_item:
         return set()
     leaving = "RTU" if sub.status is Status.SUBMITTED else "R"
-    changes: list[Change] = []
+    changes: list[MessageUpdate] = []
     again: dict[Step, list[tuple[Key, int]]] = defaultdict(list)
     left: set[str] = set()
     for one in bare:
@@ -116,14 +116,14 @@ def _leave(
     refused: Sequence[str],
     step: Step | None,
     now: datetime,
-) -> Change:
+) -> MessageUpdate:
     """One message's own way out of a submission with a mixed answer."""
     offset = message.key.position - sub.key.position
     code, text, note = sub.result.said(offset) if sub.result else (None, None, None)
     ends = verdict == "R" and step is None
     status = FANNED[verdict] if not ends else Status.UNKNOWN if sub.doubt else Status.REJECTED
     entry = Entry(epoch_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note)
-    change = Change(message.key).put("status", status).when_bare()
+    change = MessageUpdate(message.key).put("status", status).when_bare()
     if ends:
         return change.note(entry)
     vendor = step.vendor if step else sub.vendor

@@ -18,10 +18,11 @@ from sms_gateway.dispatch.outcome_handling import fan_out, pass_on
 from sms_gateway.dispatch.vendor_session import Desk
 from sms_gateway.messages.prices import rates
 from sms_gateway.storage import message_repository, vendor_message_ids
-from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.items import DAY
+from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import EVERY, Entry, Key, Message, Result, Submission, Words
-from sms_gateway.vendors.adapter import Adapter, Call, Outcome, Verdict
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Call, Outcome, Verdict
 
 LETTERS = {
     Verdict.ACCEPTED: "A",
@@ -61,7 +62,7 @@ def _take(key: Key, vendor: str, now: datetime) -> Submission | None:
     seconds = epoch_seconds(now)
     claim = secrets.token_hex(8)
     taken = (
-        Change(key)
+        MessageUpdate(key)
         .put("status", Status.SUBMITTING)
         .put("claim", claim)
         .put("changed", seconds)
@@ -78,7 +79,7 @@ def _take(key: Key, vendor: str, now: datetime) -> Submission | None:
 
 def _close_empty(taken: Submission) -> None:
     """All messages were cancelled between acceptance and now."""
-    Change(taken.key).put("status", Status.CANCELLED).look_at(None).when(
+    MessageUpdate(taken.key).put("status", Status.CANCELLED).look_at(None).when(
         "status", Status.SUBMITTING
     ).apply()
 
@@ -110,7 +111,7 @@ def record(
     if letters - {"C"} in ({"T"}, {"R"}) or _may_resend(taken, waiting, letters, adapter, now):
         pass_on(taken, first, desk.usable, now, result, said)
         return
-    change = Change(taken.key).put("result", result).put("changed", epoch_seconds(now))
+    change = MessageUpdate(taken.key).put("result", result).put("changed", epoch_seconds(now))
     if said:
         change.put("raw", said)
     if "A" in letters or "T" in letters:
@@ -139,7 +140,7 @@ def record(
     moved = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).move()
     if moved is None:
         # A receipt was faster than the answer: the answer is kept, the status stays.
-        Change(taken.key).put("result", result).when("attempt", taken.attempt).apply()
+        MessageUpdate(taken.key).put("result", result).when("attempt", taken.attempt).apply()
         return
     if accepted:
         count("Submitted", len(accepted), vendor=taken.vendor)

@@ -14,9 +14,10 @@ from sms_gateway.receipts.callback_tokens import token
 from sms_gateway.storage import rate_limiter
 from sms_gateway.storage.models import Key, Message
 from sms_gateway.vendors import http_client
-from sms_gateway.vendors.adapter import Adapter, Call, Outcome, Outgoing, Reply, Request, Verdict
+from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import redact
-from sms_gateway.verifications.model import with_code, without_code
+from sms_gateway.vendors.types import Call, Outcome, Outgoing, Reply, Request, Verdict
+from sms_gateway.verifications.codes import with_code, without_code
 
 LONG_ENOUGH = 60  # seconds of a turn, which is 115, that must be left for a submission of any size
 LONGEST_TURN = 5  # seconds that a worker waits for its turn within the account's rate

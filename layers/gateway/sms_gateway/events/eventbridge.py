@@ -20,8 +20,6 @@ SOURCE = "sms-gateway"
 PAGE = 10
 CALLS = 8  # at once
 TRIES = 3  # ours alone, since botocore's own would not know when the time is over
-
-
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,

@@ -19,11 +19,12 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import ulid_ms
 from sms_gateway.core.value_object import Value
 from sms_gateway.messages import queue
-from sms_gateway.messages.request import Accepted
+from sms_gateway.messages.planning import Accepted
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
 from sms_gateway.storage.models import Batch, Content, Entry, Key, Submission, message_id
-from sms_gateway.vendors.adapter import Adapter, Outgoing
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Outgoing
 
 
 class Receipt(Value, frozen=True):

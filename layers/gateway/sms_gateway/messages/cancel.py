@@ -8,8 +8,8 @@ from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, rfc3339
 from sms_gateway.messages.views import message_view
 from sms_gateway.storage import message_repository
-from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import Entry, split_id
 
 
@@ -25,7 +25,7 @@ def cancel(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
         return message_view(*found)
     seconds = epoch_seconds(now)
     entry = Entry(epoch_ms(now), Status.CANCELLED, "api")
-    change = Change(key).put("status", Status.CANCELLED).note(entry)
+    change = MessageUpdate(key).put("status", Status.CANCELLED).note(entry)
     if sub.key == key:
         change.put("changed", seconds).look_at(None)
         change.when("status", Status.SCHEDULED, Status.ACCEPTED).when_missing("doubt")

@@ -3,13 +3,12 @@
 import base64
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.core.problems import Invalid
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import utc_now
@@ -24,6 +23,8 @@ from sms_gateway.vendors.registry import VENDORS
 
 MOST_DAYS = 31  # partitions looked into for one page
 MOST_BATCHES = 50  # batches looked into for one page
+
+RefuseBatch = Callable[[str, str], None]  # of a tenant and of a batch's id
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -118,11 +119,18 @@ def _batch(written: str) -> str:
     return written
 
 
-def page(tenant: str, query: Query, cursor: Cursor | None, now: datetime) -> dict[str, Any]:
+def page(
+    tenant: str,
+    query: Query,
+    cursor: Cursor | None,
+    now: datetime,
+    refuse_batch: RefuseBatch | None = None,
+) -> dict[str, Any]:
     """One page of a tenant's messages; `cursor` is null on the last one. A page may be short, even
-    empty, while more follow: the work for one page is bounded."""
+    empty, while more follow: the work for one page is bounded. `refuse_batch` gets the tenant and a
+    `batch_id` that no batch has, and may raise what says why."""
     if query.batch_id is not None:
-        source = _batch_pages(tenant, query.batch_id, cursor)
+        source = _batch_pages(tenant, query.batch_id, cursor, refuse_batch)
     else:
         source = _day_pages(tenant, query, cursor, now)
     shown: list[dict[str, Any]] = []
@@ -152,36 +160,24 @@ def _without_timeline(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def _batch_pages(
-    tenant: str, batch: str, cursor: Cursor | None
+    tenant: str, batch: str, cursor: Cursor | None, refuse_batch: RefuseBatch | None
 ) -> Iterator[tuple[Cursor, Found | None]]:
     after = cursor.position if cursor and cursor.batch == batch else -1
-    yield from _in_batch(tenant, utc_now().date(), batch, after)
+    yield from _in_batch(tenant, utc_now().date(), batch, after, refuse_batch)
 
 
 def _in_batch(
-    tenant: str, day: date, batch: str, after: int
+    tenant: str, day: date, batch: str, after: int, refuse_batch: RefuseBatch | None = None
 ) -> Iterator[tuple[Cursor, Found | None]]:
     whole = message_repository.whole_batch(batch)
-    if whole is None:
-        _refuse_campaign(tenant, batch)
+    if whole is None and refuse_batch is not None:
+        refuse_batch(tenant, batch)
     if whole is None or whole[0].tenant != tenant:
         return
     owner, messages = whole
     for message, sub in messages:
         if message.key.position > after:
             yield Cursor(day, batch, message.key.position), (owner, message, sub)
-
-
-def _refuse_campaign(tenant: str, batch: str) -> None:
-    """Raises Invalid where the id is not a batch's but the tenant's campaign's: its rows stand in
-    batches of their own, up to a thousand of them."""
-    one = campaign_repository.find(batch)
-    if one is not None and one.tenant == tenant:
-        raise Invalid(
-            f"{batch} is a campaign: GET /batches/{batch} has its counts, and the file "
-            f"{one.results} in the stack's bucket each row's message and its status.",
-            slug="batch-is-a-campaign",
-        )
 
 
 def _day_pages(

@@ -8,8 +8,9 @@ import msgspec
 from sms_gateway.config.routes import routes
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import TooLarge
+from sms_gateway.messages.planning import NAMED, Accepted, plan
 from sms_gateway.messages.prices import price_of, price_view
-from sms_gateway.messages.request import NAMED, Accepted, plan, read_body
+from sms_gateway.messages.request import read_body
 from sms_gateway.messages.status_url import status_urls
 from sms_gateway.messages.views import rejected_view, warnings_view
 from sms_gateway.sms.encoding import not_gsm7, segments, split, units

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import Any
 
-from sms_gateway.vendors.adapter import Adapter, Price
+from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.price_table import PriceTable
+from sms_gateway.vendors.types import Price
 
 EXACT = 80  # digits: a vendor's longest price has 36, and a batch has a thousand of them
 

@@ -12,7 +12,8 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import Prepared, accept, prepare
-from sms_gateway.messages.request import Options, Rejected, assume, plan, read_body
+from sms_gateway.messages.planning import Rejected, plan
+from sms_gateway.messages.request import Options, assume, read_body
 from sms_gateway.messages.status_url import status_urls
 from sms_gateway.messages.views import accepted_view, rejected_view
 from sms_gateway.storage import idempotency_keys

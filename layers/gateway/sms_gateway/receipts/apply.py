@@ -14,10 +14,11 @@ from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.core.value_object import Value
 from sms_gateway.receipts.matching import meant
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import Entry, Key, Source
-from sms_gateway.vendors.adapter import Adapter, Report
+from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import redact
+from sms_gateway.vendors.types import Report
 
 SETTLED = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)  # a submission that never left
 
@@ -43,10 +44,10 @@ def apply(
     return done
 
 
-def _change(word: Word, vendor: str, attempt: int, source: Source, now: datetime) -> Change:
+def _change(word: Word, vendor: str, attempt: int, source: Source, now: datetime) -> MessageUpdate:
     report = word.report
     entry = Entry(epoch_ms(now), word.status, source, vendor, attempt, report.code, report.text)
-    change = Change(word.key).put("status", word.status).note(entry).look_at(None)
+    change = MessageUpdate(word.key).put("status", word.status).note(entry).look_at(None)
     if report.at:
         change.put("done", epoch_seconds(report.at))
     if word.raw:
@@ -56,7 +57,7 @@ def _change(word: Word, vendor: str, attempt: int, source: Source, now: datetime
 
 def keep(key: Key, raw: str) -> None:
     """Keeps an answer that can't be read again on its message."""
-    Change(key).put("raw", raw).apply()
+    MessageUpdate(key).put("raw", raw).apply()
 
 
 def keep_strange(key: Key, raw: str) -> None:
@@ -64,8 +65,8 @@ def keep_strange(key: Key, raw: str) -> None:
     _kept_strange(key, raw).apply()
 
 
-def _kept_strange(key: Key, raw: str) -> Change:
-    return Change(key).put("raw", raw).when_missing("raw")
+def _kept_strange(key: Key, raw: str) -> MessageUpdate:
+    return MessageUpdate(key).put("raw", raw).when_missing("raw")
 
 
 def no_news(report: Report, vendor: str, source: Source, message: str) -> None:
@@ -89,7 +90,7 @@ def from_callback(
     """Applies a callback's reports to the messages of the submission that its token names, side by
     side; those of one message in their order. Returns how many messages changed; a report on a
     message that is not there is counted and dropped."""
-    strange: list[Change] = []
+    strange: list[MessageUpdate] = []
     rounds: dict[tuple[int, int], list[Word]] = {}  # by how many are before it, and attempt
     before: Counter[Key] = Counter()
     for report, found in zip(reports, meant(adapter.name, subject, reports), strict=True):

@@ -12,8 +12,8 @@ from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import callback_route, query, raw_body
 from sms_gateway.receipts.apply import from_callback, keep_strange
 from sms_gateway.receipts.callback_tokens import subject_of
-from sms_gateway.vendors.adapter import CallbackRequest
 from sms_gateway.vendors.redaction import redact
+from sms_gateway.vendors.types import CallbackRequest
 
 LARGEST = 1024 * 1024  # bytes
 

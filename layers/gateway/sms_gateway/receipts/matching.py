@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from sms_gateway.storage import dynamodb, message_repository, vendor_message_ids
 from sms_gateway.storage.items import Item, read_batch, read_message, read_submission
 from sms_gateway.storage.models import Key, Message, Submission, split_id
-from sms_gateway.vendors.adapter import Report
+from sms_gateway.vendors.types import Report
 
 SHORTEST_NUMBER = 7  # digits; the end of a number fits many
 

@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from typing import Final
 
-from sms_gateway.vendors.adapter import Encoding
+from sms_gateway.vendors.types import Encoding
 
 # The escape of the default table (0x1B) is missing on purpose: alone it stands for no character.
 _BASIC: Final = (

@@ -20,17 +20,14 @@ from sms_gateway.core.problems import Unavailable
 from sms_gateway.storage.items import (
     Item,
     key_of,
-    read_submission,
 )
-from sms_gateway.storage.models import Key, Submission
-from sms_gateway.storage.update_expression import Update
+from sms_gateway.storage.models import Key
+from sms_gateway.storage.update_expression import UpdateExpression
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 WRITERS = 16  # parallel BatchWriteItem and UpdateItem calls
-
-
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
@@ -122,7 +119,7 @@ def put_new(item: Item) -> bool:
     return put(item, "attribute_not_exists(pk)") in (None, item)
 
 
-def put_while(check: Update, item: Item, condition: str, **expression: Any) -> bool:
+def put_while(check: UpdateExpression, item: Item, condition: str, **expression: Any) -> bool:
     """Writes an item if a condition holds, and only while those of `check` do on another item: one
     transaction. Whether it was written; asked twice, the SDK's token makes it once."""
     put_it: Any = {"TableName": name(), "Item": item, "ConditionExpression": condition}
@@ -242,7 +239,7 @@ def query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
 # Moving a submission, or a message, forward
 
 
-class Change(Update):
+class ItemUpdate(UpdateExpression):
     """An update that writes itself."""
 
     def parameters(self) -> Any:
@@ -255,18 +252,13 @@ class Change(Update):
         answer = conditional_write(lambda: client().update_item(**asked))
         return answer["Attributes"] if answer else None
 
-    def move(self) -> Submission | None:
-        """Writes; the submission as it now is, or None when a condition does not hold."""
-        item = self.apply()
-        return read_submission(item) if item else None
 
-
-def apply_all(changes: Sequence[Change]) -> list[bool]:
+def apply_all(changes: Sequence[ItemUpdate]) -> list[bool]:
     """Writes changes side by side; whether each one's condition held."""
     if len(changes) < 2:
         return [change.apply() is not None for change in changes]
     with ThreadPoolExecutor(min(WRITERS, len(changes))) as pool:
-        return [done is not None for done in pool.map(Change.apply, changes)]
+        return [done is not None for done in pool.map(ItemUpdate.apply, changes)]
 
 
 # Requests that carry an Idempotency-Key

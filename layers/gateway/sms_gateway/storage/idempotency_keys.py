@@ -44,11 +44,7 @@ def put_request(key: str, attributes: Item, now: int, instead_of: str | None) ->
 
 
 LIFE = DAY  # seconds that a key is remembered
-
-
 AT_WORK = 60  # seconds after which the function that wrote a record is dead: it stops at 29
-
-
 _KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
 

@@ -17,7 +17,7 @@ from sms_gateway.storage.models import Batch, Key, Message, Submission
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 from sms_gateway.storage.dynamodb import (
-    Change,
+    ItemUpdate,
     client,
     conditional_write,
     get,
@@ -184,7 +184,7 @@ def _between(batch: str, low: str, high: str) -> Iterator[Item]:
     )
 
 
-def cancel_member(group: Key, message: Change) -> bool:
+def cancel_member(group: Key, message: ItemUpdate) -> bool:
     """Cancels one message of a group that has not left: one transaction, so that a dispatcher
     that takes the group afterwards is sure to see it."""
     check: ConditionCheckTypeDef = {

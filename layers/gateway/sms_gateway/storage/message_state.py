@@ -2,7 +2,7 @@
 
 from sms_gateway.core.status import Status
 from sms_gateway.storage.models import Message, Submission
-from sms_gateway.vendors.adapter import Price
+from sms_gateway.vendors.types import Price
 
 MIXED = {
     "A": Status.SUBMITTED,

@@ -10,8 +10,8 @@ import msgspec
 from sms_gateway.core.status import Status
 from sms_gateway.core.ulids import is_ulid
 from sms_gateway.core.value_object import Value
-from sms_gateway.vendors.adapter import Category, Encoding, Outgoing, Price, Token
 from sms_gateway.vendors.price_table import PriceTable
+from sms_gateway.vendors.types import Category, Encoding, Outgoing, Price, Token
 
 Source = Literal["api", "dispatch", "callback", "poll", "clock", "operator"]
 

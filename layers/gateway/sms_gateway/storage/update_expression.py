@@ -1,18 +1,14 @@
 """One conditional update of an item, put together part by part. No I/O."""
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import msgspec
 
-from sms_gateway.core.status import Status
-from sms_gateway.storage.items import Item, key_of, number, shard_of, steps, text
-from sms_gateway.storage.models import Entry, Key
-
-LONGEST_LOG = 40  # steps of a timeline
+from sms_gateway.storage.items import Item, key_of, number, shard_of, text
+from sms_gateway.storage.models import Key
 
 
-class Update:
+class UpdateExpression:
     """What is to change, and on which conditions."""
 
     def __init__(self, key: Key) -> None:
@@ -22,8 +18,6 @@ class Update:
         self._when: list[str] = ["attribute_exists(pk)"]
         self._names: dict[str, str] = {}
         self._values: Item = {}
-        self._notes: list[Entry] = []
-        self._folded: tuple[Entry, ...] = ()
 
     def _name(self, attribute: str) -> str:
         self._names[f"#{attribute}"] = attribute
@@ -58,35 +52,6 @@ class Update:
         self._removes += [self._name(attribute) for attribute in attributes]
         return self
 
-    def fold(self, log: Sequence[Entry]) -> Self:
-        """Rewrites a timeline that has grown long without its middle, for what is noted next: a
-        vendor that is down for days must not make every write dearer."""
-        if len(log) > LONGEST_LOG:
-            # Calls are counted from numbered steps, so a call is not parted from its outcome.
-            start, end = 4, len(log) - 8
-            while start > 1 and log[start - 1].status == Status.SUBMITTING:
-                start -= 1
-            while end > start and not log[end].attempt:
-                end -= 1
-            self._folded = (*log[:start], *log[end:])
-        return self
-
-    def note(self, *entries: Entry) -> Self:
-        """Adds to the timeline."""
-        self._notes += entries
-        return self
-
-    def _write_notes(self) -> None:
-        if not self._notes:
-            return
-        log, notes = self._name("log"), self._notes
-        if self._folded:
-            self._sets.append(f"{log} = {self._value(steps([*self._folded, *notes]))}")
-        else:
-            empty, more = self._value({"L": []}), self._value(steps(notes))
-            self._sets.append(f"{log} = list_append(if_not_exists({log}, {empty}), {more})")
-        self._notes, self._folded = [], ()
-
     def look_at(self, when: int | None) -> Self:
         """Sets when the clock looks next (epoch seconds), or takes it out of the due index."""
         if when is None:
@@ -101,20 +66,6 @@ class Update:
         ]
         self._when.append(f"{self._name(attribute)} IN ({', '.join(written)})")
         return self
-
-    def when_open(self, *, or_unknown: bool) -> Self:
-        """Only if the item has no status of its own, or an open one."""
-        values = [Status.SCHEDULED, Status.ACCEPTED, Status.SUBMITTING, Status.SUBMITTED]
-        if or_unknown:
-            values.append(Status.UNKNOWN)
-        written = ", ".join(self._value({"S": value}) for value in values)
-        status = self._name("status")
-        self._when.append(f"(attribute_not_exists({status}) OR {status} IN ({written}))")
-        return self
-
-    def when_bare(self) -> Self:
-        """Only if the item has no status of its own."""
-        return self.when_missing("status")
 
     def when_missing(self, attribute: str) -> Self:
         """Only if the item has no such attribute."""
@@ -142,7 +93,6 @@ class Update:
 
     def request(self) -> Any:
         """The parameters of UpdateItem, but for the table."""
-        self._write_notes()
         parts = []
         if self._sets:
             parts.append("SET " + ", ".join(self._sets))

@@ -12,7 +12,7 @@ import msgspec
 from sms_gateway.messages.request import Options
 from sms_gateway.sms.encoding import CONTROL, encoding_of, segments
 from sms_gateway.sms.transliteration import to_gsm7
-from sms_gateway.vendors.adapter import Encoding
+from sms_gateway.vendors.types import Encoding
 
 MOST_SEGMENTS: Final = 2
 LONGEST_NAME: Final = 100  # characters of an alarm's name, so that its reason has room

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sms_gateway.core.problems import Invalid
-from sms_gateway.triggers.settings import CODE, USERNAME, Ask, Sources, encoded, known
+from sms_gateway.triggers.request import Ask, encoded, known
+from sms_gateway.triggers.settings import CODE, USERNAME, Sources
 
 KIND = "customSMSSenderRequestV1"
 

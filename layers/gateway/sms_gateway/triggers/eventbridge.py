@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sms_gateway.core.problems import Forbidden, Invalid
-from sms_gateway.triggers.settings import Ask, Sources, encoded, known
+from sms_gateway.triggers.request import Ask, encoded, known
+from sms_gateway.triggers.settings import Sources
 
 DETAIL_TYPE = "SendMessage"
 

@@ -14,7 +14,8 @@ from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import GatewayError, Invalid
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.messages.send import send
-from sms_gateway.triggers.settings import Ask, Sources, in_one_line, reason, sources
+from sms_gateway.triggers.request import Ask, in_one_line, reason
+from sms_gateway.triggers.settings import Sources, sources
 from sms_gateway.triggers.sqs import KEY, ONLY, SOURCE, own_key
 
 Understand = Callable[[Sources], Ask]

@@ -9,14 +9,11 @@ The SSM parameter `/<stack>/sources` has a part for each way in. What is not in 
      "direct": {"orders": {"tenant": "acme"}}}
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
-from sms_gateway.core.problems import GatewayError, Invalid
-from sms_gateway.core.value_object import Value
 from sms_gateway.messages.request import Options, Recipient
 from sms_gateway.sms.phone_numbers import NumberError, e164
 from sms_gateway.vendors.registry import VENDORS
@@ -25,7 +22,6 @@ Tenant = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 AccountId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}\Z")]
 Wording = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 CODE, USERNAME = "{code}", "{username}"
-LONGEST_REASON = 1000  # characters
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,51 +95,6 @@ class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return msgspec.json.decode(written, type=cls)
         except msgspec.DecodeError as error:
             raise ValueError(str(error)) from None
-
-
-class Ask(Value, frozen=True):
-    """A send that a source asks for: its body as POST /messages takes it, and its key. `place` is
-    where the body stands in what came, as a JSON pointer; `name` what the logs call it where its
-    sender chose the key, which may hold a number."""
-
-    source: Source
-    body: bytes
-    key: str
-    place: str = ""
-    name: str = ""
-
-
-def known[T](way: str, name: str, sources: Mapping[str, T]) -> T:
-    """The source of that name. Raises Invalid when the settings have none."""
-    if name in sources:
-        return sources[name]
-    there = ", ".join(sorted(sources)) or "none"
-    raise Invalid(
-        f'The sources parameter has no "{name[:100]}" under "{way}"; it has: {there}. '
-        "Add it, then redrive.",
-        slug="unknown-source",
-    )
-
-
-def encoded(body: Any) -> bytes:
-    """A body as it would come by HTTP. Raises Invalid for what is no text."""
-    try:
-        return msgspec.json.encode(body)
-    except UnicodeEncodeError:
-        raise Invalid("A text has half a surrogate pair: send whole characters.") from None
-
-
-def reason(problem: GatewayError) -> str:
-    """What is wrong, in one line, with each refused recipient by its index."""
-    return in_one_line(problem.detail, problem.document().get("rejected", ()))
-
-
-def in_one_line(detail: str, refused: Iterable[Mapping[str, Any]]) -> str:
-    """What is wrong and, by their indexes, with which recipients. As no problem's detail has one,
-    it holds no text and no number."""
-    several = [f"{one['index']}: {one['problem']['detail']}" for one in refused]
-    line = " ".join([detail, *several])
-    return "".join(one if one.isprintable() else " " for one in line)[:LONGEST_REASON]
 
 
 def sources() -> Sources:

@@ -8,7 +8,8 @@ import msgspec
 
 from sms_gateway.core.problems import Invalid
 from sms_gateway.triggers.alarm_text import Alarm, alarm_of, shortened
-from sms_gateway.triggers.settings import Ask, Sources, encoded, known
+from sms_gateway.triggers.request import Ask, encoded, known
+from sms_gateway.triggers.settings import Sources
 
 FIELDS = ("from", "category", "vendor", "reference", "template_id")  # of a send, as attributes
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sms_gateway.core.problems import Invalid
-from sms_gateway.triggers.settings import Ask, Sources, known
+from sms_gateway.triggers.request import Ask, known
+from sms_gateway.triggers.settings import Sources
 
 KEY, SOURCE, ONLY = "idempotency_key", "source", "only"
 DEFAULT = "default"

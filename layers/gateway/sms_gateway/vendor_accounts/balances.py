@@ -9,7 +9,8 @@ from sms_gateway.core.observability import count
 from sms_gateway.core.timestamps import epoch_seconds, rfc3339
 from sms_gateway.storage import cache
 from sms_gateway.vendors import http_client
-from sms_gateway.vendors.adapter import Adapter, BalanceRefusedError, Reply, Request
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import BalanceRefusedError, Reply, Request
 
 FRESH = 60  # seconds; RajaSMS refuses to be asked more often
 BOUND = 8.0  # seconds for one vendor's answer

@@ -18,7 +18,8 @@ from sms_gateway.storage import cache
 from sms_gateway.vendor_accounts.operations import Doubt, Errand
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.account_services import Deed, having, part_of
-from sms_gateway.vendors.adapter import Adapter, Outcome, Reply, Request, Verdict
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Outcome, Reply, Request, Verdict
 
 BOUND = 6.0  # seconds for a first byte, and again for all of an answer
 CONFIRM = 3.0  # seconds, for a question right after a change: both must fit into 29

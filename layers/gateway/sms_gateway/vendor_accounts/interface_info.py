@@ -13,7 +13,8 @@ from sms_gateway.storage import cache
 from sms_gateway.storage.items import DAY
 from sms_gateway.vendor_accounts.calls import Caller, at, codes_key, question, refusal
 from sms_gateway.vendors.account_services import Facts, told
-from sms_gateway.vendors.adapter import Adapter, Outcome, Reply, Request, Verdict
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Outcome, Reply, Request, Verdict
 
 LARGEST_KEPT = 100_000  # bytes; an item of the table may have 400 kB, and is billed by its size
 

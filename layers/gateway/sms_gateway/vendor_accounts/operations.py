@@ -61,7 +61,7 @@ class Errand(Value, frozen=True):
     def _write(self, attribute: str, value: msgspec.Struct | int) -> None:
         if self.place is None:
             return
-        change = dynamodb.Change(Key(self.place, "REQUEST")).put(attribute, value)
+        change = dynamodb.ItemUpdate(Key(self.place, "REQUEST")).put(attribute, value)
         try:
             change.when("batch", self.reference).when_missing("answer").apply()
         except Unavailable:

@@ -19,7 +19,8 @@ from sms_gateway.vendor_accounts.calls import (
 )
 from sms_gateway.vendor_accounts.operations import Done, Doubt, begin
 from sms_gateway.vendors.account_services import Authorized, Senders
-from sms_gateway.vendors.adapter import Adapter, Outcome
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Outcome
 
 LOOK = "GET the originator to see whether it is authorized."
 

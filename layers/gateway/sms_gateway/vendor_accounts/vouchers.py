@@ -28,7 +28,8 @@ from sms_gateway.vendor_accounts.calls import (
 )
 from sms_gateway.vendor_accounts.operations import Done, Doubt, Errand, begin
 from sms_gateway.vendors.account_services import Listing, Voucher, Vouchers
-from sms_gateway.vendors.adapter import Adapter, Outcome, Verdict
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Outcome, Verdict
 
 MOST_VOUCHERS = 100  # in one request
 MOST_CREDITS = 100_000  # in one voucher

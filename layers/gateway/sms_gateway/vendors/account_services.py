@@ -16,8 +16,9 @@ from importlib import import_module
 import msgspec
 
 from sms_gateway.core.value_object import Value
-from sms_gateway.vendors.adapter import Adapter, Outcome, Reply, Request
+from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.parsing import decoded
+from sms_gateway.vendors.types import Outcome, Reply, Request
 
 ACCOUNTS: Mapping[str, tuple[str, str]] = {  # vendor: module and class
     "server2sms": ("server2sms.account", "Server2smsAccount"),

@@ -21,7 +21,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.vendors.types import Reply, Request
 
 CONNECT_TIMEOUT = 3.0  # seconds
 MOST_CONNECTIONS = 250  # to one vendor from one worker; each needs a thread, of Lambda's 1,024

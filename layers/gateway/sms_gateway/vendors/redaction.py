@@ -2,7 +2,7 @@
 
 import re
 
-from sms_gateway.vendors.adapter import Call
+from sms_gateway.vendors.types import Call
 
 LONGEST = 300  # characters
 

@@ -15,18 +15,17 @@ from sms_gateway.messages.request import (
     Text,
     read_object,
 )
-from sms_gateway.verifications.model import (
+from sms_gateway.verifications.codes import (
     ALPHABETS,
     CODE,
-    FEWEST,
     LONGEST_MASK,
-    MOST,
     SYMBOLS,
     drawn,
     rendered,
     sample,
     strange_characters,
 )
+from sms_gateway.verifications.model import FEWEST, MOST
 
 LENGTH = 6  # drawn characters
 TTL, SHORTEST, LONGEST = 300, 60, 86_400  # seconds

@@ -19,7 +19,7 @@ from sms_gateway.core.observability import count
 from sms_gateway.core.timestamps import epoch_ms, from_ms, rfc3339
 from sms_gateway.core.value_object import Value
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import DAY, Item, number, text
 from sms_gateway.storage.models import Key
 from sms_gateway.webhooks.delivery_message import Parcel
@@ -163,7 +163,7 @@ def _write(
         if not dynamodb.put_new(_item(parcel, tries, since, due, now)):
             return  # the same event came twice, and the other one is written
     else:
-        change = _standing(Change(key_of(parcel)), parcel, due, now, letter=letter)
+        change = _standing(ItemUpdate(key_of(parcel)), parcel, due, now, letter=letter)
         change.put("tries", _written(tries)).put("state", "waiting" if due else "failed")
         change.when("tries", _written(stored.tries)).when("state", "waiting")
         if stored.next is not None:
@@ -180,13 +180,13 @@ def arrived(parcel: Parcel, stored: Delivery | None, now: int) -> None:
     """Writes that a stored delivery arrived; of others nothing is kept."""
     if stored is not None:
         tries = (*stored.tries, Try(now, 200, None))
-        change = Change(key_of(parcel)).put("state", "delivered").put("tries", _written(tries))
+        change = ItemUpdate(key_of(parcel)).put("state", "delivered").put("tries", _written(tries))
         change.drop("due", "shard", "next").apply()
 
 
 def again(delivery: Delivery, now: int) -> bool:
     """Starts a delivery's attempts anew; False when another request was faster."""
-    change = _standing(Change(key_of(delivery.parcel)), delivery.parcel, now, now)
+    change = _standing(ItemUpdate(key_of(delivery.parcel)), delivery.parcel, now, now)
     change.put("state", "waiting").put("tries", _written(())).put("since", now)
     if change.when("state", delivery.state).apply() is None:
         return False
@@ -202,8 +202,8 @@ def hand_over(parcels: Sequence[Parcel], delay: int) -> None:
 
 
 def _standing(
-    change: Change, parcel: Parcel, when: int | None, now: int, *, letter: bool = True
-) -> Change:
+    change: ItemUpdate, parcel: Parcel, when: int | None, now: int, *, letter: bool = True
+) -> ItemUpdate:
     if when is None:
         return change.drop("due", "shard", "next")
     change.put("next", when).put("due", _looked_at(when, now) if letter else when)

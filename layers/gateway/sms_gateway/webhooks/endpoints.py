@@ -15,7 +15,7 @@ import msgspec
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import Value
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import DAY, Item, number, text
 from sms_gateway.storage.models import Key
 from sms_gateway.webhooks import signing
@@ -168,7 +168,7 @@ def rotate(endpoint: Endpoint, now: int, *, stop: bool) -> Endpoint | None:
     """Gives it a new secret; those before sign on for a while, or `stop`. None when it is gone, or
     was rotated meanwhile."""
     earlier = [] if stop else endpoint.living(now)
-    change = Change(key_of(endpoint.tenant, endpoint.id)).add("generation", 1)
+    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).add("generation", 1)
     change.put("rotated", 0 if stop else now).put("earlier", earlier)
     item = change.when("generation", endpoint.generation).apply()
     return _read(item) if item else None
@@ -176,14 +176,14 @@ def rotate(endpoint: Endpoint, now: int, *, stop: bool) -> Endpoint | None:
 
 def well(endpoint: Endpoint) -> None:
     """It took something: what stood against it when it was read is forgotten, unless more came."""
-    change = Change(key_of(endpoint.tenant, endpoint.id)).put("failures", 0).put("rest", 0)
+    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).put("failures", 0).put("rest", 0)
     change.when("failures", endpoint.failures).when("rest", endpoint.rest)
     change.when_missing("disabled").apply()
 
 
 def revive(endpoint: Endpoint) -> None:
     """A test arrived: it is active, whatever stood against it."""
-    change = Change(key_of(endpoint.tenant, endpoint.id)).put("failures", 0).put("rest", 0)
+    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).put("failures", 0).put("rest", 0)
     change.drop("disabled").apply()
 
 
@@ -202,21 +202,21 @@ def failed(endpoint: Endpoint, now: int, *, busy: bool, asked: int | None) -> in
     the first that ends is counted."""
     place = key_of(endpoint.tenant, endpoint.id)
     failures = endpoint.failures + 1
-    Change(place).put("failures", failures).when("failures", endpoint.failures).apply()
+    ItemUpdate(place).put("failures", failures).when("failures", endpoint.failures).apply()
     until = now + pause(failures, busy=busy, asked=asked)
     if until > now:
-        Change(place).put("rest", until).before("rest", until).apply()
+        ItemUpdate(place).put("rest", until).before("rest", until).apply()
     return until
 
 
 def slowed(endpoint: Endpoint, now: int) -> None:
     """It took long: for a while its deliveries take the slow lane."""
-    Change(key_of(endpoint.tenant, endpoint.id)).put("slow", now + SLOW_FOR).apply()
+    ItemUpdate(key_of(endpoint.tenant, endpoint.id)).put("slow", now + SLOW_FOR).apply()
 
 
 def disable(endpoint: Endpoint, why: str) -> None:
     """Nothing is sent there any more, until a test arrives."""
-    Change(key_of(endpoint.tenant, endpoint.id)).put("disabled", why).apply()
+    ItemUpdate(key_of(endpoint.tenant, endpoint.id)).put("disabled", why).apply()
 
 
 _remembered: dict[str, tuple[float, list[Endpoint]]] = {}

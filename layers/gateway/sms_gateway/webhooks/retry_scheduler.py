@@ -13,9 +13,9 @@ from sms_gateway.aws import sqs
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import Unavailable
 from sms_gateway.storage import due_index, dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import Key
-from sms_gateway.vendors.adapter import chunks
+from sms_gateway.vendors.types import chunks
 from sms_gateway.webhooks import deliveries, endpoints
 from sms_gateway.webhooks.deliveries import GRACE, SHARDS, Delivery
 from sms_gateway.webhooks.delivery_message import Parcel
@@ -83,7 +83,7 @@ def _step(one: Delivery, rests: Mapping[Webhook, int], now: int) -> Parcel | boo
             deliveries.put_off(one.parcel, one, now, rest, letter=False)
             return True
         # A letter that gets lost is written again, when the queue has had its time.
-        change = Change(key).put("due", now + sqs.LONGEST_DELAY)
+        change = ItemUpdate(key).put("due", now + sqs.LONGEST_DELAY)
         return one.parcel if change.when("due", one.due or 0).apply() else None
     except Exception:
         _look_failed(key, now)
@@ -95,6 +95,6 @@ def _look_failed(key: Key, now: int) -> None:
     log.exception("look failed", extra={"delivery": str(key)})
     count("LookFailed")
     try:
-        Change(key).put("due", now + GRACE).apply()
+        ItemUpdate(key).put("due", now + GRACE).apply()
     except Unavailable:
         log.warning("not put off", extra={"delivery": str(key)})

@@ -14,12 +14,12 @@ from typing import ClassVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 from sms_gateway.core.status import Status
-from sms_gateway.vendors.adapter import (
-    Adapter,
+from sms_gateway.vendors.adapter import Adapter, Capabilities
+from sms_gateway.vendors.parsing import Record, amount, decoded, record, word
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     Call,
     CallbackRequest,
-    Capabilities,
     Credit,
     Outcome,
     Outgoing,
@@ -30,7 +30,6 @@ from sms_gateway.vendors.adapter import (
     Request,
     Verdict,
 )
-from sms_gateway.vendors.parsing import Record, amount, decoded, record, word
 
 OK = "0"
 SUBMIT_CODES: Mapping[str, Outcome] = {

@@ -12,25 +12,22 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlencode
 
-from sms_gateway.vendors.adapter import (
-    Adapter,
+from sms_gateway.vendors.adapter import Adapter, Capabilities, Caution, Refusal
+from sms_gateway.vendors.jst import dlt_templates, responses
+from sms_gateway.vendors.local_times import INDIA, MINUTE, local
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     Call,
-    Capabilities,
     Category,
-    Caution,
     Credit,
     Outcome,
     Outgoing,
     Pending,
     PollCall,
-    Refusal,
     Reply,
     Report,
     Request,
 )
-from sms_gateway.vendors.jst import dlt_templates, responses
-from sms_gateway.vendors.local_times import INDIA, MINUTE, local
 
 SMS_TYPES: Mapping[str, str] = {"promotional": "1", "transactional": "2"}  # also the products
 OTHER_TYPE = SMS_TYPES["transactional"]

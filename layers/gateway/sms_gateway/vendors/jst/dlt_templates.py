@@ -15,8 +15,9 @@ from typing import Annotated, Final
 import msgspec
 
 from sms_gateway.core.value_object import Value
-from sms_gateway.vendors.adapter import Category, Caution
+from sms_gateway.vendors.adapter import Caution
 from sms_gateway.vendors.local_times import INDIA
+from sms_gateway.vendors.types import Category
 
 # Promotional messages: 10:00 to 21:00. Until October 2025 operators let them pass from 9:00; since
 # then their ledgers answer EC_INVALID_PROMO_TIME (651) before 10:00. The hours are those of the

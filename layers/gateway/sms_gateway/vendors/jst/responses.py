@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from sms_gateway.core.status import Status
 from sms_gateway.core.value_object import Value
-from sms_gateway.vendors.adapter import Outcome, Reply, Verdict
 from sms_gateway.vendors.local_times import INDIA
 from sms_gateway.vendors.parsing import amount, decoded, word
+from sms_gateway.vendors.types import Outcome, Reply, Verdict
 
 # Parts of a receipt's state, in lower case. "deliv" is looked for first: it means delivered but
 # beside one of NOT_DELIVERED.

@@ -16,26 +16,24 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from sms_gateway.core.status import Status
-from sms_gateway.vendors.adapter import (
-    Adapter,
+from sms_gateway.vendors.adapter import Adapter, Capabilities, Refusal
+from sms_gateway.vendors.local_times import SECOND, WIB, local
+from sms_gateway.vendors.parsing import Record, amount, decoded, record, records, word
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     Call,
     CallbackRequest,
-    Capabilities,
     Category,
     Credit,
     Outcome,
     Outgoing,
     Price,
-    Refusal,
     Reply,
     Report,
     Request,
     Verdict,
     chunks,
 )
-from sms_gateway.vendors.local_times import SECOND, WIB, local
-from sms_gateway.vendors.parsing import Record, amount, decoded, record, records, word
 
 OK = "10"
 GLOBAL_CODES: Mapping[str, Outcome] = {

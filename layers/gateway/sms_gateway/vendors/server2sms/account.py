@@ -22,9 +22,10 @@ from sms_gateway.vendors.account_services import (
     Voucher,
     Vouchers,
 )
-from sms_gateway.vendors.adapter import Outcome, Reply, Request, Verdict
 from sms_gateway.vendors.parsing import amount, decoded, record, word
-from sms_gateway.vendors.server2sms.adapter import OK, SENDER, STATUS_CODES, Server2sms, _answered
+from sms_gateway.vendors.server2sms.adapter import SENDER, Server2sms
+from sms_gateway.vendors.server2sms.responses import OK, STATUS_CODES, _answered
+from sms_gateway.vendors.types import Outcome, Reply, Request, Verdict
 
 # CheckOriginatorAuthorization answers with one of these, never with 1.
 AUTHORIZED: Mapping[str, Authorized] = {
