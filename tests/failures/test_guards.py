@@ -27,16 +27,16 @@ from integration.stage import (
 )
 
 from sms_gateway.dispatch import outcome_handling, submission
-from sms_gateway.dispatch.failover import Step
+from sms_gateway.dispatch.failover import NextAttempt
 from sms_gateway.messages import idempotency
 from sms_gateway.messages import send as message_send
-from sms_gateway.messages.acceptance import Prepared
+from sms_gateway.messages.acceptance import BuiltBatch
 from sms_gateway.receipts import apply
 from sms_gateway.scheduler import tick
 from sms_gateway.storage import dynamodb as store
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.dynamodb import ItemUpdate
-from sms_gateway.vendors.types import Request, Verdict
+from sms_gateway.vendors.types import Request, SubmitVerdict
 
 TO, TEXT = number("rajasms"), "once"
 
@@ -123,7 +123,7 @@ def test_taking_silence_for_a_refusal_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if guard == "off":
-        monkeypatch.setitem(submission.LETTERS, Verdict.UNKNOWN, "T")
+        monkeypatch.setitem(submission.LETTERS, SubmitVerdict.UNKNOWN, "T")
     world.silent = True
     world.send()
     world.deliver()
@@ -153,7 +153,7 @@ def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt  # as a crash: nothing after it happens
 
-    def head_first(prepared: Prepared) -> None:
+    def head_first(prepared: BuiltBatch) -> None:
         store.put_new(prepared.head)
         killed()
 
@@ -225,7 +225,7 @@ def test_taking_a_refusal_for_an_acceptance_is_a_message_that_nobody_has(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if guard == "off":
-        monkeypatch.setitem(submission.LETTERS, Verdict.REFUSED, "A")
+        monkeypatch.setitem(submission.LETTERS, SubmitVerdict.REFUSED, "A")
     world.gateway.wire.answers["send_json.php"] = lambda request: rajasms_answer(
         [(one["number"], 20, 0) for one in json.loads(request.body)["datapacket"]]
     )
@@ -243,7 +243,13 @@ def test_asking_the_first_vendor_alone_leaves_the_message_with_one_that_is_down(
     route = {"prefix": "+62", "vendors": ["rajasms", "server2sms"]}
     set_routes(json.dumps({"routes": [route]}))
     world.gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
-    off(guard, monkeypatch, outcome_handling, "next_step", lambda vendors, *_: Step(vendors[0], 1))
+    off(
+        guard,
+        monkeypatch,
+        outcome_handling,
+        "next_step",
+        lambda vendors, *_: NextAttempt(vendors[0], 1),
+    )
     world.away = 100
     world.send()
     for _ in range(3):

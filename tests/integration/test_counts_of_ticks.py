@@ -32,7 +32,7 @@ HOTTEST = 10  # per cent of the due index's traffic that one partition has at mo
 
 def stored(key: Item) -> Item | None:
     """An item as moto keeps it, without a call."""
-    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.name(), dict(key))
+    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.table_name(), dict(key))
     return found.to_json()["Attributes"] if found else None
 
 
@@ -87,8 +87,10 @@ def tick(gateway: Gateway, after: int) -> int:
     gateway.wire.answers[POLL["server2sms"]] = {"StatusCode": "1"}
     with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
         now = datetime.fromtimestamp(BEGAN + after, UTC)
-        run = tick_run.Tick(vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire)
-        return scheduler_tick.tick(run)
+        run = tick_run.TickRun(
+            vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire
+        )
+        return scheduler_tick.process_all_due(run)
 
 
 def test_a_tick_asks_the_same_however_much_is_stored(gateway: Gateway, meter: Meter) -> None:

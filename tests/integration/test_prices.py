@@ -18,7 +18,7 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway.messages.listing import page, read_query
+from sms_gateway.messages.listing import list_messages, parse_query
 from sms_gateway.messages.views import batch_view
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.models import split_id
@@ -37,8 +37,8 @@ def priced(vendor: str) -> None:
 
 
 def listed(identifier: str) -> dict[str, Any]:
-    query, cursor = read_query({"batch_id": identifier[:26]})
-    shown = page("acme", query, cursor, datetime.now(UTC))["messages"]
+    query, cursor = parse_query({"batch_id": identifier[:26]})
+    shown = list_messages("acme", query, cursor, datetime.now(UTC))["messages"]
     (found,) = (one for one in shown if one["id"] == identifier)
     row: dict[str, Any] = found
     return row

@@ -8,17 +8,17 @@ from sms_gateway.campaigns.csv_reader import (
     Record,
 )
 
-ENOUGH = 15.0  # seconds that a chunk may take at the worst
+CHUNK_SECONDS = 15.0  # seconds that a chunk may take at the worst
 
 
 @dataclass(slots=True)
-class Run:
+class TimeBudget:
     """One worker's time: `until` is epoch seconds. `stream` is the file, read up to `at`."""
 
     until: float
     stream: Iterator[Record] = field(default_factory=lambda: iter(()))
     at: int = -1
 
-    def time_for(self, seconds: float) -> bool:
+    def has_time_for(self, seconds: float) -> bool:
         """Whether something that takes so long can still be finished."""
         return time.time() + seconds < self.until

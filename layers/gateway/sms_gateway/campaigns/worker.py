@@ -19,27 +19,33 @@ import msgspec
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.campaigns import queue, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns.cancel import take_back
-from sms_gateway.campaigns.chunks import _accept, _advance, _catch_up, _Dead, _known
-from sms_gateway.campaigns.file_check import A_CHECK, _check_file, _check_tenant
-from sms_gateway.campaigns.model import FOLDER, WAKE, Campaign, State
-from sms_gateway.campaigns.results import report
-from sms_gateway.campaigns.settings import _defaults
-from sms_gateway.campaigns.time_budget import ENOUGH, Run
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.problems import GatewayError, Unavailable
+from sms_gateway.campaigns.cancel import cancel_unsent
+from sms_gateway.campaigns.chunks import (
+    AbandonedChunk,
+    accept_next_chunk,
+    adopt_pending_chunk,
+    advance,
+    find_next_chunk,
+)
+from sms_gateway.campaigns.file_check import CHECK_SECONDS, check_file, check_tenant
+from sms_gateway.campaigns.model import FOLDER, WORKER_TIMEOUT, Campaign, CampaignState
+from sms_gateway.campaigns.results import write_results
+from sms_gateway.campaigns.settings import row_defaults
+from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.problems import GatewayError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.core.ulids import is_ulid, new_ulid
-from sms_gateway.messages.planning import FURTHEST
-from sms_gateway.messages.send import retention
+from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD
+from sms_gateway.messages.send import retention_seconds
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
 
 
-def receive(body: str, remaining: float) -> None:
+def handle_record(body: str, remaining: float) -> None:
     """Works on a queue message, a campaign's id or S3's notice of uploads, for at most `remaining`
     seconds. Raises Unavailable when AWS does not answer, ValueError for a body that is neither."""
-    run = Run(time.time() + remaining)
+    run = TimeBudget(time.time() + remaining)
     if is_ulid(body):
         _work(run, body)
         return
@@ -50,102 +56,117 @@ def receive(body: str, remaining: float) -> None:
         return
     for record in event["Records"]:
         place = record["s3"]
-        if place["bucket"]["name"] != s3_files.bucket():
+        if place["bucket"]["name"] != s3_files.bucket_name():
             raise ValueError("a notice of another bucket")
         one = place["object"]
         key = unquote_plus(one["key"])
         if key.startswith(FOLDER) and not key.endswith("/"):
-            _work(run, begin(key, one["eTag"], one["size"], utc_now()))
+            _work(run, begin_campaign(key, one["eTag"], one["size"], utc_now()))
 
 
-def begin(key: str, etag: str, size: int, now: datetime) -> str:
+def begin_campaign(key: str, etag: str, size: int, now: datetime) -> str:
     """The campaign of a file; the same name with the same content is the same campaign, so that
     neither a notice that comes twice nor an upload that is repeated sends anything again."""
     seconds = epoch_seconds(now)
-    ttl = seconds + int(FURTHEST.total_seconds()) + retention()
+    ttl = seconds + int(MAX_SCHEDULE_AHEAD.total_seconds()) + retention_seconds()
     name = sha256(f"{key}\n{etag}".encode()).hexdigest()
-    identifier = campaign_repository.give_id(name, new_ulid(now), ttl)
+    identifier = campaign_repository.claim_id(name, new_ulid(now), ttl)
     tenant = key.removeprefix(FOLDER).partition("/")[0]
-    item = campaign.new_item(identifier, tenant, key, etag, size, seconds + WAKE, ttl)
+    item = campaign.campaign_item(
+        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT, ttl
+    )
     dynamodb.put_new(item)
     return identifier
 
 
-def _work(run: Run, identifier: str) -> None:
-    found = campaign_repository.find(identifier)
-    if found is None or found.state is State.PAUSED or found.final:
+def _work(run: TimeBudget, identifier: str) -> None:
+    found = campaign_repository.find_campaign(identifier)
+    if found is None or found.state is CampaignState.PAUSED or found.final:
         return
     one: Campaign | None = found
-    if found.state is State.RUNNING:
+    if found.state is CampaignState.RUNNING:
         try:
-            one = _read_on(run, found)
-        except Unavailable:
+            one = _accept_rows(run, found)
+        except ServiceUnavailableError:
             raise
         except GatewayError as problem:
             one = _fail(found, problem)
-    if one is not None and one.state.over and not one.final:
-        one = _catch_up(one)
-        if one is not None and one.state is State.CANCELLED:
-            one = take_back(one, run.time_for)
-        if one is not None and not one.left:
-            report(one, run.time_for)
+    if one is not None and one.state.stopped and not one.final:
+        one = adopt_pending_chunk(one)
+        if one is not None and one.state is CampaignState.CANCELLED:
+            one = cancel_unsent(one, run.has_time_for)
+        if one is not None and not one.rows_left_to_cancel:
+            write_results(one, run.has_time_for)
     if one is not None:
-        _call_another(identifier)
+        _enqueue_rest(identifier)
 
 
-def _call_another(identifier: str) -> None:
+def _enqueue_rest(identifier: str) -> None:
     """Hands what is left to the next worker, at once."""
-    one = campaign_repository.find(identifier)
+    one = campaign_repository.find_campaign(identifier)
     if one is None or one.final:
         return
-    unwritten = one.report is not None or one.tally is None
-    if one.state is State.RUNNING or (one.state.over and unwritten):
-        queue.wake(os.environ["CAMPAIGN_QUEUE"], identifier)
+    unwritten = one.results_file is not None or one.tally is None
+    if one.state is CampaignState.RUNNING or (one.state.stopped and unwritten):
+        queue.enqueue_campaign(os.environ["CAMPAIGN_QUEUE"], identifier)
 
 
-def _read_on(run: Run, one: Campaign) -> Campaign | None:
+def _accept_rows(run: TimeBudget, one: Campaign) -> Campaign | None:
     """Sends rows while there is time; the campaign as it is then, or None when another worker is
     at it. Raises a GatewayError for what is wrong with the campaign as a whole."""
-    moved = ItemUpdate(one.place).look_at(_seconds() + WAKE).when("state", State.RUNNING).apply()
+    moved = (
+        ItemUpdate(one.item_key)
+        .schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT)
+        .if_in("state", CampaignState.RUNNING)
+        .apply()
+    )
     if moved is None:
-        return campaign_repository.find(one.id)
-    _check_tenant(one)
-    defaults = _defaults(one.tenant)
+        return campaign_repository.find_campaign(one.id)
+    check_tenant(one)
+    defaults = row_defaults(one.tenant)
     if not one.columns:
-        if not run.time_for(A_CHECK):
+        if not run.has_time_for(CHECK_SECONDS):
             return one
-        _check_file(run, one)
-    while (found := campaign_repository.find(one.id)) and found.state is State.RUNNING:
-        if not run.time_for(ENOUGH):
+        check_file(run, one)
+    while (
+        found := campaign_repository.find_campaign(one.id)
+    ) and found.state is CampaignState.RUNNING:
+        if not run.has_time_for(CHUNK_SECONDS):
             return found
         if found.row == found.rows:
-            _end(found)
+            _finish_reading(found)
             continue
-        chunk = _known(found)
+        chunk = find_next_chunk(found)
         if chunk is None:
             return None
-        if isinstance(chunk, _Dead):
-            chunk = _accept(run, found, defaults, chunk.batch)
+        if isinstance(chunk, AbandonedChunk):
+            chunk = accept_next_chunk(run, found, defaults, chunk.batch)
         if chunk is None:
-            stopped = campaign_repository.find(one.id)
-            return stopped if stopped and stopped.state is not State.RUNNING else None
-        _advance(found, chunk)
+            stopped = campaign_repository.find_campaign(one.id)
+            return stopped if stopped and stopped.state is not CampaignState.RUNNING else None
+        advance(found, chunk)
     return found
 
 
-def _end(one: Campaign) -> None:
-    change = ItemUpdate(one.place).put("state", State.DONE).look_at(_seconds() + WAKE)
-    if change.when("state", State.RUNNING).apply():
-        log.info("campaign read", extra={"campaign": one.id, "rows": one.row})
+def _finish_reading(one: Campaign) -> None:
+    change = (
+        ItemUpdate(one.item_key)
+        .set("state", CampaignState.DONE)
+        .schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT)
+    )
+    if change.if_in("state", CampaignState.RUNNING).apply():
+        logger.info("campaign read", extra={"campaign": one.id, "rows": one.row})
 
 
 def _fail(one: Campaign, problem: GatewayError) -> Campaign | None:
-    log.warning("campaign failed", extra={"campaign": one.id, "problem": problem.slug})
-    count("CampaignFailed")
-    change = ItemUpdate(one.place).put("state", State.FAILED).put("problem", problem.document())
-    change.look_at(_seconds() + WAKE).when("state", State.RUNNING).apply()
-    return campaign_repository.find(one.id)
-
-
-def _seconds() -> int:
-    return int(time.time())
+    logger.warning("campaign failed", extra={"campaign": one.id, "problem": problem.slug})
+    increment("CampaignFailed")
+    change = (
+        ItemUpdate(one.item_key)
+        .set("state", CampaignState.FAILED)
+        .set("problem", problem.to_dict())
+    )
+    change.schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT).if_in(
+        "state", CampaignState.RUNNING
+    ).apply()
+    return campaign_repository.find_campaign(one.id)

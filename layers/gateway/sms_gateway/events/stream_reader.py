@@ -17,16 +17,24 @@ import msgspec
 
 from sms_gateway.aws import sqs
 from sms_gateway.core.event import Event
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.ulids import is_ulid
-from sms_gateway.events.change_mapping import NotUnderstoodError, Reader, Record, _when, events_of
+from sms_gateway.events.change_mapping import (
+    ReadContext,
+    Record,
+    UnreadableChangeError,
+    _changed_at,
+    events_of,
+)
 
-READ = 80  # seconds before the end after which no more is read for events
-HAND_OVER = 40  # and after which no call is begun: the table's slowest takes 35, SQS's 21
-MOST = 5000  # events made before they are handed over; a record may bring 1,000
-TOGETHER = 80  # events handed over before anybody looks what was refused
+READ_RESERVE_SECONDS = 80  # seconds before the end after which no more is read for events
+SEND_RESERVE_SECONDS = (
+    40  # and after which no call is begun: the table's slowest takes 35, SQS's 21
+)
+MAX_EVENTS = 5000  # events made before they are handed over; a record may bring 1,000
+EVENTS_PER_SEND = 80  # events handed over before anybody looks what was refused
 
 # Hands over events and begins no call after a time in monotonic seconds; the ids of those refused.
 Send = Callable[[Sequence[Event], float], set[str]]
@@ -36,7 +44,7 @@ class NothingPublishedError(Exception):
     """Not one record of a delivery is done with: all of it comes again, in two parts."""
 
 
-def publish(
+def handle_records(
     records: Sequence[Record],
     remaining: float,
     send: Send,
@@ -49,46 +57,53 @@ def publish(
     stream goes on from there. With `tell_buried` the answer has what was buried too. Raises
     NothingPublishedError when the first one failed."""
     end = time.monotonic() + remaining
-    made = _made(records, Reader(os.environ["EVENT_DETAIL"] == "full", operator, end - READ))
-    done = _handed_over(made, send, end - HAND_OVER)
+    made = _build_events(
+        records,
+        ReadContext(os.environ["EVENT_DETAIL"] == "full", operator, end - READ_RESERVE_SECONDS),
+    )
+    done = _send_events(made, send, end - SEND_RESERVE_SECONDS)
     buried: list[str] = []
     for number, fault in enumerate(made[:done]):
         if isinstance(fault, str):
-            if time.monotonic() > end - HAND_OVER or not _bury(records[number], fault):
+            if time.monotonic() > end - SEND_RESERVE_SECONDS or not _dead_letter(
+                records[number], fault
+            ):
                 done = number
                 break
-            buried.append(_number(records[number]))
+            buried.append(_sequence_number(records[number]))
     if records and not done:
         raise NothingPublishedError(f"{len(records)} records")
-    failed = [_number(record) for record in records[done : done + 1]]
+    failed = [_sequence_number(record) for record in records[done : done + 1]]
     answer: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
     return answer | {"buried": buried} if tell_buried else answer
 
 
-def _made(records: Sequence[Record], reader: Reader) -> list[list[Event] | str]:
+def _build_events(records: Sequence[Record], reader: ReadContext) -> list[list[Event] | str]:
     """The events of each record, or why nobody can understand it; up to the first that can't be
     made into events now."""
     made: list[list[Event] | str] = []
     events = 0
     for record in records:
-        if made and (time.monotonic() > reader.until or events >= MOST):
+        if made and (time.monotonic() > reader.until or events >= MAX_EVENTS):
             break
         try:
             one = list(events_of(record, reader))
-        except Unavailable as error:
-            log.error("not published", extra={"event_id": record.get("eventID"), "why": str(error)})
+        except ServiceUnavailableError as error:
+            logger.error(
+                "not published", extra={"event_id": record.get("eventID"), "why": str(error)}
+            )
             break
-        except NotUnderstoodError as error:
+        except UnreadableChangeError as error:
             made.append(str(error))
         except Exception as error:
-            made.append(_where(error))
+            made.append(_error_place(error))
         else:
             made.append(one)
             events += len(one)
     return made
 
 
-def _handed_over(made: Sequence[list[Event] | str], send: Send, until: float) -> int:
+def _send_events(made: Sequence[list[Event] | str], send: Send, until: float) -> int:
     """Hands over events in the order of their records; the first record that has one refused, or
     their number. What stands behind a refusal is not told, since it comes again with it."""
     every = [
@@ -96,8 +111,8 @@ def _handed_over(made: Sequence[list[Event] | str], send: Send, until: float) ->
     ]
     taken = 0
     done = len(made)
-    for start in range(0, len(every), TOGETHER):
-        some = every[start : start + TOGETHER]
+    for start in range(0, len(every), EVENTS_PER_SEND):
+        some = every[start : start + EVENTS_PER_SEND]
         if time.monotonic() > until:
             done = some[0][0]
             break
@@ -106,40 +121,44 @@ def _handed_over(made: Sequence[list[Event] | str], send: Send, until: float) ->
         if refused:
             done = min(number for number, one in some if one.id in refused)
             break
-    count("EventsPublished", taken)
+    increment("EventsPublished", taken)
     return done
 
 
-def _bury(record: Record, fault: str) -> bool:
+def _dead_letter(record: Record, fault: str) -> bool:
     """Puts a record's place in the stream into the dead-letter queue, as Lambda does with those
     that it gives up; whether it is there. Nothing of the record goes with it but its batch."""
     change = record.get("dynamodb", {})
     keys = change.get("Keys") or change.get("NewImage") or {}
     partition = keys.get("pk", {}).get("S", "")
-    said = {"event_id": record.get("eventID"), "sequence_number": _number(record), "fault": fault}
-    log.error("not understood", extra=said)
-    count("PublishFailed")
+    said = {
+        "event_id": record.get("eventID"),
+        "sequence_number": _sequence_number(record),
+        "fault": fault,
+    }
+    logger.error("not understood", extra=said)
+    increment("PublishFailed")
     try:
         letter = {
             "function": os.environ["AWS_LAMBDA_FUNCTION_NAME"],
             "batch": partition if is_ulid(partition) else None,
             "DDBStreamBatchInfo": {
                 "streamArn": record["eventSourceARN"],
-                "startSequenceNumber": _number(record),
-                "endSequenceNumber": _number(record),
-                "approximateArrivalOfFirstRecord": rfc3339(from_ms(_when(change))),
+                "startSequenceNumber": _sequence_number(record),
+                "endSequenceNumber": _sequence_number(record),
+                "approximateArrivalOfFirstRecord": rfc3339(from_ms(_changed_at(change))),
                 "batchSize": 1,
             },
         }
         body = msgspec.json.encode(letter).decode()
-        sqs.bury(os.environ["STREAM_DEAD_LETTERS"], body, {"reason": fault})
+        sqs.send_to_dead_letter_queue(os.environ["STREAM_DEAD_LETTERS"], body, {"reason": fault})
     except Exception as error:
-        log.error("not buried", extra={**said, "error": type(error).__name__})
+        logger.error("not buried", extra={**said, "error": type(error).__name__})
         return False
     return True
 
 
-def _where(error: Exception) -> str:
+def _error_place(error: Exception) -> str:
     """An error's kind and place, without its text, which may repeat what was read."""
     place = error.__traceback__
     while place and place.tb_next:
@@ -148,5 +167,5 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__} at {PurePath(file).name}:{line}"
 
 
-def _number(record: Record) -> str:
+def _sequence_number(record: Record) -> str:
     return str(record["dynamodb"]["SequenceNumber"])

@@ -5,33 +5,35 @@ from datetime import UTC, datetime, timedelta
 
 from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
-from sms_gateway.core.problems import GatewayError, Invalid, Unavailable
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.request import Draft, Options
 from sms_gateway.sms.encoding import CONTROL, encoding_of, segments
-from sms_gateway.sms.phone_numbers import NumberError, e164
-from sms_gateway.storage.models import Content
-from sms_gateway.vendors.adapter import Adapter, Caution, Refusal
+from sms_gateway.sms.phone_numbers import NumberError, to_e164
+from sms_gateway.storage.models import MessageContent
+from sms_gateway.vendors.adapter import Adapter, DeliveryWarning, UnsupportedMessageError
 from sms_gateway.vendors.registry import VENDORS
-from sms_gateway.vendors.types import Encoding, Outgoing
+from sms_gateway.vendors.types import Encoding, OutgoingMessage
 
-FURTHEST = timedelta(days=30)
-LEAD = timedelta(minutes=5)  # what leaves sooner is held here: the call to the vendor may come late
-MAX_SEGMENTS = 10
-NAMED = 10  # characters that a problem names
-VALIDITY = {"otp": 600, "transactional": 172_800, "promotional": 172_800}  # seconds
+MAX_SCHEDULE_AHEAD = timedelta(days=30)
+MIN_VENDOR_SCHEDULE_AHEAD = timedelta(
+    minutes=5
+)  # what leaves sooner is held here: the call to the vendor may come late
+DEFAULT_MAX_SEGMENTS = 10
+MAX_NAMED_CHARACTERS = 10  # characters that a problem names
+DEFAULT_VALIDITY_SECONDS = {"otp": 600, "transactional": 172_800, "promotional": 172_800}  # seconds
 
 
-class Accepted(Value, frozen=True):
+class PlannedRecipient(ValueObject, frozen=True):
     """One recipient that can be sent to: by `vendors[0]`, or if need be by the next ones."""
 
     draft: Draft  # what was asked for
-    content: Content
+    content: MessageContent
     vendors: tuple[str, ...]
     adapter: Adapter
     validity: int
-    why: str  # the first vendor was chosen
-    cautions: tuple[Caution, ...]  # of the first vendor
+    reason: str  # the first vendor was chosen
+    warnings: tuple[DeliveryWarning, ...]  # of the first vendor
 
     @property
     def index(self) -> int:
@@ -39,7 +41,7 @@ class Accepted(Value, frozen=True):
         return self.draft.index
 
 
-class Rejected(Value, frozen=True):
+class RejectedRecipient(ValueObject, frozen=True):
     """One recipient that can't be sent to, and why."""
 
     index: int
@@ -47,50 +49,50 @@ class Rejected(Value, frozen=True):
     problem: GatewayError
 
 
-def plan(
+def plan_recipients(
     drafts: Sequence[Draft],
     now: datetime,
     accounts: Accounts,
     routes: Routes,
-    told: Callable[[str], None] = lambda url: None,
+    check_status_url: Callable[[str], None] = lambda url: None,
     *,
-    each: bool = False,
-) -> tuple[list[Accepted], list[Rejected]]:
+    per_recipient: bool = False,
+) -> tuple[list[PlannedRecipient], list[RejectedRecipient]]:
     """Sorts recipients into those that can be sent to and those that can't; `told` raises Invalid
     for a status_url that can't be. Raises Invalid for what is wrong with the request as a whole (a
     time, an unknown vendor, a status_url), unless `each` recipient is a request of its own."""
-    accepted: list[Accepted] = []
-    rejected: list[Rejected] = []
+    accepted: list[PlannedRecipient] = []
+    rejected: list[RejectedRecipient] = []
     regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
-    shapes: dict[tuple[str, str | None], Shape] = {}
+    shapes: dict[tuple[str, str | None], RenderedText] = {}
     for draft in drafts:
         options = draft.options
         try:
             _check_envelope(options, draft.place, now)
-            _check_status_url(options, draft.place, told)
-            to = _number(draft, regions[options.vendor])
-            vendors, prefix = _vendors(draft, to, accounts, routes)
+            _check_status_url(options, draft.place, check_status_url)
+            to = _parse_number(draft, regions[options.vendor])
+            vendors, prefix = _choose_vendors(draft, to, accounts, routes)
             alike = (draft.text, options.encoding)
             if alike not in shapes:
-                shapes[alike] = _shape(draft)
+                shapes[alike] = _render_text(draft)
             shape = shapes[alike]
-            most = int(options.max_segments or MAX_SEGMENTS)
+            most = int(options.max_segments or DEFAULT_MAX_SEGMENTS)
             if shape.segments > most:
-                raise Invalid(
+                raise InvalidRequestError(
                     f"The text takes {shape.segments} segments and may take {most}: shorten it, or"
                     " raise max_segments.",
                     slug="too-many-segments",
                     pointer=f"{draft.place}/text",
                 )
-            accepted.append(_accept(draft, to, vendors, prefix, accounts, shape, now))
+            accepted.append(_plan_recipient(draft, to, vendors, prefix, accounts, shape, now))
         except GatewayError as problem:
-            if isinstance(problem, _EnvelopeError) and not each:
+            if isinstance(problem, _EnvelopeError) and not per_recipient:
                 raise
-            rejected.append(Rejected(draft.index, draft.to, problem))
+            rejected.append(RejectedRecipient(draft.index, draft.to, problem))
     return accepted, rejected
 
 
-class _EnvelopeError(Invalid):
+class _EnvelopeError(InvalidRequestError):
     """What is wrong with more than one recipient: the request is refused whole."""
 
 
@@ -118,9 +120,10 @@ def _check_send_at(send_at: datetime, pointer: str, now: datetime) -> None:
             slug="send-at-in-the-past",
             pointer=pointer,
         )
-    if send_at > now + FURTHEST:
+    if send_at > now + MAX_SCHEDULE_AHEAD:
         raise _EnvelopeError(
-            f"send_at may lie at most {FURTHEST.days} days ahead: send the request later.",
+            f"send_at may lie at most {MAX_SCHEDULE_AHEAD.days} days ahead: "
+            "send the request later.",
             slug="send-at-too-far",
             pointer=pointer,
         )
@@ -130,19 +133,19 @@ def _check_status_url(options: Options, place: str, told: Callable[[str], None])
     if options.status_url is not None:
         try:
             told(options.status_url)
-        except Invalid as problem:
+        except InvalidRequestError as problem:
             pointer = f"{place}/status_url"
             raise _EnvelopeError(problem.detail, slug=problem.slug, pointer=pointer) from None
 
 
-def _number(draft: Draft, regions: Sequence[str]) -> str:
+def _parse_number(draft: Draft, regions: Sequence[str]) -> str:
     try:
-        return e164(draft.to, regions)
+        return to_e164(draft.to, regions)
     except NumberError as error:
-        raise Invalid(str(error), slug=error.slug, pointer=draft.to_place) from None
+        raise InvalidRequestError(str(error), slug=error.slug, pointer=draft.to_place) from None
 
 
-class Shape(Value, frozen=True):
+class RenderedText(ValueObject, frozen=True):
     """A text as it will be sent."""
 
     text: str
@@ -150,18 +153,18 @@ class Shape(Value, frozen=True):
     segments: int
 
 
-def _shape(draft: Draft) -> Shape:
+def _render_text(draft: Draft) -> RenderedText:
     """`auto` and `unicode` leave a text as it is; `gsm7` writes it in that alphabet."""
     pointer, text = f"{draft.place}/text", draft.text
     _check_controls(text, pointer)
     wanted = draft.options.encoding
     encoding: Encoding = "ucs2" if wanted == "unicode" else encoding_of(text)
     if wanted == "gsm7" and encoding != "gsm7":
-        text = _in_gsm7(text, pointer)
+        text = _transliterate(text, pointer)
         encoding = "gsm7"
     if not text.strip():
-        raise Invalid("The text is empty.", slug="empty-text", pointer=pointer)
-    return Shape(text, encoding, segments(text, encoding))
+        raise InvalidRequestError("The text is empty.", slug="empty-text", pointer=pointer)
+    return RenderedText(text, encoding, segments(text, encoding))
 
 
 def _check_controls(text: str, pointer: str) -> None:
@@ -170,10 +173,15 @@ def _check_controls(text: str, pointer: str) -> None:
         strange.setdefault(found[0], found.start() + 1)
     if strange:
         names = ", ".join(
-            f"U+{ord(one):04X} (character {place})" for one, place in list(strange.items())[:NAMED]
+            f"U+{ord(one):04X} (character {place})"
+            for one, place in list(strange.items())[:MAX_NAMED_CHARACTERS]
         )
-        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
-        raise Invalid(
+        more = (
+            f" and {len(strange) - MAX_NAMED_CHARACTERS} more"
+            if len(strange) > MAX_NAMED_CHARACTERS
+            else ""
+        )
+        raise InvalidRequestError(
             f"The text has control characters that no vendor takes: {names}{more}. Remove them; "
             "line feeds, carriage returns, tabs and form feeds may stay.",
             slug="control-characters",
@@ -181,14 +189,20 @@ def _check_controls(text: str, pointer: str) -> None:
         )
 
 
-def _in_gsm7(text: str, pointer: str) -> str:
-    from sms_gateway.sms.transliteration import named, to_gsm7  # few sends need it
+def _transliterate(text: str, pointer: str) -> str:
+    from sms_gateway.sms.transliteration import describe_character, to_gsm7  # few sends need it
 
     written, strange = to_gsm7(text)
     if strange:
-        names = ", ".join(named(character) for character in strange[:NAMED])
-        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
-        raise Invalid(
+        names = ", ".join(
+            describe_character(character) for character in strange[:MAX_NAMED_CHARACTERS]
+        )
+        more = (
+            f" and {len(strange) - MAX_NAMED_CHARACTERS} more"
+            if len(strange) > MAX_NAMED_CHARACTERS
+            else ""
+        )
+        raise InvalidRequestError(
             f"Not in the GSM 7-bit alphabet, nor like anything in it: {names}{more}. Replace them,"
             " or ask for unicode.",
             slug="not-gsm7",
@@ -197,13 +211,15 @@ def _in_gsm7(text: str, pointer: str) -> str:
     return written
 
 
-def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> tuple[list[str], str]:
+def _choose_vendors(
+    draft: Draft, to: str, accounts: Accounts, routes: Routes
+) -> tuple[list[str], str]:
     """The usable vendors in order of preference, and the prefix of the route."""
     pinned = draft.options.vendor
     route = routes.route(to)
     wanted = [pinned] if pinned else route.vendors if route else []
     if not wanted:
-        raise Invalid(
+        raise InvalidRequestError(
             "No route leads to this number: name a vendor, or ask the operator for a route.",
             slug="no-route",
             pointer=draft.to_place,
@@ -213,13 +229,13 @@ def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> tuple
         return usable, route.prefix if route else ""
     vendor = wanted[0]
     if pinned and vendor not in accounts.faults:
-        raise Invalid(
+        raise InvalidRequestError(
             f"The vendor {vendor} is not configured here; GET /vendors lists those that are.",
             slug="vendor-not-configured",
             pointer=f"{draft.place}/vendor",
             vendor=vendor,
         )
-    raise Unavailable(
+    raise ServiceUnavailableError(
         f"The account at {vendor} is not usable; the operator must mend its settings.",
         slug="vendor-not-configured",
         pointer=draft.to_place,
@@ -227,19 +243,19 @@ def _vendors(draft: Draft, to: str, accounts: Accounts, routes: Routes) -> tuple
     )
 
 
-def _accept(
+def _plan_recipient(
     draft: Draft,
     to: str,
     vendors: list[str],
     prefix: str,
     accounts: Accounts,
-    shape: Shape,
+    shape: RenderedText,
     now: datetime,
-) -> Accepted:
+) -> PlannedRecipient:
     options, adapter = draft.options, accounts.adapters[vendors[0]]
     category = options.category or "transactional"
-    at_vendor = options.send_at is not None and _held_by(adapter, options.send_at, now)
-    content = Content(
+    at_vendor = options.send_at is not None and _scheduled_at_vendor(adapter, options.send_at, now)
+    content = MessageContent(
         to=to,
         text=shape.text,
         sender=options.sender,
@@ -259,28 +275,32 @@ def _accept(
     outgoing = content.outgoing("")
     try:
         adapter.check(outgoing)
-    except Refusal as refusal:
-        raise Invalid(
+    except UnsupportedMessageError as refusal:
+        raise InvalidRequestError(
             refusal.detail,
             slug=refusal.slug,
             pointer=draft.to_place if refusal.field == "to" else f"{draft.place}/{refusal.field}",
             vendor=adapter.name,
         ) from None
-    others = [] if at_vendor else [v for v in vendors[1:] if _carries(accounts, v, outgoing)]
-    validity = int(options.validity or VALIDITY[category])
+    others = [] if at_vendor else [v for v in vendors[1:] if _can_carry(accounts, v, outgoing)]
+    validity = int(options.validity or DEFAULT_VALIDITY_SECONDS[category])
     why = "named by the caller" if options.vendor else f"first usable of route {prefix}"
-    cautions = tuple(adapter.cautions(outgoing, options.send_at or now))
-    return Accepted(draft, content, (vendors[0], *others), adapter, validity, why, cautions)
+    cautions = tuple(adapter.delivery_warnings(outgoing, options.send_at or now))
+    return PlannedRecipient(draft, content, (vendors[0], *others), adapter, validity, why, cautions)
 
 
-def _held_by(adapter: Adapter, send_at: datetime, now: datetime) -> bool:
+def _scheduled_at_vendor(adapter: Adapter, send_at: datetime, now: datetime) -> bool:
     """Whether the vendor itself is to hold a message: where the account asks for it, and can."""
-    return adapter.schedule_at_vendor and send_at >= now + LEAD and adapter.holds(send_at)
+    return (
+        adapter.schedule_at_vendor
+        and send_at >= now + MIN_VENDOR_SCHEDULE_AHEAD
+        and adapter.holds(send_at)
+    )
 
 
-def _carries(accounts: Accounts, vendor: str, outgoing: Outgoing) -> bool:
+def _can_carry(accounts: Accounts, vendor: str, outgoing: OutgoingMessage) -> bool:
     try:
         accounts.adapters[vendor].check(outgoing)
-    except Refusal:
+    except UnsupportedMessageError:
         return False
     return True

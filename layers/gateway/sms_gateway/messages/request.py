@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from sms_gateway.core.problems import Invalid, TooLarge
-from sms_gateway.core.value_object import Value
-from sms_gateway.http_api.json_body import decode
+from sms_gateway.core.problems import InvalidRequestError, TooLargeError
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.http_api.json_body import decode_json
 from sms_gateway.vendors.types import Category
 
-MOST_RECIPIENTS = 1000
-LARGEST_BODY = 1024 * 1024  # bytes
+MAX_RECIPIENTS = 1000
+MAX_BODY_BYTES = 1024 * 1024  # bytes
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Sender = Annotated[str, msgspec.Meta(min_length=1, max_length=16, pattern=r"^[ -~]+\Z")]
@@ -64,7 +64,7 @@ class SendBody(Options):
 OPTIONS = tuple(Options.__struct_fields__)
 
 
-class Draft(Value, frozen=True):
+class Draft(ValueObject, frozen=True):
     """One recipient as asked for; `place` is its JSON pointer, `to_place` its number's."""
 
     index: int
@@ -75,65 +75,65 @@ class Draft(Value, frozen=True):
     options: Options
 
 
-def read_body(body: bytes) -> list[Draft]:
+def parse_send_request(body: bytes) -> list[Draft]:
     """The recipients of a body. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
-    if len(body) > LARGEST_BODY:
-        raise TooLarge(
-            f"A body may have {LARGEST_BODY} bytes, this one has {len(body)}: send it in parts."
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLargeError(
+            f"A body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}: send it in parts."
         )
-    sent = decode(body, SendBody, "")
+    sent = decode_json(body, SendBody, "")
     if sent.messages is not msgspec.UNSET:
-        return _many(sent, sent.messages)
+        return _per_message_drafts(sent, sent.messages)
     if sent.to is msgspec.UNSET:
-        raise Invalid('Give "to" with "text", or "messages".', pointer="/to")
+        raise InvalidRequestError('Give "to" with "text", or "messages".', pointer="/to")
     if sent.text is msgspec.UNSET:
-        raise Invalid('"text" is missing.', pointer="/text")
+        raise InvalidRequestError('"text" is missing.', pointer="/text")
     if isinstance(sent.to, str):
         return [Draft(0, "", "/to", sent.to, sent.text, sent)]
-    _count(len(sent.to), "/to")
+    _check_count(len(sent.to), "/to")
     return [
         Draft(index, "", f"/to/{index}", to, sent.text, sent) for index, to in enumerate(sent.to)
     ]
 
 
-def _many(sent: SendBody, every: Sequence[msgspec.Raw]) -> list[Draft]:
+def _per_message_drafts(sent: SendBody, every: Sequence[msgspec.Raw]) -> list[Draft]:
     if sent.to is not msgspec.UNSET or sent.text is not msgspec.UNSET:
-        raise Invalid(
+        raise InvalidRequestError(
             'With "messages", "to" and "text" belong into each of them.', pointer="/messages"
         )
-    _count(len(every), "/messages")
+    _check_count(len(every), "/messages")
     drafts = []
     for index, raw in enumerate(every):
         place = f"/messages/{index}"
-        one = decode(raw, OneMessage, place)
-        _fill(one, sent)
+        one = decode_json(raw, OneMessage, place)
+        _merge_options(one, sent)
         drafts.append(Draft(index, place, f"{place}/to", one.to, one.text, one))
     return drafts
 
 
-def assume(defaults: Options, drafts: Sequence[Draft]) -> None:
+def apply_defaults(defaults: Options, drafts: Sequence[Draft]) -> None:
     """Fills in what the drafts do not say themselves."""
     for draft in drafts:
-        _fill(draft.options, defaults)
+        _merge_options(draft.options, defaults)
 
 
-def _fill(options: Options, others: Options) -> None:
+def _merge_options(options: Options, others: Options) -> None:
     for name in OPTIONS:
         if getattr(options, name) is None:
             setattr(options, name, getattr(others, name))
 
 
-def _count(recipients: int, pointer: str) -> None:
-    if not 1 <= recipients <= MOST_RECIPIENTS:
-        raise Invalid(
-            f"A request takes 1 to {MOST_RECIPIENTS} recipients, this one has {recipients}.",
+def _check_count(recipients: int, pointer: str) -> None:
+    if not 1 <= recipients <= MAX_RECIPIENTS:
+        raise InvalidRequestError(
+            f"A request takes 1 to {MAX_RECIPIENTS} recipients, this one has {recipients}.",
             slug="recipient-count",
             pointer=pointer,
         )
 
 
-def read_object[T](body: bytes, kind: type[T]) -> T:
+def parse_object[T](body: bytes, kind: type[T]) -> T:
     """A body as a struct. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
-    if len(body) > LARGEST_BODY:
-        raise TooLarge(f"A body may have {LARGEST_BODY} bytes, this one has {len(body)}.")
-    return decode(body, kind)
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLargeError(f"A body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}.")
+    return decode_json(body, kind)

@@ -13,16 +13,16 @@ from sms_gateway.storage.models import Message, Submission
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.registry import VENDORS
-from sms_gateway.vendors.types import Reply, Request
+from sms_gateway.vendors.types import Request, VendorResponse
 
 RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
-MARGIN = 5  # seconds kept for writing what was heard
-Send = Callable[[Request, float], Reply]
+RESERVE_SECONDS = 5  # seconds kept for writing what was heard
+Send = Callable[[Request, float], VendorResponse]
 Asked = tuple[Submission, Sequence[Message], int]  # with the epoch second of its deadline
 
 
 @dataclass(slots=True)
-class Tick:
+class TickRun:
     """One run of the clock."""
 
     adapters: Mapping[str, Adapter]
@@ -31,26 +31,26 @@ class Tick:
     until: float  # epoch seconds by which this run must be over
     send: Send = http_client.send
     receipt_deadline: int = RECEIPT_DEADLINE
-    known: bool = True  # whether the accounts could be read
-    looked: int = 0
-    asked: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    accounts_known: bool = True  # whether the accounts could be read
+    processed: int = 0
+    to_ask: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
 
-    def time_for(self, seconds: float) -> bool:
+    def has_time_for(self, seconds: float) -> bool:
         """Whether something that takes so long can still be finished."""
         return time.time() + seconds < self.until
 
     @property
-    def usable(self) -> Collection[str]:
+    def usable_vendors(self) -> Collection[str]:
         """The vendors that something may be passed on to. While nobody can read the accounts that
         is any: none would mean that the message is rejected."""
-        return self.adapters.keys() if self.known else VENDORS.keys()
+        return self.adapters.keys() if self.accounts_known else VENDORS.keys()
 
     @property
-    def seconds(self) -> int:
+    def now_seconds(self) -> int:
         """Now, in epoch seconds."""
         return epoch_seconds(self.now)
 
     @property
-    def ms(self) -> int:
+    def now_ms(self) -> int:
         """Now, in epoch milliseconds."""
         return epoch_ms(self.now)

@@ -52,7 +52,7 @@ def split(text: str, encoding: Encoding | None = None) -> list[str]:
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def units(text: str, encoding: Encoding) -> int:
+def length(text: str, encoding: Encoding) -> int:
     """A text's length in septets (gsm7) or UTF-16 units (ucs2), without headers."""
     return len(text) + len(_DOUBLE[encoding].findall(text))
 

@@ -4,7 +4,7 @@ from sms_gateway.core.status import Status
 from sms_gateway.storage.models import Message, Submission
 from sms_gateway.vendors.types import Price
 
-MIXED = {
+STATUS_OF_VERDICT = {
     "A": Status.SUBMITTED,
     "R": Status.REJECTED,
     "T": Status.ACCEPTED,
@@ -21,7 +21,11 @@ def status_of(message: Message, sub: Submission) -> Status:
     if sub.result is not None and sub.status is Status.SUBMITTED:
         verdict = sub.result.verdict(message.key.position - sub.key.position)
         # Refused by one vendor, it is about to go to the next.
-        return Status.ACCEPTED if verdict == "R" and sub.others else MIXED[verdict]
+        return (
+            Status.ACCEPTED
+            if verdict == "R" and sub.remaining_vendors
+            else STATUS_OF_VERDICT[verdict]
+        )
     return sub.status
 
 

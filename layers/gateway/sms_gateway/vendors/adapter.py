@@ -12,25 +12,25 @@ from datetime import datetime
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.price_table import PriceTable
 from sms_gateway.vendors.types import (
-    Call,
+    Balance,
     CallbackRequest,
-    Checked,
-    Credit,
-    Outcome,
-    Outgoing,
-    Pending,
+    CodeCheck,
+    DeliveryReport,
+    OutgoingMessage,
+    PendingReceipt,
     PollCall,
-    Reply,
-    Report,
     Request,
+    SubmitCall,
+    SubmitOutcome,
+    VendorResponse,
     chunks,
 )
 
 
-class Capabilities(Value, frozen=True):
+class Capabilities(ValueObject, frozen=True):
     """What a vendor's interface can do, as `GET /vendors` and docs/vendors.md show it."""
 
     bulk: bool  # one text to many numbers in one call
@@ -48,7 +48,7 @@ class Capabilities(Value, frozen=True):
     vouchers: bool = False  # makes, lists and redeems vouchers
 
 
-class Refusal(Exception):
+class UnsupportedMessageError(Exception):
     """A message that this vendor can't carry as asked: `field` of the send body, and why."""
 
     def __init__(self, slug: str, field: str, detail: str) -> None:
@@ -58,7 +58,7 @@ class Refusal(Exception):
         self.detail = detail
 
 
-class Caution(Value, frozen=True):
+class DeliveryWarning(ValueObject, frozen=True):
     """Why a message that this vendor can carry may not arrive: `field` of the send body, and what
     to do. Never holds a text or a number."""
 
@@ -143,19 +143,19 @@ class Adapter(ABC):
         """How many calls at most a submission of so many messages takes."""
         return 1
 
-    def check(self, message: Outgoing) -> None:
+    def check(self, message: OutgoingMessage) -> None:
         """Raises Refusal, naming the field, when this vendor can't carry `message` as asked."""
         for name in ("flash", "filter_dnd", "template_id"):
             if getattr(message, name) and not getattr(self.capabilities, name):
-                raise Refusal(
+                raise UnsupportedMessageError(
                     "unsupported-field", name, f"{self.title} has no way to express {name}."
                 )
 
-    def cautions(self, message: Outgoing, at: datetime) -> list[Caution]:
+    def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
         """What may keep `message`, leaving at `at`, from arriving although `check` lets it pass."""
         return []
 
-    def template_of(self, message: Outgoing) -> str | None:
+    def template_of(self, message: OutgoingMessage) -> str | None:
         """The template id that goes with `message`; None where the vendor knows none."""
         return None
 
@@ -163,17 +163,19 @@ class Adapter(ABC):
         """Whether the vendor's interface can say `send_at`, so that it is never sent before."""
         return self.capabilities.schedule
 
-    def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+    def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
         """Splits messages into submissions, each at most `submission_size`, order kept within."""
         return chunks(messages, self.submission_size)
 
     @abstractmethod
-    def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
+    def submit(
+        self, messages: Sequence[OutgoingMessage], callback_url: str | None
+    ) -> list[SubmitCall]:
         """The calls that send one submission. `callback_url` is the submission's own, unguessable
         callback address, at most 140 characters and without a query, or None for no callbacks."""
 
     @abstractmethod
-    def submitted(self, reply: Reply, call: Call) -> list[Outcome]:
+    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """One outcome for each of `call.members`, in their order. Never raises."""
 
     @abstractmethod
@@ -181,14 +183,14 @@ class Adapter(ABC):
         """A request for each product that has a balance of its own; key None for the only one."""
 
     @abstractmethod
-    def credit(self, reply: Reply, product: str | None) -> Credit:
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
         """Raises BalanceRefusedError for a refusal and for an answer that can't be read."""
 
-    def poll(self, pending: Sequence[Pending]) -> list[PollCall]:
+    def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         """The calls that ask for receipts, in the vendor's own unit; none for a vendor without."""
         return []
 
-    def reports(self, reply: Reply, call: PollCall) -> list[Report]:
+    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
         """What the answer says, by `message_id`; messages it does not mention are left out.
         Never raises."""
         return []
@@ -197,10 +199,10 @@ class Adapter(ABC):
         """The call that lets a vendor that `makes_codes` judge the code of a message."""
         raise NotImplementedError(f"{self.title} makes no codes")
 
-    def verified(self, reply: Reply) -> Checked:
+    def verified(self, reply: VendorResponse) -> CodeCheck:
         """What the answer to `verify` says. Never raises for what a vendor may answer."""
         raise NotImplementedError(f"{self.title} makes no codes")
 
-    def callback(self, request: CallbackRequest) -> list[Report]:
+    def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         """What a callback says. Never raises; an unreadable one gives an empty list."""
         return []

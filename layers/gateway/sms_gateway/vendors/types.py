@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import Literal
 
 from sms_gateway.core.status import Status
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.value_object import ValueObject
 
 Category = Literal["otp", "transactional", "promotional"]
 Encoding = Literal["gsm7", "ucs2"]
 
 
-class Request(Value, frozen=True):
+class Request(ValueObject, frozen=True):
     """An HTTP request to a vendor. `repr` shows the host only: URLs and bodies carry secrets."""
 
     hidden = frozenset({"url", "headers", "body"})
@@ -24,7 +24,7 @@ class Request(Value, frozen=True):
     body: bytes = b""
 
 
-class Reply(Value, frozen=True):
+class VendorResponse(ValueObject, frozen=True):
     """A vendor's whole answer. The HTTP status says little: vendors refuse inside a 200."""
 
     hidden = frozenset({"body"})
@@ -34,7 +34,7 @@ class Reply(Value, frozen=True):
     content_type: str = ""
 
 
-class CallbackRequest(Value, frozen=True):
+class CallbackRequest(ValueObject, frozen=True):
     """A vendor's call to our callback route; query values are already percent-decoded."""
 
     hidden = frozenset({"body"})
@@ -45,7 +45,7 @@ class CallbackRequest(Value, frozen=True):
     content_type: str = ""
 
 
-class Token(Value, frozen=True):
+class OneTimeCode(ValueObject, frozen=True):
     """The one-time code of a verification's message. `template` is the text with `{code}` in it;
     `code` is ours, or None where the vendor itself makes one by `mask`; `ttl` is seconds."""
 
@@ -58,7 +58,7 @@ class Token(Value, frozen=True):
     code: str | None = None
 
 
-class Outgoing(Value, frozen=True):
+class OutgoingMessage(ValueObject, frozen=True):
     """One message as a vendor must send it. `id` is 29 letters and digits; `to` is E.164. With a
     `token`, `text` has our code in it; where the vendor makes the code it is the template."""
 
@@ -74,17 +74,17 @@ class Outgoing(Value, frozen=True):
     filter_dnd: bool = False
     template_id: str | None = None
     send_at: datetime | None = None  # only when the vendor itself is to hold the message
-    token: Token | None = None
+    one_time_code: OneTimeCode | None = None
 
 
-class Call(Value, frozen=True):
+class SubmitCall(ValueObject, frozen=True):
     """One HTTP call that carries `members`, in the order in which the reply speaks of them."""
 
     request: Request
-    members: tuple[Outgoing, ...]
+    members: tuple[OutgoingMessage, ...]
 
 
-class Verdict(StrEnum):
+class SubmitVerdict(StrEnum):
     """What the answer to a submission says of one message."""
 
     ACCEPTED = "accepted"
@@ -93,27 +93,27 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"  # nobody can say whether it was sent: never send it again blindly
 
 
-class Price(Value, frozen=True):
+class Price(ValueObject, frozen=True):
     """What a vendor charged for one message; `currency` is ISO 4217."""
 
     amount: Decimal
     currency: str
 
 
-class Outcome(Value, frozen=True):
+class SubmitOutcome(ValueObject, frozen=True):
     """What became of one message of a call. `account` marks a fault of our account, not of the
     message (credentials, address, credit): an operator must act, another vendor may do."""
 
-    verdict: Verdict
+    verdict: SubmitVerdict
     vendor_id: str | None = None
     code: str | None = None
     text: str | None = None
     price: Price | None = None
-    account: bool = False
+    account_fault: bool = False
     note: str | None = None  # our own word, where the vendor had none
 
 
-class Pending(Value, frozen=True):
+class PendingReceipt(ValueObject, frozen=True):
     """A submitted message whose receipt is awaited. `vendor_id` is the vendor's id of the message,
     or of the whole job (JST); None when the vendor gave none."""
 
@@ -125,14 +125,14 @@ class Pending(Value, frozen=True):
     category: Category = "transactional"
 
 
-class PollCall(Value, frozen=True):
+class PollCall(ValueObject, frozen=True):
     """One HTTP call that asks for the receipts of `pending`."""
 
     request: Request
-    pending: tuple[Pending, ...]
+    pending: tuple[PendingReceipt, ...]
 
 
-class Report(Value, frozen=True):
+class DeliveryReport(ValueObject, frozen=True):
     """What a vendor says of one message's delivery. `status` None is no news. A poll names the
     message by `message_id`; a callback by whatever the vendor gave: `message_id` (our reference),
     `vendor_id` or `number` (digits as the vendor wrote them). `once` marks an answer that can't be
@@ -149,13 +149,13 @@ class Report(Value, frozen=True):
     code: str | None = None
     text: str | None = None
     at: datetime | None = None
-    once: bool = False
-    alarm: bool = False
-    unknown_word: bool = False
-    taken: bool = False
+    read_once: bool = False
+    account_fault: bool = False
+    unknown_status: bool = False
+    accepted: bool = False
 
 
-class Judgement(StrEnum):
+class CodeVerdict(StrEnum):
     """What a vendor says of a code that it made itself."""
 
     RIGHT = "right"
@@ -165,18 +165,18 @@ class Judgement(StrEnum):
     UNKNOWN = "unknown"  # nobody can say whether it did
 
 
-class Checked(Value, frozen=True):
+class CodeCheck(ValueObject, frozen=True):
     """A vendor's answer to a check. `account` marks a fault of our account, `retryable` that the
     same check may be answered later."""
 
-    judgement: Judgement
+    verdict: CodeVerdict
     code: str | None = None
     text: str | None = None
-    account: bool = False
+    account_fault: bool = False
     retryable: bool = False
 
 
-class Credit(Value, frozen=True):
+class Balance(ValueObject, frozen=True):
     """A balance: `unit` is a currency (ISO 4217), or `credits` where the vendor counts its own."""
 
     product: str | None

@@ -8,32 +8,39 @@ from typing import Any
 import msgspec
 
 from sms_gateway.config.vendor_accounts import Accounts, accounts
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.problems import Conflict, Invalid, Unavailable, VendorFailed
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.problems import (
+    ConflictError,
+    InvalidRequestError,
+    ServiceUnavailableError,
+    VendorFailedError,
+)
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.types import Checked, Judgement, Reply, Request
+from sms_gateway.vendors.types import CodeCheck, CodeVerdict, Request, VendorResponse
 from sms_gateway.verifications import repository as verification_repository
 from sms_gateway.verifications.codes import (
     body_digest,
-    digest_of,
-    same,
-    typed,
+    code_digest,
+    digests_equal,
+    normalize_input,
 )
-from sms_gateway.verifications.model import Given, State, Verification
-from sms_gateway.verifications.request import read_code
-from sms_gateway.verifications.start import View, _find, _name
+from sms_gateway.verifications.model import StoredAnswer, Verification, VerificationState
+from sms_gateway.verifications.request import parse_check
+from sms_gateway.verifications.start import View, find_own, record_key
 
-BOUND = 8.0  # seconds for a vendor's answer to a check
-AT_WORK = 35  # seconds after which the function that began a check is dead: it stops at 29
-TRIES = 12  # for a turn; more than there can be checks
-MOST_DOUBTS = 2  # with two codes in doubt none is believed, and a third changes nothing
-Send = Callable[[Request, float], Reply]
+TIMEOUT_SECONDS = 8.0  # seconds for a vendor's answer to a check
+IN_PROGRESS_SECONDS = (
+    35  # seconds after which the function that began a check is dead: it stops at 29
+)
+MAX_WRITE_ATTEMPTS = 12  # for a turn; more than there can be checks
+MAX_UNKNOWN = 2  # with two codes in doubt none is believed, and a third changes nothing
+Send = Callable[[Request, float], VendorResponse]
 
 
-def check(
+def check_code(
     tenant: str,
     identifier: str,
     body: bytes,
@@ -45,35 +52,38 @@ def check(
     Idempotency-Key once. Raises Conflict for a verification that is over or is being checked;
     Unavailable or VendorFailed, without using up a check, where a vendor does not judge."""
     known, seconds = accounts(), epoch_seconds(now)
-    code = read_code(body)
-    one = _find(tenant, identifier)
+    code = parse_check(body)
+    one = find_own(tenant, identifier)
     asked = _Check(one.id, body, code, seconds, key, known)
-    for _ in range(TRIES):
-        if (given := asked.given(one)) is not None:
+    for _ in range(MAX_WRITE_ATTEMPTS):
+        if (given := asked.find_answer(one)) is not None:
             return given
         _refuse_unless_pending(one, seconds)
-        moved = asked.judge(one) if one.details.vendor is None else asked.ask(one, send)
+        moved = (
+            asked.compare_code(one) if one.details.vendor is None else asked.ask_vendor(one, send)
+        )
         if moved is not None:
             return moved.view(seconds)
-        one = _find(tenant, identifier)  # another check was faster
-    raise _busy(1)
+        one = find_own(tenant, identifier)  # another check was faster
+    raise _in_progress(1)
 
 
 def _refuse_unless_pending(one: Verification, now: int) -> None:
     state = one.state(now)
-    if state is not State.PENDING:
+    if state is not VerificationState.PENDING:
         detail = {
-            State.APPROVED: "The code was approved already, and counts once: start another.",
-            State.EXPIRED: "The code is over: start another verification.",
-            State.EXHAUSTED: "Every check is used up: start another verification.",
+            VerificationState.APPROVED: "The code was approved already, and counts once: "
+            "start another.",
+            VerificationState.EXPIRED: "The code is over: start another verification.",
+            VerificationState.EXHAUSTED: "Every check is used up: start another verification.",
         }[state]
-        raise Conflict(detail, slug=f"verification-{state}", verification=one.view(now))
-    if one.busy > now:
-        raise _busy(min(one.busy - now, 5))
+        raise ConflictError(detail, slug=f"verification-{state}", verification=one.view(now))
+    if one.busy_until > now:
+        raise _in_progress(min(one.busy_until - now, 5))
 
 
-def _busy(seconds: int) -> Conflict:
-    return Conflict(
+def _in_progress(seconds: int) -> ConflictError:
+    return ConflictError(
         "Another check of this verification is at work; ask again.",
         slug="check-in-progress",
         headers={"Retry-After": str(seconds)},
@@ -91,33 +101,33 @@ class _Check:
         self._known = known
         self._code = code
         self._id = identifier
-        self._name = None if key is None else _name(key)
+        self._name = None if key is None else record_key(key)
         self._body = body_digest(body, identifier, known.callback_key)
 
-    def given(self, one: Verification) -> View | None:
+    def find_answer(self, one: Verification) -> View | None:
         """The answer that this Idempotency-Key got before. Raises Invalid when it was for another
         body."""
         before = one.answers.get(self._name or "")
         if before is None:
             return None
-        if not same(before.body, self._body):
-            raise Invalid(
+        if not digests_equal(before.body, self._body):
+            raise InvalidRequestError(
                 "This Idempotency-Key was used with another body: use a new key for a new check.",
                 slug="idempotency-key-reused",
             )
         return one.view(self._now) | {"status": before.state, "checks_left": before.left}
 
-    def judge(self, one: Verification) -> Verification | None:
+    def compare_code(self, one: Verification) -> Verification | None:
         """Compares with our own code; None when another check was faster."""
         code, digest = self._typed(one), one.details.digest or ""
-        right = code is not None and same(digest, self._digest(code))
+        right = code is not None and digests_equal(digest, self._digest(code))
         return self._write(one, checks=one.checks + 1, approved=right, answered=True)
 
-    def ask(self, one: Verification, send: Send) -> Verification | None:
+    def ask_vendor(self, one: Verification, send: Send) -> Verification | None:
         """Lets the vendor judge; None when another check was faster."""
         adapter = self._known.adapters.get(one.details.vendor or "")
         if adapter is None:
-            raise Unavailable(
+            raise ServiceUnavailableError(
                 "The vendor that made the code is not configured; the operator must mend that.",
                 slug="vendor-not-configured",
                 vendor=one.details.vendor,
@@ -126,46 +136,48 @@ class _Check:
         if code is None:  # no code of this mask: the vendor need not be asked
             return self._write(one, checks=one.checks + 1, answered=True)
         mine = self._digest(code)[:16]
-        doubt = tuple(dict.fromkeys([*one.doubt, mine]))[:MOST_DOUBTS]
-        begun = self._write(one, checks=one.checks + 1, doubt=doubt, busy=self._now + AT_WORK)
+        doubt = tuple(dict.fromkeys([*one.unknown_checks, mine]))[:MAX_UNKNOWN]
+        begun = self._write(
+            one, checks=one.checks + 1, doubt=doubt, busy=self._now + IN_PROGRESS_SECONDS
+        )
         if begun is None:
             return None
-        answer = _asked(adapter, one, code, send)
-        if answer.account:
-            log.error("account fault", extra={"vendor": adapter.name, "codes": [answer.code]})
-            count("AccountFault")
-        match answer.judgement:
-            case Judgement.WRONG:
+        answer = _ask_vendor(adapter, one, code, send)
+        if answer.account_fault:
+            logger.error("account fault", extra={"vendor": adapter.name, "codes": [answer.code]})
+            increment("AccountFault")
+        match answer.verdict:
+            case CodeVerdict.WRONG:
                 return self._write(begun, doubt=(), answered=True)
-            case Judgement.RIGHT if doubt == (mine,):
+            case CodeVerdict.RIGHT if doubt == (mine,):
                 return self._write(begun, approved=True, doubt=(), answered=True)
-            case Judgement.ALREADY if one.doubt == doubt == (mine,):
+            case CodeVerdict.ALREADY if one.unknown_checks == doubt == (mine,):
                 return self._write(begun, approved=True, doubt=(), answered=True)
-            case Judgement.RIGHT | Judgement.ALREADY:
+            case CodeVerdict.RIGHT | CodeVerdict.ALREADY:
                 self._write(begun)
-                raise VendorFailed(
+                raise VendorFailedError(
                     "An earlier check got no answer, so that the vendor's yes may mean its code: "
                     "send that code again, or start another verification.",
                     slug="check-in-doubt",
-                    **_words(adapter, answer),
+                    **_vendor_words(adapter, answer),
                 )
-            case Judgement.UNKNOWN:
+            case CodeVerdict.UNKNOWN:
                 self._write(begun, checks=one.checks)
-            case Judgement.FAILED:
-                self._write(begun, checks=one.checks, doubt=one.doubt)
-        count("CheckFailed", vendor=adapter.name)
-        kind = Unavailable if answer.retryable else VendorFailed
+            case CodeVerdict.FAILED:
+                self._write(begun, checks=one.checks, doubt=one.unknown_checks)
+        increment("CheckFailed", vendor=adapter.name)
+        kind = ServiceUnavailableError if answer.retryable else VendorFailedError
         raise kind(
             f"{adapter.title} did not judge the code; this check is not used up.",
             slug="check-failed",
-            **_words(adapter, answer),
+            **_vendor_words(adapter, answer),
         )
 
     def _typed(self, one: Verification) -> str | None:
-        return typed(self._code, one.details.mask, one.details.case_sensitive)
+        return normalize_input(self._code, one.details.mask, one.details.case_sensitive)
 
     def _digest(self, code: str) -> str:
-        return digest_of(code, self._id, self._known.callback_key)
+        return code_digest(code, self._id, self._known.callback_key)
 
     def _write(
         self,
@@ -181,47 +193,49 @@ class _Check:
         again to whoever repeats the check."""
         moved = msgspec.structs.replace(
             one,
-            turn=one.turn + 1,
+            turn=one.version + 1,
             checks=one.checks if checks is None else checks,
             approved=approved,
-            doubt=one.doubt if doubt is None else doubt,
+            doubt=one.unknown_checks if doubt is None else doubt,
             busy=busy,
             claim=secrets.token_hex(8),
         )
-        change = ItemUpdate(verification_repository.place(one.id)).when("turn", one.turn)
-        change.put("turn", moved.turn).put("checks", moved.checks).put("claim", moved.claim)
+        change = ItemUpdate(verification_repository.verification_key(one.id)).if_in(
+            "turn", one.version
+        )
+        change.set("turn", moved.version).set("checks", moved.checks).set("claim", moved.claim)
         if approved:
-            change.put("approved", self._now)
-        _put_or_drop(change, "doubt", ",".join(moved.doubt), one.doubt)
-        _put_or_drop(change, "busy", busy, one.busy)
+            change.set("approved", self._now)
+        _set_or_remove(change, "doubt", ",".join(moved.unknown_checks), one.unknown_checks)
+        _set_or_remove(change, "busy", busy, one.busy_until)
         if answered and self._name:
-            given = Given(self._body, moved.state(self._now), moved.left)
+            given = StoredAnswer(self._body, moved.state(self._now), moved.left)
             moved = msgspec.structs.replace(moved, answers={**one.answers, self._name: given})
-            change.put("answers", msgspec.json.encode(moved.answers).decode())
+            change.set("answers", msgspec.json.encode(moved.answers).decode())
         if change.apply() is not None:
             return moved
         # When DynamoDB's answer is lost, the SDK asks again and finds our own first writing.
-        there = verification_repository.find(one.id)
+        there = verification_repository.find_verification(one.id)
         return moved if there is not None and there.claim == moved.claim else None
 
 
-def _put_or_drop(change: ItemUpdate, attribute: str, value: str | int, before: object) -> None:
+def _set_or_remove(change: ItemUpdate, attribute: str, value: str | int, before: object) -> None:
     if value:
-        change.put(attribute, value)
+        change.set(attribute, value)
     elif before:
-        change.drop(attribute)
+        change.remove(attribute)
 
 
-def _asked(adapter: Adapter, one: Verification, code: str, send: Send) -> Checked:
+def _ask_vendor(adapter: Adapter, one: Verification, code: str, send: Send) -> CodeCheck:
     """The vendor's judgement; silence is one too."""
     request = adapter.verify(one.details.to, one.message_id, code)
     try:
-        return adapter.verified(send(request, min(adapter.timeout, BOUND)))
-    except http_client.VendorUnreachable:
-        return Checked(Judgement.FAILED, retryable=True)
-    except http_client.VendorSilent:
-        return Checked(Judgement.UNKNOWN, retryable=True)
+        return adapter.verified(send(request, min(adapter.timeout, TIMEOUT_SECONDS)))
+    except http_client.VendorConnectionFailedError:
+        return CodeCheck(CodeVerdict.FAILED, retryable=True)
+    except http_client.VendorOutcomeUnknownError:
+        return CodeCheck(CodeVerdict.UNKNOWN, retryable=True)
 
 
-def _words(adapter: Adapter, answer: Checked) -> Mapping[str, Any]:
+def _vendor_words(adapter: Adapter, answer: CodeCheck) -> Mapping[str, Any]:
     return {"vendor": adapter.name, "vendor_code": answer.code, "vendor_text": answer.text}

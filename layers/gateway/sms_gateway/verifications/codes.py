@@ -5,12 +5,12 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from copy import replace
 
-from sms_gateway.storage.models import Recipe
-from sms_gateway.vendors.types import Call, Outcome, Outgoing
+from sms_gateway.storage.models import CodeSpec
+from sms_gateway.vendors.types import OutgoingMessage, SubmitCall, SubmitOutcome
 
-CODE = "{code}"
+CODE_PLACEHOLDER = "{code}"
 LITERALS = "- "  # stand in a code as they are, and need not be typed
-LONGEST_MASK = 20
+MAX_MASK_LENGTH = 20
 # The mask's characters are server2sms's: vendor-docs, TokenMask.
 ALPHABETS: Mapping[str, str] = {
     "#": string.digits,
@@ -25,29 +25,31 @@ def strange_characters(mask: str) -> list[str]:
     return [each for each in dict.fromkeys(mask) if each not in ALPHABETS and each not in LITERALS]
 
 
-def drawn(mask: str) -> int:
+def drawn_length(mask: str) -> int:
     """How many characters of a mask are drawn."""
     return sum(symbol in ALPHABETS for symbol in mask)
 
 
-def sample(mask: str) -> str:
+def sample_code(mask: str) -> str:
     """A code of the right length and alphabet, to count segments with."""
     return "".join("0" if symbol in ALPHABETS else symbol for symbol in mask)
 
 
-def rendered(text: str, code: str) -> str:
+def render_code(text: str, code: str) -> str:
     """The text with the code in it."""
-    return text.replace(CODE, code)
+    return text.replace(CODE_PLACEHOLDER, code)
 
 
-def code_of(recipe: Recipe, identifier: str, secret: bytes) -> str:
+def derive_code(code_spec: CodeSpec, identifier: str, secret: bytes) -> str:
     """The code of a verification: each drawn character is uniform over its alphabet. Without
     `case_sensitive` letters are capitals."""
-    subject = f"{identifier}/{recipe.nonce}"
+    subject = f"{identifier}/{code_spec.nonce}"
     random = _stream(_key("code", secret), subject)
     return "".join(
-        _drawn(_alphabet(symbol, recipe.case_sensitive), random) if symbol in ALPHABETS else symbol
-        for symbol in recipe.mask
+        _draw(_alphabet(symbol, code_spec.case_sensitive), random)
+        if symbol in ALPHABETS
+        else symbol
+        for symbol in code_spec.mask
     )
 
 
@@ -57,7 +59,7 @@ def _alphabet(symbol: str, case_sensitive: bool) -> str:
     return capitals + lower if case_sensitive else capitals
 
 
-def _drawn(alphabet: str, random: Iterator[int]) -> str:
+def _draw(alphabet: str, random: Iterator[int]) -> str:
     """A letter by a random byte; bytes above the last whole multiple would prefer the first."""
     fair = 256 - 256 % len(alphabet)
     return alphabet[next(byte for byte in random if byte < fair) % len(alphabet)]
@@ -70,22 +72,22 @@ def _stream(key: bytes, subject: str) -> Iterator[int]:
         counter += 1
 
 
-def typed(written: str, mask: str, case_sensitive: bool) -> str | None:
+def normalize_input(written: str, mask: str, case_sensitive: bool) -> str | None:
     """What somebody typed in the form of the mask; None for what can't be a code of it. Spaces and
     hyphens don't matter, nor does case unless the code is case-sensitive."""
     bare = "".join(each for each in written if each not in LITERALS)
-    if len(bare) != drawn(mask) or not (bare.isascii() and bare.isalnum()):
+    if len(bare) != drawn_length(mask) or not (bare.isascii() and bare.isalnum()):
         return None
     letters = iter(bare if case_sensitive else bare.upper())
     return "".join(next(letters) if symbol in ALPHABETS else symbol for symbol in mask)
 
 
-def digest_of(code: str, identifier: str, secret: bytes) -> str:
+def code_digest(code: str, identifier: str, secret: bytes) -> str:
     """What is kept of a code: HMAC-SHA256 in hex, different for each verification."""
     return _mac("digest", f"{identifier}/{code}", secret)
 
 
-def same(digest: str, other: str) -> bool:
+def digests_equal(digest: str, other: str) -> bool:
     """Whether two digests are equal, in constant time."""
     return hmac.compare_digest(digest, other)
 
@@ -110,24 +112,28 @@ def _key(label: str, secret: bytes) -> bytes:
     return hmac.digest(secret, f"verification/{label}".encode(), "sha256")
 
 
-def with_code(made: Outgoing, recipe: Recipe | None, secret: bytes) -> Outgoing:
+def with_code(made: OutgoingMessage, code_spec: CodeSpec | None, secret: bytes) -> OutgoingMessage:
     """A message with its code in it; one without a code of ours as it is."""
-    if recipe is None or recipe.nonce is None or made.token is None:
+    if code_spec is None or code_spec.nonce is None or made.one_time_code is None:
         return made
-    code = code_of(recipe, made.id[:26], secret)
-    token = replace(made.token, code=code)
-    return replace(made, text=rendered(made.text, code), token=token)
+    code = derive_code(code_spec, made.id[:26], secret)
+    token = replace(made.one_time_code, code=code)
+    return replace(made, text=render_code(made.text, code), one_time_code=token)
 
 
-def without_code(outcomes: Sequence[Outcome], call: Call) -> list[Outcome]:
+def without_code(outcomes: Sequence[SubmitOutcome], call: SubmitCall) -> list[SubmitOutcome]:
     """Outcomes in which no vendor repeats a code of ours: their words stand on the timeline."""
-    codes = [one.token.code for one in call.members if one.token and one.token.code]
+    codes = [
+        one.one_time_code.code
+        for one in call.members
+        if one.one_time_code and one.one_time_code.code
+    ]
     if not codes:
         return list(outcomes)
-    return [replace(one, text=_hidden(one.text, codes)) for one in outcomes]
+    return [replace(one, text=_redact(one.text, codes)) for one in outcomes]
 
 
-def _hidden(text: str | None, codes: Sequence[str]) -> str | None:
+def _redact(text: str | None, codes: Sequence[str]) -> str | None:
     for code in codes if text else ():
         text = (text or "").replace(code, "[code]")
     return text

@@ -13,10 +13,10 @@ import msgspec
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.storage.models import message_id
 
-FEWEST, MOST = 4, 10  # drawn characters of a code
+MIN_CODE_LENGTH, MAX_CODE_LENGTH = 4, 10  # drawn characters of a code
 
 
-class State(StrEnum):
+class VerificationState(StrEnum):
     """What a verification has come to."""
 
     PENDING = "pending"
@@ -25,11 +25,11 @@ class State(StrEnum):
     EXHAUSTED = "exhausted"
 
 
-class Given(msgspec.Struct, frozen=True, array_like=True):
+class StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
     """The answer to a check that carried an Idempotency-Key; `body` is a keyed hash."""
 
     body: str
-    state: State
+    state: VerificationState
     left: int
 
 
@@ -58,12 +58,12 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     details: Details
     expires: int
-    turn: int = 0
+    version: int = 0
     checks: int = 0
     approved: bool = False
-    doubt: tuple[str, ...] = ()
-    busy: int = 0
-    answers: dict[str, Given] = {}
+    unknown_checks: tuple[str, ...] = ()
+    busy_until: int = 0
+    answers: dict[str, StoredAnswer] = {}
     claim: str = ""
 
     @property
@@ -76,13 +76,13 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         """The message that brings the code."""
         return message_id(self.id, 0)
 
-    def state(self, now: int) -> State:
+    def state(self, now: int) -> VerificationState:
         """What it has come to by `now`, epoch seconds."""
         if self.approved:
-            return State.APPROVED
-        if not self.left and self.busy <= now:
-            return State.EXHAUSTED
-        return State.EXPIRED if self.expires <= now else State.PENDING
+            return VerificationState.APPROVED
+        if not self.left and self.busy_until <= now:
+            return VerificationState.EXHAUSTED
+        return VerificationState.EXPIRED if self.expires <= now else VerificationState.PENDING
 
     def view(self, now: int) -> dict[str, Any]:
         """As the API shows it."""

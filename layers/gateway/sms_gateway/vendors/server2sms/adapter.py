@@ -13,35 +13,46 @@ from typing import ClassVar
 
 import msgspec
 
-from sms_gateway.vendors.adapter import Adapter, Capabilities, Caution, Refusal
-from sms_gateway.vendors.local_times import SECOND, ZURICH, local, unambiguous
-from sms_gateway.vendors.parsing import amount, decoded, record, records, word
+from sms_gateway.vendors.adapter import (
+    Adapter,
+    Capabilities,
+    DeliveryWarning,
+    UnsupportedMessageError,
+)
+from sms_gateway.vendors.local_times import SECOND, ZURICH, to_local_ceil, unambiguous
+from sms_gateway.vendors.parsing import (
+    as_decimal,
+    as_text,
+    decode_json,
+    normalize_keys,
+    normalize_rows,
+)
 from sms_gateway.vendors.server2sms.responses import (
     OK,
     RETRYABLE,
     STATUS_CODES,
     TOKEN_CODES,
-    _answered,
-    _delivery,
-    _moment,
-    _swiss_time,
+    parse_delivery,
+    parse_outcome,
+    parse_time,
+    swiss_time,
 )
 from sms_gateway.vendors.types import (
+    Balance,
     BalanceRefusedError,
-    Call,
     CallbackRequest,
-    Checked,
-    Credit,
-    Judgement,
-    Outcome,
-    Outgoing,
-    Pending,
+    CodeCheck,
+    CodeVerdict,
+    DeliveryReport,
+    OneTimeCode,
+    OutgoingMessage,
+    PendingReceipt,
     PollCall,
-    Reply,
-    Report,
     Request,
-    Token,
-    Verdict,
+    SubmitCall,
+    SubmitOutcome,
+    SubmitVerdict,
+    VendorResponse,
     chunks,
 )
 
@@ -58,7 +69,7 @@ NOTIFICATION_URL_LIMIT = 200
 SIMPLE_FIELDS = frozenset({"Originator", "Recipients", "MessageText", "ForceGSM7bit"})
 SENDER = re.compile(r"\+?[0-9]{1,15}|[A-Za-z0-9]{1,11}")
 NUMERIC = re.compile(r"\+?[0-9]+")
-MAY_BE_LOCKED = Caution(
+MAY_BE_LOCKED = DeliveryWarning(
     "sender-not-unlocked",
     "from",
     "The vendor refuses a numeric sender until it is unlocked for the account: have the operator"
@@ -107,14 +118,14 @@ class Server2sms(Adapter):
         if self.poll_size < 1:
             raise ValueError("poll_size must be at least 1")
 
-    def check(self, message: Outgoing) -> None:
+    def check(self, message: OutgoingMessage) -> None:
         """Raises Refusal also for a sender that is no Originator."""
         Adapter.check(self, message)
         if message.sender and not SENDER.fullmatch(message.sender):
             detail = f"{self.title} takes a sender of at most 15 digits or 11 letters and digits."
-            raise Refusal("bad-sender", "from", detail)
+            raise UnsupportedMessageError("bad-sender", "from", detail)
 
-    def cautions(self, message: Outgoing, at: datetime) -> list[Caution]:
+    def cautions(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
         """A number that is not the account's own sender may be locked (codes 29 and 30)."""
         own = message.sender in (None, self.sender)
         return [] if own or not NUMERIC.fullmatch(message.sender or "") else [MAY_BE_LOCKED]
@@ -122,32 +133,36 @@ class Server2sms(Adapter):
     def holds(self, send_at: datetime) -> bool:
         """Not in the hour that comes twice when summer time ends: DeferredDeliveryTime names no
         offset, and the wrong one of the two could be an hour early."""
-        return unambiguous(local(send_at, ZURICH, SECOND))
+        return unambiguous(to_local_ceil(send_at, ZURICH, SECOND))
 
-    def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+    def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
         """Submissions of one call each: all that differs within is number and reference."""
-        groups: dict[tuple[object, ...], list[Outgoing]] = {}
+        groups: dict[tuple[object, ...], list[OutgoingMessage]] = {}
         for one in messages:
             shared = (one.text, one.sender or self.sender, one.flash, one.encoding, one.send_at)
-            alone = one.id if one.token else None  # SendTokenSMS takes one recipient
+            alone = one.id if one.one_time_code else None  # SendTokenSMS takes one recipient
             groups.setdefault((*shared, alone), []).append(one)
         return [part for group in groups.values() for part in chunks(group, self.submission_size)]
 
-    def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
+    def submit(
+        self, messages: Sequence[OutgoingMessage], callback_url: str | None
+    ) -> list[SubmitCall]:
         notify = _notification_url(callback_url) if self.callbacks and callback_url else None
-        return [Call(self._send(group, notify), tuple(group)) for group in self.pack(messages)]
+        return [
+            SubmitCall(self._send(group, notify), tuple(group)) for group in self.pack(messages)
+        ]
 
-    def _send(self, group: Sequence[Outgoing], notify: str | None) -> Request:
+    def _send(self, group: Sequence[OutgoingMessage], notify: str | None) -> Request:
         one = group[0]
-        if one.token:
-            return self._send_token(one, one.token, notify)
+        if one.one_time_code:
+            return self._send_token(one, one.one_time_code, notify)
         payload = {
             "Originator": one.sender or self.sender,
             "Recipients": [f"{each.to}:{each.id}" for each in group],
             "MessageText": one.text,
             "ForceGSM7bit": one.encoding == "gsm7",
             "FlashingSMS": one.flash or None,
-            "DeferredDeliveryTime": _swiss_time(one.send_at) if one.send_at else None,
+            "DeferredDeliveryTime": swiss_time(one.send_at) if one.send_at else None,
             "URLBufferedMessageNotification": notify,
             "URLDeliveryNotification": notify,
             "URLNonDeliveryNotification": notify,
@@ -157,7 +172,7 @@ class Server2sms(Adapter):
         simple = self.simple and given.keys() <= SIMPLE_FIELDS
         return self._request("SendSimpleTextSMS" if simple else "SendTextSMS", given)
 
-    def _send_token(self, one: Outgoing, token: Token, notify: str | None) -> Request:
+    def _send_token(self, one: OutgoingMessage, token: OneTimeCode, notify: str | None) -> Request:
         payload = {
             "Originator": one.sender or self.sender,
             "Recipients": f"{one.to}:{one.id}",
@@ -183,14 +198,14 @@ class Server2sms(Adapter):
         payload = {"PhoneNumber": to, "TokenReference": message_id, "VerificationCode": code}
         return self._request("VerifyToken", payload)
 
-    def verified(self, reply: Reply) -> Checked:
-        outcome = _answered(record(decoded(reply.body)))
-        known = Judgement.FAILED if outcome.code in STATUS_CODES else Judgement.UNKNOWN
-        return Checked(
+    def verified(self, reply: VendorResponse) -> CodeCheck:
+        outcome = parse_outcome(normalize_keys(decode_json(reply.body)))
+        known = CodeVerdict.FAILED if outcome.code in STATUS_CODES else CodeVerdict.UNKNOWN
+        return CodeCheck(
             TOKEN_CODES.get(outcome.code or "", known),
             outcome.code,
             outcome.text,
-            outcome.account,
+            outcome.account_fault,
             outcome.code in RETRYABLE,
         )
 
@@ -203,27 +218,27 @@ class Server2sms(Adapter):
             msgspec.json.encode(body),
         )
 
-    def submitted(self, reply: Reply, call: Call) -> list[Outcome]:
+    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """One StatusCode speaks for the whole call; there is no id but our own reference."""
-        outcome = _answered(record(decoded(reply.body)))
-        if outcome.verdict is not Verdict.ACCEPTED:
+        outcome = parse_outcome(normalize_keys(decode_json(reply.body)))
+        if outcome.verdict is not SubmitVerdict.ACCEPTED:
             return [outcome] * len(call.members)
         return [replace(outcome, vendor_id=member.id) for member in call.members]
 
     def balance(self) -> Mapping[str | None, Request]:
         return {None: self._request("CheckCredits", {})}
 
-    def credit(self, reply: Reply, product: str | None) -> Credit:
-        answer = record(decoded(reply.body))
-        outcome, credits_left = _answered(answer), amount(answer.get("credits"))
+    def credit(self, reply: VendorResponse, product: str | None) -> Balance:
+        answer = normalize_keys(decode_json(reply.body))
+        outcome, credits_left = parse_outcome(answer), as_decimal(answer.get("credits"))
         if outcome.code == OK and credits_left is not None:
-            return Credit(product, credits_left, "credits")
+            return Balance(product, credits_left, "credits")
         if outcome.code in (None, OK):
             raise BalanceRefusedError("unreadable answer")
         retryable = outcome.code in RETRYABLE
         raise BalanceRefusedError(outcome.text or "unknown code", outcome.code, retryable=retryable)
 
-    def poll(self, pending: Sequence[Pending]) -> list[PollCall]:
+    def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         """References are joined across submissions, `poll_size` a call."""
         calls = []
         for part in chunks(pending, self.poll_size):
@@ -233,48 +248,48 @@ class Server2sms(Adapter):
             calls.append(PollCall(request, tuple(part)))
         return calls
 
-    def reports(self, reply: Reply, call: PollCall) -> list[Report]:
+    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
         """The last row of a reference counts. A refused question is no news of any message."""
-        answer, asked = record(decoded(reply.body)), {one.id for one in call.pending}
+        answer, asked = normalize_keys(decode_json(reply.body)), {one.id for one in call.pending}
         found = {}
-        for row in records(answer.get("deliverynotifications")):
-            reference = word(row.get("transactionreferencenumber"))
-            status = word(row.get("deliverystatus"))
+        for row in normalize_rows(answer.get("deliverynotifications")):
+            reference = as_text(row.get("transactionreferencenumber"))
+            status = as_text(row.get("deliverystatus"))
             if reference in asked and status:
                 found[reference] = replace(
-                    _delivery(
+                    parse_delivery(
                         status,
-                        word(row.get("reasoncode")),
-                        word(row.get("deliverystatusdescription")),
-                        word(row.get("reasoncodedescription")),
+                        as_text(row.get("reasoncode")),
+                        as_text(row.get("deliverystatusdescription")),
+                        as_text(row.get("reasoncodedescription")),
                     ),
                     message_id=reference,
-                    at=_moment(word(row.get("notificationdate")), ZURICH),
-                    taken=True,
+                    at=parse_time(as_text(row.get("notificationdate")), ZURICH),
+                    accepted=True,
                 )
-        outcome = _answered(answer)
+        outcome = parse_outcome(answer)
         if found or outcome.code in (None, OK):
             return list(found.values())
-        refused = Report(
+        refused = DeliveryReport(
             None,
             code=outcome.code,
             text=outcome.text,
-            alarm=outcome.account,
-            unknown_word=outcome.code not in STATUS_CODES,
+            account_fault=outcome.account_fault,
+            unknown_status=outcome.code not in STATUS_CODES,
         )
         return [replace(refused, message_id=one.id) for one in call.pending]
 
-    def callback(self, request: CallbackRequest) -> list[Report]:
+    def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         # A tag that the vendor had nothing for may stay as it was.
         filled = {key: item for key, item in request.query.items() if not item.startswith("<")}
-        query = {key: word(item) for key, item in filled.items()}
+        query = {key: as_text(item) for key, item in filled.items()}
         reference = query.get("ID") or query.get("TRN")
         number = re.sub(r"[^0-9]", "", query.get("RCPNT") or "") or None
         status = query.get("DST")
         if not status or not (reference or number):
             return []
-        report = _delivery(status, query.get("RSN"))
-        at = _moment(query.get("DSCTSUTC"), UTC)
+        report = parse_delivery(status, query.get("RSN"))
+        at = parse_time(query.get("DSCTSUTC"), UTC)
         return [replace(report, message_id=reference, number=number, at=at)]
 
 
