@@ -13,14 +13,25 @@ from sms_gateway.dispatch.failover import NextAttempt, next_attempt
 from sms_gateway.messages import queue
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.message_updates import MessageUpdate
-from sms_gateway.storage.models import ItemKey, Message, Submission, SubmissionResult, TimelineEntry
+from sms_gateway.storage.models import (
+    ItemKey,
+    Message,
+    Submission,
+    SubmissionResult,
+    TimelineEntry,
+    VerdictLetter,
+)
 from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict
 
 REQUEUE_AFTER = int(
     os.environ["HAND_OVER_AFTER"]
 )  # seconds that the queue has before the clock helps
 
-STATUS_AFTER_SPLIT = {"R": Status.ACCEPTED, "T": Status.ACCEPTED, "U": Status.SUBMITTING}
+STATUS_AFTER_SPLIT = {
+    VerdictLetter.REFUSED: Status.ACCEPTED,
+    VerdictLetter.RETRY: Status.ACCEPTED,
+    VerdictLetter.UNKNOWN: Status.SUBMITTING,
+}
 
 
 def route_or_finish(
@@ -88,7 +99,7 @@ def split_mixed_result(
     left. Safe to repeat."""
     if sub.result is None or sub.is_single:
         return set()
-    leaving = "RTU" if sub.status is Status.SUBMITTED else "R"
+    leaving = STATUS_AFTER_SPLIT if sub.status is Status.SUBMITTED else {VerdictLetter.REFUSED}
     changes: list[MessageUpdate] = []
     again: dict[NextAttempt, list[tuple[ItemKey, int]]] = defaultdict(list)
     left: set[str] = set()
@@ -97,9 +108,9 @@ def split_mixed_result(
         if verdict not in leaving:
             continue
         left.add(one.id)
-        refused = (*sub.refused, sub.vendor) if verdict == "R" else sub.refused
+        refused = (*sub.refused, sub.vendor) if verdict is VerdictLetter.REFUSED else sub.refused
         step = None
-        if verdict != "U":
+        if verdict is not VerdictLetter.UNKNOWN:
             step = next_attempt(sub.vendors, sub.vendor, refused, usable, sub.attempt)
         changes.append(_detach_message(sub, one, verdict, refused, step, now))
         if step is not None:
@@ -114,7 +125,7 @@ def split_mixed_result(
 def _detach_message(
     sub: Submission,
     message: Message,
-    verdict: str,
+    verdict: VerdictLetter,
     refused: Sequence[str],
     step: NextAttempt | None,
     now: datetime,
@@ -122,7 +133,7 @@ def _detach_message(
     """One message's own way out of a submission with a mixed answer."""
     offset = message.key.position - sub.key.position
     code, text, note = sub.result.words_for(offset) if sub.result else (None, None, None)
-    ends = verdict == "R" and step is None
+    ends = verdict is VerdictLetter.REFUSED and step is None
     status = (
         STATUS_AFTER_SPLIT[verdict]
         if not ends

@@ -27,17 +27,12 @@ from sms_gateway.storage.models import (
     Submission,
     SubmissionResult,
     TimelineEntry,
+    VerdictLetter,
     Words,
 )
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import SubmitCall, SubmitOutcome, SubmitVerdict
 
-LETTERS = {
-    SubmitVerdict.ACCEPTED: "A",
-    SubmitVerdict.REFUSED: "R",
-    SubmitVerdict.RETRY: "T",
-    SubmitVerdict.UNKNOWN: "U",
-}
 VENDOR_ID_SECONDS = 7 * DAY_SECONDS  # seconds that a vendor's id is remembered
 
 
@@ -121,21 +116,24 @@ def record_outcome(
         logger.error("account fault", extra={"vendor": taken.vendor, "codes": sorted(faults)})
         increment("AccountFault")
     result, said = _result(taken, waiting, outcomes, adapter)
-    letters = set(result.verdicts or "A")
+    verdicts = {VerdictLetter(letter) for letter in result.verdicts} or {VerdictLetter.ACCEPTED}
+    sent = verdicts - {VerdictLetter.CANCELLED}
     first = next(iter(outcomes.values()))[0]
-    if letters - {"C"} in ({"T"}, {"R"}) or _may_resend(taken, waiting, letters, adapter, now):
+    if sent in ({VerdictLetter.RETRY}, {VerdictLetter.REFUSED}) or _may_resend(
+        taken, waiting, sent, adapter, now
+    ):
         route_or_finish(taken, first, desk.usable, now, result, said)
         return
     change = MessageUpdate(taken.key).set("result", result).set("changed", epoch_seconds(now))
     if said:
         change.set("raw", said)
-    if "A" in letters or "T" in letters:
+    if sent & {VerdictLetter.ACCEPTED, VerdictLetter.RETRY}:
         status = Status.SUBMITTED
         change.remove("unsettled")
     else:
         status = Status.SUBMITTING
         change.set("unsettled", 1)
-    accepted = [o for o, _ in outcomes.values() if LETTERS[o.verdict] == "A"]
+    accepted = [o for o, _ in outcomes.values() if o.verdict is SubmitVerdict.ACCEPTED]
     word = accepted[0] if accepted and status is Status.SUBMITTED else first
     entry = TimelineEntry(
         epoch_ms(now),
@@ -148,7 +146,7 @@ def record_outcome(
         word.note,
     )
     change.append_timeline(entry).set("status", status)
-    mixed = not taken.is_single and len(letters - {"C"}) > 1
+    mixed = not taken.is_single and len(sent) > 1
     change.schedule_check(_next_check(taken, adapter, now, soon=mixed))
     if adapter.account_callbacks:
         _put_vendor_ids(taken, result, now)  # first, since a push may be as fast as the answer
@@ -201,23 +199,23 @@ def _result(
     outcomes: Mapping[str, tuple[SubmitOutcome, str | None]],
     adapter: Adapter,
 ) -> tuple[SubmissionResult, str | None]:
-    """The vendor's answers by offset; `C` marks a message that was cancelled before the call."""
+    """The vendor's answers by offset."""
     first = taken.key.position
     by_offset = {one.key.position - first: outcomes[one.id] for one in waiting}
-    letters = []
+    letters: list[VerdictLetter] = []
     ids: list[str | None] = []
     prices: list[tuple[str, str] | None] = []
     words: dict[int, Words] = {}
     said = None
     for offset in range(taken.count):
         if offset not in by_offset:
-            letters.append("C")
+            letters.append(VerdictLetter.CANCELLED)
             ids.append(None)
             prices.append(None)
             continue
         outcome, raw = by_offset[offset]
         said = said or raw
-        letters.append(LETTERS[outcome.verdict])
+        letters.append(VerdictLetter[outcome.verdict.name])
         ids.append(outcome.vendor_id)
         price = outcome.price
         prices.append((str(price.amount), price.currency) if price else None)
@@ -227,7 +225,7 @@ def _result(
     own = all(outcomes[one.id][0].vendor_id in (None, one.id) for one in waiting)
     untold = [one.content.to for one in waiting if _perhaps_accepted(outcomes[one.id][0])]
     result = SubmissionResult(
-        verdicts="" if set(letters) == {"A"} else "".join(letters),
+        verdicts="" if set(letters) == {VerdictLetter.ACCEPTED} else "".join(letters),
         own=own and any(ids),
         vendor_id=ids[0] if one_id and not own else None,
         vendor_ids=None if one_id or own else ids,
@@ -256,14 +254,14 @@ def _fold_words(words: dict[int, Words]) -> dict[int, Words] | None:
 def _may_resend(
     taken: Submission,
     waiting: Sequence[Message],
-    letters: set[str],
+    sent: set[VerdictLetter],
     adapter: Adapter,
     now: datetime,
 ) -> bool:
     """Whether messages in doubt go out once more: at their callers' word only, while there is time
     for it, and where the vendor can't be asked by our reference first."""
     return (
-        letters - {"C"} == {"U"}
+        sent == {VerdictLetter.UNKNOWN}
         and not taken.sent_again_in_doubt
         and now.timestamp() + FIRST_PAUSE_SECONDS < taken.expires
         and not adapter.capabilities.own_reference

@@ -12,7 +12,7 @@ from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.ulids import created_at
 from sms_gateway.messages.prices import price_view, sum_prices
 from sms_gateway.storage.message_state import price_of_message, status_of
-from sms_gateway.storage.models import Batch, Message, Submission, TimelineEntry
+from sms_gateway.storage.models import Batch, Message, Submission, TimelineEntry, VerdictLetter
 
 TITLES = {
     Status.UNDELIVERED: "The vendor took the message and could not deliver it",
@@ -20,6 +20,8 @@ TITLES = {
     Status.EXPIRED: "The message's validity passed",
     Status.UNKNOWN: "Nobody can say what became of the message",
 }
+
+TAKEN = (VerdictLetter.ACCEPTED, VerdictLetter.UNKNOWN)  # the vendor has it, or may have it
 
 
 def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
 
 
 def _vendor_id(message: Message, sub: Submission, offset: int) -> str | None:
-    if sub.result is None or sub.result.verdict(offset) not in "AU":
+    if sub.result is None or sub.result.verdict(offset) not in TAKEN:
         return None
     return message.id if sub.result.own else sub.result.vendor_id_of(offset)
 
@@ -62,7 +64,7 @@ def _timeline(message: Message, sub: Submission, offset: int) -> list[TimelineEn
     if message.key == sub.key:
         return _numbered(sub.timeline)
     own = list(message.timeline)
-    taken = sub.result is None or sub.result.verdict(offset) in "AU"
+    taken = sub.result is None or sub.result.verdict(offset) in TAKEN
     steps = [entry for entry in sub.timeline if taken or entry.status not in ("submitted",)]
     if own and own[0].status == Status.CANCELLED:
         steps = [entry for entry in steps if entry.at <= own[0].at]

@@ -18,6 +18,7 @@ from sms_gateway.storage.models import (
     Submission,
     SubmissionResult,
     TimelineEntry,
+    VerdictLetter,
     message_id,
 )
 from sms_gateway.vendors import http_client
@@ -138,13 +139,15 @@ def _confirm_by_reference(
         .remove("unsettled")
         .append_timeline(entry)
     )
-    result = sub.result or SubmissionResult("U" * sub.count)
+    result = sub.result or SubmissionResult(VerdictLetter.UNKNOWN * sub.count)
     if len(adapter.pack([one.content.outgoing(one.id, run.now) for one in members])) == 1:
         # One call carried them all: none of them is in doubt any more.
-        verdicts = result.verdicts.replace("U", "A")
+        verdicts = result.verdicts.replace(VerdictLetter.UNKNOWN, VerdictLetter.ACCEPTED)
     else:
         # Packed for another vendor: of the other calls nobody knows yet, and fan_out parts them.
         offset = message.key.position - sub.key.position
-        verdicts = f"{result.verdicts[:offset]}A{result.verdicts[offset + 1 :]}"
+        verdicts = (
+            f"{result.verdicts[:offset]}{VerdictLetter.ACCEPTED}{result.verdicts[offset + 1 :]}"
+        )
     change.set("result", msgspec.structs.replace(result, verdicts=verdicts, own=True))
     change.if_in("status", Status.SUBMITTING).if_in("attempt", sub.attempt).apply()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Literal, Self
 
 import msgspec
@@ -89,11 +90,20 @@ Words = tuple[str | None, str | None, str | None]  # a vendor's code and text, o
 ALL_MESSAGES = -1  # the offset under which a word stands that is the same for all
 
 
+class VerdictLetter(StrEnum):
+    """What a vendor's answer says of one message, as SubmissionResult stores it."""
+
+    ACCEPTED = "A"
+    REFUSED = "R"
+    RETRY = "T"
+    UNKNOWN = "U"
+    CANCELLED = "C"  # before the call
+
+
 class SubmissionResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a vendor answered to a submission, by the position of the message in it.
 
-    `verdicts` has a letter a message (A accepted, R refused, T try again, U unknown, C cancelled
-    before) and is empty when all were accepted. `own` says that the vendor knows the messages by
+    `verdicts` has a VerdictLetter a message and is empty when all were accepted. `own` says that the vendor knows the messages by
     our ids; else `vendor_id` or `price` stand once when they are the same for all. `rates` are the
     rows of the account's price table for those of which the vendor told no price.
     """
@@ -107,9 +117,9 @@ class SubmissionResult(msgspec.Struct, frozen=True, omit_defaults=True):
     words: dict[int, Words] | None = None  # of those that were not accepted
     rates: PriceTable | None = None
 
-    def verdict(self, offset: int) -> str:
-        """The letter for the message at `offset`."""
-        return self.verdicts[offset] if self.verdicts else "A"
+    def verdict(self, offset: int) -> VerdictLetter:
+        """The verdict on the message at `offset`."""
+        return VerdictLetter(self.verdicts[offset]) if self.verdicts else VerdictLetter.ACCEPTED
 
     def words_for(self, offset: int) -> Words:
         """What was said of the message at `offset`, if it was not accepted."""
