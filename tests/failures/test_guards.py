@@ -36,6 +36,7 @@ from sms_gateway.scheduler import tick
 from sms_gateway.storage import dynamodb as store
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.models import VerdictLetter
 from sms_gateway.vendors.types import Request, SubmitVerdict
 
 TO, TEXT = number("rajasms"), "once"
@@ -123,7 +124,9 @@ def test_taking_silence_for_a_refusal_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if guard == "off":
-        monkeypatch.setitem(submission.LETTERS, SubmitVerdict.UNKNOWN, "T")
+        monkeypatch.setitem(
+            submission.LETTER_OF_VERDICT, SubmitVerdict.UNKNOWN, VerdictLetter.RETRY
+        )
     world.silent = True
     world.send()
     world.deliver()
@@ -148,7 +151,7 @@ def test_a_clock_that_resends_unasked_is_a_second_sms(
 def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency_keys, "AT_WORK", 0)
+    monkeypatch.setattr(idempotency_keys, "IN_PROGRESS_SECONDS", 0)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt  # as a crash: nothing after it happens
@@ -159,7 +162,7 @@ def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
 
     with monkeypatch.context() as crash:
         if guard == "off":
-            crash.setattr(message_send, "accept", head_first)
+            crash.setattr(message_send, "store_batch", head_first)
         else:
             crash.setattr(store, "put_new", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -225,7 +228,9 @@ def test_taking_a_refusal_for_an_acceptance_is_a_message_that_nobody_has(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if guard == "off":
-        monkeypatch.setitem(submission.LETTERS, SubmitVerdict.REFUSED, "A")
+        monkeypatch.setitem(
+            submission.LETTER_OF_VERDICT, SubmitVerdict.REFUSED, VerdictLetter.ACCEPTED
+        )
     world.gateway.wire.answers["send_json.php"] = lambda request: rajasms_answer(
         [(one["number"], 20, 0) for one in json.loads(request.body)["datapacket"]]
     )
@@ -266,7 +271,7 @@ def test_a_polled_word_that_was_not_written_is_asked_for_again(
     gateway.wire.answers[POLL["server2sms"]] = arrived
     with monkeypatch.context() as refused:
         taken = [guard == "off"]  # off: what was not written is taken for written
-        refused.setattr(apply, "apply", lambda words, *_: taken * len(words))
+        refused.setattr(apply, "apply_updates", lambda words, *_: taken * len(words))
         gateway.tick(after=100)
     assert gateway.statuses(ids) == ["submitted"] * 3
     gateway.tick(after=10_000)

@@ -170,7 +170,7 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
 
     notice = upload(bucket, "to,text\n" + rows(3))
     with monkeypatch.context() as crash:
-        crash.setattr(chunks, "_advance", killed)  # after the chunk's batch was accepted
+        crash.setattr(chunks, "advance", killed)  # after the chunk's batch was accepted
         with pytest.raises(KeyboardInterrupt):
             work(notice)
     much_later()

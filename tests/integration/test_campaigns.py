@@ -35,7 +35,7 @@ from moto.s3.models import S3Backend
 
 from bench.campaign import apart
 from sms_gateway.aws import clients as aws_clients
-from sms_gateway.campaigns import file_check, s3_files, settings, worker
+from sms_gateway.campaigns import chunks, file_check, s3_files, settings, worker
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.campaigns import (
     repository as campaign_repository,
@@ -526,7 +526,7 @@ def delivered(gateway: Gateway) -> None:
 def test_all_that_is_told_of_a_campaign_names_it_and_its_end_is_told_once(
     gateway: Gateway, bucket: Any, stream: Stream, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(worker, "CHUNK", 5)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 5)
     one = to_the_end(upload(bucket, "to,text\n" + rows(count) + "12,Hi\n"))
     delivered(gateway)
     every = told(stream)

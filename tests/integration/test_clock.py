@@ -318,7 +318,7 @@ def test_one_broken_submission_does_not_stop_the_others(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(items, "SHARDS", ("00",))
-    monkeypatch.setattr(tick, "A_LOOK", 3)
+    monkeypatch.setattr(tick, "PAGE_SIZE", 3)
     good = [gateway.one("rajasms") for _ in range(2)]
     broken = [gateway.one("rajasms") for _ in range(4)]
     gateway.queued("rajasms")

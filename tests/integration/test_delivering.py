@@ -589,7 +589,7 @@ def test_a_status_url_is_told_however_new_its_webhook_is(
         read.append(tenant)
         return []
 
-    monkeypatch.setattr(endpoints, "of_tenant", of_tenant)
+    monkeypatch.setattr(endpoints, "load_endpoints", of_tenant)
     webhook_fanout.enqueue_deliveries(
         [event(nth, status_url="https://elsewhere.example.com/") for nth in range(20)]
     )
@@ -692,7 +692,7 @@ def test_many_are_replayed_part_by_part(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = hook()
-    monkeypatch.setattr(delivery_log, "MOST_REPLAYED", 2)
+    monkeypatch.setattr(delivery_log, "MAX_REPLAYED", 2)
     customer.answers["/sms"] = PostResult(410)
     webhook_fanout.enqueue_deliveries([event(nth) for nth in range(5)])
     run(customer)
@@ -716,8 +716,8 @@ def test_a_replay_gets_past_however_many_of_one_millisecond(
     customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = hook()
-    monkeypatch.setattr(delivery_log, "MOST_REPLAYED", 3)
-    monkeypatch.setattr(delivery_log, "LOOKED_FOR_REPLAY", 5)
+    monkeypatch.setattr(delivery_log, "MAX_REPLAYED", 3)
+    monkeypatch.setattr(delivery_log, "MAX_READ_FOR_REPLAY", 5)
     at = int(NOW.timestamp() * 1000)
     ids = []
     for nth in range(17):
@@ -1147,7 +1147,7 @@ def test_what_the_queue_does_not_take_is_named(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook()
-    monkeypatch.setattr(webhook_fanout, "sqs", SimpleNamespace(post=lambda *_: [False]))
+    monkeypatch.setattr(webhook_fanout, "sqs", SimpleNamespace(send_batch=lambda *_: [False]))
     assert webhook_fanout.enqueue_deliveries([event()]) == {event().id}
 
 

@@ -616,7 +616,7 @@ def test_a_clock_without_accounts_passes_a_refused_message_on(
     taken, refused = number("rajasms", 0)[1:], number("rajasms", 1)[1:]
     gateway.wire.answers[SUBMIT["rajasms"]] = rajasms_answer([(taken, 10, 1), (refused, 60, 0)])
     with monkeypatch.context() as died:
-        died.setattr(submission, "fan_out", lambda *_: set())
+        died.setattr(submission, "split_mixed_result", lambda *_: set())
         gateway.dispatch("rajasms")
     view = gateway.view(ids[1])
     assert (view["status"], view["final"]) == ("accepted", False)  # not refused by all yet

@@ -159,7 +159,7 @@ def test_all_addresses_together_have_the_time_of_one_call(monkeypatch: pytest.Mo
         raise TimeoutError
 
     monkeypatch.setattr(socket, "create_connection", deaf)
-    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.3)
     many = [f"93.184.215.{last}" for last in range(10)]
     target = parse_url("https://hooks.example.com/x")
     posted = post(target, b"{}", {}, 1, resolver=lambda h, p: many)
@@ -287,7 +287,7 @@ def test_the_time_of_a_lookup_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    monkeypatch.setattr(http_client, "LOOKUP_TIMEOUT", 0.3)
+    monkeypatch.setattr(http_client, "LOOKUP_TIMEOUT_SECONDS", 0.3)
     posted = post(parse_url("https://hooks.example.com/x"), b"{}", {}, 1)
     assert (posted.status, posted.failure) == (None, "the host's address was not found in time")
     assert posted.seconds < 1

@@ -191,7 +191,7 @@ def test_what_the_bus_refuses_comes_again(gateway: Gateway, stream: Stream) -> N
 def test_what_stands_behind_a_refusal_is_told_once_and_not_each_time(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms_gateway.events.stream_reader.TOGETHER", 2)
+    monkeypatch.setattr("sms_gateway.events.stream_reader.EVENTS_PER_SEND", 2)
     ids = [gateway.sent("server2sms")[0] for _ in range(4)]
     records = stream.records()
     stream.told.refuses = {f"{ids[1]}-1"}
@@ -373,7 +373,7 @@ def test_with_too_little_time_the_rest_comes_again(gateway: Gateway, stream: Str
 def test_no_more_is_made_than_can_be_handed_over(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms_gateway.events.stream_reader.MOST", 3)
+    monkeypatch.setattr("sms_gateway.events.stream_reader.MAX_EVENTS", 3)
     gateway.sent("server2sms", 3)
     records = stream.records()
     failed = stream.publish(records)

@@ -164,10 +164,10 @@ def test_one_bad_message_of_the_queue_does_not_hold_up_the_rest(
     real = acceptance.store_batch
 
     def fails_once(prepared: Any) -> None:
-        monkeypatch.setattr(send, "accept", real)
+        monkeypatch.setattr(send, "store_batch", real)
         raise ConnectionError("in a test")
 
-    monkeypatch.setattr(send, "accept", fails_once)
+    monkeypatch.setattr(send, "store_batch", fails_once)
     answer = handle("ingress", {"Records": given})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "id-0"}]}
     assert [one["to"] for one in sent()] == [number("jst", 1), number("jst", 2)]

@@ -108,8 +108,8 @@ def test_many_are_handed_over_by_a_few_calls(calls: Counter[str]) -> None:
 
 
 def test_one_that_is_due_waits_for_no_other_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_scheduler, "A_LOOK", 5)
-    monkeypatch.setattr(retry_scheduler, "AT_ONCE", 2)
+    monkeypatch.setattr(retry_scheduler, "PAGE_SIZE", 5)
+    monkeypatch.setattr(retry_scheduler, "DELIVERIES_AT_ONCE", 2)
     for nth in in_shard(SHARDS[0], range(100))[:20]:
         wait("noisy", DEAD, nth)
     wait("quiet", GOOD, in_shard(SHARDS[-1], range(100))[0])

@@ -33,6 +33,7 @@ from sms_gateway.storage.models import (
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import SubmitCall, SubmitOutcome, SubmitVerdict
 
+LETTER_OF_VERDICT = {verdict: VerdictLetter[verdict.name] for verdict in SubmitVerdict}
 VENDOR_ID_SECONDS = 7 * DAY_SECONDS  # seconds that a vendor's id is remembered
 
 
@@ -215,7 +216,7 @@ def _result(
             continue
         outcome, raw = by_offset[offset]
         said = said or raw
-        letters.append(VerdictLetter[outcome.verdict.name])
+        letters.append(LETTER_OF_VERDICT[outcome.verdict])
         ids.append(outcome.vendor_id)
         price = outcome.price
         prices.append((str(price.amount), price.currency) if price else None)

@@ -103,9 +103,10 @@ class VerdictLetter(StrEnum):
 class SubmissionResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a vendor answered to a submission, by the position of the message in it.
 
-    `verdicts` has a VerdictLetter a message and is empty when all were accepted. `own` says that the vendor knows the messages by
-    our ids; else `vendor_id` or `price` stand once when they are the same for all. `rates` are the
-    rows of the account's price table for those of which the vendor told no price.
+    `verdicts` has a VerdictLetter a message and is empty when all were accepted. `own` says that
+    the vendor knows the messages by our ids; else `vendor_id` or `price` stand once when they are
+    the same for all. `rates` are the rows of the account's price table for those of which the
+    vendor told no price.
     """
 
     verdicts: str = ""
