@@ -59,10 +59,10 @@ def cases(suffix: str) -> list[Case]:
 
 def outgoing(spec: dict[str, Any]) -> OutgoingMessage:
     """A message from a case's words; `send_at` is RFC 3339."""
-    when, token = spec.get("send_at"), spec.get("token")
+    when, token = spec.get("send_at"), spec.get("one_time_code")
     made = {
         "send_at": datetime.fromisoformat(when) if when else None,
-        "token": OneTimeCode(**token) if token else None,
+        "one_time_code": OneTimeCode(**token) if token else None,
     }
     return OutgoingMessage(**spec | made)
 

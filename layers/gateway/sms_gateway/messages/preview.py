@@ -11,8 +11,8 @@ from sms_gateway.core.problems import TooLargeError
 from sms_gateway.messages.planning import MAX_NAMED_CHARACTERS, PlannedRecipient, plan_recipients
 from sms_gateway.messages.prices import price_of_number, price_view
 from sms_gateway.messages.request import parse_send_request
+from sms_gateway.messages.send_views import rejected_view, warnings_view
 from sms_gateway.messages.status_url import status_url_checker
-from sms_gateway.messages.views import rejected_view, warnings_view
 from sms_gateway.sms.encoding import length, not_gsm7, segments, split
 from sms_gateway.sms.transliteration import code_point, name_of, to_gsm7
 

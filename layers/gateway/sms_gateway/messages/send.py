@@ -14,8 +14,8 @@ from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.planning import RejectedRecipient, plan_recipients
 from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
+from sms_gateway.messages.send_views import accepted_view, rejected_view
 from sms_gateway.messages.status_url import status_url_checker
-from sms_gateway.messages.views import accepted_view, rejected_view
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.items import DAY_SECONDS
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.ulids import created_at
@@ -140,41 +139,3 @@ def batch_view(owner: Batch, found: Iterable[tuple[Message, Submission]]) -> dic
         "final": all(status.final for status in counts),
         "price": sum_prices(price_of_message(message, sub) for message, sub in every),
     }
-
-
-def accepted_view(batch: str, receipts: Iterable[Any], rejected: Iterable[Any]) -> dict[str, Any]:
-    """POST /messages' answer, in the order of the request."""
-    return {
-        "batch_id": batch,
-        "messages": [
-            {
-                "id": one.id,
-                "to": one.accepted.content.to,
-                "status": one.status,
-                "vendor": one.accepted.vendors[0],
-                "encoding": one.accepted.content.encoding,
-                "segments": one.accepted.content.segments,
-                "reference": one.accepted.content.reference,
-                "warnings": warnings_view(one.accepted),
-            }
-            for one in receipts
-        ],
-        "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],
-    }
-
-
-def warnings_view(accepted: Any) -> list[dict[str, Any]]:
-    """What may keep an accepted message from arriving."""
-    return [
-        {
-            "type": f"/warnings/{caution.slug}",
-            "detail": caution.detail,
-            "pointer": f"{accepted.draft.place}/{caution.field}",
-        }
-        for caution in accepted.cautions
-    ]
-
-
-def rejected_view(index: int, to: str, problem: GatewayError) -> dict[str, Any]:
-    """One refused recipient."""
-    return {"index": index, "to": to, "problem": problem.to_dict()}

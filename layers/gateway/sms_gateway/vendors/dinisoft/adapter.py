@@ -152,7 +152,7 @@ class Dinisoft(Adapter):
     def balance(self) -> Mapping[str | None, Request]:
         return {None: _get(self.balance_url, {"client": self.client})}
 
-    def credit(self, reply: VendorResponse, product: str | None) -> Balance:
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
         """A bare number, or an object with `Balance`."""
         answer = _fold_keys(decode_json(reply.body))
         left = as_decimal(answer.get("balance", reply.body.decode(errors="replace")))

@@ -129,7 +129,7 @@ class Jst(Adapter):
         if caution and self.template_mismatch == "refuse":
             raise UnsupportedMessageError(caution.slug, caution.field, caution.detail)
 
-    def cautions(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
+    def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
         """What operators drop: no template or the wrong one, an unknown header, a bad hour."""
         found = [caution] if (caution := self._choice(message).caution) else []
         headers = {self.sender, *self.senders, *(one.sender for one in self.templates)}
@@ -223,7 +223,7 @@ class Jst(Adapter):
             for product, sms_type in SMS_TYPES.items()
         }
 
-    def credit(self, reply: VendorResponse, product: str | None) -> Balance:
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
         answer = responses.parse(reply.body)
         if responses.refused(answer):
             words = responses.vendor_words(answer)[:200]

@@ -222,7 +222,7 @@ class RajaSms(Adapter):
         payload = {"apikey": self.api_key}
         return {product: self._request(path, payload) for product, path in paths.items()}
 
-    def credit(self, reply: VendorResponse, product: str | None) -> Balance:
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
         answer = _response(reply.body, "balancerespon")
         code, rupiah = as_text(answer.get("globalstatus")), as_decimal(answer.get("balance"))
         if code == OK and rupiah is not None:

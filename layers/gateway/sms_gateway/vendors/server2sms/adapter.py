@@ -125,7 +125,7 @@ class Server2sms(Adapter):
             detail = f"{self.title} takes a sender of at most 15 digits or 11 letters and digits."
             raise UnsupportedMessageError("bad-sender", "from", detail)
 
-    def cautions(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
+    def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
         """A number that is not the account's own sender may be locked (codes 29 and 30)."""
         own = message.sender in (None, self.sender)
         return [] if own or not NUMERIC.fullmatch(message.sender or "") else [MAY_BE_LOCKED]
@@ -228,7 +228,7 @@ class Server2sms(Adapter):
     def balance(self) -> Mapping[str | None, Request]:
         return {None: self._request("CheckCredits", {})}
 
-    def credit(self, reply: VendorResponse, product: str | None) -> Balance:
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
         answer = normalize_keys(decode_json(reply.body))
         outcome, credits_left = parse_outcome(answer), as_decimal(answer.get("credits"))
         if outcome.code == OK and credits_left is not None:
