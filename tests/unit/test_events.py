@@ -9,7 +9,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from local.openapi import ROOT
+from tools.openapi import ROOT
 from sms_gateway.core.event import (
     FOR_TENANTS,
     LARGEST,
