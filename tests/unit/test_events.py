@@ -9,19 +9,11 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from tools.openapi import ROOT
-from sms_gateway.core.event import (
-    FOR_TENANTS,
-    LARGEST,
-    OF_STATUS,
-    SEQUENCE,
-    Kind,
-    batch_event,
-    masked,
-    message_event,
-)
+from sms_gateway.core.event import FOR_TENANTS, LARGEST, OF_STATUS, SEQUENCE, Kind
 from sms_gateway.core.status import Status
+from sms_gateway.events.builders import batch_event, masked, message_event
 from sms_gateway.storage.models import Batch, Content, Entry
+from tools.openapi import ROOT
 
 FOLDER = ROOT / "events" / "schemas"
 BATCH = Batch("01M80KD8NAXEPBMQYG8412XQAH", "acme", 1)

@@ -1,4 +1,4 @@
-"""docs/vendors/ says what the adapters declare: its matrix, conformance rows, settings, examples."""
+"""docs/vendors/ says what the adapters declare: matrix, conformance rows, settings, examples."""
 
 import ast
 import json
