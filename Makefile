@@ -45,10 +45,10 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 openapi: $(READY)
-	$(BIN)/python -m local.openapi
+	$(BIN)/python -m tools.openapi
 
 matrix: $(READY)
-	$(BIN)/python -m local.matrix
+	$(BIN)/python -m tools.vendor_pages
 
 # The gateway's layer comes first: what it has is not put into the cognito function's again.
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
