@@ -50,7 +50,7 @@ openapi: $(READY)
 matrix: $(READY)
 	$(BIN)/python -m local.matrix
 
-# The gateway's layer comes first: what it has is not put into the cognito function's again.
+# The gateway's layer comes first: what it has is not put into the from_cognito function's again.
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
 lock: $(READY)
 	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev \

@@ -188,14 +188,14 @@ class LocalStack:
             "table": outputs["TableName"],
             "secret": outputs["AccountsSecretName"],
             "campaigns_bucket": outputs["CampaignsBucketName"],
-            "poll_function": outputs["PollFunctionName"],
+            "scheduler_function": outputs["SchedulerFunctionName"],
             "send_function": outputs["SendFunctionArn"],
             "queue": outputs["IngressQueueUrl"],
             "topic": outputs["TopicArn"],
-            "cognito_function": outputs["CognitoFunctionArn"],
+            "from_cognito_function": outputs["FromCognitoFunctionArn"],
             "cognito_key": key["Arn"],
-            "publish_function": outputs["PublishFunctionName"],
-            "notify_function": outputs["NotifyFunctionName"],
+            "publish_events_function": outputs["PublishEventsFunctionName"],
+            "queue_webhooks_function": outputs["QueueWebhooksFunctionName"],
             "bus": outputs["BusName"],
             "simulators": {
                 vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)
@@ -278,7 +278,9 @@ class LocalStack:
 
     def tick(self) -> None:
         """Runs the clock now, instead of waiting for its minute."""
-        answer = self.client("lambda").invoke(FunctionName=f"{self.facts['poll_function']}:live")
+        answer = self.client("lambda").invoke(
+            FunctionName=f"{self.facts['scheduler_function']}:live"
+        )
         if "FunctionError" in answer:
             raise StackError(f"the clock failed: {answer['Payload'].read()!r}")
 

@@ -44,7 +44,7 @@ def show(options: argparse.Namespace) -> None:
         for letter in letters:
             found += 1
             tries = letter["Attributes"]["ApproximateReceiveCount"]
-            print(f"{vendor:12}  received {tries:>3} times  {_said(vendor, letter)}")
+            print(f"{vendor:16}  received {tries:>3} times  {_said(vendor, letter)}")
             _client().change_message_visibility(
                 QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
             )

@@ -9,7 +9,12 @@ import boto3
 from botocore.exceptions import ClientError
 
 # The ways in, with the beginning of their resources' names.
-WAYS = {"bus": "Bus", "ingress": "Ingress", "topic": "Topic", "cognito": "Cognito"}
+WAYS = {
+    "from_eventbridge": "FromEventbridge",
+    "from_sqs": "FromSqs",
+    "from_sns": "FromSns",
+    "from_cognito": "FromCognito",
+}
 ATTRIBUTES = ("source", "idempotency_key", "only")  # that a message of the queue brings
 
 
@@ -33,11 +38,11 @@ def is_notice(letter: Any) -> bool:
 def again(stack: str, way: str, letter: Any) -> None:
     """Brings what came to its function once more, under the same key: what was sent meanwhile is
     not sent again. Raises ValueError for a letter that is no event."""
-    if way == "ingress":
+    if way == "from_sqs":
         _put_back(stack, letter)
         return
     event = json.loads(letter["Body"])
-    if way == "topic" and "Records" not in event:
+    if way == "from_sns" and "Records" not in event:
         event = {"Records": [{"Sns": event}]}  # SNS buries the notification alone
     if only := _texts(letter).get("only"):
         event["only"] = only

@@ -57,7 +57,7 @@ from sms_gateway.storage.models import Key
 from smsgw import __main__ as smsgw
 from smsgw.errors import CommandError
 
-STATUS, CAMPAIGN = function("status"), function("campaign")
+STATUS, CAMPAIGN = function("status"), function("campaign_worker")
 QUEUE = "campaigns"
 
 
@@ -501,7 +501,7 @@ def test_results_are_written_again_until_every_message_is_final(
 
 @pytest.fixture
 def stream(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "publish")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "publish_events")
     yield from streaming()
 
 
@@ -847,7 +847,7 @@ def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die
 
 def test_the_function_answers_its_event(bucket: Any) -> None:
     upload(bucket, "to,text\n" + rows(1))  # another content than the notice tells of
-    event = json.loads((ROOT / "events" / "campaign.json").read_text())
+    event = json.loads((ROOT / "events" / "campaign_worker.json").read_text())
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000)
     assert CAMPAIGN.handler(event, context) == {"batchItemFailures": []}
     (one,) = campaign_repository.every()

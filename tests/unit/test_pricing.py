@@ -11,7 +11,9 @@ from bench.pricing import PRICES, Spent, dollars, idle, onward, platform_bytes
 from sms_gateway.storage import items
 
 TICK = Spent(
-    reads=0.5 * len(items.SHARDS), runs=Counter({"poll": 1}), gb_seconds=Counter({"poll": 1})
+    reads=0.5 * len(items.SHARDS),
+    runs=Counter({"scheduler": 1}),
+    gb_seconds=Counter({"scheduler": 1}),
 )
 
 
@@ -34,7 +36,7 @@ def test_a_million_messages_cost_their_units() -> None:
 
 
 def test_what_is_told_of_a_message_costs_its_events_and_deliveries() -> None:
-    published = Spent(runs=Counter(publish=3), gb_seconds=Counter(publish=0))
+    published = Spent(runs=Counter(publish_events=3), gb_seconds=Counter(publish_events=0))
     found = {name: dollars(one) for name, one in onward(published).items()}
     assert found["bus"]["EventBridge"] == pytest.approx(4 * 1.0)
     assert found["bus"]["Lambda"] == pytest.approx(3 * 0.2)
@@ -68,7 +70,7 @@ def test_each_alarm_stands_in_the_idle_bill(parameters: dict[str, str], alarms: 
 
 def test_the_idle_bill_with_all_events_stays_under_five_dollars() -> None:
     tick = Spent(TICK.writes, 2 * TICK.reads, runs=TICK.runs)  # deliveries are looked for as well
-    tick.gb_seconds["poll"] = 0.2  # type: ignore[assignment] # twice what a tick is measured at
+    tick.gb_seconds["scheduler"] = 0.2  # type: ignore[assignment] # twice what a tick is measured at
     assert sum(idle(tick, asked(TEMPLATE, Events="all")).values()) < 5
     found = idle(tick, asked(TEMPLATE, **EVERYTHING))
     assert "18 alarms" in found
