@@ -35,9 +35,9 @@ from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.models import Key, split_id
 from sms_gateway.vendors.adapter import Price
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import changes, dead_letters
+from smsgw import dead_letters, stream_redrive
 from smsgw.__main__ import main
-from smsgw.source_letters import WAYS
+from smsgw.trigger_dead_letters import TRIGGERS
 
 STACK = "operated"
 NOBODY = "01J00000000000000000000000000"
@@ -51,7 +51,7 @@ QUEUES = {
 }
 QUEUES |= {
     f"{resource}{kind}": f"{STACK}-{name}-{kind}"
-    for name, resource in dead_letters.NAMES.items()
+    for name, resource in dead_letters.PREFIXES.items()
     for kind in ("Queue", "DeadLetters")
 }
 QUEUES |= {  # those of user pools are turned off
@@ -496,8 +496,8 @@ def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams(gap=3)
-    monkeypatch.setattr(changes, "boto3", streams)
-    monkeypatch.setattr(changes, "PAUSE", 0)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "PAUSE_SECONDS", 0)
     buried("changes", given_up())
     said = smsgw("dlq", "list", "--queue", "changes")[1]
     assert "queue_webhooks: 3 changes since 2026-11-22T03:00:00Z, not told in time" in said
@@ -515,7 +515,7 @@ def test_changes_of_many_messages_are_told_in_slices_as_long_as_it_gets_on(
 ) -> None:
     """Each record a batch of 1,000: the function stops after five, and goes on with the sixth."""
     streams = Streams(failed(106), failed(111), last=112)
-    monkeypatch.setattr(changes, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
     buried("changes", given_up(endSequenceNumber="112", batchSize=12))
     status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 0
@@ -534,8 +534,8 @@ def test_no_invocation_is_given_more_than_it_takes(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams(last=400)
-    monkeypatch.setattr(changes, "boto3", streams)
-    monkeypatch.setattr(changes, "LARGEST", 5000)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "MAX_BATCH_BYTES", 5000)
     buried("changes", given_up(endSequenceNumber="399"))
     assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
     told = [number for _, numbers in streams.invoked for number in numbers]
@@ -556,9 +556,9 @@ def test_no_invocation_is_given_more_than_it_takes(
 def test_changes_that_can_not_be_told_stay_dead(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch, streams: Streams, word: str
 ) -> None:
-    monkeypatch.setattr(changes, "boto3", streams)
-    monkeypatch.setattr(changes, "PAUSE", 0)
-    monkeypatch.setattr(changes, "PATIENCE", 3)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(stream_redrive, "MAX_EMPTY_PAGES", 3)
     buried("changes", given_up())
     status, _, error = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 1
@@ -571,7 +571,7 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams({"batchItemFailures": [], "buried": ["102"]})
-    monkeypatch.setattr(changes, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
     place = {
         "streamArn": "arn:stream",
         "startSequenceNumber": "102",
@@ -690,10 +690,10 @@ def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
 
 
-def came(way: str, body: str, **attributes: str) -> None:
-    """Buries what came by a source."""
+def came(trigger: str, body: str, **attributes: str) -> None:
+    """Puts what came by a trigger into its dead-letter queue."""
     boto3.client("sqs").send_message(
-        QueueUrl=queue(WAYS[way], "DeadLetters"),
+        QueueUrl=queue(TRIGGERS[trigger], "DeadLetters"),
         MessageBody=body,
         MessageAttributes={
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
@@ -772,18 +772,18 @@ def test_a_letter_of_the_bus_is_handed_to_its_function_again(
 
 
 @pytest.mark.parametrize(
-    ("way", "body", "brought"),
+    ("trigger", "body", "brought"),
     [
         ("from_eventbridge", {"id": "7"}, {"id": "7", "only": "1,3"}),
         ("from_sns", {"Records": [{"Sns": {}}]}, {"Records": [{"Sns": {}}], "only": "1,3"}),
     ],
 )
 def test_what_is_left_of_an_event_is_brought_for_those_who_are_left(
-    smsgw: Run, session: boto3.Session, way: str, body: Any, brought: Any
+    smsgw: Run, session: boto3.Session, trigger: str, body: Any, brought: Any
 ) -> None:
     invoked = invocations(session)
-    came(way, json.dumps(body), problem="recipients-left", reason="No.", only="1,3")
-    assert smsgw("dlq", "redrive", "--queue", way)[0] == 0
+    came(trigger, json.dumps(body), problem="recipients-left", reason="No.", only="1,3")
+    assert smsgw("dlq", "redrive", "--queue", trigger)[0] == 0
     assert invoked == [brought]
 
 

@@ -38,7 +38,7 @@ from sms_gateway.storage import dynamodb
 from sms_gateway.triggers.cognito_decryption import unseal, unsealed
 from sms_gateway.webhooks import endpoints
 from sms_gateway.webhooks.endpoints import Settings
-from smsgw.source_letters import WAYS
+from smsgw.trigger_dead_letters import TRIGGERS
 
 # The Encryption SDK's reader complains when it is thrown away half-way, as after a wrong key.
 pytestmark = pytest.mark.filterwarnings(
@@ -567,7 +567,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
         endpoints.forget()
     assert sent()
     assert {"GetItem", "PutItem", "Query"} <= {action for action, _ in seen}
-    function = f"{WAYS[name]}Function"
+    function = f"{TRIGGERS[name]}Function"
     assert [one for one in seen if not may(function, *one)] == []
     for partition in ("KEYS", "HOOK#acme#1", "HOOKS#acme", "CIRCUIT", "CAMPAIGNS", "RATE#jst"):
         for action in ("GetItem", "PutItem", "BatchWriteItem"):
