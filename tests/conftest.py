@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from sms_gateway.vendors.registry import VENDORS
+
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -47,10 +49,10 @@ os.environ |= {
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",
     "POWERTOOLS_METRICS_NAMESPACE": "SmsGateway",
     "POWERTOOLS_LOG_LEVEL": "INFO",
-    "QUEUE_JST": "https://sqs.eu-central-1.amazonaws.com/123456789012/jst",
-    "QUEUE_DINISOFT": "https://sqs.eu-central-1.amazonaws.com/123456789012/dinisoft",
-    "QUEUE_SERVER2SMS": "https://sqs.eu-central-1.amazonaws.com/123456789012/server2sms",
-    "QUEUE_RAJASMS": "https://sqs.eu-central-1.amazonaws.com/123456789012/rajasms",
+    **{
+        f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
+        for vendor in VENDORS
+    },
 }
 os.environ.pop("AWS_ENDPOINT_URL", None)
 os.environ.pop("AWS_PROFILE", None)

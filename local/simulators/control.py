@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.simulators.faults import CALLBACK, FAULTS
-from local.simulators.state import VENDORS, State
+from local.simulators.state import State
 from local.simulators.vendor import Answer, as_json
+from sms_gateway.vendors.registry import VENDORS
 
 MAX_SECONDS = 3600
 OPERATIONS = ("submit", "poll", "balance", "inquiry", "change", "verify")
@@ -32,7 +33,7 @@ def control(state: State, method: str, path: str, query: Mapping[str, str], body
 def _route(state: State, method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
     match method, path:
         case "GET", "/_health":
-            return as_json({"status": "ok", "vendors": VENDORS})
+            return as_json({"status": "ok", "vendors": list(VENDORS)})
         case "GET", "/_ledger":
             vendor = _vendor(query) if query.get("vendor") else None
             since = query.get("since") or "0"
@@ -67,7 +68,7 @@ def _route(state: State, method: str, path: str, query: Mapping[str, str], body:
             seconds = _number(data, "seconds", MAX_SECONDS)
             if seconds is None:
                 raise ControlError("seconds is missing")
-            vendors = VENDORS if data.get("vendor") is None else (_vendor(data),)
+            vendors = tuple(VENDORS) if data.get("vendor") is None else (_vendor(data),)
             state.set_delay(seconds, vendors)
             return as_json(state.delays())
         case "POST", "/_deliver":

@@ -21,6 +21,7 @@ from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
 from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
+from local.simulators.registry import vendor_number
 from sms_gateway.config import vendor_accounts
 from sms_gateway.dispatch import circuit_breaker, worker
 from sms_gateway.messages.send import send as accept_body
@@ -45,14 +46,6 @@ ACCOUNTS: dict[str, Any] = {
         for vendor in VENDORS
     },
 }
-NUMBERS = {  # a first number that can't be anybody's, by vendor
-    "jst": 911000000001,
-    "dinisoft": 8801000000001,
-    "rajasms": 628000000001,
-    "server2sms": 447700900001,
-}
-
-
 DEAD_LETTERS = os.environ["DEAD_LETTERS"].rpartition("/")[2]
 STREAM_DEAD = os.environ["STREAM_DEAD_LETTERS"].rpartition("/")[2]
 SOURCES: dict[str, Any] = {
@@ -92,7 +85,7 @@ def emptied(name: str) -> list[Any]:
 
 def number(vendor: str, nth: int = 0) -> str:
     """The nth number that routes to a vendor."""
-    return f"+{NUMBERS[vendor] + nth}"
+    return vendor_number(vendor, nth)
 
 
 class Wire:
