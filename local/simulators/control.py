@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.simulators.faults import CALLBACK, FAULTS
+from local.simulators.registry import SIMULATORS
 from local.simulators.state import State
 from local.simulators.vendor import Answer, as_json
 from sms_gateway.vendors.registry import VENDORS
 
 MAX_SECONDS = 3600
 OPERATIONS = ("submit", "poll", "balance", "inquiry", "change", "verify")
-CALLING = ("server2sms", "rajasms")
 
 
 class ControlError(Exception):
@@ -91,7 +91,7 @@ def _add_fault(state: State, data: Mapping[str, Any]) -> Answer:
     fault = data.get("fault")
     if not isinstance(fault, str) or fault not in FAULTS:
         raise ControlError(f"fault must be one of {', '.join(sorted(FAULTS))}")
-    if fault in CALLBACK and vendor not in CALLING:
+    if fault in CALLBACK and not SIMULATORS[vendor].sends_callbacks:
         raise ControlError(f"{vendor} sends no callbacks")
     operation = data.get("operation", "submit")
     if operation not in OPERATIONS:

@@ -62,6 +62,23 @@ def examples() -> Iterator[tuple[str, dict[str, Any], Any]]:
                 yield f"{path}/examples/{index}", node, value
 
 
+def properties(schema: dict[str, Any]) -> set[str]:
+    """The names of a schema's properties, with those of what it is made of."""
+    schema = resolved(schema)
+    parts = [properties(part) for part in schema.get("allOf", [])]
+    return set(schema.get("properties", {})).union(*parts)
+
+
+class StrictLoader(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice; YAML itself would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = {key for key in keys if keys.count(key) > 1}
+        assert not twice, f"{twice} twice in the mapping at {node.start_mark}"
+        return super().construct_mapping(node, deep)
+
+
 def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
         {**schema, "components": DOCUMENT["components"]}, validate_formats=True
@@ -72,6 +89,12 @@ def test_what_is_served_is_the_contract() -> None:
     text = SERVED.read_text(encoding="utf-8")
     assert json.loads(text) == DOCUMENT, "run python -m local.openapi"
     assert text == served()
+
+
+def test_no_key_stands_twice() -> None:
+    assert yaml.load(SOURCE.read_text(encoding="utf-8"), StrictLoader) == DOCUMENT  # noqa: S506 - a SafeLoader
+    with pytest.raises(AssertionError, match="'a'"):
+        yaml.load("{a: 1, b: {c: 1}, a: 2}", StrictLoader)  # noqa: S506 - a SafeLoader
 
 
 def test_the_document_is_openapi_3_1() -> None:
@@ -153,7 +176,7 @@ def test_a_send_takes_no_field_that_is_not_described() -> None:
 def test_an_optional_field_may_be_null_and_a_needed_one_not() -> None:
     send = validator(SCHEMAS["Send"])
     message = {"to": "+8801000000001", "text": "Hi"}
-    options = set(SCHEMAS["SendOne"]["properties"]) - set(message)
+    options = properties(SCHEMAS["SendOne"]) - set(message)
     nothing = dict.fromkeys(options)
     assert send.is_valid(message | nothing)
     assert send.is_valid({"messages": [message | nothing], **nothing})
@@ -163,8 +186,7 @@ def test_an_optional_field_may_be_null_and_a_needed_one_not() -> None:
 
 def test_a_message_of_many_can_override_every_shared_field() -> None:
     one, same, different, item = (
-        set(SCHEMAS[name]["properties"])
-        for name in ("SendOne", "SendSame", "SendDifferent", "SendItem")
+        properties(SCHEMAS[name]) for name in ("SendOne", "SendSame", "SendDifferent", "SendItem")
     )
     assert one == same == item
     assert different == item - {"to", "text"} | {"messages"}
