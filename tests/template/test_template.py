@@ -204,7 +204,7 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
         assert RESOURCES[resource]["Condition"] == condition
     variables = FUNCTIONS[function]["Environment"]["Variables"]
     assert variables["DEAD_LETTERS"] == {"Ref": letters}
-    (bury,) = (one for key, one in statements() if key == f"{function}/Bury")
+    (bury,) = (one for key, one in statements() if key == f"{function}/SendToDeadLetterQueue")
     assert bury["Resource"] == {"Fn::GetAtt": [letters, "Arn"]}
     if function != "FromSqsFunction":  # whose queue has it
         assert FUNCTIONS[function]["DeadLetterQueue"]["TargetArn"] == {
