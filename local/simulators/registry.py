@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from os.path import commonprefix
 from typing import Any
 
 from local.simulators.vendor import Vendor
@@ -27,3 +28,10 @@ def accounts(base_url: str) -> dict[str, Account]:
 def vendor_number(vendor: str, nth: int = 0) -> str:
     """The nth of the numbers that no subscriber has and that the default routes give a vendor."""
     return f"+{SIMULATORS[vendor].first_number + nth}"
+
+
+def submit_ending(vendor: str) -> str:
+    """What the paths of a vendor's calls that send messages end with."""
+    operations = SIMULATORS[vendor].operations.items()
+    paths = [path[::-1] for path, operation in operations if operation == "submit"]
+    return commonprefix(paths)[::-1]  # noqa: RUF071 - by character, as wanted
