@@ -22,14 +22,14 @@ from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
 from local.simulators.registry import submit_ending, vendor_number
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import cached_setting, vendor_accounts
 from sms_gateway.dispatch import circuit_breaker, worker
 from sms_gateway.messages.send import send as accept_body
 from sms_gateway.messages.views import message_view
 from sms_gateway.receipts.callback_tokens import token
 from sms_gateway.receipts.callbacks import receive
 from sms_gateway.scheduler import tick as scheduler_tick
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.models import Key, Submission, split_id
 from sms_gateway.vendors.adapter import Reply, Request
 from sms_gateway.vendors.http_client import VendorSilent, VendorUnreachable
@@ -243,7 +243,7 @@ class Gateway:
         """A message as the API shows it."""
         key = split_id(identifier)
         assert key
-        found = dynamodb.find(key)
+        found = message_repository.find(key)
         assert found
         return message_view(*found)
 
@@ -259,7 +259,7 @@ class Gateway:
         """The submission that a message stands in."""
         key = split_id(identifier)
         assert key
-        found = dynamodb.find(key)
+        found = message_repository.find(key)
         assert found
         return found[2]
 
@@ -405,7 +405,7 @@ def set_sources(written: object) -> None:
 
 def forget_settings() -> None:
     """As a new process begins; the next test gets the old settings back."""
-    vendor_accounts.forget()
+    cached_setting.reset_all()
     WRITTEN.append("settings")
 
 
