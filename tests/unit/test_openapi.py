@@ -69,14 +69,16 @@ def properties(schema: dict[str, Any]) -> set[str]:
     return set(schema.get("properties", {})).union(*parts)
 
 
-class StrictLoader(yaml.SafeLoader):
-    """Refuses a mapping that has a key twice; YAML itself would take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = {key for key in keys if keys.count(key) > 1}
-        assert not twice, f"{twice} twice in the mapping at {node.start_mark}"
-        return super().construct_mapping(node, deep)
+def repeated_keys(node: yaml.Node) -> Iterator[str]:
+    """Keys that a mapping has twice; a loader of YAML would silently take the last one."""
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        yield from {key for key in keys if keys.count(key) > 1}
+        for _, value in node.value:
+            yield from repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from repeated_keys(value)
 
 
 def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
@@ -92,9 +94,8 @@ def test_what_is_served_is_the_contract() -> None:
 
 
 def test_no_key_stands_twice() -> None:
-    assert yaml.load(SOURCE.read_text(encoding="utf-8"), StrictLoader) == DOCUMENT  # noqa: S506 - a SafeLoader
-    with pytest.raises(AssertionError, match="'a'"):
-        yaml.load("{a: 1, b: {c: 1}, a: 2}", StrictLoader)  # noqa: S506 - a SafeLoader
+    assert list(repeated_keys(yaml.compose(SOURCE.read_text(encoding="utf-8")))) == []
+    assert list(repeated_keys(yaml.compose("{a: [{b: 1, c: 2, b: 3}], d: 4}"))) == ["b"]
 
 
 def test_the_document_is_openapi_3_1() -> None:
