@@ -69,7 +69,7 @@ def properties(schema: dict[str, Any]) -> set[str]:
     return set(schema.get("properties", {})).union(*parts)
 
 
-def repeated_keys(node: yaml.Node) -> Iterator[str]:
+def repeated_keys(node: yaml.Node | None) -> Iterator[str]:
     """Keys that a mapping has twice; a loader of YAML would silently take the last one."""
     if isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value]
