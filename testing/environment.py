@@ -2,6 +2,8 @@
 
 import os
 
+from sms_gateway.vendors.registry import VENDORS
+
 ACCOUNT_ID, REGION = "123456789012", "eu-central-1"
 
 os.environ |= {
@@ -42,10 +44,10 @@ os.environ |= {
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",
     "POWERTOOLS_METRICS_NAMESPACE": "SmsGateway",
     "POWERTOOLS_LOG_LEVEL": "INFO",
-    "QUEUE_JST": "https://sqs.eu-central-1.amazonaws.com/123456789012/jst",
-    "QUEUE_DINISOFT": "https://sqs.eu-central-1.amazonaws.com/123456789012/dinisoft",
-    "QUEUE_SERVER2SMS": "https://sqs.eu-central-1.amazonaws.com/123456789012/server2sms",
-    "QUEUE_RAJASMS": "https://sqs.eu-central-1.amazonaws.com/123456789012/rajasms",
+    **{
+        f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
+        for vendor in VENDORS
+    },
 }
 os.environ.pop("AWS_ENDPOINT_URL", None)
 os.environ.pop("AWS_PROFILE", None)

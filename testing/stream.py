@@ -16,7 +16,9 @@ from sms_gateway.webhooks import endpoints
 from testing.environment import ACCOUNT_ID, REGION
 from testing.settings import TEMPLATE
 
-CHANGES = TEMPLATE["Resources"]["PublishFunction"]["Properties"]["Events"]["Changes"]["Properties"]
+CHANGES = TEMPLATE["Resources"]["PublishEventsFunction"]["Properties"]["Events"]["Changes"][
+    "Properties"
+]
 PATTERNS = [json.loads(one["Pattern"]) for one in CHANGES["FilterCriteria"]["Filters"]]
 ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/test-table/stream/2026-11-22T00:00:00.000"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 120_000)

@@ -4,7 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from local.simulators.registry import submit_ending
+from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Request
+from testing.paths import ROOT
 
 
 def rajasms_takes(request: Request) -> Any:
@@ -39,19 +42,21 @@ def rajasms_answer(packets: Sequence[tuple[str, int, int]]) -> Any:
     }
 
 
+def captured(vendor: str, case: str) -> bytes:
+    """A captured answer of a vendor."""
+    folder = ROOT / "tests" / "vendors" / vendor
+    return next(path for path in folder.glob(f"{case}.*") if path.stem == case).read_bytes()
+
+
 def dinisoft_takes(request: Request) -> Any:
     """Dinisoft's answer with an id made of the number."""
     to = request.url.partition("toUser=")[2].partition("&")[0]
     return {"Status": "0", "Text": "ACCEPTD", "Message_ID": f"9{to[-6:]}"}
 
 
-SUBMIT = {
-    "jst": "-sms",
-    "dinisoft": "/sendtext",
-    "server2sms": "SendTextSMS",
-    "rajasms": "send_json.php",
-}
+SUBMIT = {vendor: submit_ending(vendor) for vendor in VENDORS} | {"server2sms": "SendTextSMS"}
 TAKES: dict[str, Any] = {
+    **{vendor: captured(vendor, "submitted-accepted") for vendor in VENDORS},
     "jst": {"job_id": 4711},
     "dinisoft": dinisoft_takes,
     "server2sms": {"StatusCode": "1", "StatusInfo": "OK"},

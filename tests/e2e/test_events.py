@@ -91,7 +91,7 @@ def test_a_bus_that_refuses_neither_stops_nor_repeats_webhooks(
     hook(customer, receiver, "/beside")
     role = (
         stack.client("lambda")
-        .get_function_configuration(FunctionName=stack.facts["publish_function"])["Role"]
+        .get_function_configuration(FunctionName=stack.facts["publish_events_function"])["Role"]
         .rpartition("/")[2]
     )
     refusal = {"Effect": "Deny", "Action": "events:PutEvents", "Resource": "*"}

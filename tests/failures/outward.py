@@ -44,7 +44,9 @@ class Changes:
         mappings = [one for one in found if ":dynamodb:" in one["EventSourceArn"]]
         self._mappings = [one["UUID"] for one in mappings]
         self._stream = mappings[0]["EventSourceArn"]
-        self.readers = [f"{stack.facts[f'{one}_function']}:live" for one in ("publish", "notify")]
+        self.readers = [
+            f"{stack.facts[f'{one}_function']}:live" for one in ("publish_events", "queue_webhooks")
+        ]
         assert len(mappings) == len(self.readers)
 
     @contextmanager

@@ -103,7 +103,7 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trimmed_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cognito function's layer, as far as trimming changes it."""
+    """The from_cognito function's layer, as far as trimming changes it."""
     root: Path = tmp_path_factory.mktemp("cognito")
     shutil.copytree(INSTALLED / "aws_encryption_sdk", root / "aws_encryption_sdk")
     TRIM_SDK["trim"](root)
@@ -193,7 +193,7 @@ def run(code: str, *path: Path, **variables: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("function", ["callback", "send", "cognito"])
+@pytest.mark.parametrize("function", ["callback", "send", "from_cognito"])
 def test_a_start_loads_nothing_that_was_left_out(
     trimmed: Path, trimmed_sdk: Path, function: str
 ) -> None:

@@ -46,7 +46,7 @@ from testing.settings import ACCOUNTS, forget_settings, set_accounts
 from testing.stream import Stream, streaming
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 
-STATUS, CAMPAIGN = function("status"), function("campaign")
+STATUS, CAMPAIGN = function("status"), function("campaign_worker")
 QUEUE = "campaigns"
 
 
@@ -493,7 +493,7 @@ def test_results_are_written_again_until_every_message_is_final(
 
 @pytest.fixture
 def stream(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "publish")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "publish_events")
     yield from streaming()
 
 
@@ -839,7 +839,7 @@ def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die
 
 def test_the_function_answers_its_event(bucket: Any) -> None:
     upload(bucket, "to,text\n" + rows(1))  # another content than the notice tells of
-    event = json.loads((ROOT / "events" / "campaign.json").read_text())
+    event = json.loads((ROOT / "events" / "campaign_worker.json").read_text())
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000)
     assert CAMPAIGN.handler(event, context) == {"batchItemFailures": []}
     (one,) = campaign_repository.list_campaigns()

@@ -40,7 +40,7 @@ DEADLINE = 259_300  # seconds: past the receipt deadline
 @pytest.fixture
 def stream(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
     # Not in tests/conftest.py: the emulator's functions would inherit it.
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "publish")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "publish_events")
     yield from streaming()
 
 
@@ -239,7 +239,7 @@ def test_a_record_that_nobody_can_read_is_buried_and_the_rest_is_told(
     (letter,) = emptied(STREAM_DEAD)
     number = records[0]["dynamodb"]["SequenceNumber"]
     assert json.loads(letter.body) == {
-        "function": "publish",
+        "function": "publish_events",
         "batch": identifier[:26],
         "DDBStreamBatchInfo": {
             "streamArn": records[0]["eventSourceARN"],

@@ -51,7 +51,7 @@ def by(tenant: str | None, scopes: str | None) -> dict[str, Any]:
 
 
 def test_every_function_has_an_event() -> None:
-    others = {"direct", "send.asl", "topic-message"}  # test_sources.py looks at these
+    others = {"direct", "send.asl", "from_sns_message"}  # test_sources.py looks at these
     assert {path.stem for path in (ROOT / "events").glob("*.json")} == {*NAMES, *others}
 
 
@@ -62,7 +62,7 @@ def test_every_function_has_an_event() -> None:
         ("status", 200),
         ("balance", 200),
         ("callback", 404),
-        ("account", 502),
+        ("vendor_account", 502),
         ("verify", 201),
         ("webhooks", 200),
     ],
@@ -81,8 +81,8 @@ def test_the_authorizer_answers_its_event(gateway: Gateway) -> None:
 
 def test_the_workers_answer_their_events(gateway: Gateway) -> None:
     assert handle("dispatch", event("dispatch")) == {"batchItemFailures": []}
-    assert handle("poll", event("poll")) == {"looked": 0}
-    assert handle("deliver", event("deliver")) == {"batchItemFailures": []}
+    assert handle("scheduler", event("scheduler")) == {"looked": 0}
+    assert handle("deliver_webhooks", event("deliver_webhooks")) == {"batchItemFailures": []}
 
 
 def test_publish_answers_its_event(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_publish_answers_its_event(gateway: Gateway, monkeypatch: pytest.MonkeyP
         return {"Entries": [{"EventId": "1"} for _ in Entries]}
 
     monkeypatch.setattr(eventbridge, "_client", lambda: SimpleNamespace(put_events=put_events))
-    assert handle("publish", event("publish")) == {"batchItemFailures": []}
+    assert handle("publish_events", event("publish_events")) == {"batchItemFailures": []}
     (entry,) = put
     assert (entry["EventBusName"], entry["DetailType"]) == ("test", "VendorCircuitClosed")
 
@@ -102,8 +102,8 @@ def test_notify_answers_its_event(gateway: Gateway) -> None:
     endpoints.reset_cache()
     made = {"url": "https://8.8.8.8/hook", "events": ["MessageAccepted"]}
     assert asked("webhooks", "POST", "/webhooks", body=json.dumps(made))[0] == 201
-    assert handle("notify", event("notify")) == {"batchItemFailures": []}
-    assert handle("notify", event("notify", redriven=True)) == {
+    assert handle("queue_webhooks", event("queue_webhooks")) == {"batchItemFailures": []}
+    assert handle("queue_webhooks", event("queue_webhooks", redriven=True)) == {
         "batchItemFailures": [],
         "buried": [],
     }
@@ -148,14 +148,14 @@ CALLS = [
     ("balance", "GET", "/balances", "balances:read"),
     ("balance", "GET", "/balances/jst", "balances:read"),
     ("balance", "GET", "/vendors", "balances:read"),
-    ("account", "GET", "/vendors/server2sms/originators/1", "balances:read"),
-    ("account", "POST", "/vendors/server2sms/originators/1/unlock-code", "account"),
-    ("account", "POST", "/vendors/server2sms/originators/1/unlock", "account"),
-    ("account", "GET", "/vendors/server2sms/vouchers", "account"),
-    ("account", "POST", "/vendors/server2sms/vouchers", "account"),
-    ("account", "POST", "/vendors/server2sms/vouchers/redeem", "account"),
-    ("account", "GET", "/vendors/server2sms/version", "balances:read"),
-    ("account", "GET", "/vendors/server2sms/status-codes", "balances:read"),
+    ("vendor_account", "GET", "/vendors/server2sms/originators/1", "balances:read"),
+    ("vendor_account", "POST", "/vendors/server2sms/originators/1/unlock-code", "account"),
+    ("vendor_account", "POST", "/vendors/server2sms/originators/1/unlock", "account"),
+    ("vendor_account", "GET", "/vendors/server2sms/vouchers", "account"),
+    ("vendor_account", "POST", "/vendors/server2sms/vouchers", "account"),
+    ("vendor_account", "POST", "/vendors/server2sms/vouchers/redeem", "account"),
+    ("vendor_account", "GET", "/vendors/server2sms/version", "balances:read"),
+    ("vendor_account", "GET", "/vendors/server2sms/status-codes", "balances:read"),
     ("verify", "POST", "/verifications", "verifications"),
     ("verify", "GET", "/verifications/x", "verifications"),
     ("verify", "POST", "/verifications/x/checks", "verifications"),
@@ -200,7 +200,7 @@ def test_without_the_authorizers_word_nothing_is_answered(
         ("status", "/batches/nothing"),
         ("status", "/batches/KEYS"),
         ("balance", "/balances/nobody"),
-        ("account", "/vendors/server2sms/originators/1/2"),
+        ("vendor_account", "/vendors/server2sms/originators/1/2"),
         ("verify", "/verifications/nothing"),
         ("verify", "/verifications/01J00000000000000000000000"),
     ],
@@ -232,7 +232,7 @@ def test_bad_input_of_an_account_route_is_its_own_problem(
     gateway: Gateway, method: str, path: str, body: str | None, status: int, slug: str
 ) -> None:
     given = by("acme", "account balances:read")
-    got, headers, problem = asked("account", method, path, body=body, requestContext=given)
+    got, headers, problem = asked("vendor_account", method, path, body=body, requestContext=given)
     assert (got, problem["type"]) == (status, f"/problems/{slug}")
     assert headers["Content-Type"] == "application/problem+json"
 
@@ -242,7 +242,7 @@ def test_a_vendor_that_cannot_be_reached_is_a_502(gateway: Gateway) -> None:
     given = by("acme", "account balances:read")
     for name in ("version", "status-codes", "vouchers", "originators/1"):
         path = f"/vendors/server2sms/{name}"
-        status, _, problem = asked("account", "GET", path, requestContext=given)
+        status, _, problem = asked("vendor_account", "GET", path, requestContext=given)
         assert (status, problem["type"]) == (502, "/problems/vendor-unreachable")
         assert problem["vendor"] == "server2sms"
 

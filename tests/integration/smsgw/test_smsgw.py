@@ -21,8 +21,9 @@ from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey, split_id
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Price
-from smsgw import changes, dead_letters
+from smsgw import dead_letters, stream_redrive
 from smsgw.__main__ import main
+from smsgw.trigger_dead_letters import TRIGGERS
 from testing.callbacks import rajasms
 from testing.gateway import Gateway
 from testing.numbers import number
@@ -43,23 +44,26 @@ QUEUES = {
 }
 QUEUES |= {
     f"{resource}{kind}": f"{STACK}-{name}-{kind}"
-    for name, resource in dead_letters.NAMES.items()
+    for name, resource in dead_letters.PREFIXES.items()
     for kind in ("Queue", "DeadLetters")
 }
 QUEUES |= {  # those of user pools are turned off
     f"{name}{kind}": f"{STACK}-{name}-{kind}"
     for name, kind in (
-        ("Bus", "DeadLetters"),
-        ("Ingress", "DeadLetters"),
+        ("FromEventbridge", "DeadLetters"),
+        ("FromSqs", "DeadLetters"),
         ("Ingress", "Queue"),
-        ("Topic", "DeadLetters"),
+        ("FromSns", "DeadLetters"),
     )
 }
-FUNCTIONS = {"BusFunction": f"{STACK}-bus", "TopicFunction": f"{STACK}-topic"}
+FUNCTIONS = {
+    "FromEventbridgeFunction": f"{STACK}-from-eventbridge",
+    "FromSnsFunction": f"{STACK}-from-sns",
+}
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
-    "PublishFunctionName": "publish",
+    "PublishEventsFunctionName": "publish_events",
     "CallbackUrl": "https://x/callbacks",
 }
 
@@ -346,7 +350,7 @@ def test_dead_letters_of_all_vendors_are_listed(smsgw: Run) -> None:
         buried(vendor, f"{vendor} {NOBODY[:26]}/M#000 1")
     status, said, _ = smsgw("dlq", "list")
     assert status == 0
-    assert [line.split()[0] for line in said.splitlines()] == [*VENDORS, "4"]
+    assert [line.split()[0] for line in said.splitlines()] == [*VENDORS, str(len(VENDORS))]
     assert "received   1 times" in said
 
 
@@ -384,7 +388,7 @@ def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run,
 
 GIVEN_UP: dict[str, dict[str, Any]] = {
     "requestContext": {
-        "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:notify:live"
+        "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:queue_webhooks:live"
     },
     "DDBStreamBatchInfo": {
         "shardId": "shard",
@@ -485,13 +489,13 @@ def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams(gap=3)
-    monkeypatch.setattr(changes, "boto3", streams)
-    monkeypatch.setattr(changes, "PAUSE", 0)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "PAUSE_SECONDS", 0)
     buried("changes", given_up())
     said = smsgw("dlq", "list", "--queue", "changes")[1]
-    assert "notify: 3 changes since 2026-11-22T03:00:00Z, not told in time" in said
+    assert "queue_webhooks: 3 changes since 2026-11-22T03:00:00Z, not told in time" in said
     assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
-    assert streams.invoked == [("notify:live", ["101", "102", "103"])]
+    assert streams.invoked == [("queue_webhooks:live", ["101", "102", "103"])]
     assert streams.records[0]["eventSourceARN"] == GIVEN_UP["DDBStreamBatchInfo"]["streamArn"]
     change = streams.records[0]["dynamodb"]
     assert change["ApproximateCreationDateTime"] == 1795316400.0
@@ -504,7 +508,7 @@ def test_changes_of_many_messages_are_told_in_slices_as_long_as_it_gets_on(
 ) -> None:
     """Each record a batch of 1,000: the function stops after five, and goes on with the sixth."""
     streams = Streams(failed(106), failed(111), last=112)
-    monkeypatch.setattr(changes, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
     buried("changes", given_up(endSequenceNumber="112", batchSize=12))
     status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 0
@@ -514,7 +518,7 @@ def test_changes_of_many_messages_are_told_in_slices_as_long_as_it_gets_on(
         ("111", "112"),
     ]
     assert said.splitlines() == [
-        *(f"notify: {done} changes done" for done in (5, 10, 12)),
+        *(f"queue_webhooks: {done} changes done" for done in (5, 10, 12)),
         "1 dead letters are back in their queues",
     ]
 
@@ -523,8 +527,8 @@ def test_no_invocation_is_given_more_than_it_takes(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams(last=400)
-    monkeypatch.setattr(changes, "boto3", streams)
-    monkeypatch.setattr(changes, "LARGEST", 5000)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "MAX_BATCH_BYTES", 5000)
     buried("changes", given_up(endSequenceNumber="399"))
     assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
     told = [number for _, numbers in streams.invoked for number in numbers]
@@ -535,7 +539,7 @@ def test_no_invocation_is_given_more_than_it_takes(
 @pytest.mark.parametrize(
     ("streams", "word"),
     [
-        (Streams(failed(101)), "101 can't be told now: mend what the log of notify says"),
+        (Streams(failed(101)), "101 can't be told now: mend what the log of queue_webhooks says"),
         (Streams(failed(102), failed(102)), "102 can't be told now (1 before it were told"),
         (Streams({"errorType": "NothingPublishedError"}), "101 can't be told now"),
         (Streams(last=102), "does not bring the change 103"),
@@ -545,9 +549,9 @@ def test_no_invocation_is_given_more_than_it_takes(
 def test_changes_that_can_not_be_told_stay_dead(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch, streams: Streams, word: str
 ) -> None:
-    monkeypatch.setattr(changes, "boto3", streams)
-    monkeypatch.setattr(changes, "PAUSE", 0)
-    monkeypatch.setattr(changes, "PATIENCE", 3)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(stream_redrive, "MAX_EMPTY_PAGES", 3)
     buried("changes", given_up())
     status, _, error = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 1
@@ -560,7 +564,7 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams({"batchItemFailures": [], "buried": ["102"]})
-    monkeypatch.setattr(changes, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "boto3", streams)
     place = {
         "streamArn": "arn:stream",
         "startSequenceNumber": "102",
@@ -568,7 +572,7 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
         "approximateArrivalOfFirstRecord": "2026-11-22T03:04:58.000Z",
         "batchSize": 1,
     }
-    letter = {"function": "publish", "batch": NOBODY[:26], "DDBStreamBatchInfo": place}
+    letter = {"function": "publish_events", "batch": NOBODY[:26], "DDBStreamBatchInfo": place}
     boto3.client("sqs").send_message(
         QueueUrl=queue("changes", "DeadLetters"),
         MessageBody=json.dumps(letter),
@@ -577,11 +581,11 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
         },
     )
     said = smsgw("dlq", "list", "--queue", "changes")[1]
-    assert "publish: 1 changes since 2026-11-22T03:04:58.000Z of batch 01J0" in said
+    assert "publish_events: 1 changes since 2026-11-22T03:04:58.000Z of batch 01J0" in said
     assert "not understood: DecodeError at items.py:122; kept by the stream for 24 hours" in said
     status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 0
-    assert streams.invoked == [("publish:live", ["102"])]
+    assert streams.invoked == [("publish_events:live", ["102"])]
     assert "1 changes are not understood yet and were buried again" in said
 
 
@@ -679,10 +683,10 @@ def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
 
 
-def came(way: str, body: str, **attributes: str) -> None:
-    """Buries what came by a source."""
+def came(trigger: str, body: str, **attributes: str) -> None:
+    """Puts what came by a trigger into its dead-letter queue."""
     boto3.client("sqs").send_message(
-        QueueUrl=queue(way, "DeadLetters"),
+        QueueUrl=queue(TRIGGERS[trigger], "DeadLetters"),
         MessageBody=body,
         MessageAttributes={
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
@@ -691,32 +695,38 @@ def came(way: str, body: str, **attributes: str) -> None:
 
 
 def test_letters_of_sources_say_what_is_wrong_and_show_nothing_of_what_came(smsgw: Run) -> None:
-    came("Bus", '{"text": "secret"}', problem="invalid-request", reason="No.", pointer="/detail/to")
-    came("Bus", '{"text": "secret"}', ErrorCode="200", ErrorMessage="It is not there.")
-    came("Ingress", "secret", ERROR_CODE="NO_PERMISSIONS")
-    came("Ingress", "secret")
+    came(
+        "from_eventbridge",
+        '{"text": "secret"}',
+        problem="invalid-request",
+        reason="No.",
+        pointer="/detail/to",
+    )
+    came("from_eventbridge", '{"text": "secret"}', ErrorCode="200", ErrorMessage="It is not there.")
+    came("from_sqs", "secret", ERROR_CODE="NO_PERMISSIONS")
+    came("from_sqs", "secret")
     status, said, error = smsgw("dlq", "list")
     assert (status, error) == (0, "")
     assert said.splitlines() == [
-        "bus           received   1 times  invalid-request: No. (/detail/to)",
-        "bus           received   1 times  200 It is not there.",
-        "ingress       received   1 times  NO_PERMISSIONS",
-        "ingress       received   1 times  no reason given: see the logs",
+        "from_eventbridge  received   1 times  invalid-request: No. (/detail/to)",
+        "from_eventbridge  received   1 times  200 It is not there.",
+        "from_sqs          received   1 times  NO_PERMISSIONS",
+        "from_sqs          received   1 times  no reason given: see the logs",
         "4 dead letters",
     ]
-    assert smsgw("dlq", "list", "--queue", "ingress")[1].endswith("2 dead letters\n")
-    assert smsgw("dlq", "list", "--queue", "cognito")[1] == "0 dead letters\n"
+    assert smsgw("dlq", "list", "--queue", "from_sqs")[1].endswith("2 dead letters\n")
+    assert smsgw("dlq", "list", "--queue", "from_cognito")[1] == "0 dead letters\n"
     assert smsgw("dlq", "list", "--vendor", "jst")[1] == "0 dead letters\n"
 
 
 def test_a_letter_of_the_queue_is_put_back_under_its_first_key(smsgw: Run) -> None:
-    came("Ingress", "body 1", idempotency_key="k", source="shop", reason="No.", problem="x")
-    came("Ingress", "body 2")  # moved by SQS itself, after five tries
+    came("from_sqs", "body 1", idempotency_key="k", source="shop", reason="No.", problem="x")
+    came("from_sqs", "body 2")  # moved by SQS itself, after five tries
     dead = boto3.client("sqs").receive_message(
-        QueueUrl=queue("Ingress", "DeadLetters"), MaxNumberOfMessages=10, VisibilityTimeout=0
+        QueueUrl=queue("FromSqs", "DeadLetters"), MaxNumberOfMessages=10, VisibilityTimeout=0
     )
     identifiers = {one["Body"]: one["MessageId"] for one in dead["Messages"]}
-    assert smsgw("dlq", "redrive", "--queue", "ingress")[1] == (
+    assert smsgw("dlq", "redrive", "--queue", "from_sqs")[1] == (
         "2 dead letters are back in their queues\n"
     )
     back = boto3.client("sqs").receive_message(
@@ -730,7 +740,7 @@ def test_a_letter_of_the_queue_is_put_back_under_its_first_key(smsgw: Run) -> No
         "body 1": {"idempotency_key": "k", "source": "shop"},
         "body 2": {"idempotency_key": f"queue/{identifiers['body 2']}"},
     }
-    assert waiting("Ingress", "DeadLetters") == 0
+    assert waiting("FromSqs", "DeadLetters") == 0
 
 
 def test_a_letter_of_the_bus_is_handed_to_its_function_again(
@@ -743,27 +753,30 @@ def test_a_letter_of_the_bus_is_handed_to_its_function_again(
         return answered({"StatusCode": 202}, 202)
 
     session.events.register("before-call.lambda.Invoke", invoke)
-    came("Bus", '{"id": "7"}', problem="x", reason="No.")
+    came("from_eventbridge", '{"id": "7"}', problem="x", reason="No.")
     assert smsgw("dlq", "redrive")[1] == "1 dead letters are back in their queues\n"
     ((path, headers, body),) = invoked
-    assert (path, body) == (f"/2015-03-31/functions/{STACK}-bus%3Alive/invocations", b'{"id": "7"}')
+    assert (path, body) == (
+        f"/2015-03-31/functions/{STACK}-from-eventbridge%3Alive/invocations",
+        b'{"id": "7"}',
+    )
     assert headers["X-Amz-Invocation-Type"] == "Event"
-    assert waiting("Bus", "DeadLetters") == 0
+    assert waiting("FromEventbridge", "DeadLetters") == 0
 
 
 @pytest.mark.parametrize(
-    ("way", "body", "brought"),
+    ("trigger", "body", "brought"),
     [
-        ("Bus", {"id": "7"}, {"id": "7", "only": "1,3"}),
-        ("Topic", {"Records": [{"Sns": {}}]}, {"Records": [{"Sns": {}}], "only": "1,3"}),
+        ("from_eventbridge", {"id": "7"}, {"id": "7", "only": "1,3"}),
+        ("from_sns", {"Records": [{"Sns": {}}]}, {"Records": [{"Sns": {}}], "only": "1,3"}),
     ],
 )
 def test_what_is_left_of_an_event_is_brought_for_those_who_are_left(
-    smsgw: Run, session: boto3.Session, way: str, body: Any, brought: Any
+    smsgw: Run, session: boto3.Session, trigger: str, body: Any, brought: Any
 ) -> None:
     invoked = invocations(session)
-    came(way, json.dumps(body), problem="recipients-left", reason="No.", only="1,3")
-    assert smsgw("dlq", "redrive", "--queue", way.lower())[0] == 0
+    came(trigger, json.dumps(body), problem="recipients-left", reason="No.", only="1,3")
+    assert smsgw("dlq", "redrive", "--queue", trigger)[0] == 0
     assert invoked == [brought]
 
 
@@ -772,8 +785,8 @@ def test_a_notification_that_sns_buried_alone_is_brought_as_its_function_takes_i
 ) -> None:
     invoked = invocations(session)
     alone = {"Type": "Notification", "MessageId": "7", "Message": "Hé"}
-    came("Topic", json.dumps(alone), ErrorCode="500")
-    assert smsgw("dlq", "redrive", "--queue", "topic")[0] == 0
+    came("from_sns", json.dumps(alone), ErrorCode="500")
+    assert smsgw("dlq", "redrive", "--queue", "from_sns")[0] == 0
     assert invoked == [{"Records": [{"Sns": alone}]}]
 
 
@@ -793,24 +806,24 @@ def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
     smsgw: Run, session: boto3.Session
 ) -> None:
     invoked = invocations(session)
-    came("Bus", "{}", problem="recipients-refused", reason="3: No.", refused="1")
-    came("Bus", '{"id": "7"}', problem="x", reason="No.")
-    came("Ingress", "{}", problem="recipients-refused", reason="3: No.", refused="1")
-    assert "recipients-refused: 3: No.\n" in smsgw("dlq", "list", "--queue", "bus")[1]
+    came("from_eventbridge", "{}", problem="recipients-refused", reason="3: No.", refused="1")
+    came("from_eventbridge", '{"id": "7"}', problem="x", reason="No.")
+    came("from_sqs", "{}", problem="recipients-refused", reason="3: No.", refused="1")
+    assert "recipients-refused: 3: No.\n" in smsgw("dlq", "list", "--queue", "from_eventbridge")[1]
     status, said, error = smsgw("dlq", "redrive")
     assert (status, said) == (1, "1 dead letters are back in their queues\n")
     assert error.startswith("smsgw: 2 letters only tell of recipients that were refused for good")
     assert "smsgw dlq dismiss" in error
     assert invoked == [{"id": "7"}]
-    assert (waiting("Bus", "DeadLetters"), waiting("Ingress", "DeadLetters")) == (1, 1)
+    assert (waiting("FromEventbridge", "DeadLetters"), waiting("FromSqs", "DeadLetters")) == (1, 1)
     assert waiting("Ingress", "Queue") == 0
 
-    came("Bus", '{"id": "8"}', problem="x", reason="No.")
-    assert smsgw("dlq", "dismiss", "--queue", "ingress")[1] == (
+    came("from_eventbridge", '{"id": "8"}', problem="x", reason="No.")
+    assert smsgw("dlq", "dismiss", "--queue", "from_sqs")[1] == (
         "1 letters about refused recipients are removed\n"
     )
     assert smsgw("dlq", "dismiss")[1] == "1 letters about refused recipients are removed\n"
-    assert (waiting("Bus", "DeadLetters"), waiting("Ingress", "DeadLetters")) == (1, 0)
+    assert (waiting("FromEventbridge", "DeadLetters"), waiting("FromSqs", "DeadLetters")) == (1, 0)
     assert smsgw("dlq", "redrive")[0] == 0
     assert invoked == [{"id": "7"}, {"id": "8"}]
 
@@ -821,7 +834,7 @@ def test_a_letter_whose_function_can_not_be_invoked_stays_dead(
     session.events.register(
         "before-call.lambda.Invoke", lambda **_: refused("AccessDenied", "not you")
     )
-    came("Bus", '{"id": "7"}', problem="x", reason="No.")
+    came("from_eventbridge", '{"id": "7"}', problem="x", reason="No.")
     status, _, error = smsgw("dlq", "redrive")
     assert (status, "not you" in error) == (1, True)
-    assert len(emptied(QUEUES["BusDeadLetters"])) == 1
+    assert len(emptied(QUEUES["FromEventbridgeDeadLetters"])) == 1

@@ -24,6 +24,7 @@ from sms_gateway.storage import dynamodb
 from sms_gateway.triggers.cognito_decryption import decrypt_code, decrypt_with
 from sms_gateway.webhooks import endpoints
 from sms_gateway.webhooks.endpoints import EndpointSettings
+from smsgw.trigger_dead_letters import TRIGGERS
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
@@ -36,7 +37,10 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <aws_encryption_sdk:pytest.PytestUnraisableExceptionWarning"
 )
 
-MODULES = {name: function(name) for name in ("bus", "topic", "ingress", "cognito", "send")}
+MODULES = {
+    name: function(name)
+    for name in ("from_eventbridge", "from_sns", "from_sqs", "from_cognito", "send")
+}
 CONTEXT = SimpleNamespace(aws_request_id="1", function_name="test")
 
 
@@ -69,7 +73,7 @@ def letters() -> list[tuple[str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "tenant"), [("bus", "acme"), ("ingress", "acme"), ("topic", "ops")]
+    ("name", "tenant"), [("from_eventbridge", "acme"), ("from_sqs", "acme"), ("from_sns", "ops")]
 )
 def test_a_source_sends_its_example_once_however_often_it_comes(
     gateway: Gateway, name: str, tenant: str
@@ -82,22 +86,22 @@ def test_a_source_sends_its_example_once_however_often_it_comes(
 
 
 def test_a_message_of_the_topic_reaches_all_its_numbers(gateway: Gateway) -> None:
-    handle("topic", event("topic-message"))
+    handle("from_sns", event("from_sns_message"))
     assert {one["to"] for one in sent()} == {"+447700900001", "+447700900002"}
 
 
 def test_defaults_stand_in_for_what_is_not_said(gateway: Gateway) -> None:
-    handle("bus", event("bus"))
-    said = event("bus") | {"id": "another"}
+    handle("from_eventbridge", event("from_eventbridge"))
+    said = event("from_eventbridge") | {"id": "another"}
     said["detail"]["from"] = "OTHER"
-    handle("bus", said)
+    handle("from_eventbridge", said)
     assert [one["from"] for one in sent()] == ["ACME", "OTHER"]
 
 
 def test_changed_defaults_do_not_make_another_event_of_one(gateway: Gateway) -> None:
-    handle("bus", event("bus"))
+    handle("from_eventbridge", event("from_eventbridge"))
     set_sources({"bus": {"com.example.orders": {"tenant": "acme"}}})
-    handle("bus", event("bus"))
+    handle("from_eventbridge", event("from_eventbridge"))
     assert len(sent()) == 1
     assert letters() == []
 
@@ -115,8 +119,8 @@ def test_changed_defaults_do_not_make_another_event_of_one(gateway: Gateway) -> 
 def test_an_event_that_is_no_send_is_buried_with_its_reason(
     gateway: Gateway, detail: Any, problem: str, pointer: str | None, said: str
 ) -> None:
-    given = event("bus") | {"detail": detail}
-    handle("bus", given)
+    given = event("from_eventbridge") | {"detail": detail}
+    handle("from_eventbridge", given)
     ((letter, words),) = letters()
     assert json.loads(letter) == given
     assert (words["way"], words["problem"], words.get("pointer")) == ("bus", problem, pointer)
@@ -126,17 +130,17 @@ def test_an_event_that_is_no_send_is_buried_with_its_reason(
 
 def test_what_was_buried_for_the_settings_is_sent_when_they_are_mended(gateway: Gateway) -> None:
     set_sources({})
-    handle("bus", event("bus"))
+    handle("from_eventbridge", event("from_eventbridge"))
     ((letter, words),) = letters()
     assert "com.example.orders" in words["reason"]
     set_sources(SOURCES)
-    handle("bus", json.loads(letter))
+    handle("from_eventbridge", json.loads(letter))
     assert len(sent()) == 1
 
 
 def records(*bodies: Any, **attributes: Any) -> list[dict[str, Any]]:
     """Records of the ingress queue."""
-    (like,) = event("ingress")["Records"]
+    (like,) = event("from_sqs")["Records"]
     return [
         like
         | {
@@ -160,7 +164,7 @@ def test_one_bad_message_of_the_queue_does_not_hold_up_the_rest(
         raise ConnectionError("in a test")
 
     monkeypatch.setattr(send, "store_batch", fails_once)
-    answer = handle("ingress", {"Records": given})
+    answer = handle("from_sqs", {"Records": given})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "id-0"}]}
     assert [one["to"] for one in sent()] == [number("jst", 1), number("jst", 2)]
     assert [words["problem"] for _, words in letters()] == [
@@ -171,8 +175,8 @@ def test_one_bad_message_of_the_queue_does_not_hold_up_the_rest(
 
 
 def test_a_buried_message_of_the_queue_keeps_its_key_and_its_source(gateway: Gateway) -> None:
-    handle("ingress", {"Records": records("{")})
-    handle("ingress", {"Records": records("{", idempotency_key="k", source="x")})
+    handle("from_sqs", {"Records": records("{")})
+    handle("from_sqs", {"Records": records("{", idempotency_key="k", source="x")})
     (first, second) = (words for _, words in letters())
     assert (first["idempotency_key"], "source" in first) == ("queue/id-0", False)
     assert (second["idempotency_key"], second["source"]) == ("k", "x")
@@ -181,13 +185,13 @@ def test_a_buried_message_of_the_queue_keeps_its_key_and_its_source(gateway: Gat
 def test_a_key_that_stands_for_another_body_is_buried(gateway: Gateway) -> None:
     for text in ("one", "two"):
         body = {"to": number("jst"), "text": text}
-        handle("ingress", {"Records": records(body, idempotency_key="same")})
+        handle("from_sqs", {"Records": records(body, idempotency_key="same")})
     ((_, words),) = letters()
     assert words["problem"] == "idempotency-key-reused"
     assert len(sent()) == 1
 
 
-@pytest.mark.parametrize("name", ["bus", "topic"])
+@pytest.mark.parametrize("name", ["from_eventbridge", "from_sns"])
 def test_what_may_go_better_later_is_raised_not_buried(gateway: Gateway, name: str) -> None:
     set_routes("no JSON")
     with pytest.raises(ServiceUnavailableError):
@@ -195,10 +199,10 @@ def test_what_may_go_better_later_is_raised_not_buried(gateway: Gateway, name: s
     assert letters() == []
 
 
-@pytest.mark.parametrize("name", ["bus", "topic", "ingress"])
+@pytest.mark.parametrize("name", ["from_eventbridge", "from_sns", "from_sqs"])
 def test_sources_that_can_not_be_read_lose_nothing(gateway: Gateway, name: str) -> None:
     set_sources('{"bus": 7}')
-    if name == "ingress":
+    if name == "from_sqs":
         failed = handle(name, event(name))["batchItemFailures"]
         assert [one["itemIdentifier"] for one in failed] == [event(name)["Records"][0]["messageId"]]
     else:
@@ -212,15 +216,18 @@ def test_a_letter_that_can_not_be_written_is_tried_again(
 ) -> None:
     monkeypatch.setenv("DEAD_LETTERS", os.environ["DEAD_LETTERS"] + "-gone")
     with pytest.raises(Exception, match="NonExistentQueue"):
-        handle("bus", event("bus") | {"detail": {}})
-    answer = handle("ingress", {"Records": records("{")})
+        handle("from_eventbridge", event("from_eventbridge") | {"detail": {}})
+    answer = handle("from_sqs", {"Records": records("{")})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "id-0"}]}
 
 
 def test_a_refused_recipient_is_counted_and_named_by_its_place(
     gateway: Gateway, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    handle("bus", event("bus") | {"detail": {"to": ["+1", "+447700900001"], "text": "secret"}})
+    handle(
+        "from_eventbridge",
+        event("from_eventbridge") | {"detail": {"to": ["+1", "+447700900001"], "text": "secret"}},
+    )
     assert len(sent()) == 1
     (line,) = (one for one in caplog.records if "recipient" in one.message)
     assert (vars(line)["index"], vars(line)["problem"]) == (0, "/problems/invalid-number")
@@ -232,7 +239,7 @@ def test_a_refused_recipient_is_counted_and_named_by_its_place(
 
 def test_recipients_refused_for_good_are_buried_by_their_indexes(gateway: Gateway) -> None:
     detail = {"to": ["+1", number("server2sms"), "nobody"], "text": "secret"}
-    handle("bus", event("bus") | {"detail": detail})
+    handle("from_eventbridge", event("from_eventbridge") | {"detail": detail})
     ((letter, words),) = letters()
     (message,) = sent()
     refused = json.loads(letter)
@@ -251,7 +258,7 @@ def test_a_letter_about_a_thousand_recipients_fits_into_the_queue(gateway: Gatew
     bad = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e"  # each of them named in the problem
     many = [{"to": number("server2sms", nth), "text": f"{nth} {bad}"} for nth in range(999)]
     many.append({"to": number("server2sms"), "text": "Hello"})
-    handle("bus", event("bus") | {"detail": {"messages": many}})
+    handle("from_eventbridge", event("from_eventbridge") | {"detail": {"messages": many}})
     ((letter, words),) = letters()
     assert words["refused"] == "999"
     assert len(letter) + sum(map(len, words.values())) < 256 * 1024
@@ -268,8 +275,8 @@ def test_recipients_that_wait_for_the_operator_are_buried_and_sent_once_when_red
     set_sources({"bus": {"com.example.orders": {"tenant": "acme"}}})
     set_accounts({**ACCOUNTS, "dinisoft": {}, "rajasms": {}})
     everyone = [number(vendor) for vendor in ("dinisoft", "server2sms", "rajasms")]
-    given = event("bus") | {"detail": {"to": [*everyone, "+1"], "text": "Hello"}}
-    handle("bus", given)
+    given = event("from_eventbridge") | {"detail": {"to": [*everyone, "+1"], "text": "Hello"}}
+    handle("from_eventbridge", given)
     assert [one["to"] for one in sent()] == [number("server2sms")]
     (left, words), (_, refused) = letters()
     assert json.loads(left) == given
@@ -279,12 +286,12 @@ def test_recipients_that_wait_for_the_operator_are_buried_and_sent_once_when_red
     with pytest.raises(
         ServiceUnavailableError
     ):  # nothing was mended: AWS brings it again, and buries it
-        handle("bus", as_redriven(left, words))
+        handle("from_eventbridge", as_redriven(left, words))
     assert letters() == []
 
     set_accounts({**ACCOUNTS, "rajasms": {}})
     for _ in range(2):
-        handle("bus", as_redriven(left, words))
+        handle("from_eventbridge", as_redriven(left, words))
     assert [one["to"] for one in sent()] == [number("server2sms"), number("dinisoft")]
     (left, words), again = letters()
     assert again == (left, words)
@@ -292,7 +299,7 @@ def test_recipients_that_wait_for_the_operator_are_buried_and_sent_once_when_red
 
     set_accounts(ACCOUNTS)
     for _ in range(2):
-        handle("bus", as_redriven(left, words))
+        handle("from_eventbridge", as_redriven(left, words))
     assert sorted(one["to"] for one in sent()) == sorted(everyone)
     assert letters() == []
 
@@ -301,11 +308,11 @@ def test_an_alarm_reaches_those_on_call_who_can_be_reached(gateway: Gateway) -> 
     on_call = [number("dinisoft"), number("jst")]
     set_sources({"topic": {"alarms": {"tenant": "ops", "to": on_call}}})
     set_accounts({**ACCOUNTS, "dinisoft": {}})
-    handle("topic", event("topic"))
+    handle("from_sns", event("from_sns"))
     assert [one["to"] for one in sent("ops")] == [number("jst")]
     ((left, words),) = letters()
     set_accounts(ACCOUNTS)
-    handle("topic", as_redriven(left, words))
+    handle("from_sns", as_redriven(left, words))
     assert [one["to"] for one in sent("ops")] == on_call[::-1]
     assert letters() == []
 
@@ -315,13 +322,13 @@ def test_what_is_left_of_a_message_of_the_queue_keeps_its_key_and_is_sent_once(
 ) -> None:
     set_accounts({**ACCOUNTS, "dinisoft": {}})
     body = {"to": [number("jst"), number("dinisoft")], "text": "Hello"}
-    handle("ingress", {"Records": records(body, idempotency_key="k")})
+    handle("from_sqs", {"Records": records(body, idempotency_key="k")})
     ((left, words),) = letters()
     assert (words["idempotency_key"], words["only"]) == ("k", "1")
     set_accounts(ACCOUNTS)
     kept = {name: words[name] for name in ("idempotency_key", "only")}
     for _ in range(2):
-        assert handle("ingress", {"Records": records(left, **kept)}) == {"batchItemFailures": []}
+        assert handle("from_sqs", {"Records": records(left, **kept)}) == {"batchItemFailures": []}
     assert [one["to"] for one in sent()] == [number("jst"), number("dinisoft")]
     assert letters() == []
 
@@ -334,7 +341,7 @@ def test_recipients_that_are_not_there_are_buried(
     gateway: Gateway, only: str, problem: str
 ) -> None:
     body = {"to": number("jst"), "text": "Hello"}
-    handle("ingress", {"Records": records(body, idempotency_key="k", only=only)})
+    handle("from_sqs", {"Records": records(body, idempotency_key="k", only=only)})
     ((_, words),) = letters()
     assert (words["problem"], words["only"]) == (problem, only)
     assert sent() == []
@@ -344,7 +351,7 @@ def test_a_key_that_the_sender_chose_is_not_logged(
     gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = {"to": number("jst"), "text": "Hello"}
-    handle("ingress", {"Records": records(body, idempotency_key=f"sms-{number('jst')}")})
+    handle("from_sqs", {"Records": records(body, idempotency_key=f"sms-{number('jst')}")})
     (line,) = (one for one in caplog.records if one.message == "source accepted")
     assert vars(line)["key"] == "queue/id-0"
     assert number("jst") not in str([vars(one) for one in caplog.records])
@@ -454,17 +461,17 @@ def test_a_code_of_cognito_is_sent_once_as_an_otp(
     gateway: Gateway, sealed: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = keyring("a")
-    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: decrypt_with(code, ring))
-    given = event("cognito")
+    monkeypatch.setattr(MODULES["from_cognito"], "unseal", lambda code: decrypt_with(code, ring))
+    given = event("from_cognito")
     given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
-    assert handle("cognito", given) == given
-    handle("cognito", given)
+    assert handle("from_cognito", given) == given
+    handle("from_cognito", given)
     (message,) = sent("shop")
     assert (message["category"], message["text"]) == ("otp", "Your code is 482913")
     assert letters() == []
-    again = event("cognito")
+    again = event("from_cognito")
     again["request"]["code"] = b64encode(sealed("482913", ring)).decode()
-    handle("cognito", again)  # another event, though its code is the same
+    handle("from_cognito", again)  # another event, though its code is the same
     assert len(sent("shop")) == 2
 
 
@@ -485,8 +492,8 @@ def test_the_real_provider_opens_nothing_else(
 
 
 def test_an_event_of_a_stranger_pool_is_buried_unopened(gateway: Gateway) -> None:
-    given = event("cognito") | {"userPoolId": "eu-central-1_other"}
-    assert handle("cognito", given) == given
+    given = event("from_cognito") | {"userPoolId": "eu-central-1_other"}
+    assert handle("from_cognito", given) == given
     ((letter, words),) = letters()
     assert json.loads(letter) == given
     assert words["problem"] == "unknown-source"
@@ -494,7 +501,7 @@ def test_an_event_of_a_stranger_pool_is_buried_unopened(gateway: Gateway) -> Non
 
 def test_the_template_gives_the_parameter_a_value_that_opens_nothing(gateway: Gateway) -> None:
     set_sources("{}")
-    for name in ("bus", "topic", "ingress"):
+    for name in ("from_eventbridge", "from_sns", "from_sqs"):
         handle(name, event(name))
     assert [words["problem"] for _, words in letters()] == ["unknown-source"] * 3
     assert gateway.messages_stored() == 0
@@ -513,13 +520,13 @@ def may(function: str, action: str, partition: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", ["bus", "ingress", "topic", "cognito"])
+@pytest.mark.parametrize("name", ["from_eventbridge", "from_sqs", "from_sns", "from_cognito"])
 def test_a_source_may_do_what_its_sends_need_and_nothing_else(
     gateway: Gateway, sealed: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """With a status_url among its defaults; the emulator does not look at the condition on keys."""
     ring = keyring("a")
-    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: decrypt_with(code, ring))
+    monkeypatch.setattr(MODULES["from_cognito"], "unseal", lambda code: decrypt_with(code, ring))
     url = "https://hooks.example.com/sms"
     part: dict[str, Any] = {"tenant": "acme", "defaults": {"status_url": url}}
     set_sources(
@@ -534,7 +541,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
         "acme", "01M80KD8NAXEPBMQYG8412XQAJ", EndpointSettings(url), datetime.now(UTC), None
     )
     given = event(name)
-    if name == "cognito":
+    if name == "from_cognito":
         given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
     seen: set[tuple[str, str]] = set()
 
@@ -558,7 +565,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
         endpoints.reset_cache()
     assert sent()
     assert {"GetItem", "PutItem", "Query"} <= {action for action, _ in seen}
-    function = f"{name.capitalize()}Function"
+    function = f"{TRIGGERS[name]}Function"
     assert [one for one in seen if not may(function, *one)] == []
     for partition in ("KEYS", "HOOK#acme#1", "HOOKS#acme", "CIRCUIT", "CAMPAIGNS", "RATE#jst"):
         for action in ("GetItem", "PutItem", "BatchWriteItem"):

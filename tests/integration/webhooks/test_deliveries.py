@@ -1031,9 +1031,9 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
     """What the template's condition on the keys allows; the emulator does not look at it."""
     (condition,) = {
         json.dumps(statement.get("Condition"))
-        for name in ("DeliverFunction", "WebhooksFunction")
+        for name in ("DeliverWebhooksFunction", "WebhooksFunction")
         for statement in TEMPLATE["Resources"][name]["Properties"]["Policies"][0]["Statement"]
-        if statement["Sid"] in ("KeepDeliveries", "KeepWebhooks")
+        if statement["Sid"] in ("StoreDeliveries", "StoreWebhooks")
     }
     allowed = json.loads(condition)["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
     seen: set[tuple[str, str]] = set()

@@ -36,7 +36,11 @@ def schema(kind: str) -> dict[str, Any]:
 @cache
 def validator(kind: str) -> jsonschema_rs.Draft202012Validator:
     """What says whether a document is an event of this kind."""
-    return jsonschema_rs.Draft202012Validator(schema(kind), validate_formats=True)
+    return jsonschema_rs.Draft202012Validator(
+        schema(kind),
+        validate_formats=True,
+        retriever=lambda uri: json.loads((FOLDER / uri.rpartition("/")[2]).read_text()),
+    )
 
 
 def check(document: dict[str, Any]) -> None:
@@ -57,7 +61,11 @@ def made(status: Status, *, full: bool = False, text: str = "Your code is 1234")
 
 def test_every_kind_has_a_schema_and_an_example() -> None:
     names = {path.name for path in FOLDER.iterdir()}
-    assert names == {f"{k}.json" for k in EventType} | {f"{k}.example.json" for k in EventType}
+    assert names == {
+        *(f"{kind}.json" for kind in EventType),
+        *(f"{kind}.example.json" for kind in EventType),
+        "vendor.json",
+    }
 
 
 @pytest.mark.parametrize("kind", EventType)

@@ -48,7 +48,7 @@ def body(ask: TriggeredSend) -> Any:
 
 
 def test_an_event_of_the_bus_is_a_send_under_its_id() -> None:
-    given_event = event("bus")
+    given_event = event("from_eventbridge")
     ask = eventbridge.parse(given_event, SOURCES, OWN)
     assert (ask.source.tenant, ask.key) == ("acme", f"bus/{given_event['id']}")
     assert body(ask) == given_event["detail"]
@@ -72,7 +72,7 @@ def test_an_event_that_is_no_send_is_told_why(
     changes: dict[str, Any], slug: str, said: str
 ) -> None:
     with pytest.raises(GatewayError) as refused:
-        eventbridge.parse(event("bus") | changes, SOURCES, OWN)
+        eventbridge.parse(event("from_eventbridge") | changes, SOURCES, OWN)
     assert refused.value.slug == slug
     assert said in refused.value.detail
     assert refused.value.to_dict()["retryable"] is False
@@ -94,10 +94,10 @@ INNER = ("type", "code", "userAttributes", "clientMetadata")
 def test_whatever_comes_is_a_send_or_a_problem(
     changes: dict[str, Any], inner: dict[str, Any]
 ) -> None:
-    pool = event("cognito")
+    pool = event("from_cognito")
     pool["request"] |= inner
     reads: list[Callable[[], TriggeredSend]] = [
-        lambda: eventbridge.parse(event("bus") | changes, SOURCES, OWN),
+        lambda: eventbridge.parse(event("from_eventbridge") | changes, SOURCES, OWN),
         lambda: cognito.parse(pool | changes, SOURCES, lambda _: "1234"),
     ]
     for read in reads:
@@ -111,13 +111,15 @@ def test_whatever_comes_is_a_send_or_a_problem(
 
 def test_an_account_that_the_source_names_may_send() -> None:
     assert (
-        eventbridge.parse(event("bus") | {"account": "210987654321"}, SOURCES, OWN).source.tenant
+        eventbridge.parse(
+            event("from_eventbridge") | {"account": "210987654321"}, SOURCES, OWN
+        ).source.tenant
         == "acme"
     )
 
 
 def test_a_message_of_the_queue_brings_its_key_or_its_id_is_it() -> None:
-    (record,) = event("ingress")["Records"]
+    (record,) = event("from_sqs")["Records"]
     ask = sqs.parse(record, SOURCES)
     assert (ask.source.tenant, ask.key) == ("acme", "order-7")
     assert ask.body == record["body"].encode()
@@ -132,7 +134,7 @@ def test_a_message_of_the_queue_brings_its_key_or_its_id_is_it() -> None:
     [{"source": {"stringValue": "spy"}}, {"source": {"binaryValue": "AA=="}}],
 )
 def test_a_message_of_an_unknown_source_is_refused(attributes: Any) -> None:
-    (record,) = event("ingress")["Records"]
+    (record,) = event("from_sqs")["Records"]
     with pytest.raises(GatewayError):
         sqs.parse(record | {"messageAttributes": attributes}, SOURCES)
 
@@ -143,7 +145,7 @@ def notification(name: str) -> Any:
 
 
 def test_an_alarm_goes_to_those_on_call() -> None:
-    ask = sns.parse(notification("topic"), SOURCES)
+    ask = sns.parse(notification("from_sns"), SOURCES)
     assert ask.key == "topic/00000000-0000-0000-0000-000000000006"
     assert body(ask) == {
         "to": ["+447700900001", "+447700900002"],
@@ -160,13 +162,13 @@ def test_a_composite_alarm_is_one_too() -> None:
 
 
 def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
-    ask = sns.parse(notification("topic-message"), SOURCES)
+    ask = sns.parse(notification("from_sns_message"), SOURCES)
     assert body(ask) == {
         "to": ["+447700900001", "+447700900002"],
         "text": "The shop opens at ten",
         "category": "transactional",
     }
-    listed = notification("topic-message")
+    listed = notification("from_sns_message")
     listed["MessageAttributes"]["to"] = {"Type": "String", "Value": "+447700900001, +447700900002"}
     assert body(sns.parse(listed, SOURCES)) == body(ask)
 
@@ -181,10 +183,10 @@ def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
 )
 def test_a_message_without_numbers_is_told_so(attributes: Any, said: str) -> None:
     with pytest.raises(GatewayError, match=said):
-        sns.parse(notification("topic-message") | {"MessageAttributes": attributes}, SOURCES)
+        sns.parse(notification("from_sns_message") | {"MessageAttributes": attributes}, SOURCES)
 
 
-@pytest.mark.parametrize("name", ["topic", "topic-message"])
+@pytest.mark.parametrize("name", ["from_sns", "from_sns_message"])
 def test_a_topic_without_settings_sends_nothing(name: str) -> None:
     with pytest.raises(GatewayError, match="it has: none"):
         sns.parse(notification(name), TriggerSources())
@@ -242,7 +244,7 @@ def test_an_alarm_is_cut_for_the_defaults_of_its_source(
     alarms = msgspec.structs.replace(given, defaults=msgspec.convert(defaults, Options))
     sources = msgspec.structs.replace(SOURCES, topic=TopicSources(alarms=alarms))
     told = {"AlarmName": LONG.name, "NewStateValue": LONG.state, "NewStateReason": LONG.reason}
-    message = notification("topic") | {"Message": json.dumps(told)}
+    message = notification("from_sns") | {"Message": json.dumps(told)}
     assert body(sns.parse(message, sources))["text"] == text
 
 
@@ -265,7 +267,7 @@ def opened(ciphertext: bytes) -> str:
 
 
 def test_a_code_of_cognito_is_an_otp_in_the_pools_words() -> None:
-    given_event = event("cognito")
+    given_event = event("from_cognito")
     ask = cognito.parse(given_event, SOURCES, opened)
     assert body(ask) == {
         "to": "+8801000000001",
@@ -273,7 +275,7 @@ def test_a_code_of_cognito_is_an_otp_in_the_pools_words() -> None:
         "category": "otp",
     }
     assert ask.source.tenant == "shop"
-    assert ask.key == cognito.parse(event("cognito"), SOURCES, opened).key
+    assert ask.key == cognito.parse(event("from_cognito"), SOURCES, opened).key
     made = given_event | {"triggerSource": "CustomSMSSender_AdminCreateUser"}
     assert (
         body(cognito.parse(made, SOURCES, opened))["text"] == "ani, your password is 48{username}13"
@@ -289,10 +291,10 @@ def test_a_code_of_cognito_is_an_otp_in_the_pools_words() -> None:
     ],
 )
 def test_a_first_password_is_sent_as_it_is_typed(sealed: str, sent: str) -> None:
-    made = event("cognito") | {"triggerSource": "CustomSMSSender_AdminCreateUser"}
+    made = event("from_cognito") | {"triggerSource": "CustomSMSSender_AdminCreateUser"}
     text = body(cognito.parse(made, SOURCES, lambda _: sealed))["text"]
     assert text == f"ani, your password is {sent}"
-    code = body(cognito.parse(event("cognito"), SOURCES, lambda _: sealed))["text"]
+    code = body(cognito.parse(event("from_cognito"), SOURCES, lambda _: sealed))["text"]
     assert code == f"{sealed} is your code"
 
 
@@ -313,7 +315,7 @@ def test_a_first_password_is_sent_as_it_is_typed(sealed: str, sent: str) -> None
 def test_an_event_of_cognito_that_can_not_be_sent_is_told_why(
     changes: dict[str, Any], said: str
 ) -> None:
-    given_event = event("cognito")
+    given_event = event("from_cognito")
     for name, value in changes.items():
         part, _, inner = name.partition(".")
         if inner:
@@ -353,4 +355,4 @@ def test_sources_that_can_not_be_are_refused_by_name(written: str, said: str) ->
 
 
 def test_base64_of_the_example_is_what_the_test_opens() -> None:
-    assert base64.b64decode(event("cognito")["request"]["code"]) == b"no ciphertext"
+    assert base64.b64decode(event("from_cognito")["request"]["code"]) == b"no ciphertext"
