@@ -461,7 +461,9 @@ def test_a_code_of_cognito_is_sent_once_as_an_otp(
     gateway: Gateway, sealed: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = keyring("a")
-    monkeypatch.setattr(MODULES["from_cognito"], "unseal", lambda code: decrypt_with(code, ring))
+    monkeypatch.setattr(
+        MODULES["from_cognito"], "decrypt_code", lambda code: decrypt_with(code, ring)
+    )
     given = event("from_cognito")
     given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
     assert handle("from_cognito", given) == given
@@ -526,7 +528,9 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
 ) -> None:
     """With a status_url among its defaults; the emulator does not look at the condition on keys."""
     ring = keyring("a")
-    monkeypatch.setattr(MODULES["from_cognito"], "unseal", lambda code: decrypt_with(code, ring))
+    monkeypatch.setattr(
+        MODULES["from_cognito"], "decrypt_code", lambda code: decrypt_with(code, ring)
+    )
     url = "https://hooks.example.com/sms"
     part: dict[str, Any] = {"tenant": "acme", "defaults": {"status_url": url}}
     set_sources(
