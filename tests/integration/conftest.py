@@ -107,7 +107,7 @@ def aws(stack: None) -> Iterator[None]:
 
 
 def _forget() -> None:
-    clients.forget()
+    clients.reset()
     circuit_breaker._store.cache_clear()
     vendor_accounts.forget()
 

@@ -12,7 +12,7 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from bench.conditions import deployed, enabled
-from sms_gateway.aws import sqs
+from sms_gateway.aws import clients
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.campaigns import results
 from sms_gateway.campaigns import worker as campaign_worker
@@ -22,7 +22,6 @@ from sms_gateway.dispatch import vendor_session
 from sms_gateway.events import eventbridge, stream_reader
 from sms_gateway.messages import idempotency
 from sms_gateway.scheduler import tick
-from sms_gateway.storage import dynamodb
 from sms_gateway.vendor_accounts import calls
 from sms_gateway.vendor_accounts.balances import BOUND
 from sms_gateway.vendors import http_client
@@ -359,14 +358,13 @@ def test_a_reader_of_the_stream_answers_before_its_time_is_over(reader: str) -> 
         return float(tries * (config.connect_timeout + config.read_timeout) + pauses)
 
     spare = 2
-    assert longest(dynamodb.CONFIG) + stream_reader.HAND_OVER + spare <= stream_reader.READ
-    assert longest(dynamodb.CONFIG) + spare <= stream_reader.HAND_OVER  # the webhooks of a tenant
-    assert longest(sqs.CONFIG) + spare <= stream_reader.HAND_OVER
-    assert longest(eventbridge.CONFIG) + spare <= stream_reader.HAND_OVER
+    table, queue, bus = (clients.CONFIGS[name] for name in ("dynamodb", "sqs", "events"))
+    assert longest(table) + stream_reader.HAND_OVER + spare <= stream_reader.READ
+    assert longest(table) + spare <= stream_reader.HAND_OVER  # the webhooks of a tenant
+    assert longest(queue) + spare <= stream_reader.HAND_OVER
+    assert longest(bus) + spare <= stream_reader.HAND_OVER
     # A bus that hangs is found out while there is time to answer.
-    assert timeout(reader) - stream_reader.HAND_OVER >= eventbridge.TRIES * longest(
-        eventbridge.CONFIG
-    )
+    assert timeout(reader) - stream_reader.HAND_OVER >= eventbridge.TRIES * longest(bus)
     assert timeout(reader) - stream_reader.READ >= 30
 
 

@@ -82,7 +82,7 @@ def test_one_module_talks_to_each_service(service: str, module: str) -> None:
         if "botocore.session" in imports(CORE / path)
         or "create_client" in (CORE / path).read_text()
     }
-    assert makers == {"aws/clients.py"}
+    assert makers == {"aws/botocore_shortcuts.py", "aws/clients.py"}
     assert importers("boto3") == set()
 
 

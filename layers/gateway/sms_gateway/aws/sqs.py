@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -39,15 +38,11 @@ class Task(Value, frozen=True):
 
 
 LONGEST_DELAY = 900  # seconds, SQS's own limit
-CONFIG = Config(
-    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
-)
-
 SENDERS = 8  # calls at once
 
 
 def _client() -> "SQSClient":
-    made: SQSClient = clients.client("sqs", CONFIG)
+    made: SQSClient = clients.client("sqs")
     return made
 
 

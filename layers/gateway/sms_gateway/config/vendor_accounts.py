@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from sms_gateway.triggers.settings import Sources
 
 MAX_AGE = 60  # seconds
-CONFIG = Config(
-    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
-)
 CALLBACK_KEY = "callback_key"  # the secret's entry that is no vendor
 
 
@@ -177,12 +173,12 @@ def read_webhook_key(written: str) -> bytes:
 
 
 def _secret(name: str) -> str:
-    found = clients.client("secretsmanager", CONFIG).get_secret_value(SecretId=name)
+    found = clients.client("secretsmanager").get_secret_value(SecretId=name)
     return str(found.get("SecretString"))
 
 
 def _parameter(name: str) -> str:
-    return str(clients.client("ssm", CONFIG).get_parameter(Name=name)["Parameter"]["Value"])
+    return str(clients.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
 
 def _read_sources(written: str) -> "Sources":

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -22,16 +21,8 @@ CALLS = 8  # at once
 TRIES = 3  # ours alone, since botocore's own would not know when the time is over
 
 
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 1},
-    max_pool_connections=CALLS,
-)
-
-
 def _client() -> Any:
-    return clients.client("events", CONFIG)
+    return clients.client("events")
 
 
 def put(events: Sequence[Event], until: float = math.inf) -> set[str]:

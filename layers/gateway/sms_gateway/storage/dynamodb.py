@@ -13,7 +13,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -38,17 +37,9 @@ if TYPE_CHECKING:
 WRITERS = 16  # parallel BatchWriteItem and UpdateItem calls
 
 
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 4},
-    max_pool_connections=2 * WRITERS,
-)
-
-
 def client() -> "DynamoDBClient":
     """The one client of this process: bounded time-outs and retries, connections kept."""
-    made: DynamoDBClient = clients.client("dynamodb", CONFIG)
+    made: DynamoDBClient = clients.client("dynamodb")
     return made
 
 
