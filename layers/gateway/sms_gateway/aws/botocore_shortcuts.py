@@ -49,7 +49,7 @@ class MsgspecFileLoader(JSONFileLoader):
 
 
 class ReducedLoader(Loader):
-    """Finds the reduced descriptions alone, or botocore's own where there are none. Knows no rules
+    """Finds the reduced descriptions before botocore's own, where there are any. Knows no rules
     for DynamoDB's endpoints, so that botocore takes the region's own from its table of them once
     for all calls. The rules come to the same, but for each call anew, which is a fourteenth of its
     CPU time, and are read at every start."""
@@ -59,7 +59,6 @@ class ReducedLoader(Loader):
         super().__init__(
             extra_search_paths=[str(REDUCED)] if built else None,
             file_loader=MsgspecFileLoader(),
-            include_default_search_paths=not built,
             include_default_extras=not built,  # the reduced ones hold them already
         )
 
