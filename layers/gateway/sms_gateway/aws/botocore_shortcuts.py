@@ -90,7 +90,7 @@ class ShortcutSession(Session):
             loader.load_data(name)
         loader.load_service_model("dynamodb", "service-2")  # all functions use the table
 
-    def create_client(self, service_name: str, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+    def create_client(self, service_name: str, *args: Any, **options: Any) -> Any:
         """A client, with the handlers and the parser of its service. Not safe in several threads,
         as botocore's own."""
         quick = service_name == "dynamodb"
