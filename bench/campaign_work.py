@@ -202,7 +202,7 @@ def memory() -> dict[str, float]:
     are left out, which hold one chunk at a time."""
     from sms_gateway.campaigns import repository as campaign_repository
     from sms_gateway.campaigns import worker
-    from sms_gateway.storage import dynamodb
+    from sms_gateway.storage import dynamodb, message_repository
 
     with staged(ROWS) as (file, _), redirect_stdout(StringIO()):
         real = dynamodb.put_all
@@ -220,10 +220,10 @@ def memory() -> dict[str, float]:
                 kept["first"] = found(batch)
             return kept["first"]
 
-        found = dynamodb.whole_batch
+        found = message_repository.whole_batch
         with (
             patch.object(dynamodb, "put_all", put_all),
-            patch.object(dynamodb, "whole_batch", whole_batch),
+            patch.object(message_repository, "whole_batch", whole_batch),
         ):
             started = time.monotonic()
             worker.receive(CAMPAIGN, 10_000)

@@ -38,7 +38,7 @@ from bench.pricing import (
 from bench.report import Result, Row
 from bench.stream import written
 from sms_gateway.aws import sqs
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.core.event import Event
 from sms_gateway.events import eventbridge
 from sms_gateway.storage import dynamodb
@@ -79,7 +79,7 @@ class Bench:
         stage.set_accounts(stage.ACCOUNTS)
         stage.set_routes(TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"])
         vendor_accounts.accounts()
-        vendor_accounts.routes()
+        routes.routes()
         self._meter = Meter(self._peek, ask=True)
         self._counted = Lives(self._meter, ASSUMED, self._sqs)
         self._timed = Lives(None, ASSUMED, self._sqs)

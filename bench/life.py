@@ -24,11 +24,11 @@ from urllib.parse import parse_qs, urlsplit
 from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
 
 from bench.counting import TEMPLATE, Meter, Tally
-from sms_gateway.aws.sqs import Task
 from sms_gateway.config import api_keys, vendor_accounts
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch import worker
 from sms_gateway.events.stream_reader import publish
+from sms_gateway.messages.queue import Task
 from sms_gateway.receipts import apply
 from sms_gateway.receipts.apply import Word
 from sms_gateway.receipts.callback_tokens import token

@@ -16,7 +16,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -26,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sms_gateway.config import api_keys
 from sms_gateway.config.vendor_accounts import CALLBACK_KEY
 from sms_gateway.core.problems import GatewayError
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.receipts.callback_tokens import token
 from sms_gateway.vendors.registry import VENDORS, build
 from smsgw import campaigns, dead_letters, messages
@@ -157,7 +157,7 @@ def _aim(options: argparse.Namespace) -> None:
 
 
 def _create_key(options: argparse.Namespace) -> None:
-    key, known = api_keys.create(options.tenant, options.scope, options.label, datetime.now(UTC))
+    key, known = api_keys.create(options.tenant, options.scope, options.label, utc_now())
     print(f"The key {known.id} of tenant {known.tenant}; keep it now, it can't be shown again:")
     print(key)
 
@@ -171,7 +171,7 @@ def _list_keys(_options: argparse.Namespace) -> None:
 
 
 def _revoke_key(options: argparse.Namespace) -> None:
-    known = api_keys.revoke(options.id, datetime.now(UTC))
+    known = api_keys.revoke(options.id, utc_now())
     if known is None:
         raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
     print(f"The key {known.id} of tenant {known.tenant} is revoked.")

@@ -201,7 +201,7 @@ class Stage:
     def accept(self, vendor: str, recipients: int, copies: int, **settings: object) -> int:
         """Clears the stage, accepts one batch as the API does and copies it; the account gets
         `settings`. Returns the count of messages."""
-        from sms_gateway.config import vendor_accounts as kept_settings  # they read the environment
+        from sms_gateway.config import cached_setting  # they read the environment
         from sms_gateway.messages.send import send
 
         self.vendor.ask("/_forget")
@@ -210,7 +210,7 @@ class Stage:
         kept[vendor] = kept[vendor] | settings
         kept["callback_key"] = "0123456789abcdef" * 3
         self.cloud.ask("/_set", json.dumps({"accounts": kept, "routes": ROUTES}))
-        kept_settings.forget()  # of the run before
+        cached_setting.reset_all()  # of the run before
         numbers = [f"+{FIRST[vendor] + nth}" for nth in range(recipients)]
         body = json.dumps({"to": numbers, "text": TEXT}).encode()
         answer = send("bench", body, datetime.now(UTC))

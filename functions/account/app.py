@@ -1,10 +1,10 @@
 """What vendors offer beside messages: /vendors/{vendor}/originators, vouchers, version and
 status-codes."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import raw_body
 from sms_gateway.http_api.responses import answer, caller, router
 from sms_gateway.http_api.router import Response
@@ -17,7 +17,7 @@ app = router()
 def _by(vendor: str, scope: str) -> Caller:
     tenant = caller(app, scope)
     key = app.current_event.headers.get("Idempotency-Key")
-    return Caller(vendor, tenant, datetime.now(UTC), key)
+    return Caller(vendor, tenant, utc_now(), key)
 
 
 @app.get("/vendors/<vendor>/originators/<originator>")

@@ -1,10 +1,10 @@
 """GET /balances, /balances/{vendor} and /vendors."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import NotFound
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.responses import answer, caller, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.vendor_accounts.balances import balances
@@ -18,7 +18,7 @@ app = router()
 def get_balances() -> Response:
     """What is left at every configured vendor."""
     caller(app, "balances:read")
-    return answer({"balances": balances(accounts().adapters, datetime.now(UTC))})
+    return answer({"balances": balances(accounts().adapters, utc_now())})
 
 
 @app.get("/balances/<vendor>")
@@ -28,14 +28,14 @@ def get_balance(vendor: str) -> Response:
     adapter = accounts().adapters.get(vendor) if vendor in VENDORS else None
     if adapter is None:
         raise NotFound("There is no such vendor, or it is not configured; see GET /vendors.")
-    return answer({"balances": balances({vendor: adapter}, datetime.now(UTC))})
+    return answer({"balances": balances({vendor: adapter}, utc_now())})
 
 
 @app.get("/vendors")
 def get_vendors() -> Response:
     """What each vendor can do, and whether it is configured."""
     caller(app, "balances:read")
-    return answer({"vendors": vendors_view(accounts(), datetime.now(UTC))})
+    return answer({"vendors": vendors_view(accounts(), utc_now())})
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """POST /messages, POST /messages/preview and DELETE /messages/{id}; and direct invocation."""
 
-from datetime import UTC, datetime
 from typing import Any
 
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import raw_body
 from sms_gateway.http_api.responses import answer, caller, router
 from sms_gateway.http_api.router import Response
@@ -18,7 +18,7 @@ def post_messages() -> Response:
     tenant = caller(app, "messages:send")
     event = app.current_event
     key = event.headers.get("Idempotency-Key")
-    accepted = send(tenant, raw_body(event.raw_event), datetime.now(UTC), key)
+    accepted = send(tenant, raw_body(event.raw_event), utc_now(), key)
     return answer(accepted, 202)
 
 
@@ -28,13 +28,13 @@ def post_preview() -> Response:
     from sms_gateway.messages.preview import preview  # a send needs none of it
 
     tenant = caller(app, "messages:send")
-    return answer(preview(tenant, raw_body(app.current_event.raw_event), datetime.now(UTC)))
+    return answer(preview(tenant, raw_body(app.current_event.raw_event), utc_now()))
 
 
 @app.delete("/messages/<identifier>")
 def delete_message(identifier: str) -> Response:
     """Cancels a message that has not left."""
-    return answer(cancel(caller(app, "messages:send"), identifier, datetime.now(UTC)))
+    return answer(cancel(caller(app, "messages:send"), identifier, utc_now()))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -42,5 +42,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if "httpMethod" not in event:
         from sms_gateway.triggers.direct_invocation import invoked  # a request needs none of it
 
-        return invoked(event, datetime.now(UTC))
+        return invoked(event, utc_now())
     return app.resolve(event, context)

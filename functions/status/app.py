@@ -1,17 +1,17 @@
 """GET /messages, /messages/{id}, /batches/{id}, and the two routes without a key: /openapi.json
 and /health."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sms_gateway.core.problems import NotFound
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import query
 from sms_gateway.http_api.responses import JSON, answer, caller, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.messages.listing import page, read_query
 from sms_gateway.messages.views import batch_view, message_view
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import message_repository
 from sms_gateway.storage.models import split_id
 
 CONTRACT = Path(__file__).with_name("openapi.json")
@@ -24,7 +24,7 @@ def list_messages() -> Response:
     """A page of the tenant's messages."""
     tenant = caller(app, "messages:read")
     asked, cursor = read_query(query(app.current_event.raw_event))
-    return answer(page(tenant, asked, cursor, datetime.now(UTC)))
+    return answer(page(tenant, asked, cursor, utc_now()))
 
 
 @app.get("/messages/<identifier>")
@@ -32,7 +32,7 @@ def get_message(identifier: str) -> Response:
     """One message with its timeline."""
     tenant = caller(app, "messages:read")
     key = split_id(identifier)
-    found = dynamodb.find(key) if key else None
+    found = message_repository.find(key) if key else None
     if found is None or found[0].tenant != tenant:
         raise NotFound("There is no such message.")
     return answer(message_view(*found))
@@ -42,7 +42,7 @@ def get_message(identifier: str) -> Response:
 def get_batch(identifier: str) -> Response:
     """What became of a batch, or of a campaign."""
     tenant = caller(app, "messages:read")
-    found = dynamodb.whole_batch(identifier)
+    found = message_repository.whole_batch(identifier)
     if found is None:
         from sms_gateway.campaigns import model as campaign  # few batches are campaigns
         from sms_gateway.campaigns import repository as campaign_repository

@@ -1,8 +1,8 @@
 """The routes under /webhooks."""
 
-from datetime import UTC, datetime
 from typing import Any
 
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import query, raw_body
 from sms_gateway.http_api.responses import answer, caller, router
 from sms_gateway.http_api.router import Response
@@ -18,7 +18,7 @@ def post_webhook() -> Response:
     """Makes a webhook; the answer has its secret."""
     tenant, event = caller(app, SCOPE), app.current_event
     key = event.headers.get("Idempotency-Key")
-    return answer(management.create(tenant, raw_body(event.raw_event), datetime.now(UTC), key), 201)
+    return answer(management.create(tenant, raw_body(event.raw_event), utc_now(), key), 201)
 
 
 @app.get("/webhooks")
@@ -43,13 +43,13 @@ def delete_webhook(identifier: str) -> Response:
 def rotate_webhook(identifier: str) -> Response:
     """Gives a webhook a new secret."""
     tenant, body = caller(app, SCOPE), raw_body(app.current_event.raw_event)
-    return answer(management.rotate(tenant, identifier, datetime.now(UTC), body))
+    return answer(management.rotate(tenant, identifier, utc_now(), body))
 
 
 @app.post("/webhooks/<identifier>/test")
 def test_webhook(identifier: str) -> Response:
     """Posts a test event at once."""
-    return answer(management.try_out(caller(app, SCOPE), identifier, datetime.now(UTC)))
+    return answer(management.try_out(caller(app, SCOPE), identifier, utc_now()))
 
 
 @app.get("/webhooks/<identifier>/deliveries")
@@ -63,7 +63,7 @@ def list_deliveries(identifier: str) -> Response:
 def replay_deliveries(identifier: str) -> Response:
     """Sends stored deliveries again."""
     tenant, body = caller(app, SCOPE), raw_body(app.current_event.raw_event)
-    return answer(management.replay(tenant, identifier, body, datetime.now(UTC)), 202)
+    return answer(management.replay(tenant, identifier, body, utc_now()), 202)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from sms_gateway.messages.acceptance import Prepared
 from sms_gateway.receipts import apply
 from sms_gateway.scheduler import tick
 from sms_gateway.storage import dynamodb as store
+from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.vendors.adapter import Request, Verdict
 
@@ -147,7 +148,7 @@ def test_a_clock_that_resends_unasked_is_a_second_sms(
 def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "AT_WORK", 0)
+    monkeypatch.setattr(idempotency_keys, "AT_WORK", 0)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt  # as a crash: nothing after it happens

@@ -26,8 +26,9 @@ from integration.test_delivering import (
 
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns import worker
-from sms_gateway.core.event import Event, message_event
+from sms_gateway.core.event import Event
 from sms_gateway.events import stream_reader, webhook_fanout
+from sms_gateway.events.builders import message_event
 from sms_gateway.events.stream_reader import publish
 from sms_gateway.storage import dynamodb as store
 from sms_gateway.webhooks import deliveries, endpoints

@@ -21,14 +21,14 @@ from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
 from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import cached_setting, vendor_accounts
 from sms_gateway.dispatch import circuit_breaker, worker
 from sms_gateway.messages.send import send as accept_body
 from sms_gateway.messages.views import message_view
 from sms_gateway.receipts.callback_tokens import token
 from sms_gateway.receipts.callbacks import receive
 from sms_gateway.scheduler import tick as scheduler_tick
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.models import Key, Submission, split_id
 from sms_gateway.vendors.adapter import Reply, Request
 from sms_gateway.vendors.http_client import VendorSilent, VendorUnreachable
@@ -248,7 +248,7 @@ class Gateway:
         """A message as the API shows it."""
         key = split_id(identifier)
         assert key
-        found = dynamodb.find(key)
+        found = message_repository.find(key)
         assert found
         return message_view(*found)
 
@@ -264,7 +264,7 @@ class Gateway:
         """The submission that a message stands in."""
         key = split_id(identifier)
         assert key
-        found = dynamodb.find(key)
+        found = message_repository.find(key)
         assert found
         return found[2]
 
@@ -410,7 +410,7 @@ def set_sources(written: object) -> None:
 
 def forget_settings() -> None:
     """As a new process begins; the next test gets the old settings back."""
-    vendor_accounts.forget()
+    cached_setting.reset_all()
     WRITTEN.append("settings")
 
 

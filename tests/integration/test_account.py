@@ -20,8 +20,8 @@ from integration.stage import (
 
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.messages.idempotency import AT_WORK, LIFE
 from sms_gateway.storage import dynamodb
+from sms_gateway.storage.idempotency_keys import AT_WORK, LIFE
 from sms_gateway.storage.items import DAY
 from sms_gateway.vendor_accounts import interface_info, senders, vouchers
 from sms_gateway.vendor_accounts.calls import Caller

@@ -43,15 +43,16 @@ from sms_gateway.campaigns import (
 )
 from sms_gateway.campaigns import (
     s3_files,
+    settings,
     worker,
 )
 from sms_gateway.campaigns.cancel import take_back
 from sms_gateway.campaigns.model import Campaign
 from sms_gateway.campaigns.results import report
-from sms_gateway.config import api_keys, vendor_accounts
+from sms_gateway.config import api_keys, routes, vendor_accounts
 from sms_gateway.core.problems import Invalid
 from sms_gateway.messages import listing
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.models import Key
 from smsgw import __main__ as smsgw
@@ -136,7 +137,7 @@ def stored() -> Counter[str]:
     accepted = {item["pk"]["S"] for item in items if "tenant" in item}
     texts: Counter[str] = Counter()
     for batch in accepted - {"KEYS"}:
-        whole = dynamodb.whole_batch(batch)
+        whole = message_repository.whole_batch(batch)
         assert whole
         texts.update(message.content.text for message, _ in whole[1])
     return texts
@@ -398,7 +399,7 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
     ]
     assert (one.sent, one.refused) == (2, 10)
     assert stored() == Counter({"Hi Ani, {you}": 1, "Hi two\r\nlines": 1})
-    whole = dynamodb.whole_batch(told[0]["id"][:26])
+    whole = message_repository.whole_batch(told[0]["id"][:26])
     assert whole
     content = whole[1][0][0].content
     assert (content.sender, content.category, content.reference) == ("ACME", "promotional", "r-0")
@@ -467,8 +468,8 @@ def test_two_workers_at_one_campaign_send_each_row_once(
     notice = upload(bucket, "to,text\n" + rows(40))
     for setting in (
         vendor_accounts.accounts,
-        vendor_accounts.routes,
-        vendor_accounts.campaign_defaults,
+        routes.routes,
+        settings.campaign_defaults,
     ):
         setting()  # a function reads them before it has threads
     with ThreadPoolExecutor(4) as pool:
@@ -733,7 +734,7 @@ def test_taking_back_goes_on_where_a_worker_ran_out_of_time(bucket: Any) -> None
         chunk = campaign_repository.chunk(one.id, first)
         assert chunk
         assert chunk.batch
-        return {item["status"]["S"] for item in dynamodb.submissions_of(chunk.batch)}
+        return {item["status"]["S"] for item in message_repository.submissions_of(chunk.batch)}
 
     begun = take_back(found, times(2))  # 160 of the last chunk's 202
     assert begun

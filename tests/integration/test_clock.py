@@ -135,7 +135,7 @@ def test_a_vendor_that_knows_the_reference_has_taken_the_message(gateway: Gatewa
     gateway.wire.answers[POLL["server2sms"]] = notifications((identifier, "1"))
     gateway.tick(61)
     assert gateway.status(identifier) == "submitted"
-    assert not gateway.submission(identifier).unsettled
+    assert not gateway.submission(identifier).outcome_unknown
 
 
 def test_one_delivered_member_proves_that_its_call_was_taken(gateway: Gateway) -> None:

@@ -29,10 +29,10 @@ from moto.dynamodb.models import dynamodb_backends
 
 from bench.counting import Item, Meter, Tally, size_of, write_units
 from sms_gateway.aws import sqs
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
-from sms_gateway.storage import dynamodb, items
+from sms_gateway.storage import dynamodb, items, message_repository
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import start
 
@@ -58,7 +58,7 @@ def stored(key: Item) -> Item | None:
 def meter(gateway: Gateway) -> Iterator[Meter]:
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in VENDORS}
     vendor_accounts.accounts()  # what its reading costs is the minute's, not the message's
-    vendor_accounts.routes()
+    routes.routes()
     with Meter(stored).listening(dynamodb.client(), sqs._client()) as meter:
         yield meter
 
@@ -296,7 +296,7 @@ def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
     """A batch is one query over its partition, a list one for each day and each batch."""
     gateway.sent("rajasms", 100)
     identifier = gateway.sent("rajasms", 100)[0][:26]
-    tally = spent(meter, lambda: dynamodb.whole_batch(identifier))
+    tally = spent(meter, lambda: message_repository.whole_batch(identifier))
     assert tally.calls == {"dynamodb.Query": 1}
     assert (tally.items, tally.reads) == (102, 3)
     ask = function("status").handler
@@ -361,7 +361,7 @@ def test_a_price_table_costs_no_write_and_no_read(
         def life(priced: bool = prices is not None) -> None:
             ids = gateway.sent("server2sms", count)
             assert (gateway.view(ids[0])["price"] is not None) is priced
-            whole = dynamodb.whole_batch(ids[0][:26])
+            whole = message_repository.whole_batch(ids[0][:26])
             assert whole
             assert bool(batch_view(*whole)["price"]) is priced
 

@@ -20,7 +20,7 @@ from moto.dynamodb.models import dynamodb_backends
 from bench.counting import Item, Meter
 from bench.scale import BEGAN, final, seen, ulid, waiting
 from sms_gateway.aws import sqs
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.storage import dynamodb, items
 from sms_gateway.vendors.adapter import Request
@@ -38,7 +38,7 @@ def stored(key: Item) -> Item | None:
 @pytest.fixture
 def meter(gateway: Gateway) -> Iterator[Meter]:
     vendor_accounts.accounts()
-    vendor_accounts.routes()
+    routes.routes()
     with Meter(stored).listening(dynamodb.client(), sqs._client()) as meter:
         yield meter
 

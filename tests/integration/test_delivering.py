@@ -26,7 +26,6 @@ from integration.stage import (
 )
 from standardwebhooks import Webhook
 
-from sms_gateway.config import vendor_accounts
 from sms_gateway.core.event import Event, Kind
 from sms_gateway.core.problems import Conflict, GatewayError, Invalid, NotFound, Unavailable
 from sms_gateway.events import webhook_fanout
@@ -38,6 +37,7 @@ from sms_gateway.webhooks import (
     idempotency,
     management,
     retry_scheduler,
+    settings,
 )
 from sms_gateway.webhooks.deliveries import Try
 from sms_gateway.webhooks.delivery_message import Parcel
@@ -992,12 +992,12 @@ def test_the_secrets_follow_from_a_key_of_their_own(customer: Customer) -> None:
     made = management.create("acme", json.dumps({"url": URL}).encode(), NOW, resolver=outside)
     set_accounts("no JSON")
     found = management.one("acme", made["id"])
-    assert found.secrets(vendor_accounts.webhook_key(), 0) == [made["secret"]]
+    assert found.secrets(settings.webhook_key(), 0) == [made["secret"]]
     set_webhook_key("n" * 48)
-    assert found.secrets(vendor_accounts.webhook_key(), 0) != [made["secret"]]
+    assert found.secrets(settings.webhook_key(), 0) != [made["secret"]]
     set_webhook_key("short")
     with pytest.raises(Unavailable) as refused:
-        vendor_accounts.webhook_key()
+        settings.webhook_key()
     assert refused.value.slug == "webhook-key-unavailable"
 
 

@@ -26,7 +26,7 @@ from integration.stage import (
 )
 
 from sms_gateway.scheduler import tick
-from sms_gateway.storage import dynamodb, update_expression
+from sms_gateway.storage import dynamodb, message_repository, update_expression
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.models import Key, split_id
 from sms_gateway.vendors.adapter import Reply, Request
@@ -88,7 +88,7 @@ def test_an_unknown_outcome_stays_unsettled_and_is_never_sent_again(
     records = gateway.queued(vendor)
     assert gateway.work(records) == []
     assert gateway.status(identifier) == "submitting"
-    assert gateway.submission(identifier).unsettled
+    assert gateway.submission(identifier).outcome_unknown
     for after in (61, 151, 700, 3 * DAYS - 60, 3 * DAYS + 60, 4 * DAYS):
         gateway.tick(after)
         gateway.work(records)
@@ -435,7 +435,7 @@ def test_a_batch_that_was_never_accepted_is_not_sent(gateway: Gateway) -> None:
     )
     gateway.work(records)
     assert gateway.wire.sent == []
-    submission = dynamodb.submission(Key(ids[0][:26], "S#000"))
+    submission = message_repository.submission(Key(ids[0][:26], "S#000"))
     assert submission
     assert submission.status == "accepted"
 

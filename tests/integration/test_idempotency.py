@@ -25,9 +25,9 @@ from integration.stage import (
 )
 
 from sms_gateway.core.problems import Conflict, GatewayError, Invalid, Unavailable
-from sms_gateway.messages.idempotency import AT_WORK, LIFE
 from sms_gateway.messages.send import send
 from sms_gateway.storage import dynamodb
+from sms_gateway.storage.idempotency_keys import AT_WORK, LIFE
 
 SEND = function("send")
 NOW = datetime.now(UTC)

@@ -30,7 +30,7 @@ from integration.stage import (
 
 from sms_gateway.config import vendor_accounts
 from sms_gateway.messages.prices import price_of
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.models import Key, split_id
 from sms_gateway.vendors.adapter import Price
@@ -682,7 +682,7 @@ def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -
         rajasms(gateway, one, "3")
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
     gateway.tick(300_000)
-    assert dynamodb.submission(Key(ids[0][:26], "S#000"))
+    assert message_repository.submission(Key(ids[0][:26], "S#000"))
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
 
 

@@ -20,7 +20,7 @@ from integration.stage import (
 
 from sms_gateway.messages.listing import page, read_query
 from sms_gateway.messages.views import batch_view
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import message_repository
 from sms_gateway.storage.models import split_id
 from sms_gateway.vendors.adapter import Request
 
@@ -45,7 +45,7 @@ def listed(identifier: str) -> dict[str, Any]:
 
 
 def batch(identifier: str) -> list[dict[str, Any]]:
-    whole = dynamodb.whole_batch(identifier[:26])
+    whole = message_repository.whole_batch(identifier[:26])
     assert whole
     sums: list[dict[str, Any]] = batch_view(*whole)["price"]
     return sums

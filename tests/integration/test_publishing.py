@@ -32,13 +32,13 @@ from integration.stream import PATTERNS, Stream, matches, streaming
 from integration.test_delivering import FAST, hook
 
 from sms_gateway.aws import clients
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import cached_setting
 from sms_gateway.core.event import Event, Kind
 from sms_gateway.events import eventbridge, webhook_fanout
 from sms_gateway.events.stream_reader import NothingPublishedError, publish
 from sms_gateway.messages.cancel import cancel
 from sms_gateway.scheduler.tick import now
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import cache, dynamodb
 from sms_gateway.storage.models import Key
 from sms_gateway.webhooks import endpoints
 
@@ -334,10 +334,10 @@ def test_webhooks_that_can_not_be_read_come_again(
 def test_without_usable_accounts_a_balance_is_buried_and_messages_are_told(
     gateway: Gateway, stream: Stream
 ) -> None:
-    dynamodb.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    cache.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
-    vendor_accounts.forget()
+    cached_setting.reset_all()
     set_accounts("no JSON")
     assert stream.publish(records) == []
     assert stream.kinds(identifier) == ["MessageAccepted", "MessageSubmitted"]
@@ -346,8 +346,8 @@ def test_without_usable_accounts_a_balance_is_buried_and_messages_are_told(
 
 
 def test_webhooks_are_handed_nothing_of_the_operators(gateway: Gateway, stream: Stream) -> None:
-    dynamodb.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
-    vendor_accounts.forget()
+    cache.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    cached_setting.reset_all()
     set_accounts("no JSON")
     records = [*stream.records(), circuit("CLOSED", "OPEN")]
     assert len(records) == 2
@@ -477,8 +477,8 @@ def test_a_balance_is_told_when_it_falls_below_what_is_low(
         "checked_at": "2026-11-22T03:00:00.000Z",
     }
     for second, amount in enumerate(["1500", "880", "700", "2000", "999.5"]):
-        dynamodb.keep("BALANCE#rajasms", second, [{**row, "amount": amount}])
-    dynamodb.keep("BALANCE#jst", 1, [{**row, "vendor": "jst", "amount": "1"}])
+        cache.keep("BALANCE#rajasms", second, [{**row, "amount": amount}])
+    cache.keep("BALANCE#jst", 1, [{**row, "vendor": "jst", "amount": "1"}])
     stream.publish()
     assert [one.data["amount"] for one in stream.told.events] == ["880", "999.5"]
     assert len({one.id for one in stream.told.events}) == 2

@@ -15,7 +15,7 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.core.problems import Unavailable
 
 SECRET = "never-to-be-shown"
@@ -48,9 +48,7 @@ def problems(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
 
 def aged(read: Callable[[], object]) -> None:
     """As if the minute for which a setting is cached were over."""
-    setting = (
-        vendor_accounts._accounts if read is vendor_accounts.accounts else vendor_accounts._routes
-    )
+    setting = vendor_accounts._accounts if read is vendor_accounts.accounts else routes._routes
     assert setting._until
     setting._until = 0.0
 
@@ -82,7 +80,7 @@ def test_a_broken_parameter_is_one_clear_error(
     set_routes(written)
     caplog.clear()
     with pytest.raises(Unavailable) as refused:
-        vendor_accounts.routes()
+        routes.routes()
     assert refused.value.slug == "routes-unavailable"
     assert len(problems(caplog)) == 1
 
@@ -91,7 +89,7 @@ def test_a_broken_parameter_is_one_clear_error(
     ("read", "write", "bad"),
     [
         (vendor_accounts.accounts, lambda text: put_secret(text), "no JSON"),
-        (vendor_accounts.routes, lambda text: put_parameter(text), "{}"),
+        (routes.routes, lambda text: put_parameter(text), "{}"),
     ],
 )
 def test_the_last_good_one_stays_in_use(

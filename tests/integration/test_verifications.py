@@ -30,8 +30,8 @@ from integration.stage import (
 )
 
 from sms_gateway.core.problems import GatewayError, Invalid, TooMany, Unavailable
-from sms_gateway.messages.idempotency import AT_WORK
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.storage.idempotency_keys import AT_WORK
 from sms_gateway.vendors.adapter import Request
 from sms_gateway.vendors.server2sms.adapter import STATUS_CODES, TOKEN_CODES
 from sms_gateway.verifications import (
@@ -742,7 +742,7 @@ def test_somebody_elses_verification_is_not_found(gateway: Gateway) -> None:
 
 def test_a_batch_shows_the_message_and_not_the_verification(gateway: Gateway) -> None:
     identifier = start("dinisoft")["id"]
-    found = dynamodb.whole_batch(identifier)
+    found = message_repository.whole_batch(identifier)
     assert found
     assert len(found[1]) == 1
     assert "tenant" not in gateway.item(verification_repository.place(identifier))

@@ -20,8 +20,8 @@ from sms_gateway.core.event import OF_STATUS
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch import vendor_session
 from sms_gateway.events import eventbridge, stream_reader
-from sms_gateway.messages import idempotency
 from sms_gateway.scheduler import tick
+from sms_gateway.storage import idempotency_keys
 from sms_gateway.vendor_accounts import calls
 from sms_gateway.vendor_accounts.balances import BOUND
 from sms_gateway.vendors import http_client
@@ -218,7 +218,7 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
         properties = FUNCTIONS[function]["Events"][event]["Properties"]
         assert properties[policy] == {target: {"Fn::GetAtt": [letters, "Arn"]}}
         assert RESOURCES[f"{letters}Policy"]["Condition"] == condition
-    assert timeout(function) < idempotency.AT_WORK
+    assert timeout(function) < idempotency_keys.AT_WORK
     assert timeout(function) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
 
 
@@ -426,7 +426,7 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     assert timeout("BalanceFunction") > 2 * BOUND + http_client.CONNECT_TIMEOUT
     # A change, and right after it a question, both at their slowest; then nobody is at work on it.
     errand = 2 * (calls.BOUND + calls.CONFIRM + http_client.CONNECT_TIMEOUT)
-    assert errand < timeout("AccountFunction") < idempotency.AT_WORK
+    assert errand < timeout("AccountFunction") < idempotency_keys.AT_WORK
     assert timeout("VerifyFunction") > 2 * start.BOUND + http_client.CONNECT_TIMEOUT
     assert timeout("VerifyFunction") < start.AT_WORK
     for name, properties in FUNCTIONS.items():
@@ -439,7 +439,7 @@ def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up(
     for name in ("SendFunction", "CampaignFunction"):
         assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
-    assert timeout("CampaignFunction") < idempotency.AT_WORK < campaign.WAKE
+    assert timeout("CampaignFunction") < idempotency_keys.AT_WORK < campaign.WAKE
     assert timeout("CampaignFunction") > campaign_worker.ENOUGH + results.A_PART
 
 
@@ -512,7 +512,7 @@ def reads(path: Path) -> set[str]:
                 found.add(str(node.slice.value))
             elif isinstance(node.slice, ast.JoinedStr):
                 found.add(f"{ast.unparse(node.slice)[2:].partition('{')[0]}*")
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_Setting"):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("CachedSetting"):
             found |= {
                 str(one.value)
                 for one in node.args

@@ -10,17 +10,9 @@ import msgspec
 import pytest
 
 from local.openapi import ROOT
-from sms_gateway.core.event import (
-    FOR_TENANTS,
-    LARGEST,
-    OF_STATUS,
-    SEQUENCE,
-    Kind,
-    batch_event,
-    masked,
-    message_event,
-)
+from sms_gateway.core.event import FOR_TENANTS, LARGEST, OF_STATUS, SEQUENCE, Kind
 from sms_gateway.core.status import Status
+from sms_gateway.events.builders import batch_event, masked, message_event
 from sms_gateway.storage.models import Batch, Content, Entry
 
 FOLDER = ROOT / "events" / "schemas"

@@ -7,15 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from sms_gateway.storage.models import (
-    Key,
-    Result,
-    created_at,
-    from_ms,
-    message_id,
-    rfc3339,
-    split_id,
-)
+from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.core.ulids import created_at
+from sms_gateway.storage.models import Key, Result, message_id, split_id
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 

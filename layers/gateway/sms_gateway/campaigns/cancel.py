@@ -11,7 +11,7 @@ from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.model import WAKE, Campaign
 from sms_gateway.core.problems import Unavailable
 from sms_gateway.core.status import Status
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.models import Entry, Key
 
@@ -54,7 +54,7 @@ def _cancel(batch: str, time_for: TimeFor) -> bool:
         .look_at(None)
         .when("status", Status.SCHEDULED, Status.ACCEPTED)
         .when_missing("doubt")
-        for item in dynamodb.submissions_of(batch)
+        for item in message_repository.submissions_of(batch)
         if item["status"]["S"] in (Status.SCHEDULED, Status.ACCEPTED)
     ]
     for some in batched(changes, AT_ONCE, strict=False):

@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.core.ulids import created_at
 from sms_gateway.core.value_object import Value
 from sms_gateway.storage.items import Item, key_of, number, shard_of, text
-from sms_gateway.storage.models import Key, created_at, from_ms, message_id, rfc3339
+from sms_gateway.storage.models import Key, message_id
 
 FOLDER, RESULTS, UNFINISHED = "campaigns/", "results/", "unfinished/"
 CHUNK = 1000  # rows; a batch has no more positions

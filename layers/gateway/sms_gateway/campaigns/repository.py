@@ -3,10 +3,11 @@
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.campaigns.model import Campaign, Chunk, State
 from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.ulids import is_ulid
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.items import Item, key_of, number
-from sms_gateway.storage.models import Key, is_ulid
+from sms_gateway.storage.models import Key
 
 CAMPAIGNS = "CAMPAIGNS"  # the partition that lists them
 

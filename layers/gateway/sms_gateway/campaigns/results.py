@@ -20,9 +20,10 @@ from sms_gateway.campaigns.model import Campaign, Chunk, Report, Tally
 from sms_gateway.core.problems import Conflict, NotFound, Unavailable
 from sms_gateway.core.status import Status
 from sms_gateway.messages.prices import sums
-from sms_gateway.messages.views import outcome, price_of_message
-from sms_gateway.storage import dynamodb
+from sms_gateway.messages.views import outcome
+from sms_gateway.storage import message_repository
 from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.message_state import price_of_message
 
 COLUMNS = ("row", "id", "status", "problem")
 PART = 6 * 1024 * 1024  # bytes; S3 takes none below 5 MB but the last
@@ -97,7 +98,7 @@ def _write(
 ) -> None:
     found: dict[int, Any] = {}
     if chunk.batch:
-        whole = dynamodb.whole_batch(chunk.batch)
+        whole = message_repository.whole_batch(chunk.batch)
         found = {message.key.position: (message, sub) for message, sub in whole[1]} if whole else {}
         for part in sums(price_of_message(*pair) for pair in found.values()):
             amount, messages = prices.get(part["currency"], ("0", 0))

@@ -13,19 +13,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
-from ulid import ULID
 
-from sms_gateway.aws import sqs
 from sms_gateway.campaigns import model as campaign
+from sms_gateway.campaigns import queue, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns import s3_files
 from sms_gateway.campaigns.cancel import take_back
 from sms_gateway.campaigns.csv_reader import (
     LARGEST_FILE,
@@ -39,20 +37,23 @@ from sms_gateway.campaigns.csv_reader import (
 )
 from sms_gateway.campaigns.model import CHUNK, FOLDER, WAKE, Campaign, Chunk, State
 from sms_gateway.campaigns.results import report
+from sms_gateway.campaigns.settings import campaign_defaults
 from sms_gateway.config import api_keys
-from sms_gateway.config.vendor_accounts import accounts, campaign_defaults, routes
+from sms_gateway.config.routes import routes
+from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import GatewayError, Invalid, Unavailable
+from sms_gateway.core.timestamps import epoch_seconds, utc_now
+from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.core.value_object import Value
 from sms_gateway.http_api.json_body import decode
 from sms_gateway.messages.acceptance import Prepared, accept, prepare
-from sms_gateway.messages.idempotency import AT_WORK
 from sms_gateway.messages.request import FURTHEST, Options, Rejected, plan
 from sms_gateway.messages.send import retention
 from sms_gateway.messages.status_url import status_urls
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import is_ulid
+from sms_gateway.storage.idempotency_keys import AT_WORK
 
 ENOUGH = 15.0  # seconds that a chunk may take at the worst
 A_CHECK = 40.0  # seconds that a worker must have to begin checking a file
@@ -90,16 +91,16 @@ def receive(body: str, remaining: float) -> None:
         one = place["object"]
         key = unquote_plus(one["key"])
         if key.startswith(FOLDER) and not key.endswith("/"):
-            _work(run, begin(key, one["eTag"], one["size"], datetime.now(UTC)))
+            _work(run, begin(key, one["eTag"], one["size"], utc_now()))
 
 
 def begin(key: str, etag: str, size: int, now: datetime) -> str:
     """The campaign of a file; the same name with the same content is the same campaign, so that
     neither a notice that comes twice nor an upload that is repeated sends anything again."""
-    seconds = int(now.timestamp())
+    seconds = epoch_seconds(now)
     ttl = seconds + int(FURTHEST.total_seconds()) + retention()
     name = sha256(f"{key}\n{etag}".encode()).hexdigest()
-    identifier = campaign_repository.give_id(name, str(ULID.from_datetime(now)), ttl)
+    identifier = campaign_repository.give_id(name, new_ulid(now), ttl)
     tenant = key.removeprefix(FOLDER).partition("/")[0]
     item = campaign.new_item(identifier, tenant, key, etag, size, seconds + WAKE, ttl)
     dynamodb.put_new(item)
@@ -135,7 +136,7 @@ def _call_another(identifier: str) -> None:
         return
     unwritten = one.report is not None or one.tally is None
     if one.state is State.RUNNING or (one.state.over and unwritten):
-        sqs.wake(os.environ["CAMPAIGN_QUEUE"], identifier)
+        queue.wake(os.environ["CAMPAIGN_QUEUE"], identifier)
 
 
 def _read_on(run: Run, one: Campaign) -> Campaign | None:
@@ -180,7 +181,7 @@ def _known(one: Campaign) -> Chunk | _Dead | None:
     if item is None:
         return _Dead()
     chunk = campaign.read_chunk(item)
-    if chunk.batch is None or dynamodb.batch(chunk.batch) is not None:
+    if chunk.batch is None or message_repository.batch(chunk.batch) is not None:
         return chunk
     return None if _seconds() - chunk.started < AT_WORK else _Dead(chunk.batch)
 
@@ -207,9 +208,9 @@ def _accept(run: Run, one: Campaign, defaults: dict[str, Any], dead: str | None)
     if not rows:
         raise FileError("The file ended before its last row.", slug="campaign-file-replaced")
     run.at = rows[-1].end
-    now = datetime.now(UTC)
+    now = utc_now()
     chunk, prepared = _plan(one, rows, defaults, now)
-    ttl = int(now.timestamp()) + int(FURTHEST.total_seconds()) + retention()
+    ttl = epoch_seconds(now) + int(FURTHEST.total_seconds()) + retention()
     if not campaign_repository.put_chunk(one, campaign.chunk_item(one.id, chunk, ttl), dead):
         return None
     if prepared is not None:
@@ -229,12 +230,12 @@ def _plan(
     accepted, rejected = plan(drafts, now, accounts(), routes(), status_urls(one.tenant), each=True)
     _check_lasting(one, rejected)
     refused |= {no.index: problem_text(no.problem) for no in rejected}
-    batch = str(ULID.from_datetime(now)) if accepted else None
+    batch = new_ulid(now) if accepted else None
     prepared = prepare(one.tenant, batch, accepted, retention(), one.id) if batch else None
     positions = [-1] * len(rows)
     for receipt in prepared.receipts if prepared else ():
         positions[receipt.index] = int(receipt.id[-3:])
-    seconds = int(now.timestamp())
+    seconds = epoch_seconds(now)
     chunk = Chunk(one.row + 1, len(rows), rows[-1].end, batch, seconds, positions, refused)
     return chunk, prepared
 

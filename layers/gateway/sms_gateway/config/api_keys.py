@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import Value
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.items import Item, key_of
-from sms_gateway.storage.models import Key, from_ms, rfc3339
+from sms_gateway.storage.models import Key
 
 SCOPES = (
     "messages:send",
@@ -50,7 +51,7 @@ def create(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tup
         "tenant": {"S": tenant},
         "scopes": {"S": " ".join(sorted(set(scopes)))},
         "label": {"S": label},
-        "created": {"N": str(int(now.timestamp()))},
+        "created": {"N": str(epoch_seconds(now))},
     }
     dynamodb.put_new(item)
     return key, _read(item)
@@ -74,7 +75,7 @@ def revoke(identifier: str, now: datetime) -> ApiKey | None:
     """Revokes the key with this id; None when there is none."""
     for item in _all():
         if _read(item).id == identifier:
-            Change(Key(KEYS, item["sk"]["S"])).put("revoked", int(now.timestamp())).apply()
+            Change(Key(KEYS, item["sk"]["S"])).put("revoked", epoch_seconds(now)).apply()
             return _read(item)
     return None
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
 from sms_gateway.vendors.registry import VENDORS
 
 
@@ -54,3 +55,11 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if route.region and (vendor is None or vendor in route.vendors)
         ]
         return list(dict.fromkeys(found))
+
+
+def routes() -> Routes:
+    """The routes of the parameter. Raises Unavailable when it is missing or not valid."""
+    return _routes.get()
+
+
+_routes = CachedSetting("routes", "ROUTES_PARAMETER", fetch_parameter, Routes.read)

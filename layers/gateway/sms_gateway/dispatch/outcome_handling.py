@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sms_gateway.aws import sqs
 from sms_gateway.core.observability import count
 from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.dispatch.failover import Step, next_step
+from sms_gateway.messages import queue
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.models import Entry, Key, Message, Result, Submission
@@ -31,7 +32,7 @@ def pass_on(
     """After an attempt that sent nothing: the next vendor of the route, or another round after a
     pause, while the submission is valid; rejected when every vendor has refused. What an earlier
     attempt may have sent is neither rejected nor expired, but unknown."""
-    seconds = int(now.timestamp())
+    seconds = epoch_seconds(now)
     refused = taken.refused
     if outcome.verdict is Verdict.REFUSED:
         refused = (*refused, taken.vendor)
@@ -48,7 +49,7 @@ def pass_on(
         change.put("raw", said)
     change.fold(taken.log).note(
         Entry(
-            _ms(now),
+            epoch_ms(now),
             status,
             "dispatch",
             taken.vendor,
@@ -73,7 +74,7 @@ def pass_on(
         if step.vendor != taken.vendor:
             count("PassedOn", taken.count, vendor=taken.vendor)
         group = taken.tenant or taken.key.batch
-        sqs.enqueue(step.vendor, [(taken.key, taken.count)], group, step.pause)
+        queue.enqueue(step.vendor, [(taken.key, taken.count)], group, step.pause)
 
 
 def fan_out(
@@ -104,7 +105,7 @@ def fan_out(
     done = dynamodb.apply_all(changes)
     if any(done):
         for step, keys in again.items():
-            sqs.enqueue(step.vendor, keys, sub.key.batch, step.pause)
+            queue.enqueue(step.vendor, keys, sub.key.batch, step.pause)
     return left
 
 
@@ -121,12 +122,12 @@ def _leave(
     code, text, note = sub.result.said(offset) if sub.result else (None, None, None)
     ends = verdict == "R" and step is None
     status = FANNED[verdict] if not ends else Status.UNKNOWN if sub.doubt else Status.REJECTED
-    entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note)
+    entry = Entry(epoch_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note)
     change = Change(message.key).put("status", status).when_bare()
     if ends:
         return change.note(entry)
     vendor = step.vendor if step else sub.vendor
-    seconds = int(now.timestamp())
+    seconds = epoch_seconds(now)
     before = [one for one in sub.log if one.status != Status.SUBMITTED]
     change.note(*before, entry)
     if vendor != sub.vendor:
@@ -147,8 +148,4 @@ def _leave(
 
 
 def _chosen(vendor: str, now: datetime) -> Entry:
-    return Entry(_ms(now), Status.ACCEPTED, "dispatch", vendor, note="next on the route")
-
-
-def _ms(when: datetime) -> int:
-    return int(when.timestamp() * 1000)
+    return Entry(epoch_ms(now), Status.ACCEPTED, "dispatch", vendor, note="next on the route")

@@ -7,16 +7,17 @@ is not sent again: the clock settles it.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import Unavailable
 from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, utc_now
 from sms_gateway.dispatch.failover import FIRST_PAUSE
 from sms_gateway.dispatch.outcome_handling import fan_out, pass_on
 from sms_gateway.dispatch.vendor_session import Desk
 from sms_gateway.messages.prices import rates
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import message_repository, vendor_message_ids
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.items import DAY
 from sms_gateway.storage.models import EVERY, Entry, Key, Message, Result, Submission, Words
@@ -33,13 +34,13 @@ POINTED = 7 * DAY  # seconds that a vendor's id is remembered
 
 def dispatch(key: Key, desk: Desk) -> None:
     """Takes a submission and hands it to the vendor, unless it is no longer to be sent."""
-    now = _now()
+    now = utc_now()
     taken = _take(key, desk.adapter.name, now)
     if taken is None:
         log.info("not to be sent", extra={"submission": str(key)})
         return
     try:
-        _, messages = dynamodb.members(taken)
+        _, messages = message_repository.members(taken)
         waiting = [one for one in messages if one.status is None]
         outgoing = [desk.outgoing(one, now) for one in waiting]
         calls = desk.adapter.submit(outgoing, desk.callback_url(taken.key)) if waiting else []
@@ -56,8 +57,8 @@ def dispatch(key: Key, desk: Desk) -> None:
 
 
 def _take(key: Key, vendor: str, now: datetime) -> Submission | None:
-    entry = Entry(_ms(now), Status.SUBMITTING, "dispatch", vendor)
-    seconds = int(now.timestamp())
+    entry = Entry(epoch_ms(now), Status.SUBMITTING, "dispatch", vendor)
+    seconds = epoch_seconds(now)
     claim = secrets.token_hex(8)
     taken = (
         Change(key)
@@ -72,7 +73,7 @@ def _take(key: Key, vendor: str, now: datetime) -> Submission | None:
         .move()
     )
     # When DynamoDB's answer is lost, the SDK asks again and finds our own first writing.
-    return taken or dynamodb.submission(key, claim=claim)
+    return taken or message_repository.submission(key, claim=claim)
 
 
 def _close_empty(taken: Submission) -> None:
@@ -98,7 +99,7 @@ def record(
     desk: Desk,
 ) -> None:
     """Writes what the vendor said of a submission, in one write, and then what follows from it."""
-    now, adapter = _now(), desk.adapter
+    now, adapter = utc_now(), desk.adapter
     faults = {o.code or "" for o, _ in outcomes.values() if o.account}
     if faults:
         log.error("account fault", extra={"vendor": taken.vendor, "codes": sorted(faults)})
@@ -109,7 +110,7 @@ def record(
     if letters - {"C"} in ({"T"}, {"R"}) or _may_resend(taken, waiting, letters, adapter, now):
         pass_on(taken, first, desk.usable, now, result, said)
         return
-    change = Change(taken.key).put("result", result).put("changed", int(now.timestamp()))
+    change = Change(taken.key).put("result", result).put("changed", epoch_seconds(now))
     if said:
         change.put("raw", said)
     if "A" in letters or "T" in letters:
@@ -121,7 +122,14 @@ def record(
     accepted = [o for o, _ in outcomes.values() if LETTERS[o.verdict] == "A"]
     word = accepted[0] if accepted and status is Status.SUBMITTED else first
     entry = Entry(
-        _ms(now), status, "dispatch", taken.vendor, taken.attempt, word.code, word.text, word.note
+        epoch_ms(now),
+        status,
+        "dispatch",
+        taken.vendor,
+        taken.attempt,
+        word.code,
+        word.text,
+        word.note,
     )
     change.note(entry).put("status", status)
     mixed = not taken.own_item and len(letters - {"C"}) > 1
@@ -149,7 +157,7 @@ def _point(taken: Submission, result: Result, now: datetime) -> None:
         if identifier
     ]
     try:
-        dynamodb.point(taken.vendor, pointers, int(now.timestamp()) + POINTED)
+        vendor_message_ids.point(taken.vendor, pointers, epoch_seconds(now) + POINTED)
     except Unavailable:
         # The vendor's answer itself matters more, and receipts can be asked for.
         log.exception("ids not remembered", extra={"submission": str(taken.key)})
@@ -158,7 +166,7 @@ def _point(taken: Submission, result: Result, now: datetime) -> None:
 
 def _next_look(taken: Submission, adapter: Adapter, now: datetime, *, soon: bool) -> int:
     # The time set at acceptance is kept where it will do: moving it costs two index writes.
-    seconds = int(now.timestamp())
+    seconds = epoch_seconds(now)
     wait = 0 if soon else adapter.poll_after
     if not soon and taken.due is not None and taken.due >= seconds + wait // 2:
         return taken.due
@@ -236,11 +244,3 @@ def _may_resend(
         and not adapter.capabilities.own_reference
         and all(one.content.on_unknown == "resend" for one in waiting)
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _ms(when: datetime) -> int:
-    return int(when.timestamp() * 1000)

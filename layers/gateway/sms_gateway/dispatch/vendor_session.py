@@ -11,7 +11,7 @@ from typing import Self
 from sms_gateway.core.observability import count, log
 from sms_gateway.dispatch.circuit_breaker import VendorFailing, guarded
 from sms_gateway.receipts.callback_tokens import token
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import rate_limiter
 from sms_gateway.storage.models import Key, Message
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter, Call, Outcome, Outgoing, Reply, Request, Verdict
@@ -116,7 +116,7 @@ class Desk:
             return True
         now = int(time.time() * 1000)
         cost = round(messages / self.adapter.rate * 1000)
-        start = dynamodb.reserve(self.adapter.name, now, cost, LONGEST_TURN * 1000)
+        start = rate_limiter.reserve(self.adapter.name, now, cost, LONGEST_TURN * 1000)
         if start is None:
             return False
         time.sleep(max(0, start - now) / 1000)

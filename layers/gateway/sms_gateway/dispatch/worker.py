@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-from sms_gateway.aws import sqs
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import Unavailable
 from sms_gateway.dispatch.submission import dispatch
 from sms_gateway.dispatch.vendor_session import Desk, Send
+from sms_gateway.messages import queue
 from sms_gateway.vendors import http_client
 
 MARGIN = 5  # seconds kept for writing what was heard
@@ -49,7 +49,7 @@ def work(
 
 def _one(record: Mapping[str, Any], desks: Mapping[str, Desk]) -> bool:
     try:
-        task = sqs.Task.parse(record["body"])
+        task = queue.Task.parse(record["body"])
         desk = desks.get(task.vendor)
         if desk is None:
             log.error("vendor not usable", extra={"vendor": task.vendor, "task": str(task.key)})
@@ -59,7 +59,7 @@ def _one(record: Mapping[str, Any], desks: Mapping[str, Desk]) -> bool:
             if desk.time_for(task.messages) and desk.may_start(task.messages):
                 dispatch(task.key, desk)
             else:
-                sqs.enqueue(task.vendor, [(task.key, task.messages)], _group(record), 2)
+                queue.enqueue(task.vendor, [(task.key, task.messages)], _group(record), 2)
     except Exception:
         log.exception("dispatch failed", extra={"queue_message": record["messageId"]})
         count("DispatchFailed")

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sms_gateway.aws import clients
 from sms_gateway.core.event import Event
 from sms_gateway.core.observability import count, log
-from sms_gateway.storage.models import from_ms
+from sms_gateway.core.timestamps import from_ms
 
 SOURCE = "sms-gateway"
 # PutEvents takes 10 entries of 256 KB in all at the least; 10 of ours have 200,000 bytes at most.

@@ -20,31 +20,23 @@ import msgspec
 
 from sms_gateway.aws import sqs
 from sms_gateway.campaigns import model as campaign
-from sms_gateway.core.event import (
-    Event,
-    Kind,
+from sms_gateway.core.event import Event, Kind
+from sms_gateway.core.observability import count, log
+from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.core.ulids import is_ulid
+from sms_gateway.dispatch.circuit_states import CIRCUITS
+from sms_gateway.events.builders import (
     batch_event,
     campaign_event,
     message_event,
     verification_event,
 )
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.problems import Unavailable
-from sms_gateway.core.status import Status
-from sms_gateway.dispatch.circuit_states import CIRCUITS
-from sms_gateway.messages.views import status_of
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import cache, message_repository
 from sms_gateway.storage.items import Item, read_message, read_submission
-from sms_gateway.storage.models import (
-    Batch,
-    Entry,
-    Key,
-    Message,
-    Submission,
-    from_ms,
-    is_ulid,
-    rfc3339,
-)
+from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.models import Batch, Entry, Key, Message, Submission
 
 READ = 80  # seconds before the end after which no more is read for events
 HAND_OVER = 40  # and after which no call is begun: the table's slowest takes 35, SQS's 21
@@ -81,7 +73,7 @@ class Reader:
         """What a batch's messages share; it never changes."""
         if identifier not in self.batches:
             self.in_time()
-            self.batches[identifier] = dynamodb.batch(identifier)
+            self.batches[identifier] = message_repository.batch(identifier)
         return self.batches[identifier]
 
     def in_time(self) -> None:
@@ -237,13 +229,13 @@ def events_of(record: Record, reader: Reader) -> Iterator[Event]:
 
 
 def _alone(sub: Submission) -> tuple[Batch, Message, Sequence[Entry]]:
-    owner, (message,) = dynamodb.members(sub)
+    owner, (message,) = message_repository.members(sub)
     return owner, message, sub.log
 
 
 def _accepted_batch(identifier: str, reader: Reader) -> Iterator[Event]:
     reader.in_time()
-    found = dynamodb.whole_batch(identifier)
+    found = message_repository.whole_batch(identifier)
     if found is None:
         return
     owner, every = found
@@ -295,7 +287,7 @@ def _moved(change: Record, old: Item, new: Item, reader: Reader) -> Iterator[Eve
         sub = read_submission(new)
         reader.in_time()
         try:
-            owner, messages = dynamodb.members(sub)
+            owner, messages = message_repository.members(sub)
         except LookupError:
             return  # never accepted, so nobody was told of it
         entry = _step(sub.log, status, sub.changed)
@@ -351,11 +343,11 @@ def _completed(
         return
     for first, limit in ((min(moved.position + 1, 999), PROBE), (0, PROBE), (0, 1000)):
         reader.in_time()
-        if dynamodb.open_message(owner.id, first, limit):
+        if message_repository.open_message(owner.id, first, limit):
             reader.checked.add(owner.id)
             return
     reader.in_time()
-    found = dynamodb.whole_batch(owner.id)
+    found = message_repository.whole_batch(owner.id)
     if found is None:
         return
     counts: Counter[str] = Counter()
@@ -421,7 +413,7 @@ def _balances(change: Record, old: Item, new: Item) -> Iterator[Event]:
 
 
 def _amounts(item: Item) -> dict[str | None, dict[str, Any]]:
-    rows = dynamodb.read_kept(item)[1] if item else []
+    rows = cache.read_kept(item)[1] if item else []
     return {row["product"]: row for row in rows if row["amount"] is not None}
 
 

@@ -13,14 +13,16 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.aws import sqs
 from sms_gateway.core.problems import Unavailable
 from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.ulids import ulid_ms
 from sms_gateway.core.value_object import Value
+from sms_gateway.messages import queue
 from sms_gateway.messages.request import Accepted
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
-from sms_gateway.storage.models import Batch, Content, Entry, Key, Submission, message_id, ulid_ms
+from sms_gateway.storage.models import Batch, Content, Entry, Key, Submission, message_id
 from sms_gateway.vendors.adapter import Adapter, Outgoing
 
 
@@ -54,7 +56,7 @@ def prepare(
     that it is a part of. Its messages stay readable for `retention` seconds after they leave."""
     now = ulid_ms(batch) // 1000
     sends = [one.content.send_at for one in accepted if one.content.send_at]
-    ttl = max([now, *(int(when.timestamp()) for when in sends)]) + retention
+    ttl = max([now, *(epoch_seconds(when) for when in sends)]) + retention
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _pack(accepted)
     ordered = [one for group in groups for one in group]
@@ -172,4 +174,4 @@ def _enqueue(tenant: str, submissions: Sequence[Submission]) -> None:
         if submission.status is Status.ACCEPTED:
             ready[submission.vendor].append((submission.key, submission.count))
     for vendor, keys in ready.items():
-        sqs.enqueue(vendor, keys, tenant)
+        queue.enqueue(vendor, keys, tenant)

@@ -5,32 +5,34 @@ from typing import Any
 
 from sms_gateway.core.problems import Conflict, NotFound
 from sms_gateway.core.status import Status
-from sms_gateway.messages.views import message_view, status_of
-from sms_gateway.storage import dynamodb
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, rfc3339
+from sms_gateway.messages.views import message_view
+from sms_gateway.storage import message_repository
 from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Entry, rfc3339, split_id
+from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.models import Entry, split_id
 
 
 def cancel(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
     """Cancels a message and shows it. Raises NotFound for an id that is not this tenant's,
     Conflict for a message that has left or ended."""
     key = split_id(identifier)
-    found = dynamodb.find(key) if key else None
+    found = message_repository.find(key) if key else None
     if key is None or found is None or found[0].tenant != tenant:
         raise NotFound("There is no such message.")
     _, message, sub = found
     if status_of(message, sub) is Status.CANCELLED:
         return message_view(*found)
-    seconds = int(now.timestamp())
-    entry = Entry(int(now.timestamp() * 1000), Status.CANCELLED, "api")
+    seconds = epoch_seconds(now)
+    entry = Entry(epoch_ms(now), Status.CANCELLED, "api")
     change = Change(key).put("status", Status.CANCELLED).note(entry)
     if sub.key == key:
         change.put("changed", seconds).look_at(None)
         change.when("status", Status.SCHEDULED, Status.ACCEPTED).when_missing("doubt")
         done = change.apply() is not None
     else:
-        done = dynamodb.cancel_member(sub.key, change.when_bare())
-    found = dynamodb.find(key)
+        done = message_repository.cancel_member(sub.key, change.when_bare())
+    found = message_repository.find(key)
     if found is None:
         raise NotFound("There is no such message.")
     # An update whose answer got lost fails when botocore asks again: what stands there decides.

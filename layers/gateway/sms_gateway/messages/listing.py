@@ -4,7 +4,7 @@ import base64
 import os
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,11 +12,14 @@ import msgspec
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.core.problems import Invalid
 from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import utc_now
+from sms_gateway.core.ulids import created_at, is_ulid
 from sms_gateway.core.value_object import Value
 from sms_gateway.http_api.query_params import limit, moment, read, refuse_others
-from sms_gateway.messages.views import message_view, status_of
-from sms_gateway.storage import dynamodb
-from sms_gateway.storage.models import Batch, Message, Submission, created_at, is_ulid
+from sms_gateway.messages.views import message_view
+from sms_gateway.storage import message_repository
+from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.models import Batch, Message, Submission
 from sms_gateway.vendors.registry import VENDORS
 
 MOST_DAYS = 31  # partitions looked into for one page
@@ -152,13 +155,13 @@ def _batch_pages(
     tenant: str, batch: str, cursor: Cursor | None
 ) -> Iterator[tuple[Cursor, Found | None]]:
     after = cursor.position if cursor and cursor.batch == batch else -1
-    yield from _in_batch(tenant, datetime.now(UTC).date(), batch, after)
+    yield from _in_batch(tenant, utc_now().date(), batch, after)
 
 
 def _in_batch(
     tenant: str, day: date, batch: str, after: int
 ) -> Iterator[tuple[Cursor, Found | None]]:
-    whole = dynamodb.whole_batch(batch)
+    whole = message_repository.whole_batch(batch)
     if whole is None:
         _refuse_campaign(tenant, batch)
     if whole is None or whole[0].tenant != tenant:
@@ -197,7 +200,9 @@ def _day_pages(
     for _ in range(MOST_DAYS):
         if day < oldest:
             return
-        while ids := dynamodb.tenant_batches(tenant, day.isoformat(), before, MOST_BATCHES):
+        while ids := message_repository.tenant_batches(
+            tenant, day.isoformat(), before, MOST_BATCHES
+        ):
             for batch in ids:
                 if batches == MOST_BATCHES:
                     yield Cursor(day, before or "", 1000), None

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.config.vendor_accounts import accounts, routes
+from sms_gateway.config.routes import routes
+from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import TooLarge
 from sms_gateway.messages.prices import price_of, price_view
 from sms_gateway.messages.request import NAMED, Accepted, plan, read_body

@@ -5,15 +5,17 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from ulid import ULID
-
-from sms_gateway.config.vendor_accounts import accounts, routes
+from sms_gateway.config.routes import routes
+from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError, Invalid, Unavailable
+from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import Prepared, accept, prepare
 from sms_gateway.messages.request import Options, Rejected, assume, plan, read_body
 from sms_gateway.messages.status_url import status_urls
 from sms_gateway.messages.views import accepted_view, rejected_view
+from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.items import DAY
 
 
@@ -34,8 +36,11 @@ def send(
         prepared, answer = _prepare(tenant, body, now, defaults, only)
         accept(prepared)
         return answer
-    place, digest = idempotency.name(tenant, idempotency.check(key)), idempotency.digest_of(body)
-    seconds = int(now.timestamp())
+    place, digest = (
+        idempotency_keys.name(tenant, idempotency_keys.check(key)),
+        idempotency_keys.digest_of(body),
+    )
+    seconds = epoch_seconds(now)
     try:
         prepared, answer = _prepare(tenant, body, now, defaults, only)
     except GatewayError:
@@ -45,14 +50,14 @@ def send(
             raise
         return given
     # Hardly any request is a repeat, so none is looked for first.
-    record = idempotency.Record(place, answer["batch_id"], digest, seconds, answer)
+    record = idempotency_keys.Record(place, answer["batch_id"], digest, seconds, answer)
     there = record.take()
     if there is not None:
         unfinished, given = idempotency.judge(there, place, digest, seconds)
         if given is not None:
             return given
         if record.take(unfinished) is not None:
-            raise idempotency.in_progress(1)
+            raise idempotency_keys.in_progress(1)
     accept(prepared)
     return answer
 
@@ -71,7 +76,7 @@ def _prepare(
     accepted, rejected = plan(drafts, now, accounts(), routes(), told)
     if not accepted:
         raise _nobody(rejected)
-    batch = str(ULID.from_datetime(now))
+    batch = new_ulid(now)
     prepared = prepare(tenant, batch, accepted, retention())
     return prepared, accepted_view(batch, prepared.receipts, rejected)
 

@@ -8,17 +8,11 @@ import msgspec
 
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.core.ulids import created_at
 from sms_gateway.messages.prices import price_view, sums
-from sms_gateway.storage.models import (
-    Batch,
-    Entry,
-    Message,
-    Submission,
-    created_at,
-    from_ms,
-    rfc3339,
-)
-from sms_gateway.vendors.adapter import Price
+from sms_gateway.storage.message_state import price_of_message, status_of
+from sms_gateway.storage.models import Batch, Entry, Message, Submission
 
 TITLES = {
     Status.UNDELIVERED: "The vendor took the message and could not deliver it",
@@ -26,27 +20,6 @@ TITLES = {
     Status.EXPIRED: "The message's validity passed",
     Status.UNKNOWN: "Nobody can say what became of the message",
 }
-
-
-MIXED = {
-    "A": Status.SUBMITTED,
-    "R": Status.REJECTED,
-    "T": Status.ACCEPTED,
-    "U": Status.SUBMITTING,
-    "C": Status.CANCELLED,
-}
-
-
-def status_of(message: Message, sub: Submission) -> Status:
-    """A message's own status, or else its submission's: in a mixed answer, the one that its own
-    part of the answer leads to."""
-    if message.status is not None:
-        return message.status
-    if sub.result is not None and sub.status is Status.SUBMITTED:
-        verdict = sub.result.verdict(message.key.position - sub.key.position)
-        # Refused by one vendor, it is about to go to the next.
-        return Status.ACCEPTED if verdict == "R" and sub.others else MIXED[verdict]
-    return sub.status
 
 
 def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, Any]:
@@ -76,26 +49,6 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
         "problem": _problem(status, _last(entries, status)),
         "timeline": [_entry_view(entry) for entry in entries],
     }
-
-
-def price_of_message(message: Message, sub: Submission) -> Price | None:
-    """What a message costs: None until a vendor took it, and where nothing tells the price."""
-    status = status_of(message, sub)
-    if sub.result is None or status in (Status.REJECTED, Status.CANCELLED):
-        return None
-    offset = message.key.position - sub.key.position
-    verdict, told = sub.result.verdict(offset), sub.result.price_of(offset)
-    # Of a call in doubt only a receipt says that the vendor took the message.
-    arrived = verdict == "U" and status in (
-        Status.SUBMITTED,
-        Status.DELIVERED,
-        Status.UNDELIVERED,
-    )
-    if told or not (verdict == "A" or arrived) or sub.result.rates is None:
-        return told
-    rates, content = sub.result.rates, message.content
-    cost = rates.cost(content.to, content.segments)
-    return Price(cost, rates.currency) if cost is not None else None
 
 
 def _vendor_id(message: Message, sub: Submission, offset: int) -> str | None:

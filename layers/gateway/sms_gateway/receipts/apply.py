@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.core.value_object import Value
 from sms_gateway.receipts.matching import meant
 from sms_gateway.storage import dynamodb
@@ -44,12 +45,10 @@ def apply(
 
 def _change(word: Word, vendor: str, attempt: int, source: Source, now: datetime) -> Change:
     report = word.report
-    entry = Entry(
-        int(now.timestamp() * 1000), word.status, source, vendor, attempt, report.code, report.text
-    )
+    entry = Entry(epoch_ms(now), word.status, source, vendor, attempt, report.code, report.text)
     change = Change(word.key).put("status", word.status).note(entry).look_at(None)
     if report.at:
-        change.put("done", int(report.at.timestamp()))
+        change.put("done", epoch_seconds(report.at))
     if word.raw:
         change.put("raw", word.raw)
     return change.when_open(or_unknown=True)

@@ -1,6 +1,5 @@
 """Vendors' calls to us: only with a token of ours, and answered 200 whatever they say."""
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +8,7 @@ import msgspec
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import GatewayError, NotFound
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import callback_route, query, raw_body
 from sms_gateway.receipts.apply import from_callback, keep_strange
 from sms_gateway.receipts.callback_tokens import subject_of
@@ -55,7 +55,7 @@ def _heard(event: dict[str, Any]) -> int:
         if subject is not None:
             said = request.body or urlencode(request.query).encode()
             keep_strange(subject, redact(said))
-    from_callback(adapter, subject, reports, datetime.now(UTC))
+    from_callback(adapter, subject, reports, utc_now())
     return len(reports)
 
 

@@ -3,7 +3,7 @@ reports there are."""
 
 from collections.abc import Iterable, Sequence
 
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository, vendor_message_ids
 from sms_gateway.storage.items import Item, read_batch, read_message, read_submission
 from sms_gateway.storage.models import Key, Message, Submission, split_id
 from sms_gateway.vendors.adapter import Report
@@ -31,8 +31,8 @@ def meant(vendor: str, subject: Key | None, reports: Sequence[Report]) -> list[M
 def _anywhere(vendor: str, report: Report) -> Meant | None:
     key = _named(report)
     if key is None and report.vendor_id:
-        key = dynamodb.pointed(vendor, report.vendor_id)
-    found = dynamodb.find(key) if key else None
+        key = vendor_message_ids.pointed(vendor, report.vendor_id)
+    found = message_repository.find(key) if key else None
     return found[1:] if found else None
 
 
@@ -42,7 +42,7 @@ def _named(report: Report) -> Key | None:
 
 def _in_one(subject: Key, reports: Sequence[Report]) -> list[Meant | None]:
     """In a submission of one, which is found with its message."""
-    found = dynamodb.find(subject)
+    found = message_repository.find(subject)
     if found is None:
         return [None] * len(reports)
     one = found[1:]
@@ -67,7 +67,7 @@ def _in_several(subject: Key, reports: Sequence[Report]) -> list[Meant | None]:
     keys = [_named(report) for report in reports]
     sub = None
     if None in keys:
-        sub = dynamodb.submission(subject)
+        sub = message_repository.submission(subject)
         if sub is None:
             return [None] * len(reports)
         keys = _places(sub, reports, keys)
@@ -122,7 +122,7 @@ def _places(
             found[place] = Key(sub.key.batch, f"M#{sub.key.position + offset:03d}")
         elif report.number:
             if messages is None:
-                _, messages = dynamodb.members(sub)
+                _, messages = message_repository.members(sub)
             fitting = [one.key for one in messages if _has(one, report.number)]
             found[place] = fitting[0] if len(fitting) == 1 else None
     return found

@@ -10,20 +10,22 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from math import ceil
 
 import msgspec
 
-from sms_gateway.aws import sqs
+from sms_gateway.campaigns import queue
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import Unavailable
 from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, utc_now
 from sms_gateway.dispatch.outcome_handling import GRACE, fan_out
+from sms_gateway.messages import queue as message_queue
 from sms_gateway.receipts import apply
 from sms_gateway.receipts.apply import Word
-from sms_gateway.storage import due_index, dynamodb, items
+from sms_gateway.storage import due_index, dynamodb, items, message_repository
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.models import Entry, Key, Message, Result, Submission, message_id
 from sms_gateway.vendor_accounts.balances import balances
@@ -74,12 +76,12 @@ class Tick:
     @property
     def seconds(self) -> int:
         """Now, in epoch seconds."""
-        return int(self.now.timestamp())
+        return epoch_seconds(self.now)
 
     @property
     def ms(self) -> int:
         """Now, in epoch milliseconds."""
-        return int(self.now.timestamp() * 1000)
+        return epoch_ms(self.now)
 
 
 def run(remaining: float) -> int:
@@ -115,23 +117,23 @@ def besides(run: Tick) -> int:
 def tick(run: Tick) -> int:
     """Looks at everything due, while there is time; returns how many submissions it looked at."""
     waiting = _due(run, items.SHARDS)
-    held = dynamodb.lease(list(waiting), run.seconds, LEASE) if waiting else []
+    held = due_index.lease(list(waiting), run.seconds, LEASE) if waiting else []
     try:
         waiting = {shard: waiting[shard] for shard in held}
         while waiting and run.time_for(MARGIN):
-            for keys in chunks(due_index.in_turn(waiting), AT_ONCE):
+            for keys in chunks(due_index.round_robin(waiting), AT_ONCE):
                 if run.time_for(MARGIN):
                     look_at(run, keys)
             waiting = _due(run, [one for one, keys in waiting.items() if len(keys) == A_LOOK])
     finally:
         if held:
-            dynamodb.release(held)
+            due_index.release(held)
     return run.looked
 
 
 def _due(run: Tick, shards: Sequence[str]) -> dict[str, list[Key]]:
     """What is due, by partition of the index; those without anything are left out."""
-    return due_index.due(run.pool, shards, run.seconds, A_LOOK)
+    return due_index.query_due(run.pool, shards, run.seconds, A_LOOK)
 
 
 def look_at(run: Tick, keys: Sequence[Key]) -> None:
@@ -182,7 +184,7 @@ def _call_worker(run: Tick, key: Key, item: items.Item) -> bool:
     """A campaign whose worker died, or whose results are to be looked at again."""
     if "due" not in item or int(item["due"]["N"]) > run.seconds:
         return False
-    sqs.wake(os.environ["CAMPAIGN_QUEUE"], key.batch)
+    queue.wake(os.environ["CAMPAIGN_QUEUE"], key.batch)
     _put_off(run, key)
     return True
 
@@ -212,7 +214,7 @@ def _step_accepted(run: Tick, sub: Submission) -> None:
     if sub.expires <= run.seconds:
         status = Status.UNKNOWN if sub.doubt else Status.EXPIRED
         _end(run, sub, status, "its validity passed before it could be sent")
-    elif sub.tenant is None and dynamodb.batch(sub.key.batch) is None:
+    elif sub.tenant is None and message_repository.batch(sub.key.batch) is None:
         # The request that writes it may still be at work; after GRACE it died before the batch was
         # accepted, and nobody was promised it.
         when = sub.changed + GRACE if age < GRACE else None
@@ -238,7 +240,7 @@ def _hand_out(run: Tick, sub: Submission, pause: int) -> None:
         change.put("status", Status.ACCEPTED).put("changed", run.seconds)
         change.note(Entry(run.ms, Status.ACCEPTED, "clock", sub.vendor))
     if change.when("status", sub.status).apply():
-        sqs.enqueue(vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
+        message_queue.enqueue(vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
 
 
 def _vendor(run: Tick, sub: Submission) -> str:
@@ -250,7 +252,7 @@ def _vendor(run: Tick, sub: Submission) -> str:
 
 
 def _step_submitting(run: Tick, sub: Submission) -> None:
-    if not sub.unsettled:
+    if not sub.outcome_unknown:
         if run.seconds - sub.changed < CUT_SHORT:
             _look_again(sub, sub.changed + CUT_SHORT)
             return
@@ -262,7 +264,7 @@ def _step_submitting(run: Tick, sub: Submission) -> None:
 
 def _wait_or_ask(run: Tick, sub: Submission) -> None:
     """What was, or may have been, handed to the vendor: close it, ask, or wait on."""
-    _, messages = dynamodb.members(sub)
+    _, messages = message_repository.members(sub)
     bare = [one for one in messages if one.status is None]
     # Whoever recorded a mixed answer may have died before its messages went their own ways.
     left = fan_out(sub, bare, run.usable, run.now)
@@ -310,7 +312,7 @@ def _resend(run: Tick, sub: Submission) -> None:
     moved = change.when("status", Status.SUBMITTING).when("attempt", sub.attempt).apply()
     if moved:
         count("Resent", vendor=sub.vendor)
-        sqs.enqueue(sub.vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
+        message_queue.enqueue(sub.vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch)
 
 
 def _wait(run: Tick, sub: Submission, deadline: int) -> Change:
@@ -441,4 +443,4 @@ def _taken_after_all(
 
 def now() -> datetime:
     """The present, in UTC."""
-    return datetime.now(UTC)
+    return utc_now()

@@ -114,7 +114,7 @@ def read_submission(item: Item) -> Submission:
         result=_result.decode(item["result"]["S"]) if "result" in item else None,
         log=_read_log(item),
         refused=tuple(item["refused"]["S"].split(",")) if "refused" in item else (),
-        unsettled="unsettled" in item,
+        outcome_unknown="unsettled" in item,
         doubt="doubt" in item,
         tenant=tenant,
         content=_content.decode(item["data"]["S"]) if tenant else None,

@@ -1,13 +1,14 @@
 """What the table holds, as values: batches, submissions, messages. docs/data-model.md draws it."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Self
 
 import msgspec
 
 from sms_gateway.core.status import Status
+from sms_gateway.core.ulids import is_ulid
 from sms_gateway.core.value_object import Value
 from sms_gateway.vendors.adapter import Category, Encoding, Outgoing, Price, Token
 from sms_gateway.vendors.price_table import PriceTable
@@ -178,7 +179,7 @@ class Submission(Value, frozen=True):
     result: Result | None
     log: tuple[Entry, ...]
     refused: tuple[str, ...] = ()  # vendors that refused for good
-    unsettled: bool = False  # the vendor's answer to the attempt is not known
+    outcome_unknown: bool = False  # the vendor's answer to the attempt is not known
     doubt: bool = False  # nor is that to an earlier one, after which it was sent again
     tenant: str | None = None
     content: Content | None = None
@@ -233,34 +234,3 @@ def split_id(identifier: str) -> Key | None:
     if is_ulid(batch) and len(position) == 3 and position.isascii() and position.isdigit():
         return Key(batch, f"M#{position}")
     return None
-
-
-def created_at(batch: str) -> datetime:
-    """When a batch was accepted: a ULID begins with its time, in ms."""
-    return from_ms(ulid_ms(batch))
-
-
-_CROCKFORD = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
-
-
-def is_ulid(written: str) -> bool:
-    """Whether a text can be a batch's id."""
-    return len(written) == 26 and all(letter in _CROCKFORD for letter in written)
-
-
-def ulid_ms(batch: str) -> int:
-    """The epoch milliseconds in a ULID's first ten characters (github.com/ulid/spec)."""
-    total = 0
-    for letter in batch[:10]:
-        total = total * 32 + _CROCKFORD[letter]
-    return total
-
-
-def from_ms(ms: int) -> datetime:
-    """An aware UTC time."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def rfc3339(when: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds and Z."""
-    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,12 +11,11 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.config.vendor_accounts import sources
 from sms_gateway.core.observability import count
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.http_api.json_body import decode
 from sms_gateway.messages.send import send
-from sms_gateway.triggers.settings import encoded, known, reason
+from sms_gateway.triggers.settings import encoded, known, reason, sources
 
 
 class SendRefused(Exception):

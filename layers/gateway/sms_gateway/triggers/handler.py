@@ -4,18 +4,17 @@ raises what may go better later, so that AWS brings it again."""
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from sms_gateway.aws import sqs
-from sms_gateway.config.vendor_accounts import sources
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import GatewayError, Invalid
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.messages.send import send
-from sms_gateway.triggers.settings import Ask, Sources, in_one_line, reason
+from sms_gateway.triggers.settings import Ask, Sources, in_one_line, reason, sources
 from sms_gateway.triggers.sqs import KEY, ONLY, SOURCE, own_key
 
 Understand = Callable[[Sources], Ask]
@@ -58,12 +57,12 @@ def take(
 def _send(ask: Ask, only: str) -> dict[str, Any]:
     tenant, key, defaults = ask.source.tenant, ask.key, ask.source.defaults
     if not only:
-        return send(tenant, ask.body, datetime.now(UTC), key, defaults)
+        return send(tenant, ask.body, utc_now(), key, defaults)
     if not INDEXES.fullmatch(only):
         raise Invalid("`only` must be indexes of recipients, with commas between them.")
     # The first send's key stands for its answer, in which these were refused.
     key = f"only/{sha256(f'{only} {key}'.encode()).hexdigest()}"
-    return send(tenant, ask.body, datetime.now(UTC), key, defaults, set(map(int, only.split(","))))
+    return send(tenant, ask.body, utc_now(), key, defaults, set(map(int, only.split(","))))
 
 
 def _bury_refused(

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
 from sms_gateway.core.problems import GatewayError, Invalid
 from sms_gateway.core.value_object import Value
 from sms_gateway.messages.request import Options, Recipient
@@ -143,3 +144,11 @@ def in_one_line(detail: str, refused: Iterable[Mapping[str, Any]]) -> str:
     several = [f"{one['index']}: {one['problem']['detail']}" for one in refused]
     line = " ".join([detail, *several])
     return "".join(one if one.isprintable() else " " for one in line)[:LONGEST_REASON]
+
+
+def sources() -> Sources:
+    """The sources of the parameter. Raises Unavailable when it is missing or not valid."""
+    return _sources.get()
+
+
+_sources = CachedSetting("sources", "SOURCES_PARAMETER", fetch_parameter, Sources.read)

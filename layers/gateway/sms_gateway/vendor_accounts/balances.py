@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from sms_gateway.core.observability import count
-from sms_gateway.storage import dynamodb
-from sms_gateway.storage.models import rfc3339
+from sms_gateway.core.timestamps import epoch_seconds, rfc3339
+from sms_gateway.storage import cache
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter, BalanceRefusedError, Reply, Request
 
@@ -23,8 +23,8 @@ def balances(
 ) -> list[Row]:
     """A row for each product of each vendor; a vendor's failure is its rows' `problem`, beside
     the amount last known."""
-    seconds = int(now.timestamp())
-    kept = dynamodb.kept([f"BALANCE#{vendor}" for vendor in adapters])
+    seconds = epoch_seconds(now)
+    kept = cache.kept([f"BALANCE#{vendor}" for vendor in adapters])
     stale = []
     rows: dict[str, list[Row]] = {}
     for vendor in adapters:
@@ -37,13 +37,13 @@ def balances(
             asked = pool.map(lambda vendor: _ask(adapters[vendor], rows[vendor], now, send), stale)
             rows |= dict(zip(stale, asked, strict=True))
         for vendor in stale:
-            dynamodb.keep(f"BALANCE#{vendor}", seconds, rows[vendor])
+            cache.keep(f"BALANCE#{vendor}", seconds, rows[vendor])
     return [row for vendor in adapters for row in rows[vendor]]
 
 
 def last_told(vendors: Iterable[str]) -> dict[str, list[Row]]:
     """The rows that each vendor had when it was last asked; nobody is asked now."""
-    kept = dynamodb.kept([f"BALANCE#{vendor}" for vendor in vendors])
+    kept = cache.kept([f"BALANCE#{vendor}" for vendor in vendors])
     return {name.removeprefix("BALANCE#"): rows for name, (_, rows) in kept.items()}
 
 

@@ -14,7 +14,7 @@ from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import GatewayError, Invalid, NotFound, VendorFailed, VendorTimeout
 from sms_gateway.core.value_object import Value
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import cache
 from sms_gateway.vendor_accounts.operations import Doubt, Errand
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.account_services import Deed, having, part_of
@@ -183,7 +183,7 @@ def kept_text(adapter: Adapter, code: str | None) -> str | None:
     neither the answer nor our table has a word for it."""
     if code is None:
         return None
-    _, kept = dynamodb.kept([codes_key(adapter.name)]).get(codes_key(adapter.name), (0, None))
+    _, kept = cache.kept([codes_key(adapter.name)]).get(codes_key(adapter.name), (0, None))
     return kept["texts"].get(code) if kept else None
 
 

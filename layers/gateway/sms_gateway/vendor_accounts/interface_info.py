@@ -8,9 +8,9 @@ import msgspec
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.observability import count
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.storage import dynamodb
+from sms_gateway.core.timestamps import epoch_seconds, rfc3339
+from sms_gateway.storage import cache
 from sms_gateway.storage.items import DAY
-from sms_gateway.storage.models import rfc3339
 from sms_gateway.vendor_accounts.calls import Caller, at, codes_key, question, refusal
 from sms_gateway.vendors.account_services import Facts, told
 from sms_gateway.vendors.adapter import Adapter, Outcome, Reply, Request, Verdict
@@ -59,8 +59,8 @@ def _day_old(
 ) -> Row:
     """What was kept, at most a day ago; else what the vendor says now; else, with a problem beside
     it, what was kept before."""
-    seconds = int(caller.now.timestamp())
-    at_second, kept = dynamodb.kept([name]).get(name, (0, None))
+    seconds = epoch_seconds(caller.now)
+    at_second, kept = cache.kept([name]).get(name, (0, None))
     if kept is not None and seconds - at_second < DAY:
         return {**kept, "problem": None}
     try:
@@ -81,7 +81,7 @@ def _day_old(
         "texts": texts(found),
     }
     if not _is_page(found.data) and len(msgspec.json.encode(row)) <= LARGEST_KEPT:
-        dynamodb.keep(name, seconds, row)
+        cache.keep(name, seconds, row)
     return {**row, "problem": None}
 
 

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from ulid import ULID
 
 from sms_gateway.core.observability import log
 from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.ulids import new_ulid
 from sms_gateway.core.value_object import Value
-from sms_gateway.messages import idempotency
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, idempotency_keys
 from sms_gateway.storage.models import Key
 
 
@@ -56,7 +56,7 @@ class Errand(Value, frozen=True):
 
     def undone(self, now: datetime) -> None:
         """Frees the key: the change was certainly not made."""
-        self._write("ttl", int(now.timestamp()))
+        self._write("ttl", epoch_seconds(now))
 
     def _write(self, attribute: str, value: msgspec.Struct | int) -> None:
         if self.place is None:
@@ -76,23 +76,23 @@ def begin(
     """Begins an errand, or says what came of it when this is a repeat. `subject` tells requests
     with the same body apart. Raises Invalid when the key stands for another request, Conflict while
     the first one is at work."""
-    reference, seconds = str(ULID.from_datetime(now)), int(now.timestamp())
+    reference, seconds = new_ulid(now), epoch_seconds(now)
     if key is None:
         return Errand(reference, None), None
-    place = idempotency.name(tenant, idempotency.check(key))
+    place = idempotency_keys.name(tenant, idempotency_keys.check(key))
     # Keyed, unlike that of a send: from a plain digest a short code could be found by trying.
     digest = hmac.digest(secret, subject.encode() + b"\n" + body, "sha256").hex()
-    item = idempotency.known(place, digest, seconds)
+    item = idempotency_keys.known(place, digest, seconds)
     if item is not None:
         return _again(place, item, seconds)
     record = {
         "batch": {"S": reference},
         "digest": {"S": digest},
         "started": {"N": str(seconds)},
-        "ttl": {"N": str(seconds + idempotency.LIFE)},
+        "ttl": {"N": str(seconds + idempotency_keys.LIFE)},
     }
-    if dynamodb.put_request(place, record, seconds, None) is not None:
-        raise idempotency.in_progress(1)
+    if idempotency_keys.put_request(place, record, seconds, None) is not None:
+        raise idempotency_keys.in_progress(1)
     return Errand(reference, place), None
 
 
@@ -102,7 +102,7 @@ def _again(place: str, item: dict[str, Any], now: int) -> tuple[Errand, Done | D
         return errand, msgspec.json.decode(item["answer"]["S"], type=Done)
     if "doubt" in item:
         return errand, msgspec.json.decode(item["doubt"]["S"], type=Doubt)
-    left = idempotency.AT_WORK - (now - int(item["started"]["N"]))
+    left = idempotency_keys.AT_WORK - (now - int(item["started"]["N"]))
     if left > 0:
-        raise idempotency.in_progress(left)
+        raise idempotency_keys.in_progress(left)
     return errand, Doubt()

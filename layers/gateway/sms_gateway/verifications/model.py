@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.storage.models import Recipe, from_ms, message_id, rfc3339
+from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.storage.models import Recipe, message_id
 from sms_gateway.vendors.adapter import Call, Outcome, Outgoing
 
 CODE = "{code}"

@@ -2,9 +2,10 @@
 
 import msgspec
 
+from sms_gateway.core.ulids import is_ulid
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, key_of, number, text
-from sms_gateway.storage.models import Key, is_ulid
+from sms_gateway.storage.models import Key
 from sms_gateway.verifications.model import Details, Given, Verification
 
 _details = msgspec.json.Decoder(Details)

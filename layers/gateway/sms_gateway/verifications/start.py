@@ -14,17 +14,20 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from ulid import ULID
 
-from sms_gateway.config.vendor_accounts import Accounts, accounts, routes
+from sms_gateway.config.routes import routes
+from sms_gateway.config.vendor_accounts import Accounts, accounts
 from sms_gateway.core.observability import count, log
 from sms_gateway.core.problems import Conflict, Invalid, NotFound, Unavailable, VendorFailed
+from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import Prepared, accept, prepare
 from sms_gateway.messages.request import Accepted, plan
 from sms_gateway.messages.send import retention
+from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Recipe, is_ulid
+from sms_gateway.storage.models import Recipe
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter, Checked, Judgement, Reply, Request
 from sms_gateway.verifications import rate_limit
@@ -55,21 +58,21 @@ View = dict[str, Any]
 def start(tenant: str, body: bytes, now: datetime, key: str | None = None) -> View:
     """Sends a code, with an Idempotency-Key once. Raises a GatewayError when the request is wrong,
     the number had too many codes lately, or nothing can be recorded; then nothing is sent."""
-    seconds = int(now.timestamp())
+    seconds = epoch_seconds(now)
     if key is None:
         verification, prepared = _prepare(tenant, body, now)
         accept(prepared)
         return verification.view(seconds)
-    place = idempotency.name(tenant, idempotency.check(key))
-    digest = idempotency.digest_of(b"POST /verifications\n" + body)
+    place = idempotency_keys.name(tenant, idempotency_keys.check(key))
+    digest = idempotency_keys.digest_of(b"POST /verifications\n" + body)
     unfinished, given = idempotency.find(place, digest, seconds)
     if given is not None:
         return given
     verification, prepared = _prepare(tenant, body, now)
     answer = verification.view(seconds)
-    record = idempotency.Record(place, verification.id, digest, seconds, answer)
+    record = idempotency_keys.Record(place, verification.id, digest, seconds, answer)
     if record.take(unfinished) is not None:
-        raise idempotency.in_progress(1)
+        raise idempotency_keys.in_progress(1)
     accept(prepared)
     return answer
 
@@ -80,7 +83,7 @@ def _prepare(tenant: str, body: bytes, now: datetime) -> tuple[Verification, Pre
     accepted, rejected = plan([wanted.draft], now, known, routes())
     if not accepted:
         raise rejected[0].problem
-    identifier, seconds = str(ULID.from_datetime(now)), int(now.timestamp())
+    identifier, seconds = new_ulid(now), epoch_seconds(now)
     to = accepted[0].content.to
     rate_limit.take(tenant, number_digest(tenant, to, known.callback_key), seconds)
     one, recipe = _with_recipe(accepted[0], wanted)
@@ -131,7 +134,7 @@ def _details(
 
 def show(tenant: str, identifier: str, now: datetime) -> View:
     """A verification as it stands. Raises NotFound for one that is not this tenant's."""
-    return _find(tenant, identifier).view(int(now.timestamp()))
+    return _find(tenant, identifier).view(epoch_seconds(now))
 
 
 def _find(tenant: str, identifier: str) -> Verification:
@@ -152,7 +155,7 @@ def check(
     """Checks a code: `approved`, `pending` with what is left, or `exhausted`; with an
     Idempotency-Key once. Raises Conflict for a verification that is over or is being checked;
     Unavailable or VendorFailed, without using up a check, where a vendor does not judge."""
-    known, seconds = accounts(), int(now.timestamp())
+    known, seconds = accounts(), epoch_seconds(now)
     code = read_code(body)
     one = _find(tenant, identifier)
     asked = _Check(one.id, body, code, seconds, key, known)
@@ -314,7 +317,7 @@ class _Check:
 
 
 def _name(key: str) -> str:
-    return idempotency.digest_of(idempotency.check(key).encode())
+    return idempotency_keys.digest_of(idempotency_keys.check(key).encode())
 
 
 def _put_or_drop(change: Change, attribute: str, value: str | int, before: object) -> None:

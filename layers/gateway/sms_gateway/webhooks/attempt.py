@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
-from sms_gateway.config import vendor_accounts
-from sms_gateway.webhooks import signing
+from sms_gateway.core.timestamps import epoch_seconds, utc_now
+from sms_gateway.webhooks import settings, signing
 from sms_gateway.webhooks.endpoints import Endpoint
 from sms_gateway.webhooks.http_client import Posted
 from sms_gateway.webhooks.url_policy import AddressError, Target, read
@@ -37,8 +36,8 @@ def attempt(endpoint: Endpoint, url: str | None, identifier: str, body: str, pos
         target = read(url or endpoint.settings.url, loopback=loopback)
     except AddressError as error:
         return Posted(None, str(error))
-    now = datetime.now(UTC)
-    secrets = endpoint.secrets(vendor_accounts.webhook_key(), int(now.timestamp()))
+    now = utc_now()
+    secrets = endpoint.secrets(settings.webhook_key(), epoch_seconds(now))
     headers = signing.headers(identifier, now, body, secrets)
     return post(target, body.encode(), headers, TIMEOUT, loopback=loopback)
 

@@ -16,11 +16,12 @@ import msgspec
 
 from sms_gateway.aws import sqs
 from sms_gateway.core.observability import count
+from sms_gateway.core.timestamps import epoch_ms, from_ms, rfc3339
 from sms_gateway.core.value_object import Value
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.items import DAY, Item, number, text
-from sms_gateway.storage.models import Key, from_ms, rfc3339
+from sms_gateway.storage.models import Key
 from sms_gateway.webhooks.delivery_message import Parcel
 
 # Seconds between an attempt that failed and the next: standardwebhooks.com's own example.
@@ -261,4 +262,4 @@ def time_range(start: datetime | None, end: datetime | None) -> tuple[str, str]:
 
 
 def _ms(when: datetime) -> int:
-    return min(max(0, int(when.timestamp() * 1000)), 10**13 - 1)
+    return min(max(0, epoch_ms(when)), 10**13 - 1)

@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import Value
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import Change
 from sms_gateway.storage.items import DAY, Item, number, text
-from sms_gateway.storage.models import Key, from_ms, rfc3339
+from sms_gateway.storage.models import Key
 from sms_gateway.webhooks import signing
 from sms_gateway.webhooks.url_policy import AddressError, read
 
@@ -150,7 +151,7 @@ def create(
         "pk": {"S": f"HOOKS#{tenant}"},
         "sk": {"S": identifier},
         "data": text(settings),
-        "created": number(int(now.timestamp())),
+        "created": number(epoch_seconds(now)),
         "generation": number(1),
         "nonce": {"S": secrets.token_hex(16)},
         "rotated": number(0),

@@ -7,17 +7,16 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from ulid import ULID
 
-from sms_gateway.config import vendor_accounts
 from sms_gateway.core.event import FOR_TENANTS, Event, Kind
 from sms_gateway.core.problems import Conflict, Invalid, NotFound, TooLarge, Unavailable
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, from_ms, rfc3339
+from sms_gateway.core.ulids import new_ulid
 from sms_gateway.http_api import query_params
 from sms_gateway.http_api.json_body import decode
 from sms_gateway.http_api.query_params import moment, read, refuse_others
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.models import from_ms, rfc3339
-from sms_gateway.webhooks import deliveries, endpoints, http_client, idempotency
+from sms_gateway.webhooks import deliveries, endpoints, http_client, idempotency, settings
 from sms_gateway.webhooks.attempt import Post, attempt, fault_of
 from sms_gateway.webhooks.deliveries import Delivery
 from sms_gateway.webhooks.delivery_message import Parcel
@@ -87,7 +86,7 @@ def create(
     a filter that can't be, Conflict when there are too many, or the secret is another one."""
     turned_on()
     wanted = decode(_bounded(body), Wanted)
-    identifier, place = str(ULID.from_datetime(now)), None
+    identifier, place = new_ulid(now), None
     if key is not None:
         place = idempotency.place(tenant, key)
         before = idempotency.find(place, body, now)
@@ -130,7 +129,7 @@ def _same(known: Endpoint) -> dict[str, Any]:
 
 
 def _with_secret(made: Endpoint) -> dict[str, Any]:
-    newest, *_ = made.secrets(vendor_accounts.webhook_key(), made.created)
+    newest, *_ = made.secrets(settings.webhook_key(), made.created)
     return {**made.view(), "secret": newest}
 
 
@@ -182,7 +181,7 @@ def rotate(tenant: str, identifier: str, now: datetime, body: bytes = b"") -> di
     stops at once where the body says so. Raises Conflict when too many sign."""
     turned_on()
     stop = bool(body) and decode(_bounded(body), Rotation).stop_previous
-    found, seconds = one(tenant, identifier), int(now.timestamp())
+    found, seconds = one(tenant, identifier), epoch_seconds(now)
     living = found.living(seconds)
     if len(living) >= endpoints.MOST_SECRETS - 1 and not stop:
         raise Conflict(
@@ -209,9 +208,9 @@ def try_out(
     resting webhook active again."""
     turned_on()
     found = one(tenant, identifier)
-    at = int(now.timestamp() * 1000)
+    at = epoch_ms(now)
     data = {"webhook_id": found.id}
-    event = Event(f"{ULID.from_datetime(now)}-test", Kind.TEST, at, tenant, data)
+    event = Event(f"{new_ulid(now)}-test", Kind.TEST, at, tenant, data)
     posted = attempt(found, None, event.id, event.body(), post)
     if posted.taken:
         endpoints.revive(found)
@@ -274,7 +273,7 @@ def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str
         chosen, cursor = _named(tenant, found.id, wanted.ids), None
     else:
         chosen, cursor = _failed_within(tenant, found.id, wanted)
-    begun = [each.parcel.id for each in chosen if deliveries.again(each, int(now.timestamp()))]
+    begun = [each.parcel.id for each in chosen if deliveries.again(each, epoch_seconds(now))]
     return {"replayed": begun, "cursor": cursor}
 
 

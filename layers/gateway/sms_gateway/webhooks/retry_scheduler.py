@@ -30,20 +30,20 @@ Webhook = tuple[str, str]  # its tenant and its id
 def wake(pool: ThreadPoolExecutor, now: int, time_left: Callable[[], bool]) -> int:
     """Hands over or puts off what is due at `now` (epoch seconds) while there is time; returns how
     many that were."""
-    waiting = due_index.due(pool, SHARDS, now, A_LOOK)
-    held = dynamodb.lease(list(waiting), now, LEASE) if waiting else []
+    waiting = due_index.query_due(pool, SHARDS, now, A_LOOK)
+    held = due_index.lease(list(waiting), now, LEASE) if waiting else []
     woken = 0
     try:
         waiting = {shard: waiting[shard] for shard in held}
         while waiting and time_left():
-            for keys in chunks(due_index.in_turn(waiting), AT_ONCE):
+            for keys in chunks(due_index.round_robin(waiting), AT_ONCE):
                 if time_left():
                     woken += _look_at(pool, keys, now)
             full = [shard for shard, keys in waiting.items() if len(keys) == A_LOOK]
-            waiting = due_index.due(pool, full, now, A_LOOK)
+            waiting = due_index.query_due(pool, full, now, A_LOOK)
     finally:
         if held:
-            dynamodb.release(held)
+            due_index.release(held)
     return woken
 
 

@@ -10,6 +10,8 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from sms_gateway.core.timestamps import epoch_seconds
+
 
 def secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
     """A webhook's secret of one generation, as the receiver's library takes it. Webhooks of before
@@ -27,6 +29,6 @@ def headers(identifier: str, now: datetime, body: str, secrets: Sequence[str]) -
     return {
         "Content-Type": "application/json",
         "webhook-id": identifier,
-        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-timestamp": str(epoch_seconds(now)),
         "webhook-signature": " ".join(signed),
     }
