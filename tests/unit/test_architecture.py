@@ -16,7 +16,6 @@ ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
-WORKERS = ("authorize", "callback", "deliver", "dispatch", "notify", "poll", "publish")
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 
 
@@ -134,8 +133,7 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     assert "aws_lambda_powertools.event_handler" not in modules
     assert not {f"sms_gateway.vendors.{one}.adapter" for one in VENDORS} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
-    if function in (*WORKERS, "balance", "account"):
-        assert "phonenumbers" not in modules
+    assert "phonenumbers" not in modules  # imported for numbers that have to be read
     assert "aws_lambda_powertools.utilities.parameters" not in modules
     assert "asyncio" not in modules
     if function != "cognito":  # whose Encryption SDK brings them, until it is trimmed

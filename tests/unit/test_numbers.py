@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local import numbering_plans
 from sms_gateway.sms import phone_numbers
 from sms_gateway.sms.phone_numbers import NumberError, e164, mask
 
@@ -201,3 +202,8 @@ def test_the_plans_own_examples_are_what_reading_them_gives(kind: int) -> None:
 def test_a_number_as_it_should_be_written_is_not_read(number: str) -> None:
     with patch.object(phonenumbers, "parse", side_effect=AssertionError):
         assert e164(number) == number
+
+
+def test_the_plans_known_here_are_those_of_phonenumbers() -> None:
+    """Else: python -m local.numbering_plans"""
+    assert phone_numbers.PLANS.read_text() == numbering_plans.render()
