@@ -136,7 +136,7 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     assert "phonenumbers" not in modules  # imported for numbers that have to be read
     assert "aws_lambda_powertools.utilities.parameters" not in modules
     assert "asyncio" not in modules
-    if function != "cognito":  # whose Encryption SDK brings them, until it is trimmed
+    if function != "cognito":  # whose Encryption SDK imports boto3
         assert not {"boto3", "s3transfer", "aws_encryption_sdk"} & modules
 
 
