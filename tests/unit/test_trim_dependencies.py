@@ -259,7 +259,7 @@ table.get_paginator("query"), urllib3.PoolManager()
 loader = clients._session.get_component("data_loader")
 found = {service: loader.load_service_model(service, "service-2") for service in ("s3", "sqs")}
 print(json.dumps([
-    phone_numbers.e164("07911 123456", ["GB"]),
+    phone_numbers.to_e164("07911 123456", ["GB"]),
     str(ULID.from_timestamp(0))[:10],
     len(table.meta.method_to_api_mapping) < 20,
 ]))
@@ -289,8 +289,8 @@ def test_a_code_of_cognito_is_opened_by_kms() -> None:
         )
         code = f"""
 import base64, json
-from sms_gateway.triggers.cognito_decryption import unseal
-print(json.dumps(unseal(base64.b64decode({b64encode(sealed).decode()!r}))))
+from sms_gateway.triggers.cognito_decryption import decrypt_code
+print(json.dumps(decrypt_code(base64.b64decode({b64encode(sealed).decode()!r}))))
 """
         opened = run(code, AWS_ENDPOINT_URL=memory.base)
     assert opened == "482913"

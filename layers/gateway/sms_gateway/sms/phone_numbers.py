@@ -58,7 +58,7 @@ class NumberError(ValueError):
         self.detail = detail
 
 
-def e164(raw: str, regions: Sequence[str] = ()) -> str:
+def to_e164(raw: str, regions: Sequence[str] = ()) -> str:
     """`raw` as `+` and digits. What begins with neither + nor 00 is a national form, and must have
     exactly one meaning in `regions` (ISO 3166 alpha-2). Raises NumberError."""
     written = raw.translate(_PUNCTUATION)
@@ -92,7 +92,7 @@ def _domestic(code: str) -> re.Pattern[str]:
     return re.compile(f"0|{_PLANS[code].prefix or '0'}")
 
 
-def _plain(written: str) -> bool:
+def _is_canonical(written: str) -> bool:
     """Whether `phonenumbers` would leave an international form as it is. Most numbers are written
     like that, and reading one takes seven times as long as seeing it."""
     code = _country_code(written)
@@ -103,7 +103,7 @@ def _plain(written: str) -> bool:
 
 
 def _international(written: str) -> str:
-    if _plain(written):
+    if _is_canonical(written):
         return written
     import phonenumbers
     from phonenumbers import NumberParseException, ValidationResult
