@@ -10,7 +10,7 @@
 - what every client needs is read while a function starts.
 
 SMS_GATEWAY_PLAIN_BOTOCORE=1 switches all of them off. Calls and answers are the same with and
-without: tests/unit/test_aws_clients.py makes them both ways.
+without: tests/unit/aws/test_clients.py makes them both ways.
 """
 
 import os

@@ -18,7 +18,9 @@ class _Parser(JSONParser):
                 return msgspec.json.decode(raw_body)
             except msgspec.DecodeError:
                 pass  # an empty body, or none of DynamoDB's
-        botocores: Any = super()  # internal: tests/unit/test_dynamodb_response_parser.py holds it
+        botocores: Any = (
+            super()
+        )  # internal: tests/unit/aws/test_dynamodb_response_parser.py holds it
         return botocores._handle_json_body(raw_body, shape)
 
 

@@ -5,7 +5,7 @@ possible there, since plans change faster than their copies; a national form mus
 
 `phonenumbers` is imported when a number has to be read: it takes a tenth of a start, and most
 numbers are written as they should be. To see that takes a short form of its plans alone, which
-local/numbering_plans.py derives.
+tools/numbering_plans.py derives.
 """
 
 import re
