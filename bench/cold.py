@@ -128,15 +128,16 @@ def _build() -> None:
 def _references() -> list[Case]:
     event = json.loads((ROOT / "events" / "status.json").read_text())
     cases = []
-    for name, module, paths in (
-        (EMPTY, "empty", []),
-        (CLIENT, "client", [LAYER]),
-        (TYPICAL, "typical", [FOLDER / "typical"]),
+    reduced = {"AWS_DATA_PATH": str(LAYER / "sms_gateway/aws/botocore_data")}
+    for name, module, paths, variables in (
+        (EMPTY, "empty", [], {}),
+        (CLIENT, "client", [LAYER], reduced),
+        (TYPICAL, "typical", [FOLDER / "typical"], {}),
     ):
         folder = FOLDER / "references" / module
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "bench" / "references" / f"{module}.py", folder / "app.py")
-        cases.append(Case(name, folder, paths, event))
+        cases.append(Case(name, folder, paths, event, variables=variables))
     return cases
 
 
@@ -331,8 +332,9 @@ NOTES = [
     "folders hold what `sam build` made, and nothing is compiled into them. Files are in "
     "the page cache and the whole CPU is there: on Lambda both take longer, alike for all.",
     "References: a handler that answers at once; one that makes a DynamoDB client, from the "
-    "layer's own boto3 with its byte code; one with Powertools (Logger, Metrics, router), one "
-    "pydantic model and a DynamoDB client, without byte code, as plain `sam build` leaves it.",
+    "layer's own boto3 with its byte code and the reduced descriptions; one with Powertools "
+    "(Logger, Metrics, router), one pydantic model and a DynamoDB client, without byte code, as "
+    "plain `sam build` leaves it.",
     "The first invocation is with AWS and the vendor answered on loopback: a known key, a message "
     "accepted, read, dispatched and reported, a clock with nothing due, `GET /vendors`, a campaign "
     "of one row, a code decrypted and sent. On Lambda "

@@ -156,9 +156,7 @@ class Killed(BaseException):
 def kill_at(nth: int, when: str) -> Callable[[], bool]:
     """Kills the worker at its nth call of AWS, before or after it is done; what is returned ends
     that, and says whether it came to it."""
-    clients = [
-        aws_clients.client(name, s3_files.CONFIG) for name in ("dynamodb", "s3", "sqs", "ssm")
-    ]
+    clients = [aws_clients.client(name) for name in ("dynamodb", "s3", "sqs", "ssm")]
     left = [nth]
 
     def handler(**_: Any) -> None:
@@ -272,7 +270,7 @@ def test_a_file_that_takes_too_long_to_check_fails_and_says_why(
         late[0] += block
 
     notice = upload(bucket, body)
-    events = aws_clients.client("s3", s3_files.CONFIG).meta.events
+    events = aws_clients.client("s3").meta.events
     events.register("before-call.s3.GetObject", reading)
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", slow)
@@ -770,7 +768,7 @@ def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
     bucket: Any, what: str, state: str
 ) -> None:
     notice = upload(bucket, "to,text\r\n" + rows(3))
-    client = aws_clients.client("dynamodb", dynamodb.CONFIG)
+    client = aws_clients.client("dynamodb")
     stopped: list[str] = []
 
     def stop(params: Any, **_: Any) -> None:
@@ -849,7 +847,7 @@ def test_the_function_answers_its_event(bucket: Any) -> None:
 
 
 def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) -> None:
-    client, sent = aws_clients.client("s3", s3_files.CONFIG), []
+    client, sent = aws_clients.client("s3"), []
 
     def look(request: Any, **_: Any) -> None:
         sent.append({name.lower() for name in request.headers})

@@ -5,10 +5,10 @@ from typing import Any
 
 import botocore.session
 import pytest
-from botocore.config import Config
 from botocore.exceptions import NoRegionError
 
-from sms_gateway.aws import clients
+from sms_gateway.aws import botocore_shortcuts, clients
+from sms_gateway.events import eventbridge
 from sms_gateway.storage import dynamodb
 
 _plain: Any = botocore.session.Session()
@@ -22,11 +22,33 @@ REGIONS = sorted(
 
 
 @pytest.fixture(autouse=True)
-def _forgotten() -> Iterator[None]:
+def _reset() -> Iterator[None]:
     """Neither other tests' clients, nor these for them."""
-    clients.forget()
+    clients.reset()
     yield
-    clients.forget()
+    clients.reset()
+
+
+@pytest.fixture(params=[False, True], ids=["shortcuts", "plain"])
+def plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether clients are made without our shortcuts; with and without, in turn."""
+    monkeypatch.setenv("SMS_GATEWAY_PLAIN_BOTOCORE", "1" if request.param else "")
+    clients.reset()
+    return bool(request.param)
+
+
+def test_one_variable_switches_all_shortcuts_off(plain: bool) -> None:
+    session: Any = clients._session
+    endpoint = clients.client("dynamodb")._endpoint
+    used = (session, session.get_component("data_loader"), endpoint._response_parser_factory)
+    home = "botocore" if plain else "sms_gateway"
+    assert {type(one).__module__.partition(".")[0] for one in used} == {home}
+
+
+def test_pools_hold_a_connection_for_each_call_at_once() -> None:
+    configs = clients.CONFIGS
+    assert configs["dynamodb"].max_pool_connections == 2 * dynamodb.MAX_PARALLEL_WRITES  # type: ignore[attr-defined]
+    assert configs["events"].max_pool_connections == eventbridge.MAX_PARALLEL_CALLS  # type: ignore[attr-defined]
 
 
 def _by_rules(region: str) -> str:
@@ -55,11 +77,13 @@ def test_the_tables_endpoint_is_the_one_that_botocores_rules_say(
     assert client.meta.endpoint_url == _by_rules(region)
 
 
+@pytest.mark.usefixtures("plain")
 def test_an_endpoint_that_is_given_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:4566")
     assert dynamodb.client().meta.endpoint_url == "http://127.0.0.1:4566"
 
 
+@pytest.mark.usefixtures("plain")
 def test_a_client_that_could_not_be_made_at_first_handles_each_event_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -68,14 +92,16 @@ def test_a_client_that_could_not_be_made_at_first_handles_each_event_once(
     def handler(event_name: str, **_: Any) -> None:
         handled.append(event_name)
 
-    monkeypatch.setattr(clients, "BUILTIN_HANDLERS", [("before-call.sqs.*", handler)])
+    for module in (botocore_shortcuts, botocore.handlers):
+        monkeypatch.setattr(module, "BUILTIN_HANDLERS", [("before-call.sqs.*", handler)])
+    clients.reset()
     with monkeypatch.context() as nowhere:
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
             nowhere.delenv(name, raising=False)
         with pytest.raises(NoRegionError):
-            clients.client("sqs", Config())
+            clients.client("sqs")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    client = clients.client("sqs", Config())
+    client = clients.client("sqs")
     client.meta.events.register_first("before-send", _interrupt)
     with pytest.raises(InterruptedError):
         client.send_message(QueueUrl="https://sqs/1/q", MessageBody="b")

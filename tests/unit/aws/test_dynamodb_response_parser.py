@@ -14,6 +14,7 @@ from botocore.parsers import BaseJSONParser
 
 from sms_gateway.aws import clients
 
+ONCE = Config(retries={"total_max_attempts": 1})
 KEY = {"pk": {"S": "p"}, "sk": {"S": "B"}}
 ITEM: dict[str, Any] = {
     **KEY,
@@ -86,9 +87,11 @@ def ours(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    clients.forget()
-    yield clients.client("dynamodb", Config(retries={"total_max_attempts": 1}))
-    clients.forget()
+    monkeypatch.delenv("SMS_GATEWAY_PLAIN_BOTOCORE", raising=False)
+    clients.reset()
+    monkeypatch.setitem(clients.CONFIGS, "dynamodb", ONCE)
+    yield clients.client("dynamodb")
+    clients.reset()
 
 
 @pytest.fixture
@@ -99,7 +102,7 @@ def theirs() -> Any:
         "eu-central-1",
         aws_access_key_id="a",
         aws_secret_access_key="b",
-        config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
+        config=clients.BASE_CONFIG.merge(ONCE),
     )
 
 
@@ -144,6 +147,6 @@ def test_an_answer_is_not_walked_value_by_value(ours: Any, monkeypatch: pytest.M
 
 def test_other_services_answers_are_read_by_botocore(ours: Any) -> None:
     """They have times and bytes."""
-    kms = clients.client("kms", Config())
+    kms = clients.client("kms")
     sealed = json.dumps({"KeyId": "k", "Plaintext": b64encode(b"code").decode()}).encode()
     assert read(kms, "decrypt", {"CiphertextBlob": b"x"}, 200, sealed)["Plaintext"] == b"code"
