@@ -85,7 +85,7 @@ def test_the_authorizer_answers_its_event(gateway: Gateway) -> None:
 
 def test_the_workers_answer_their_events(gateway: Gateway) -> None:
     assert handle("dispatch", event("dispatch")) == {"batchItemFailures": []}
-    assert handle("poll", event("poll")) == {"looked": 0}
+    assert handle("poll", event("poll")) == {"processed": 0}
     assert handle("deliver", event("deliver")) == {"batchItemFailures": []}
 
 

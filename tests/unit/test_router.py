@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sms_gateway.http_api.request import Request
 from sms_gateway.http_api.router import Response, Router
 
 
@@ -19,15 +20,15 @@ def app() -> Router:
     )
 
     @made.get("/things/<identifier>/parts/<part>")
-    def read(identifier: str, part: str) -> Response:
+    def read(_request: Request, identifier: str, part: str) -> Response:
         return words(f"{identifier} {part}")
 
     @made.post("/things")
-    def write() -> Response:
-        return words(str(made.current_event.headers.get("idempotency-key")))
+    def write(request: Request) -> Response:
+        return words(str(request.idempotency_key))
 
     @made.delete("/things")
-    def fail() -> Response:
+    def fail(_request: Request) -> Response:
         raise RuntimeError("broken")
 
     return made
