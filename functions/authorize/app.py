@@ -10,7 +10,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     scheme, _, key = str(event.get("authorizationToken", "")).partition(" ")
     api_key = api_keys.find_key(key.strip()) if scheme.lower() == "bearer" else None
     if api_key is None:
-        raise Exception("Unauthorized")  # API Gateway answers 401 to this message
+        raise Exception("Unauthorized")  # API Gateway answers 401 to exactly this message
     api, stage, *_ = event["methodArn"].split("/")
     return {
         "principalId": api_key.id,

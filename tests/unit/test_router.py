@@ -86,3 +86,17 @@ def test_what_no_route_reads_is_nowhere(app: Router, method: str, path: str) -> 
 
 def test_what_a_handler_raises_is_answered(app: Router) -> None:
     assert asked(app, "DELETE", "/things")["body"] == "broken"
+
+
+def test_what_a_request_holds_of_people_and_keys_stays_out_of_logs() -> None:
+    event = {
+        "httpMethod": "POST",
+        "path": "/messages/+8801000000001",
+        "headers": {"Authorization": "Bearer sms_secret"},
+        "queryStringParameters": {"to": "+8801000000001"},
+        "body": "a text",
+        "requestContext": {"authorizer": {"tenant": "acme", "scopes": "messages:send account"}},
+    }
+    assert repr(Request.from_event(event)) == (
+        "Request(method='POST', tenant='acme', scopes=('messages:send', 'account'))"
+    )

@@ -6,24 +6,24 @@ from datetime import UTC, datetime
 from sms_gateway.core.problems import InvalidRequestError
 
 
-def reject_unknown(given: Mapping[str, str], known: Collection[str]) -> None:
+def reject_unknown(parameters: Mapping[str, str], known: Collection[str]) -> None:
     """Raise InvalidRequestError for a parameter that is not known."""
-    unknown = sorted(set(given).difference(known))
+    unknown = sorted(set(parameters).difference(known))
     if unknown:
         raise InvalidRequestError(
             f"There is no query parameter {unknown[0][:40]!r}.", slug="unknown-parameter"
         )
 
 
-def read_param[T](given: Mapping[str, str], name: str, convert: Callable[[str], T]) -> T | None:
-    """Convert a parameter; None when it is not given.
+def read_param[T](parameters: Mapping[str, str], name: str, convert: Callable[[str], T]) -> T | None:
+    """Convert a parameter; None when it is not parameters.
 
     Raises InvalidRequestError with its name and the message of `convert`'s ValueError.
     """
-    if name not in given:
+    if name not in parameters:
         return None
     try:
-        return convert(given[name])
+        return convert(parameters[name])
     except ValueError as error:
         raise InvalidRequestError(
             f"The query parameter {name} is not valid: {error}.", slug="invalid-parameter"

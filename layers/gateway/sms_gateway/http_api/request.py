@@ -60,7 +60,7 @@ def raw_body(event: Mapping[str, Any]) -> bytes:
 
 
 def query(event: Mapping[str, Any]) -> dict[str, str]:
-    """Read the query parameters; of one given twice, the last counts."""
+    """Read the query parameters; of a repeated one, the last counts."""
     return dict(event.get("queryStringParameters") or {})
 
 

@@ -18,7 +18,7 @@ from sms_gateway.sms.encoding import encoding_of
 # <fraction>, <circle> or <square> it changes: 10² would become 102.
 _SAME_MEANING: Final = frozenset({"<compat>", "<font>", "<narrow>", "<noBreak>", "<wide>"})
 
-# Look-alikes that the database lacks. The Greek capitals are those that TS 23.038 leaves out because
+# Look-alikes that the database lacks. The Greek capitals are those that TS 23.038 leaves out, since
 # they look like Latin ones.
 _ROWS: Final = (
     ("`\u00b4\u02ca\u02cb\u02b9\u02bb\u02bc\u02bd\u2032\u2035", "'"),  # accents, primes
