@@ -15,7 +15,9 @@ def reject_unknown(parameters: Mapping[str, str], known: Collection[str]) -> Non
         )
 
 
-def read_param[T](parameters: Mapping[str, str], name: str, convert: Callable[[str], T]) -> T | None:
+def read_param[T](
+    parameters: Mapping[str, str], name: str, convert: Callable[[str], T]
+) -> T | None:
     """Convert a parameter; None when it is not parameters.
 
     Raises InvalidRequestError with its name and the message of `convert`'s ValueError.

@@ -169,7 +169,9 @@ def _accepted_messages(
     for submission, group in zip(submissions, groups, strict=True):
         for offset, planned in enumerate(group):
             identifier = message_id(batch, submission.key.position + offset)
-            messages.append(AcceptedMessage(planned.index, identifier, submission.status, planned))
+            messages.append(
+                AcceptedMessage(planned.draft.index, identifier, submission.status, planned)
+            )
     return sorted(messages, key=lambda message: message.index)
 
 

@@ -7,7 +7,7 @@ from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.messages.request import Draft, Options
+from sms_gateway.messages.request import Draft
 from sms_gateway.sms.encoding import CONTROL, encoding_of, segments
 from sms_gateway.sms.phone_numbers import NumberError, to_e164
 from sms_gateway.storage.models import MessageContent
@@ -33,11 +33,6 @@ class PlannedRecipient(ValueObject, frozen=True):
     validity: int  # seconds
     reason: str  # why the first vendor was chosen
     warnings: tuple[DeliveryWarning, ...]  # of the first vendor
-
-    @property
-    def index(self) -> int:
-        """Return the position in the request."""
-        return self.draft.index
 
 
 class RejectedRecipient(ValueObject, frozen=True):
@@ -68,14 +63,14 @@ def plan_recipients(
     regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
     rendered: dict[tuple[str, str | None], RenderedText] = {}
     for draft in drafts:
-        options = draft.options
         try:
-            _check_envelope(options, draft.pointer, now, check_status_url)
-            to = _parse_number(draft, regions[options.vendor])
+            _check_envelope(draft, now, check_status_url)
+            to = _parse_number(draft, regions[draft.options.vendor])
             vendors, prefix = _choose_vendors(draft, to, accounts, routes)
-            if (draft.text, options.encoding) not in rendered:
-                rendered[draft.text, options.encoding] = _render_text(draft)
-            text = rendered[draft.text, options.encoding]
+            same_text = (draft.text, draft.options.encoding)
+            if same_text not in rendered:
+                rendered[same_text] = _render_text(draft)
+            text = rendered[same_text]
             _check_segments(draft, text)
             accepted.append(_plan_recipient(draft, to, vendors, prefix, accounts, text, now))
         except GatewayError as problem:
@@ -89,9 +84,8 @@ class _EnvelopeError(InvalidRequestError):
     """A fault of the request as a whole, not of one recipient."""
 
 
-def _check_envelope(
-    options: Options, pointer: str, now: datetime, check_status_url: Callable[[str], None]
-) -> None:
+def _check_envelope(draft: Draft, now: datetime, check_status_url: Callable[[str], None]) -> None:
+    options, pointer = draft.options, draft.pointer
     if options.vendor is not None and options.vendor not in VENDORS:
         raise _EnvelopeError(
             f"There is no such vendor; there are {', '.join(VENDORS)}.",
@@ -175,7 +169,7 @@ def _check_controls(text: str, pointer: str) -> None:
     for match in CONTROL.finditer(text):
         controls.setdefault(match[0], match.start() + 1)
     if controls:
-        names = [f"U+{ord(one):04X} (character {position})" for one, position in controls.items()]
+        names = [f"U+{ord(char):04X} (character {first})" for char, first in controls.items()]
         raise InvalidRequestError(
             f"The text has control characters that no vendor takes: {_enumerate(names)}. Remove "
             "them; line feeds, carriage returns, tabs and form feeds may stay.",
@@ -192,8 +186,8 @@ def _transliterate(text: str, pointer: str) -> str:
     if missing:
         names = [describe_character(character) for character in missing]
         raise InvalidRequestError(
-            f"Not in the GSM 7-bit alphabet, nor like anything in it: {_enumerate(names)}. Replace"
-            " them, or ask for unicode.",
+            f"Not in the GSM 7-bit alphabet, nor like anything in it: {_enumerate(names)}."
+            " Replace them, or ask for unicode.",
             slug="not-gsm7",
             pointer=pointer,
         )

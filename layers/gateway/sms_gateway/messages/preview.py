@@ -30,7 +30,7 @@ def preview(tenant: str, body: bytes, now: datetime) -> dict[str, Any]:
     accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), check_status_url)
     answer = {
         "messages": [_view(planned) for planned in accepted],
-        "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],
+        "rejected": [rejected_view(recipient) for recipient in rejected],
     }
     if len(msgspec.json.encode(msgspec.json.encode(answer).decode())) > MAX_ANSWER_BYTES:
         raise TooLargeError(
@@ -44,7 +44,7 @@ def _view(planned: PlannedRecipient) -> dict[str, Any]:
     content, text = planned.content, planned.draft.text
     transliterated, missing = to_gsm7(text)
     return {
-        "index": planned.index,
+        "index": planned.draft.index,
         "to": content.to,
         "vendor": planned.vendors[0],
         "why": planned.reason,

@@ -98,11 +98,11 @@ def _none_accepted(rejected: Sequence[RejectedRecipient]) -> GatewayError:
         return rejected[0].problem
     error_type = (
         ServiceUnavailableError
-        if all(one.problem.http_status == 503 for one in rejected)
+        if all(recipient.problem.http_status == 503 for recipient in rejected)
         else InvalidRequestError
     )
     return error_type(
         "None of the recipients can be sent to; each one's problem stands in `rejected`.",
         slug="all-rejected",
-        rejected=[rejected_view(one.index, one.to, one.problem) for one in rejected],
+        rejected=[rejected_view(recipient) for recipient in rejected],
     )

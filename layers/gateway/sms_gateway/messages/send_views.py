@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sms_gateway.core.problems import GatewayError
 from sms_gateway.messages.acceptance import AcceptedMessage
 from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient
 
@@ -27,7 +26,7 @@ def accepted_view(
             }
             for message in messages
         ],
-        "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],
+        "rejected": [rejected_view(recipient) for recipient in rejected],
     }
 
 
@@ -43,6 +42,10 @@ def warnings_view(planned: PlannedRecipient) -> list[dict[str, Any]]:
     ]
 
 
-def rejected_view(index: int, to: str, problem: GatewayError) -> dict[str, Any]:
+def rejected_view(recipient: RejectedRecipient) -> dict[str, Any]:
     """Show one rejected recipient."""
-    return {"index": index, "to": to, "problem": problem.to_dict()}
+    return {
+        "index": recipient.index,
+        "to": recipient.to,
+        "problem": recipient.problem.to_dict(),
+    }

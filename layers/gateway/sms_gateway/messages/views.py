@@ -71,7 +71,7 @@ def _timeline(message: Message, sub: Submission, offset: int) -> list[TimelineEn
 
 
 def _numbered(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
-    """Number the attempts: an entry that begins one is written before its number is known."""
+    """Count the attempts: an entry that begins one is written before its number is known."""
     attempt = 0
     numbered = []
     for entry in entries:
