@@ -3,9 +3,9 @@ campaigns; deliveries; dead letters."""
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -79,3 +79,8 @@ def _send_page(url: str, page: Sequence[QueueMessage], until: float) -> list[boo
         return [False] * len(page)
     failed = {one["Id"] for one in answer.get("Failed", [])}
     return [entry["Id"] not in failed for entry in entries]
+
+
+def partial_batch_response(failed_ids: Iterable[str]) -> dict[str, Any]:
+    """Report to Lambda's event source which records of a batch failed; it delivers them again."""
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed_ids]}

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+from sms_gateway.aws.sqs import partial_batch_response
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
@@ -28,7 +29,7 @@ def handle_records(
     try:
         known = accounts()
     except ServiceUnavailableError:
-        return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records]}
+        return partial_batch_response(r["messageId"] for r in records)
     callbacks = os.environ["CALLBACK_URL"].rstrip("/")
     workers = int(os.environ["DISPATCH_WORKERS"])
     with ExitStack() as opened:
@@ -46,7 +47,7 @@ def handle_records(
             with ThreadPoolExecutor(MAX_RECORDS) as pool:
                 done = list(pool.map(lambda record: _handle_record(record, desks), records))
     failed = [r["messageId"] for r, good in zip(records, done, strict=True) if not good]
-    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+    return partial_batch_response(failed)
 
 
 def _handle_record(record: Mapping[str, Any], desks: Mapping[str, VendorSession]) -> bool:

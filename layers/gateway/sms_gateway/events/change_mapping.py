@@ -278,7 +278,7 @@ def _balance_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
                 "checked_at": row["checked_at"],
             }
             identifier = f"balance-{vendor}-{product or 'all'}-{change['SequenceNumber']}"
-            yield Event(identifier, EventType.LOW, _changed_at(change), None, data)
+            yield Event(identifier, EventType.BALANCE_LOW, _changed_at(change), None, data)
 
 
 def _amounts(item: Item) -> dict[str | None, dict[str, Any]]:

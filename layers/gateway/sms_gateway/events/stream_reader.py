@@ -74,7 +74,7 @@ def handle_records(
     if records and not done:
         raise NothingPublishedError(f"{len(records)} records")
     failed = [_sequence_number(record) for record in records[done : done + 1]]
-    answer: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+    answer = sqs.partial_batch_response(failed)
     return answer | {"buried": buried} if tell_buried else answer
 
 

@@ -147,7 +147,7 @@ def handle_records(
                 },
             )
             failed.append(record["messageId"])
-    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+    return sqs.partial_batch_response(failed)
 
 
 def _parser_of(

@@ -35,7 +35,7 @@ def handle_records(
     with ThreadPoolExecutor(MAX_RECORDS) as pool:
         done = list(pool.map(lambda record: _handle_record(record, post), records))
     failed = [r["messageId"] for r, good in zip(records, done, strict=True) if not good]
-    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+    return sqs.partial_batch_response(failed)
 
 
 def _handle_record(record: Mapping[str, Any], post: Post) -> bool:
