@@ -97,7 +97,7 @@ def _told(body: Mapping[str, Any], some: list[Any], told: Told) -> int:
             "then redrive again"
         )
     told.done += done
-    told.buried += len(said.get("buried", []))
+    told.buried += len(said.get("dead_lettered", []))
     print(f"{name}: {told.done} changes done")
     return done
 

@@ -583,7 +583,9 @@ def test_a_reference_that_is_known_speaks_for_its_own_call_only(
 ) -> None:
     ids = moved_and_silent(gateway)
     if not recorded:  # the worker died in its calls
-        ItemUpdate(gateway.submission(ids[0]).key).remove("result").remove("unsettled").apply()
+        ItemUpdate(gateway.submission(ids[0]).key).remove("result").remove(
+            "outcome_unknown"
+        ).apply()
     gateway.wire.answers[POLL["server2sms"]] = notifications((ids[1], "1"))
     gateway.tick(400)
     assert gateway.statuses(ids) == ["submitting", "submitted", "submitting"]

@@ -109,7 +109,7 @@ def test_notify_answers_its_event(gateway: Gateway) -> None:
     assert handle("notify", event("notify")) == {"batchItemFailures": []}
     assert handle("notify", event("notify", redriven=True)) == {
         "batchItemFailures": [],
-        "buried": [],
+        "dead_lettered": [],
     }
     first, again = (json.loads(one.body) for one in emptied("deliveries"))
     assert first == again

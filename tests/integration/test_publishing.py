@@ -233,7 +233,7 @@ def test_no_letter_is_posted_again_because_the_bus_refuses(
 def unreadable(record: Any) -> Any:
     """A record with a log that is no JSON."""
     broken = json.loads(json.dumps(record))
-    broken["dynamodb"]["NewImage"]["log"] = {"L": [{"S": "no JSON of +447700900001"}]}
+    broken["dynamodb"]["NewImage"]["timeline"] = {"L": [{"S": "no JSON of +447700900001"}]}
     return broken
 
 
