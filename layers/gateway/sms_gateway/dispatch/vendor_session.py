@@ -45,7 +45,7 @@ class VendorSession:
     def __init__(
         self,
         adapter: Adapter,
-        callbacks: str,
+        callback_base: str,
         secret: bytes,
         until: float,
         workers: int = 1,
@@ -54,7 +54,7 @@ class VendorSession:
     ) -> None:
         self.adapter = adapter
         self.usable = frozenset({adapter.name, *usable})
-        self._callbacks = callbacks
+        self._callback_base = callback_base
         self._secret = secret
         self._until = until
         self._max_calls = max(1, min(adapter.concurrency // workers, http_client.MAX_CONNECTIONS))
@@ -73,7 +73,7 @@ class VendorSession:
     def callback_url(self, key: ItemKey) -> str:
         """Return the URL for the vendor's reports on this submission."""
         name = self.adapter.name
-        return f"{self._callbacks}/{name}/{make_token(name, key, self._secret)}"
+        return f"{self._callback_base}/{name}/{make_token(name, key, self._secret)}"
 
     def outgoing(self, message: Message, now: datetime) -> OutgoingMessage:
         """Return the message for the adapter; a verification's code is filled in here."""

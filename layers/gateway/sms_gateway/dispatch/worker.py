@@ -31,14 +31,14 @@ def handle_records(
         configured = accounts()
     except ServiceUnavailableError:
         return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records]}
-    callbacks = os.environ["CALLBACK_URL"].rstrip("/")
+    callback_base = os.environ["CALLBACK_URL"].rstrip("/")
     workers = int(os.environ["DISPATCH_WORKERS"])
     with ExitStack() as stack:
         sessions = {
             vendor: stack.enter_context(
                 VendorSession(
                     adapter,
-                    callbacks,
+                    callback_base,
                     configured.callback_key,
                     until,
                     workers,

@@ -1,9 +1,7 @@
 """Map a change of the table to its events."""
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 

@@ -43,7 +43,7 @@ def enqueue_deliveries(events: Sequence[Event], until: float = math.inf) -> set[
                 event_ids.append(event.id)
         except ServiceUnavailableError as error:
             logger.error("endpoints not read", extra={"event": event.id, "error": str(error)})
-            refused = {left.id for left in events[number:]}
+            refused = {unread.id for unread in events[number:]}
             break
     accepted = sqs.send_batch(os.environ["DELIVERY_QUEUE"], queue_messages, until)
     refused |= {event_id for event_id, ok in zip(event_ids, accepted, strict=True) if not ok}

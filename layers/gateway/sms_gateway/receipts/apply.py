@@ -102,18 +102,18 @@ def log_unrecognized(report: DeliveryReport, vendor: str, source: Source, messag
 
 
 def apply_callback(
-    adapter: Adapter, addressed: ItemKey | None, reports: Sequence[DeliveryReport], now: datetime
+    adapter: Adapter, subject: ItemKey | None, reports: Sequence[DeliveryReport], now: datetime
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
-    Updates are written in parallel, those of one message in order. `addressed` is the submission of
+    Updates are written in parallel, those of one message in order. `subject` is the submission of
     the callback's token. A report without a message is counted and dropped.
     """
     raw_updates: list[MessageUpdate] = []
     # By the number of earlier updates of the same message, and by attempt.
     rounds: dict[tuple[int, int], list[ReceiptUpdate]] = {}
     seen: Counter[ItemKey] = Counter()
-    for report, match in zip(reports, match_reports(adapter.name, addressed, reports), strict=True):
+    for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
         if match is None:
             logger.warning("unmatched receipt", extra={"vendor": adapter.name})
             increment("UnmatchedReceipt", vendor=adapter.name)

@@ -32,6 +32,8 @@ from sms_gateway.vendors.types import (
     chunks,
 )
 
+Owners = Mapping[str, tuple[Submission, Message]]  # by message id
+
 
 def poll_vendor(run: TickRun, adapter: Adapter, polls: Sequence[DuePoll]) -> None:
     """Poll a vendor for the receipts of several submissions, and schedule their next checks."""
@@ -48,13 +50,13 @@ def poll_vendor(run: TickRun, adapter: Adapter, polls: Sequence[DuePoll]) -> Non
     answered: set[str] = set()
     calls = adapter.poll(pending)
     requested = {message.id for call in calls for message in call.pending}
-    for batch in chunks(calls, adapter.concurrency):
+    for page in chunks(calls, adapter.concurrency):
         if not run.has_time_for(
             adapter.timeout + http_client.CONNECT_TIMEOUT_SECONDS + RESERVE_SECONDS
         ):
             increment("ReceiptPollPostponed", len(requested - answered), vendor=adapter.name)
             return  # the rest is still due
-        for ids in run.pool.map(lambda call: _send_poll(run, adapter, owners, call), batch):
+        for ids in run.pool.map(lambda call: _send_poll(run, adapter, owners, call), page):
             answered |= ids
     changes = []
     for sub, messages, deadline in polls:
@@ -63,9 +65,6 @@ def poll_vendor(run: TickRun, adapter: Adapter, polls: Sequence[DuePoll]) -> Non
         elif not sub.is_single:
             changes.append(MessageUpdate(sub.key).schedule_check(None))
     dynamodb.apply_all(changes)
-
-
-Owners = Mapping[str, tuple[Submission, Message]]
 
 
 def _send_poll(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -> set[str]:

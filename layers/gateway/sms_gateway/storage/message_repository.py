@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 
 
-
 def find_submission(key: ItemKey, claim: str | None = None) -> Submission | None:
     """Return a submission; with `claim`, only while that claim holds it."""
     item = get(key)
