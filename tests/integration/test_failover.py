@@ -622,7 +622,7 @@ def test_a_clock_without_accounts_passes_a_refused_message_on(
         gateway.dispatch("rajasms")
     view = gateway.view(ids[1])
     assert (view["status"], view["final"]) == ("accepted", False)  # not refused by all yet
-    gateway.tick(61, adapters={}, known=False)
+    gateway.tick(61, adapters={}, accounts_known=False)
     view = gateway.view(ids[1])
     assert (view["status"], view["vendor"]) == ("accepted", "server2sms")
 
@@ -632,7 +632,7 @@ def test_a_clock_without_accounts_sends_nothing_again_before_it_asked(gateway: G
     ids = accepted(gateway, "server2sms", 0, on_unknown="resend")
     gateway.dispatch("server2sms")
     for after in (61, 200, 1000):
-        gateway.tick(after, adapters={}, known=False)
+        gateway.tick(after, adapters={}, accounts_known=False)
     assert gateway.queued("server2sms") == []
     gateway.wire.answers[POLL["server2sms"]] = arrived
     gateway.tick(8000)

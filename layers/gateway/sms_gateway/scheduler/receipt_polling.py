@@ -154,5 +154,5 @@ def _confirm_by_reference(
         verdicts = (
             f"{result.verdicts[:offset]}{VerdictLetter.ACCEPTED}{result.verdicts[offset + 1 :]}"
         )
-    change.set("result", msgspec.structs.replace(result, verdicts=verdicts, own=True))
+    change.set("result", msgspec.structs.replace(result, verdicts=verdicts, own_ids=True))
     change.if_in("status", Status.SUBMITTING).if_in("attempt", sub.attempt).apply()
