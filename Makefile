@@ -11,7 +11,7 @@ export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test failures check format lock openapi matrix clean bench
+.PHONY: run test failures check format lock generate openapi matrix clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 run: $(READY)
@@ -38,19 +38,24 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.generate --check
 	$(BIN)/sam validate --lint
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What repeats for each vendor, in template.yaml, openapi.yaml and events/schemas.
+generate: $(READY)
+	$(BIN)/python -m tools.generate
+
 openapi: $(READY)
-	$(BIN)/python -m local.openapi
+	$(BIN)/python -m tools.openapi
 
 matrix: $(READY)
-	$(BIN)/python -m local.matrix
+	$(BIN)/python -m tools.vendor_pages
 
-# The gateway's layer comes first: what it has is not put into the cognito function's again.
+# The gateway's layer comes first: what it has is not put into the from_cognito function's again.
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
 lock: $(READY)
 	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev \
