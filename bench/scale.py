@@ -111,7 +111,7 @@ def waiting(batch: str, count: int) -> Iterator[Item]:
     content = MessageContent(to="+447700900001", text=TEXT)
     state = items.submission_item(
         _submission(batch, count, Status.SUBMITTED, content if alone else None, BEGAN), TTL, DAY
-    ) | {"result": items.json_attribute(Answer(own=True))}
+    ) | {"result": items.json_attribute(Answer(own_ids=True))}
     yield state
     if not alone:
         yield from _members(batch, count)
@@ -125,7 +125,7 @@ def final(batch: str, count: int) -> Iterator[Item]:
     )
     for item in _members(batch, count):
         if item["sk"]["S"] != "B":
-            item |= {"status": DELIVERED, "log": log}
+            item |= {"status": DELIVERED, "timeline": log}
         yield item
 
 

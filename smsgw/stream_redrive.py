@@ -98,7 +98,7 @@ def _publish(body: Mapping[str, Any], batch: list[Any], total: Redriven) -> int:
             "then redrive again"
         )
     total.done += done
-    total.dead_again += len(result.get("buried", []))
+    total.dead_again += len(result.get("dead_lettered", []))
     print(f"{name}: {total.done} changes done")
     return done
 

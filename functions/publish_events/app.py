@@ -9,4 +9,6 @@ from sms_gateway.events.stream_reader import handle_records
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Report the record that failed, so that the stream continues from there."""
     remaining = context.get_remaining_time_in_millis() / 1000
-    return handle_records(event["Records"], remaining, publish, tell_buried="redriven" in event)
+    return handle_records(
+        event["Records"], remaining, publish, report_dead_letters="redriven" in event
+    )

@@ -11,5 +11,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     remaining = context.get_remaining_time_in_millis() / 1000
     redriven = "redriven" in event
     return handle_records(
-        event["Records"], remaining, enqueue_deliveries, operator=False, tell_buried=redriven
+        event["Records"],
+        remaining,
+        enqueue_deliveries,
+        operator=False,
+        report_dead_letters=redriven,
     )

@@ -122,7 +122,7 @@ def test_a_change_that_nobody_understands_is_buried_and_redriven(
     item = {"pk": batch, "sk": "M#000", "day": "x", "status": "accepted"}
     written = {name: {"S": value} for name, value in item.items()}
     stack.client("dynamodb").put_item(
-        TableName=stack.facts["table"], Item={**written, "log": {"L": [{"S": "no JSON"}]}}
+        TableName=stack.facts["table"], Item={**written, "timeline": {"L": [{"S": "no JSON"}]}}
     )
     (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told behind"})
     customer.final(sent["id"])

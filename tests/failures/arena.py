@@ -45,8 +45,8 @@ THROUGH = ("dynamodb", "sqs")  # which services the functions reach through rela
 PATIENCE = 400  # seconds after which a hope is given up, on however busy a machine
 PARAMETERS = {
     "ReceiptDeadline": str(DEADLINE),
-    "HandOverAfter": str(HAND_OVER),
-    "CutShortAfter": str(CUT_SHORT),
+    "RequeueAfter": str(HAND_OVER),
+    "InterruptedAfter": str(CUT_SHORT),
     "DispatchWorkers": "2",
     "Events": "none",  # a fault that strikes whoever calls next is meant for the workers
 }

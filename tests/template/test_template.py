@@ -218,7 +218,7 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
         assert properties[policy] == {target: {"Fn::GetAtt": [letters, "Arn"]}}
         assert RESOURCES[f"{letters}Policy"]["Condition"] == condition
     assert timeout(function) < idempotency_keys.IN_PROGRESS_SECONDS
-    assert timeout(function) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
+    assert timeout(function) < TEMPLATE["Parameters"]["RequeueAfter"]["Default"]
 
 
 def test_nothing_of_a_source_is_deployed_by_default() -> None:
@@ -421,8 +421,8 @@ def test_an_attempt_at_a_webhook_is_over_before_its_function() -> None:
 
 def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     slowest_call = 25 + http_client.CONNECT_TIMEOUT_SECONDS  # the most that an account may set
-    assert timeout("DispatchFunction") >= vendor_session.ENOUGH_SECONDS + 2 * slowest_call
-    assert timeout("DispatchFunction") < TEMPLATE["Parameters"]["CutShortAfter"]["Default"]
+    assert timeout("DispatchFunction") >= vendor_session.MAX_TIME_NEEDED_SECONDS + 2 * slowest_call
+    assert timeout("DispatchFunction") < TEMPLATE["Parameters"]["InterruptedAfter"]["Default"]
     assert (
         slowest_call + tick_run.RESERVE_SECONDS < timeout("SchedulerFunction") < tick.LEASE_SECONDS
     )
@@ -445,7 +445,7 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
 
 def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up() -> None:
     for name in ("SendFunction", "CampaignWorkerFunction"):
-        assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
+        assert timeout(name) < TEMPLATE["Parameters"]["RequeueAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
     assert (
         timeout("CampaignWorkerFunction")

@@ -572,7 +572,9 @@ def test_a_reference_that_is_known_speaks_for_its_own_call_only(
 ) -> None:
     ids = moved_and_silent(gateway)
     if not recorded:  # the worker died in its calls
-        ItemUpdate(gateway.submission(ids[0]).key).remove("result").remove("unsettled").apply()
+        ItemUpdate(gateway.submission(ids[0]).key).remove("result").remove(
+            "outcome_unknown"
+        ).apply()
     gateway.wire.answers[POLL["server2sms"]] = notifications((ids[1], "1"))
     gateway.tick(400)
     assert gateway.statuses(ids) == ["submitting", "submitted", "submitting"]
@@ -609,7 +611,7 @@ def test_a_clock_without_accounts_passes_a_refused_message_on(
         gateway.dispatch("rajasms")
     view = gateway.view(ids[1])
     assert (view["status"], view["final"]) == ("accepted", False)  # not refused by all yet
-    gateway.tick(61, adapters={}, known=False)
+    gateway.tick(61, adapters={}, accounts_known=False)
     view = gateway.view(ids[1])
     assert (view["status"], view["vendor"]) == ("accepted", "server2sms")
 
@@ -619,7 +621,7 @@ def test_a_clock_without_accounts_sends_nothing_again_before_it_asked(gateway: G
     ids = accepted(gateway, "server2sms", 0, on_unknown="resend")
     gateway.dispatch("server2sms")
     for after in (61, 200, 1000):
-        gateway.tick(after, adapters={}, known=False)
+        gateway.tick(after, adapters={}, accounts_known=False)
     assert gateway.queued("server2sms") == []
     gateway.wire.answers[POLL["server2sms"]] = arrived
     gateway.tick(8000)

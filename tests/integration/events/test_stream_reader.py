@@ -18,10 +18,10 @@ from integration.webhooks.test_deliveries import FAST, hook
 from sms_gateway.aws import clients
 from sms_gateway.config import cached_setting
 from sms_gateway.core.event import Event, EventType
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.events import eventbridge, webhook_fanout
 from sms_gateway.events.stream_reader import NothingPublishedError, handle_records
 from sms_gateway.messages.cancel import cancel_message
-from sms_gateway.scheduler.tick import now
 from sms_gateway.storage import cache, dynamodb
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks import endpoints
@@ -132,7 +132,7 @@ def test_a_late_receipt_has_the_higher_number_and_completes_nothing_again(
 def test_a_cancelled_batch_is_complete(gateway: Gateway, stream: Stream) -> None:
     ids = gateway.many("server2sms", 2)
     for one in ids:
-        cancel_message("acme", one, now())
+        cancel_message("acme", one, utc_now())
     stream.publish()
     assert stream.kinds(ids[0]) == ["MessageAccepted", "MessageCancelled"]
     assert stream.kinds().count("BatchCompleted") == 1
@@ -224,7 +224,7 @@ def test_no_letter_is_posted_again_because_the_bus_refuses(
 def unreadable(record: Any) -> Any:
     """A record with a log that is no JSON."""
     broken = json.loads(json.dumps(record))
-    broken["dynamodb"]["NewImage"]["log"] = {"L": [{"S": "no JSON of +447700900001"}]}
+    broken["dynamodb"]["NewImage"]["timeline"] = {"L": [{"S": "no JSON of +447700900001"}]}
     return broken
 
 

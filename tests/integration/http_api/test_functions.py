@@ -105,7 +105,7 @@ def test_notify_answers_its_event(gateway: Gateway) -> None:
     assert handle("queue_webhooks", event("queue_webhooks")) == {"batchItemFailures": []}
     assert handle("queue_webhooks", event("queue_webhooks", redriven=True)) == {
         "batchItemFailures": [],
-        "buried": [],
+        "dead_lettered": [],
     }
     first, again = (json.loads(one.body) for one in emptied("deliveries"))
     assert first == again

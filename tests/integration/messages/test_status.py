@@ -70,7 +70,7 @@ def test_a_message_is_found_when_dynamodb_answers_in_parts(gateway: Gateway) -> 
     assert status == "submitted"
 
 
-@pytest.mark.parametrize("identifier", ["KEYS", "CLOCK", "RATE#jst", "", "x" * 3000, "01j0"])
+@pytest.mark.parametrize("identifier", ["KEYS", "SCHEDULER", "RATE#jst", "", "x" * 3000, "01j0"])
 def test_what_is_no_batch_is_not_found(gateway: Gateway, identifier: str) -> None:
     dynamodb.put_new(
         {"pk": {"S": "KEYS"}, "sk": {"S": "digest"}, "tenant": {"S": "acme"}, "scopes": {"S": ""}}

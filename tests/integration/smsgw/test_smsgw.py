@@ -563,7 +563,7 @@ def test_changes_that_can_not_be_told_stay_dead(
 def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    streams = Streams({"batchItemFailures": [], "buried": ["102"]})
+    streams = Streams({"batchItemFailures": [], "dead_lettered": ["102"]})
     monkeypatch.setattr(stream_redrive, "boto3", streams)
     place = {
         "streamArn": "arn:stream",

@@ -21,7 +21,7 @@ ITEM: dict[str, Any] = {
     "count": {"N": "3"},
     "on": {"BOOL": True},
     "none": {"NULL": True},
-    "log": {"L": [{"S": '["B":,"\u00e9"]'}, {"M": {"a": {"SS": ["x"]}}}]},
+    "timeline": {"L": [{"S": '["B":,"\u00e9"]'}, {"M": {"a": {"SS": ["x"]}}}]},
 }
 PACKED = ITEM | {"rows": {"B": b64encode(b"\x00packed").decode()}}
 TABLE: Any = {"TableName": "t"}

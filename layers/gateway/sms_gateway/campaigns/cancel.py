@@ -55,7 +55,7 @@ def _cancel_batch(batch: str, time_for: HasTimeFor) -> bool:
         .append_timeline(entry)
         .schedule_check(None)
         .if_in("status", Status.SCHEDULED, Status.ACCEPTED)
-        .if_missing("doubt")
+        .if_missing("in_doubt")
         for item in message_repository.submissions_of(batch)
         if item["status"]["S"] in (Status.SCHEDULED, Status.ACCEPTED)
     ]

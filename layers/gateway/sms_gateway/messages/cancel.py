@@ -31,7 +31,7 @@ def cancel_message(tenant: str, identifier: str, now: datetime) -> dict[str, Any
     change = MessageUpdate(key).set("status", Status.CANCELLED).append_timeline(entry)
     if sub.key == key:
         change.set("changed", seconds).schedule_check(None)
-        change.if_in("status", Status.SCHEDULED, Status.ACCEPTED).if_missing("doubt")
+        change.if_in("status", Status.SCHEDULED, Status.ACCEPTED).if_missing("in_doubt")
         cancelled = change.apply() is not None
     else:
         cancelled = message_repository.cancel_message_in_submission(

@@ -55,7 +55,7 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
 def _vendor_id(message: Message, sub: Submission, offset: int) -> str | None:
     if sub.result is None or sub.result.verdict(offset) not in AT_VENDOR:
         return None
-    return message.id if sub.result.own else sub.result.vendor_id_of(offset)
+    return message.id if sub.result.own_ids else sub.result.vendor_id_of(offset)
 
 
 def _timeline(message: Message, sub: Submission, offset: int) -> list[TimelineEntry]:
