@@ -23,7 +23,7 @@ NUMBERS = {
     "server2sms": "+447700900001",
     "rajasms": "+628000000001",
 }
-PATIENCE = 240  # seconds for all four to arrive; the clock ticks once a minute
+DELIVERY_TIMEOUT_SECONDS = 240  # seconds for all four to arrive; the clock ticks once a minute
 
 
 def main() -> int:
@@ -81,7 +81,7 @@ def demonstrate(stack: LocalStack, say: Any) -> bool:
         waiting[vendor] = body["messages"][0]["id"]
         seen[vendor] = 0
     delivered = set()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + DELIVERY_TIMEOUT_SECONDS
     while waiting and time.monotonic() < until:
         for vendor, identifier in list(waiting.items()):
             _, message = call(stack, "GET", f"/messages/{identifier}")
@@ -97,7 +97,7 @@ def demonstrate(stack: LocalStack, say: Any) -> bool:
                     delivered.add(vendor)
         time.sleep(0.5)
     for vendor in waiting:
-        say(f"{vendor:10}  not final after {PATIENCE} s")
+        say(f"{vendor:10}  not final after {DELIVERY_TIMEOUT_SECONDS} s")
     say(f"{len(delivered)} of {len(NUMBERS)} delivered")
     return len(delivered) == len(NUMBERS)
 

@@ -58,7 +58,7 @@ class LocalStack:
     simulator_port: int
     delay: float = 1.0
     poll_after: int = 5
-    keep: bool = False
+    persist: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     say: Say = print
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -141,7 +141,7 @@ class LocalStack:
                 "SFTP_ENABLED": "0",
                 "IOT_MTLS_ENABLED": "0",
                 "LOG_LEVEL": "WARNING",
-                "PERSIST_STATE": "1" if self.keep else "0",
+                "PERSIST_STATE": "1" if self.persist else "0",
                 "STATE_DIR": str(self.folder / "state"),
                 "TMPDIR": str(temporary),
             },
@@ -255,9 +255,9 @@ class LocalStack:
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
         """A new API key, as an operator makes it."""
         given = [word for scope in scopes for word in ("--scope", scope)]
-        return self.operate("keys", "create", "--tenant", tenant, *given).split()[-1]
+        return self.run_smsgw("keys", "create", "--tenant", tenant, *given).split()[-1]
 
-    def operate(self, *arguments: str) -> str:
+    def run_smsgw(self, *arguments: str) -> str:
         """What the `smsgw` command prints. Raises StackError when it fails."""
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "smsgw", "--stack", STACK_NAME, *arguments],

@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         letter.add_argument(
             "--vendor",
             "--queue",
-            choices=dead_letters.EVERY,
+            choices=dead_letters.KINDS,
             help="only those of a vendor, of campaigns, a lane of deliveries, changes not told, or "
             "a source",
         )

@@ -30,9 +30,9 @@ NAMES = {
     STREAM: "Stream",
     CAMPAIGNS: "Campaign",
 }
-EVERY = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *WAYS)
-HOLD = 30  # seconds that a dead letter is hidden from others while it is looked at or moved
-LONG = 900  # and while changes are told: an invocation may take two minutes
+KINDS = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *WAYS)
+VISIBILITY_SECONDS = 30  # seconds that a dead letter is hidden from others while it is looked at or moved
+STREAM_VISIBILITY_SECONDS = 900  # and while changes are told: an invocation may take two minutes
 
 
 def show(options: argparse.Namespace) -> None:
@@ -57,7 +57,7 @@ def redrive(options: argparse.Namespace) -> None:
     be told twice. Raises CommandError when there are notices, which stay, after all others."""
     moved = buried = notices = 0
     for kind, dead in _queues(options):
-        letters = _letters(dead, LONG if kind == STREAM else HOLD)
+        letters = _letters(dead, STREAM_VISIBILITY_SECONDS if kind == STREAM else VISIBILITY_SECONDS)
         if kind in (STREAM, *WAYS):
             # All are read first: what is buried again meanwhile waits for the next time.
             letters = iter(list(letters))
@@ -101,7 +101,7 @@ def dismiss(options: argparse.Namespace) -> None:
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """The dead-letter queues that are asked for: what is in it, and its address."""
-    for kind in [options.vendor] if options.vendor else EVERY:
+    for kind in [options.vendor] if options.vendor else KINDS:
         if kind not in WAYS:
             yield kind, _url(options.stack, kind, "DeadLetters")
         elif queue := source_letters.resource(options.stack, f"{WAYS[kind]}DeadLetters"):
@@ -162,7 +162,7 @@ def _let_go(queue: str, letters: list[Any]) -> None:
             )
 
 
-def _letters(queue: str, hold: int = HOLD) -> Iterator[Any]:
+def _letters(queue: str, hold: int = VISIBILITY_SECONDS) -> Iterator[Any]:
     seen: set[str] = set()
     while True:
         answer = _client().receive_message(

@@ -13,7 +13,7 @@ from sms_gateway.vendors.redaction import redact
 from smsgw.errors import CommandError
 
 OUTCOMES = (Status.DELIVERED, Status.UNDELIVERED, Status.REJECTED)
-LEFT = (Status.SUBMITTING, Status.SUBMITTED, Status.UNKNOWN)
+SETTLEABLE = (Status.SUBMITTING, Status.SUBMITTED, Status.UNKNOWN)
 
 
 def show(options: argparse.Namespace) -> None:
@@ -40,7 +40,7 @@ def settle(options: argparse.Namespace) -> None:
         raise CommandError(f"there is no message {options.id}")
     _, message, sub = found
     status = status_of(message, sub)
-    if status not in LEFT:
+    if status not in SETTLEABLE:
         raise CommandError(
             f"the message is {status}: only one that has left and is not settled can be"
         )

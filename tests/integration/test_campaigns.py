@@ -445,7 +445,7 @@ def test_the_clock_calls_a_worker_for_a_campaign_whose_own_died(
         work(notice)
     assert end()
     assert gateway.tick(after=30) == 0
-    assert gateway.tick(after=campaign.WORKER_TIMEOUT + 1) == 1
+    assert gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 1) == 1
     much_later()
     (call,) = emptied(QUEUE)
     work(call.body)
@@ -487,8 +487,8 @@ def test_results_are_written_again_until_every_message_is_final(
     assert not one.final
     gateway.dispatch("server2sms")
     gateway.wire.answers[POLL["server2sms"]] = arrived
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
     assert {line["status"] for line in results(bucket)} == {"delivered"}
@@ -517,7 +517,7 @@ def delivered(gateway: Gateway) -> None:
     gateway.wire.answers[POLL["server2sms"]] = arrived
     gateway.dispatch("server2sms")
     for _ in range(2):
-        gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+        gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
 
@@ -699,8 +699,8 @@ def test_a_campaign_whose_messages_are_all_final_is_not_cancelled(
     one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
     gateway.dispatch("server2sms")
     gateway.wire.answers[POLL["server2sms"]] = arrived
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
     with pytest.raises(CommandError, match="each of its messages: nothing is left to cancel"):

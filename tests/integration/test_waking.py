@@ -132,7 +132,7 @@ def test_what_is_due_while_its_webhook_rests_is_put_off_to_the_rest_s_end(
     assert calls["SendMessageBatch"] == 1
     assert handed_over() == {GOOD: 1}
     for one in map(found, parcels):
-        assert (one.state, one.next, one.due, len(one.attempts)) == ("waiting", rest, rest, 3)
+        assert (one.state, one.next_attempt_at, one.next_check_at, len(one.attempts)) == ("waiting", rest, rest, 3)
     assert wake(rest - 1) == 0
     assert wake(rest) == 20
     assert handed_over() == {DEAD: 20}
@@ -144,7 +144,7 @@ def test_one_whose_time_is_over_ends_though_its_webhook_rests() -> None:
     assert wake() == 1
     assert handed_over() == {}
     one = found(parcel)
-    assert (one.state, one.due) == ("failed", None)
+    assert (one.state, one.next_check_at) == ("failed", None)
     assert one.attempts[-1].failure == "given up: its time is over, and the webhook rests"
 
 

@@ -449,7 +449,7 @@ def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up(
         assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
     assert (
-        timeout("CampaignFunction") < idempotency_keys.IN_PROGRESS_SECONDS < campaign.WORKER_TIMEOUT
+        timeout("CampaignFunction") < idempotency_keys.IN_PROGRESS_SECONDS < campaign.WORKER_TIMEOUT_SECONDS
     )
     assert timeout("CampaignFunction") > time_budget.CHUNK_SECONDS + results.PART_SECONDS
 

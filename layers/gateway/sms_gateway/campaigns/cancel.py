@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import batched
 
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns.model import WORKER_TIMEOUT, Campaign
+from sms_gateway.campaigns.model import WORKER_TIMEOUT_SECONDS, Campaign
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.status import Status
 from sms_gateway.storage import dynamodb, message_repository
@@ -40,7 +40,7 @@ def cancel_unsent(one: Campaign, time_for: HasTimeFor) -> Campaign | None:
 def _save_progress(one: Campaign, left: int) -> Campaign | None:
     change = MessageUpdate(one.item_key).set("left", left).set("turn", one.version + 1)
     # While this worker is alive the clock need call no other.
-    return campaign_repository.update(one, change.schedule_check(int(time.time()) + WORKER_TIMEOUT))
+    return campaign_repository.update(one, change.schedule_check(int(time.time()) + WORKER_TIMEOUT_SECONDS))
 
 
 def _cancel_batch(batch: str, time_for: HasTimeFor) -> bool:

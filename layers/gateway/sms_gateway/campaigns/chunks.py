@@ -69,7 +69,7 @@ def accept_next_chunk(
     run: TimeBudget, one: Campaign, defaults: dict[str, Any], dead: str | None
 ) -> Chunk | None:
     """Accepts the next chunk; None when another worker was faster, or the campaign was stopped."""
-    if run.at != one.offset:
+    if run.position != one.offset:
         run.stream = read_records(
             s3_files.read_blocks(one.key, one.etag, one.offset, one.size),
             one.offset,
@@ -78,7 +78,7 @@ def accept_next_chunk(
     rows = list(islice(run.stream, CHUNK_ROWS))
     if not rows:
         raise FileError("The file ended before its last row.", slug="campaign-file-replaced")
-    run.at = rows[-1].end
+    run.position = rows[-1].end
     now = utc_now()
     chunk, prepared = _plan_chunk(one, rows, defaults, now)
     ttl = epoch_seconds(now) + int(MAX_SCHEDULE_AHEAD.total_seconds()) + retention_seconds()

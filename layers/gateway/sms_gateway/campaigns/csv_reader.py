@@ -39,7 +39,7 @@ class Record(ValueObject, frozen=True):
 
     end: int
     cells: Sequence[str] | None
-    fault: str = ""
+    error: str = ""
 
 
 class _UnterminatedError(Exception):
@@ -168,7 +168,7 @@ def parse_header(record: Record | None) -> tuple[str, ...]:
             "The file has no first line with the columns' names: to, text.", slug="campaign-columns"
         )
     if record.cells is None:
-        raise FileError(f"The first line can't be read: {record.fault}.", slug="campaign-columns")
+        raise FileError(f"The first line can't be read: {record.error}.", slug="campaign-columns")
     names = tuple(cell.strip() for cell in record.cells)
     twice = sorted({name for name in names if names.count(name) > 1})
     if TO not in names:
@@ -190,7 +190,7 @@ def build_draft(
 ) -> Draft:
     """What a row asks for. Raises Invalid, with the column as its pointer where one is at fault."""
     if record.cells is None:
-        raise InvalidRequestError(f"The row can't be read: {record.fault}.", slug="broken-row")
+        raise InvalidRequestError(f"The row can't be read: {record.error}.", slug="broken-row")
     if len(record.cells) != len(columns):
         raise InvalidRequestError(
             f"The row has {len(record.cells)} columns, the first line has {len(columns)}.",

@@ -18,7 +18,7 @@ from sms_gateway.storage.models import ItemKey, message_id
 
 FOLDER, RESULTS, UNFINISHED = "campaigns/", "results/", "unfinished/"
 CHUNK_ROWS = 1000  # rows; a batch has no more positions
-WORKER_TIMEOUT = (
+WORKER_TIMEOUT_SECONDS = (
     90  # seconds after which the clock calls another worker; above the function's timeout of 50
 )
 

@@ -15,10 +15,10 @@ CHUNK_SECONDS = 15.0  # seconds that a chunk may take at the worst
 class TimeBudget:
     """One worker's time: `until` is epoch seconds. `stream` is the file, read up to `at`."""
 
-    until: float
+    deadline: float
     stream: Iterator[Record] = field(default_factory=lambda: iter(()))
-    at: int = -1
+    position: int = -1
 
     def has_time_for(self, seconds: float) -> bool:
         """Whether something that takes so long can still be finished."""
-        return time.time() + seconds < self.until
+        return time.time() + seconds < self.deadline

@@ -28,7 +28,7 @@ from sms_gateway.campaigns.chunks import (
     find_next_chunk,
 )
 from sms_gateway.campaigns.file_check import CHECK_SECONDS, check_file, check_tenant
-from sms_gateway.campaigns.model import FOLDER, WORKER_TIMEOUT, Campaign, CampaignState
+from sms_gateway.campaigns.model import FOLDER, WORKER_TIMEOUT_SECONDS, Campaign, CampaignState
 from sms_gateway.campaigns.results import write_results
 from sms_gateway.campaigns.settings import row_defaults
 from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
@@ -73,7 +73,7 @@ def begin_campaign(key: str, etag: str, size: int, now: datetime) -> str:
     identifier = campaign_repository.claim_id(name, new_ulid(now), ttl)
     tenant = key.removeprefix(FOLDER).partition("/")[0]
     item = campaign.campaign_item(
-        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT, ttl
+        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl
     )
     dynamodb.put_new(item)
     return identifier
@@ -116,7 +116,7 @@ def _accept_rows(run: TimeBudget, one: Campaign) -> Campaign | None:
     at it. Raises a GatewayError for what is wrong with the campaign as a whole."""
     moved = (
         ItemUpdate(one.item_key)
-        .schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT)
+        .schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT_SECONDS)
         .if_in("state", CampaignState.RUNNING)
         .apply()
     )
@@ -152,7 +152,7 @@ def _finish_reading(one: Campaign) -> None:
     change = (
         ItemUpdate(one.item_key)
         .set("state", CampaignState.DONE)
-        .schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT)
+        .schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT_SECONDS)
     )
     if change.if_in("state", CampaignState.RUNNING).apply():
         logger.info("campaign read", extra={"campaign": one.id, "rows": one.row})
@@ -166,7 +166,7 @@ def _fail(one: Campaign, problem: GatewayError) -> Campaign | None:
         .set("state", CampaignState.FAILED)
         .set("problem", problem.to_dict())
     )
-    change.schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT).if_in(
+    change.schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT_SECONDS).if_in(
         "state", CampaignState.RUNNING
     ).apply()
     return campaign_repository.find_campaign(one.id)

@@ -52,7 +52,7 @@ def _delivery_messages(event: Event, known: Sequence[Endpoint]) -> list[Delivery
     made = [
         DeliveryMessage(tenant, one.id, identifier, event.type, None, body)
         for one in known
-        if one.wants(event.type) and not one.disabled
+        if one.wants(event.type) and not one.disabled_reason
     ]
     if event.status_url:
         owner = owner_of(event.status_url, known)

@@ -23,7 +23,7 @@ ESCAPED = re.compile(r"&(?:lt|gt|amp|quot|apos|#[0-9]{2,3}|#x[0-9a-f]{2});", re.
 
 
 def parse(
-    event: Mapping[str, Any], sources: TriggerSources, unseal: Callable[[bytes], str]
+    event: Mapping[str, Any], sources: TriggerSources, decrypt: Callable[[bytes], str]
 ) -> TriggeredSend:
     """What a user pool asks for; `unseal` decrypts. An event has no id, and its ciphertext is never
     the same twice: that is its key. Raises Invalid that says what is wrong."""
@@ -48,7 +48,7 @@ def parse(
         raise InvalidRequestError("The code is no ciphertext in base64.", pointer="/request/code")
     wording = pool.texts.get(str(event.get("triggerSource")), pool.text)
     # The name first: a code may hold braces, being a password when an administrator makes a user.
-    code = unseal(ciphertext)
+    code = decrypt(ciphertext)
     if event.get("triggerSource") == FIRST_PASSWORD:
         from html import unescape  # a code needs none of it, and hardly a start is for a password
 

@@ -14,7 +14,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.messages.send import send
-from sms_gateway.triggers.request import TriggeredSend, in_one_line, one_line_reason
+from sms_gateway.triggers.request import TriggeredSend, one_line, one_line_reason
 from sms_gateway.triggers.settings import TriggerSources, sources
 from sms_gateway.triggers.sqs import KEY, ONLY, SOURCE, own_key
 
@@ -28,7 +28,7 @@ def handle(
     trigger: str,
     payload: str,
     parse: Parse,
-    keep: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
     only: str = "",
 ) -> None:
     """Sends what `understand` makes of something that came, or buries it: `letter`, as it came,
@@ -38,7 +38,7 @@ def handle(
     place = ""
     try:
         ask = parse(sources())
-        place = ask.place
+        place = ask.body_pointer
         answer = _send(ask, only)
     except GatewayError as problem:
         if problem.to_dict()["retryable"]:
@@ -46,17 +46,17 @@ def handle(
             raise
         words = _dead_letter_attributes(problem, place)
         sqs.send_to_dead_letter_queue(
-            os.environ["DEAD_LETTERS"], payload, {"way": trigger, **words, **(keep or {})}
+            os.environ["DEAD_LETTERS"], payload, {"way": trigger, **words, **(attributes or {})}
         )
         logger.error("source refused", extra={"way": trigger, **words})
         increment("SourceRefused", way=trigger)
         return
     batch = answer["batch_id"]
     logger.info(
-        "source accepted", extra={"way": trigger, "key": ask.name or ask.key, "batch": batch}
+        "source accepted", extra={"way": trigger, "key": ask.log_key or ask.key, "batch": batch}
     )
     if answer["rejected"]:
-        _dead_letter_refused(trigger, payload, answer, keep or {})
+        _dead_letter_refused(trigger, payload, answer, attributes or {})
 
 
 def _send(ask: TriggeredSend, only: str) -> dict[str, Any]:
@@ -94,12 +94,12 @@ def _dead_letter_refused(
     increment("SourceRecipientsRefused", len(answer["rejected"]), way=trigger)
     url = os.environ["DEAD_LETTERS"]
     if left:
-        said = in_one_line("Not sent yet, while others were.", left)
+        said = one_line("Not sent yet, while others were.", left)
         only = ",".join(str(one["index"]) for one in left)
         words = {"way": trigger, "problem": "recipients-left", "reason": said}
         sqs.send_to_dead_letter_queue(url, payload, {**words, **keep, ONLY: only})
     if lost:
-        said = in_one_line(f"Refused for good, while others were sent (batch {batch}).", lost)
+        said = one_line(f"Refused for good, while others were sent (batch {batch}).", lost)
         words = {"way": trigger, "problem": "recipients-refused", "reason": said}
         sqs.send_to_dead_letter_queue(
             url, _log_rejected(batch, lost), {**words, "refused": str(len(lost))}

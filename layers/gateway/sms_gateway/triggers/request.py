@@ -20,8 +20,8 @@ class TriggeredSend(ValueObject, frozen=True):
     source: TriggerSource
     body: bytes
     key: str
-    place: str = ""
-    name: str = ""
+    body_pointer: str = ""
+    log_key: str = ""
 
 
 def find_source[T](trigger: str, name: str, sources: Mapping[str, T]) -> T:
@@ -48,10 +48,10 @@ def encode_body(body: Any) -> bytes:
 
 def one_line_reason(problem: GatewayError) -> str:
     """What is wrong, in one line, with each refused recipient by its index."""
-    return in_one_line(problem.detail, problem.to_dict().get("rejected", ()))
+    return one_line(problem.detail, problem.to_dict().get("rejected", ()))
 
 
-def in_one_line(detail: str, refused: Iterable[Mapping[str, Any]]) -> str:
+def one_line(detail: str, refused: Iterable[Mapping[str, Any]]) -> str:
     """What is wrong and, by their indexes, with which recipients. As no problem's detail has one,
     it holds no text and no number."""
     several = [f"{one['index']}: {one['problem']['detail']}" for one in refused]

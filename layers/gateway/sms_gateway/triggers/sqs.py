@@ -19,7 +19,7 @@ def parse(record: Mapping[str, Any], sources: TriggerSources) -> TriggeredSend:
     source = find_source("queue", attribute(record, SOURCE) or DEFAULT, sources.queue)
     own = own_key(record["messageId"])
     key = attribute(record, KEY) or own
-    return TriggeredSend(source, str(record["body"]).encode(), key, name=own)
+    return TriggeredSend(source, str(record["body"]).encode(), key, log_key=own)
 
 
 def own_key(message_id: str) -> str:

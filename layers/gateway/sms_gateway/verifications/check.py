@@ -29,7 +29,7 @@ from sms_gateway.verifications.codes import (
 )
 from sms_gateway.verifications.model import StoredAnswer, Verification, VerificationState
 from sms_gateway.verifications.request import parse_check
-from sms_gateway.verifications.start import View, find_own, record_key
+from sms_gateway.verifications.start import View, find_own_verification, idempotency_key_digest
 
 TIMEOUT_SECONDS = 8.0  # seconds for a vendor's answer to a check
 IN_PROGRESS_SECONDS = (
@@ -53,7 +53,7 @@ def check_code(
     Unavailable or VendorFailed, without using up a check, where a vendor does not judge."""
     known, seconds = accounts(), epoch_seconds(now)
     code = parse_check(body)
-    one = find_own(tenant, identifier)
+    one = find_own_verification(tenant, identifier)
     asked = _Check(one.id, body, code, seconds, key, known)
     for _ in range(MAX_WRITE_ATTEMPTS):
         if (given := asked.find_answer(one)) is not None:
@@ -64,7 +64,7 @@ def check_code(
         )
         if moved is not None:
             return moved.view(seconds)
-        one = find_own(tenant, identifier)  # another check was faster
+        one = find_own_verification(tenant, identifier)  # another check was faster
     raise _in_progress(1)
 
 
@@ -101,7 +101,7 @@ class _Check:
         self._known = known
         self._code = code
         self._id = identifier
-        self._name = None if key is None else record_key(key)
+        self._name = None if key is None else idempotency_key_digest(key)
         self._body = body_digest(body, identifier, known.callback_key)
 
     def find_answer(self, one: Verification) -> View | None:
@@ -115,7 +115,7 @@ class _Check:
                 "This Idempotency-Key was used with another body: use a new key for a new check.",
                 slug="idempotency-key-reused",
             )
-        return one.view(self._now) | {"status": before.state, "checks_left": before.left}
+        return one.view(self._now) | {"status": before.state, "checks_left": before.checks_left}
 
     def compare_code(self, one: Verification) -> Verification | None:
         """Compares with our own code; None when another check was faster."""
@@ -209,7 +209,7 @@ class _Check:
         _set_or_remove(change, "doubt", ",".join(moved.unknown_checks), one.unknown_checks)
         _set_or_remove(change, "busy", busy, one.busy_until)
         if answered and self._name:
-            given = StoredAnswer(self._body, moved.state(self._now), moved.left)
+            given = StoredAnswer(self._body, moved.state(self._now), moved.checks_left)
             moved = msgspec.structs.replace(moved, answers={**one.answers, self._name: given})
             change.set("answers", msgspec.json.encode(moved.answers).decode())
         if change.apply() is not None:

@@ -20,7 +20,7 @@ ALPHABETS: Mapping[str, str] = {
 SYMBOLS: Mapping[str, str] = {"digits": "#", "letters": "A", "alphanumeric": "N"}
 
 
-def strange_characters(mask: str) -> list[str]:
+def unknown_mask_characters(mask: str) -> list[str]:
     """The characters of a mask that mean nothing."""
     return [each for each in dict.fromkeys(mask) if each not in ALPHABETS and each not in LITERALS]
 

@@ -30,7 +30,7 @@ class StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
 
     body: str
     state: VerificationState
-    left: int
+    checks_left: int
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,7 +67,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     claim: str = ""
 
     @property
-    def left(self) -> int:
+    def checks_left(self) -> int:
         """How many checks are left."""
         return max(0, self.details.max_checks - self.checks)
 
@@ -80,7 +80,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         """What it has come to by `now`, epoch seconds."""
         if self.approved:
             return VerificationState.APPROVED
-        if not self.left and self.busy_until <= now:
+        if not self.checks_left and self.busy_until <= now:
             return VerificationState.EXHAUSTED
         return VerificationState.EXPIRED if self.expires <= now else VerificationState.PENDING
 
@@ -91,7 +91,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
             "to": self.details.to,
             "status": self.state(now),
             "expires_at": rfc3339(from_ms(self.expires * 1000)),
-            "checks_left": self.left,
+            "checks_left": self.checks_left,
             "message_id": self.message_id,
             "reference": self.details.reference,
         }

@@ -23,7 +23,7 @@ from sms_gateway.verifications.codes import (
     drawn_length,
     render_code,
     sample_code,
-    strange_characters,
+    unknown_mask_characters,
 )
 from sms_gateway.verifications.model import MAX_CODE_LENGTH, MIN_CODE_LENGTH
 
@@ -130,7 +130,7 @@ def _mask(asked: VerificationBody) -> str:
         )
     if asked.length is not None or asked.alphabet is not None:
         raise _wrong("mask-and-length", "mask", "Give a mask, or length and alphabet, not both.")
-    if strange := strange_characters(asked.mask):
+    if strange := unknown_mask_characters(asked.mask):
         names = ", ".join(f"U+{ord(character):04X}" for character in strange[:10])
         raise _wrong(
             "unknown-mask-character",

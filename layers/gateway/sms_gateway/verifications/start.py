@@ -125,15 +125,15 @@ def _details(
 
 def show_verification(tenant: str, identifier: str, now: datetime) -> View:
     """A verification as it stands. Raises NotFound for one that is not this tenant's."""
-    return find_own(tenant, identifier).view(epoch_seconds(now))
+    return find_own_verification(tenant, identifier).view(epoch_seconds(now))
 
 
-def find_own(tenant: str, identifier: str) -> Verification:
+def find_own_verification(tenant: str, identifier: str) -> Verification:
     found = verification_repository.find_verification(identifier) if is_ulid(identifier) else None
     if found is None or found.tenant != tenant:
         raise NotFoundError("There is no such verification.")
     return found
 
 
-def record_key(key: str) -> str:
+def idempotency_key_digest(key: str) -> str:
     return idempotency_keys.digest_of(idempotency_keys.check_key(key).encode())

@@ -25,7 +25,7 @@ from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
 
 # Seconds between an attempt that failed and the next: standardwebhooks.com's own example.
-PAUSE_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+RETRY_SCHEDULE_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # of a pause, added by chance
 MIN_JITTER_SECONDS = 3  # seconds; a tenth of a short pause would be none, in whole seconds
 SPREAD = 0.5  # of the time that a delivery has waited, over which those put off come back
@@ -53,9 +53,9 @@ class Delivery(ValueObject, frozen=True):
     message: DeliveryMessage
     state: State
     attempts: tuple[DeliveryAttempt, ...]
-    since: int
-    next: int | None
-    due: int | None
+    started_at: int
+    next_attempt_at: int | None
+    next_check_at: int | None
 
     def view(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -66,7 +66,7 @@ class Delivery(ValueObject, frozen=True):
             "url": self.message.url,
             "state": self.state,
             "occurred_at": rfc3339(from_ms(int(self.message.id[:13]))),
-            "next_attempt_at": rfc3339(from_ms(self.next * 1000)) if self.next else None,
+            "next_attempt_at": rfc3339(from_ms(self.next_attempt_at * 1000)) if self.next_attempt_at else None,
             "attempts": [
                 {
                     "at": rfc3339(from_ms(one.at * 1000)),
@@ -99,47 +99,47 @@ def query_deliveries(
     return [read_delivery(item) for item in found]
 
 
-def pause_after(tries: int) -> int | None:
+def retry_delay_seconds(tries: int) -> int | None:
     """Seconds until the next attempt after so many; None after the last one."""
-    if tries > len(PAUSE_SECONDS):
+    if tries > len(RETRY_SCHEDULE_SECONDS):
         return None
-    return _later(PAUSE_SECONDS[tries - 1], 0)
+    return _later(RETRY_SCHEDULE_SECONDS[tries - 1], 0)
 
 
 def record_failure(
-    parcel: DeliveryMessage,
+    message: DeliveryMessage,
     stored: Delivery | None,
-    tried: DeliveryAttempt,
+    attempt: DeliveryAttempt,
     now: int,
-    rest: int = 0,
+    not_before: int = 0,
     *,
     last: bool = False,
 ) -> None:
     """Writes that an attempt failed, and when the next one is: not before the end of a `rest`,
     never where this was the `last`. Raises Unavailable when it can't be written: the queue then
     tries again."""
-    tries = (*(stored.attempts if stored else ()), tried)
-    since = stored.since if stored else now
-    pause = None if last or now >= since + MAX_AGE_SECONDS else pause_after(len(tries))
+    tries = (*(stored.attempts if stored else ()), attempt)
+    since = stored.started_at if stored else now
+    pause = None if last or now >= since + MAX_AGE_SECONDS else retry_delay_seconds(len(tries))
     due = None
     if pause is not None:
-        due = max(rest, min(max(now + pause, _after(rest, now)), since + MAX_AGE_SECONDS))
-    _write(parcel, stored, tries, since, due, now)
+        due = max(not_before, min(max(now + pause, _after(not_before, now)), since + MAX_AGE_SECONDS))
+    _write(message, stored, tries, since, due, now)
 
 
 def postpone(
-    parcel: DeliveryMessage, stored: Delivery | None, now: int, rest: int, *, letter: bool = True
+    message: DeliveryMessage, stored: Delivery | None, now: int, paused_until: int, *, requeue: bool = True
 ) -> None:
     """Writes that an attempt was not made, since the webhook rests: it is due after the `rest`, or
     ends where its time is over. Without a `letter` the clock alone comes back to it. Raises
     Unavailable as `record` does."""
-    since = stored.since if stored else now
+    since = stored.started_at if stored else now
     if now >= since + MAX_AGE_SECONDS:
         over = DeliveryAttempt(now, None, "given up: its time is over, and the webhook rests")
-        return record_failure(parcel, stored, over, now, last=True)
+        return record_failure(message, stored, over, now, last=True)
     # What has waited long asks less often: else a long outage would cost by its square.
-    due = max(rest, min(_after(rest, now, SPREAD * (now - since)), since + MAX_AGE_SECONDS))
-    _write(parcel, stored, stored.attempts if stored else (), since, due, now, letter=letter)
+    due = max(paused_until, min(_after(paused_until, now, SPREAD * (now - since)), since + MAX_AGE_SECONDS))
+    _write(message, stored, stored.attempts if stored else (), since, due, now, letter=requeue)
 
 
 def _after(rest: int, now: int, spread: float = 0) -> int:
@@ -170,8 +170,8 @@ def _write(
         change = _set_next_attempt(ItemUpdate(key_of(parcel)), parcel, due, now, letter=letter)
         change.set("tries", _attempts_json(tries)).set("state", "waiting" if due else "failed")
         change.if_in("tries", _attempts_json(stored.attempts)).if_in("state", "waiting")
-        if stored.next is not None:
-            change.if_in("next", stored.next)
+        if stored.next_attempt_at is not None:
+            change.if_in("next", stored.next_attempt_at)
         if change.apply() is None:
             return
     if due is None:

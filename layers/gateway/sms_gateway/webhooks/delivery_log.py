@@ -79,7 +79,7 @@ def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str
     require_enabled()
     wanted = decode_json(check_body_size(body), ReplayBody)
     found = get_endpoint(tenant, identifier)
-    if found.disabled:
+    if found.disabled_reason:
         raise ConflictError(
             "The webhook is disabled: mend it, and make it active with a test that arrives.",
             slug="webhook-disabled",

@@ -55,7 +55,7 @@ def deliver(parcel: DeliveryMessage, post: Post = http_client.post, *, slow_lane
     if not parcel.body:
         if stored is None or stored.state != "waiting":
             return True  # it arrived meanwhile, or its webhook is gone
-        if stored.next is not None and stored.next > now + 1:
+        if stored.next_attempt_at is not None and stored.next_attempt_at > now + 1:
             return True  # an older letter: it was put off meanwhile
         parcel = stored.message
     endpoint = endpoints.find_endpoint(parcel.tenant, parcel.webhook)
@@ -64,7 +64,7 @@ def deliver(parcel: DeliveryMessage, post: Post = http_client.post, *, slow_lane
             tried = DeliveryAttempt(now, None, "the webhook was deleted")
             deliveries.record_failure(parcel, stored, tried, now, last=True)
         return True
-    if endpoint.disabled:
+    if endpoint.disabled_reason:
         tried = DeliveryAttempt(now, None, "not tried: the webhook is disabled")
         deliveries.record_failure(parcel, stored, tried, now, last=True)
         return True
@@ -107,11 +107,11 @@ def _attempt(
     busy, gone = posted.status in BUSY, posted.status == GONE
     asked = retry_after_seconds(posted, now) if busy else None
     if parcel.url is not None:  # what it answers is about that message only
-        rest = now + endpoints.pause_seconds(1, busy=busy, asked=asked)
+        rest = now + endpoints.pause_seconds(1, busy=busy, retry_after=asked)
     elif gone:
         endpoints.disable(endpoint, "it answered 410 Gone")
         rest = now
     else:
-        rest = endpoints.record_failure(endpoint, now, busy=busy, asked=asked)
+        rest = endpoints.record_failure(endpoint, now, busy=busy, retry_after=asked)
     tried = DeliveryAttempt(now, posted.status, failure_reason(posted))
     deliveries.record_failure(parcel, stored, tried, now, rest, last=gone)

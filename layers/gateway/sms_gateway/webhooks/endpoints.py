@@ -49,13 +49,13 @@ class Endpoint(ValueObject, frozen=True):
     settings: EndpointSettings
     created: int
     generation: int
-    superseded: tuple[int, ...]
+    superseded_at: tuple[int, ...]
     failures: int
     paused_until: int
     slow_until: int
-    disabled: str | None
+    disabled_reason: str | None
     nonce: str | None
-    request: str | None
+    idempotency_record: str | None
 
     @property
     def origin(self) -> str:
@@ -74,7 +74,7 @@ class Endpoint(ValueObject, frozen=True):
 
     def active_previous_secrets(self, now: int) -> list[int]:
         """Of `superseded`, those of secrets that still sign."""
-        return [when for when in self.superseded if now < when + SECRET_OVERLAP_SECONDS]
+        return [when for when in self.superseded_at if now < when + SECRET_OVERLAP_SECONDS]
 
     def view(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -83,8 +83,8 @@ class Endpoint(ValueObject, frozen=True):
             "url": self.settings.url,
             "events": self.settings.events,
             "description": self.settings.description,
-            "state": "disabled" if self.disabled else "active",
-            "disabled_because": self.disabled,
+            "state": "disabled" if self.disabled_reason else "active",
+            "disabled_because": self.disabled_reason,
             "failures_in_a_row": self.failures,
             "created_at": rfc3339(from_ms(self.created * 1000)),
         }
@@ -128,7 +128,7 @@ def reset_cache() -> None:
 def owner_of(url: str, known: Sequence[Endpoint]) -> Endpoint | None:
     """The active webhook at the same host, whose secret signs what goes to a status_url."""
     origin = origin_of(url)
-    return next((one for one in known if one.origin == origin and not one.disabled), None)
+    return next((one for one in known if one.origin == origin and not one.disabled_reason), None)
 
 
 def find_endpoint(tenant: str, identifier: str) -> Endpoint | None:
@@ -137,7 +137,7 @@ def find_endpoint(tenant: str, identifier: str) -> Endpoint | None:
     return _read(item) if item else None
 
 
-def paused_until(known: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def load_pauses(known: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Until when each of at most 100 webhooks, by tenant and id, rests; without those that are
     gone."""
     places = {key_of(*one) for one in known}
@@ -166,12 +166,12 @@ def create_endpoint(
     return _read(item) if dynamodb.put_new(item) else None
 
 
-def rotate_secret(endpoint: Endpoint, now: int, *, stop: bool) -> Endpoint | None:
+def rotate_secret(endpoint: Endpoint, now: int, *, stop_previous: bool) -> Endpoint | None:
     """Gives it a new secret; those before sign on for a while, or `stop`. None when it is gone, or
     was rotated meanwhile."""
-    earlier = [] if stop else endpoint.active_previous_secrets(now)
+    earlier = [] if stop_previous else endpoint.active_previous_secrets(now)
     change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).add("generation", 1)
-    change.set("rotated", 0 if stop else now).set("earlier", earlier)
+    change.set("rotated", 0 if stop_previous else now).set("earlier", earlier)
     item = change.if_in("generation", endpoint.generation).apply()
     return _read(item) if item else None
 
@@ -189,11 +189,11 @@ def reactivate(endpoint: Endpoint) -> None:
     change.remove("disabled").apply()
 
 
-def pause_seconds(failures: int, *, busy: bool, asked: int | None) -> int:
+def pause_seconds(failures: int, *, busy: bool, retry_after: int | None) -> int:
     """Seconds to leave an address alone after so many failures in a row: as long as it asked for,
     else longer and longer from the third on, and at once where it said that it is busy."""
-    if asked is not None:
-        return asked
+    if retry_after is not None:
+        return retry_after
     if not busy and failures < FAILURES_TO_PAUSE:
         return 0
     return int(
@@ -204,13 +204,13 @@ def pause_seconds(failures: int, *, busy: bool, asked: int | None) -> int:
     )
 
 
-def record_failure(endpoint: Endpoint, now: int, *, busy: bool, asked: int | None) -> int:
+def record_failure(endpoint: Endpoint, now: int, *, busy: bool, retry_after: int | None) -> int:
     """It took nothing. Returns until when it rests. Attempts side by side are one failure in a row:
     the first that ends is counted."""
     place = key_of(endpoint.tenant, endpoint.id)
     failures = endpoint.failures + 1
     ItemUpdate(place).set("failures", failures).if_in("failures", endpoint.failures).apply()
-    until = now + pause_seconds(failures, busy=busy, asked=asked)
+    until = now + pause_seconds(failures, busy=busy, retry_after=retry_after)
     if until > now:
         ItemUpdate(place).set("rest", until).if_before("rest", until).apply()
     return until
@@ -236,13 +236,13 @@ def _read(item: Mapping[str, Any]) -> Endpoint:
         settings=msgspec.json.decode(item["data"]["S"], type=EndpointSettings),
         created=int(item["created"]["N"]),
         generation=int(item["generation"]["N"]),
-        superseded=_superseded(item),
+        superseded_at=_superseded(item),
         failures=int(item["failures"]["N"]),
         paused_until=int(item["rest"]["N"]),
         slow_until=int(item["slow"]["N"]),
-        disabled=item.get("disabled", {}).get("S"),
+        disabled_reason=item.get("disabled", {}).get("S"),
         nonce=item.get("nonce", {}).get("S"),
-        request=item.get("made_by", {}).get("S"),
+        idempotency_record=item.get("made_by", {}).get("S"),
     )
 
 

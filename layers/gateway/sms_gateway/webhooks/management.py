@@ -153,9 +153,9 @@ def get_endpoint(tenant: str, identifier: str) -> Endpoint:
 def delete_webhook(tenant: str, identifier: str) -> dict[str, Any]:
     """Removes a webhook; what waits for it ends as failed."""
     found = get_endpoint(tenant, identifier)
-    if found.request is not None:
+    if found.idempotency_record is not None:
         # First: else its key would lead to its id once it is gone.
-        idempotency.release(found.request, found.id)
+        idempotency.release(found.idempotency_record, found.id)
     dynamodb.remove(endpoints.key_of(tenant, identifier))
     return found.view()
 
@@ -175,7 +175,7 @@ def rotate_webhook_secret(
             'or with {"stop_previous": true}, which stops all before the new one at once.',
             slug="too-many-secrets",
         )
-    changed = endpoints.rotate_secret(found, seconds, stop=stop)
+    changed = endpoints.rotate_secret(found, seconds, stop_previous=stop)
     if changed is None:
         raise ConflictError("The webhook was changed meanwhile: look at it and try again.")
     until = None if stop else _until(seconds)

@@ -21,7 +21,7 @@ from sms_gateway.webhooks.deliveries import REQUEUE_AFTER_SECONDS, SHARDS, Deliv
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
 
 PAGE_SIZE = 200  # deliveries taken from a partition at a time
-DELIVERIES_AT_ONCE = 100  # and read, written and handed over together
+DELIVERIES_PER_BATCH = 100  # and read, written and handed over together
 LEASE_SECONDS = 55  # seconds
 
 Webhook = tuple[str, str]  # its tenant and its id
@@ -36,7 +36,7 @@ def enqueue_due(pool: ThreadPoolExecutor, now: int, time_left: Callable[[], bool
     try:
         waiting = {shard: waiting[shard] for shard in held}
         while waiting and time_left():
-            for keys in chunks(due_index.round_robin(waiting), DELIVERIES_AT_ONCE):
+            for keys in chunks(due_index.round_robin(waiting), DELIVERIES_PER_BATCH):
                 if time_left():
                     woken += _process_page(pool, keys, now)
             full = [shard for shard, keys in waiting.items() if len(keys) == PAGE_SIZE]
@@ -53,7 +53,7 @@ def _process_page(pool: ThreadPoolExecutor, keys: Sequence[ItemKey], now: int) -
         found = dynamodb.get_many(keys)  # anew, since the index lags behind
         known = list(pool.map(lambda key: _read(key, found[key], now), found))
         standing = [one for one in known if one is not None]
-        rests = endpoints.paused_until(
+        rests = endpoints.load_pauses(
             (one.message.tenant, one.message.webhook) for one in standing
         )
     except ServiceUnavailableError:
@@ -84,11 +84,11 @@ def _next_step(
     try:
         rest = rests.get((one.message.tenant, one.message.webhook), 0)
         if rest > now:
-            deliveries.postpone(one.message, one, now, rest, letter=False)
+            deliveries.postpone(one.message, one, now, rest, requeue=False)
             return True
         # A letter that gets lost is written again, when the queue has had its time.
         change = ItemUpdate(key).set("due", now + sqs.MAX_DELAY_SECONDS)
-        return one.message if change.if_in("due", one.due or 0).apply() else None
+        return one.message if change.if_in("due", one.next_check_at or 0).apply() else None
     except Exception:
         _postpone_failed(key, now)
         return None
