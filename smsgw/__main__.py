@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         ("show", "what became of its rows", campaigns.show),
         ("pause", "read no more until it is resumed", campaigns.move),
         ("resume", "go on where it stopped", campaigns.move),
-        ("cancel", "read no more, and take back what has not left", campaigns.move),
+        ("cancel", "read no more, and cancel what was not sent", campaigns.move),
     ):
         one = uploaded.add_parser(what, help=words)
         one.add_argument("id", help="as `smsgw campaigns list` shows it")

@@ -678,7 +678,7 @@ def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
     assert (one.state, one.final) == ("done", False)
     operate("cancel", one.id)
     operate("show", one.id)
-    assert "rows 1 to 1002 are still to be taken back" in capsys.readouterr().out
+    assert "rows 1 to 1002 are still to be cancelled" in capsys.readouterr().out
     gateway.tick(after=1)
     for call in emptied(QUEUE):
         work(call.body)
@@ -688,7 +688,7 @@ def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
     gateway.tick(after=90_000)
     assert gateway.queued("server2sms") == []
     operate("show", one.id)
-    assert "still to be taken back" not in capsys.readouterr().out
+    assert "still to be cancelled" not in capsys.readouterr().out
     assert shown(one.id)[1]["counts"] == {"cancelled": 1002}
 
 

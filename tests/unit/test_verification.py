@@ -212,8 +212,8 @@ def verification(**changes: Any) -> Verification:
         (verification(), 100, VerificationState.EXPIRED),
         (verification(checks=2), 99, VerificationState.EXHAUSTED),
         (verification(checks=2), 100, VerificationState.EXHAUSTED),
-        (verification(checks=2, busy=99), 98, VerificationState.PENDING),
-        (verification(checks=2, busy=99), 99, VerificationState.EXHAUSTED),
+        (verification(checks=2, busy_until=99), 98, VerificationState.PENDING),
+        (verification(checks=2, busy_until=99), 99, VerificationState.EXHAUSTED),
         (verification(checks=2, approved=True), 200, VerificationState.APPROVED),
     ],
 )
