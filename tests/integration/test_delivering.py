@@ -930,7 +930,7 @@ def test_one_of_before_the_nonces_keeps_its_secret(customer: Customer) -> None:
         "sk": {"S": identifier},
         "data": {"S": json.dumps({"url": URL})},
         "request": {"S": "(the digest of a body)"},
-        **{name: {"N": "0"} for name in ("created", "failures", "rest", "slow")},
+        **{name: {"N": "0"} for name in ("created", "failures", "paused", "slow")},
         "generation": {"N": "2"},
         "rotated": {"N": str(int(NOW.timestamp()))},
     }

@@ -127,7 +127,7 @@ def test_an_event_that_is_no_send_is_buried_with_its_reason(
     handle("bus", given)
     ((letter, words),) = letters()
     assert json.loads(letter) == given
-    assert (words["way"], words["problem"], words.get("pointer")) == ("bus", problem, pointer)
+    assert (words["trigger"], words["problem"], words.get("pointer")) == ("bus", problem, pointer)
     assert said in words["reason"]
     assert sent() == []
 
@@ -233,7 +233,7 @@ def test_a_refused_recipient_is_counted_and_named_by_its_place(
     (line,) = (one for one in caplog.records if "recipient" in one.message)
     assert (vars(line)["index"], vars(line)["problem"]) == (0, "/problems/invalid-number")
     shown = capsys.readouterr().out
-    assert '"SourceRecipientsRefused":[1.0]' in shown
+    assert '"TriggerRecipientsRejected":[1.0]' in shown
     for secret in ("secret", "447700900001"):
         assert secret not in shown + str([vars(one) for one in caplog.records])
 
@@ -249,7 +249,7 @@ def test_recipients_refused_for_good_are_buried_by_their_indexes(gateway: Gatewa
         (0, "invalid-number"),
         (2, "invalid-number"),
     ]
-    assert (words["way"], words["problem"], words["refused"]) == ("bus", "recipients-refused", "2")
+    assert (words["trigger"], words["problem"], words["refused"]) == ("bus", "recipients-refused", "2")
     assert all(one["detail"] in words["reason"] for one in refused["refused"])
     for secret in ("secret", number("server2sms")[1:], "nobody"):
         assert secret not in letter + str(words)
@@ -281,7 +281,7 @@ def test_recipients_that_wait_for_the_operator_are_buried_and_sent_once_when_red
     assert [one["to"] for one in sent()] == [number("server2sms")]
     (left, words), (_, refused) = letters()
     assert json.loads(left) == given
-    assert (words["way"], words["problem"], words["only"]) == ("bus", "recipients-left", "0,2")
+    assert (words["trigger"], words["problem"], words["only"]) == ("bus", "recipients-left", "0,2")
     assert "dinisoft" in words["reason"]
     assert refused["refused"] == "1"
     with pytest.raises(
@@ -353,7 +353,7 @@ def test_a_key_that_the_sender_chose_is_not_logged(
 ) -> None:
     body = {"to": number("jst"), "text": "Hello"}
     handle("ingress", {"Records": records(body, idempotency_key=f"sms-{number('jst')}")})
-    (line,) = (one for one in caplog.records if one.message == "source accepted")
+    (line,) = (one for one in caplog.records if one.message == "trigger accepted")
     assert vars(line)["key"] == "queue/id-0"
     assert number("jst") not in str([vars(one) for one in caplog.records])
 
@@ -462,7 +462,7 @@ def test_a_code_of_cognito_is_sent_once_as_an_otp(
     gateway: Gateway, sealed: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = keyring("a")
-    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: decrypt_with(code, ring))
+    monkeypatch.setattr(MODULES["cognito"], "decrypt_code", lambda code: decrypt_with(code, ring))
     given = event("cognito")
     given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
     assert handle("cognito", given) == given
@@ -527,7 +527,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
 ) -> None:
     """With a status_url among its defaults; the emulator does not look at the condition on keys."""
     ring = keyring("a")
-    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: decrypt_with(code, ring))
+    monkeypatch.setattr(MODULES["cognito"], "decrypt_code", lambda code: decrypt_with(code, ring))
     url = "https://hooks.example.com/sms"
     part: dict[str, Any] = {"tenant": "acme", "defaults": {"status_url": url}}
     set_sources(

@@ -142,7 +142,7 @@ class _Check:
     def ask_vendor(self, before: Verification, send: Send) -> Verification | None:
         """Let the vendor judge the code; None when another check was faster.
 
-        Raise ServiceUnavailableError or VendorFailedError where the vendor's answer decides nothing.
+        Raise ServiceUnavailableError or VendorFailedError where the vendor does not judge it.
         """
         adapter = self._adapter(before)
         code = self._normalize(before)

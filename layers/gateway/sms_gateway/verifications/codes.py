@@ -1,8 +1,8 @@
 """One-time codes: draw, render, normalize and compare them. No I/O.
 
 Our own codes are stored nowhere. A message keeps a random nonce, and its code is drawn from
-HMAC(key, nonce and id) whenever it is needed: a worker that comes after a crash sends the same code,
-and the table alone reveals nothing.
+HMAC(key, nonce and id) whenever it is needed: a worker that comes after a crash sends the same
+code, and the table alone reveals nothing.
 """
 
 import hmac

@@ -61,7 +61,8 @@ def _put_sends(
 def _too_many(limit: int, window: int, wait: int) -> TooManyRequestsError:
     increment("VerificationRateLimited")
     return TooManyRequestsError(
-        f"A number gets {limit} codes in {window} seconds: wait, or let its owner try the last one.",
+        f"A number gets {limit} codes in {window} seconds: wait, or let its owner try the last "
+        "one.",
         slug="too-many-codes",
         headers={"Retry-After": str(max(1, wait))},
     )
