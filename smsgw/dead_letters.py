@@ -1,9 +1,9 @@
-"""`smsgw dlq`: what could not be worked on, and its way back.
+"""`smsgw dlq`: list, redrive and dismiss dead letters.
 
-Five kinds: submissions (one queue a vendor), work on campaigns, deliveries to webhooks (two lanes),
-what came by a source, and changes of the table that could not be told. Of these the letter names
-only the place in the table's stream, which keeps them for 24 hours: they are fetched from there and
-published again.
+There are five kinds: submissions (one queue a vendor), work on campaigns, deliveries to webhooks
+(two lanes), triggered sends, and changes of the table that were not published. A dead letter of
+changes only names their place in the table's stream, which keeps them for 24 hours: they are
+fetched from there and published again.
 """
 
 import argparse
@@ -31,20 +31,19 @@ NAMES = {
     CAMPAIGNS: "Campaign",
 }
 KINDS = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *WAYS)
-VISIBILITY_SECONDS = 30  # seconds that a dead letter is hidden from others while it is looked at or moved
-STREAM_VISIBILITY_SECONDS = 900  # and while changes are told: an invocation may take two minutes
+VISIBILITY_SECONDS = 30  # for which a dead letter is hidden from others while it is read or moved
+STREAM_VISIBILITY_SECONDS = 900  # and while changes are published: an invocation may take 120
 
 
 def show(options: argparse.Namespace) -> None:
-    """Prints every dead letter: which submission, of how many messages, tried how often; or what
-    was wrong with what came by a source."""
+    """Print every dead letter: what it holds, and why a triggered send failed."""
     found = 0
-    for vendor, queue in _queues(options):
-        letters = list(_letters(queue))  # none is let go before the last is read
+    for kind, queue in _queues(options):
+        letters = list(_letters(queue))  # all are read before the first is released
         for letter in letters:
             found += 1
-            tries = letter["Attributes"]["ApproximateReceiveCount"]
-            print(f"{vendor:12}  received {tries:>3} times  {_said(vendor, letter)}")
+            received = letter["Attributes"]["ApproximateReceiveCount"]
+            print(f"{kind:12}  received {received:>3} times  {_describe(kind, letter)}")
             _client().change_message_visibility(
                 QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
             )
@@ -52,55 +51,59 @@ def show(options: argparse.Namespace) -> None:
 
 
 def redrive(options: argparse.Namespace) -> None:
-    """Puts dead letters back into their queues, or hands what came by a source to its function. A
-    submission that has been sent meanwhile is not sent again: its record forbids it. An event may
-    be told twice. Raises CommandError when there are notices, which stay, after all others."""
-    moved = buried = notices = 0
-    for kind, dead in _queues(options):
-        letters = _letters(dead, STREAM_VISIBILITY_SECONDS if kind == STREAM else VISIBILITY_SECONDS)
+    """Put dead letters back into their queues, or invoke the function of a triggered send again.
+
+    A submission that was sent meanwhile is not sent again: its record forbids it. An event may be
+    published twice. Raise CommandError when there are notices, which stay, after all others.
+    """
+    redriven = failed_changes = notices = 0
+    for kind, queue in _queues(options):
+        letters = _letters(
+            queue, STREAM_VISIBILITY_SECONDS if kind == STREAM else VISIBILITY_SECONDS
+        )
         if kind in (STREAM, *WAYS):
-            # All are read first: what is buried again meanwhile waits for the next time.
+            # All are read first: what becomes a dead letter again waits for the next redrive.
             letters = iter(list(letters))
         for letter in letters:
             if kind in WAYS and source_letters.is_notice(letter):
                 notices += 1
-                _let_go(dead, [letter])
+                _release(queue, [letter])
                 continue
             try:
-                buried += _again(options, kind, letter)
+                failed_changes += _redrive_letter(options, kind, letter)
             except BaseException:
-                _let_go(dead, [letter, *letters] if kind == STREAM else [])
+                _release(queue, [letter, *letters] if kind == STREAM else [])
                 raise
-            _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
-            moved += 1
-    print(f"{moved} dead letters are back in their queues")
-    if buried:
-        print(f"{buried} changes are not understood yet and were buried again: smsgw dlq list")
+            _client().delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+            redriven += 1
+    print(f"{redriven} dead letters are back in their queues")
+    if failed_changes:
+        print(f"{failed_changes} changes failed again and are dead letters again: smsgw dlq list")
     if notices:
         raise CommandError(
-            f"{notices} letters only tell of recipients that were refused for good: they hold "
-            "nothing to send. Mend the numbers or texts at their source (`smsgw dlq list` says "
-            "which), send those again as new messages, then `smsgw dlq dismiss`"
+            f"{notices} dead letters are notices of recipients that were refused for good: they "
+            "hold nothing to send. Mend the numbers or texts at their source (`smsgw dlq list` "
+            "says which), send those again as new messages, then `smsgw dlq dismiss`"
         )
 
 
 def dismiss(options: argparse.Namespace) -> None:
-    """Removes the notices about refused recipients; all other letters stay."""
-    gone = 0
-    for kind, dead in _queues(options):
+    """Delete the notices of refused recipients; all other dead letters stay."""
+    deleted = 0
+    for kind, queue in _queues(options):
         if kind not in WAYS:
             continue
-        for letter in list(_letters(dead)):
+        for letter in list(_letters(queue)):
             if source_letters.is_notice(letter):
-                _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
-                gone += 1
+                _client().delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+                deleted += 1
             else:
-                _let_go(dead, [letter])
-    print(f"{gone} letters about refused recipients are removed")
+                _release(queue, [letter])
+    print(f"{deleted} notices of refused recipients are deleted")
 
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """The dead-letter queues that are asked for: what is in it, and its address."""
+    """Yield the kind and the URL of each dead-letter queue that the options select."""
     for kind in [options.vendor] if options.vendor else KINDS:
         if kind not in WAYS:
             yield kind, _url(options.stack, kind, "DeadLetters")
@@ -108,35 +111,37 @@ def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
             yield kind, queue
 
 
-def _said(kind: str, letter: Any) -> str:
-    """What may be shown of a letter: never an event, which may hold a number and a text."""
+def _describe(kind: str, letter: Any) -> str:
+    """Describe a dead letter without its event, which may hold a number and a text."""
     if kind in WAYS:
         return source_letters.said(letter)
     body = str(letter["Body"])
     if kind in DELIVERIES:
-        parcel = json.loads(body)
-        return f"{parcel['webhook']} {parcel['id']}"
+        delivery = json.loads(body)
+        return f"{delivery['webhook']} {delivery['id']}"
     if kind == STREAM:
         return changes.said(letter)
     if kind == CAMPAIGNS:
-        return _campaign(body)
+        return _describe_campaign(body)
     return body
 
 
-def _campaign(body: str) -> str:
-    """A call to go on with a campaign is its id; a notice of S3 is JSON and names files."""
+def _describe_campaign(body: str) -> str:
+    """Describe a campaign worker's message: a campaign's id, or S3's notification of files."""
     if not body.startswith("{"):
         return f"campaign {body}"
     try:
         files = [unquote_plus(one["s3"]["object"]["key"]) for one in json.loads(body)["Records"]]
     except (ValueError, KeyError, TypeError):
-        return "a notice that nobody can read"
+        return "an unreadable notification"
     return f"uploaded {', '.join(files)}"
 
 
-def _again(options: argparse.Namespace, kind: str, letter: Any) -> int:
-    """Puts a letter back; how many of its changes were buried again. Raises CommandError when the
-    changes it names are gone, or can't be published now."""
+def _redrive_letter(options: argparse.Namespace, kind: str, letter: Any) -> int:
+    """Redrive one dead letter, and return how many of its changes failed again.
+
+    Raise CommandError when the changes it names are gone, or can't be published now.
+    """
     if kind == STREAM:
         return changes.publish(json.loads(letter["Body"])).buried
     if kind in WAYS:
@@ -153,8 +158,8 @@ def _again(options: argparse.Namespace, kind: str, letter: Any) -> int:
     return 0
 
 
-def _let_go(queue: str, letters: list[Any]) -> None:
-    """Shows letters to others again at once."""
+def _release(queue: str, letters: list[Any]) -> None:
+    """Make dead letters visible to others at once."""
     for letter in letters:
         with suppress(ClientError):
             _client().change_message_visibility(
@@ -162,13 +167,14 @@ def _let_go(queue: str, letters: list[Any]) -> None:
             )
 
 
-def _letters(queue: str, hold: int = VISIBILITY_SECONDS) -> Iterator[Any]:
+def _letters(queue: str, visibility: int = VISIBILITY_SECONDS) -> Iterator[Any]:
+    """Receive each dead letter once, and hide it from others for `visibility` seconds."""
     seen: set[str] = set()
     while True:
         answer = _client().receive_message(
             QueueUrl=queue,
             MaxNumberOfMessages=10,
-            VisibilityTimeout=hold,
+            VisibilityTimeout=visibility,
             WaitTimeSeconds=1,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
             MessageAttributeNames=["All"],
@@ -180,9 +186,10 @@ def _letters(queue: str, hold: int = VISIBILITY_SECONDS) -> Iterator[Any]:
         yield from fresh
 
 
-def _url(stack: str, vendor: str, kind: str) -> str:
+def _url(stack: str, kind: str, suffix: str) -> str:
+    name = f"{NAMES.get(kind, kind.capitalize())}{suffix}"
     found = boto3.client("cloudformation").describe_stack_resource(
-        StackName=stack, LogicalResourceId=f"{NAMES.get(vendor, vendor.capitalize())}{kind}"
+        StackName=stack, LogicalResourceId=name
     )
     return found["StackResourceDetail"]["PhysicalResourceId"]
 
