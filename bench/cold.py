@@ -54,7 +54,7 @@ TURNS = 8
 EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
 START, FIRST, BOTH = "start", "first invocation", "both"
 TO_CLIENT, TO_TYPICAL = 1.25, 0.35
-WORKERS = ("authorize", "callback", "dispatch", "poll")
+WORKERS = ("authorize", "callback", "dispatch", "scheduler")
 TO_CLIENT_WORKER = 1.15
 TIMEOUT = 60.0  # seconds for a start and its first invocation
 
@@ -188,14 +188,14 @@ def _work(memory: Memory) -> dict[str, dict[str, Any]]:
             "queryStringParameters": {"DST": "0", "RSN": "000", "ID": identifier},
         },
         "dispatch": {"Records": [record | {"body": task}]},
-        "campaign": _uploaded(),
-        "cognito": _sealed(),
+        "campaign_worker": _uploaded(),
+        "from_cognito": _sealed(),
     }
 
 
 def _uploaded() -> dict[str, Any]:
     """The event of a campaign of one row."""
-    (record,) = json.loads((ROOT / "events" / "campaign.json").read_text())["Records"]
+    (record,) = json.loads((ROOT / "events" / "campaign_worker.json").read_text())["Records"]
     notice = json.loads(record["body"])
     place = notice["Records"][0]["s3"]
     place["bucket"]["name"] = ENVIRONMENT["CAMPAIGNS_BUCKET"]
@@ -214,7 +214,7 @@ def _sealed() -> dict[str, Any]:
         key_provider=keys,
         algorithm=Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
     )
-    event: dict[str, Any] = json.loads((ROOT / "events" / "cognito.json").read_text())
+    event: dict[str, Any] = json.loads((ROOT / "events" / "from_cognito.json").read_text())
     return {"request": event["request"] | {"code": b64encode(sealed).decode()}}
 
 

@@ -1,6 +1,6 @@
 """`make run`: run the gateway on this machine, and send one message through each vendor.
 
-With ONCE=1 it stops after the demonstration, with status 0 only if all four were delivered.
+With ONCE=1 it stops after the demonstration, with status 0 only if all were delivered.
 """
 
 import json
@@ -14,16 +14,12 @@ from typing import Any
 
 import urllib3
 
+from local.simulators.registry import SIMULATORS, vendor_number
 from local.stack import LocalStack, StackError, running
 
 FOLDER = Path(".local")
-NUMBERS = {
-    "jst": "+911000000001",
-    "dinisoft": "+8801000000001",
-    "server2sms": "+447700900001",
-    "rajasms": "+628000000001",
-}
-DELIVERY_TIMEOUT_SECONDS = 240  # for all four; the scheduler runs once a minute
+NUMBERS = {vendor: vendor_number(vendor) for vendor in SIMULATORS}
+DELIVERY_TIMEOUT_SECONDS = 240  # for all vendors; the scheduler runs once a minute
 
 
 def main() -> int:

@@ -143,7 +143,7 @@ def _add_dead_letters(areas: Areas) -> None:
         command.add_argument(
             "--vendor",
             "--queue",
-            choices=dead_letters.KINDS,
+            choices=dead_letters.QUEUES,
             help="only those of a vendor, of campaigns, a lane of deliveries, unpublished changes, "
             "or a trigger",
         )

@@ -1,9 +1,8 @@
-"""`smsgw dlq`: list, redrive and dismiss dead letters.
+"""`smsgw dlq`: list, redrive and dismiss dead-letter messages.
 
-There are five kinds: submissions (one queue a vendor), work on campaigns, deliveries to webhooks
-(two lanes), triggered sends, and changes of the table that were not published. A dead letter of
-changes only names their place in the table's stream, which keeps them for 24 hours: they are
-fetched from there and published again.
+There are dead-letter queues for submissions (one a vendor), campaigns, webhook deliveries (two
+lanes), triggers, and changes of the table that could not be published. A message of the last names
+only places in the table's stream, which keeps changes for 24 hours: they are read from there again.
 """
 
 import argparse
@@ -17,68 +16,66 @@ import boto3
 from botocore.exceptions import ClientError
 
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import changes, source_letters
+from smsgw import stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
-from smsgw.source_letters import WAYS
+from smsgw.trigger_dead_letters import TRIGGERS
 
 DELIVERIES = ("deliveries", "slow-deliveries")
 STREAM = "changes"
 CAMPAIGNS = "campaigns"
-NAMES = {
+PREFIXES = {  # of logical ids; a vendor's is its name, capitalized
     "deliveries": "Delivery",
     "slow-deliveries": "SlowDelivery",
     STREAM: "Stream",
     CAMPAIGNS: "Campaign",
 }
-KINDS = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *WAYS)
-VISIBILITY_SECONDS = 30  # for which a dead letter is hidden from others while it is read or moved
-STREAM_VISIBILITY_SECONDS = 900  # and while changes are published: an invocation may take 120
+QUEUES = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *TRIGGERS)
+HIDE_SECONDS = 30  # from other readers, while a message is shown or moved
+HIDE_STREAM_SECONDS = 900  # publishing its changes takes up to two minutes an invocation
 
 
 def show(options: argparse.Namespace) -> None:
-    """Print every dead letter: what it holds, and why a triggered send failed."""
+    """Print every dead-letter message: what it holds, and why a triggered send failed."""
     found = 0
-    for kind, queue in _queues(options):
-        letters = list(_letters(queue))  # all are read before the first is released
-        for letter in letters:
+    for name, url in _queues(options):
+        messages = list(_receive(url))  # none is released before the last is read
+        for message in messages:
             found += 1
-            received = letter["Attributes"]["ApproximateReceiveCount"]
-            print(f"{kind:12}  received {received:>3} times  {_describe(kind, letter)}")
+            tries = message["Attributes"]["ApproximateReceiveCount"]
+            print(f"{name:16}  received {tries:>3} times  {_describe(name, message)}")
             _client().change_message_visibility(
-                QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
+                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
     print(f"{found} dead letters")
 
 
 def redrive(options: argparse.Namespace) -> None:
-    """Put dead letters back into their queues, or invoke the function of a triggered send again.
+    """Put messages back into their queues, or invoke a trigger's function with its event again.
 
     A submission that was sent meanwhile is not sent again: its record forbids it. An event may be
     published twice. Raise CommandError when there are notices, which stay, after all others.
     """
-    redriven = failed_changes = notices = 0
-    for kind, queue in _queues(options):
-        letters = _letters(
-            queue, STREAM_VISIBILITY_SECONDS if kind == STREAM else VISIBILITY_SECONDS
-        )
-        if kind in (STREAM, *WAYS):
-            # All are read first: what becomes a dead letter again waits for the next redrive.
-            letters = iter(list(letters))
-        for letter in letters:
-            if kind in WAYS and source_letters.is_notice(letter):
+    moved = dead_again = notices = 0
+    for name, url in _queues(options):
+        messages = _receive(url, HIDE_STREAM_SECONDS if name == STREAM else HIDE_SECONDS)
+        if name in (STREAM, *TRIGGERS):
+            # Read all first: what fails again meanwhile waits for the next time.
+            messages = iter(list(messages))
+        for message in messages:
+            if name in TRIGGERS and trigger_dead_letters.is_notice(message):
                 notices += 1
-                _release(queue, [letter])
+                _release(url, [message])
                 continue
             try:
-                failed_changes += _redrive_letter(options, kind, letter)
+                dead_again += _redrive(options, name, message)
             except BaseException:
-                _release(queue, [letter, *letters] if kind == STREAM else [])
+                _release(url, [message, *messages] if name == STREAM else [])
                 raise
-            _client().delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
-            redriven += 1
-    print(f"{redriven} dead letters are back in their queues")
-    if failed_changes:
-        print(f"{failed_changes} changes failed again and are dead letters again: smsgw dlq list")
+            _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            moved += 1
+    print(f"{moved} dead letters are back in their queues")
+    if dead_again:
+        print(f"{dead_again} changes failed again and are dead letters again: smsgw dlq list")
     if notices:
         raise CommandError(
             f"{notices} dead letters are notices of recipients that were refused for good: they "
@@ -88,40 +85,40 @@ def redrive(options: argparse.Namespace) -> None:
 
 
 def dismiss(options: argparse.Namespace) -> None:
-    """Delete the notices of refused recipients; all other dead letters stay."""
-    deleted = 0
-    for kind, queue in _queues(options):
-        if kind not in WAYS:
+    """Remove the notices about refused recipients; all other messages stay."""
+    removed = 0
+    for name, url in _queues(options):
+        if name not in TRIGGERS:
             continue
-        for letter in list(_letters(queue)):
-            if source_letters.is_notice(letter):
-                _client().delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
-                deleted += 1
+        for message in list(_receive(url)):
+            if trigger_dead_letters.is_notice(message):
+                _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                removed += 1
             else:
-                _release(queue, [letter])
-    print(f"{deleted} notices of refused recipients are deleted")
+                _release(url, [message])
+    print(f"{removed} notices of refused recipients are removed")
 
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Yield the kind and the URL of each dead-letter queue that the options select."""
-    for kind in [options.vendor] if options.vendor else KINDS:
-        if kind not in WAYS:
-            yield kind, _url(options.stack, kind, "DeadLetters")
-        elif queue := source_letters.resource(options.stack, f"{WAYS[kind]}DeadLetters"):
-            yield kind, queue
+    """Yield the name and the URL of each dead-letter queue that the options select."""
+    for name in [options.vendor] if options.vendor else QUEUES:
+        if name not in TRIGGERS:
+            yield name, _url(options.stack, name, "DeadLetters")
+        elif url := trigger_dead_letters.physical_id(options.stack, f"{TRIGGERS[name]}DeadLetters"):
+            yield name, url
 
 
-def _describe(kind: str, letter: Any) -> str:
-    """Describe a dead letter without its event, which may hold a number and a text."""
-    if kind in WAYS:
-        return source_letters.said(letter)
-    body = str(letter["Body"])
-    if kind in DELIVERIES:
+def _describe(name: str, message: Any) -> str:
+    """Describe a message without its event, which may hold a number and a text."""
+    if name in TRIGGERS:
+        return trigger_dead_letters.describe(message)
+    body = str(message["Body"])
+    if name in DELIVERIES:
         delivery = json.loads(body)
         return f"{delivery['webhook']} {delivery['id']}"
-    if kind == STREAM:
-        return changes.said(letter)
-    if kind == CAMPAIGNS:
+    if name == STREAM:
+        return stream_redrive.describe(message)
+    if name == CAMPAIGNS:
         return _describe_campaign(body)
     return body
 
@@ -137,44 +134,43 @@ def _describe_campaign(body: str) -> str:
     return f"uploaded {', '.join(files)}"
 
 
-def _redrive_letter(options: argparse.Namespace, kind: str, letter: Any) -> int:
-    """Redrive one dead letter, and return how many of its changes failed again.
+def _redrive(options: argparse.Namespace, name: str, message: Any) -> int:
+    """Redrive one message, and return how many of its changes are dead letters again.
 
     Raise CommandError when the changes it names are gone, or can't be published now.
     """
-    if kind == STREAM:
-        return changes.publish(json.loads(letter["Body"])).buried
-    if kind in WAYS:
-        source_letters.again(options.stack, kind, letter)
+    if name == STREAM:
+        return stream_redrive.redrive(json.loads(message["Body"])).dead_again
+    if name in TRIGGERS:
+        trigger_dead_letters.redrive(options.stack, name, message)
         return 0
     group = "redriven"
-    if kind in DELIVERIES:
-        group = json.loads(letter["Body"])["webhook"]
+    if name in DELIVERIES:
+        group = json.loads(message["Body"])["webhook"]
     _client().send_message(
-        QueueUrl=_url(options.stack, kind, "Queue"),
-        MessageBody=letter["Body"],
+        QueueUrl=_url(options.stack, name, "Queue"),
+        MessageBody=message["Body"],
         MessageGroupId=group,
     )
     return 0
 
 
-def _release(queue: str, letters: list[Any]) -> None:
-    """Make dead letters visible to others at once."""
-    for letter in letters:
+def _release(url: str, messages: list[Any]) -> None:
+    """Make messages visible to other readers at once."""
+    for message in messages:
         with suppress(ClientError):
             _client().change_message_visibility(
-                QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
+                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
 
 
-def _letters(queue: str, visibility: int = VISIBILITY_SECONDS) -> Iterator[Any]:
-    """Receive each dead letter once, and hide it from others for `visibility` seconds."""
+def _receive(url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[Any]:
     seen: set[str] = set()
     while True:
         answer = _client().receive_message(
-            QueueUrl=queue,
+            QueueUrl=url,
             MaxNumberOfMessages=10,
-            VisibilityTimeout=visibility,
+            VisibilityTimeout=hide_seconds,
             WaitTimeSeconds=1,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
             MessageAttributeNames=["All"],
@@ -186,10 +182,10 @@ def _letters(queue: str, visibility: int = VISIBILITY_SECONDS) -> Iterator[Any]:
         yield from fresh
 
 
-def _url(stack: str, kind: str, suffix: str) -> str:
-    name = f"{NAMES.get(kind, kind.capitalize())}{suffix}"
+def _url(stack: str, name: str, kind: str) -> str:
     found = boto3.client("cloudformation").describe_stack_resource(
-        StackName=stack, LogicalResourceId=name
+        StackName=stack,
+        LogicalResourceId=f"{PREFIXES.get(name, name.capitalize())}{kind}",
     )
     return found["StackResourceDetail"]["PhysicalResourceId"]
 

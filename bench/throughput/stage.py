@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from ulid import ULID
 
-from local.simulators.accounts import accounts
+from local.simulators.registry import accounts
 
 ROOT = Path(__file__).parent.parent.parent
 VENDOR_WAIT = 0.05  # seconds

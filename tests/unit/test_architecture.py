@@ -16,7 +16,15 @@ ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
-WORKERS = ("authorize", "callback", "deliver", "dispatch", "notify", "poll", "publish")
+WORKERS = (
+    "authorize",
+    "callback",
+    "deliver_webhooks",
+    "dispatch",
+    "publish_events",
+    "queue_webhooks",
+    "scheduler",
+)
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 
 
@@ -59,7 +67,7 @@ def test_one_module_talks_http() -> None:
 
 def test_one_module_calls_customers_addresses() -> None:
     assert importers("socket") == importers("http") == {"webhooks/http_client.py"}
-    assert "http_client.addresses_of" in (CORE / "webhooks/management.py").read_text()
+    assert "http_client.resolve_public" in (CORE / "webhooks/management.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -134,11 +142,11 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     assert "aws_lambda_powertools.event_handler" not in modules
     assert not {f"sms_gateway.vendors.{one}.adapter" for one in VENDORS} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
-    if function in (*WORKERS, "balance", "account"):
+    if function in (*WORKERS, "balance", "vendor_account"):
         assert "phonenumbers" not in modules
     assert "aws_lambda_powertools.utilities.parameters" not in modules
     assert "asyncio" not in modules
-    if function != "cognito":  # whose Encryption SDK brings them, until it is trimmed
+    if function != "from_cognito":  # whose Encryption SDK brings them, until it is trimmed
         assert not {"boto3", "s3transfer", "aws_encryption_sdk"} & modules
 
 

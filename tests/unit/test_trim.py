@@ -103,7 +103,7 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trimmed_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cognito function's layer, as far as trimming changes it."""
+    """The from_cognito function's layer, as far as trimming changes it."""
     root: Path = tmp_path_factory.mktemp("cognito")
     shutil.copytree(INSTALLED / "aws_encryption_sdk", root / "aws_encryption_sdk")
     TRIM_SDK["trim"](root)
@@ -193,7 +193,7 @@ def run(code: str, *path: Path, **variables: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("function", ["callback", "send", "cognito"])
+@pytest.mark.parametrize("function", ["callback", "send", "from_cognito"])
 def test_a_start_loads_nothing_that_was_left_out(
     trimmed: Path, trimmed_sdk: Path, function: str
 ) -> None:
@@ -215,7 +215,7 @@ from sms_gateway.aws import clients
 from sms_gateway.sms import phone_numbers
 table = clients.client("dynamodb", Config())
 table.get_paginator("query"), urllib3.PoolManager()
-print(json.dumps([phone_numbers.e164("07911 123456", ["GB"]), str(ULID.from_timestamp(0))[:10]]))
+print(json.dumps([phone_numbers.to_e164("07911 123456", ["GB"]), str(ULID.from_timestamp(0))[:10]]))
 """
     assert run(code, trimmed) == ["+447911123456", "0000000000"]
 
@@ -261,8 +261,8 @@ def test_a_code_of_cognito_is_opened_by_kms_without_boto3(trimmed: Path, trimmed
         )
         code = f"""
 import base64, json, sys
-from sms_gateway.triggers.cognito_decryption import unseal
-code = unseal(base64.b64decode({b64encode(sealed).decode()!r}))
+from sms_gateway.triggers.cognito_decryption import decrypt_code
+code = decrypt_code(base64.b64decode({b64encode(sealed).decode()!r}))
 print(json.dumps([code, "boto3" in sys.modules]))
 """
         opened = run(code, trimmed, trimmed_sdk, AWS_ENDPOINT_URL=memory.base)
