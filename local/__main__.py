@@ -14,8 +14,9 @@ from typing import Any
 
 import urllib3
 
+from local.processes import StackError
 from local.simulators.registry import SIMULATORS, vendor_number
-from local.stack import LocalStack, StackError, running
+from local.stack import LocalStack, running
 
 FOLDER = Path(".local")
 NUMBERS = {vendor: vendor_number(vendor) for vendor in SIMULATORS}

@@ -3,12 +3,9 @@
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import urllib3
-from samcli.yamlhelper import yaml_parse
 
+from local.gateway_responses import set_gateway_responses
+from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts
 from sms_gateway.config.api_keys import SCOPES
 from sms_gateway.config.vendor_accounts import CALLBACK_KEY
@@ -41,10 +38,6 @@ SOURCES: dict[str, Any] = {
 }
 
 Say = Callable[[str], None]
-
-
-class StackError(Exception):
-    """A reason why the local stack can't run, with what to do."""
 
 
 @dataclass
@@ -105,11 +98,8 @@ class LocalStack:
 
     def start(self) -> None:
         """Start the emulator and the simulators. Raise StackError for a port that is in use."""
-        for port, variable in (
-            (self.gateway_port, "GATEWAY_PORT"),
-            (self.simulator_port, "SIMULATOR_PORT"),
-        ):
-            _check_port(port, variable)
+        check_port(self.gateway_port, "GATEWAY_PORT")
+        check_port(self.simulator_port, "SIMULATOR_PORT")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.say(f"starting the AWS emulator on port {self.gateway_port}")
         self.start_emulator()
@@ -125,7 +115,7 @@ class LocalStack:
             ],
             {},
         )
-        _wait_for(f"{self.simulators}/_health", 20, "simulators", self.folder)
+        wait_for(f"{self.simulators}/_health", 20, "simulators", self.folder)
 
     def start_emulator(self) -> subprocess.Popen[bytes]:
         """Start the emulator with IAM enforced, and wait until it answers."""
@@ -147,7 +137,7 @@ class LocalStack:
                 "TMPDIR": str(temporary),
             },
         )
-        _wait_for(f"{self.endpoint}/_ministack/health", 60, "emulator", self.folder)
+        wait_for(f"{self.endpoint}/_ministack/health", 60, "emulator", self.folder)
         return process
 
     def deploy(self) -> None:
@@ -198,11 +188,9 @@ class LocalStack:
             "publish_events_function": outputs["PublishEventsFunctionName"],
             "queue_webhooks_function": outputs["QueueWebhooksFunctionName"],
             "bus": outputs["BusName"],
-            "simulators": {
-                vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)
-            },
+            "simulators": {name: f"{self.simulators}/{name}" for name in accounts(self.simulators)},
         }
-        self._set_gateway_responses(outputs["ApiId"])
+        set_gateway_responses(self.client("apigateway"), outputs["ApiId"], ROOT / "template.yaml")
         self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
         self.set_sources(SOURCES)
         self._make_keys()
@@ -212,36 +200,6 @@ class LocalStack:
         self.client("ssm").put_parameter(
             Name=f"/{STACK_NAME}/sources", Value=json.dumps(sources), Type="String", Overwrite=True
         )
-
-    def _set_gateway_responses(self, api: str) -> None:
-        """Give the emulator the API's own error answers.
-
-        AWS takes them from the API's definition (x-amazon-apigateway-gateway-responses), the
-        emulator only by this call.
-        """
-        client = self.client("apigateway")
-        template = yaml_parse((ROOT / "template.yaml").read_text())
-        for kind, given in template["Resources"]["Api"]["Properties"]["GatewayResponses"].items():
-            client.put_gateway_response(
-                restApiId=api,
-                responseType=kind,
-                statusCode=str(given["StatusCode"]),
-                responseParameters={
-                    f"gatewayresponse.header.{name}": value
-                    for name, value in given["ResponseParameters"]["Headers"].items()
-                },
-                responseTemplates=given["ResponseTemplates"],
-            )
-        # The emulator caches a key for the parameter's default time, not for the deployed one.
-        (authorizer,) = client.get_authorizers(restApiId=api)["items"]
-        client.update_authorizer(
-            restApiId=api,
-            authorizerId=authorizer["id"],
-            patchOperations=[
-                {"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "0"}
-            ],
-        )
-        client.create_deployment(restApiId=api, stageName="v1")
 
     def set_accounts(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """Write the accounts secret: the simulators' accounts with `changes` merged over them.
@@ -293,7 +251,7 @@ class LocalStack:
     def stop(self) -> None:
         """Stop every process that this stack started, and their children."""
         for process in reversed(self.processes):
-            _end(process)
+            stop_process(process)
         self.processes.clear()
 
     def _spawn(
@@ -340,42 +298,3 @@ def running(stack: LocalStack, *, fresh: bool = True) -> Iterator[LocalStack]:
         yield stack
     finally:
         stack.stop()
-
-
-def _check_port(port: int, variable: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise StackError(f"port {port} is in use: free it, or set {variable}") from None
-
-
-def _wait_for(url: str, seconds: float, name: str, folder: Path) -> None:
-    until = time.monotonic() + seconds
-    pool = urllib3.PoolManager(retries=False, timeout=2.0)
-    while time.monotonic() < until:
-        try:
-            if pool.request("GET", url).status < 500:
-                return
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise StackError(f"the {name} did not answer in {seconds:.0f} s; see {folder / name}.log")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for stop_signal, timeout in ((signal.SIGTERM, 8), (signal.SIGKILL, 5)):
-        try:
-            os.killpg(process.pid, stop_signal)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    try:
-        os.killpg(process.pid, signal.SIGKILL)  # the process's children
-    except ProcessLookupError:
-        return

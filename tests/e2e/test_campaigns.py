@@ -138,7 +138,7 @@ def test_an_operator_pauses_resumes_and_cancels_a_campaign(
 
 
 def _refused(stack: LocalStack, what: str, identifier: str) -> str:
-    from local.stack import StackError
+    from local.processes import StackError
 
     with pytest.raises(StackError) as error:
         stack.run_smsgw("campaigns", what, identifier)
