@@ -450,7 +450,7 @@ def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up(
     assert (
         timeout("CampaignWorkerFunction")
         < idempotency_keys.IN_PROGRESS_SECONDS
-        < campaign.WORKER_TIMEOUT
+        < campaign.WORKER_TIMEOUT_SECONDS
     )
     assert timeout("CampaignWorkerFunction") > time_budget.CHUNK_SECONDS + results.PART_SECONDS
 

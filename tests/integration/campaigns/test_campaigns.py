@@ -436,7 +436,7 @@ def test_the_clock_calls_a_worker_for_a_campaign_whose_own_died(
         work(notice)
     assert end()
     assert gateway.tick(after=30) == 0
-    assert gateway.tick(after=campaign.WORKER_TIMEOUT + 1) == 1
+    assert gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 1) == 1
     much_later()
     (call,) = emptied(QUEUE)
     work(call.body)
@@ -478,8 +478,8 @@ def test_results_are_written_again_until_every_message_is_final(
     assert not one.final
     gateway.dispatch("server2sms")
     gateway.wire.answers[POLL["server2sms"]] = arrived
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
     assert {line["status"] for line in results(bucket)} == {"delivered"}
@@ -508,7 +508,7 @@ def delivered(gateway: Gateway) -> None:
     gateway.wire.answers[POLL["server2sms"]] = arrived
     gateway.dispatch("server2sms")
     for _ in range(2):
-        gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+        gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
 
@@ -669,7 +669,7 @@ def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
     assert (one.state, one.final) == ("done", False)
     operate("cancel", one.id)
     operate("show", one.id)
-    assert "rows 1 to 1002 are still to be taken back" in capsys.readouterr().out
+    assert "rows 1 to 1002 are still to be cancelled" in capsys.readouterr().out
     gateway.tick(after=1)
     for call in emptied(QUEUE):
         work(call.body)
@@ -679,7 +679,7 @@ def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
     gateway.tick(after=90_000)
     assert gateway.queued("server2sms") == []
     operate("show", one.id)
-    assert "still to be taken back" not in capsys.readouterr().out
+    assert "still to be cancelled" not in capsys.readouterr().out
     assert shown(one.id)[1]["counts"] == {"cancelled": 1002}
 
 
@@ -690,8 +690,8 @@ def test_a_campaign_whose_messages_are_all_final_is_not_cancelled(
     one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
     gateway.dispatch("server2sms")
     gateway.wire.answers[POLL["server2sms"]] = arrived
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
     with pytest.raises(CommandError, match="each of its messages: nothing is left to cancel"):

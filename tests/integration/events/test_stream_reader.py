@@ -413,11 +413,11 @@ def test_a_verification_is_told_when_its_code_was_given(stream: Stream) -> None:
         "sk": {"S": "V"},
         "owner": {"S": "acme"},
         "data": {"S": '{"to":"+8801000000001","mask":"######","reference":"login-7"}'},
-        "turn": {"N": "0"},
+        "version": {"N": "0"},
     }
     approved = {**item, "approved": {"N": "1793525455"}}
-    images = [({}, item), (item, {**item, "turn": {"N": "1"}}), (item, approved)]
-    images.append((approved, {**approved, "turn": {"N": "3"}}))
+    images = [({}, item), (item, {**item, "version": {"N": "1"}}), (item, approved)]
+    images.append((approved, {**approved, "version": {"N": "3"}}))
     records = [
         {"dynamodb": {"OldImage": old, "NewImage": new, "SequenceNumber": str(n)}}
         for n, (old, new) in enumerate(images)
