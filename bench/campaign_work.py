@@ -119,7 +119,9 @@ def staged(rows: int) -> Iterator[tuple[File, Any]]:
     from sms_gateway.campaigns import s3_files
 
     file, memory = File(rows), Table()
-    memory._put(campaign.new_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", file.size, 1, 1))
+    memory._put(
+        campaign.campaign_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", file.size, 1, 1)
+    )
     with (
         patch.object(s3_files, "blocks", file.blocks),
         patch.object(s3_files, "owner", lambda _key: None),
@@ -143,9 +145,9 @@ def rate() -> dict[str, float]:
 
     with staged(SAMPLE) as (_, wire), redirect_stdout(StringIO()):
         started = time.process_time()
-        worker.receive(CAMPAIGN, 10_000)
+        worker.handle_record(CAMPAIGN, 10_000)
         cpu = time.process_time() - started - wire.spent
-        done = campaign_repository.find(CAMPAIGN)
+        done = campaign_repository.find_campaign(CAMPAIGN)
     _whole(done, SAMPLE)
     return {"seconds": cpu, "calls": len(wire.times)}
 
@@ -160,7 +162,7 @@ def units() -> dict[str, float]:
     from sms_gateway.core.status import Status
     from sms_gateway.storage import dynamodb
     from sms_gateway.storage import items as storage_items
-    from sms_gateway.storage.models import Entry
+    from sms_gateway.storage.models import TimelineEntry
 
     of_results = 0.0
 
@@ -178,17 +180,19 @@ def units() -> dict[str, float]:
 
     with staged(SAMPLE) as (_, wire):
         table_of_ours: Any = wire.memory
-        log = storage_items.steps([Entry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")])
+        log = storage_items.timeline_attribute(
+            [TimelineEntry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")]
+        )
         table_of_ours.receipt = {"status": {"S": "delivered"}, "log": log}
         # The items before a change are asked for past the counting: they stand in this process.
         meter = Beside(table_of_ours._get)
         with meter.listening(dynamodb.client()):
-            worker.receive(CAMPAIGN, 10_000)
-        done = campaign_repository.find(CAMPAIGN)
+            worker.handle_record(CAMPAIGN, 10_000)
+        done = campaign_repository.find_campaign(CAMPAIGN)
     _whole(done, SAMPLE)
     chunks, calls = SAMPLE / CHUNK, meter.total.calls
     side_by_side = calls["dynamodb.BatchWriteItem"]
-    one_by_one = calls.total() - side_by_side + side_by_side / dynamodb.WRITERS
+    one_by_one = calls.total() - side_by_side + side_by_side / dynamodb.MAX_PARALLEL_WRITES
     return {
         "writes": meter.total.writes / chunks,
         "reads": (meter.total.reads - of_results) / chunks,
@@ -226,9 +230,9 @@ def memory() -> dict[str, float]:
             patch.object(message_repository, "whole_batch", whole_batch),
         ):
             started = time.monotonic()
-            worker.receive(CAMPAIGN, 10_000)
+            worker.handle_record(CAMPAIGN, 10_000)
             seconds = time.monotonic() - started
-        done = campaign_repository.find(CAMPAIGN)
+        done = campaign_repository.find_campaign(CAMPAIGN)
     _whole(done, ROWS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
@@ -252,15 +256,15 @@ def killed() -> dict[str, float]:
         for calls in (700, 1_311, 1_702):  # anywhere in a chunk
             memory.calls_left = calls
             try:
-                worker.receive(CAMPAIGN, 10_000)
+                worker.handle_record(CAMPAIGN, 10_000)
             except Killed:
                 deaths += 1
             for item in memory.partitions[CAMPAIGN].values():
                 if "started" in item:
                     item["started"] = {"N": "0"}  # whoever wrote it is surely dead
         memory.calls_left = -1
-        worker.receive(CAMPAIGN, 10_000)
-        done = campaign_repository.find(CAMPAIGN)
+        worker.handle_record(CAMPAIGN, 10_000)
+        done = campaign_repository.find_campaign(CAMPAIGN)
     _whole(done, rows)
     sent: Counter[str] = Counter()
     for batch in memory.accepted:
@@ -276,11 +280,11 @@ class Waiting(Memory):
         from sms_gateway.campaigns import model as campaign
         from sms_gateway.core.status import Status
         from sms_gateway.storage.items import batch_item, message_item, submission_item
-        from sms_gateway.storage.models import Batch, Key, Submission
+        from sms_gateway.storage.models import Batch, ItemKey, Submission
 
         super().__init__("http://127.0.0.1:1")
         self.asked: list[str] = []
-        one = campaign.new_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", 1, 1, 1)
+        one = campaign.campaign_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", 1, 1, 1)
         one |= {"state": {"S": "cancelled"}, "row": {"N": str(rows)}, "sent": {"N": str(rows)}}
         self._put(one)
         for first in range(1, rows, CHUNK):
@@ -293,7 +297,7 @@ class Waiting(Memory):
                 self._put(message_item(batch, position, own, 1))
             for position in range(0, CHUNK, CHUNK // each):
                 kind = "S" if each < CHUNK else "M"
-                key = Key(batch, f"{kind}#{position:03d}")
+                key = ItemKey(batch, f"{kind}#{position:03d}")
                 sub = Submission(
                     key=key,
                     count=CHUNK // each,
@@ -307,7 +311,7 @@ class Waiting(Memory):
                     polls=0,
                     changed=0,
                     result=None,
-                    log=(),
+                    timeline=(),
                     tenant=None,
                     content=None,
                 )
@@ -334,23 +338,23 @@ def cancelled() -> dict[str, float]:
     without them, calls, and how many submissions were left."""
     from bench.wire import Wire
     from sms_gateway.campaigns import repository as campaign_repository
-    from sms_gateway.campaigns.cancel import take_back
+    from sms_gateway.campaigns.cancel import cancel_unsent
 
     told: dict[str, float] = {}
     wire = Wire(Memory("http://127.0.0.1:1"))
     for name, each in (("groups", 1), ("singles", CHUNK)):
         wire.memory = memory = Waiting(100_000, each)
-        one = campaign_repository.find(CAMPAIGN)
+        one = campaign_repository.find_campaign(CAMPAIGN)
         if one is None:
             raise ValueError("the campaign is not there")
         memory.asked.clear()
         wall, cpu, others = time.monotonic(), time.process_time(), wire.spent
-        done = take_back(one, lambda _seconds: True)
+        done = cancel_unsent(one, lambda _seconds: True)
         told[f"{name}_seconds"] = time.monotonic() - wall
         told[f"{name}_cpu"] = time.process_time() - cpu - (wire.spent - others)
         told[f"{name}_calls"] = len(memory.asked)
         told[f"{name}_updates"] = memory.asked.count("UpdateItem")
-        if done is None or done.left != 0 or set(memory.statuses()) != {"cancelled"}:
+        if done is None or done.rows_left_to_cancel != 0 or set(memory.statuses()) != {"cancelled"}:
             raise ValueError(f"the campaign ended as {done}, {memory.statuses()}")
     return told
 

@@ -173,11 +173,11 @@ def _work(memory: Memory) -> dict[str, dict[str, Any]]:
 
     memory.answers["CheckOriginatorAuthorization"] = {"StatusCode": "31", "StatusInfo": "OK"}
     now = datetime.now(UTC)
-    key, _ = api_keys.create("acme", ["messages:send"], "bench", now)
+    key, _ = api_keys.create_key("acme", ["messages:send"], "bench", now)
     sent = send.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)
     identifier = sent["messages"][0]["id"]
     submission = models.split_id(identifier)
-    token = callback_tokens.token("server2sms", submission, CALLBACK_KEY.encode())
+    token = callback_tokens.make_token("server2sms", submission, CALLBACK_KEY.encode())
     (task,) = memory.queued
     record = json.loads((ROOT / "events" / "dispatch.json").read_text())["Records"][0]
     return {

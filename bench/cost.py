@@ -73,7 +73,7 @@ class Bench:
 
     def __init__(self) -> None:
         self._sqs, self._side = boto3.client("sqs"), boto3.client("dynamodb")
-        self._side.create_table(**table_definition(dynamodb.name(), TEMPLATE))
+        self._side.create_table(**table_definition(dynamodb.table_name(), TEMPLATE))
         for vendor in CALLED:
             self._sqs.create_queue(QueueName=vendor)
         stage.set_accounts(stage.ACCOUNTS)
@@ -90,9 +90,9 @@ class Bench:
         self.stored = 0  # bytes of a single message's item at the end
 
     def _peek(self, key: Any) -> Any:
-        return self._side.get_item(TableName=dynamodb.name(), Key=key, ConsistentRead=True).get(
-            "Item"
-        )
+        return self._side.get_item(
+            TableName=dynamodb.table_name(), Key=key, ConsistentRead=True
+        ).get("Item")
 
     def result(self) -> Result:
         """Runs everything."""
@@ -169,7 +169,7 @@ class Bench:
 
         def put(events: Sequence[Event], until: float) -> set[str]:
             told["events"] += len(events)
-            return eventbridge.put(events, until)
+            return eventbridge.publish(events, until)
 
         def tell(lives: Lives) -> None:
             for record in records:
@@ -188,7 +188,7 @@ class Bench:
         label = _label(vendor, called, size, keyed)
         self._measure(label, work, 1 if size == 1000 else TIMES)  # Lambda is the least of these
         if size == 1:
-            items = self._side.scan(TableName=dynamodb.name())["Items"]
+            items = self._side.scan(TableName=dynamodb.table_name())["Items"]
             singles = (one for one in items if "vendor" in one and one["sk"]["S"][0] == "M")
             self.stored = max(self.stored, *map(size_of, singles))
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway.core.observability import log
+from sms_gateway.core.observability import logger
 
 Item = Mapping[str, Any]
 Peek = Callable[[Item], Item | None]
@@ -139,7 +139,7 @@ class Meter:
                     stack.callback(client.meta.events.unregister, event, hook)
             counted = _Counted(self)
             stack.enter_context(redirect_stdout(counted))
-            handler: Any = log.registered_handler
+            handler: Any = logger.registered_handler
             stack.callback(handler.setStream, handler.setStream(counted))
             yield self
 

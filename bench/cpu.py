@@ -260,7 +260,7 @@ def _bare(bench: Bench) -> Case:
 
     def update(_given: object) -> None:
         dynamodb.client().update_item(
-            TableName=dynamodb.name(),
+            TableName=dynamodb.table_name(),
             Key={"pk": {"S": "01JB2QK8W3Z5Y7X9V1T4R6P8N0"}, "sk": {"S": "M#000"}},
             UpdateExpression="SET changed = :changed",
             ConditionExpression="attribute_exists(pk)",
@@ -317,8 +317,8 @@ def _dispatches(bench: Bench) -> Iterator[Case]:
 
 
 def _others(bench: Bench) -> Iterator[Case]:
-    from sms_gateway.receipts.callback_tokens import token
-    from sms_gateway.storage.models import Key, split_id
+    from sms_gateway.receipts.callback_tokens import make_token
+    from sms_gateway.storage.models import ItemKey, split_id
 
     def submitted(vendor: str, count: int) -> list[str]:
         ids = bench.send(_many(vendor, count) if count > 1 else _one(vendor))
@@ -330,7 +330,7 @@ def _others(bench: Bench) -> Iterator[Case]:
             ids = submitted("rajasms", count)
             found = split_id(ids[0])
             assert found is not None  # noqa: S101 - for the type checker
-            subject = Key(found.batch, f"{'S' if count > 1 else 'M'}#000")
+            subject = ItemKey(found.batch, f"{'S' if count > 1 else 'M'}#000")
             rows = [
                 {"sendingid": _sendingid(number[1:]), "number": number[1:], "deliverystatus": "3"}
                 for number in numbers("rajasms", count)
@@ -338,7 +338,7 @@ def _others(bench: Bench) -> Iterator[Case]:
             return api("POST", "/callbacks", json.dumps({"status_respon": rows})) | {
                 "pathParameters": {
                     "vendor": "rajasms",
-                    "token": token("rajasms", subject, CALLBACK_KEY.encode()),
+                    "token": make_token("rajasms", subject, CALLBACK_KEY.encode()),
                 }
             }
 

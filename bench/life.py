@@ -27,14 +27,15 @@ from bench.counting import TEMPLATE, Meter, Tally
 from sms_gateway.config import api_keys, vendor_accounts
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch import worker
-from sms_gateway.events.stream_reader import publish
-from sms_gateway.messages.queue import Task
+from sms_gateway.events.stream_reader import handle_records
+from sms_gateway.messages.queue import SubmissionTask
 from sms_gateway.receipts import apply
-from sms_gateway.receipts.apply import Word
-from sms_gateway.receipts.callback_tokens import token
+from sms_gateway.receipts.apply import ReceiptUpdate
+from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.scheduler import tick as scheduler_tick
-from sms_gateway.storage.models import Key, message_id
-from sms_gateway.vendors.adapter import Reply, Report, Request
+from sms_gateway.scheduler import tick_run
+from sms_gateway.storage.models import ItemKey, message_id
+from sms_gateway.vendors.types import DeliveryReport, Request, VendorResponse
 
 ROOT = Path(__file__).parent.parent
 EVENTS: dict[str, Any] = {
@@ -72,7 +73,7 @@ class Vendors:
         self._waits = waits
         self._jobs: dict[str, list[str]] = {}
 
-    def __call__(self, request: Request, timeout: float) -> Reply:
+    def __call__(self, request: Request, timeout: float) -> VendorResponse:
         """A vendor's answer."""
         self._waits.note("vendor")
         path, _, query = request.url.partition("?")
@@ -99,8 +100,8 @@ class Vendors:
         return job
 
 
-def _reply(said: Any) -> Reply:
-    return Reply(200, json.dumps(said).encode())
+def _reply(said: Any) -> VendorResponse:
+    return VendorResponse(200, json.dumps(said).encode())
 
 
 class Lives:
@@ -147,7 +148,7 @@ class Lives:
     def authorize(self) -> None:
         """API Gateway asks what a key may."""
         self._key = (
-            self._key or api_keys.create("acme", ["messages:send"], "", datetime.now(UTC))[0]
+            self._key or api_keys.create_key("acme", ["messages:send"], "", datetime.now(UTC))[0]
         )
         event = EVENTS["authorize"] | {"authorizationToken": f"Bearer {self._key}"}
         self._run("authorize", "authorize", lambda: self._handlers["authorize"](event, None))
@@ -167,7 +168,7 @@ class Lives:
         event = EVENTS["send"] | {"body": json.dumps(body), "headers": headers}
         return self._api("accept", "send", event)
 
-    def dispatch(self, vendor: str, at_once: int) -> list[Task]:
+    def dispatch(self, vendor: str, at_once: int) -> list[SubmissionTask]:
         """Works on all that is queued, `at_once` messages an invocation; what it was."""
         url = os.environ[f"QUEUE_{vendor.upper()}"]
         records = []
@@ -180,13 +181,13 @@ class Lives:
         for start in range(0, len(records), at_once):
             part = records[start : start + at_once]
             self.steps["dispatch"].source_requests += 2  # one receives them, one deletes them
-            work = partial(worker.work, part, 120, self.vendors)
+            work = partial(worker.handle_records, part, 120, self.vendors)
             answer = self._run("dispatch", "dispatch", work)
             if answer["batchItemFailures"]:
                 raise RuntimeError(f"{vendor}'s dispatch failed")
-        return [Task.parse(one["body"]) for one in records]
+        return [SubmissionTask.parse(one["body"]) for one in records]
 
-    def callbacks(self, vendor: str, tasks: list[Task], most: int) -> None:
+    def callbacks(self, vendor: str, tasks: list[SubmissionTask], most: int) -> None:
         """The vendor's call for each message. After `most` of them the rest is settled without a
         call, and not counted: one call costs what the next does."""
         every = [(task, offset) for task in tasks for offset in range(task.messages)]
@@ -195,17 +196,17 @@ class Lives:
         self.steps["callback"].told += len(every[:most])
         now = datetime.now(UTC)
         words = [
-            Word(
-                Key(task.key.batch, f"M#{task.key.position + offset:03d}"),
+            ReceiptUpdate(
+                ItemKey(task.key.batch, f"M#{task.key.position + offset:03d}"),
                 Status.DELIVERED,
-                Report(Status.DELIVERED),
+                DeliveryReport(Status.DELIVERED),
             )
             for task, offset in every[most:]
         ]
-        apply.apply(words, vendor, 1, "callback", now)
+        apply.apply_updates(words, vendor, 1, "callback", now)
 
-    def _call(self, vendor: str, task: Task, offset: int) -> None:
-        address = token(vendor, task.key, CALLBACK_KEY.encode())
+    def _call(self, vendor: str, task: SubmissionTask, offset: int) -> None:
+        address = make_token(vendor, task.key, CALLBACK_KEY.encode())
         path = f"/callbacks/{vendor}/{address}"
         event: dict[str, Any] = {"version": "2.0", "rawPath": path, "isBase64Encoded": False}
         event["headers"] = {"content-type": "application/json"}
@@ -231,8 +232,8 @@ class Lives:
             with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
                 now = datetime.now(UTC) + timedelta(seconds=after)
                 adapters = vendor_accounts.accounts().adapters
-                return scheduler_tick.tick(
-                    scheduler_tick.Tick(adapters, pool, now, time.time() + 60, send=self.vendors)
+                return scheduler_tick.process_all_due(
+                    tick_run.TickRun(adapters, pool, now, time.time() + 60, send=self.vendors)
                 )
 
         return int(self._run("tick", "scheduler", work))
@@ -250,7 +251,7 @@ class Lives:
 
     def publish(self, record: dict[str, Any], put: Any) -> None:
         """A change of the table is told to the bus by `put`."""
-        done = self._run("publish", "publish_events", lambda: publish([record], 120, put))
+        done = self._run("publish", "publish_events", lambda: handle_records([record], 120, put))
         if done["batchItemFailures"]:
             raise RuntimeError("a change was not published")
 

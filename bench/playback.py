@@ -18,18 +18,19 @@ from unittest.mock import patch
 from bench.calm import Samples
 from bench.wire import Wire
 from sms_gateway.aws import clients
-from sms_gateway.scheduler import tick
+from sms_gateway.scheduler import tick, tick_run
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.models import Key
-from sms_gateway.vendors.adapter import Adapter, Reply, Request
+from sms_gateway.storage.models import ItemKey
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Request, VendorResponse
 
 A_LAP = 50  # calls
 LONG = time.time() + 86_400  # when a tick must be over
 
 
-def no_news(request: Request, timeout: float) -> Reply:
+def no_news(request: Request, timeout: float) -> VendorResponse:
     """The vendor's answer."""
-    return Reply(200, b'{"StatusCode": "1", "DeliveryNotifications": null}')
+    return VendorResponse(200, b'{"StatusCode": "1", "DeliveryNotifications": null}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def record(adapters: Mapping[str, Adapter], now: datetime) -> Recording:
             _tick(adapters, now)
     finally:
         events.unregister("response-received.dynamodb", hear)
-    return Recording(dynamodb.name(), now, answers)
+    return Recording(dynamodb.table_name(), now, answers)
 
 
 class Player:
@@ -111,18 +112,18 @@ class Player:
 def _tick(adapters: Mapping[str, Adapter], now: datetime) -> None:
     """In one thread: several would wait for each other, and ask in another order each time."""
     with ThreadPoolExecutor(1) as pool, patch.object(dynamodb, "WRITERS", 1):
-        tick.tick(tick.Tick(adapters, pool, now, LONG, send=no_news))
+        tick.process_all_due(tick_run.TickRun(adapters, pool, now, LONG, send=no_news))
 
 
 @contextmanager
 def _one_look(around: Any) -> Iterator[None]:
     """Ticks end with their first look, which `around` makes; it answers how many were looked at."""
-    look_at = tick.look_at
+    look_at = tick.process_due
 
-    def once(run: tick.Tick, keys: Sequence[Key]) -> None:
+    def once(run: tick_run.TickRun, keys: Sequence[ItemKey]) -> None:
         def look() -> int:
             look_at(run, keys)
-            return run.looked
+            return run.processed
 
         around(look)
         run.until = 0  # the rest is still due

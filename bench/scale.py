@@ -27,14 +27,15 @@ from bench.counting import TEMPLATE, Meter, read_units, size_of
 from bench.emulator import emulator, patient, table_definition, use
 from bench.playback import LONG, Player, Recording, Timed, no_news, record
 from bench.report import Result, Row
-from sms_gateway.config.vendor_accounts import read_accounts
+from sms_gateway.config.vendor_accounts import parse_accounts
 from sms_gateway.core.status import Status
 from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb as storage_dynamodb
 from sms_gateway.storage import items
 from sms_gateway.storage.items import Item
-from sms_gateway.storage.models import Batch, Content, Entry, Key, Submission
-from sms_gateway.storage.models import Result as Answer
+from sms_gateway.storage.models import Batch, ItemKey, MessageContent, Submission, TimelineEntry
+from sms_gateway.storage.models import SubmissionResult as Answer
 
 STORED = (1_000, 10_000, 100_000, 1_000_000)  # messages, with the same number due
 DUE = (100, 1_000, 10_000)  # submissions, with the same number stored
@@ -107,10 +108,10 @@ def ulid(draw: random.Random) -> str:
 def waiting(batch: str, count: int) -> Iterator[Item]:
     """A submission that the vendor took, due from BEGAN on, with its messages."""
     alone = count == 1
-    content = Content(to="+447700900001", text=TEXT)
+    content = MessageContent(to="+447700900001", text=TEXT)
     state = items.submission_item(
         _submission(batch, count, Status.SUBMITTED, content if alone else None, BEGAN), TTL, DAY
-    ) | {"result": items.text(Answer(own=True))}
+    ) | {"result": items.json_attribute(Answer(own=True))}
     yield state
     if not alone:
         yield from _members(batch, count)
@@ -119,7 +120,9 @@ def waiting(batch: str, count: int) -> Iterator[Item]:
 def final(batch: str, count: int) -> Iterator[Item]:
     """A batch in one submission whose messages have all arrived."""
     yield items.submission_item(_submission(batch, count, Status.SUBMITTED, None, None), TTL)
-    log = items.steps([Entry(BEGAN * 1000, Status.DELIVERED, "poll", "server2sms", 1, "0")])
+    log = items.timeline_attribute(
+        [TimelineEntry(BEGAN * 1000, Status.DELIVERED, "poll", "server2sms", 1, "0")]
+    )
     for item in _members(batch, count):
         if item["sk"]["S"] != "B":
             item |= {"status": DELIVERED, "log": log}
@@ -144,15 +147,17 @@ def _members(batch: str, count: int) -> Iterator[Item]:
 
 
 def _submission(
-    batch: str, count: int, status: Status, content: Content | None, due: int | None
+    batch: str, count: int, status: Status, content: MessageContent | None, due: int | None
 ) -> Submission:
     log = [
-        Entry(BEGAN * 1000, Status.ACCEPTED, "api", "server2sms", note="first usable of route +"),
-        Entry(BEGAN * 1000, Status.SUBMITTING, "dispatch", "server2sms"),
-        Entry(BEGAN * 1000, status, "dispatch", "server2sms", 1, "1", "OK"),
+        TimelineEntry(
+            BEGAN * 1000, Status.ACCEPTED, "api", "server2sms", note="first usable of route +"
+        ),
+        TimelineEntry(BEGAN * 1000, Status.SUBMITTING, "dispatch", "server2sms"),
+        TimelineEntry(BEGAN * 1000, status, "dispatch", "server2sms", 1, "1", "OK"),
     ]
     return Submission(
-        key=Key(batch, "M#000" if content else "S#000"),
+        key=ItemKey(batch, "M#000" if content else "S#000"),
         count=count,
         vendor="server2sms",
         vendors=("server2sms",),
@@ -164,7 +169,7 @@ def _submission(
         polls=0,
         changed=BEGAN,
         result=None,
-        log=tuple(log),
+        timeline=tuple(log),
         tenant="acme" if content else None,
         content=content,
     )
@@ -189,7 +194,7 @@ class Clock:
     """Runs ticks on tables; each one on the same table comes later."""
 
     def __init__(self) -> None:
-        self.adapters = read_accounts(json.dumps(ACCOUNTS)).adapters
+        self.adapters = parse_accounts(json.dumps(ACCOUNTS)).adapters
         self._times: Counter[str] = Counter()
 
     def _now(self, name: str) -> datetime:
@@ -201,9 +206,9 @@ class Clock:
         """One tick on a table, counted, which takes time of its own."""
         meter, traffic = Meter(ask=True), Counter[str]()
         with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
-            run = scheduler_tick.Tick(self.adapters, pool, self._now(name), LONG, send=no_news)
+            run = tick_run.TickRun(self.adapters, pool, self._now(name), LONG, send=no_news)
             with meter.listening(storage_dynamodb.client()), seen(traffic):
-                looked = scheduler_tick.tick(run)
+                looked = scheduler_tick.process_all_due(run)
         total = meter.total
         return Tick(looked, total.calls.total(), total.reads, total.reported, traffic)
 
@@ -252,7 +257,7 @@ def main() -> Result:
         batch=BATCH,
         flat=FLAT_BLOCKS,
         linear=LINEAR_BLOCKS,
-        most=scheduler_tick.AT_ONCE,
+        most=scheduler_tick.SUBMISSIONS_AT_ONCE,
     )
     return Result(
         "scale",
@@ -341,7 +346,7 @@ def _each(ticks: Mapping[int, Sequence[Timed]]) -> dict[int, float]:
     a tick takes more than one with nothing due, for the submissions that it finds at once."""
     looks = _middle({due: [one.look / one.looked for one in ticks[due]] for due in DUE})
     rest = {due: median(one.rest for one in ticks[due]) for due in ticks}
-    at_once = len(items.SHARDS) * scheduler_tick.A_LOOK
+    at_once = len(items.SHARDS) * scheduler_tick.PAGE_SIZE
     return {due: looks[due] + (rest[due] - rest[0]) / min(due, at_once) for due in DUE}
 
 

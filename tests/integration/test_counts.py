@@ -34,7 +34,7 @@ from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
 from sms_gateway.storage import dynamodb, items, message_repository
 from sms_gateway.vendors.registry import VENDORS
-from sms_gateway.verifications import start
+from sms_gateway.verifications import check, start
 
 SETTLED_BY_POLL = 200  # seconds
 LINE = 300  # bytes of log that a step may write: one metric
@@ -50,7 +50,7 @@ DELIVERED: dict[str, Any] = {
 
 def stored(key: Item) -> Item | None:
     """An item as moto keeps it, without a call."""
-    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.name(), dict(key))
+    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.table_name(), dict(key))
     return found.to_json()["Attributes"] if found else None
 
 
@@ -210,7 +210,10 @@ def test_a_callback_on_all_of_a_hundred_reads_what_they_share_once(
     ids = gateway.sent("rajasms", 100)
     sub = gateway.submission(ids[0])
     assert sub.result
-    rows = [{"sendingid": sub.result.id_of(offset), "deliverystatus": "3"} for offset in range(100)]
+    rows = [
+        {"sendingid": sub.result.vendor_id_of(offset), "deliverystatus": "3"}
+        for offset in range(100)
+    ]
     token = gateway.token("rajasms", sub.key)
     tally = spent(meter, lambda: call("rajasms", token, body={"status_respon": rows}))
     assert set(gateway.statuses(ids)) == {"delivered"}
@@ -315,7 +318,7 @@ def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
 def verified(vendor: str, key: str | None = None) -> str:
     """Begins a verification; its id."""
     body = json.dumps({"to": number(vendor), "text": "Code {code}"}).encode()
-    return str(start.start("acme", body, datetime.now(UTC), key)["id"])
+    return str(start.start_verification("acme", body, datetime.now(UTC), key)["id"])
 
 
 def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> None:
@@ -333,9 +336,9 @@ def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> N
 
 def test_a_check_of_our_own_code_costs_one_unit(meter: Meter) -> None:
     one, now = verified("dinisoft"), datetime.now(UTC)
-    checked = spent(meter, lambda: start.check("acme", one, b'{"code": "1"}', now))
+    checked = spent(meter, lambda: check.check_code("acme", one, b'{"code": "1"}', now))
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 1}, 1, 1)
-    shown = spent(meter, lambda: start.show("acme", one, now))
+    shown = spent(meter, lambda: start.show_verification("acme", one, now))
     assert of(shown) == ({"dynamodb.GetItem": 1}, 0, 1)
 
 
@@ -344,7 +347,7 @@ def test_a_check_that_the_vendor_judges_costs_two_units(gateway: Gateway, meter:
     one, now = verified("server2sms"), datetime.now(UTC)
     checked = spent(
         meter,
-        lambda: start.check("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
+        lambda: check.check_code("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
     )
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 2}, 2, 1)
 

@@ -22,8 +22,9 @@ from bench.scale import BEGAN, final, seen, ulid, waiting
 from sms_gateway.aws import sqs
 from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, items
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.types import Request
 
 LEASES = 2  # write units of a tick with anything due, however much
 HOTTEST = 10  # per cent of the due index's traffic that one partition has at most
@@ -31,7 +32,7 @@ HOTTEST = 10  # per cent of the due index's traffic that one partition has at mo
 
 def stored(key: Item) -> Item | None:
     """An item as moto keeps it, without a call."""
-    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.name(), dict(key))
+    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.table_name(), dict(key))
     return found.to_json()["Attributes"] if found else None
 
 
@@ -86,10 +87,10 @@ def tick(gateway: Gateway, after: int) -> int:
     gateway.wire.answers[POLL["server2sms"]] = {"StatusCode": "1"}
     with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
         now = datetime.fromtimestamp(BEGAN + after, UTC)
-        run = scheduler_tick.Tick(
+        run = tick_run.TickRun(
             vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire
         )
-        return scheduler_tick.tick(run)
+        return scheduler_tick.process_all_due(run)
 
 
 def test_a_tick_asks_the_same_however_much_is_stored(gateway: Gateway, meter: Meter) -> None:

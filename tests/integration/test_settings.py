@@ -16,7 +16,7 @@ from integration.stage import (
 )
 
 from sms_gateway.config import routes, vendor_accounts
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.problems import ServiceUnavailableError
 
 SECRET = "never-to-be-shown"
 BROKEN = [
@@ -65,7 +65,7 @@ def test_a_broken_secret_is_one_clear_error(
         )
         forget_settings()
     caplog.clear()
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(ServiceUnavailableError) as refused:
         vendor_accounts.accounts()
     assert refused.value.slug == "accounts-unavailable"
     (line,) = problems(caplog)
@@ -79,7 +79,7 @@ def test_a_broken_parameter_is_one_clear_error(
 ) -> None:
     set_routes(written)
     caplog.clear()
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(ServiceUnavailableError) as refused:
         routes.routes()
     assert refused.value.slug == "routes-unavailable"
     assert len(problems(caplog)) == 1
@@ -101,7 +101,7 @@ def test_the_last_good_one_stays_in_use(
         aged(read)
         assert read() == good
     forget_settings()
-    with pytest.raises(Unavailable):
+    with pytest.raises(ServiceUnavailableError):
         read()
 
 

@@ -56,8 +56,10 @@ def test_a_message_is_found_when_dynamodb_answers_in_parts(gateway: Gateway) -> 
             key = split_id(identifier)
             assert key
             keys = [{"pk": {"S": key.batch}, "sk": {"S": sort}} for sort in (key.sort, "B")]
-            parsed["Responses"] = {dynamodb.name(): []}
-            parsed["UnprocessedKeys"] = {dynamodb.name(): {"Keys": keys, "ConsistentRead": True}}
+            parsed["Responses"] = {dynamodb.table_name(): []}
+            parsed["UnprocessedKeys"] = {
+                dynamodb.table_name(): {"Keys": keys, "ConsistentRead": True}
+            }
 
     events = dynamodb.client().meta.events
     events.register("after-call.dynamodb.BatchGetItem", part)
@@ -99,7 +101,7 @@ def test_a_message_is_found_right_after_it_was_accepted(gateway: Gateway) -> Non
     events = dynamodb.client().meta.events
     events.register("before-call.dynamodb.Query", behind)
     try:
-        found = message_repository.find(split_id(ids[1]) or pytest.fail("no id"))
+        found = message_repository.find_message(split_id(ids[1]) or pytest.fail("no id"))
     finally:
         events.unregister("before-call.dynamodb.Query", behind)
     assert found

@@ -91,7 +91,7 @@ def test_the_patient_client_is_the_functions_own(monkeypatch: pytest.MonkeyPatch
         config: Any = dynamodb.client().meta.config
         assert config.read_timeout == PATIENCE
         assert config.user_agent == "sms-gateway"
-        assert config.max_pool_connections == 2 * dynamodb.WRITERS
+        assert config.max_pool_connections == 2 * dynamodb.MAX_PARALLEL_WRITES
         assert dynamodb.client() is clients.client("dynamodb", dynamodb.CONFIG)
     finally:
         clients.forget()

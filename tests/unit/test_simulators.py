@@ -25,8 +25,8 @@ from local.simulators.callbacks import reach
 from local.simulators.registry import SIMULATORS, accounts, vendor_number
 from local.simulators.server import Settings, Simulators
 from local.simulators.server2sms import deferred, plain, swiss
-from sms_gateway.vendors.adapter import Outgoing
-from sms_gateway.vendors.registry import build
+from sms_gateway.vendors.registry import build_adapter
+from sms_gateway.vendors.types import OutgoingMessage
 
 DELAY = 0.05
 INDIA = "911000000001"
@@ -117,8 +117,8 @@ class Client:
 
     def by_adapter(self, vendor: str, number: str, url: str) -> Reply:
         """A message as the vendor's adapter sends it, for vendors without a method here."""
-        adapter = build(vendor, accounts(self.server.url)[vendor])
-        message = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", f"+{number}", "Hi")
+        adapter = build_adapter(vendor, accounts(self.server.url)[vendor])
+        message = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", f"+{number}", "Hi")
         (call,) = adapter.submit([message], url or None)
         path = call.request.url.removeprefix(self.server.url)
         form = "urlencoded" in call.request.headers.get("Content-Type", "")

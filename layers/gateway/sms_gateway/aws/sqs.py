@@ -11,20 +11,20 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
-from sms_gateway.core.observability import log
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.observability import logger
+from sms_gateway.core.value_object import ValueObject
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 
-LONGEST_DELAY = 900  # seconds, SQS's own limit
+MAX_DELAY_SECONDS = 900  # seconds, SQS's own limit
 CONFIG = Config(
     connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
 )
 
-SENDERS = 8  # calls at once
+MAX_PARALLEL_CALLS = 8  # calls at once
 
 
 def _client() -> "SQSClient":
@@ -32,19 +32,19 @@ def _client() -> "SQSClient":
     return made
 
 
-def bury(url: str, letter: str, words: Mapping[str, str]) -> None:
+def send_to_dead_letter_queue(url: str, body: str, attributes: Mapping[str, str]) -> None:
     """Puts what can't be worked on into a dead-letter queue, with `words` as its attributes (at
     most ten, none of them empty). Raises when SQS does not take it."""
     _client().send_message(
         QueueUrl=url,
-        MessageBody=letter,
+        MessageBody=body,
         MessageAttributes={
-            name: {"DataType": "String", "StringValue": value} for name, value in words.items()
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
         },
     )
 
 
-class Letter(Value, frozen=True):
+class QueueMessage(ValueObject, frozen=True):
     """A message for another queue than the vendors'; `group` is its fair-queue group, `delay` is
     seconds (at most 900)."""
 
@@ -53,18 +53,18 @@ class Letter(Value, frozen=True):
     delay: int = 0
 
 
-def post(url: str, letters: Sequence[Letter], until: float = math.inf) -> list[bool]:
+def send_batch(url: str, letters: Sequence[QueueMessage], until: float = math.inf) -> list[bool]:
     """Puts letters into a queue; which of them it took. Begins no call after `until` (monotonic
     seconds). Never raises."""
     pages = [letters[start : start + 10] for start in range(0, len(letters), 10)]
     if len(pages) < 2:
-        return [taken for page in pages for taken in _post_page(url, page, until)]
-    with ThreadPoolExecutor(min(SENDERS, len(pages))) as pool:
-        done = pool.map(lambda page: _post_page(url, page, until), pages)
+        return [taken for page in pages for taken in _send_page(url, page, until)]
+    with ThreadPoolExecutor(min(MAX_PARALLEL_CALLS, len(pages))) as pool:
+        done = pool.map(lambda page: _send_page(url, page, until), pages)
         return [taken for page in done for taken in page]
 
 
-def _post_page(url: str, page: Sequence[Letter], until: float) -> list[bool]:
+def _send_page(url: str, page: Sequence[QueueMessage], until: float) -> list[bool]:
     if time.monotonic() > until:
         return [False] * len(page)
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
@@ -72,14 +72,14 @@ def _post_page(url: str, page: Sequence[Letter], until: float) -> list[bool]:
             "Id": str(number),
             "MessageBody": letter.body,
             "MessageGroupId": letter.group,
-            "DelaySeconds": min(letter.delay, LONGEST_DELAY),
+            "DelaySeconds": min(letter.delay, MAX_DELAY_SECONDS),
         }
         for number, letter in enumerate(page)
     ]
     try:
         answer = _client().send_message_batch(QueueUrl=url, Entries=entries)
     except (ClientError, BotoCoreError) as error:
-        log.error("not enqueued", extra={"letters": len(page), "error": str(error)})
+        logger.error("not enqueued", extra={"letters": len(page), "error": str(error)})
         return [False] * len(page)
     failed = {one["Id"] for one in answer.get("Failed", [])}
     return [entry["Id"] not in failed for entry in entries]

@@ -13,8 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.problems import ServiceUnavailableError
 
 MAX_AGE_SECONDS = 60
 CONFIG = Config(
@@ -65,10 +65,10 @@ class CachedSetting[T]:
         return self._value if self._value is not None else self._last_good(f"{name} is not valid")
 
     def _last_good(self, fault: str) -> T:
-        log.error("settings refused", extra={"settings": self._kind, "fault": fault})
-        count("SettingsRefused")
+        logger.error("settings refused", extra={"settings": self._kind, "fault": fault})
+        increment("SettingsRefused")
         if self._value is None:
-            raise Unavailable(
+            raise ServiceUnavailableError(
                 f"The gateway's {self._kind} are not usable; its operator must mend them.",
                 slug=f"{self._kind}-unavailable",
             )

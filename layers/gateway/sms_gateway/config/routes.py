@@ -35,7 +35,7 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("two routes have the same prefix")
 
     @classmethod
-    def read(cls, written: str) -> "Routes":
+    def parse(cls, written: str) -> "Routes":
         """Routes from JSON. Raises ValueError that says what is wrong."""
         try:
             return msgspec.json.decode(written, type=cls)
@@ -62,4 +62,4 @@ def routes() -> Routes:
     return _routes.get()
 
 
-_routes = CachedSetting("routes", "ROUTES_PARAMETER", fetch_parameter, Routes.read)
+_routes = CachedSetting("routes", "ROUTES_PARAMETER", fetch_parameter, Routes.parse)

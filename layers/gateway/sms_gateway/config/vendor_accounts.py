@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 
 from sms_gateway.config.cached_setting import CachedSetting, fetch_secret
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.registry import VENDORS, build
+from sms_gateway.vendors.registry import VENDORS, build_adapter
 
 CALLBACK_KEY = "callback_key"  # the secret's entry that is no vendor
 
 
-class Accounts(Value, frozen=True):
+class Accounts(ValueObject, frozen=True):
     """The vendors' accounts as far as they are good; `faults` names what is wrong with the rest."""
 
     adapters: Mapping[str, Adapter]
@@ -30,7 +30,7 @@ def accounts() -> Accounts:
     return _accounts.get()
 
 
-def read_accounts(written: str) -> Accounts:
+def parse_accounts(written: str) -> Accounts:
     """The accounts of a secret's text. One vendor's bad settings don't put out the others. Raises
     ValueError when the whole can't be used; messages name settings, never their values."""
     try:
@@ -49,16 +49,16 @@ def read_accounts(written: str) -> Accounts:
             faults[vendor] = "its settings must be an object"
         else:
             try:
-                adapters[vendor] = build(vendor, account)
+                adapters[vendor] = build_adapter(vendor, account)
             except ValueError as error:
                 faults[vendor] = str(error)
     for vendor, fault in faults.items():
-        log.error("account refused", extra={"vendor": vendor, "fault": fault})
-        count("SettingsRefused")
+        logger.error("account refused", extra={"vendor": vendor, "fault": fault})
+        increment("SettingsRefused")
     for vendor, adapter in adapters.items():
         for warning in adapter.warnings:
-            log.warning("account warning", extra={"vendor": vendor, "warning": warning})
+            logger.warning("account warning", extra={"vendor": vendor, "warning": warning})
     return Accounts(adapters, faults, key.encode())
 
 
-_accounts = CachedSetting("accounts", "ACCOUNTS_SECRET", fetch_secret, read_accounts)
+_accounts = CachedSetting("accounts", "ACCOUNTS_SECRET", fetch_secret, parse_accounts)

@@ -13,28 +13,36 @@ from typing import Any
 import msgspec
 
 from sms_gateway.storage import message_repository
-from sms_gateway.storage.idempotency_keys import AT_WORK, Record, _same, in_progress, known
+from sms_gateway.storage.idempotency_keys import (
+    IN_PROGRESS_SECONDS,
+    IdempotencyRecord,
+    check_same_body,
+    find_record,
+    in_progress,
+)
 from sms_gateway.storage.items import Item
 
 
-def find(place: str, digest: str, now: int) -> tuple[Record | None, dict[str, Any] | None]:
+def find_answer(
+    place: str, digest: str, now: int
+) -> tuple[IdempotencyRecord | None, dict[str, Any] | None]:
     """What is known of a send's key: its record if its work was never done, or the answer if it
     was. Raises Invalid when the body is another one, Conflict while the first is at work."""
-    item = known(place, digest, now)
-    return judge(item, place, digest, now) if item else (None, None)
+    item = find_record(place, digest, now)
+    return resolve_existing(item, place, digest, now) if item else (None, None)
 
 
-def judge(
+def resolve_existing(
     item: Item, place: str, digest: str, now: int
-) -> tuple[Record | None, dict[str, Any] | None]:
+) -> tuple[IdempotencyRecord | None, dict[str, Any] | None]:
     """The same of a living record that another one met, {} when it has gone since."""
     if not item:
         raise in_progress(1)
-    _same(item, digest)
+    check_same_body(item, digest)
     batch, started = item["batch"]["S"], int(item["started"]["N"])
     answer: dict[str, Any] = msgspec.json.decode(zlib.decompress(item["answer"]["B"]))
-    if message_repository.batch(batch) is not None:
+    if message_repository.find_batch(batch) is not None:
         return None, answer
-    if now - started < AT_WORK:
-        raise in_progress(AT_WORK - (now - started))
-    return Record(place, batch, digest, started, answer), None
+    if now - started < IN_PROGRESS_SECONDS:
+        raise in_progress(IN_PROGRESS_SECONDS - (now - started))
+    return IdempotencyRecord(place, batch, digest, started, answer), None

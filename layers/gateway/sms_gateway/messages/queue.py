@@ -6,34 +6,34 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.value_object import Value
-from sms_gateway.storage.models import Key
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.storage.models import ItemKey
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
-from sms_gateway.aws.sqs import LONGEST_DELAY, _client
+from sms_gateway.aws.sqs import MAX_DELAY_SECONDS, _client
 
 
-class Task(Value, frozen=True):
+class SubmissionTask(ValueObject, frozen=True):
     """What a queue message says: which submission, of how many messages, to which vendor."""
 
     vendor: str
-    key: Key
+    key: ItemKey
     messages: int
 
     def __str__(self) -> str:
         return f"{self.vendor} {self.key} {self.messages}"
 
     @classmethod
-    def parse(cls, body: str) -> "Task":
+    def parse(cls, body: str) -> "SubmissionTask":
         """The inverse of str(); ValueError for anything else."""
         vendor, key, messages = body.split(" ")
-        return cls(vendor, Key.parse(key), int(messages))
+        return cls(vendor, ItemKey.parse(key), int(messages))
 
 
-def enqueue(
-    vendor: str, submissions: Sequence[tuple[Key, int]], tenant: str, delay: int = 0
+def enqueue_submissions(
+    vendor: str, submissions: Sequence[tuple[ItemKey, int]], tenant: str, delay: int = 0
 ) -> None:
     """Hands submissions (key and count of messages) to a vendor's dispatchers after `delay`
     seconds (at most 900). The tenant is the fair-queue group. Never raises: what is not handed
@@ -41,9 +41,9 @@ def enqueue(
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
-            "MessageBody": str(Task(vendor, key, messages)),
+            "MessageBody": str(SubmissionTask(vendor, key, messages)),
             "MessageGroupId": tenant,
-            "DelaySeconds": min(delay, LONGEST_DELAY),
+            "DelaySeconds": min(delay, MAX_DELAY_SECONDS),
         }
         for number, (key, messages) in enumerate(submissions)
     ]
@@ -54,7 +54,7 @@ def enqueue(
             answer = _client().send_message_batch(QueueUrl=url, Entries=page)
             failed = len(answer.get("Failed", []))
         except (ClientError, BotoCoreError) as error:
-            log.error("not enqueued", extra={"vendor": vendor, "error": str(error)})
+            logger.error("not enqueued", extra={"vendor": vendor, "error": str(error)})
             failed = len(page)
         if failed:
-            count("NotEnqueued", failed, vendor=vendor)
+            increment("NotEnqueued", failed, vendor=vendor)

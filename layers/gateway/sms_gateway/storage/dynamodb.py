@@ -16,26 +16,23 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.storage.items import (
     Item,
     key_of,
-    read_submission,
 )
-from sms_gateway.storage.models import Key, Submission
-from sms_gateway.storage.update_expression import Update
+from sms_gateway.storage.models import ItemKey
+from sms_gateway.storage.update_expression import UpdateExpression
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-WRITERS = 16  # parallel BatchWriteItem and UpdateItem calls
-
-
+MAX_PARALLEL_WRITES = 16  # parallel BatchWriteItem and UpdateItem calls
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 4},
-    max_pool_connections=2 * WRITERS,
+    max_pool_connections=2 * MAX_PARALLEL_WRITES,
 )
 
 
@@ -45,7 +42,7 @@ def client() -> "DynamoDBClient":
     return made
 
 
-def name() -> str:
+def table_name() -> str:
     """The table's name."""
     return os.environ["TABLE_NAME"]
 
@@ -60,9 +57,11 @@ def translate_errors() -> Iterator[None]:
         if failed_condition(error):
             raise
         code = error.response.get("Error", {}).get("Code", "error")
-        raise Unavailable(f"The table refused a request ({code}); try again.") from error
+        raise ServiceUnavailableError(
+            f"The table refused a request ({code}); try again."
+        ) from error
     except BotoCoreError as error:
-        raise Unavailable("The table does not answer; try again.") from error
+        raise ServiceUnavailableError("The table does not answer; try again.") from error
 
 
 def failed_condition(error: ClientError) -> bool:
@@ -83,20 +82,20 @@ def put_all(items: Sequence[Item]) -> None:
     if len(pages) == 1:
         _put_page(pages[0])
         return
-    with ThreadPoolExecutor(min(WRITERS, max(1, len(pages)))) as pool:
+    with ThreadPoolExecutor(min(MAX_PARALLEL_WRITES, max(1, len(pages)))) as pool:
         for _ in pool.map(_put_page, pages):
             pass
 
 
 def _put_page(page: Sequence[Item]) -> None:
-    left: Any = {name(): [{"PutRequest": {"Item": item}} for item in page]}
+    left: Any = {table_name(): [{"PutRequest": {"Item": item}} for item in page]}
     for attempt in range(6):
         with translate_errors():
             left = client().batch_write_item(RequestItems=left).get("UnprocessedItems")
         if not left:
             return
         time.sleep(0.05 * 2**attempt)
-    raise Unavailable("The table takes no more writes now; try again.")
+    raise ServiceUnavailableError("The table takes no more writes now; try again.")
 
 
 def put(item: Item, condition: str, **expression: Any) -> Item | None:
@@ -105,7 +104,7 @@ def put(item: Item, condition: str, **expression: Any) -> Item | None:
     try:
         with translate_errors():
             client().put_item(
-                TableName=name(),
+                TableName=table_name(),
                 Item=item,
                 ConditionExpression=condition,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -122,12 +121,14 @@ def put_new(item: Item) -> bool:
     return put(item, "attribute_not_exists(pk)") in (None, item)
 
 
-def put_while(check: Update, item: Item, condition: str, **expression: Any) -> bool:
+def put_if_other_holds(
+    check: UpdateExpression, item: Item, condition: str, **expression: Any
+) -> bool:
     """Writes an item if a condition holds, and only while those of `check` do on another item: one
     transaction. Whether it was written; asked twice, the SDK's token makes it once."""
-    put_it: Any = {"TableName": name(), "Item": item, "ConditionExpression": condition}
+    put_it: Any = {"TableName": table_name(), "Item": item, "ConditionExpression": condition}
     asked: Any = [
-        {"ConditionCheck": {"TableName": name(), **check.conditions()}},
+        {"ConditionCheck": {"TableName": table_name(), **check.conditions()}},
         {"Put": put_it | expression},
     ]
     return conditional_write(lambda: client().transact_write_items(TransactItems=asked)) is not None
@@ -142,14 +143,14 @@ def conditional_write[T](write: Callable[[], T]) -> T | None:
                 return write()
         except ClientError:
             return None
-        except Unavailable as error:
+        except ServiceUnavailableError as error:
             if not _in_conflict(error):
                 raise
             time.sleep(0.05 * 2**attempt)
-    raise Unavailable("Others are writing what this is about; try again.")
+    raise ServiceUnavailableError("Others are writing what this is about; try again.")
 
 
-def _in_conflict(error: Unavailable) -> bool:
+def _in_conflict(error: ServiceUnavailableError) -> bool:
     cause = error.__cause__
     if not isinstance(cause, ClientError):
         return False
@@ -161,10 +162,10 @@ def _in_conflict(error: Unavailable) -> bool:
 # Reading
 
 
-def get(key: Key) -> Item | None:
+def get(key: ItemKey) -> Item | None:
     """One item, consistently."""
     with translate_errors():
-        found = client().get_item(TableName=name(), Key=key_of(key), ConsistentRead=True)
+        found = client().get_item(TableName=table_name(), Key=key_of(key), ConsistentRead=True)
     return found.get("Item")
 
 
@@ -176,25 +177,25 @@ def get_all(keys: Sequence[Item]) -> list[Item]:
 def _get_page(keys: Sequence[Item]) -> list[Item]:
     """Asks until DynamoDB has looked at every key."""
     found: list[Item] = []
-    left: Any = {name(): {"Keys": keys, "ConsistentRead": True}}
+    left: Any = {table_name(): {"Keys": keys, "ConsistentRead": True}}
     for attempt in range(6):
         with translate_errors():
             answer = client().batch_get_item(RequestItems=left)
-        found += answer["Responses"].get(name(), [])
+        found += answer["Responses"].get(table_name(), [])
         left = answer.get("UnprocessedKeys")
         if not left:
             return found
         time.sleep(0.05 * 2**attempt)
-    raise Unavailable("The table takes no more reads now; try again.")
+    raise ServiceUnavailableError("The table takes no more reads now; try again.")
 
 
-def get_many(keys: Sequence[Key]) -> dict[Key, Item]:
+def get_many(keys: Sequence[ItemKey]) -> dict[ItemKey, Item]:
     """The items that are there, consistently, by their keys."""
     found = get_all([key_of(key) for key in keys])
-    return {Key(item["pk"]["S"], item["sk"]["S"]): item for item in found}
+    return {ItemKey(item["pk"]["S"], item["sk"]["S"]): item for item in found}
 
 
-def some(
+def query_range(
     partition: str,
     low: str,
     high: str,
@@ -214,10 +215,10 @@ def some(
     return list(islice(found, limit))
 
 
-def remove(key: Key) -> bool:
+def remove(key: ItemKey) -> bool:
     """Removes an item; whether it was there."""
     with translate_errors():
-        gone = client().delete_item(TableName=name(), Key=key_of(key), ReturnValues="ALL_OLD")
+        gone = client().delete_item(TableName=table_name(), Key=key_of(key), ReturnValues="ALL_OLD")
     return "Attributes" in gone
 
 
@@ -227,7 +228,7 @@ def query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
     while True:
         with translate_errors():
             page = client().query(
-                TableName=name(),
+                TableName=table_name(),
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
                 **options,
@@ -242,12 +243,12 @@ def query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
 # Moving a submission, or a message, forward
 
 
-class Change(Update):
+class ItemUpdate(UpdateExpression):
     """An update that writes itself."""
 
     def parameters(self) -> Any:
         """The parameters of UpdateItem."""
-        return {"TableName": name(), **self.request()}
+        return {"TableName": table_name(), **self.request()}
 
     def apply(self) -> Item | None:
         """Writes; the whole new item, or None when a condition does not hold."""
@@ -255,18 +256,13 @@ class Change(Update):
         answer = conditional_write(lambda: client().update_item(**asked))
         return answer["Attributes"] if answer else None
 
-    def move(self) -> Submission | None:
-        """Writes; the submission as it now is, or None when a condition does not hold."""
-        item = self.apply()
-        return read_submission(item) if item else None
 
-
-def apply_all(changes: Sequence[Change]) -> list[bool]:
+def apply_all(changes: Sequence[ItemUpdate]) -> list[bool]:
     """Writes changes side by side; whether each one's condition held."""
     if len(changes) < 2:
         return [change.apply() is not None for change in changes]
-    with ThreadPoolExecutor(min(WRITERS, len(changes))) as pool:
-        return [done is not None for done in pool.map(Change.apply, changes)]
+    with ThreadPoolExecutor(min(MAX_PARALLEL_WRITES, len(changes))) as pool:
+        return [done is not None for done in pool.map(ItemUpdate.apply, changes)]
 
 
 # Requests that carry an Idempotency-Key

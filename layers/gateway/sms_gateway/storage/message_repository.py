@@ -12,23 +12,23 @@ from sms_gateway.storage.items import (
     read_message,
     read_submission,
 )
-from sms_gateway.storage.models import Batch, Key, Message, Submission
+from sms_gateway.storage.models import Batch, ItemKey, Message, Submission
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 from sms_gateway.storage.dynamodb import (
-    Change,
+    ItemUpdate,
     client,
     conditional_write,
     get,
     get_all,
-    name,
     query,
-    some,
+    query_range,
+    table_name,
 )
 
 
-def submission(key: Key, claim: str | None = None) -> Submission | None:
+def find_submission(key: ItemKey, claim: str | None = None) -> Submission | None:
     """A submission by its key; if `claim` is given, only while it is held under that claim."""
     item = get(key)
     if item is None or "vendor" not in item:
@@ -38,19 +38,19 @@ def submission(key: Key, claim: str | None = None) -> Submission | None:
     return read_submission(item)
 
 
-def batch(identifier: str) -> Batch | None:
+def find_batch(identifier: str) -> Batch | None:
     """A batch by its id: from its own item, or from the only item of a batch of one."""
-    item = get(Key(identifier, "B")) or get(Key(identifier, "M#000"))
+    item = get(ItemKey(identifier, "B")) or get(ItemKey(identifier, "M#000"))
     return read_batch(item) if item and "tenant" in item else None
 
 
-def find(key: Key) -> tuple[Batch, Message, Submission] | None:
+def find_message(key: ItemKey) -> tuple[Batch, Message, Submission] | None:
     """A message with its batch and the submission that it stands in: one or two reads."""
     if key.position == 0:
         # Side by side, and so read as one; mostly there is no B, and asking for it has its price.
         found = list(_between(key.batch, "B", key.sort))
     else:
-        found = get_all([key_of(key), key_of(Key(key.batch, "B"))])
+        found = get_all([key_of(key), key_of(ItemKey(key.batch, "B"))])
     items = {item["sk"]["S"]: item for item in found}
     item = items.get(key.sort)
     head = items.get("B", item)
@@ -78,20 +78,20 @@ def find(key: Key) -> tuple[Batch, Message, Submission] | None:
     return None
 
 
-def members(sub: Submission) -> tuple[Batch, list[Message]]:
+def load_messages(sub: Submission) -> tuple[Batch, list[Message]]:
     """A submission's messages and what they share, consistently read. Raises LookupError for one
     whose batch was never accepted."""
     if sub.content is not None and sub.tenant is not None:
         alone = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign)
-        return alone, [Message(sub.key, sub.content, None, sub.log)]
-    owner = batch(sub.key.batch)
+        return alone, [Message(sub.key, sub.content, None, sub.timeline)]
+    owner = find_batch(sub.key.batch)
     if owner is None:
         raise LookupError("the batch was never accepted")
     first = sub.key.position
     items = _between(sub.key.batch, f"M#{first:03d}", f"M#{first + sub.count - 1:03d}")
     found = [read_message(item, owner.shared) for item in items]
-    if sub.own_item:
-        found = [Message(one.key, one.content, None, one.log) for one in found]
+    if sub.is_single:
+        found = [Message(one.key, one.content, None, one.timeline) for one in found]
     return owner, found
 
 
@@ -133,17 +133,17 @@ def submissions_of(identifier: str) -> list[Item]:
     ]
 
 
-def open_message(batch: str, first: int, limit: int) -> bool | None:
+def has_open_message(batch: str, first: int, limit: int) -> bool | None:
     """Whether one of the `limit` messages of a batch from position `first` on is not final: True
     when there is one, False when all those are final, None when the batch has none there."""
-    items = some(batch, f"M#{first:03d}", "M#999", limit)
+    items = query_range(batch, f"M#{first:03d}", "M#999", limit)
     groups: list[tuple[str, Status]] | None = None
     for item in items:
         if "status" in item:
             status = Status(item["status"]["S"])
         else:
             if groups is None:
-                found = some(batch, "S#000", "S#999", 1000)
+                found = query_range(batch, "S#000", "S#999", 1000)
                 groups = [(one["sk"]["S"], Status(one["status"]["S"])) for one in found]
             place = f"S#{item['sk']['S'][2:]}"
             covering = [state for sort, state in groups if sort <= place]
@@ -184,11 +184,11 @@ def _between(batch: str, low: str, high: str) -> Iterator[Item]:
     )
 
 
-def cancel_member(group: Key, message: Change) -> bool:
+def cancel_message_in_submission(group: ItemKey, message: ItemUpdate) -> bool:
     """Cancels one message of a group that has not left: one transaction, so that a dispatcher
     that takes the group afterwards is sure to see it."""
     check: ConditionCheckTypeDef = {
-        "TableName": name(),
+        "TableName": table_name(),
         "Key": key_of(group),
         "ConditionExpression": "#status IN (:scheduled, :accepted) AND attribute_not_exists(doubt)",
         "ExpressionAttributeNames": {"#status": "status"},

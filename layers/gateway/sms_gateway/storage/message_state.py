@@ -1,15 +1,15 @@
 """What a message's status and price are, by its own item and its submission's."""
 
 from sms_gateway.core.status import Status
-from sms_gateway.storage.models import Message, Submission
-from sms_gateway.vendors.adapter import Price
+from sms_gateway.storage.models import Message, Submission, VerdictLetter
+from sms_gateway.vendors.types import Price
 
-MIXED = {
-    "A": Status.SUBMITTED,
-    "R": Status.REJECTED,
-    "T": Status.ACCEPTED,
-    "U": Status.SUBMITTING,
-    "C": Status.CANCELLED,
+STATUS_OF_VERDICT = {
+    VerdictLetter.ACCEPTED: Status.SUBMITTED,
+    VerdictLetter.REFUSED: Status.REJECTED,
+    VerdictLetter.RETRY: Status.ACCEPTED,
+    VerdictLetter.UNKNOWN: Status.SUBMITTING,
+    VerdictLetter.CANCELLED: Status.CANCELLED,
 }
 
 
@@ -21,7 +21,11 @@ def status_of(message: Message, sub: Submission) -> Status:
     if sub.result is not None and sub.status is Status.SUBMITTED:
         verdict = sub.result.verdict(message.key.position - sub.key.position)
         # Refused by one vendor, it is about to go to the next.
-        return Status.ACCEPTED if verdict == "R" and sub.others else MIXED[verdict]
+        return (
+            Status.ACCEPTED
+            if verdict is VerdictLetter.REFUSED and sub.remaining_vendors
+            else STATUS_OF_VERDICT[verdict]
+        )
     return sub.status
 
 
@@ -33,12 +37,12 @@ def price_of_message(message: Message, sub: Submission) -> Price | None:
     offset = message.key.position - sub.key.position
     verdict, told = sub.result.verdict(offset), sub.result.price_of(offset)
     # Of a call in doubt only a receipt says that the vendor took the message.
-    arrived = verdict == "U" and status in (
+    arrived = verdict is VerdictLetter.UNKNOWN and status in (
         Status.SUBMITTED,
         Status.DELIVERED,
         Status.UNDELIVERED,
     )
-    if told or not (verdict == "A" or arrived) or sub.result.rates is None:
+    if told or not (verdict is VerdictLetter.ACCEPTED or arrived) or sub.result.rates is None:
         return told
     rates, content = sub.result.rates, message.content
     cost = rates.cost(content.to, content.segments)

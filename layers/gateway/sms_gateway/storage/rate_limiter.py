@@ -2,24 +2,27 @@
 
 from botocore.exceptions import ClientError
 
-from sms_gateway.storage.dynamodb import client, name, translate_errors
+from sms_gateway.storage.dynamodb import client, table_name, translate_errors
 from sms_gateway.storage.items import (
-    number,
+    number_attribute,
 )
 
 
-def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
+def reserve_time(vendor: str, now: int, cost: int, horizon: int) -> int | None:
     """Reserves a vendor's time over all workers (all in ms): when the reserved span begins, or
     None when that would be more than `horizon` ahead."""
     key = {"pk": {"S": f"RATE#{vendor}"}, "sk": {"S": "RATE"}}
     try:
         with translate_errors():
             client().update_item(
-                TableName=name(),
+                TableName=table_name(),
                 Key=key,
                 UpdateExpression="SET booked = :end",
                 ConditionExpression="attribute_not_exists(booked) OR booked <= :now",
-                ExpressionAttributeValues={":end": number(now + cost), ":now": number(now)},
+                ExpressionAttributeValues={
+                    ":end": number_attribute(now + cost),
+                    ":now": number_attribute(now),
+                },
             )
         return now
     except ClientError:
@@ -27,13 +30,13 @@ def reserve(vendor: str, now: int, cost: int, horizon: int) -> int | None:
     try:
         with translate_errors():
             answer = client().update_item(
-                TableName=name(),
+                TableName=table_name(),
                 Key=key,
                 UpdateExpression="SET booked = booked + :cost",
                 ConditionExpression="booked <= :latest",
                 ExpressionAttributeValues={
-                    ":cost": number(cost),
-                    ":latest": number(now + horizon),
+                    ":cost": number_attribute(cost),
+                    ":latest": number_attribute(now + horizon),
                 },
                 ReturnValues="UPDATED_NEW",
             )

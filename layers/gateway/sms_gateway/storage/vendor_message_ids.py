@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from sms_gateway.storage.dynamodb import get, put_all
 from sms_gateway.storage.items import (
-    number,
+    number_attribute,
 )
-from sms_gateway.storage.models import Key
+from sms_gateway.storage.models import ItemKey
 
 
-def point(vendor: str, pointers: Sequence[tuple[str, Key]], ttl: int) -> None:
+def put_vendor_ids(vendor: str, pointers: Sequence[tuple[str, ItemKey]], ttl: int) -> None:
     """Remembers which message a vendor's id means, for a vendor whose callbacks name nothing
     else."""
     put_all(
@@ -18,14 +18,14 @@ def point(vendor: str, pointers: Sequence[tuple[str, Key]], ttl: int) -> None:
                 "pk": {"S": f"V#{vendor}#{vendor_id}"},
                 "sk": {"S": "V"},
                 "message": {"S": str(key)},
-                "ttl": number(ttl),
+                "ttl": number_attribute(ttl),
             }
             for vendor_id, key in pointers
         ]
     )
 
 
-def pointed(vendor: str, vendor_id: str) -> Key | None:
+def find_by_vendor_id(vendor: str, vendor_id: str) -> ItemKey | None:
     """The message that a vendor's id means."""
-    item = get(Key(f"V#{vendor}#{vendor_id}", "V"))
-    return Key.parse(item["message"]["S"]) if item else None
+    item = get(ItemKey(f"V#{vendor}#{vendor_id}", "V"))
+    return ItemKey.parse(item["message"]["S"]) if item else None

@@ -8,11 +8,11 @@ def webhook_key() -> bytes:
     return _webhook_key.get()
 
 
-def read_webhook_key(written: str) -> bytes:
+def parse_webhook_key(written: str) -> bytes:
     """The key that a secret's text is. Raises ValueError."""
     if len(written) < 32:
         raise ValueError("it must be a text of at least 32 characters")
     return written.encode()
 
 
-_webhook_key = CachedSetting("webhook-key", "WEBHOOK_SECRET", fetch_secret, read_webhook_key)
+_webhook_key = CachedSetting("webhook-key", "WEBHOOK_SECRET", fetch_secret, parse_webhook_key)

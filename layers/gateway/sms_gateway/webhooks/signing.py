@@ -13,7 +13,7 @@ from datetime import datetime
 from sms_gateway.core.timestamps import epoch_seconds
 
 
-def secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
+def derive_secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
     """A webhook's secret of one generation, as the receiver's library takes it. Webhooks of before
     2026-11-26 have no nonce."""
     parts = ["webhook", webhook, *([nonce] if nonce else []), str(generation)]
@@ -21,7 +21,9 @@ def secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
     return f"whsec_{b64encode(made).decode()}"
 
 
-def headers(identifier: str, now: datetime, body: str, secrets: Sequence[str]) -> Mapping[str, str]:
+def sign_headers(
+    identifier: str, now: datetime, body: str, secrets: Sequence[str]
+) -> Mapping[str, str]:
     """The headers of one attempt; the id stays the same over all of them."""
     from standardwebhooks import Webhook  # most starts of a function sign nothing
 
