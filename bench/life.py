@@ -21,8 +21,6 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
-
 from bench.counting import TEMPLATE, Meter, Tally
 from sms_gateway.config import api_keys, vendor_accounts
 from sms_gateway.core.status import Status
@@ -36,6 +34,10 @@ from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
 from sms_gateway.storage.models import ItemKey, message_id
 from sms_gateway.vendors.types import DeliveryReport, Request, VendorResponse
+from testing.numbers import number
+from testing.processes import function
+from testing.settings import CALLBACK_KEY
+from testing.vendor_answers import SUBMIT, TAKES, arrived
 
 ROOT = Path(__file__).parent.parent
 EVENTS: dict[str, Any] = {

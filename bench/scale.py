@@ -20,7 +20,6 @@ from statistics import fmean, median
 from typing import Any
 
 import conftest  # noqa: F401 - the environment that a function has
-from integration.stage import ACCOUNTS
 
 from bench.calm import Samples
 from bench.counting import TEMPLATE, Meter, read_units, size_of
@@ -36,6 +35,7 @@ from sms_gateway.storage import items
 from sms_gateway.storage.items import Item
 from sms_gateway.storage.models import Batch, ItemKey, MessageContent, Submission, TimelineEntry
 from sms_gateway.storage.models import SubmissionResult as Answer
+from testing.settings import ACCOUNTS
 
 STORED = (1_000, 10_000, 100_000, 1_000_000)  # messages, with the same number due
 DUE = (100, 1_000, 10_000)  # submissions, with the same number stored

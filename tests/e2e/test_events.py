@@ -15,7 +15,7 @@ from e2e.conftest import NUMBERS, Api
 from e2e.receiver import Receiver, hook, listening, receiving, until
 from e2e.test_triggers import put
 from standardwebhooks import Webhook
-from unit.test_events import validator
+from unit.events.test_builders import validator
 
 from local.stack import LocalStack
 

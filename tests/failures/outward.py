@@ -15,7 +15,8 @@ from e2e.receiver import Receiver, hook, listening, receiving, until
 from failures.arena import PATIENCE, THROUGH, ArenaStack, Case, Ground, arena
 from failures.oracle import Row
 from failures.witness import due, faults
-from integration.stream import PATTERNS, matches
+
+from testing.stream import PATTERNS, matches
 
 GUARDED = {  # scenario: what keeps it safe; test_guards.py takes that away
     "an endpoint is down, then up": "delivery",

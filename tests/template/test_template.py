@@ -501,7 +501,7 @@ def test_a_routes_function_answers_it(route: tuple[str, str]) -> None:
     method, path = route
     source = (ROOT / "functions" / folder(routes()[route]["function"]) / "app.py").read_text()
     if path.startswith("/callbacks"):
-        assert "receive" in source
+        assert "handle_callback" in source
         return
     pattern = re.escape(re.sub(r"\{\w+\}", "<>", path)).replace("<>", r"<\w+>")
     assert re.search(rf'@app\.{method}\("{pattern}"\)', source)

@@ -67,7 +67,7 @@ def test_one_module_talks_http() -> None:
 
 def test_one_module_calls_customers_addresses() -> None:
     assert importers("socket") == importers("http") == {"webhooks/http_client.py"}
-    assert "http_client.addresses_of" in (CORE / "webhooks/management.py").read_text()
+    assert "http_client.resolve_public" in (CORE / "webhooks/management.py").read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract import cases
 
 from local.matrix import CAPABILITIES, PAGE, matrix, written
 from local.ticks import tables
 from sms_gateway.vendors.adapter import Adapter, Capabilities
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
+from testing.vendor_cases import cases
 
 TESTS = Path(__file__).parent.parent
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -215,7 +215,7 @@ from sms_gateway.aws import clients
 from sms_gateway.sms import phone_numbers
 table = clients.client("dynamodb", Config())
 table.get_paginator("query"), urllib3.PoolManager()
-print(json.dumps([phone_numbers.e164("07911 123456", ["GB"]), str(ULID.from_timestamp(0))[:10]]))
+print(json.dumps([phone_numbers.to_e164("07911 123456", ["GB"]), str(ULID.from_timestamp(0))[:10]]))
 """
     assert run(code, trimmed) == ["+447911123456", "0000000000"]
 
@@ -261,8 +261,8 @@ def test_a_code_of_cognito_is_opened_by_kms_without_boto3(trimmed: Path, trimmed
         )
         code = f"""
 import base64, json, sys
-from sms_gateway.triggers.cognito_decryption import unseal
-code = unseal(base64.b64decode({b64encode(sealed).decode()!r}))
+from sms_gateway.triggers.cognito_decryption import decrypt_code
+code = decrypt_code(base64.b64decode({b64encode(sealed).decode()!r}))
 print(json.dumps([code, "boto3" in sys.modules]))
 """
         opened = run(code, trimmed, trimmed_sdk, AWS_ENDPOINT_URL=memory.base)
