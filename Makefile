@@ -50,10 +50,10 @@ generate: $(READY)
 	$(BIN)/python -m tools.generate
 
 openapi: $(READY)
-	$(BIN)/python -m local.openapi
+	$(BIN)/python -m tools.openapi
 
 matrix: $(READY)
-	$(BIN)/python -m local.matrix
+	$(BIN)/python -m tools.vendor_pages
 
 # The gateway's layer comes first: what it has is not put into the from_cognito function's again.
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from local.openapi import SERVED, SOURCE, served
 from sms_gateway.core.status import Status
 from sms_gateway.vendors.adapter import Capabilities
 from sms_gateway.vendors.registry import VENDORS
+from tools.openapi import SERVED, SOURCE, served
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -89,7 +89,7 @@ def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
 
 def test_what_is_served_is_the_contract() -> None:
     text = SERVED.read_text(encoding="utf-8")
-    assert json.loads(text) == DOCUMENT, "run python -m local.openapi"
+    assert json.loads(text) == DOCUMENT, "run python -m tools.openapi"
     assert text == served()
 
 

@@ -9,7 +9,6 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from local.openapi import ROOT
 from sms_gateway.core.event import (
     EVENT_OF_STATUS,
     MAX_EVENT_BYTES,
@@ -20,6 +19,7 @@ from sms_gateway.core.event import (
 from sms_gateway.core.status import Status
 from sms_gateway.events.builders import batch_event, mask_number, message_event
 from sms_gateway.storage.models import Batch, MessageContent, TimelineEntry
+from tools.openapi import ROOT
 
 FOLDER = ROOT / "events" / "schemas"
 BATCH = Batch("01M80KD8NAXEPBMQYG8412XQAH", "acme", 1)

@@ -1,4 +1,4 @@
-"""Writes the contract that the gateway serves: `python -m local.openapi`."""
+"""Write the API contract that the gateway serves: `python -m tools.openapi`."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ SERVED = ROOT / "functions" / "status" / "openapi.json"
 
 
 def served() -> str:
-    """`openapi.yaml` as the JSON text of `GET /openapi.json`."""
+    """Return `openapi.yaml` as the JSON text of `GET /openapi.json`."""
     document = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
 

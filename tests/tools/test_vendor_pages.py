@@ -1,4 +1,4 @@
-"""docs/vendors.md says what the adapters declare: its matrix, its settings and its examples."""
+"""docs/vendors/ says what the adapters declare: matrix, conformance rows, settings, examples."""
 
 import ast
 import json
@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from local.matrix import CAPABILITIES, PAGE, matrix, written
-from local.ticks import tables
 from sms_gateway.vendors.adapter import Adapter, Capabilities
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from testing.vendor_cases import cases
+from tools.conformance import tables
+from tools.vendor_pages import CAPABILITIES, ROOT, generated, matrix, vendor_page, with_generated
 
 TESTS = Path(__file__).parent.parent
-TEXT = PAGE.read_text(encoding="utf-8")
+SHARED_SETTINGS = ROOT / "docs" / "guides" / "vendor-accounts.md"
 SECRETS = {"username", "password", "api_key", "secret_key", "client", "user_key"}
 EXAMPLE = re.compile(r"```json\n(.*?)```", re.S)
 SETTING = re.compile(
@@ -26,24 +26,22 @@ SETTING = re.compile(
 )
 
 
-def section(vendor: str) -> str:
-    """What the page says of one vendor."""
-    heading = f"\n## {adapter_class(vendor).title}\n"
-    assert heading in TEXT
-    return TEXT.split(heading)[1].split("\n## ")[0]
+@cache
+def page(vendor: str) -> str:
+    return vendor_page(vendor).read_text(encoding="utf-8")
 
 
 def examples() -> list[tuple[str, dict[str, Any]]]:
-    """Every account in the page, with its vendor."""
+    """Every account in the pages, with its vendor."""
     return [
-        (vendor, json.loads(found))
-        for vendor in VENDORS
-        for found in EXAMPLE.findall(section(vendor))
+        (vendor, json.loads(found)) for vendor in VENDORS for found in EXAMPLE.findall(page(vendor))
     ]
 
 
-def test_the_matrix_is_what_the_adapters_declare() -> None:
-    assert written(TEXT) == TEXT, "run python -m local.matrix"
+@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
+def test_a_generated_part_is_current(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert with_generated(text, generated()[path]) == text, "run python -m tools.vendor_pages"
 
 
 def test_the_matrix_has_a_row_for_every_capability_and_a_column_for_every_vendor() -> None:
@@ -52,8 +50,8 @@ def test_the_matrix_has_a_row_for_every_capability_and_a_column_for_every_vendor
 
 
 def test_a_page_without_marks_is_refused() -> None:
-    with pytest.raises(ValueError, match="matrix"):
-        written("# Vendors\n")
+    with pytest.raises(ValueError, match="generated"):
+        with_generated("# Vendors\n", "")
 
 
 @pytest.mark.parametrize(("vendor", "account"), examples())
@@ -63,13 +61,13 @@ def test_every_example_of_an_account_can_be_used(vendor: str, account: dict[str,
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_vendor_has_an_example(vendor: str) -> None:
-    assert EXAMPLE.search(section(vendor))
+    assert EXAMPLE.search(page(vendor))
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_setting_stands_in_the_page_with_its_default(vendor: str) -> None:
     shared = {field.name: field for field in fields(Adapter)}
-    found = {row["name"]: row for row in SETTING.finditer(section(vendor))}
+    found = {row["name"]: row for row in SETTING.finditer(page(vendor))}
     for field in fields(adapter_class(vendor)):
         same = field.name in shared and field.default == shared[field.name].default
         if same and field.name not in found:
@@ -84,21 +82,21 @@ def test_every_setting_stands_in_the_page_with_its_default(vendor: str) -> None:
 
 
 def test_every_shared_setting_stands_in_the_page_with_its_default() -> None:
-    common = TEXT.split("\n## Settings that all vendors share\n")[1].split("\n## ")[0]
-    found = {row["name"]: row["default"].strip() for row in SETTING.finditer(common)}
-    told = {
+    guide = SHARED_SETTINGS.read_text(encoding="utf-8")
+    found = {row["name"]: row["default"].strip() for row in SETTING.finditer(guide)}
+    declared = {
         field.name: "required" if field.default is MISSING else f"`{json.dumps(field.default)}`"
         for field in fields(Adapter)
     }
-    assert found == told
+    assert found == declared
 
 
 def evidence() -> Iterator[tuple[str, str]]:
     """Every case or test that a table names, with its vendor."""
     for vendor in VENDORS:
         for table in tables(vendor):
-            for _, named in table.rows if table.here else ():
-                yield from ((vendor, one) for one in named)
+            for row in table.rows if table.implemented else ():
+                yield from ((vendor, one) for one in row.cases)
 
 
 @cache
@@ -123,8 +121,8 @@ def test_every_row_names_something() -> None:
     for vendor in VENDORS:
         assert tables(vendor)
         for table in tables(vendor):
-            assert [named for _, named in table.rows]
-            assert [what for what, named in table.rows if not named] == []
+            assert table.rows
+            assert [row.what for row in table.rows if not row.cases] == []
 
 
 def sent_keys(value: Any) -> set[str]:
@@ -144,7 +142,7 @@ def requests(vendor: str, names: set[str] | None = None) -> Iterator[dict[str, A
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_key_that_is_sent_to_a_vendor_has_a_row(vendor: str) -> None:
-    rows = " ".join(what for table in tables(vendor) for what, _ in table.rows)
+    rows = " ".join(row.what for table in tables(vendor) for row in table.rows)
     sent = set[str]()
     for request in requests(vendor):
         sent = sent.union(*(sent_keys(request.get(p, {})) for p in ("query", "form", "json")))
@@ -161,8 +159,3 @@ def test_every_address_that_is_called_is_shown_by_a_row(vendor: str) -> None:
     )
     assert called
     assert called - shown == set()
-
-
-def test_every_link_leads_to_a_file() -> None:
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", TEXT):
-        assert (PAGE.parent / target).resolve().exists(), target
