@@ -246,7 +246,7 @@ def test_a_tick_with_forty_due_costs_no_more_for_each(gateway: Gateway, meter: M
     assert gateway.wire.count(POLL["server2sms"]) == 1
 
 
-def test_an_idle_clock_asks_once_for_each_partition(gateway: Gateway, meter: Meter) -> None:
+def test_an_idle_tick_queries_each_shard_once(gateway: Gateway, meter: Meter) -> None:
     tally = spent(meter, gateway.tick)
     assert of(tally) == (IDLE, 0, 0.5 * len(items.SHARDS))
     assert tally.log_bytes == 0
