@@ -8,9 +8,10 @@ import io
 import socket
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -40,16 +41,22 @@ def resolve(host: str, port: int, timeout: float) -> list[tuple[socket.AddressFa
     Raises NameLookupError when it has none, TimeoutError when that is not known within `timeout`
     seconds.
     """
-    executor = ThreadPoolExecutor(1)  # a lookup has no timeout of its own
+    answer: SimpleQueue[list[Any] | Exception] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answer.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            answer.put(error)
+
+    Thread(target=look_up, daemon=True).start()  # a lookup has no timeout of its own
     try:
-        lookup = executor.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        return [(family, str(address[0])) for family, *_, address in lookup.result(timeout)]
-    except TimeoutError:
-        raise
-    except (OSError, UnicodeError):
-        raise NameLookupError from None
-    finally:
-        executor.shutdown(wait=False)
+        found = answer.get(timeout=timeout)
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(found, Exception):
+        raise NameLookupError from found
+    return [(family, str(address[0])) for family, *_, address in found]
 
 
 def connect(

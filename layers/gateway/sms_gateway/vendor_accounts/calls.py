@@ -27,8 +27,8 @@ from sms_gateway.vendors.account_services import OperationResult, service_of, ve
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
 
-TIMEOUT_SECONDS = 6.0  # seconds for a first byte, and again for all of an answer
-CONFIRM_SECONDS = 3.0  # seconds, for a question right after a change: both must fit into 29
+TIMEOUT_SECONDS = 6.0  # for a whole response
+CONFIRM_SECONDS = 3.0  # for a query right after a change: both must fit into the API's 29
 
 Send = Callable[[Request, float], VendorResponse]
 
