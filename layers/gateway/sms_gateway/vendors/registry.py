@@ -18,15 +18,17 @@ VENDORS: Mapping[str, str] = {
 
 
 def adapter_class(vendor: str) -> type[Adapter]:
-    """The adapter of a vendor in VENDORS; KeyError for another name."""
+    """Return the adapter of a vendor in VENDORS; KeyError for another name."""
     module = import_module(f"sms_gateway.vendors.{vendor}.adapter")
     found: type[Adapter] = getattr(module, VENDORS[vendor])
     return found
 
 
 def build_adapter(vendor: str, settings: Mapping[str, Any]) -> Adapter:
-    """The adapter for an account's settings. Raises ValueError with one sentence that names the
-    setting at fault and never its value."""
+    """Build the adapter for an account's settings.
+
+    Raises ValueError with one sentence that names the setting at fault and never its value.
+    """
     cls = adapter_class(vendor)
     unknown = sorted(set(settings) - {field.name for field in fields(cls)})
     if unknown:
