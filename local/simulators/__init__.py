@@ -1,4 +1,4 @@
-"""The four SMS vendors, played on loopback: faithful wire quirks, a ledger, faults on command.
+"""The four SMS vendors simulated on loopback: wire quirks, a ledger, faults on command.
 
-Independent of the gateway's own code on purpose: what the ledger says is the oracle of the tests.
+Independent of the gateway's own code on purpose: the ledger is the oracle of the tests.
 """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DEFAULT_URL = "http://127.0.0.1:8800"
-# What the operators have registered for the account at JST: texts by DLT template id.
+# Registered with the operators for the account at JST: texts by DLT template id.
 TEMPLATES: Mapping[str, str] = {
     "1107100000000000001": "Your code is {#var#}",
     "1107100000000000002": "Dear {#var#}, your order {#var#} is on its way.",
@@ -15,7 +15,7 @@ type Account = dict[str, Any]
 
 
 def accounts(base_url: str) -> dict[str, Account]:
-    """The account settings of all four vendors, for simulators that listen at `base_url`."""
+    """Return the account settings of all four vendors, for simulators that listen at `base_url`."""
     base = base_url.rstrip("/")
     return {
         "jst": {
