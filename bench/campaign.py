@@ -44,7 +44,7 @@ def main() -> Result:
     )
     seconds = fast["seconds"] / SAMPLE + each["calls"] * ASSUMED["dynamodb_ms"] / 1000 / CHUNK
     full = ASSUMED["full_cpu_mb"] / 1024  # GB of a function that has one CPU
-    spent.gb_seconds["campaign"] = seconds * full
+    spent.gb_seconds["campaign_worker"] = seconds * full
     prices = dollars(spent)
     dearer = sum(prices.values())
     blocks = 2 * (File(ROWS).size / 2**20) / 1000 * PRICES["s3"]["thousand_gets"]

@@ -183,7 +183,7 @@ def units() -> dict[str, float]:
         log = storage_items.timeline_attribute(
             [TimelineEntry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")]
         )
-        table_of_ours.receipt = {"status": {"S": "delivered"}, "log": log}
+        table_of_ours.receipt = {"status": {"S": "delivered"}, "timeline": log}
         # The items before a change are asked for past the counting: they stand in this process.
         meter = Beside(table_of_ours._get)
         with meter.listening(dynamodb.client()):

@@ -54,7 +54,7 @@ TURNS = 8
 EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
 START, FIRST, BOTH = "start", "first invocation", "both"
 TO_CLIENT, TO_TYPICAL = 1.25, 0.35
-WORKERS = ("authorize", "callback", "dispatch", "poll")
+WORKERS = ("authorize", "callback", "dispatch", "scheduler")
 TO_CLIENT_WORKER = 1.15
 TIMEOUT = 60.0  # seconds for a start and its first invocation
 
@@ -128,15 +128,16 @@ def _build() -> None:
 def _references() -> list[Case]:
     event = json.loads((ROOT / "events" / "status.json").read_text())
     cases = []
-    for name, module, paths in (
-        (EMPTY, "empty", []),
-        (CLIENT, "client", [LAYER]),
-        (TYPICAL, "typical", [FOLDER / "typical"]),
+    reduced = {"AWS_DATA_PATH": str(LAYER / "sms_gateway/aws/botocore_data")}
+    for name, module, paths, variables in (
+        (EMPTY, "empty", [], {}),
+        (CLIENT, "client", [LAYER], reduced),
+        (TYPICAL, "typical", [FOLDER / "typical"], {}),
     ):
         folder = FOLDER / "references" / module
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "bench" / "references" / f"{module}.py", folder / "app.py")
-        cases.append(Case(name, folder, paths, event))
+        cases.append(Case(name, folder, paths, event, variables=variables))
     return cases
 
 
@@ -188,14 +189,14 @@ def _work(memory: Memory) -> dict[str, dict[str, Any]]:
             "queryStringParameters": {"DST": "0", "RSN": "000", "ID": identifier},
         },
         "dispatch": {"Records": [record | {"body": task}]},
-        "campaign": _uploaded(),
-        "cognito": _sealed(),
+        "campaign_worker": _uploaded(),
+        "from_cognito": _sealed(),
     }
 
 
 def _uploaded() -> dict[str, Any]:
     """The event of a campaign of one row."""
-    (record,) = json.loads((ROOT / "events" / "campaign.json").read_text())["Records"]
+    (record,) = json.loads((ROOT / "events" / "campaign_worker.json").read_text())["Records"]
     notice = json.loads(record["body"])
     place = notice["Records"][0]["s3"]
     place["bucket"]["name"] = ENVIRONMENT["CAMPAIGNS_BUCKET"]
@@ -214,7 +215,7 @@ def _sealed() -> dict[str, Any]:
         key_provider=keys,
         algorithm=Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
     )
-    event: dict[str, Any] = json.loads((ROOT / "events" / "cognito.json").read_text())
+    event: dict[str, Any] = json.loads((ROOT / "events" / "from_cognito.json").read_text())
     return {"request": event["request"] | {"code": b64encode(sealed).decode()}}
 
 
@@ -331,8 +332,9 @@ NOTES = [
     "folders hold what `sam build` made, and nothing is compiled into them. Files are in "
     "the page cache and the whole CPU is there: on Lambda both take longer, alike for all.",
     "References: a handler that answers at once; one that makes a DynamoDB client, from the "
-    "layer's own boto3 with its byte code; one with Powertools (Logger, Metrics, router), one "
-    "pydantic model and a DynamoDB client, without byte code, as plain `sam build` leaves it.",
+    "layer's own boto3 with its byte code and the reduced descriptions; one with Powertools "
+    "(Logger, Metrics, router), one pydantic model and a DynamoDB client, without byte code, as "
+    "plain `sam build` leaves it.",
     "The first invocation is with AWS and the vendor answered on loopback: a known key, a message "
     "accepted, read, dispatched and reported, a clock with nothing due, `GET /vendors`, a campaign "
     "of one row, a code decrypted and sent. On Lambda "

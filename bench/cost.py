@@ -14,7 +14,6 @@ from typing import Any
 
 import boto3
 import conftest  # noqa: F401 - the environment that a function has
-from integration import stage
 
 from bench.calm import Samples
 from bench.conditions import asked
@@ -42,6 +41,7 @@ from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.core.event import Event
 from sms_gateway.events import eventbridge
 from sms_gateway.storage import dynamodb
+from testing import settings
 
 CALLED: dict[str, tuple[bool, ...]] = {
     "jst": (False,),
@@ -76,8 +76,8 @@ class Bench:
         self._side.create_table(**table_definition(dynamodb.table_name(), TEMPLATE))
         for vendor in CALLED:
             self._sqs.create_queue(QueueName=vendor)
-        stage.set_accounts(stage.ACCOUNTS)
-        stage.set_routes(TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"])
+        settings.set_accounts(settings.ACCOUNTS)
+        settings.set_routes(TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"])
         vendor_accounts.accounts()
         routes.routes()
         self._meter = Meter(self._peek, ask=True)

@@ -353,7 +353,7 @@ def _others(bench: Bench) -> Iterator[Case]:
     yield Case("callback, 100 reports, each", hear, reported(SEVERAL), SEVERAL, 4)
 
     def tick(_given: object) -> None:
-        bench.handle("poll", {})
+        bench.handle("scheduler", {})
         _delivered(bench)
 
     def due(count: int) -> Callable[[], None]:

@@ -21,7 +21,6 @@ import urllib3
 from botocore.config import Config
 
 from sms_gateway.aws import clients
-from sms_gateway.storage import dynamodb
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -112,8 +111,9 @@ def use(endpoint: str) -> None:
 def patient() -> None:
     """Lets the table's client, else the functions' own, wait longer than theirs may: a machine that
     is busy must not fail a count."""
-    dynamodb.CONFIG = dynamodb.CONFIG.merge(Config(read_timeout=PATIENCE))
-    clients.forget()
+    patience = Config(read_timeout=PATIENCE)
+    clients.CONFIGS["dynamodb"] = clients.CONFIGS["dynamodb"].merge(patience)
+    clients.reset()
 
 
 def table_definition(name: str, template: dict[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,6 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from integration.stage import CALLBACK_KEY, SUBMIT, TAKES, arrived, function, number
-
 from bench.counting import TEMPLATE, Meter, Tally
 from sms_gateway.config import api_keys, vendor_accounts
 from sms_gateway.core.status import Status
@@ -36,6 +34,10 @@ from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
 from sms_gateway.storage.models import ItemKey, message_id
 from sms_gateway.vendors.types import DeliveryReport, Request, VendorResponse
+from testing.numbers import number
+from testing.processes import function
+from testing.settings import CALLBACK_KEY
+from testing.vendor_answers import SUBMIT, TAKES, arrived
 
 ROOT = Path(__file__).parent.parent
 EVENTS: dict[str, Any] = {
@@ -46,10 +48,10 @@ TEXT = "Your order 4711 has left our house and will be with you tomorrow between
 LATER = 200  # seconds until the tick that asks for receipts
 LEASES = 2  # write units of a tick that finds anything due, however much: taken and given back
 MEMORY: dict[str, int] = {  # MB, by function
-    name.removesuffix("Function").lower(): one["Properties"].get(
+    Path(one["Properties"]["CodeUri"]).name: one["Properties"].get(
         "MemorySize", TEMPLATE["Globals"]["Function"]["MemorySize"]
     )
-    for name, one in TEMPLATE["Resources"].items()
+    for one in TEMPLATE["Resources"].values()
     if one["Type"] == "AWS::Serverless::Function"
 }
 
@@ -236,7 +238,7 @@ class Lives:
                     tick_run.TickRun(adapters, pool, now, time.time() + 60, send=self.vendors)
                 )
 
-        return int(self._run("tick", "poll", work))
+        return int(self._run("tick", "scheduler", work))
 
     def tick_now(self) -> int:
         """A tick with nothing due."""
@@ -251,7 +253,7 @@ class Lives:
 
     def publish(self, record: dict[str, Any], put: Any) -> None:
         """A change of the table is told to the bus by `put`."""
-        done = self._run("publish", "publish", lambda: handle_records([record], 120, put))
+        done = self._run("publish", "publish_events", lambda: handle_records([record], 120, put))
         if done["batchItemFailures"]:
             raise RuntimeError("a change was not published")
 

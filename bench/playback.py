@@ -77,7 +77,7 @@ class Player:
 
     def __init__(self, adapters: Mapping[str, Adapter], samples: Samples) -> None:
         self._adapters, self._samples = adapters, samples
-        clients.forget()
+        clients.reset()
         self._wire = Wire(_Answers(()))
 
     def play(self, recording: Recording) -> Timed:

@@ -113,17 +113,18 @@ def onward(published: Spent) -> dict[str, Spent]:
     one by one takes: on the bus, to one webhook, and both. Deliveries arrive at the first try."""
     on_bus, to_webhook, both = Spent(events=EVENTS), Spent(), Spent()
     on_bus.add(published)
-    seconds = published.gb_seconds["publish"]
-    each = seconds / CHANGES / MEMORY["publish"]  # of a run, by the MB that it has
+    seconds = published.gb_seconds["publish_events"]
+    each = seconds / CHANGES / MEMORY["publish_events"]  # of a run, by the MB that it has
     waiting = (ASSUMED["vendor_ms"] + ASSUMED["dynamodb_ms"]) / 1000 / 1024
     to_webhook.add(
         Spent(
             reads=published.reads + 1 + EVENTS,
             queue_requests=3 * EVENTS,
             log_bytes=published.log_bytes,
-            runs=Counter(notify=CHANGES, deliver=EVENTS),
+            runs=Counter(queue_webhooks=CHANGES, deliver_webhooks=EVENTS),
             gb_seconds=Counter(
-                notify=seconds, deliver=EVENTS * (each + waiting) * MEMORY["deliver"]
+                queue_webhooks=seconds,
+                deliver_webhooks=EVENTS * (each + waiting) * MEMORY["deliver_webhooks"],
             ),
         )
     )

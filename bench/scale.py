@@ -20,7 +20,6 @@ from statistics import fmean, median
 from typing import Any
 
 import conftest  # noqa: F401 - the environment that a function has
-from integration.stage import ACCOUNTS
 
 from bench.calm import Samples
 from bench.counting import TEMPLATE, Meter, read_units, size_of
@@ -36,6 +35,7 @@ from sms_gateway.storage import items
 from sms_gateway.storage.items import Item
 from sms_gateway.storage.models import Batch, ItemKey, MessageContent, Submission, TimelineEntry
 from sms_gateway.storage.models import SubmissionResult as Answer
+from testing.settings import ACCOUNTS
 
 STORED = (1_000, 10_000, 100_000, 1_000_000)  # messages, with the same number due
 DUE = (100, 1_000, 10_000)  # submissions, with the same number stored
@@ -111,7 +111,7 @@ def waiting(batch: str, count: int) -> Iterator[Item]:
     content = MessageContent(to="+447700900001", text=TEXT)
     state = items.submission_item(
         _submission(batch, count, Status.SUBMITTED, content if alone else None, BEGAN), TTL, DAY
-    ) | {"result": items.json_attribute(Answer(own=True))}
+    ) | {"result": items.json_attribute(Answer(own_ids=True))}
     yield state
     if not alone:
         yield from _members(batch, count)
@@ -125,7 +125,7 @@ def final(batch: str, count: int) -> Iterator[Item]:
     )
     for item in _members(batch, count):
         if item["sk"]["S"] != "B":
-            item |= {"status": DELIVERED, "log": log}
+            item |= {"status": DELIVERED, "timeline": log}
         yield item
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from integration.stream import ARN, PATTERNS, matches
+from testing.stream import ARN, PATTERNS, matches
 
 Record = dict[str, Any]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.throughput.stage import FIRST, PATIENCE, Stage
-from local.simulators.accounts import ACCOUNTS
+from local.simulators.dinisoft import ACCOUNT
 
 INSTALLED = 10  # calls at once, Kannel's default
 TUNED = 512
@@ -126,7 +126,7 @@ class Kannel:
             process.wait()
 
     def _configure(self, path: str) -> None:
-        account = ACCOUNTS["dinisoft"]
+        account = ACCOUNT
         written = CONFIGURATION.format(
             **self._ports,
             pending=self._pending,

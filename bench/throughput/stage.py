@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from ulid import ULID
 
-from local.simulators.accounts import accounts
+from local.simulators.registry import accounts
 
 ROOT = Path(__file__).parent.parent.parent
 VENDOR_WAIT = 0.05  # seconds
@@ -50,8 +50,8 @@ AWS = {  # as the functions have it
     "ACCOUNTS_SECRET": "bench/vendors",
     "WEBHOOK_SECRET": "bench/webhooks",
     "ROUTES_PARAMETER": "/bench/routes",
-    "HAND_OVER_AFTER": "60",
-    "CUT_SHORT_AFTER": "150",
+    "REQUEUE_AFTER": "60",
+    "INTERRUPTED_AFTER": "150",
     "RECEIPT_DEADLINE": "259200",
     "RETENTION_DAYS": "90",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.simulators.faults import CALLBACK, FAULTS
-from local.simulators.state import VENDORS, State
+from local.simulators.registry import SIMULATORS
+from local.simulators.state import State
 from local.simulators.vendor import Answer, as_json
+from sms_gateway.vendors.registry import VENDORS
 
 MAX_SECONDS = 3600
 OPERATIONS = ("submit", "poll", "balance", "inquiry", "change", "verify")
-CALLING = ("server2sms", "rajasms")
 
 
 class ControlError(Exception):
@@ -39,7 +40,7 @@ def _route(state: State, method: str, path: str, query: Mapping[str, str], body:
 
 
 def _health(_state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
-    return as_json({"status": "ok", "vendors": VENDORS})
+    return as_json({"status": "ok", "vendors": list(VENDORS)})
 
 
 def _ledger(state: State, query: Mapping[str, str], _body: bytes) -> Answer:
@@ -90,7 +91,7 @@ def _delay(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
     seconds = _number(data, "seconds", MAX_SECONDS)
     if seconds is None:
         raise ControlError("seconds is missing")
-    vendors = VENDORS if data.get("vendor") is None else (_vendor(data),)
+    vendors = tuple(VENDORS) if data.get("vendor") is None else (_vendor(data),)
     state.set_delay(seconds, vendors)
     return as_json(state.delays())
 
@@ -122,7 +123,7 @@ def _add_fault(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
 
 
 def _check_possible(vendor: str, fault: str, operation: object) -> None:
-    if fault in CALLBACK and vendor not in CALLING:
+    if fault in CALLBACK and not SIMULATORS[vendor].sends_callbacks:
         raise ControlError(f"{vendor} sends no callbacks")
     if operation not in OPERATIONS:
         raise ControlError(f"operation must be one of {', '.join(OPERATIONS)}")

@@ -7,14 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from local.simulators.accounts import ACCOUNTS
 from local.simulators.callbacks import Callback
 from local.simulators.server2sms_reports import DELIVERY, deferred, filled, row
 from local.simulators.server2sms_tokens import PLACEHOLDER, Token, by_mask
 from local.simulators.state import Message, State, digest
 from local.simulators.vendor import Answer, Operation, Request, Vendor, as_json
 
-ACCOUNT = ACCOUNTS["server2sms"]
+ACCOUNT = {"user_key": "LOCALKEY", "password": "local-password", "sender": "Local"}
 
 CODES = {
     "1": "OK",
@@ -55,6 +54,7 @@ class Server2Sms(Vendor):
     """The ASPSMS JSON interface under its white label."""
 
     name = "server2sms"
+    first_number = 447700900001
     methods = frozenset({"POST"})
     operations: ClassVar[Mapping[str, Operation]] = {
         "SendTextSMS": "submit",
@@ -79,6 +79,11 @@ class Server2Sms(Vendor):
         super().__init__(state)
         self._tokens: dict[tuple[str, str], Token] = {}
         self._token_lock = threading.Lock()
+
+    @classmethod
+    def account(cls, base: str) -> dict[str, Any]:
+        """Make the account settings."""
+        return {"base_url": base, "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
         """Answer any call of the interface."""

@@ -9,10 +9,16 @@ import pytest
 from failures.guards import GUARDS, guards, off
 from failures.outward import GUARDED
 from failures.witness import due, faults
-from integration.stage import Gateway
-from integration.stream import Stream, streaming
-from integration.test_campaigns import bucket, much_later, rows, stored, to_the_end, upload, work
-from integration.test_delivering import (
+from integration.campaigns.test_campaigns import (
+    bucket,
+    much_later,
+    rows,
+    stored,
+    to_the_end,
+    upload,
+    work,
+)
+from integration.webhooks.test_deliveries import (
     SLOW,
     Clock,
     Customer,
@@ -33,6 +39,8 @@ from sms_gateway.events.stream_reader import handle_records
 from sms_gateway.storage import dynamodb as store
 from sms_gateway.webhooks import deliveries, endpoints
 from sms_gateway.webhooks.http_client import PostResult
+from testing.gateway import Gateway
+from testing.stream import Stream, streaming
 
 __all__ = ["bucket", "clock", "customer"]  # fixtures
 
@@ -162,7 +170,7 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
         store.client().put_item(TableName=store.table_name(), Item=item)
         return True
 
-    off(guard, monkeypatch, worker, "_known", lambda _: chunks.AbandonedChunk())
+    off(guard, monkeypatch, worker, "find_next_chunk", lambda _: chunks.AbandonedChunk())
     off(guard, monkeypatch, campaign_repository, "put_chunk", written)
 
     def killed(*_: object) -> None:

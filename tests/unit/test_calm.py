@@ -85,16 +85,16 @@ def test_benchmarks_sign_as_the_layer_does() -> None:
 
 
 def test_the_patient_client_is_the_functions_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dynamodb, "CONFIG", dynamodb.CONFIG)  # as it is, put back afterwards
+    monkeypatch.setattr(clients, "CONFIGS", {**clients.CONFIGS})  # put back afterwards
     patient()
     try:
         config: Any = dynamodb.client().meta.config
         assert config.read_timeout == PATIENCE
         assert config.user_agent == "sms-gateway"
         assert config.max_pool_connections == 2 * dynamodb.MAX_PARALLEL_WRITES
-        assert dynamodb.client() is clients.client("dynamodb", dynamodb.CONFIG)
+        assert dynamodb.client() is clients.client("dynamodb")
     finally:
-        clients.forget()
+        clients.reset()
 
 
 def test_pools_work_in_the_main_thread_while_lines_are_looked_at() -> None:

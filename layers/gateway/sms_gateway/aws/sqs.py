@@ -3,11 +3,10 @@ campaigns; deliveries; dead letters."""
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -20,15 +19,12 @@ if TYPE_CHECKING:
 
 
 MAX_DELAY_SECONDS = 900  # seconds, SQS's own limit
-CONFIG = Config(
-    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
-)
 
 MAX_PARALLEL_CALLS = 8  # calls at once
 
 
 def _client() -> "SQSClient":
-    made: SQSClient = clients.client("sqs", CONFIG)
+    made: SQSClient = clients.client("sqs")
     return made
 
 
@@ -83,3 +79,8 @@ def _send_page(url: str, page: Sequence[QueueMessage], until: float) -> list[boo
         return [False] * len(page)
     failed = {one["Id"] for one in answer.get("Failed", [])}
     return [entry["Id"] not in failed for entry in entries]
+
+
+def partial_batch_response(failed_ids: Iterable[str]) -> dict[str, Any]:
+    """Report to Lambda's event source which records of a batch failed; it delivers them again."""
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed_ids]}

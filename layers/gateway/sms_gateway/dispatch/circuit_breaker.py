@@ -1,8 +1,8 @@
-"""A circuit breaker for each vendor: after some failures in a row it is left alone for a while.
+"""A circuit breaker for each vendor: after some failures in a row, calls stop for a while.
 
-Powertools' breaker counts in the worker and keeps the state in the table, where all workers and
-GET /vendors see it. Only silence, refused connections and unreadable answers count as failures; a
-vendor that refuses a message is well.
+Powertools' breaker counts in the worker and stores the state in the table, where all workers and
+GET /vendors see it. Only a missing answer, a refused connection or an unreadable answer is a
+failure; refusing a message is not.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
         CircuitBreakerDynamoDBPersistence,
     )
 
-FAILURES_TO_OPEN = 5  # in a row, in one worker, that open a circuit
+FAILURES_TO_OPEN = 5  # in a row, in one worker
 
 
 class VendorFailureError(Exception):
-    """A call that failed as calls to a sick vendor do; `answer` is what it came to all the same."""
+    """A call that failed as calls to a failing vendor do; `result` is its outcome."""
 
     def __init__(self, answer: object) -> None:
         super().__init__("the vendor is failing")
-        self.answer = answer
+        self.result = answer
 
 
 @cache
@@ -46,47 +46,49 @@ def _store() -> "CircuitBreakerDynamoDBPersistence":
 
 
 def call_guarded[T](vendor: str, call: Callable[[], T], fallback: Callable[[], T]) -> T:
-    """What `call` returns, or `shut` without a call while the vendor's circuit is open. `call`
-    raises VendorFailing to report a failure; its answer is returned."""
-    # The breaker imports all of boto3: a worker's first call waits for that, not its every start.
+    """Return what `call` returns, or `fallback` while the vendor's circuit is open.
+
+    `call` raises VendorFailureError to count a failure; the error's result is returned.
+    """
+    # The breaker imports all of boto3: the first call pays for that, not every start.
     from aws_lambda_powertools.utilities.circuit_breaker import (
         CircuitBreakerConfig,
         circuit_breaker,
     )
 
-    begun = False
+    called = False
 
-    def begin() -> T:
-        nonlocal begun
-        begun = True
+    def call_once() -> T:
+        nonlocal called
+        called = True
         return call()
 
-    def changed(transition: Any) -> None:
+    def log_transition(transition: Any) -> None:
         state = str(transition.to_state)
-        logger.warning("circuit", extra={"vendor": vendor, "state": state})
+        logger.warning("circuit state changed", extra={"vendor": vendor, "state": state})
         increment("CircuitChanged", vendor=vendor, state=state)
 
     protected = circuit_breaker(
         name=vendor,
         persistence_store=_store(),
-        on_circuit_open=lambda circuit: fallback(),
-        on_transition=changed,
+        on_circuit_open=lambda **_circuit: fallback(),
+        on_transition=log_transition,
         config=CircuitBreakerConfig(
             failure_threshold=FAILURES_TO_OPEN,
             recovery_timeout=RECOVERY_SECONDS,
             success_threshold=1,
             handled_exceptions=VendorFailureError,
         ),
-    )(begin)
+    )(call_once)
     try:
         try:
-            answer: T = protected()
+            result: T = protected()
         except Exception:
-            if begun:
+            if called:
                 raise
-            # A store that fails must not keep what has been claimed from being sent.
-            logger.exception("circuit not known", extra={"vendor": vendor})
-            answer = call()
-    except VendorFailureError as failing:
-        return failing.answer  # type: ignore[return-value]
-    return answer
+            # A store that fails must not keep a claimed submission from being sent.
+            logger.exception("circuit state unknown", extra={"vendor": vendor})
+            result = call()
+    except VendorFailureError as failure:
+        return failure.result  # type: ignore[return-value]
+    return result

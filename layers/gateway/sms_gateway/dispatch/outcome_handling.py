@@ -1,5 +1,7 @@
-"""What follows from an attempt that did not settle a message: the next vendor, another round, or
-the end. Whatever is done here is safe to repeat."""
+"""What follows an attempt that did not settle a message: the next vendor, a retry, or the end.
+
+Every step is safe to repeat.
+"""
 
 import os
 from collections import defaultdict
@@ -23,9 +25,8 @@ from sms_gateway.storage.models import (
 )
 from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict
 
-REQUEUE_AFTER = int(
-    os.environ["HAND_OVER_AFTER"]
-)  # seconds that the queue has before the clock helps
+# Seconds that the queue has before the scheduler requeues a submission.
+REQUEUE_AFTER = int(os.environ["REQUEUE_AFTER"])
 
 STATUS_AFTER_SPLIT = {
     VerdictLetter.REFUSED: Status.ACCEPTED,
@@ -35,38 +36,37 @@ STATUS_AFTER_SPLIT = {
 
 
 def route_or_finish(
-    taken: Submission,
+    sub: Submission,
     outcome: SubmitOutcome,
     usable: Collection[str],
     now: datetime,
     result: SubmissionResult | None = None,
-    said: str | None = None,
+    raw: str | None = None,
 ) -> None:
-    """After an attempt that sent nothing: the next vendor of the route, or another round after a
-    pause, while the submission is valid; rejected when every vendor has refused. What an earlier
-    attempt may have sent is neither rejected nor expired, but unknown."""
+    """Route a submission after an attempt that sent nothing, or finish it.
+
+    It goes to the next vendor, or waits for another round, while it is valid; it is rejected when
+    every vendor has refused. If an earlier attempt may have sent it, it ends as unknown.
+    """
     seconds = epoch_seconds(now)
-    refused = taken.refused
+    refused = sub.refused
     if outcome.verdict is SubmitVerdict.REFUSED:
-        refused = (*refused, taken.vendor)
-    step = next_attempt(taken.vendors, taken.vendor, refused, usable, taken.attempt)
-    late = step is not None and seconds + step.pause >= taken.expires
-    status = Status.REJECTED if step is None else Status.EXPIRED if late else Status.ACCEPTED
-    doubt = taken.sent_again_in_doubt or outcome.verdict is SubmitVerdict.UNKNOWN
-    if doubt and status is not Status.ACCEPTED:
-        status = Status.UNKNOWN
-    change = MessageUpdate(taken.key).set("status", status).set("changed", seconds)
-    if doubt:
-        change.set("doubt", 1)
-    if said:
-        change.set("raw", said)
-    change.truncate_timeline(taken.timeline).append_timeline(
+        refused = (*refused, sub.vendor)
+    step = next_attempt(sub.vendors, sub.vendor, refused, usable, sub.attempt)
+    in_doubt = sub.sent_again_in_doubt or outcome.verdict is SubmitVerdict.UNKNOWN
+    status = _next_status(step, sub.expires - seconds, in_doubt=in_doubt)
+    change = MessageUpdate(sub.key).set("status", status).set("changed", seconds)
+    if in_doubt:
+        change.set("in_doubt", 1)
+    if raw:
+        change.set("raw", raw)
+    change.truncate_timeline(sub.timeline).append_timeline(
         TimelineEntry(
             epoch_ms(now),
             status,
             "dispatch",
-            taken.vendor,
-            taken.attempt,
+            sub.vendor,
+            sub.attempt,
             outcome.code,
             outcome.text,
             outcome.note,
@@ -74,52 +74,63 @@ def route_or_finish(
     )
     if refused:
         change.set("refused", ",".join(refused))
-    if step is None or late:
+    change.if_in("status", Status.SUBMITTING).if_in("attempt", sub.attempt)
+    if step is None or status is not Status.ACCEPTED:
         change.schedule_check(None)
         if result is not None:
             change.set("result", result)
-    else:
-        change.schedule_check(seconds + step.pause + REQUEUE_AFTER).remove("unsettled")
-        if step.vendor != taken.vendor:
-            change.set("vendor", step.vendor).append_timeline(_routed_entry(step.vendor, now))
-    done = change.if_in("status", Status.SUBMITTING).if_in("attempt", taken.attempt).apply()
-    if done and step is not None and not late:
-        if step.vendor != taken.vendor:
-            increment("PassedOn", taken.count, vendor=taken.vendor)
-        group = taken.tenant or taken.key.batch
-        queue.enqueue_submissions(step.vendor, [(taken.key, taken.count)], group, step.pause)
+        change.apply()
+        return
+    change.schedule_check(seconds + step.pause + REQUEUE_AFTER).remove("outcome_unknown")
+    fails_over = step.vendor != sub.vendor
+    if fails_over:
+        change.set("vendor", step.vendor).append_timeline(_routed_entry(step.vendor, now))
+    if change.apply():
+        if fails_over:
+            increment("FailedOver", sub.count, vendor=sub.vendor)
+        group = sub.tenant or sub.key.batch
+        queue.enqueue_submissions(step.vendor, [(sub.key, sub.count)], group, step.pause)
+
+
+def _next_status(step: NextAttempt | None, seconds_left: int, *, in_doubt: bool) -> Status:
+    if step is not None and step.pause < seconds_left:
+        return Status.ACCEPTED
+    if in_doubt:
+        return Status.UNKNOWN
+    return Status.REJECTED if step is None else Status.EXPIRED
 
 
 def split_mixed_result(
-    sub: Submission, bare: Sequence[Message], usable: Collection[str], now: datetime
+    sub: Submission, open_messages: Sequence[Message], usable: Collection[str], now: datetime
 ) -> set[str]:
-    """Gives the messages of a mixed answer their own way: the refused go to the next vendor or end,
-    those to be tried again, and those in doubt beside some that the vendor took, become submissions
-    of their own. `bare` are those without a status of their own; returns the ids of those that
-    left. Safe to repeat."""
+    """Give the messages of a mixed result submissions of their own; return the ids of those.
+
+    Refused ones go to the next vendor or end, retries and unknown outcomes leave the accepted ones.
+    `open_messages` have no status of their own.
+    """
     if sub.result is None or sub.is_single:
         return set()
-    leaving = STATUS_AFTER_SPLIT if sub.status is Status.SUBMITTED else {VerdictLetter.REFUSED}
+    splits = STATUS_AFTER_SPLIT if sub.status is Status.SUBMITTED else {VerdictLetter.REFUSED}
     changes: list[MessageUpdate] = []
-    again: dict[NextAttempt, list[tuple[ItemKey, int]]] = defaultdict(list)
-    left: set[str] = set()
-    for one in bare:
-        verdict = sub.result.verdict(one.key.position - sub.key.position)
-        if verdict not in leaving:
+    requeued: dict[NextAttempt, list[tuple[ItemKey, int]]] = defaultdict(list)
+    detached: set[str] = set()
+    for message in open_messages:
+        verdict = sub.result.verdict(message.key.position - sub.key.position)
+        if verdict not in splits:
             continue
-        left.add(one.id)
+        detached.add(message.id)
         refused = (*sub.refused, sub.vendor) if verdict is VerdictLetter.REFUSED else sub.refused
         step = None
         if verdict is not VerdictLetter.UNKNOWN:
             step = next_attempt(sub.vendors, sub.vendor, refused, usable, sub.attempt)
-        changes.append(_detach_message(sub, one, verdict, refused, step, now))
+        changes.append(_detach_message(sub, message, verdict, refused, step, now))
         if step is not None:
-            again[step].append((one.key, 1))
-    done = dynamodb.apply_all(changes)
-    if any(done):
-        for step, keys in again.items():
+            requeued[step].append((message.key, 1))
+    written = dynamodb.apply_all(changes)
+    if any(written):
+        for step, keys in requeued.items():
             queue.enqueue_submissions(step.vendor, keys, sub.key.batch, step.pause)
-    return left
+    return detached
 
 
 def _detach_message(
@@ -130,9 +141,9 @@ def _detach_message(
     step: NextAttempt | None,
     now: datetime,
 ) -> MessageUpdate:
-    """One message's own way out of a submission with a mixed answer."""
+    """Build the update that makes a message its own submission, or ends it."""
     offset = message.key.position - sub.key.position
-    code, text, note = sub.result.words_for(offset) if sub.result else (None, None, None)
+    code, text, note = sub.result.detail_of(offset) if sub.result else (None, None, None)
     ends = verdict is VerdictLetter.REFUSED and step is None
     status = (
         STATUS_AFTER_SPLIT[verdict]
@@ -149,12 +160,12 @@ def _detach_message(
         return change.append_timeline(entry)
     vendor = step.vendor if step else sub.vendor
     seconds = epoch_seconds(now)
-    before = [one for one in sub.timeline if one.status != Status.SUBMITTED]
-    change.append_timeline(*before, entry)
+    earlier = [past for past in sub.timeline if past.status != Status.SUBMITTED]
+    change.append_timeline(*earlier, entry)
     if vendor != sub.vendor:
         change.append_timeline(_routed_entry(vendor, now))
     if sub.sent_again_in_doubt:
-        change.set("doubt", 1)
+        change.set("in_doubt", 1)
     change.set("vendor", vendor).set("vendors", ",".join(sub.vendors))
     change.set("count", 1).set("attempt", sub.attempt).set("created", sub.created)
     change.set("expires", sub.expires).set("changed", seconds)
@@ -164,10 +175,9 @@ def _detach_message(
     if step:
         return change
     if sub.result:
-        change.set(
-            "result", sub.result.part_for(offset)
-        )  # to ask by, and what it costs if it arrived
-    return change.set("unsettled", 1)
+        # The vendor id to poll by, and the price in case the message arrived.
+        change.set("result", sub.result.result_of(offset))
+    return change.set("outcome_unknown", 1)
 
 
 def _routed_entry(vendor: str, now: datetime) -> TimelineEntry:

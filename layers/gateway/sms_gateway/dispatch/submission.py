@@ -1,8 +1,8 @@
-"""Hands submissions to vendors: at most once, and never in doubt.
+"""Send submissions to vendors, each at most once.
 
-The attempt is recorded before the call, by a conditional write that one worker wins; what the
-vendor answered is recorded after it, in one write. A submission found with an attempt but no answer
-is not sent again: the clock settles it.
+The attempt is recorded before the call, by a conditional write that one worker wins; the vendor's
+answer after it, in one write. A submission with an attempt but no answer is not sent again: the
+scheduler resolves it.
 """
 
 import secrets
@@ -24,53 +24,60 @@ from sms_gateway.storage.models import (
     ALL_MESSAGES,
     ItemKey,
     Message,
+    OutcomeDetail,
     Submission,
     SubmissionResult,
     TimelineEntry,
     VerdictLetter,
-    Words,
 )
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import SubmitCall, SubmitOutcome, SubmitVerdict
 
 LETTER_OF_VERDICT = {verdict: VerdictLetter[verdict.name] for verdict in SubmitVerdict}
-VENDOR_ID_SECONDS = 7 * DAY_SECONDS  # seconds that a vendor's id is remembered
+VENDOR_ID_SECONDS = 7 * DAY_SECONDS  # how long a vendor's id leads to its message
+
+Outcomes = Mapping[str, tuple[SubmitOutcome, str | None]]  # by message id, each with the raw answer
 
 
-def dispatch(key: ItemKey, desk: VendorSession) -> None:
-    """Takes a submission and hands it to the vendor, unless it is no longer to be sent."""
+def dispatch(key: ItemKey, session: VendorSession) -> None:
+    """Claim a submission, send it to the vendor and record the outcome.
+
+    Does nothing when it is no longer sendable.
+    """
     now = utc_now()
-    taken = _claim(key, desk.adapter.name, now)
-    if taken is None:
-        logger.info("not to be sent", extra={"submission": str(key)})
+    sub = _claim(key, session.adapter.name, now)
+    if sub is None:
+        logger.info("submission not sendable", extra={"submission": str(key)})
         return
     try:
-        _, messages = message_repository.load_messages(taken)
-        waiting = [one for one in messages if one.status is None]
-        outgoing = [desk.outgoing(one, now) for one in waiting]
-        calls = desk.adapter.submit(outgoing, desk.callback_url(taken.key)) if waiting else []
+        _, messages = message_repository.load_messages(sub)
+        open_messages = [message for message in messages if message.status is None]
+        outgoing = [session.outgoing(message, now) for message in open_messages]
+        calls = (
+            session.adapter.submit(outgoing, session.callback_url(sub.key)) if open_messages else []
+        )
     except Exception:
-        # Nothing has left yet, so that it may be tried again.
-        logger.exception("call not made", extra={"submission": str(key)})
+        # Nothing has been sent, so another attempt is safe.
+        logger.exception("vendor call not built", extra={"submission": str(key)})
         route_or_finish(
-            taken,
+            sub,
             SubmitOutcome(SubmitVerdict.RETRY, note="the call could not be made"),
-            desk.usable,
+            session.usable,
             now,
         )
         return
-    if not waiting:
-        _cancel_empty(taken)
+    if not open_messages:
+        _cancel_empty(sub)
         return
-    outcomes = _outcomes(calls, desk)
-    record_outcome(taken, waiting, outcomes, desk)
+    outcomes = _send(calls, session)
+    record_outcome(sub, open_messages, outcomes, session)
 
 
 def _claim(key: ItemKey, vendor: str, now: datetime) -> Submission | None:
     entry = TimelineEntry(epoch_ms(now), Status.SUBMITTING, "dispatch", vendor)
     seconds = epoch_seconds(now)
     claim = secrets.token_hex(8)
-    taken = (
+    claimed = (
         MessageUpdate(key)
         .set("status", Status.SUBMITTING)
         .set("claim", claim)
@@ -82,189 +89,186 @@ def _claim(key: ItemKey, vendor: str, now: datetime) -> Submission | None:
         .if_after("expires", seconds)
         .apply_to_submission()
     )
-    # When DynamoDB's answer is lost, the SDK asks again and finds our own first writing.
-    return taken or message_repository.find_submission(key, claim=claim)
+    # When DynamoDB's answer is lost, the SDK retries and meets our own first write.
+    return claimed or message_repository.find_submission(key, claim=claim)
 
 
-def _cancel_empty(taken: Submission) -> None:
-    """All messages were cancelled between acceptance and now."""
-    MessageUpdate(taken.key).set("status", Status.CANCELLED).schedule_check(None).if_in(
+def _cancel_empty(sub: Submission) -> None:
+    """Cancel a submission whose messages were all cancelled since acceptance."""
+    MessageUpdate(sub.key).set("status", Status.CANCELLED).schedule_check(None).if_in(
         "status", Status.SUBMITTING
     ).apply()
 
 
-def _outcomes(
-    calls: Sequence[SubmitCall], desk: VendorSession
-) -> dict[str, tuple[SubmitOutcome, str | None]]:
-    """Each message's outcome, with what the vendor said where it can't be understood."""
-    found: dict[str, tuple[SubmitOutcome, str | None]] = {}
-    for call, (outcomes, raw) in zip(calls, desk.send_calls(calls), strict=True):
+def _send(calls: Sequence[SubmitCall], session: VendorSession) -> Outcomes:
+    """Make the calls; return each message's outcome, with the raw answer if it is unreadable."""
+    by_message: dict[str, tuple[SubmitOutcome, str | None]] = {}
+    for call, (outcomes, raw) in zip(calls, session.send_calls(calls), strict=True):
         for member, outcome in zip(call.members, outcomes, strict=True):
-            found[member.id] = (outcome, raw)
-    return found
+            by_message[member.id] = (outcome, raw)
+    return by_message
 
 
 def record_outcome(
-    taken: Submission,
-    waiting: Sequence[Message],
-    outcomes: Mapping[str, tuple[SubmitOutcome, str | None]],
-    desk: VendorSession,
+    sub: Submission, messages: Sequence[Message], outcomes: Outcomes, session: VendorSession
 ) -> None:
-    """Writes what the vendor said of a submission, in one write, and then what follows from it."""
-    now, adapter = utc_now(), desk.adapter
-    faults = {o.code or "" for o, _ in outcomes.values() if o.account_fault}
-    if faults:
-        logger.error("account fault", extra={"vendor": taken.vendor, "codes": sorted(faults)})
-        increment("AccountFault")
-    result, said = _result(taken, waiting, outcomes, adapter)
+    """Record the vendor's answer to a submission in one write, then act on it."""
+    now, adapter = utc_now(), session.adapter
+    _alarm_account_faults(sub.vendor, outcomes)
+    result, raw = _build_result(sub, messages, outcomes, adapter)
     verdicts = {VerdictLetter(letter) for letter in result.verdicts} or {VerdictLetter.ACCEPTED}
     sent = verdicts - {VerdictLetter.CANCELLED}
     first = next(iter(outcomes.values()))[0]
     if sent in ({VerdictLetter.RETRY}, {VerdictLetter.REFUSED}) or _may_resend(
-        taken, waiting, sent, adapter, now
+        sub, messages, sent, adapter, now
     ):
-        route_or_finish(taken, first, desk.usable, now, result, said)
+        route_or_finish(sub, first, session.usable, now, result, raw)
         return
-    change = MessageUpdate(taken.key).set("result", result).set("changed", epoch_seconds(now))
-    if said:
-        change.set("raw", said)
+    change = MessageUpdate(sub.key).set("result", result).set("changed", epoch_seconds(now))
+    if raw:
+        change.set("raw", raw)
     if sent & {VerdictLetter.ACCEPTED, VerdictLetter.RETRY}:
         status = Status.SUBMITTED
-        change.remove("unsettled")
+        change.remove("outcome_unknown")
     else:
         status = Status.SUBMITTING
-        change.set("unsettled", 1)
-    accepted = [o for o, _ in outcomes.values() if o.verdict is SubmitVerdict.ACCEPTED]
-    word = accepted[0] if accepted and status is Status.SUBMITTED else first
+        change.set("outcome_unknown", 1)
+    accepted = [
+        outcome for outcome, _ in outcomes.values() if outcome.verdict is SubmitVerdict.ACCEPTED
+    ]
+    reported = accepted[0] if accepted and status is Status.SUBMITTED else first
     entry = TimelineEntry(
         epoch_ms(now),
         status,
         "dispatch",
-        taken.vendor,
-        taken.attempt,
-        word.code,
-        word.text,
-        word.note,
+        sub.vendor,
+        sub.attempt,
+        reported.code,
+        reported.text,
+        reported.note,
     )
     change.append_timeline(entry).set("status", status)
-    mixed = not taken.is_single and len(sent) > 1
-    change.schedule_check(_next_check(taken, adapter, now, soon=mixed))
+    mixed = not sub.is_single and len(sent) > 1
+    change.schedule_check(_next_check(sub, adapter, now, soon=mixed))
     if adapter.account_callbacks:
-        _put_vendor_ids(taken, result, now)  # first, since a push may be as fast as the answer
+        _store_vendor_ids(sub, result, now)  # first: a push may be as fast as the answer
     moved = (
         change.if_in("status", Status.SUBMITTING)
-        .if_in("attempt", taken.attempt)
+        .if_in("attempt", sub.attempt)
         .apply_to_submission()
     )
     if moved is None:
-        # A receipt was faster than the answer: the answer is kept, the status stays.
-        MessageUpdate(taken.key).set("result", result).if_in("attempt", taken.attempt).apply()
+        # A receipt was faster: store the answer, leave the status.
+        MessageUpdate(sub.key).set("result", result).if_in("attempt", sub.attempt).apply()
         return
     if accepted:
-        increment("Submitted", len(accepted), vendor=taken.vendor)
+        increment("Submitted", len(accepted), vendor=sub.vendor)
     if mixed:
-        split_mixed_result(moved, waiting, desk.usable, now)
+        split_mixed_result(moved, messages, session.usable, now)
 
 
-def _put_vendor_ids(taken: Submission, result: SubmissionResult, now: datetime) -> None:
-    """For a vendor whose callbacks name its own id only: remembers what each id means."""
-    known = [(result.vendor_id_of(offset), offset) for offset in range(taken.count)]
-    first = taken.key.position
-    pointers = [
-        (identifier, ItemKey(taken.key.batch, f"M#{first + offset:03d}"))
-        for identifier, offset in known
-        if identifier
+def _alarm_account_faults(vendor: str, outcomes: Outcomes) -> None:
+    codes = {outcome.code or "" for outcome, _ in outcomes.values() if outcome.account_fault}
+    if codes:
+        logger.error("account fault", extra={"vendor": vendor, "codes": sorted(codes)})
+        increment("AccountFault")
+
+
+def _store_vendor_ids(sub: Submission, result: SubmissionResult, now: datetime) -> None:
+    """Store the vendor's ids, for a vendor whose callbacks name nothing else."""
+    first = sub.key.position
+    ids = [
+        (vendor_id, ItemKey(sub.key.batch, f"M#{first + offset:03d}"))
+        for offset in range(sub.count)
+        if (vendor_id := result.vendor_id_of(offset))
     ]
     try:
-        vendor_message_ids.put_vendor_ids(
-            taken.vendor, pointers, epoch_seconds(now) + VENDOR_ID_SECONDS
-        )
+        vendor_message_ids.put_vendor_ids(sub.vendor, ids, epoch_seconds(now) + VENDOR_ID_SECONDS)
     except ServiceUnavailableError:
-        # The vendor's answer itself matters more, and receipts can be asked for.
-        logger.exception("ids not remembered", extra={"submission": str(taken.key)})
-        increment("PointersNotWritten", vendor=taken.vendor)
+        # The vendor's answer matters more, and receipts can be polled.
+        logger.exception("vendor ids not stored", extra={"submission": str(sub.key)})
+        increment("VendorIdsNotStored", vendor=sub.vendor)
 
 
-def _next_check(taken: Submission, adapter: Adapter, now: datetime, *, soon: bool) -> int:
-    # The time set at acceptance is kept where it will do: moving it costs two index writes.
+def _next_check(sub: Submission, adapter: Adapter, now: datetime, *, soon: bool) -> int:
+    # Leave the time set at acceptance where it will do: moving it costs two index writes.
     seconds = epoch_seconds(now)
     wait = 0 if soon else adapter.poll_after
-    if not soon and taken.due is not None and taken.due >= seconds + wait // 2:
-        return taken.due
+    if not soon and sub.due is not None and sub.due >= seconds + wait // 2:
+        return sub.due
     return seconds + wait
 
 
-def _result(
-    taken: Submission,
-    waiting: Sequence[Message],
-    outcomes: Mapping[str, tuple[SubmitOutcome, str | None]],
-    adapter: Adapter,
+def _build_result(
+    sub: Submission, messages: Sequence[Message], outcomes: Outcomes, adapter: Adapter
 ) -> tuple[SubmissionResult, str | None]:
-    """The vendor's answers by offset."""
-    first = taken.key.position
-    by_offset = {one.key.position - first: outcomes[one.id] for one in waiting}
+    """Build the stored result from the outcomes; return an unreadable answer beside it."""
+    first = sub.key.position
+    by_offset = {message.key.position - first: outcomes[message.id] for message in messages}
     letters: list[VerdictLetter] = []
     ids: list[str | None] = []
     prices: list[tuple[str, str] | None] = []
-    words: dict[int, Words] = {}
-    said = None
-    for offset in range(taken.count):
+    details: dict[int, OutcomeDetail] = {}
+    unreadable = None
+    for offset in range(sub.count):
         if offset not in by_offset:
             letters.append(VerdictLetter.CANCELLED)
             ids.append(None)
             prices.append(None)
             continue
         outcome, raw = by_offset[offset]
-        said = said or raw
+        unreadable = unreadable or raw
         letters.append(LETTER_OF_VERDICT[outcome.verdict])
         ids.append(outcome.vendor_id)
         price = outcome.price
         prices.append((str(price.amount), price.currency) if price else None)
         if outcome.verdict is not SubmitVerdict.ACCEPTED:
-            words[offset] = (outcome.code, outcome.text, outcome.note)
-    one_id, one_price = len(set(ids)) == 1, len(set(prices)) == 1
-    own = all(outcomes[one.id][0].vendor_id in (None, one.id) for one in waiting)
-    untold = [one.content.to for one in waiting if _perhaps_accepted(outcomes[one.id][0])]
+            details[offset] = (outcome.code, outcome.text, outcome.note)
+    same_id, same_price = len(set(ids)) == 1, len(set(prices)) == 1
+    own_ids = all(outcomes[message.id][0].vendor_id in (None, message.id) for message in messages)
+    unpriced = [message.content.to for message in messages if _may_cost(outcomes[message.id][0])]
     result = SubmissionResult(
         verdicts="" if set(letters) == {VerdictLetter.ACCEPTED} else "".join(letters),
-        own=own and any(ids),
-        vendor_id=ids[0] if one_id and not own else None,
-        vendor_ids=None if one_id or own else ids,
-        price=prices[0] if one_price else None,
-        prices=None if one_price else prices,
-        words=_fold_words(words),
-        rates=price_rows(adapter, untold),
+        own_ids=own_ids and any(ids),
+        vendor_id=ids[0] if same_id and not own_ids else None,
+        vendor_ids=None if same_id or own_ids else ids,
+        price=prices[0] if same_price else None,
+        prices=None if same_price else prices,
+        details=_merge_details(details),
+        rates=price_rows(adapter, unpriced),
     )
-    return result, said
+    return result, unreadable
 
 
-def _perhaps_accepted(outcome: SubmitOutcome) -> bool:
-    """Whether the vendor took the message, or may have, and told no price for it."""
+def _may_cost(outcome: SubmitOutcome) -> bool:
+    """Return whether the vendor may have accepted the message without telling a price."""
     return outcome.price is None and outcome.verdict in (
         SubmitVerdict.ACCEPTED,
         SubmitVerdict.UNKNOWN,
     )
 
 
-def _fold_words(words: dict[int, Words]) -> dict[int, Words] | None:
-    """One word for all is kept once: a thousand refusals must not make a thousand copies."""
-    different = set(words.values())
-    return {ALL_MESSAGES: different.pop()} if len(different) == 1 else words or None
+def _merge_details(details: dict[int, OutcomeDetail]) -> dict[int, OutcomeDetail] | None:
+    """Store a detail that all messages share once: a thousand refusals make one copy."""
+    distinct = set(details.values())
+    return {ALL_MESSAGES: distinct.pop()} if len(distinct) == 1 else details or None
 
 
 def _may_resend(
-    taken: Submission,
-    waiting: Sequence[Message],
-    sent: set[VerdictLetter],
+    sub: Submission,
+    messages: Sequence[Message],
+    verdicts: set[VerdictLetter],
     adapter: Adapter,
     now: datetime,
 ) -> bool:
-    """Whether messages in doubt go out once more: at their callers' word only, while there is time
-    for it, and where the vendor can't be asked by our reference first."""
+    """Return whether messages with an unknown outcome may be sent again at once.
+
+    Only if their callers chose so, in time, and where the vendor can't be polled by our reference.
+    """
     return (
-        sent == {VerdictLetter.UNKNOWN}
-        and not taken.sent_again_in_doubt
-        and now.timestamp() + FIRST_PAUSE_SECONDS < taken.expires
+        verdicts == {VerdictLetter.UNKNOWN}
+        and not sub.sent_again_in_doubt
+        and now.timestamp() + FIRST_PAUSE_SECONDS < sub.expires
         and not adapter.capabilities.own_reference
-        and all(one.content.on_unknown == "resend" for one in waiting)
+        and all(message.content.on_unknown == "resend" for message in messages)
     )

@@ -1,4 +1,4 @@
-"""Where one vendor's submissions are worked on in a worker: calls within the account's bounds."""
+"""A worker's session with one vendor: calls within the account's limits."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -26,30 +26,26 @@ from sms_gateway.vendors.types import (
 )
 from sms_gateway.verifications.codes import with_code, without_code
 
-ENOUGH_SECONDS = (
-    60  # seconds of a turn, which is 115, that must be left for a submission of any size
-)
-MAX_RATE_WAIT_SECONDS = 5  # seconds that a worker waits for its turn within the account's rate
+MAX_TIME_NEEDED_SECONDS = 60  # of a worker's 115; enough to begin a submission of any size
+MAX_RATE_WAIT_SECONDS = 5  # that a worker waits for the account's rate
 TOO_MANY_REQUESTS = 429  # a refusal by its meaning (RFC 6585, section 4), whatever the body says
 
 Send = Callable[[Request, float], VendorResponse]
-CallResult = tuple[
-    list[SubmitOutcome], str | None
-]  # a call's outcomes, and what was said if it is strange
+CallResult = tuple[list[SubmitOutcome], str | None]  # with the raw answer if it is unreadable
 
 
 class VendorSession:
-    """Where one vendor's submissions are worked on in this worker.
+    """One vendor's session in this worker.
 
-    `workers` share the account's concurrency and rate; `until` (epoch seconds) is when this one
-    must be done. Calls at once are bounded by the share, the rate over all workers by the table.
-    As a context manager it ends its threads.
+    `workers` share the account's concurrency and rate; `until` (epoch seconds) is the deadline. The
+    share bounds parallel calls, the table the rate over all workers. A context manager: leaving
+    it ends its threads.
     """
 
     def __init__(
         self,
         adapter: Adapter,
-        callbacks: str,
+        callback_base: str,
         secret: bytes,
         until: float,
         workers: int = 1,
@@ -58,12 +54,12 @@ class VendorSession:
     ) -> None:
         self.adapter = adapter
         self.usable = frozenset({adapter.name, *usable})
-        self._callbacks = callbacks
+        self._callback_base = callback_base
         self._secret = secret
         self._until = until
-        self._share = max(1, min(adapter.concurrency // workers, http_client.MAX_CONNECTIONS))
-        self._call_slots = BoundedSemaphore(self._share)
-        self._pool = ThreadPoolExecutor(self._share)  # starts a thread only for a call
+        self._max_calls = max(1, min(adapter.concurrency // workers, http_client.MAX_CONNECTIONS))
+        self._call_slots = BoundedSemaphore(self._max_calls)
+        self._pool = ThreadPoolExecutor(self._max_calls)  # starts a thread only for a call
         self._slot_freed = Condition()
         self._submissions, self._calls = 0, 0
         self._send = send
@@ -75,26 +71,26 @@ class VendorSession:
         self._pool.shutdown()
 
     def callback_url(self, key: ItemKey) -> str:
-        """The address at which the vendor reports on this submission."""
+        """Return the URL for the vendor's reports on this submission."""
         name = self.adapter.name
-        return f"{self._callbacks}/{name}/{make_token(name, key, self._secret)}"
+        return f"{self._callback_base}/{name}/{make_token(name, key, self._secret)}"
 
     def outgoing(self, message: Message, now: datetime) -> OutgoingMessage:
-        """The message as the adapter takes it: a verification's code exists from here on only."""
-        made = message.content.outgoing(message.id, now)
-        return with_code(made, message.content.code_spec, self._secret)
+        """Return the message for the adapter; a verification's code is filled in here."""
+        outgoing = message.content.outgoing(message.id, now)
+        return with_code(outgoing, message.content.code_spec, self._secret)
 
     @contextmanager
     def claim_slot(self, messages: int) -> Iterator[None]:
-        """Waits until a submission's calls can follow those of the submissions before it.
+        """Wait until a submission's calls can follow those before it.
 
-        What has been claimed is in doubt when the worker dies, so no more is claimed than keeps
-        the calls going: two submissions, or more while their calls are within twice the share.
+        A claimed submission's outcome is unknown when the worker dies, so only as many are claimed
+        as keep the calls going: two, or more while their calls are within twice the share.
         """
         calls = self.adapter.calls(messages)
         with self._slot_freed:
             self._slot_freed.wait_for(
-                lambda: self._submissions < 2 or self._calls + calls <= 2 * self._share
+                lambda: self._submissions < 2 or self._calls + calls <= 2 * self._max_calls
             )
             self._submissions += 1
             self._calls += calls
@@ -107,23 +103,23 @@ class VendorSession:
                 self._slot_freed.notify_all()
 
     def has_time_for(self, messages: int) -> bool:
-        """Whether a submission could still be finished, at the vendor's slowest."""
+        """Return whether a submission can be finished even if every call is slow."""
         calls = self.adapter.calls(messages)
-        slowest = -(-calls // self._share) * self._slowest_call
+        slowest = -(-calls // self._max_calls) * self._max_call_seconds
         paced = messages / self.adapter.rate if self.adapter.rate and calls > 1 else 0
-        # One that no turn is long enough for is begun all the same: what is left comes again.
-        return time.time() + min(slowest + paced, ENOUGH_SECONDS) < self._until
+        # Begin one that no worker has time for all the same: calls not made are retried.
+        return time.time() + min(slowest + paced, MAX_TIME_NEEDED_SECONDS) < self._until
 
     @property
-    def _slowest_call(self) -> float:
+    def _max_call_seconds(self) -> float:
         return self.adapter.timeout + http_client.CONNECT_TIMEOUT_SECONDS
 
-    def _too_late(self) -> bool:
-        """Whether it is too late to begin another call."""
-        return time.time() + self._slowest_call >= self._until
+    def _too_late_to_call(self) -> bool:
+        """Return whether another call could outlast the deadline."""
+        return time.time() + self._max_call_seconds >= self._until
 
     def acquire_rate(self, messages: int) -> bool:
-        """Takes a turn within the account's rate, waiting a few seconds for it at most."""
+        """Reserve the account's rate and wait for it; False when the wait is too long."""
         if self.adapter.rate is None:
             return True
         now = int(time.time() * 1000)
@@ -137,56 +133,58 @@ class VendorSession:
         return True
 
     def send_calls(self, calls: Sequence[SubmitCall]) -> list[CallResult]:
-        """The outcomes of each call, with what the vendor said where it can't be understood."""
+        """Make calls in parallel; return each call's outcomes, with an unreadable raw answer."""
         if len(calls) == 1:
             return [self._send_guarded(calls[0])]
-        waiting = []
+        futures = []
         for call in calls:
-            waiting.append(self._pool.submit(self._send_guarded, call))
-            if self.adapter.rate and not self._too_late():
+            futures.append(self._pool.submit(self._send_guarded, call))
+            if self.adapter.rate and not self._too_late_to_call():
                 time.sleep(len(call.members) / self.adapter.rate)
-        wait(waiting)  # rather than for one after the other: a thread would wake for each
-        return [one.result() for one in waiting]
+        wait(futures)  # together: one after the other would wake this thread for each
+        return [future.result() for future in futures]
 
     def _send_guarded(self, call: SubmitCall) -> CallResult:
         with self._call_slots:
-            if self._too_late():
-                return _same_for_all(call, SubmitVerdict.RETRY, "no time was left for the call")
+            if self._too_late_to_call():
+                return _repeat_outcome(call, SubmitVerdict.RETRY, "no time was left for the call")
             return call_guarded(
                 self.adapter.name,
                 lambda: self._send_call(call),
-                lambda: _same_for_all(call, SubmitVerdict.RETRY, "the vendor's circuit is open"),
+                lambda: _repeat_outcome(call, SubmitVerdict.RETRY, "the vendor's circuit is open"),
             )
 
     def _send_call(self, call: SubmitCall) -> CallResult:
-        """One call's outcomes. Raises VendorFailing with them when the vendor seems sick."""
+        """Make a call; raise VendorFailureError with its outcomes when the vendor seems to fail."""
         name = self.adapter.name
         try:
-            reply = self._send(call.request, self.adapter.timeout)
+            response = self._send(call.request, self.adapter.timeout)
         except http_client.VendorConnectionFailedError as error:
             raise VendorFailureError(
-                _same_for_all(call, SubmitVerdict.RETRY, f"never connected: {error}")
+                _repeat_outcome(call, SubmitVerdict.RETRY, f"never connected: {error}")
             ) from None
         except http_client.VendorOutcomeUnknownError as error:
             raise VendorFailureError(
-                _same_for_all(call, SubmitVerdict.UNKNOWN, f"no answer: {error}")
+                _repeat_outcome(call, SubmitVerdict.UNKNOWN, f"no answer: {error}")
             ) from None
         except Exception:
-            # Nobody foresaw it, so nobody can say; the other calls' answers must not be lost by it.
-            logger.exception("call failed", extra={"vendor": name})
-            return _same_for_all(call, SubmitVerdict.UNKNOWN, "the call failed")
-        outcomes = without_code(self.adapter.submitted(reply, call), call)
+            # Unforeseen, so the outcome is unknown; the other calls' answers must not be lost.
+            logger.exception("vendor call failed", extra={"vendor": name})
+            return _repeat_outcome(call, SubmitVerdict.UNKNOWN, "the call failed")
+        outcomes = without_code(self.adapter.submitted(response, call), call)
         unknown = all(outcome.verdict is SubmitVerdict.UNKNOWN for outcome in outcomes)
-        if unknown and reply.status == TOO_MANY_REQUESTS:
-            return _same_for_all(call, SubmitVerdict.RETRY, "the vendor limits the rate (HTTP 429)")
+        if unknown and response.status == TOO_MANY_REQUESTS:
+            return _repeat_outcome(
+                call, SubmitVerdict.RETRY, "the vendor limits the rate (HTTP 429)"
+            )
         if not any(outcome.verdict is SubmitVerdict.UNKNOWN for outcome in outcomes):
             return outcomes, None
-        increment("UnreadableAnswer", vendor=name)
-        answer = outcomes, redact(reply.body, call)
+        increment("UnreadableVendorResponse", vendor=name)
+        result = outcomes, redact(response.body, call)
         if unknown:
-            raise VendorFailureError(answer)
-        return answer
+            raise VendorFailureError(result)
+        return result
 
 
-def _same_for_all(call: SubmitCall, verdict: SubmitVerdict, note: str) -> CallResult:
+def _repeat_outcome(call: SubmitCall, verdict: SubmitVerdict, note: str) -> CallResult:
     return [SubmitOutcome(verdict, note=note)] * len(call.members), None

@@ -1,4 +1,4 @@
-"""A dispatch worker: takes queued submissions and hands them to their vendor, side by side."""
+"""A dispatch worker: send queued submissions to their vendors, in parallel."""
 
 import os
 import time
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+from sms_gateway.aws.sqs import partial_batch_response
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
@@ -15,54 +16,62 @@ from sms_gateway.dispatch.vendor_session import Send, VendorSession
 from sms_gateway.messages import queue
 from sms_gateway.vendors import http_client
 
-RESERVE_SECONDS = 5  # seconds kept for writing what was heard
-MAX_RECORDS = 10  # worked on at once; the calls at once are bounded by the account's concurrency
+RESERVE_SECONDS = 5  # for writing the vendor's last answer
+MAX_RECORDS = 10  # threads; the account's concurrency bounds the calls
 
 
 def handle_records(
     records: Sequence[Mapping[str, Any]], remaining: float, send: Send = http_client.send
 ) -> dict[str, Any]:
-    """Works on one delivery of the queue within `remaining` seconds. Answers the records that
-    failed; one whose vendor can't be used now is left to the clock."""
+    """Handle one batch of the queue within `remaining` seconds; return the failed records.
+
+    A submission whose vendor is not usable is left to the scheduler.
+    """
     until = time.time() + remaining - RESERVE_SECONDS
     try:
-        known = accounts()
+        configured = accounts()
     except ServiceUnavailableError:
-        return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records]}
-    callbacks = os.environ["CALLBACK_URL"].rstrip("/")
+        return partial_batch_response(r["messageId"] for r in records)
+    callback_base = os.environ["CALLBACK_URL"].rstrip("/")
     workers = int(os.environ["DISPATCH_WORKERS"])
-    with ExitStack() as opened:
-        desks = {
-            vendor: opened.enter_context(
+    with ExitStack() as stack:
+        sessions = {
+            vendor: stack.enter_context(
                 VendorSession(
-                    adapter, callbacks, known.callback_key, until, workers, send, known.adapters
+                    adapter,
+                    callback_base,
+                    configured.callback_key,
+                    until,
+                    workers,
+                    send,
+                    configured.adapters,
                 )
             )
-            for vendor, adapter in known.adapters.items()
+            for vendor, adapter in configured.adapters.items()
         }
         if len(records) == 1:
-            done = [_handle_record(records[0], desks)]
+            handled = [_handle_record(records[0], sessions)]
         else:
             with ThreadPoolExecutor(MAX_RECORDS) as pool:
-                done = list(pool.map(lambda record: _handle_record(record, desks), records))
-    failed = [r["messageId"] for r, good in zip(records, done, strict=True) if not good]
-    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+                handled = list(pool.map(lambda record: _handle_record(record, sessions), records))
+    failed = [r["messageId"] for r, ok in zip(records, handled, strict=True) if not ok]
+    return partial_batch_response(failed)
 
 
-def _handle_record(record: Mapping[str, Any], desks: Mapping[str, VendorSession]) -> bool:
+def _handle_record(record: Mapping[str, Any], sessions: Mapping[str, VendorSession]) -> bool:
     try:
         task = queue.SubmissionTask.parse(record["body"])
-        desk = desks.get(task.vendor)
-        if desk is None:
+        session = sessions.get(task.vendor)
+        if session is None:
             logger.error("vendor not usable", extra={"vendor": task.vendor, "task": str(task.key)})
             increment("VendorNotUsable", vendor=task.vendor)
             return True
-        with desk.claim_slot(task.messages):
-            if desk.has_time_for(task.messages) and desk.acquire_rate(task.messages):
-                dispatch(task.key, desk)
+        with session.claim_slot(task.messages):
+            if session.has_time_for(task.messages) and session.acquire_rate(task.messages):
+                dispatch(task.key, session)
             else:
                 queue.enqueue_submissions(
-                    task.vendor, [(task.key, task.messages)], _group(record), 2
+                    task.vendor, [(task.key, task.messages)], _message_group(record), 2
                 )
     except Exception:
         logger.exception("dispatch failed", extra={"queue_message": record["messageId"]})
@@ -71,5 +80,5 @@ def _handle_record(record: Mapping[str, Any], desks: Mapping[str, VendorSession]
     return True
 
 
-def _group(record: Mapping[str, Any]) -> str:
+def _message_group(record: Mapping[str, Any]) -> str:
     return str(record.get("attributes", {}).get("MessageGroupId", "again"))

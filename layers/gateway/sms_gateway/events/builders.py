@@ -1,4 +1,4 @@
-"""Events of messages, batches, campaigns and verifications."""
+"""Build the events of messages, batches, campaigns and verifications."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from sms_gateway.storage.models import Batch, MessageContent, TimelineEntry, mes
 
 
 def message_event(
-    owner: Batch,
+    batch: Batch,
     message: str,
     content: MessageContent,
     status: Status,
@@ -18,59 +18,69 @@ def message_event(
     *,
     full: bool,
 ) -> Event:
-    """What the step `entry` made of a message (its id). With `full` the number is not masked, and
-    the text is told."""
-    kind = EVENT_OF_STATUS.get(status, EventType.ACCEPTED)
+    """Build the event of a message's timeline step; `message` is the id.
+
+    With `full` the number is not masked and the text is included.
+    """
+    event_type = EVENT_OF_STATUS.get(status, EventType.ACCEPTED)
     data: dict[str, Any] = {
         "message_id": message,
-        "batch_id": owner.id,
+        "batch_id": batch.id,
         "reference": content.reference,
         "to": content.to if full else mask_number(content.to),
         "status": status,
         "vendor": entry.vendor,
         "vendor_code": entry.code,
         "source": entry.source,
-        **_campaign_data(owner),
+        **_campaign_data(batch),
     }
     if full:
         data["text"] = content.text
-    identifier = f"{message}-{SEQUENCE[kind]}"
-    return Event(identifier, kind, entry.at, owner.tenant, data, content.status_url)
+    identifier = f"{message}-{SEQUENCE[event_type]}"
+    return Event(identifier, event_type, entry.at, batch.tenant, data, content.status_url)
 
 
-def batch_event(owner: Batch, counts: Mapping[str, int], at: int) -> Event:
-    """Every message of a batch has a final status."""
+def batch_event(batch: Batch, counts: Mapping[str, int], at: int) -> Event:
+    """Build the event of a batch whose messages all have a final status."""
     data = {
-        "batch_id": owner.id,
-        **_campaign_data(owner),
+        "batch_id": batch.id,
+        **_campaign_data(batch),
         "total": sum(counts.values()),
         "counts": dict(counts),
     }
-    return Event(f"{owner.id}-completed", EventType.COMPLETED, at, owner.tenant, data)
+    return Event(f"{batch.id}-completed", EventType.COMPLETED, at, batch.tenant, data)
 
 
-def campaign_event(one: Campaign, counts: Mapping[str, int], at: int) -> Event:
-    """Every message of a campaign has a final status. One that is resumed afterwards comes to
-    another end, under another id: each is another turn."""
+def campaign_event(campaign: Campaign, counts: Mapping[str, int], at: int) -> Event:
+    """Build the event of a campaign whose messages all have a final status.
+
+    A campaign resumed afterwards ends again, under another version and so another id.
+    """
     data = {
-        "batch_id": one.id,
-        "campaign_id": one.id,
-        "total": one.sent,
+        "batch_id": campaign.id,
+        "campaign_id": campaign.id,
+        "total": campaign.sent,
         "counts": dict(counts),
-        "state": one.state,
-        "rows_refused": one.refused,
+        "state": campaign.state,
+        "rows_refused": campaign.refused,
     }
-    return Event(f"{one.id}-completed-{one.version}", EventType.COMPLETED, at, one.tenant, data)
+    return Event(
+        f"{campaign.id}-completed-{campaign.version}",
+        EventType.COMPLETED,
+        at,
+        campaign.tenant,
+        data,
+    )
 
 
-def _campaign_data(owner: Batch) -> dict[str, str]:
-    return {"campaign_id": owner.campaign} if owner.campaign else {}
+def _campaign_data(batch: Batch) -> dict[str, str]:
+    return {"campaign_id": batch.campaign} if batch.campaign else {}
 
 
 def verification_event(
     identifier: str, tenant: str, to: str, reference: str | None, at: int, *, full: bool
 ) -> Event:
-    """The right code of a verification was given. Its id is its message's batch."""
+    """Build the event of an approved verification; its id is its message's batch."""
     data = {
         "verification_id": identifier,
         "message_id": message_id(identifier, 0),
@@ -81,5 +91,5 @@ def verification_event(
 
 
 def mask_number(number: str) -> str:
-    """A number of which only the first two digits and the last two are shown."""
+    """Mask a number except its first two digits and its last two."""
     return f"{number[:3]}{'*' * max(0, len(number) - 5)}{number[-2:]}"

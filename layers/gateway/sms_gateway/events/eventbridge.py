@@ -1,4 +1,4 @@
-"""The one module that talks to EventBridge."""
+"""The only module that calls EventBridge."""
 
 import math
 import os
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -16,64 +15,62 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.timestamps import from_ms
 
 SOURCE = "sms-gateway"
-# PutEvents takes 10 entries of 256 KB in all at the least; 10 of ours have 200,000 bytes at most.
+# PutEvents takes 10 entries of 256 KB in all; ten of ours have at most 200,000 bytes.
 PAGE_SIZE = 10
-MAX_PARALLEL_CALLS = 8  # at once
-MAX_ATTEMPTS = 3  # ours alone, since botocore's own would not know when the time is over
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 1},
-    max_pool_connections=MAX_PARALLEL_CALLS,
-)
+MAX_PARALLEL_CALLS = 8
+MAX_ATTEMPTS = 3  # ours alone: botocore's retries know no deadline
 
 
 def _client() -> Any:
-    return clients.client("events", CONFIG)
+    return clients.client("events")
 
 
 def publish(events: Sequence[Event], until: float = math.inf) -> set[str]:
-    """Puts events on the stack's bus, those refused again a little later; the ids of those that it
-    still refused. Begins no call after `until` (monotonic seconds). Never raises."""
+    """Publish events to the stack's bus, with retries; return the ids of those still refused.
+
+    Begins no call after `until` (monotonic seconds). Never raises.
+    """
     pages = [events[start : start + PAGE_SIZE] for start in range(0, len(events), PAGE_SIZE)]
     if len(pages) < 2:
-        return {one for page in pages for one in _publish_page(page, until)}
+        return {event_id for page in pages for event_id in _publish_page(page, until)}
     with ThreadPoolExecutor(min(MAX_PARALLEL_CALLS, len(pages))) as pool:
-        done = pool.map(lambda page: _publish_page(page, until), pages)
-        return {one for refused in done for one in refused}
+        results = pool.map(lambda page: _publish_page(page, until), pages)
+        return {event_id for refused in results for event_id in refused}
 
 
 def _publish_page(page: Sequence[Event], until: float) -> list[str]:
-    left = list(page)
+    remaining = list(page)
     for attempt in range(MAX_ATTEMPTS):
         if attempt:
             time.sleep(0.1 * 4**attempt)
         if time.monotonic() > until:
             break
-        left = _log_refused(left)
-        if not left:
+        remaining = _put_events(remaining)
+        if not remaining:
             return []
-    increment("EventsRefused", len(left))
-    return [one.id for one in left]
+    increment("EventsRefused", len(remaining))
+    return [event.id for event in remaining]
 
 
-def _log_refused(page: Sequence[Event]) -> list[Event]:
+def _put_events(page: Sequence[Event]) -> list[Event]:
     entries = [
         {
             "EventBusName": os.environ["EVENT_BUS"],
             "Source": SOURCE,
-            "DetailType": one.type,
-            "Time": from_ms(one.at),
-            "Detail": one.to_json(),
+            "DetailType": event.type,
+            "Time": from_ms(event.at),
+            "Detail": event.to_json(),
         }
-        for one in page
+        for event in page
     ]
     try:
-        answer = _client().put_events(Entries=entries)
+        response = _client().put_events(Entries=entries)
     except (ClientError, BotoCoreError) as error:
-        logger.error("the bus refused", extra={"events": len(page), "error": str(error)})
+        logger.error("events refused by the bus", extra={"events": len(page), "error": str(error)})
         return list(page)
-    codes = [said.get("ErrorCode") for said in answer["Entries"]]
+    codes = [entry.get("ErrorCode") for entry in response["Entries"]]
     if any(codes):
-        logger.warning("the bus refused some", extra={"codes": sorted({c for c in codes if c})})
-    return [one for one, code in zip(page, codes, strict=True) if code]
+        logger.warning(
+            "events partly refused by the bus", extra={"codes": sorted({c for c in codes if c})}
+        )
+    return [event for event, code in zip(page, codes, strict=True) if code]

@@ -1,10 +1,9 @@
-"""Turns changes of the table into events, and hands them to the bus or to webhooks.
+"""Read the table's stream, and send its events to the bus or to webhooks.
 
-One record of the table's stream is one write. A submission's status is its messages' status until
-they have their own, so that one record may mean as many events as it has messages: they are read
-only then. What could not be handed over comes again with its record and all that stand behind it:
-every event is told at least once, under an id that follows from what it tells. A record that
-nobody can understand is buried, and what stands behind it goes on.
+A record is one write, and may bring an event for each message of a submission; the messages are
+read only then. Events that could not be sent come again with their record and all behind it, so
+each is sent at least once, under an id derived from its content. An unreadable record goes to the
+dead-letter queue, and the stream goes on.
 """
 
 import os
@@ -21,27 +20,25 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.ulids import is_ulid
-from sms_gateway.events.change_mapping import (
+from sms_gateway.events.change_mapping import events_of
+from sms_gateway.events.read_context import (
     ReadContext,
     Record,
     UnreadableChangeError,
-    _changed_at,
-    events_of,
+    changed_at,
 )
 
-READ_RESERVE_SECONDS = 80  # seconds before the end after which no more is read for events
-SEND_RESERVE_SECONDS = (
-    40  # and after which no call is begun: the table's slowest takes 35, SQS's 21
-)
-MAX_EVENTS = 5000  # events made before they are handed over; a record may bring 1,000
-EVENTS_PER_SEND = 80  # events handed over before anybody looks what was refused
+READ_RESERVE_SECONDS = 80  # begin no read of the table later than this before the end
+SEND_RESERVE_SECONDS = 40  # begin no call later than this: the table's slowest takes 35, SQS's 21
+MAX_EVENTS = 5000  # built before they are sent; a record may bring 1,000
+EVENTS_PER_SEND = 80  # sent before refusals are checked
 
-# Hands over events and begins no call after a time in monotonic seconds; the ids of those refused.
+# Send events, begin no call after a time in monotonic seconds; return the ids of those refused.
 Send = Callable[[Sequence[Event], float], set[str]]
 
 
 class NothingPublishedError(Exception):
-    """Not one record of a delivery is done with: all of it comes again, in two parts."""
+    """The first record failed: the whole batch comes again, in two parts."""
 
 
 def handle_records(
@@ -50,93 +47,104 @@ def handle_records(
     send: Send,
     *,
     operator: bool = True,
-    tell_buried: bool = False,
+    report_dead_letters: bool = False,
 ) -> dict[str, Any]:
-    """Publishes one delivery of the stream within `remaining` seconds, in its order, up to the
-    first record whose events could not be handed over: it is the one answered as failed, for the
-    stream goes on from there. With `tell_buried` the answer has what was buried too. Raises
-    NothingPublishedError when the first one failed."""
+    """Publish a batch of the stream, in order, within `remaining` seconds.
+
+    Returns the first record whose events could not be sent as failed: the stream goes on there.
+    With `report_dead_letters` the answer lists the dead-lettered records. Raises
+    NothingPublishedError when the first record failed.
+    """
     end = time.monotonic() + remaining
-    made = _build_events(
+    built = _build_events(
         records,
         ReadContext(os.environ["EVENT_DETAIL"] == "full", operator, end - READ_RESERVE_SECONDS),
     )
-    done = _send_events(made, send, end - SEND_RESERVE_SECONDS)
-    buried: list[str] = []
-    for number, fault in enumerate(made[:done]):
-        if isinstance(fault, str):
+    published = _send_events(built, send, end - SEND_RESERVE_SECONDS)
+    dead_lettered: list[str] = []
+    for number, result in enumerate(built[:published]):
+        if isinstance(result, str):
             if time.monotonic() > end - SEND_RESERVE_SECONDS or not _dead_letter(
-                records[number], fault
+                records[number], result
             ):
-                done = number
+                published = number
                 break
-            buried.append(_sequence_number(records[number]))
-    if records and not done:
+            dead_lettered.append(_sequence_number(records[number]))
+    if records and not published:
         raise NothingPublishedError(f"{len(records)} records")
-    failed = [_sequence_number(record) for record in records[done : done + 1]]
-    answer: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
-    return answer | {"buried": buried} if tell_buried else answer
+    failed = [_sequence_number(record) for record in records[published : published + 1]]
+    response = sqs.partial_batch_response(failed)
+    return response | {"dead_lettered": dead_lettered} if report_dead_letters else response
 
 
-def _build_events(records: Sequence[Record], reader: ReadContext) -> list[list[Event] | str]:
-    """The events of each record, or why nobody can understand it; up to the first that can't be
-    made into events now."""
-    made: list[list[Event] | str] = []
+def _build_events(records: Sequence[Record], context: ReadContext) -> list[list[Event] | str]:
+    """Build the events of each record, or the reason why it is unreadable.
+
+    Stops at the first record that can't be read now.
+    """
+    built: list[list[Event] | str] = []
     events = 0
     for record in records:
-        if made and (time.monotonic() > reader.until or events >= MAX_EVENTS):
+        if built and (time.monotonic() > context.until or events >= MAX_EVENTS):
             break
         try:
-            one = list(events_of(record, reader))
+            record_events = list(events_of(record, context))
         except ServiceUnavailableError as error:
             logger.error(
-                "not published", extra={"event_id": record.get("eventID"), "why": str(error)}
+                "change not published", extra={"event_id": record.get("eventID"), "why": str(error)}
             )
             break
         except UnreadableChangeError as error:
-            made.append(str(error))
+            built.append(str(error))
         except Exception as error:
-            made.append(_error_place(error))
+            built.append(_error_location(error))
         else:
-            made.append(one)
-            events += len(one)
-    return made
+            built.append(record_events)
+            events += len(record_events)
+    return built
 
 
-def _send_events(made: Sequence[list[Event] | str], send: Send, until: float) -> int:
-    """Hands over events in the order of their records; the first record that has one refused, or
-    their number. What stands behind a refusal is not told, since it comes again with it."""
-    every = [
-        (n, one) for n, events in enumerate(made) if isinstance(events, list) for one in events
+def _send_events(built: Sequence[list[Event] | str], send: Send, until: float) -> int:
+    """Send events in order; return the first record with one refused, or the number of records.
+
+    Nothing behind a refusal is sent, since it comes again with it.
+    """
+    numbered = [
+        (number, event)
+        for number, events in enumerate(built)
+        if isinstance(events, list)
+        for event in events
     ]
-    taken = 0
-    done = len(made)
-    for start in range(0, len(every), EVENTS_PER_SEND):
-        some = every[start : start + EVENTS_PER_SEND]
+    sent = 0
+    published = len(built)
+    for start in range(0, len(numbered), EVENTS_PER_SEND):
+        page = numbered[start : start + EVENTS_PER_SEND]
         if time.monotonic() > until:
-            done = some[0][0]
+            published = page[0][0]
             break
-        refused = send([one for _, one in some], until)
-        taken += sum(one.id not in refused for _, one in some)
+        refused = send([event for _, event in page], until)
+        sent += sum(event.id not in refused for _, event in page)
         if refused:
-            done = min(number for number, one in some if one.id in refused)
+            published = min(number for number, event in page if event.id in refused)
             break
-    increment("EventsPublished", taken)
-    return done
+    increment("EventsPublished", sent)
+    return published
 
 
 def _dead_letter(record: Record, fault: str) -> bool:
-    """Puts a record's place in the stream into the dead-letter queue, as Lambda does with those
-    that it gives up; whether it is there. Nothing of the record goes with it but its batch."""
+    """Send a record's place in the stream to the dead-letter queue, in Lambda's format.
+
+    Returns whether it is there. Of the record's content it holds only the batch.
+    """
     change = record.get("dynamodb", {})
     keys = change.get("Keys") or change.get("NewImage") or {}
     partition = keys.get("pk", {}).get("S", "")
-    said = {
+    details = {
         "event_id": record.get("eventID"),
         "sequence_number": _sequence_number(record),
         "fault": fault,
     }
-    logger.error("not understood", extra=said)
+    logger.error("change not understood", extra=details)
     increment("PublishFailed")
     try:
         letter = {
@@ -146,20 +154,20 @@ def _dead_letter(record: Record, fault: str) -> bool:
                 "streamArn": record["eventSourceARN"],
                 "startSequenceNumber": _sequence_number(record),
                 "endSequenceNumber": _sequence_number(record),
-                "approximateArrivalOfFirstRecord": rfc3339(from_ms(_changed_at(change))),
+                "approximateArrivalOfFirstRecord": rfc3339(from_ms(changed_at(change))),
                 "batchSize": 1,
             },
         }
         body = msgspec.json.encode(letter).decode()
         sqs.send_to_dead_letter_queue(os.environ["STREAM_DEAD_LETTERS"], body, {"reason": fault})
     except Exception as error:
-        logger.error("not buried", extra={**said, "error": type(error).__name__})
+        logger.error("dead letter not sent", extra={**details, "error": type(error).__name__})
         return False
     return True
 
 
-def _error_place(error: Exception) -> str:
-    """An error's kind and place, without its text, which may repeat what was read."""
+def _error_location(error: Exception) -> str:
+    """Return an error's type and place, without its text, which may repeat content."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next

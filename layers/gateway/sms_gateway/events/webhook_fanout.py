@@ -1,4 +1,4 @@
-"""Which events go to which webhooks: a letter in the queue of deliveries for each."""
+"""Enqueue a delivery for each endpoint that wants an event."""
 
 import math
 import os
@@ -14,49 +14,56 @@ from sms_gateway.webhooks.endpoints import Endpoint, cached_endpoints, owner_of
 
 
 def enqueue_deliveries(events: Sequence[Event], until: float = math.inf) -> set[str]:
-    """Puts events into the queue of deliveries, one letter for each webhook that wants one; the
-    ids of those that the queue did not take, or whose webhooks could not be read: then those behind
-    are left as well. Begins no call after `until` (monotonic seconds). Never raises for what AWS
-    does."""
-    letters = []
-    owners = []
+    """Enqueue the deliveries of events; return the ids of those not enqueued.
+
+    When endpoints can't be read, the events behind are returned as well. Begins no call after
+    `until` (monotonic seconds). Never raises for AWS errors.
+    """
+    queue_messages = []
+    event_ids = []
     refused: set[str] = set()
-    read: set[str] = set()  # tenants whose webhooks were read anew
-    for number, one in enumerate(events):
-        if one.tenant is None or one.type not in TENANT_EVENTS:
+    refreshed: set[str] = set()  # tenants whose endpoints were read anew
+    for number, event in enumerate(events):
+        if event.tenant is None or event.type not in TENANT_EVENTS:
             continue
         try:
             if time.monotonic() > until:
                 raise ServiceUnavailableError("There is no time left to read.")
-            known = cached_endpoints(one.tenant)
-            if one.status_url and one.tenant not in read and not owner_of(one.status_url, known):
-                # Its webhook may be newer than what is remembered.
-                known = cached_endpoints(one.tenant, fresh=True)
-                read.add(one.tenant)
-            for parcel in _delivery_messages(one, known):
-                letters.append(parcel.to_queue_message())
-                owners.append(one.id)
+            endpoints = cached_endpoints(event.tenant)
+            if (
+                event.status_url
+                and event.tenant not in refreshed
+                and not owner_of(event.status_url, endpoints)
+            ):
+                # Its endpoint may be newer than the cache.
+                endpoints = cached_endpoints(event.tenant, fresh=True)
+                refreshed.add(event.tenant)
+            for delivery in _delivery_messages(event, endpoints):
+                queue_messages.append(delivery.to_queue_message())
+                event_ids.append(event.id)
         except ServiceUnavailableError as error:
-            logger.error("webhooks not read", extra={"event": one.id, "error": str(error)})
-            refused = {left.id for left in events[number:]}
+            logger.error("endpoints not read", extra={"event": event.id, "error": str(error)})
+            refused = {unread.id for unread in events[number:]}
             break
-    taken = sqs.send_batch(os.environ["DELIVERY_QUEUE"], letters, until)
-    refused |= {owner for owner, good in zip(owners, taken, strict=True) if not good}
+    accepted = sqs.send_batch(os.environ["DELIVERY_QUEUE"], queue_messages, until)
+    refused |= {event_id for event_id, ok in zip(event_ids, accepted, strict=True) if not ok}
     if refused:
-        increment("DeliveriesNotEnqueued", len(refused))
+        increment("WebhookDeliveriesNotEnqueued", len(refused))
     return refused
 
 
-def _delivery_messages(event: Event, known: Sequence[Endpoint]) -> list[DeliveryMessage]:
+def _delivery_messages(event: Event, endpoints: Sequence[Endpoint]) -> list[DeliveryMessage]:
     tenant, identifier, body = str(event.tenant), delivery_id(event.at, event.id), event.to_json()
-    made = [
-        DeliveryMessage(tenant, one.id, identifier, event.type, None, body)
-        for one in known
-        if one.wants(event.type) and not one.disabled
+    deliveries = [
+        DeliveryMessage(tenant, endpoint.id, identifier, event.type, None, body)
+        for endpoint in endpoints
+        if endpoint.wants(event.type) and not endpoint.disabled_reason
     ]
     if event.status_url:
-        owner = owner_of(event.status_url, known)
+        owner = owner_of(event.status_url, endpoints)
         if owner is not None and event.type.startswith("Message"):
-            own = f"{identifier}{STATUS_SUFFIX}"
-            made.append(DeliveryMessage(tenant, owner.id, own, event.type, event.status_url, body))
-    return made
+            own_id = f"{identifier}{STATUS_SUFFIX}"
+            deliveries.append(
+                DeliveryMessage(tenant, owner.id, own_id, event.type, event.status_url, body)
+            )
+    return deliveries

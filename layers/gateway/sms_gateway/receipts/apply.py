@@ -1,7 +1,7 @@
-"""What vendors say afterwards: every word, from polls and callbacks alike, goes through `apply`.
+"""Apply delivery receipts, from polls and callbacks alike.
 
-Statuses only move forward. The first final one wins, but for `unknown`, which a late receipt
-settles. A word that is no news is kept and counted when we do not know it.
+Statuses only move forward. The first final one wins, except `unknown`, which a late receipt
+replaces. A status code we do not know is stored and counted.
 """
 
 from collections import Counter
@@ -20,11 +20,14 @@ from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import redact
 from sms_gateway.vendors.types import DeliveryReport
 
-NEVER_LEFT = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)  # a submission that never left
+NOT_SENT = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)
 
 
 class ReceiptUpdate(ValueObject, frozen=True):
-    """A vendor's word on one message; `raw` is the whole answer when it can't be had again."""
+    """A receipt's final status of one message.
+
+    `raw` is the whole answer when it can't be read again.
+    """
 
     key: ItemKey
     status: Status
@@ -35,98 +38,104 @@ class ReceiptUpdate(ValueObject, frozen=True):
 def apply_updates(
     updates: Sequence[ReceiptUpdate], vendor: str, attempt: int, source: Source, now: datetime
 ) -> list[bool]:
-    """Writes what final words say, side by side; whether each one changed its message."""
-    changes = [_change(word, vendor, attempt, source, now) for word in updates]
-    done = dynamodb.apply_all(changes)
-    for word, changed in zip(updates, done, strict=True):
-        if not changed and word.raw:
-            store_raw(word.key, word.raw)
-    return done
+    """Write receipt updates in parallel; return for each whether it changed its message."""
+    changes = [_receipt_change(update, vendor, attempt, source, now) for update in updates]
+    written = dynamodb.apply_all(changes)
+    for update, changed in zip(updates, written, strict=True):
+        if not changed and update.raw:
+            store_raw(update.key, update.raw)
+    return written
 
 
-def _change(
-    word: ReceiptUpdate, vendor: str, attempt: int, source: Source, now: datetime
+def _receipt_change(
+    update: ReceiptUpdate, vendor: str, attempt: int, source: Source, now: datetime
 ) -> MessageUpdate:
-    report = word.report
+    report = update.report
     entry = TimelineEntry(
-        epoch_ms(now), word.status, source, vendor, attempt, report.code, report.text
+        epoch_ms(now), update.status, source, vendor, attempt, report.code, report.text
     )
     change = (
-        MessageUpdate(word.key)
-        .set("status", word.status)
+        MessageUpdate(update.key)
+        .set("status", update.status)
         .append_timeline(entry)
         .schedule_check(None)
     )
     if report.at:
         change.set("done", epoch_seconds(report.at))
-    if word.raw:
-        change.set("raw", word.raw)
+    if update.raw:
+        change.set("raw", update.raw)
     return change.if_open(or_unknown=True)
 
 
 def store_raw(key: ItemKey, raw: str) -> None:
-    """Keeps an answer that can't be read again on its message."""
+    """Store an answer that can't be read again on its message."""
     MessageUpdate(key).set("raw", raw).apply()
 
 
 def store_unrecognized(key: ItemKey, raw: str) -> None:
-    """Keeps the first answer that nobody understands on its message or submission."""
-    _stored_unrecognized(key, raw).apply()
+    """Store the first unrecognized answer on its message or submission."""
+    _unrecognized_update(key, raw).apply()
 
 
-def _stored_unrecognized(key: ItemKey, raw: str) -> MessageUpdate:
+def _unrecognized_update(key: ItemKey, raw: str) -> MessageUpdate:
     return MessageUpdate(key).set("raw", raw).if_missing("raw")
 
 
-def log_unrecognized(report: DeliveryReport, vendor: str, source: Source, message: str) -> None:
-    """Counts a word that settles nothing; an operator is alarmed where the account is at fault."""
+def log_unrecognized(report: DeliveryReport, vendor: str, source: Source, message_id: str) -> None:
+    """Log and count an account fault or an unknown vendor status."""
     if report.account_fault:
         logger.error(
-            "account fault", extra={"vendor": vendor, "code": report.code, "message_id": message}
+            "account fault", extra={"vendor": vendor, "code": report.code, "message_id": message_id}
         )
         increment("AccountFault")
     if report.unknown_status:
         logger.warning(
-            "unknown vendor word",
-            extra={"vendor": vendor, "code": report.code, "source": source, "message_id": message},
+            "unknown vendor status",
+            extra={
+                "vendor": vendor,
+                "code": report.code,
+                "source": source,
+                "message_id": message_id,
+            },
         )
-        increment("UnknownVendorWord", vendor=vendor)
+        increment("UnknownVendorStatus", vendor=vendor)
 
 
 def apply_callback(
     adapter: Adapter, subject: ItemKey | None, reports: Sequence[DeliveryReport], now: datetime
 ) -> int:
-    """Applies a callback's reports to the messages of the submission that its token names, side by
-    side; those of one message in their order. Returns how many messages changed; a report on a
-    message that is not there is counted and dropped."""
-    strange: list[MessageUpdate] = []
-    rounds: dict[
-        tuple[int, int], list[ReceiptUpdate]
-    ] = {}  # by how many are before it, and attempt
-    before: Counter[ItemKey] = Counter()
-    for report, found in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
-        if found is None:
-            logger.warning("receipt for an unknown message", extra={"vendor": adapter.name})
-            increment("UnknownReceipt", vendor=adapter.name)
+    """Apply a callback's reports; return how many messages changed.
+
+    Updates are written in parallel, those of one message in order. `subject` is the submission of
+    the callback's token. A report without a message is counted and dropped.
+    """
+    raw_updates: list[MessageUpdate] = []
+    # By the number of earlier updates of the same message, and by attempt.
+    rounds: dict[tuple[int, int], list[ReceiptUpdate]] = {}
+    seen: Counter[ItemKey] = Counter()
+    for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
+        if match is None:
+            logger.warning("unmatched receipt", extra={"vendor": adapter.name})
+            increment("UnmatchedReceipt", vendor=adapter.name)
             continue
-        message, sub = found
+        message, sub = match
         if report.status is None or report.account_fault:
             log_unrecognized(report, adapter.name, "callback", message.id)
         if report.unknown_status:
-            said = redact(f"{report.code or ''} {report.text or ''}".encode())
-            strange.append(_stored_unrecognized(message.key, said))
+            raw = redact(f"{report.code or ''} {report.text or ''}".encode())
+            raw_updates.append(_unrecognized_update(message.key, raw))
         if report.status is None:
             continue
-        elsewhere = adapter.name != sub.vendor and report.status is not Status.DELIVERED
-        if elsewhere or (message.status is None and sub.status in NEVER_LEFT):
-            # What went on to the next vendor is for that one to fail.
-            increment("ContradictingReceipt", vendor=adapter.name)
+        other_vendor_failed = adapter.name != sub.vendor and report.status is not Status.DELIVERED
+        if other_vendor_failed or (message.status is None and sub.status in NOT_SENT):
+            # After a failover only the vendor in charge may fail the message.
+            increment("ConflictingReceipt", vendor=adapter.name)
             continue
-        word = ReceiptUpdate(message.key, report.status, report)
-        rounds.setdefault((before[message.key], sub.attempt), []).append(word)
-        before[message.key] += 1
-    dynamodb.apply_all(strange)
+        update = ReceiptUpdate(message.key, report.status, report)
+        rounds.setdefault((seen[message.key], sub.attempt), []).append(update)
+        seen[message.key] += 1
+    dynamodb.apply_all(raw_updates)
     return sum(
-        sum(apply_updates(words, adapter.name, attempt, "callback", now))
-        for (_, attempt), words in sorted(rounds.items(), key=lambda one: one[0])
+        sum(apply_updates(updates, adapter.name, attempt, "callback", now))
+        for (_, attempt), updates in sorted(rounds.items(), key=lambda item: item[0])
     )

@@ -1,7 +1,7 @@
-"""The unguessable addresses that vendors call back: a submission's key and a MAC of it.
+"""Unguessable callback addresses: a submission's key and its MAC.
 
-`<batch ULID><sort key><HMAC-SHA256, 130 bits in base32>`: checked without a read, so that guessing
-costs the guesser a request and us nothing.
+`<batch ULID><sort key><HMAC-SHA256, 130 bits in base32>`: verified without a read, so a guess
+costs us nothing.
 """
 
 import hmac
@@ -10,21 +10,23 @@ from base64 import b32encode
 from sms_gateway.storage.models import ItemKey
 
 MAC_LENGTH = 26  # base32 characters: 130 bits
-ACCOUNT = "ACCOUNT"  # the token of a vendor that has one callback address for its whole account
+ACCOUNT = "ACCOUNT"  # the subject of a token for a vendor's whole account
 
 
 def make_token(vendor: str, key: ItemKey | None, secret: bytes) -> str:
-    """The token of a submission, or of the vendor's account: letters and digits only."""
+    """Make the token of a submission, or of the vendor's account: letters and digits only."""
     subject = ACCOUNT if key is None else f"{key.batch}{key.sort.replace('#', '')}"
     return subject + _mac(vendor, subject, secret)
 
 
-def verify_token(vendor: str, given: str, secret: bytes) -> ItemKey | None:
-    """The submission that a token speaks of; None for the account's. Raises ValueError for a token
-    that is not ours (compared in constant time)."""
-    subject, mac = given[:-MAC_LENGTH], given[-MAC_LENGTH:]
-    if not given.isascii() or not hmac.compare_digest(mac, _mac(vendor, subject, secret)):
-        raise ValueError("not a token of ours")
+def verify_token(vendor: str, token: str, secret: bytes) -> ItemKey | None:
+    """Return the submission of a token, None for the account's; raise ValueError if it is forged.
+
+    Compares in constant time.
+    """
+    subject, mac = token[:-MAC_LENGTH], token[-MAC_LENGTH:]
+    if not token.isascii() or not hmac.compare_digest(mac, _mac(vendor, subject, secret)):
+        raise ValueError("not a callback token")
     if subject == ACCOUNT:
         return None
     return ItemKey(subject[:26], f"{subject[26]}#{subject[27:]}")

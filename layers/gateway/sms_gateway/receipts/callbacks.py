@@ -1,4 +1,4 @@
-"""Vendors' calls to us: only with a token of ours, and answered 200 whatever they say."""
+"""Vendor callbacks: only with a valid token, and answered 200 whatever they report."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -15,33 +15,33 @@ from sms_gateway.receipts.callback_tokens import verify_token
 from sms_gateway.vendors.redaction import redact
 from sms_gateway.vendors.types import CallbackRequest
 
-MAX_BODY_BYTES = 1024 * 1024  # bytes
+MAX_BODY_BYTES = 1024 * 1024
 
 
 def handle_callback(event: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a callback, as API Gateway's proxy integration and function URLs take it."""
+    """Answer a callback, for API Gateway's proxy integration and function URLs."""
     try:
-        return _answer(200, "application/json", {"received": _handle(event)})
+        return _response(200, "application/json", {"received": _handle(event)})
     except GatewayError as problem:
         if problem.http_status >= 500:
-            logger.error("callback not taken", extra={"problem": problem.slug})
-        return _answer(problem.http_status, "application/problem+json", problem.to_dict())
+            logger.error("callback not processed", extra={"problem": problem.slug})
+        return _response(problem.http_status, "application/problem+json", problem.to_dict())
 
 
 def _handle(event: dict[str, Any]) -> int:
-    method, vendor, given = callback_route(event)
-    known = accounts()
-    adapter = known.adapters.get(vendor)
-    nothing = NotFoundError("There is no such callback address.")
+    method, vendor, token = callback_route(event)
+    configured = accounts()
+    adapter = configured.adapters.get(vendor)
+    not_found = NotFoundError("There is no such callback address.")
     if adapter is None or method not in ("GET", "POST"):
-        raise nothing
+        raise not_found
     try:
-        subject = verify_token(vendor, given, known.callback_key)
+        subject = verify_token(vendor, token, configured.callback_key)
     except ValueError:
         increment("ForgedCallback", vendor=vendor)
-        raise nothing from None
+        raise not_found from None
     if subject is None and not adapter.account_callbacks:
-        raise nothing
+        raise not_found
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     request = CallbackRequest(
         method,
@@ -53,13 +53,13 @@ def _handle(event: dict[str, Any]) -> int:
     if not reports:
         increment("UnreadableCallback", vendor=vendor)
         if subject is not None:
-            said = request.body or urlencode(request.query).encode()
-            store_unrecognized(subject, redact(said))
+            raw = request.body or urlencode(request.query).encode()
+            store_unrecognized(subject, redact(raw))
     apply_callback(adapter, subject, reports, utc_now())
     return len(reports)
 
 
-def _answer(status: int, content_type: str, body: object) -> dict[str, Any]:
+def _response(status: int, content_type: str, body: object) -> dict[str, Any]:
     return {
         "statusCode": status,
         "headers": {"Content-Type": content_type, "Cache-Control": "no-store"},

@@ -1,5 +1,7 @@
-"""Which messages a callback's reports speak of. What they stand in is read once, however many
-reports there are."""
+"""Match a callback's delivery reports to stored messages.
+
+What the reports share is read once, however many there are.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,56 +10,59 @@ from sms_gateway.storage.items import Item, read_batch, read_message, read_submi
 from sms_gateway.storage.models import ItemKey, Message, Submission, split_id
 from sms_gateway.vendors.types import DeliveryReport
 
-MIN_NUMBER_DIGITS = 7  # digits; the end of a number fits many
+MIN_NUMBER_DIGITS = 7  # shorter ends of a number match too many
 
-Matches = tuple[Message, Submission]
+Match = tuple[Message, Submission]
 
 
 def match_reports(
     vendor: str, subject: ItemKey | None, reports: Sequence[DeliveryReport]
-) -> list[Matches | None]:
-    """For each report its message and the submission that it stands in, or None where there is none
-    that this vendor carries. A token's `subject` speaks for its own submission's messages only,
-    also for those that got a submission of their own since."""
+) -> list[Match | None]:
+    """Return each report's message and submission, or None if this vendor has none such.
+
+    A token matches its own submission's messages only, even after they were split off.
+    """
     if not reports:
         return []
     if subject is None:
-        found = [_by_vendor_id(vendor, report) for report in reports]
+        matches = [_match_by_id(vendor, report) for report in reports]
     elif subject.sort.startswith("M#"):
-        found = _in_submission(subject, reports)
+        matches = _match_in_single(subject, reports)
     else:
-        found = _by_number(subject, reports)
-    return [one if one and vendor in one[1].vendors else None for one in found]
+        matches = _match_in_group(subject, reports)
+    return [match if match and vendor in match[1].vendors else None for match in matches]
 
 
-def _by_vendor_id(vendor: str, report: DeliveryReport) -> Matches | None:
-    key = _by_message_id(report)
+def _match_by_id(vendor: str, report: DeliveryReport) -> Match | None:
+    key = _message_key(report)
     if key is None and report.vendor_id:
         key = vendor_message_ids.find_by_vendor_id(vendor, report.vendor_id)
-    found = message_repository.find_message(key) if key else None
-    return found[1:] if found else None
+    member = message_repository.find_message(key) if key else None
+    return member[1:] if member else None
 
 
-def _by_message_id(report: DeliveryReport) -> ItemKey | None:
+def _message_key(report: DeliveryReport) -> ItemKey | None:
     return split_id(report.message_id) if report.message_id else None
 
 
-def _in_submission(subject: ItemKey, reports: Sequence[DeliveryReport]) -> list[Matches | None]:
-    """In a submission of one, which is found with its message."""
-    found = message_repository.find_message(subject)
-    if found is None:
+def _match_in_single(subject: ItemKey, reports: Sequence[DeliveryReport]) -> list[Match | None]:
+    """Match reports to a submission of one, which is stored with its message."""
+    member = message_repository.find_message(subject)
+    if member is None:
         return [None] * len(reports)
-    one = found[1:]
-    keys = map(_by_message_id, reports)
+    match = member[1:]
+    keys = map(_message_key, reports)
     return [
-        one if (key == subject if key else _single_message(*one, report)) else None
+        match if (key == subject if key else _is_about(*match, report)) else None
         for key, report in zip(keys, reports, strict=True)
     ]
 
 
-def _single_message(message: Message, sub: Submission, report: DeliveryReport) -> bool:
-    """Whether a report to a submission of one speaks of its message: by the vendor's id, or by the
-    number; without either, it can be no other."""
+def _is_about(message: Message, sub: Submission, report: DeliveryReport) -> bool:
+    """Return whether a report is about a submission's only message.
+
+    By the vendor's id, or the number; without either, it can be no other.
+    """
     if sub.result and report.vendor_id and sub.result.vendor_id_of(0) == report.vendor_id:
         return True
     if not report.number:
@@ -65,72 +70,79 @@ def _single_message(message: Message, sub: Submission, report: DeliveryReport) -
     return _number_matches(message, report.number)
 
 
-def _by_number(subject: ItemKey, reports: Sequence[DeliveryReport]) -> list[Matches | None]:
-    keys = [_by_message_id(report) for report in reports]
+def _match_in_group(subject: ItemKey, reports: Sequence[DeliveryReport]) -> list[Match | None]:
+    """Match reports to a submission of several messages."""
+    keys = [_message_key(report) for report in reports]
     sub = None
     if None in keys:
         sub = message_repository.find_submission(subject)
         if sub is None:
             return [None] * len(reports)
-        keys = _candidates(sub, reports, keys)
+        keys = _find_keys(sub, reports, keys)
     wanted = {key for key in keys if key and _could_belong(subject, key)}
-    items = _read(subject, wanted, sub)
+    items = _read_items(subject, wanted, sub)
     if sub is None and subject in items:
         sub = read_submission(items[subject])
-    head = items.get(ItemKey(subject.batch, "B"))
-    if sub is None or head is None:
+    batch_item = items.get(ItemKey(subject.batch, "B"))
+    if sub is None or batch_item is None:
         return [None] * len(reports)
-    shared = read_batch(head).shared
-    there = {
-        key: _with_submission(items[key], shared, sub)
+    shared = read_batch(batch_item).shared
+    matches = {
+        key: _read_match(items[key], shared, sub)
         for key in wanted & items.keys()
         if key.position < subject.position + sub.count
     }
-    return [there.get(key) if key else None for key in keys]
+    return [matches.get(key) if key else None for key in keys]
 
 
 def _could_belong(subject: ItemKey, key: ItemKey) -> bool:
     return key.batch == subject.batch and key.position >= subject.position
 
 
-def _read(subject: ItemKey, keys: Iterable[ItemKey], sub: Submission | None) -> dict[ItemKey, Item]:
-    """Messages with what they share, and the submission where it was not read yet."""
+def _read_items(
+    subject: ItemKey, keys: Iterable[ItemKey], sub: Submission | None
+) -> dict[ItemKey, Item]:
+    """Read messages and their batch, and the submission unless it is known."""
     if not keys:
         return {}
-    beside = [ItemKey(subject.batch, "B"), *([] if sub else [subject])]
-    return dynamodb.get_many([*beside, *sorted(keys, key=str)])
+    shared_keys = [ItemKey(subject.batch, "B"), *([] if sub else [subject])]
+    return dynamodb.get_many([*shared_keys, *sorted(keys, key=str)])
 
 
-def _with_submission(item: Item, shared: object, sub: Submission) -> Matches:
-    """A message with the submission of its own that it got since, or with `sub`."""
+def _read_match(item: Item, shared: object, sub: Submission) -> Match:
+    """Read a message, with its own submission or else `sub`."""
     return read_message(item, shared), read_submission(item) if "vendor" in item else sub
 
 
-def _candidates(
+def _find_keys(
     sub: Submission, reports: Sequence[DeliveryReport], keys: Sequence[ItemKey | None]
 ) -> list[ItemKey | None]:
-    """The keys of all reports: where they name no message, by the vendor's id, or by the number
-    where the vendor's answer is not stored (yet)."""
+    """Find the keys of reports that name no message.
+
+    By the vendor's id, or by the number while the vendor's answer is not stored.
+    """
     offsets = range(sub.count)
     result = sub.result
     by_id = {result.vendor_id_of(offset): offset for offset in reversed(offsets)} if result else {}
     messages: list[Message] | None = None
     found = list(keys)
-    for place, report in enumerate(reports):
-        if found[place] is not None:
+    for index, report in enumerate(reports):
+        if found[index] is not None:
             continue
         offset = by_id.get(report.vendor_id) if report.vendor_id else None
         if offset is not None:
-            found[place] = ItemKey(sub.key.batch, f"M#{sub.key.position + offset:03d}")
+            found[index] = ItemKey(sub.key.batch, f"M#{sub.key.position + offset:03d}")
         elif report.number:
             if messages is None:
                 _, messages = message_repository.load_messages(sub)
-            fitting = [one.key for one in messages if _number_matches(one, report.number)]
-            found[place] = fitting[0] if len(fitting) == 1 else None
+            candidates = [
+                message.key for message in messages if _number_matches(message, report.number)
+            ]
+            found[index] = candidates[0] if len(candidates) == 1 else None
     return found
 
 
 def _number_matches(message: Message, number: str) -> bool:
-    """Whether a message's number ends as the vendor writes it; a short end fits too many."""
+    """Return whether a message's number ends with the vendor's form of it."""
     digits = number.lstrip("+0")
     return len(digits) >= MIN_NUMBER_DIGITS and message.content.to.endswith(digits)

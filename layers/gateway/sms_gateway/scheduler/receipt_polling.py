@@ -1,4 +1,4 @@
-"""Ask vendors for the receipts of due submissions, and apply what they answer."""
+"""Poll vendors for the receipts of due submissions, and apply them."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from sms_gateway.core.status import Status
 from sms_gateway.receipts import apply
 from sms_gateway.receipts.apply import ReceiptUpdate
 from sms_gateway.scheduler.submissions import back_off
-from sms_gateway.scheduler.tick_run import RESERVE_SECONDS, Asked, TickRun
+from sms_gateway.scheduler.tick_run import RESERVE_SECONDS, DuePoll, TickRun
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import (
@@ -32,91 +32,96 @@ from sms_gateway.vendors.types import (
     chunks,
 )
 
+Owners = Mapping[str, tuple[Submission, Message]]  # by message id
 
-def ask_vendor(run: TickRun, adapter: Adapter, waiting: Sequence[Asked]) -> None:
-    """Asks a vendor for the receipts of several submissions, and writes what it says."""
+
+def poll_vendor(run: TickRun, adapter: Adapter, polls: Sequence[DuePoll]) -> None:
+    """Poll a vendor for the receipts of several submissions, and schedule their next checks."""
     owners: dict[str, tuple[Submission, Message]] = {}
     pending = []
-    for sub, messages, _ in waiting:
-        for one in messages:
-            owners[one.id] = (sub, one)
-            offset = one.key.position - sub.key.position
-            known = sub.result.vendor_id_of(offset) if sub.result else None
-            pending.append(PendingReceipt(one.id, one.content.to, known, one.content.category))
+    for sub, messages, _ in polls:
+        for message in messages:
+            owners[message.id] = (sub, message)
+            offset = message.key.position - sub.key.position
+            vendor_id = sub.result.vendor_id_of(offset) if sub.result else None
+            pending.append(
+                PendingReceipt(message.id, message.content.to, vendor_id, message.content.category)
+            )
     answered: set[str] = set()
     calls = adapter.poll(pending)
-    asked = {one.id for call in calls for one in call.pending}
-    for some in chunks(calls, adapter.concurrency):
+    requested = {message.id for call in calls for message in call.pending}
+    for page in chunks(calls, adapter.concurrency):
         if not run.has_time_for(
             adapter.timeout + http_client.CONNECT_TIMEOUT_SECONDS + RESERVE_SECONDS
         ):
-            increment("PollPutOff", len(asked - answered), vendor=adapter.name)
-            return  # whatever was not asked is still due
-        for ids in run.pool.map(lambda call: _ask_once(run, adapter, owners, call), some):
+            increment("ReceiptPollPostponed", len(requested - answered), vendor=adapter.name)
+            return  # the rest is still due
+        for ids in run.pool.map(lambda call: _send_poll(run, adapter, owners, call), page):
             answered |= ids
     changes = []
-    for sub, messages, deadline in waiting:
-        if any(one.id not in answered for one in messages):
+    for sub, messages, deadline in polls:
+        if any(message.id not in answered for message in messages):
             changes.append(back_off(run, sub, deadline))
         elif not sub.is_single:
             changes.append(MessageUpdate(sub.key).schedule_check(None))
     dynamodb.apply_all(changes)
 
 
-Owners = Mapping[str, tuple[Submission, Message]]
+def _send_poll(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -> set[str]:
+    """Make one call and apply its answer at once; return the ids that became final.
 
-
-def _ask_once(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -> set[str]:
-    """Asks, and writes at once: an answer may be had only once, and must not wait for others, or
-    fail with them."""
+    Some answers can be read only once, so none waits for others or fails with them.
+    """
     try:
-        reply = run.send(call.request, adapter.timeout)
+        response = run.send(call.request, adapter.timeout)
     except (
         http_client.VendorConnectionFailedError,
         http_client.VendorOutcomeUnknownError,
     ) as error:
-        logger.warning("no receipts", extra={"vendor": adapter.name, "error": str(error)})
-        increment("PollFailed", vendor=adapter.name)
+        logger.warning("receipt poll failed", extra={"vendor": adapter.name, "error": str(error)})
+        increment("ReceiptPollFailed", vendor=adapter.name)
         return set()
     try:
-        return _apply_answer(run, adapter, owners, call, reply)
+        return _apply_answer(run, adapter, owners, call, response)
     except Exception:
-        ids = [one.id for one in call.pending]
-        said = redact(reply.body)
-        logger.exception("receipts not written", extra={"message_ids": ids[:50], "said": said})
-        increment("ReceiptsNotWritten", vendor=adapter.name)
+        ids = [receipt.id for receipt in call.pending]
+        raw = redact(response.body)
+        logger.exception("receipts not stored", extra={"message_ids": ids[:50], "response": raw})
+        increment("ReceiptsNotStored", vendor=adapter.name)
         return set()
 
 
 def _apply_answer(
-    run: TickRun, adapter: Adapter, owners: Owners, call: PollCall, reply: VendorResponse
+    run: TickRun, adapter: Adapter, owners: Owners, call: PollCall, response: VendorResponse
 ) -> set[str]:
-    """Writes one answer's reports; the ids of the messages that this made final. One that did not
-    change is looked at once more: either another word was faster, or it is still open."""
+    """Apply one answer's reports; return the ids of the messages that became final.
+
+    An unchanged message is checked again: another receipt was faster, or it is still open.
+    """
     by_attempt: dict[int, list[ReceiptUpdate]] = defaultdict(list)
-    ids: set[str] = set()
-    for report in adapter.reports(reply, call):
-        found = owners.get(report.message_id or "")
-        if found is None:
+    final_ids: set[str] = set()
+    for report in adapter.reports(response, call):
+        owner = owners.get(report.message_id or "")
+        if owner is None:
             continue
-        sub, message = found
+        sub, message = owner
         if report.account_fault or report.unknown_status:
             apply.log_unrecognized(report, adapter.name, "poll", message.id)
-        raw = redact(reply.body) if report.read_once or report.unknown_status else None
+        raw = redact(response.body) if report.read_once or report.unknown_status else None
         if report.accepted and (report.status is None or not sub.is_single):
-            members = [one for owner, one in owners.values() if owner is sub]
+            members = [member for owner, member in owners.values() if owner is sub]
             _confirm_by_reference(run, adapter, sub, members, message, report)
         if report.status is None:
             if raw:
                 apply.store_unrecognized(message.key, raw)
             continue
         by_attempt[sub.attempt].append(ReceiptUpdate(message.key, report.status, report, raw))
-    for attempt, words in by_attempt.items():
-        done = apply.apply_updates(words, adapter.name, attempt, "poll", run.now)
-        for word, changed in zip(words, done, strict=True):
+    for attempt, updates in by_attempt.items():
+        written = apply.apply_updates(updates, adapter.name, attempt, "poll", run.now)
+        for update, changed in zip(updates, written, strict=True):
             if changed:
-                ids.add(message_id(word.key.batch, word.key.position))
-    return ids
+                final_ids.add(message_id(update.key.batch, update.key.position))
+    return final_ids
 
 
 def _confirm_by_reference(
@@ -127,7 +132,7 @@ def _confirm_by_reference(
     message: Message,
     report: DeliveryReport,
 ) -> None:
-    """A vendor that knows our reference did take a call whose answer was lost."""
+    """Record as submitted what the vendor knows by our reference, after a lost answer."""
     if sub.status is not Status.SUBMITTING:
         return
     entry = TimelineEntry(
@@ -136,18 +141,18 @@ def _confirm_by_reference(
     change = (
         MessageUpdate(sub.key)
         .set("status", Status.SUBMITTED)
-        .remove("unsettled")
+        .remove("outcome_unknown")
         .append_timeline(entry)
     )
     result = sub.result or SubmissionResult(VerdictLetter.UNKNOWN * sub.count)
-    if len(adapter.pack([one.content.outgoing(one.id, run.now) for one in members])) == 1:
-        # One call carried them all: none of them is in doubt any more.
+    if len(adapter.pack([member.content.outgoing(member.id, run.now) for member in members])) == 1:
+        # One call carried them all, so the vendor has all of them.
         verdicts = result.verdicts.replace(VerdictLetter.UNKNOWN, VerdictLetter.ACCEPTED)
     else:
-        # Packed for another vendor: of the other calls nobody knows yet, and fan_out parts them.
+        # Packed for another vendor: the other calls stay unknown and are split off later.
         offset = message.key.position - sub.key.position
         verdicts = (
             f"{result.verdicts[:offset]}{VerdictLetter.ACCEPTED}{result.verdicts[offset + 1 :]}"
         )
-    change.set("result", msgspec.structs.replace(result, verdicts=verdicts, own=True))
+    change.set("result", msgspec.structs.replace(result, verdicts=verdicts, own_ids=True))
     change.if_in("status", Status.SUBMITTING).if_in("attempt", sub.attempt).apply()

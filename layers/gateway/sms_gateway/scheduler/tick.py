@@ -1,14 +1,13 @@
-"""The one clock: looks at whatever is due and takes it one step further.
+"""The scheduler's tick: advance every due submission by one step.
 
-Scheduled messages are handed out, accepted ones that never left are handed out again, calls that
-were cut short are settled, receipts are asked for, deadlines close what is left.
+It sends what was scheduled, requeues what was never claimed, resolves interrupted calls, polls for
+receipts and closes what is past its deadline.
 """
 
 import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 
 from sms_gateway.campaigns import queue
 from sms_gateway.config.vendor_accounts import accounts
@@ -16,7 +15,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER
-from sms_gateway.scheduler.receipt_polling import ask_vendor
+from sms_gateway.scheduler.receipt_polling import poll_vendor
 from sms_gateway.scheduler.submissions import advance
 from sms_gateway.scheduler.tick_run import RESERVE_SECONDS, TickRun
 from sms_gateway.storage import due_index, dynamodb, items
@@ -27,97 +26,103 @@ from sms_gateway.vendors.types import chunks
 from sms_gateway.webhooks import retry_scheduler
 
 THREADS = 16
-LEASE_SECONDS = 55  # seconds; the poll function stops before
-PAGE_SIZE = 200  # submissions taken from a partition at a time
-SUBMISSIONS_AT_ONCE = 500  # submissions read, and asked for, together
-WEBHOOK_RESERVE_SECONDS = (
-    10  # seconds of a run that messages leave to webhooks, however many are due
-)
+LEASE_SECONDS = 55  # the function stops before
+PAGE_SIZE = 200  # submissions a partition and query
+SUBMISSIONS_AT_ONCE = 500  # read and polled together
+WEBHOOK_RESERVE_SECONDS = 10  # of a run for webhook retries, however many messages are due
 
 
 def run(remaining: float) -> int:
-    """One minute's work within `remaining` seconds; returns how many submissions it looked at."""
+    """Do a minute's work within `remaining` seconds; return how many submissions were checked."""
     until = time.time() + remaining - RESERVE_SECONDS
-    known = True
+    accounts_known = True
     try:
         adapters = accounts().adapters
     except ServiceUnavailableError:
-        adapters, known = {}, False  # what needs no vendor goes on
-    told = os.environ["EVENTS"] != "none"
+        adapters, accounts_known = {}, False  # expiry and requeues go on
+    events_on = os.environ["EVENTS"] != "none"
     with ThreadPoolExecutor(THREADS) as pool:
-        minute = TickRun(
+        tick = TickRun(
             adapters,
             pool,
-            now(),
-            until - WEBHOOK_RESERVE_SECONDS if told else until,
-            accounts_known=known,
+            utc_now(),
+            until - WEBHOOK_RESERVE_SECONDS if events_on else until,
+            accounts_known=accounts_known,
         )
-        looked = process_all_due(minute)
-        if told:
-            minute.until = until
-            looked += run_event_housekeeping(minute)
-    return looked
+        processed = process_all_due(tick)
+        if events_on:
+            tick.until = until
+            processed += run_event_housekeeping(tick)
+    return processed
 
 
 def run_event_housekeeping(run: TickRun) -> int:
-    """What only those who want events pay for: deliveries that are due, and once an hour the
-    balances of the accounts that say when theirs is low. Returns how many deliveries moved."""
+    """Enqueue due webhook deliveries; refresh watched balances once an hour.
+
+    Runs only where events are on. Returns how many deliveries were enqueued.
+    """
     if run.now.minute == 0:
-        asked = {name: one for name, one in run.adapters.items() if one.balance_low is not None}
+        watched = {
+            name: adapter
+            for name, adapter in run.adapters.items()
+            if adapter.balance_low is not None
+        }
         try:
-            get_balances(asked, run.now, run.send)
+            get_balances(watched, run.now, run.send)
         except ServiceUnavailableError:
-            logger.exception("balances not asked")
+            logger.exception("balances not refreshed")
     return retry_scheduler.enqueue_due(
         run.pool, run.now_seconds, lambda: run.has_time_for(RESERVE_SECONDS)
     )
 
 
 def process_all_due(run: TickRun) -> int:
-    """Looks at everything due, while there is time; returns how many submissions it looked at."""
-    waiting = _due(run, items.SHARDS)
-    held = due_index.lease(list(waiting), run.now_seconds, LEASE_SECONDS) if waiting else []
+    """Process everything due while there is time; return how many submissions were checked."""
+    due = _query_due(run, items.SHARDS)
+    leased = due_index.lease(list(due), run.now_seconds, LEASE_SECONDS) if due else []
     try:
-        waiting = {shard: waiting[shard] for shard in held}
-        while waiting and run.has_time_for(RESERVE_SECONDS):
-            for keys in chunks(due_index.round_robin(waiting), SUBMISSIONS_AT_ONCE):
+        due = {shard: due[shard] for shard in leased}
+        while due and run.has_time_for(RESERVE_SECONDS):
+            for keys in chunks(due_index.round_robin(due), SUBMISSIONS_AT_ONCE):
                 if run.has_time_for(RESERVE_SECONDS):
                     process_due(run, keys)
-            waiting = _due(run, [one for one, keys in waiting.items() if len(keys) == PAGE_SIZE])
+            due = _query_due(run, [shard for shard, keys in due.items() if len(keys) == PAGE_SIZE])
     finally:
-        if held:
-            due_index.release(held)
+        if leased:
+            due_index.release(leased)
     return run.processed
 
 
-def _due(run: TickRun, shards: Sequence[str]) -> dict[str, list[ItemKey]]:
-    """What is due, by partition of the index; those without anything are left out."""
+def _query_due(run: TickRun, shards: Sequence[str]) -> dict[str, list[ItemKey]]:
+    """Return what is due, by shard; shards without any are left out."""
     return due_index.query_due(run.pool, shards, run.now_seconds, PAGE_SIZE)
 
 
 def process_due(run: TickRun, keys: Sequence[ItemKey]) -> None:
-    """Takes each of the submissions one step further; receipts are asked for together, and last:
-    what was scheduled must not wait for a vendor that is slow to answer."""
-    run.to_ask.clear()
-    found: dict[ItemKey, items.Item] = {}
-    for some in run.pool.map(_read, chunks(keys, 100)):
-        found |= some
-    run.processed += sum(run.pool.map(lambda key: _process_item(run, key, found[key]), found))
-    for vendor, waiting in run.to_ask.items():
+    """Advance each submission, then poll for the receipts of all together.
+
+    Polls come last: scheduled messages must not wait for a slow vendor.
+    """
+    run.due_polls.clear()
+    current: dict[ItemKey, items.Item] = {}
+    for page in run.pool.map(_read_items, chunks(keys, 100)):
+        current |= page
+    run.processed += sum(run.pool.map(lambda key: _process_item(run, key, current[key]), current))
+    for vendor, polls in run.due_polls.items():
         try:
-            ask_vendor(run, run.adapters[vendor], waiting)
+            poll_vendor(run, run.adapters[vendor], polls)
         except Exception:
-            logger.exception("asking failed", extra={"vendor": vendor})
-            increment("AskFailed", vendor=vendor)
+            logger.exception("receipt poller failed", extra={"vendor": vendor})
+            increment("ReceiptPollerError", vendor=vendor)
 
 
-def _read(keys: Sequence[ItemKey]) -> dict[ItemKey, items.Item]:
-    """Read anew, since the index lags behind. What can't be read now is still due."""
+def _read_items(keys: Sequence[ItemKey]) -> dict[ItemKey, items.Item]:
+    """Read the items anew, since the index lags; those that can't be read stay due."""
     try:
         return dynamodb.get_many(keys)
     except ServiceUnavailableError:
-        logger.exception("look failed", extra={"submissions": len(keys)})
-        increment("LookFailed", len(keys))
+        logger.exception("due submissions not read", extra={"submissions": len(keys)})
+        increment("SubmissionCheckFailed", len(keys))
         return {}
 
 
@@ -125,22 +130,22 @@ def _process_item(run: TickRun, key: ItemKey, item: items.Item) -> bool:
     try:
         if key.sort == "C":
             return _enqueue_campaign(run, key, item)
-        # Another run may have looked at it since; an item without a vendor is no submission.
+        # Another run may have advanced it; an item without a vendor is no submission.
         sub = items.read_submission(item) if "vendor" in item else None
         if sub is None or sub.due is None or sub.due > run.now_seconds:
             return False
         advance(run, sub)
         return True
     except Exception:
-        # One submission that can't be looked at must not keep the others from their time.
-        logger.exception("look failed", extra={"submission": str(key)})
-        increment("LookFailed")
+        # One broken submission must not hold up the others.
+        logger.exception("submission check failed", extra={"submission": str(key)})
+        increment("SubmissionCheckFailed")
         _postpone(run, key)
         return False
 
 
 def _enqueue_campaign(run: TickRun, key: ItemKey, item: items.Item) -> bool:
-    """A campaign whose worker died, or whose results are to be looked at again."""
+    """Wake the worker of a campaign that stalled, or whose results are due."""
     if "due" not in item or int(item["due"]["N"]) > run.now_seconds:
         return False
     queue.enqueue_campaign(os.environ["CAMPAIGN_QUEUE"], key.batch)
@@ -149,13 +154,8 @@ def _enqueue_campaign(run: TickRun, key: ItemKey, item: items.Item) -> bool:
 
 
 def _postpone(run: TickRun, key: ItemKey) -> None:
-    """Behind what is due now, or many broken ones would fill every look."""
+    """Reschedule a broken item, or many of them would fill every query."""
     try:
         ItemUpdate(key).schedule_check(run.now_seconds + REQUEUE_AFTER).apply()
     except ServiceUnavailableError:
-        logger.warning("not put off", extra={"submission": str(key)})
-
-
-def now() -> datetime:
-    """The present, in UTC."""
-    return utc_now()
+        logger.warning("check not postponed", extra={"submission": str(key)})

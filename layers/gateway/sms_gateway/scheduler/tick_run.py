@@ -1,4 +1,4 @@
-"""One run of the scheduler: its time, its vendors, and what it found to ask for."""
+"""One run of the scheduler: its time, its vendors, and the polls that became due."""
 
 import os
 import time
@@ -16,14 +16,14 @@ from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Request, VendorResponse
 
 RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
-RESERVE_SECONDS = 5  # seconds kept for writing what was heard
+RESERVE_SECONDS = 5  # for writing the last answers
 Send = Callable[[Request, float], VendorResponse]
-Asked = tuple[Submission, Sequence[Message], int]  # with the epoch second of its deadline
+DuePoll = tuple[Submission, Sequence[Message], int]  # with its receipt deadline, epoch seconds
 
 
 @dataclass(slots=True)
 class TickRun:
-    """One run of the clock."""
+    """One run of the scheduler."""
 
     adapters: Mapping[str, Adapter]
     pool: ThreadPoolExecutor
@@ -33,16 +33,18 @@ class TickRun:
     receipt_deadline: int = RECEIPT_DEADLINE
     accounts_known: bool = True  # whether the accounts could be read
     processed: int = 0
-    to_ask: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    due_polls: dict[str, list[DuePoll]] = field(default_factory=lambda: defaultdict(list))
 
     def has_time_for(self, seconds: float) -> bool:
-        """Whether something that takes so long can still be finished."""
+        """Return whether work of so many seconds can still be finished."""
         return time.time() + seconds < self.until
 
     @property
-    def usable_vendors(self) -> Collection[str]:
-        """The vendors that something may be passed on to. While nobody can read the accounts that
-        is any: none would mean that the message is rejected."""
+    def routable_vendors(self) -> Collection[str]:
+        """The vendors that a message may be routed to.
+
+        Any vendor while the accounts can't be read: none would reject the message.
+        """
         return self.adapters.keys() if self.accounts_known else VENDORS.keys()
 
     @property

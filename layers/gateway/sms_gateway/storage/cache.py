@@ -1,4 +1,4 @@
-"""Values that are kept for a while, by name."""
+"""Values cached in the table, by key."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,28 +6,24 @@ from typing import Any
 import msgspec
 
 from sms_gateway.storage.dynamodb import client, get_all, table_name, translate_errors
-from sms_gateway.storage.items import (
-    Item,
-    json_attribute,
-    number_attribute,
-)
+from sms_gateway.storage.items import Item, json_attribute, number_attribute
 
 
-def cache_get(names: Sequence[str]) -> dict[str, tuple[int, Any]]:
-    """Values by name, each with the epoch second at which it was kept."""
-    if not names:
+def cache_get(keys: Sequence[str]) -> dict[str, tuple[int, Any]]:
+    """Return the cached values by key, each with the epoch second of its storing."""
+    if not keys:
         return {}
-    found = get_all([{"pk": {"S": one}, "sk": {"S": "KEPT"}} for one in names])
-    return {item["pk"]["S"]: read_cached(item) for item in found}
+    items = get_all([{"pk": {"S": key}, "sk": {"S": "KEPT"}} for key in keys])
+    return {item["pk"]["S"]: read_cached(item) for item in items}
 
 
 def read_cached(item: Item) -> tuple[int, Any]:
-    """A kept value, with the epoch second at which it was kept."""
+    """Read a cached value and the epoch second of its storing."""
     return int(item["at"]["N"]), msgspec.json.decode(item["data"]["S"])
 
 
 def cache_put(key: str, now: int, value: object) -> None:
-    """Keeps a value under a name."""
+    """Cache a value under a key; `now` is epoch seconds."""
     with translate_errors():
         client().put_item(
             TableName=table_name(),

@@ -1,4 +1,4 @@
-"""What is due, over all partitions of the due index: read side by side, and taken in turn."""
+"""The due index: query what is due, lease its partitions."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +15,19 @@ from sms_gateway.storage.models import ItemKey
 def query_due(
     pool: ThreadPoolExecutor, shards: Sequence[str], now: int, limit: int
 ) -> dict[str, list[ItemKey]]:
-    """At most `limit` keys of each partition; those without anything are left out."""
-    found = pool.map(lambda shard: query_shard(shard, now, limit), shards)
-    return {shard: keys for shard, keys in zip(shards, found, strict=True) if keys}
+    """Return at most `limit` due keys of each shard; shards without any are left out."""
+    pages = pool.map(lambda shard: query_shard(shard, now, limit), shards)
+    return {shard: keys for shard, keys in zip(shards, pages, strict=True) if keys}
 
 
-def round_robin(found: Mapping[str, Sequence[ItemKey]]) -> list[ItemKey]:
-    """The first of each partition, then the second of each: none waits for all of another."""
-    return [key for turn in zip_longest(*found.values()) for key in turn if key is not None]
+def round_robin(due: Mapping[str, Sequence[ItemKey]]) -> list[ItemKey]:
+    """Order keys by rank: the first of each shard, then the second of each."""
+    return [key for rank in zip_longest(*due.values()) for key in rank if key is not None]
 
 
 def query_shard(shard: str, now: int, limit: int) -> list[ItemKey]:
-    """The keys of what is due in one partition of the due index, longest due first."""
-    found = query(
+    """Return the keys due in one shard, the longest due first."""
+    items = query(
         "#shard = :shard AND due <= :now",
         {":shard": {"S": shard}, ":now": number_attribute(now)},
         IndexName="due",
@@ -35,35 +35,38 @@ def query_shard(shard: str, now: int, limit: int) -> list[ItemKey]:
         Limit=limit,
     )
     keys: list[ItemKey] = []
-    for item in found:
+    for item in items:
         keys.append(ItemKey(item["pk"]["S"], item["sk"]["S"]))
         if len(keys) == limit:
             break
     return keys
 
 
-LEASES: Item = {"pk": {"S": "CLOCK"}, "sk": {"S": "LEASES"}}  # one item: a write for all shards
+# One item for all shards: a lease is one write.
+LEASES_KEY: Item = {"pk": {"S": "SCHEDULER"}, "sk": {"S": "LEASES"}}
 
 
 def lease(shards: Sequence[str], now: int, seconds: int) -> list[str]:
-    """Takes partitions of the due index for a while, so that no two workers look at one; those
-    that were free."""
+    """Lease shards for some seconds, so that no two workers process one.
+
+    Returns those that were free.
+    """
     wanted = list(shards)
-    for _ in range(4):  # each time another worker was faster with some
+    for _ in range(4):  # each time another worker was faster with some of them
         if not wanted:
             break
         try:
             _set_leases(wanted, now + seconds, free_at=now)
         except ClientError as error:
             held: Any = error.response.get("Item", {})
-            wanted = [one for one in wanted if int(held.get(one, {"N": "0"})["N"]) <= now]
+            wanted = [shard for shard in wanted if int(held.get(shard, {"N": "0"})["N"]) <= now]
         else:
             return wanted
     return []
 
 
 def release(shards: Sequence[str]) -> None:
-    """Gives partitions back before their lease ends."""
+    """End leases early."""
     _set_leases(shards, 0)
 
 
@@ -72,15 +75,15 @@ def _set_leases(shards: Sequence[str], until: int, free_at: int | None = None) -
     options: Any = {}
     if free_at is not None:
         values[":now"] = number_attribute(free_at)
-        free = [f"(attribute_not_exists(#s{one}) OR #s{one} <= :now)" for one in shards]
+        free = [f"(attribute_not_exists(#s{shard}) OR #s{shard} <= :now)" for shard in shards]
         options["ConditionExpression"] = " AND ".join(free)
         options["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
     with translate_errors():
         client().update_item(
             TableName=table_name(),
-            Key=LEASES,
-            UpdateExpression="SET " + ", ".join(f"#s{one} = :until" for one in shards),
-            ExpressionAttributeNames={f"#s{one}": one for one in shards},
+            Key=LEASES_KEY,
+            UpdateExpression="SET " + ", ".join(f"#s{shard} = :until" for shard in shards),
+            ExpressionAttributeNames={f"#s{shard}": shard for shard in shards},
             ExpressionAttributeValues=values,
             **options,
         )

@@ -1,7 +1,7 @@
-"""The one module that talks to DynamoDB; docs/data-model.md lists its access paths,
-items.py its items.
+"""The only module that calls DynamoDB; docs/data-model.md lists the access paths.
 
-Every change of state is one conditional write. Raises Unavailable when DynamoDB does not answer.
+Every change of state is one conditional write. Raises ServiceUnavailableError when DynamoDB does
+not answer.
 """
 
 import os
@@ -12,15 +12,11 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
 from sms_gateway.core.problems import ServiceUnavailableError
-from sms_gateway.storage.items import (
-    Item,
-    key_of,
-)
+from sms_gateway.storage.items import Item, key_of
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.storage.update_expression import UpdateExpression
 
@@ -28,29 +24,25 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_PARALLEL_WRITES = 16  # parallel BatchWriteItem and UpdateItem calls
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 4},
-    max_pool_connections=2 * MAX_PARALLEL_WRITES,
-)
 
 
 def client() -> "DynamoDBClient":
-    """The one client of this process: bounded time-outs and retries, connections kept."""
-    made: DynamoDBClient = clients.client("dynamodb", CONFIG)
-    return made
+    """Return this process's one client: bounded timeouts and retries, reused connections."""
+    shared: DynamoDBClient = clients.client("dynamodb")
+    return shared
 
 
 def table_name() -> str:
-    """The table's name."""
+    """Return the table's name."""
     return os.environ["TABLE_NAME"]
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise Unavailable for what DynamoDB or the network refuses; a condition that does not
-    hold stays botocore's error."""
+    """Raise ServiceUnavailableError for errors of DynamoDB or the network.
+
+    A failed condition stays botocore's error.
+    """
     try:
         yield
     except ClientError as error:
@@ -65,7 +57,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def failed_condition(error: ClientError) -> bool:
-    """Whether a write was refused because its condition did not hold."""
+    """Return whether a write was refused because its condition did not hold."""
     code = error.response.get("Error", {}).get("Code")
     if code == "TransactionCanceledException":
         reasons = error.response.get("CancellationReasons", [])
@@ -73,11 +65,8 @@ def failed_condition(error: ClientError) -> bool:
     return code == "ConditionalCheckFailedException"
 
 
-# Accepting
-
-
 def put_all(items: Sequence[Item]) -> None:
-    """Writes items that have no condition, 25 a call, calls in parallel, until none is left."""
+    """Write items without conditions: 25 a call, calls in parallel, until all are written."""
     pages = [items[start : start + 25] for start in range(0, len(items), 25)]
     if len(pages) == 1:
         _put_page(pages[0])
@@ -88,19 +77,24 @@ def put_all(items: Sequence[Item]) -> None:
 
 
 def _put_page(page: Sequence[Item]) -> None:
-    left: Any = {table_name(): [{"PutRequest": {"Item": item}} for item in page]}
+    unprocessed: Any = {table_name(): [{"PutRequest": {"Item": item}} for item in page]}
     for attempt in range(6):
         with translate_errors():
-            left = client().batch_write_item(RequestItems=left).get("UnprocessedItems")
-        if not left:
+            unprocessed = (
+                client().batch_write_item(RequestItems=unprocessed).get("UnprocessedItems")
+            )
+        if not unprocessed:
             return
         time.sleep(0.05 * 2**attempt)
     raise ServiceUnavailableError("The table takes no more writes now; try again.")
 
 
 def put(item: Item, condition: str, **expression: Any) -> Item | None:
-    """Writes an item if a condition holds: None, or else what stands there instead ({} when nothing
-    does). What stands there may be this very item: botocore asks again when an answer got lost."""
+    """Write an item if a condition holds.
+
+    Returns None, or the existing item ({} for none). That may be this very item: botocore retries
+    when an answer got lost.
+    """
     try:
         with translate_errors():
             client().put_item(
@@ -111,32 +105,36 @@ def put(item: Item, condition: str, **expression: Any) -> Item | None:
                 **expression,
             )
     except ClientError as error:
-        there: Any = error.response.get("Item", {})
-        return dict(there)
+        existing: Any = error.response.get("Item", {})
+        return dict(existing)
     return None
 
 
 def put_new(item: Item) -> bool:
-    """Writes an item that must not be there yet; False when another one is."""
+    """Write an item that must not exist; return False when another one does."""
     return put(item, "attribute_not_exists(pk)") in (None, item)
 
 
 def put_if_other_holds(
     check: UpdateExpression, item: Item, condition: str, **expression: Any
 ) -> bool:
-    """Writes an item if a condition holds, and only while those of `check` do on another item: one
-    transaction. Whether it was written; asked twice, the SDK's token makes it once."""
-    put_it: Any = {"TableName": table_name(), "Item": item, "ConditionExpression": condition}
-    asked: Any = [
+    """Write an item in a transaction with conditions on itself and on another item.
+
+    Returns whether it was written; the SDK's token makes a retry harmless.
+    """
+    write: Any = {"TableName": table_name(), "Item": item, "ConditionExpression": condition}
+    items: Any = [
         {"ConditionCheck": {"TableName": table_name(), **check.conditions()}},
-        {"Put": put_it | expression},
+        {"Put": write | expression},
     ]
-    return conditional_write(lambda: client().transact_write_items(TransactItems=asked)) is not None
+    return conditional_write(lambda: client().transact_write_items(TransactItems=items)) is not None
 
 
 def conditional_write[T](write: Callable[[], T]) -> T | None:
-    """What a conditional write answers, None when a condition does not hold. It is tried again
-    while a transaction and another write want the same item at once."""
+    """Return what a conditional write answers, or None when a condition does not hold.
+
+    Retries while a transaction and another write conflict over an item.
+    """
     for attempt in range(6):
         try:
             with translate_errors():
@@ -159,40 +157,37 @@ def _in_conflict(error: ServiceUnavailableError) -> bool:
     return not {"TransactionConflict", "TransactionConflictException"}.isdisjoint(codes)
 
 
-# Reading
-
-
 def get(key: ItemKey) -> Item | None:
-    """One item, consistently."""
+    """Read one item, consistently."""
     with translate_errors():
-        found = client().get_item(TableName=table_name(), Key=key_of(key), ConsistentRead=True)
-    return found.get("Item")
+        response = client().get_item(TableName=table_name(), Key=key_of(key), ConsistentRead=True)
+    return response.get("Item")
 
 
 def get_all(keys: Sequence[Item]) -> list[Item]:
-    """The items that are there, consistently, 100 keys a call."""
+    """Read the items that exist, consistently, 100 keys a call."""
     return [item for start in range(0, len(keys), 100) for item in _get_page(keys[start:][:100])]
 
 
 def _get_page(keys: Sequence[Item]) -> list[Item]:
-    """Asks until DynamoDB has looked at every key."""
+    """Read until no key is left unprocessed."""
     found: list[Item] = []
-    left: Any = {table_name(): {"Keys": keys, "ConsistentRead": True}}
+    unprocessed: Any = {table_name(): {"Keys": keys, "ConsistentRead": True}}
     for attempt in range(6):
         with translate_errors():
-            answer = client().batch_get_item(RequestItems=left)
-        found += answer["Responses"].get(table_name(), [])
-        left = answer.get("UnprocessedKeys")
-        if not left:
+            response = client().batch_get_item(RequestItems=unprocessed)
+        found += response["Responses"].get(table_name(), [])
+        unprocessed = response.get("UnprocessedKeys")
+        if not unprocessed:
             return found
         time.sleep(0.05 * 2**attempt)
     raise ServiceUnavailableError("The table takes no more reads now; try again.")
 
 
 def get_many(keys: Sequence[ItemKey]) -> dict[ItemKey, Item]:
-    """The items that are there, consistently, by their keys."""
-    found = get_all([key_of(key) for key in keys])
-    return {ItemKey(item["pk"]["S"], item["sk"]["S"]): item for item in found}
+    """Read the items that exist, consistently, by key."""
+    items = get_all([key_of(key) for key in keys])
+    return {ItemKey(item["pk"]["S"], item["sk"]["S"]): item for item in items}
 
 
 def query_range(
@@ -204,26 +199,28 @@ def query_range(
     newest_first: bool = False,
     consistent: bool = True,
 ) -> list[Item]:
-    """At most `limit` items of a partition whose sort keys lie from `low` to `high`, in order."""
-    found = query(
+    """Return at most `limit` items of a partition with sort keys from `low` to `high`, in order."""
+    items = query(
         "pk = :pk AND sk BETWEEN :low AND :high",
         {":pk": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
         ConsistentRead=consistent,
         ScanIndexForward=not newest_first,
         Limit=limit,
     )
-    return list(islice(found, limit))
+    return list(islice(items, limit))
 
 
 def remove(key: ItemKey) -> bool:
-    """Removes an item; whether it was there."""
+    """Delete an item; return whether it existed."""
     with translate_errors():
-        gone = client().delete_item(TableName=table_name(), Key=key_of(key), ReturnValues="ALL_OLD")
-    return "Attributes" in gone
+        response = client().delete_item(
+            TableName=table_name(), Key=key_of(key), ReturnValues="ALL_OLD"
+        )
+    return "Attributes" in response
 
 
 def query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
-    """The items of a key condition, page by page as they are taken."""
+    """Yield the items of a key condition, reading page by page."""
     start: Item = {}
     while True:
         with translate_errors():
@@ -240,41 +237,23 @@ def query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-# Moving a submission, or a message, forward
-
-
 class ItemUpdate(UpdateExpression):
-    """An update that writes itself."""
+    """An update expression that can be written."""
 
     def parameters(self) -> Any:
-        """The parameters of UpdateItem."""
+        """Return the parameters of UpdateItem."""
         return {"TableName": table_name(), **self.request()}
 
     def apply(self) -> Item | None:
-        """Writes; the whole new item, or None when a condition does not hold."""
-        asked = self.parameters() | {"ReturnValues": "ALL_NEW"}
-        answer = conditional_write(lambda: client().update_item(**asked))
-        return answer["Attributes"] if answer else None
+        """Write; return the whole new item, or None when a condition does not hold."""
+        parameters = self.parameters() | {"ReturnValues": "ALL_NEW"}
+        response = conditional_write(lambda: client().update_item(**parameters))
+        return response["Attributes"] if response else None
 
 
 def apply_all(changes: Sequence[ItemUpdate]) -> list[bool]:
-    """Writes changes side by side; whether each one's condition held."""
+    """Write changes in parallel; return for each whether its condition held."""
     if len(changes) < 2:
         return [change.apply() is not None for change in changes]
     with ThreadPoolExecutor(min(MAX_PARALLEL_WRITES, len(changes))) as pool:
-        return [done is not None for done in pool.map(ItemUpdate.apply, changes)]
-
-
-# Requests that carry an Idempotency-Key
-
-
-# Where only the vendor's id is known
-
-
-# What is kept for a while
-
-
-# The clock's leases
-
-
-# A vendor's rate
+        return [item is not None for item in pool.map(ItemUpdate.apply, changes)]

@@ -1,4 +1,4 @@
-"""What stands in the table: the shape of each item, and its value. No I/O."""
+"""The table's items: the shape of each, and its conversion to a value. No I/O."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,7 +20,7 @@ from sms_gateway.storage.models import (
 Item = dict[str, Any]
 
 SHARDS = tuple(f"{number:02d}" for number in range(32))
-DAY_SECONDS = 86_400  # seconds
+DAY_SECONDS = 86_400
 
 _content = msgspec.json.Decoder(MessageContent)
 _entry = msgspec.json.Decoder(TimelineEntry)
@@ -29,27 +29,27 @@ _encode = msgspec.json.Encoder().encode
 
 
 def shard_of(batch: str) -> str:
-    """The partition of the due index that a batch's submissions stand in."""
+    """Return the due index's partition for a batch's submissions."""
     return SHARDS[crc32(batch.encode()) % len(SHARDS)]
 
 
 def json_attribute(data: object) -> Item:
-    """A value as JSON."""
+    """Encode a value as JSON."""
     return {"S": _encode(data).decode()}
 
 
 def number_attribute(value: int) -> Item:
-    """A whole number."""
+    """Encode a whole number."""
     return {"N": str(value)}
 
 
 def timeline_attribute(entries: Iterable[TimelineEntry]) -> Item:
-    """A timeline."""
+    """Encode a timeline."""
     return {"L": [json_attribute(entry) for entry in entries]}
 
 
 def batch_item(batch: Batch, day: str, ttl: int) -> Item:
-    """The item whose writing makes a batch of many accepted."""
+    """Build the item whose write accepts a batch of many."""
     item: Item = {
         "pk": {"S": batch.id},
         "sk": {"S": "B"},
@@ -63,7 +63,7 @@ def batch_item(batch: Batch, day: str, ttl: int) -> Item:
 
 
 def message_item(batch: str, position: int, own: dict[str, Any], ttl: int) -> Item:
-    """A message of a batch of many, with what is its own; its status is its submission's."""
+    """Build the item of a message in a batch of many; its submission holds the status."""
     return {
         "pk": {"S": batch},
         "sk": {"S": f"M#{position:03d}"},
@@ -73,7 +73,7 @@ def message_item(batch: str, position: int, own: dict[str, Any], ttl: int) -> It
 
 
 def submission_item(submission: Submission, ttl: int, day: str | None = None) -> Item:
-    """A submission's item; with its message's content and tenant in it for a batch of one."""
+    """Build a submission's item; a batch of one has its content and tenant in it."""
     item: Item = {
         "pk": {"S": submission.key.batch},
         "sk": {"S": submission.key.sort},
@@ -85,7 +85,7 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
         "created": number_attribute(submission.created),
         "expires": number_attribute(submission.expires),
         "changed": number_attribute(submission.changed),
-        "log": timeline_attribute(submission.timeline),
+        "timeline": timeline_attribute(submission.timeline),
         "ttl": number_attribute(ttl),
     }
     if submission.due is not None:
@@ -101,29 +101,29 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
 
 
 def read_submission(item: Item) -> Submission:
-    """A submission from its item."""
+    """Read a submission from its item."""
 
-    def whole(attribute: str) -> int:
+    def number(attribute: str) -> int:
         return int(item[attribute]["N"])
 
     tenant = item.get("tenant", {}).get("S")
     return Submission(
         key=ItemKey(item["pk"]["S"], item["sk"]["S"]),
-        count=whole("count"),
+        count=number("count"),
         vendor=item["vendor"]["S"],
         vendors=tuple(item["vendors"]["S"].split(",")),
         status=Status(item["status"]["S"]),
-        attempt=whole("attempt"),
-        created=whole("created"),
-        expires=whole("expires"),
-        due=whole("due") if "due" in item else None,
-        polls=whole("polls") if "polls" in item else 0,
-        changed=whole("changed"),
+        attempt=number("attempt"),
+        created=number("created"),
+        expires=number("expires"),
+        due=number("due") if "due" in item else None,
+        polls=number("polls") if "polls" in item else 0,
+        changed=number("changed"),
         result=_result.decode(item["result"]["S"]) if "result" in item else None,
         timeline=_read_timeline(item),
         refused=tuple(item["refused"]["S"].split(",")) if "refused" in item else (),
-        outcome_unknown="unsettled" in item,
-        sent_again_in_doubt="doubt" in item,
+        outcome_unknown="outcome_unknown" in item,
+        sent_again_in_doubt="in_doubt" in item,
         tenant=tenant,
         content=_content.decode(item["data"]["S"]) if tenant else None,
         campaign=item.get("campaign", {}).get("S"),
@@ -131,23 +131,23 @@ def read_submission(item: Item) -> Submission:
 
 
 def _read_timeline(item: Item) -> tuple[TimelineEntry, ...]:
-    return tuple(_entry.decode(entry["S"]) for entry in item.get("log", {}).get("L", []))
+    return tuple(_entry.decode(entry["S"]) for entry in item.get("timeline", {}).get("L", []))
 
 
 def read_batch(item: Item) -> Batch:
-    """A batch from its own item, or from the only item of a batch of one."""
-    alone = item["sk"]["S"] != "B"
+    """Read a batch from its own item, or from the only item of a batch of one."""
+    is_single = item["sk"]["S"] != "B"
     return Batch(
         item["pk"]["S"],
         item["tenant"]["S"],
         int(item["count"]["N"]),
-        {} if alone else msgspec.json.decode(item["data"]["S"]),
+        {} if is_single else msgspec.json.decode(item["data"]["S"]),
         item.get("campaign", {}).get("S"),
     )
 
 
 def read_message(item: Item, shared: Any) -> Message:
-    """A message from its item and what its batch shares."""
+    """Read a message from its item and its batch's shared content."""
     data = item["data"]["S"]
     content = (
         msgspec.convert({**shared, **msgspec.json.decode(data)}, MessageContent)
@@ -159,5 +159,5 @@ def read_message(item: Item, shared: Any) -> Message:
 
 
 def key_of(key: ItemKey) -> Item:
-    """The attributes of a key."""
+    """Encode a key."""
     return {"pk": {"S": key.batch}, "sk": {"S": key.sort}}

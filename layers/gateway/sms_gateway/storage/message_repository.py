@@ -1,21 +1,10 @@
-"""Batches, submissions and messages in the table: docs/data-model.md lists the access paths."""
+"""Batches, submissions and messages; docs/data-model.md lists the access paths."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sms_gateway.core.status import Status
 from sms_gateway.core.ulids import is_ulid
-from sms_gateway.storage.items import (
-    Item,
-    key_of,
-    read_batch,
-    read_message,
-    read_submission,
-)
-from sms_gateway.storage.models import Batch, ItemKey, Message, Submission
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 from sms_gateway.storage.dynamodb import (
     ItemUpdate,
     client,
@@ -26,10 +15,15 @@ from sms_gateway.storage.dynamodb import (
     query_range,
     table_name,
 )
+from sms_gateway.storage.items import Item, key_of, read_batch, read_message, read_submission
+from sms_gateway.storage.models import Batch, ItemKey, Message, Submission
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef
 
 
 def find_submission(key: ItemKey, claim: str | None = None) -> Submission | None:
-    """A submission by its key; if `claim` is given, only while it is held under that claim."""
+    """Return a submission; with `claim`, only while that claim holds it."""
     item = get(key)
     if item is None or "vendor" not in item:
         return None
@@ -39,93 +33,97 @@ def find_submission(key: ItemKey, claim: str | None = None) -> Submission | None
 
 
 def find_batch(identifier: str) -> Batch | None:
-    """A batch by its id: from its own item, or from the only item of a batch of one."""
+    """Return a batch, from its own item or from the only item of a batch of one."""
     item = get(ItemKey(identifier, "B")) or get(ItemKey(identifier, "M#000"))
     return read_batch(item) if item and "tenant" in item else None
 
 
 def find_message(key: ItemKey) -> tuple[Batch, Message, Submission] | None:
-    """A message with its batch and the submission that it stands in: one or two reads."""
+    """Return a message with its batch and its submission: one or two reads."""
     if key.position == 0:
-        # Side by side, and so read as one; mostly there is no B, and asking for it has its price.
-        found = list(_between(key.batch, "B", key.sort))
+        # Adjacent, so one query; a get of B would mostly be billed for nothing.
+        nearby = list(_query_between(key.batch, "B", key.sort))
     else:
-        found = get_all([key_of(key), key_of(ItemKey(key.batch, "B"))])
-    items = {item["sk"]["S"]: item for item in found}
+        nearby = get_all([key_of(key), key_of(ItemKey(key.batch, "B"))])
+    items = {item["sk"]["S"]: item for item in nearby}
     item = items.get(key.sort)
     head = items.get("B", item)
     if item is None or head is None or "tenant" not in head:
         return None
-    owner = read_batch(head)
-    message = read_message(item, owner.shared)
+    batch = read_batch(head)
+    message = read_message(item, batch.shared)
     if "vendor" in item:
-        return owner, message, read_submission(item)
-    values = {
+        return batch, message, read_submission(item)
+    range_values = {
         ":pk": {"S": key.batch},
         ":low": {"S": "S#000"},
         ":high": {"S": f"S#{key.position:03d}"},
     }
-    for consistent in (False, True):  # what was written just now may be missing in the first
-        covering = query(
+    for consistent in (False, True):  # the first may miss what was just written
+        submissions = query(
             "pk = :pk AND sk BETWEEN :low AND :high",
-            values,
+            range_values,
             ScanIndexForward=False,
             Limit=1,
             ConsistentRead=consistent,
         )
-        for one in covering:
-            return owner, message, read_submission(one)
+        for submission in submissions:
+            return batch, message, read_submission(submission)
     return None
 
 
 def load_messages(sub: Submission) -> tuple[Batch, list[Message]]:
-    """A submission's messages and what they share, consistently read. Raises LookupError for one
-    whose batch was never accepted."""
+    """Read a submission's batch and messages, consistently.
+
+    Raises LookupError when the batch was never accepted.
+    """
     if sub.content is not None and sub.tenant is not None:
-        alone = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign)
-        return alone, [Message(sub.key, sub.content, None, sub.timeline)]
-    owner = find_batch(sub.key.batch)
-    if owner is None:
+        single = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign)
+        return single, [Message(sub.key, sub.content, None, sub.timeline)]
+    batch = find_batch(sub.key.batch)
+    if batch is None:
         raise LookupError("the batch was never accepted")
     first = sub.key.position
-    items = _between(sub.key.batch, f"M#{first:03d}", f"M#{first + sub.count - 1:03d}")
-    found = [read_message(item, owner.shared) for item in items]
+    items = _query_between(sub.key.batch, f"M#{first:03d}", f"M#{first + sub.count - 1:03d}")
+    messages = [read_message(item, batch.shared) for item in items]
     if sub.is_single:
-        found = [Message(one.key, one.content, None, one.timeline) for one in found]
-    return owner, found
+        messages = [
+            Message(message.key, message.content, None, message.timeline) for message in messages
+        ]
+    return batch, messages
 
 
 def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]]] | None:
-    """Everything of a batch, in the order of its positions."""
+    """Read a batch and all its messages, each with its submission, in order of position."""
     if not is_ulid(identifier):
-        return None  # other kinds of items have partitions too
+        return None  # another kind of partition
     items = []
     for item in query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True):
         if item["sk"]["S"] == "C":
-            return None  # a campaign, with up to a thousand chunks behind
+            return None  # a campaign, with up to a thousand chunks
         items.append(item)
     heads = [item for item in items if "tenant" in item]
     if not heads:
         return None
-    owner = read_batch(heads[0])
-    groups = [read_submission(item) for item in items if item["sk"]["S"].startswith("S#")]
-    found = []
+    batch = read_batch(heads[0])
+    submissions = [read_submission(item) for item in items if item["sk"]["S"].startswith("S#")]
+    members = []
     for item in items:
         if not item["sk"]["S"].startswith("M#"):
             continue
-        message = read_message(item, owner.shared)
+        message = read_message(item, batch.shared)
         if "vendor" in item:
-            found.append((message, read_submission(item)))
+            members.append((message, read_submission(item)))
             continue
         position = message.key.position
-        covering = [group for group in groups if group.key.position <= position]
+        covering = [sub for sub in submissions if sub.key.position <= position]
         if covering:
-            found.append((message, covering[-1]))
-    return owner, found
+            members.append((message, covering[-1]))
+    return batch, members
 
 
 def submissions_of(identifier: str) -> list[Item]:
-    """The submissions of a batch, those that stand in a message's item as well."""
+    """Return the items of a batch's submissions, those of single messages too."""
     return [
         item
         for item in query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True)
@@ -134,19 +132,24 @@ def submissions_of(identifier: str) -> list[Item]:
 
 
 def has_open_message(batch: str, first: int, limit: int) -> bool | None:
-    """Whether one of the `limit` messages of a batch from position `first` on is not final: True
-    when there is one, False when all those are final, None when the batch has none there."""
+    """Return whether one of `limit` messages of a batch, from position `first`, is not final.
+
+    None when the batch has no messages there.
+    """
     items = query_range(batch, f"M#{first:03d}", "M#999", limit)
-    groups: list[tuple[str, Status]] | None = None
+    statuses: list[tuple[str, Status]] | None = None
     for item in items:
         if "status" in item:
             status = Status(item["status"]["S"])
         else:
-            if groups is None:
-                found = query_range(batch, "S#000", "S#999", 1000)
-                groups = [(one["sk"]["S"], Status(one["status"]["S"])) for one in found]
+            if statuses is None:
+                submissions = query_range(batch, "S#000", "S#999", 1000)
+                statuses = [
+                    (submission["sk"]["S"], Status(submission["status"]["S"]))
+                    for submission in submissions
+                ]
             place = f"S#{item['sk']['S'][2:]}"
-            covering = [state for sort, state in groups if sort <= place]
+            covering = [state for sort, state in statuses if sort <= place]
             status = covering[-1] if covering else Status.ACCEPTED
         if not status.final:
             return True
@@ -154,13 +157,13 @@ def has_open_message(batch: str, first: int, limit: int) -> bool | None:
 
 
 def tenant_batches(tenant: str, day: str, before: str | None, limit: int) -> list[str]:
-    """Ids of a tenant's batches of one day (YYYY-MM-DD, UTC), newest first, older than `before`."""
+    """Return ids of a tenant's batches of a day (YYYY-MM-DD, UTC) before `before`, newest first."""
     values: Item = {":day": {"S": f"{tenant}#{day}"}}
     condition = "#day = :day"
     if before:
         condition += " AND pk < :before"
         values[":before"] = {"S": before}
-    found = query(
+    items = query(
         condition,
         values,
         IndexName="by_tenant",
@@ -169,14 +172,14 @@ def tenant_batches(tenant: str, day: str, before: str | None, limit: int) -> lis
         Limit=limit,
     )
     ids: list[str] = []
-    for item in found:
+    for item in items:
         ids.append(item["pk"]["S"])
         if len(ids) == limit:
             break
     return ids
 
 
-def _between(batch: str, low: str, high: str) -> Iterator[Item]:
+def _query_between(batch: str, low: str, high: str) -> Iterator[Item]:
     return query(
         "pk = :pk AND sk BETWEEN :low AND :high",
         {":pk": {"S": batch}, ":low": {"S": low}, ":high": {"S": high}},
@@ -184,18 +187,22 @@ def _between(batch: str, low: str, high: str) -> Iterator[Item]:
     )
 
 
-def cancel_message_in_submission(group: ItemKey, message: ItemUpdate) -> bool:
-    """Cancels one message of a group that has not left: one transaction, so that a dispatcher
-    that takes the group afterwards is sure to see it."""
+def cancel_message_in_submission(submission: ItemKey, message: ItemUpdate) -> bool:
+    """Cancel one message of a submission that has not been sent.
+
+    One transaction: a worker that claims the submission afterwards is sure to see it.
+    """
     check: ConditionCheckTypeDef = {
         "TableName": table_name(),
-        "Key": key_of(group),
-        "ConditionExpression": "#status IN (:scheduled, :accepted) AND attribute_not_exists(doubt)",
+        "Key": key_of(submission),
+        "ConditionExpression": (
+            "#status IN (:scheduled, :accepted) AND attribute_not_exists(in_doubt)"
+        ),
         "ExpressionAttributeNames": {"#status": "status"},
         "ExpressionAttributeValues": {
             ":scheduled": {"S": Status.SCHEDULED},
             ":accepted": {"S": Status.ACCEPTED},
         },
     }
-    asked: Any = [{"ConditionCheck": check}, {"Update": message.parameters()}]
-    return conditional_write(lambda: client().transact_write_items(TransactItems=asked)) is not None
+    items: Any = [{"ConditionCheck": check}, {"Update": message.parameters()}]
+    return conditional_write(lambda: client().transact_write_items(TransactItems=items)) is not None

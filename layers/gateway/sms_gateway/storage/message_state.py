@@ -1,4 +1,4 @@
-"""What a message's status and price are, by its own item and its submission's."""
+"""A message's status and price, from its own item and its submission's."""
 
 from sms_gateway.core.status import Status
 from sms_gateway.storage.models import Message, Submission, VerdictLetter
@@ -14,13 +14,15 @@ STATUS_OF_VERDICT = {
 
 
 def status_of(message: Message, sub: Submission) -> Status:
-    """A message's own status, or else its submission's: in a mixed answer, the one that its own
-    part of the answer leads to."""
+    """Return a message's own status, or its submission's.
+
+    In a mixed result, the message's own verdict decides.
+    """
     if message.status is not None:
         return message.status
     if sub.result is not None and sub.status is Status.SUBMITTED:
         verdict = sub.result.verdict(message.key.position - sub.key.position)
-        # Refused by one vendor, it is about to go to the next.
+        # Refused by one vendor, it fails over to the next.
         return (
             Status.ACCEPTED
             if verdict is VerdictLetter.REFUSED and sub.remaining_vendors
@@ -30,20 +32,20 @@ def status_of(message: Message, sub: Submission) -> Status:
 
 
 def price_of_message(message: Message, sub: Submission) -> Price | None:
-    """What a message costs: None until a vendor took it, and where nothing tells the price."""
+    """Return a message's price; None before acceptance by a vendor, or where it is unknown."""
     status = status_of(message, sub)
     if sub.result is None or status in (Status.REJECTED, Status.CANCELLED):
         return None
     offset = message.key.position - sub.key.position
-    verdict, told = sub.result.verdict(offset), sub.result.price_of(offset)
-    # Of a call in doubt only a receipt says that the vendor took the message.
-    arrived = verdict is VerdictLetter.UNKNOWN and status in (
+    verdict, price = sub.result.verdict(offset), sub.result.price_of(offset)
+    # After an unknown outcome only a receipt proves that the vendor accepted the message.
+    confirmed = verdict is VerdictLetter.UNKNOWN and status in (
         Status.SUBMITTED,
         Status.DELIVERED,
         Status.UNDELIVERED,
     )
-    if told or not (verdict is VerdictLetter.ACCEPTED or arrived) or sub.result.rates is None:
-        return told
+    if price or not (verdict is VerdictLetter.ACCEPTED or confirmed) or sub.result.rates is None:
+        return price
     rates, content = sub.result.rates, message.content
     cost = rates.cost(content.to, content.segments)
     return Price(cost, rates.currency) if cost is not None else None

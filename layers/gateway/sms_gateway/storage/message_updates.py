@@ -1,4 +1,4 @@
-"""Updates of messages and submissions: their timelines, and conditions on their status."""
+"""Updates of messages and submissions: timelines, and conditions on the status."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -8,7 +8,7 @@ from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import read_submission, timeline_attribute
 from sms_gateway.storage.models import ItemKey, Submission, TimelineEntry
 
-MAX_TIMELINE = 40  # steps of a timeline
+MAX_TIMELINE = 40  # steps
 
 
 class MessageUpdate(ItemUpdate):
@@ -19,39 +19,43 @@ class MessageUpdate(ItemUpdate):
         self._appended: list[TimelineEntry] = []
         self._truncated: tuple[TimelineEntry, ...] = ()
 
-    def truncate_timeline(self, log: Sequence[TimelineEntry]) -> Self:
-        """Rewrites a timeline that has grown long without its middle, for what is noted next: a
-        vendor that is down for days must not make every write dearer."""
-        if len(log) > MAX_TIMELINE:
-            # Calls are counted from numbered steps, so a call is not parted from its outcome.
-            start, end = 4, len(log) - 8
-            while start > 1 and log[start - 1].status == Status.SUBMITTING:
+    def truncate_timeline(self, timeline: Sequence[TimelineEntry]) -> Self:
+        """Drop the middle of a timeline that has grown long.
+
+        Else a vendor that is down for days makes every write dearer.
+        """
+        if len(timeline) > MAX_TIMELINE:
+            # Attempts are counted from numbered steps: keep a call and its outcome together.
+            start, end = 4, len(timeline) - 8
+            while start > 1 and timeline[start - 1].status == Status.SUBMITTING:
                 start -= 1
-            while end > start and not log[end].attempt:
+            while end > start and not timeline[end].attempt:
                 end -= 1
-            self._truncated = (*log[:start], *log[end:])
+            self._truncated = (*timeline[:start], *timeline[end:])
         return self
 
     def append_timeline(self, *entries: TimelineEntry) -> Self:
-        """Adds to the timeline."""
+        """Append to the timeline."""
         self._appended += entries
         return self
 
     def _write_timeline(self) -> None:
         if not self._appended:
             return
-        log, notes = self._name("log"), self._appended
+        timeline, entries = self._name("timeline"), self._appended
         if self._truncated:
             self._sets.append(
-                f"{log} = {self._value(timeline_attribute([*self._truncated, *notes]))}"
+                f"{timeline} = {self._value(timeline_attribute([*self._truncated, *entries]))}"
             )
         else:
-            empty, more = self._value({"L": []}), self._value(timeline_attribute(notes))
-            self._sets.append(f"{log} = list_append(if_not_exists({log}, {empty}), {more})")
+            empty, appended = self._value({"L": []}), self._value(timeline_attribute(entries))
+            self._sets.append(
+                f"{timeline} = list_append(if_not_exists({timeline}, {empty}), {appended})"
+            )
         self._appended, self._truncated = [], ()
 
     def if_open(self, *, or_unknown: bool) -> Self:
-        """Only if the item has no status of its own, or an open one."""
+        """Require no own status, or an open one."""
         values = [Status.SCHEDULED, Status.ACCEPTED, Status.SUBMITTING, Status.SUBMITTED]
         if or_unknown:
             values.append(Status.UNKNOWN)
@@ -61,15 +65,15 @@ class MessageUpdate(ItemUpdate):
         return self
 
     def if_no_own_status(self) -> Self:
-        """Only if the item has no status of its own."""
+        """Require no own status."""
         return self.if_missing("status")
 
     def request(self) -> Any:
-        """The parameters of UpdateItem, but for the table."""
+        """Return the parameters of UpdateItem, except the table."""
         self._write_timeline()
         return super().request()
 
     def apply_to_submission(self) -> Submission | None:
-        """Writes; the submission as it now is, or None when a condition does not hold."""
+        """Write; return the new submission, or None when a condition does not hold."""
         item = self.apply()
         return read_submission(item) if item else None

@@ -1,16 +1,16 @@
-"""A vendor's rate over all workers: one booked time an account."""
+"""A vendor account's rate over all workers: one stored time an account."""
 
 from botocore.exceptions import ClientError
 
 from sms_gateway.storage.dynamodb import client, table_name, translate_errors
-from sms_gateway.storage.items import (
-    number_attribute,
-)
+from sms_gateway.storage.items import number_attribute
 
 
 def reserve_time(vendor: str, now: int, cost: int, horizon: int) -> int | None:
-    """Reserves a vendor's time over all workers (all in ms): when the reserved span begins, or
-    None when that would be more than `horizon` ahead."""
+    """Reserve a span of a vendor's time over all workers; all times in ms.
+
+    Returns when the span begins, or None when that is more than `horizon` ahead.
+    """
     key = {"pk": {"S": f"RATE#{vendor}"}, "sk": {"S": "RATE"}}
     try:
         with translate_errors():
@@ -29,7 +29,7 @@ def reserve_time(vendor: str, now: int, cost: int, horizon: int) -> int | None:
         pass
     try:
         with translate_errors():
-            answer = client().update_item(
+            response = client().update_item(
                 TableName=table_name(),
                 Key=key,
                 UpdateExpression="SET booked = booked + :cost",
@@ -42,4 +42,4 @@ def reserve_time(vendor: str, now: int, cost: int, horizon: int) -> int | None:
             )
     except ClientError:
         return None
-    return int(answer["Attributes"]["booked"]["N"]) - cost
+    return int(response["Attributes"]["booked"]["N"]) - cost

@@ -1,4 +1,4 @@
-"""One conditional update of an item, put together part by part. No I/O."""
+"""A conditional update of an item, built part by part. No I/O."""
 
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ from sms_gateway.storage.models import ItemKey
 
 
 class UpdateExpression:
-    """What is to change, and on which conditions."""
+    """Changes of an item, and their conditions."""
 
     def __init__(self, key: ItemKey) -> None:
         self._key = key
@@ -33,73 +33,69 @@ class UpdateExpression:
         attribute: str,
         value: str | int | msgspec.Struct | dict[str, Any] | list[Any],
     ) -> Self:
-        """Sets an attribute; what is neither a text nor a number is stored as JSON."""
+        """Set an attribute; a value that is neither text nor number is stored as JSON."""
         if not isinstance(value, str | int):
-            written = json_attribute(value)
+            encoded = json_attribute(value)
         else:
-            written = number_attribute(value) if isinstance(value, int) else {"S": str(value)}
-        self._sets.append(f"{self._name(attribute)} = {self._value(written)}")
+            encoded = number_attribute(value) if isinstance(value, int) else {"S": str(value)}
+        self._sets.append(f"{self._name(attribute)} = {self._value(encoded)}")
         return self
 
     def add(self, attribute: str, amount: int) -> Self:
-        """Adds to a number that is there."""
-        place = self._name(attribute)
-        self._sets.append(f"{place} = {place} + {self._value(number_attribute(amount))}")
+        """Add to an existing number."""
+        name = self._name(attribute)
+        self._sets.append(f"{name} = {name} + {self._value(number_attribute(amount))}")
         return self
 
     def remove(self, *attributes: str) -> Self:
-        """Removes attributes."""
+        """Remove attributes."""
         self._removes += [self._name(attribute) for attribute in attributes]
         return self
 
     def schedule_check(self, when: int | None) -> Self:
-        """Sets when the clock looks next (epoch seconds), or takes it out of the due index."""
+        """Set the scheduler's next check (epoch seconds); None leaves the due index."""
         if when is None:
             return self.remove("due", "shard")
         return self.set("due", when).set("shard", shard_of(self._key.batch))
 
     def if_in(self, attribute: str, *values: str | int) -> Self:
-        """Only if the attribute has one of the values."""
-        written = [
+        """Require that the attribute has one of the values."""
+        placeholders = [
             self._value(number_attribute(value) if isinstance(value, int) else {"S": str(value)})
             for value in values
         ]
-        self._conditions.append(f"{self._name(attribute)} IN ({', '.join(written)})")
+        self._conditions.append(f"{self._name(attribute)} IN ({', '.join(placeholders)})")
         return self
 
     def if_missing(self, attribute: str) -> Self:
-        """Only if the item has no such attribute."""
+        """Require that the item has no such attribute."""
         self._conditions.append(f"attribute_not_exists({self._name(attribute)})")
         return self
 
-    def if_after(self, attribute: str, moment: int) -> Self:
-        """Only if the attribute is a later time than `moment`."""
-        self._conditions.append(
-            f"{self._name(attribute)} > {self._value(number_attribute(moment))}"
-        )
+    def if_after(self, attribute: str, time: int) -> Self:
+        """Require that the attribute is later than `time`."""
+        self._conditions.append(f"{self._name(attribute)} > {self._value(number_attribute(time))}")
         return self
 
-    def if_before(self, attribute: str, moment: int) -> Self:
-        """Only if the attribute is an earlier time than `moment`."""
-        self._conditions.append(
-            f"{self._name(attribute)} < {self._value(number_attribute(moment))}"
-        )
+    def if_before(self, attribute: str, time: int) -> Self:
+        """Require that the attribute is earlier than `time`."""
+        self._conditions.append(f"{self._name(attribute)} < {self._value(number_attribute(time))}")
         return self
 
     def conditions(self) -> Any:
-        """The parameters of a ConditionCheck on the conditions alone, but for the table."""
-        made: Item = {
+        """Return the parameters of a ConditionCheck on the conditions, except the table."""
+        parameters: Item = {
             "Key": key_of(self._key),
             "ConditionExpression": " AND ".join(self._conditions),
         }
         if self._names:
-            made["ExpressionAttributeNames"] = self._names
+            parameters["ExpressionAttributeNames"] = self._names
         if self._values:
-            made["ExpressionAttributeValues"] = self._values
-        return made
+            parameters["ExpressionAttributeValues"] = self._values
+        return parameters
 
     def request(self) -> Any:
-        """The parameters of UpdateItem, but for the table."""
+        """Return the parameters of UpdateItem, except the table."""
         parts = []
         if self._sets:
             parts.append("SET " + ", ".join(self._sets))

@@ -1,17 +1,14 @@
-"""Which message a vendor's own id means, where its callbacks name nothing else."""
+"""The messages of vendors' own ids, for callbacks that name nothing else."""
 
 from collections.abc import Sequence
 
 from sms_gateway.storage.dynamodb import get, put_all
-from sms_gateway.storage.items import (
-    number_attribute,
-)
+from sms_gateway.storage.items import number_attribute
 from sms_gateway.storage.models import ItemKey
 
 
-def put_vendor_ids(vendor: str, pointers: Sequence[tuple[str, ItemKey]], ttl: int) -> None:
-    """Remembers which message a vendor's id means, for a vendor whose callbacks name nothing
-    else."""
+def put_vendor_ids(vendor: str, ids: Sequence[tuple[str, ItemKey]], ttl: int) -> None:
+    """Store the message of each of a vendor's ids; `ttl` is the epoch second of expiry."""
     put_all(
         [
             {
@@ -20,12 +17,12 @@ def put_vendor_ids(vendor: str, pointers: Sequence[tuple[str, ItemKey]], ttl: in
                 "message": {"S": str(key)},
                 "ttl": number_attribute(ttl),
             }
-            for vendor_id, key in pointers
+            for vendor_id, key in ids
         ]
     )
 
 
 def find_by_vendor_id(vendor: str, vendor_id: str) -> ItemKey | None:
-    """The message that a vendor's id means."""
+    """Return the message of a vendor's id."""
     item = get(ItemKey(f"V#{vendor}#{vendor_id}", "V"))
     return ItemKey.parse(item["message"]["S"]) if item else None

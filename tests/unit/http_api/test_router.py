@@ -1,0 +1,102 @@
+"""The HTTP functions' own router."""
+
+from typing import Any
+
+import pytest
+
+from sms_gateway.http_api.request import Request
+from sms_gateway.http_api.router import Response, Router
+
+
+def words(text: str) -> Response:
+    return Response(200, "text/plain", text, {"X-Own": "1"})
+
+
+@pytest.fixture
+def app() -> Router:
+    made = Router(
+        lambda error: Response(500, "text/plain", str(error)),
+        lambda: Response(404, "text/plain", "nowhere"),
+    )
+
+    @made.get("/things/<identifier>/parts/<part>")
+    def read(_request: Request, identifier: str, part: str) -> Response:
+        return words(f"{identifier} {part}")
+
+    @made.post("/things")
+    def write(request: Request) -> Response:
+        return words(str(request.idempotency_key))
+
+    @made.delete("/things")
+    def fail(_request: Request) -> Response:
+        raise RuntimeError("broken")
+
+    return made
+
+
+def asked(app: Router, method: str, path: str, **headers: str) -> dict[str, Any]:
+    return app.resolve({"httpMethod": method, "path": path, "headers": headers or None}, None)
+
+
+def test_a_path_gives_its_handler_the_names_in_it(app: Router) -> None:
+    answer = asked(app, "GET", "/things/a b/parts/é.2")
+    assert answer == {
+        "statusCode": 200,
+        "headers": {"X-Own": "1", "Content-Type": "text/plain"},
+        "body": "a b é.2",
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.mark.parametrize("mapped", ["", "/v1", "/sms/v1", "/things"])
+@pytest.mark.parametrize(
+    ("method", "path", "resource", "body"),
+    [
+        ("POST", "/things", "/things", "None"),
+        ("GET", "/things/a/parts/things", "/things/{thing}/parts/{part}", "a things"),
+    ],
+)
+def test_what_a_domain_maps_to_the_stage_is_no_part_of_the_path(
+    app: Router, mapped: str, method: str, path: str, resource: str, body: str
+) -> None:
+    event = {"httpMethod": method, "path": f"{mapped}{path}", "resource": resource}
+    assert app.resolve(event, None)["body"] == body
+
+
+def test_a_header_is_found_in_any_case(app: Router) -> None:
+    assert asked(app, "POST", "/things", **{"IDEMPOTENCY-Key": "k"})["body"] == "k"
+    assert asked(app, "POST", "/things")["body"] == "None"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/things"),
+        ("PUT", "/things"),
+        ("GET", "/things/1"),
+        ("GET", "/things//parts/2"),
+        ("GET", "/things/1/2/parts/3"),
+        ("POST", "/v1/things"),
+        ("POST", "/things/"),
+    ],
+)
+def test_what_no_route_reads_is_nowhere(app: Router, method: str, path: str) -> None:
+    assert asked(app, method, path)["statusCode"] == 404
+
+
+def test_what_a_handler_raises_is_answered(app: Router) -> None:
+    assert asked(app, "DELETE", "/things")["body"] == "broken"
+
+
+def test_what_a_request_holds_of_people_and_keys_stays_out_of_logs() -> None:
+    event = {
+        "httpMethod": "POST",
+        "path": "/messages/+8801000000001",
+        "headers": {"Authorization": "Bearer sms_secret"},
+        "queryStringParameters": {"to": "+8801000000001"},
+        "body": "a text",
+        "requestContext": {"authorizer": {"tenant": "acme", "scopes": "messages:send account"}},
+    }
+    assert repr(Request.from_event(event)) == (
+        "Request(method='POST', tenant='acme', scopes=('messages:send', 'account'))"
+    )
