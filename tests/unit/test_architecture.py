@@ -56,8 +56,15 @@ def test_one_module_talks_http() -> None:
     assert importers("requests") == set()
 
 
+def test_the_two_http_clients_share_one_socket() -> None:
+    clients = {"vendors/http_client.py", "webhooks/http_client.py"}
+    assert importers("socket") == clients | {"core/deadline_socket.py"}
+    users = [CORE / one for one in MODULES if "deadline_socket" in (CORE / one).read_text()]
+    assert {str(path.relative_to(CORE)) for path in users} == clients
+
+
 def test_one_module_calls_customers_addresses() -> None:
-    assert importers("socket") == importers("http") == {"webhooks/http_client.py"}
+    assert importers("http") == {"webhooks/http_client.py"}
     assert "http_client.resolve_public" in (CORE / "webhooks/management.py").read_text()
 
 
