@@ -1,3 +1,3 @@
-"""Benchmarks with targets: `make bench` runs them all, `make bench-<name>` one of them."""
+"""Benchmarks with targets: python -m bench [family ...]."""
 
-BENCHMARKS = ("cold", "cpu", "cost", "throughput", "scale", "campaign")
+FAMILIES = ("cold", "cpu", "cost", "throughput", "scale", "campaign")
