@@ -108,17 +108,13 @@ class Gateway:
         return [called(notices([group[0], *group])[-1]) for group in groups]
 
     def settle(self, vendor: str, *, by_calls: bool) -> int:
-        """Let every message arrive and learn of it, by a call for each or by the scheduler's next
-        run; how many calls there were."""
-        if not by_calls:
-            self.aws.vendors.deliver()
-            self.make_due()
-            self.handle(SCHEDULER, EVENTS[SCHEDULER])
-            return 0
-        events = self.callbacks(vendor)
-        for event in events:
+        """Let every message arrive and learn of it, by a call for each or from the scheduler's next
+        run; how many submissions that looked at."""
+        self.aws.vendors.deliver()
+        for event in self.callbacks(vendor) if by_calls else ():
             self.handle("callback", event)
-        return len(events)
+        self.make_due()
+        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["looked"])
 
     def make_due(self) -> None:
         """Everything that waits for its time is due now."""

@@ -116,13 +116,15 @@ class Vendors:
 
 class Aws:
     """The table (the emulator's own, without its HTTP), the queues, the settings, a bucket in which
-    every file reads `upload`; and at `base` the vendors. `accounts` are their settings."""
+    every file reads `upload`, a bus that keeps `events`; and at `base` the vendors, of which
+    `accounts` are the settings."""
 
     def __init__(self, base: str = "http://vendors.example.com") -> None:
         self.vendors = Vendors()
         self.accounts: dict[str, Any] = {"callback_key": CALLBACK_KEY, **accounts(base)}
         self.queues: dict[str, deque[tuple[float, str]]] = defaultdict(deque)
         self.upload = b""
+        self.events: list[Any] = []
         self.base = base
 
     def clear(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> None:
@@ -235,6 +237,7 @@ class Aws:
         return {"Successful": done, "Failed": []}
 
     def _PutEvents(self, asked: Any) -> Any:
+        self.events += asked["Entries"]
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in asked["Entries"]]}
 
 
