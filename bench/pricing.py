@@ -52,9 +52,9 @@ def billed(run: Run) -> int:
     pools: dict[str, Counter[str]] = defaultdict(Counter)
     for (thread, service), times in run.asked.items():
         pools[thread.rpartition("_")[0]][thread] += times * ASSUMED["ms"].get(service, 0)
-    waited = sum(max(threads.values()) for threads in pools.values())
-    share = min(1.0, memory(run.function) / ASSUMED["full_cpu_mb"])
-    return int(ceil(1000 * run.cpu / share + waited))
+    waited: float = sum(max(threads.values()) for threads in pools.values())
+    share: float = min(1.0, memory(run.function) / ASSUMED["full_cpu_mb"])
+    return ceil(1000 * run.cpu / share + waited)
 
 
 def units(tally: Tally, milliseconds: Mapping[str, float], runs: Counter[str]) -> Units:
