@@ -84,6 +84,8 @@ SOURCES = {
 }
 
 PARAMETERS = {"/bench/routes": ROUTES, "/bench/sources": SOURCES, "/bench/campaigns": {}}
+RANGE, RANGED = "pk = :pk AND sk BETWEEN :low AND :high", (":pk", ":low", ":high")
+MOST_IN_A_PAGE = 1_100  # items that surely are less than 1 MB
 DATA_KEY = base64.b64encode(bytes(32)).decode()  # sealed and open: nothing is secret here
 
 
@@ -196,6 +198,8 @@ class Aws:
 
     def table(self, operation: str, body: bytes) -> tuple[int, bytes]:
         """DynamoDB's answer, and its status."""
+        if operation == "Query" and (found := self._range(msgspec.json.decode(body))):
+            return 200, msgspec.json.encode(found)
         work = dynamodb.handle_request("POST", "/", {"x-amz-target": f".{operation}"}, body, {})
         try:
             work.send(None)
@@ -203,6 +207,19 @@ class Aws:
             status, _, said = done.value
             return status, said
         raise RuntimeError("the emulator waits")
+
+    def _range(self, asked: Any) -> Item | None:
+        """A part of a partition, for which the emulator parses its condition for every item."""
+        if asked["KeyConditionExpression"] != RANGE or "ExclusiveStartKey" in asked:
+            return None
+        pk, low, high = (asked["ExpressionAttributeValues"][name]["S"] for name in RANGED)
+        partition = self.items(asked["TableName"]).get(pk, {})
+        if len(partition) > MOST_IN_A_PAGE:
+            return None
+        backwards = not asked.get("ScanIndexForward", True)
+        keys = [one for one in sorted(partition, reverse=backwards) if low <= one <= high]
+        found = [partition[one] for one in keys[: asked.get("Limit")]]
+        return {"Items": found, "Count": len(found), "ScannedCount": len(found)}
 
     def _file(self, asked: Asked) -> Said:
         if asked.method == "HEAD":  # no results file yet
