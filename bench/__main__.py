@@ -24,7 +24,6 @@ RESULTS = ROOT / ".bench" / "results"
 
 def measure(name: str) -> None:
     """Run a family in this process, print its figures and keep them."""
-    os.environ["BOTO_DISABLE_CRT"] = "true"  # the emulator brings awscrt here; the layer has none
     os.environ["POWERTOOLS_LOG_LEVEL"] = "INFO" if name in AS_DEPLOYED else "ERROR"
     began = time.monotonic()
     family: Family = import_module(f"bench.{name}").main()

@@ -84,9 +84,9 @@ def memory() -> dict[str, float]:
 def worker() -> dict[str, float]:
     """The most memory (MB) that the work on ROWS rows takes; the writes of messages are left
     out, which hold one chunk at a time."""
-    from sms_gateway.storage import dynamodb
+    from sms_gateway.storage import dynamodb, message_repository
 
-    put_all, whole_batch = dynamodb.put_all, dynamodb.whole_batch
+    put_all, whole_batch = dynamodb.put_all, message_repository.whole_batch
     first: list[Any] = []
 
     def put_first(items: Any) -> None:
@@ -102,7 +102,7 @@ def worker() -> dict[str, float]:
         uploaded(ROWS) as file,
         redirect_stdout(StringIO()),
         patch.object(dynamodb, "put_all", put_first),
-        patch.object(dynamodb, "whole_batch", read_first),
+        patch.object(message_repository, "whole_batch", read_first),
     ):
         began = time.monotonic()
         work(ROWS)

@@ -160,12 +160,12 @@ def _work(aws: Aws) -> dict[str, dict[str, Any]]:
     from sms_gateway.storage import models
 
     now = datetime.now(UTC)
-    key, _ = api_keys.create("acme", ["messages:send"], "bench", now)
+    key, _ = api_keys.create_key("acme", ["messages:send"], "bench", now)
     sent = send.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)
     identifier = sent["messages"][0]["id"]
     submission = models.split_id(identifier)
     callback_key = aws.accounts["callback_key"].encode()
-    token = callback_tokens.token("server2sms", submission, callback_key)
+    token = callback_tokens.make_token("server2sms", submission, callback_key)
     return {
         "authorize": {"authorizationToken": f"Bearer {key}"},
         "status": {"path": f"/messages/{identifier}", "resource": "/messages/{identifier}"},

@@ -120,7 +120,7 @@ class Bench:
         with self.measuring(("idle", "Events=all")):
             gateway.handle(SCHEDULER, EVENTS[SCHEDULER])
         os.environ["EVENTS"] = "none"
-        key, _ = api_keys.create("acme", ["messages:send"], "", datetime.now(UTC))
+        key, _ = api_keys.create_key("acme", ["messages:send"], "", datetime.now(UTC))
         with self.measuring(("key",)):
             event = EVENTS["authorize"] | {"authorizationToken": f"Bearer {key}"}
             gateway.handle("authorize", event)

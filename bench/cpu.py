@@ -82,7 +82,7 @@ def _cases(gateway: Gateway) -> Iterator[Case]:
 
     def update(_given: object) -> None:
         dynamodb.client().update_item(
-            TableName=dynamodb.name(),
+            TableName=dynamodb.table_name(),
             Key={"pk": {"S": "01JB2QK8W3Z5Y7X9V1T4R6P8N0"}, "sk": {"S": "M#000"}},
             UpdateExpression="SET changed = :changed",
             ExpressionAttributeValues={":changed": {"N": "1"}},

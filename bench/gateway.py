@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from local.simulators.callbacks import Callback
-from sms_gateway.core.observability import log
+from sms_gateway.core.observability import logger
 from testing.aws import ENVIRONMENT, Aws
 from testing.counting import Meter
 from testing.server import Wire
@@ -142,7 +142,7 @@ class Gateway:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Let logs and metrics be made and written, as on Lambda, but not be shown."""
-    handler: Any = log.registered_handler
+    handler: Any = logger.registered_handler
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         before = handler.setStream(nowhere)
         try:

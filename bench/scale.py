@@ -46,12 +46,12 @@ def contents(seed: str, stored: int, due: int) -> Iterator[dict[str, object]]:
 def counted(gateway: Gateway, stored: int, due: int) -> Counts:
     """What one run of the scheduler takes where so much is stored and due."""
     from sms_gateway.config.vendor_accounts import accounts
-    from sms_gateway.scheduler import tick as scheduler
+    from sms_gateway.scheduler import tick, tick_run
     from sms_gateway.storage import dynamodb
-    from sms_gateway.vendors.adapter import Reply, Request
+    from sms_gateway.vendors.types import Request, VendorResponse
 
-    def no_news(_request: Request, _timeout: float) -> Reply:
-        return Reply(200, b'{"StatusCode": "1", "DeliveryNotifications": null}')
+    def no_news(_request: Request, _timeout: float) -> VendorResponse:
+        return VendorResponse(200, b'{"StatusCode": "1", "DeliveryNotifications": null}')
 
     gateway.aws.clear()
     with quiet():
@@ -62,9 +62,9 @@ def counted(gateway: Gateway, stored: int, due: int) -> Counts:
     with (
         gateway.meter().listening(dynamodb.client()) as meter,
         seen(traffic),
-        ThreadPoolExecutor(scheduler.THREADS) as pool,
+        ThreadPoolExecutor(tick.THREADS) as pool,
     ):
-        looked = scheduler.tick(scheduler.Tick(adapters, pool, now, inf, send=no_news))
+        looked = tick.process_all_due(tick_run.TickRun(adapters, pool, now, inf, send=no_news))
     if looked != due:
         raise RuntimeError(f"{looked} were looked at instead of {due}")
     total = meter.total

@@ -130,14 +130,14 @@ class Stage:
         """Clear the stage, accept a batch as the API does and copy it; the vendor's account gets
         `settings`. Returns the count of messages."""
         from bench.gateway import body, numbers
-        from sms_gateway.config import vendor_accounts  # which read the environment
+        from sms_gateway.config import cached_setting  # settings read the environment
         from sms_gateway.messages.send import send
 
         self.vendors.ask("/_forget")
         known = accounts(f"http://{self.vendors.address}")
         known[vendor] |= settings
         self.aws.ask("/_forget", known)
-        vendor_accounts.forget()  # those of the run before
+        cached_setting.reset_all()  # those of the run before
         answer = send("bench", body(numbers(vendor, recipients)).encode(), datetime.now(UTC))
         if answer["rejected"]:
             raise RuntimeError("not every recipient was accepted")

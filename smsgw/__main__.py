@@ -16,7 +16,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -26,8 +25,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sms_gateway.config import api_keys
 from sms_gateway.config.vendor_accounts import CALLBACK_KEY
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.receipts.callback_tokens import token
-from sms_gateway.vendors.registry import VENDORS, build
+from sms_gateway.core.timestamps import utc_now
+from sms_gateway.receipts.callback_tokens import make_token
+from sms_gateway.vendors.registry import VENDORS, build_adapter
 from smsgw import campaigns, dead_letters, messages
 from smsgw.errors import CommandError
 
@@ -157,21 +157,21 @@ def _aim(options: argparse.Namespace) -> None:
 
 
 def _create_key(options: argparse.Namespace) -> None:
-    key, known = api_keys.create(options.tenant, options.scope, options.label, datetime.now(UTC))
+    key, known = api_keys.create_key(options.tenant, options.scope, options.label, utc_now())
     print(f"The key {known.id} of tenant {known.tenant}; keep it now, it can't be shown again:")
     print(key)
 
 
 def _list_keys(_options: argparse.Namespace) -> None:
     print(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
-    for key in api_keys.every():
+    for key in api_keys.list_keys():
         state = "revoked" if key.revoked_at else "active"
         scopes = ",".join(key.scopes)
         print(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
 
 
 def _revoke_key(options: argparse.Namespace) -> None:
-    known = api_keys.revoke(options.id, datetime.now(UTC))
+    known = api_keys.revoke_key(options.id, utc_now())
     if known is None:
         raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
     print(f"The key {known.id} of tenant {known.tenant} is revoked.")
@@ -206,7 +206,7 @@ def _set_vendor(options: argparse.Namespace) -> None:
         raise CommandError(f"{options.file} is not JSON: {error}") from None
     if not isinstance(account, dict):
         raise CommandError(f"{options.file} must hold one JSON object of settings")
-    adapter = build(options.vendor, account)
+    adapter = build_adapter(options.vendor, account)
     accounts = _secret(options)
     accounts[options.vendor] = account
     _store(options, accounts)
@@ -235,7 +235,7 @@ def _state(vendor: str, account: object) -> str:
     if not isinstance(account, dict):
         return "refused: its settings must be an object"
     try:
-        build(vendor, account)
+        build_adapter(vendor, account)
     except ValueError as error:
         return f"refused: {error}"
     return "configured"
@@ -245,7 +245,7 @@ def _callback_url(options: argparse.Namespace) -> None:
     key = _secret(options).get(CALLBACK_KEY)
     if not isinstance(key, str):
         raise CommandError(f"the accounts secret has no {CALLBACK_KEY}")
-    made = token(options.vendor, None, key.encode())
+    made = make_token(options.vendor, None, key.encode())
     print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{made}")
 
 

@@ -4,20 +4,24 @@ import argparse
 import time
 
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns.model import Campaign, State
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.campaigns.model import Campaign, CampaignState
+from sms_gateway.storage.dynamodb import ItemUpdate
 from smsgw.errors import CommandError
 
 MOVES = {  # what a command does: from which states, to which, and what is said
-    "pause": ((State.RUNNING,), State.PAUSED, "stops within seconds; what was sent stays sent"),
+    "pause": (
+        (CampaignState.RUNNING,),
+        CampaignState.PAUSED,
+        "stops within seconds; what was sent stays sent",
+    ),
     "resume": (
-        (State.PAUSED, State.FAILED),
-        State.RUNNING,
+        (CampaignState.PAUSED, CampaignState.FAILED),
+        CampaignState.RUNNING,
         "goes on within two minutes, at the row where it stopped",
     ),
     "cancel": (
-        (State.RUNNING, State.PAUSED, State.FAILED, State.DONE),
-        State.CANCELLED,
+        (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.FAILED, CampaignState.DONE),
+        CampaignState.CANCELLED,
         "reads no more; within a minute what has not left begins to be taken back, the last rows "
         "first (`smsgw campaigns show` says how far that is)",
     ),
@@ -27,7 +31,7 @@ MOVES = {  # what a command does: from which states, to which, and what is said
 def show_all(_options: argparse.Namespace) -> None:
     """Prints every campaign, oldest first."""
     print(f"{'ID':26}  {'STATE':9}  {'ROWS':>7}  {'READ':>7}  {'SENT':>7}  {'REFUSED':>7}  FILE")
-    for one in campaign_repository.every():
+    for one in campaign_repository.list_campaigns():
         rows = "?" if one.rows is None else one.rows
         print(
             f"{one.id}  {one.state:9}  {rows:>7}  {one.row:>7}  {one.sent:>7}  {one.refused:>7}"
@@ -46,9 +50,9 @@ def show(options: argparse.Namespace) -> None:
             f"{count} {status}" for status, count in sorted(one.tally.counts.items())
         )
         print(f"  messages: {counts or 'none'}{'' if one.final else ' (not final yet)'}")
-        print(f"  results: {one.results}")
-    if one.state is State.CANCELLED and one.left != 0:
-        left = one.row if one.left is None else one.left
+        print(f"  results: {one.results_key}")
+    if one.state is CampaignState.CANCELLED and one.rows_left_to_cancel != 0:
+        left = one.row if one.rows_left_to_cancel is None else one.rows_left_to_cancel
         print(f"  rows 1 to {left} are still to be taken back, as far as they have not left")
     if one.problem is not None:
         print(f"  problem: {one.problem['detail']}")
@@ -58,14 +62,18 @@ def move(options: argparse.Namespace) -> None:
     """Pauses, resumes or cancels a campaign."""
     sources, target, said = MOVES[options.what]
     one = _found(options.id)
-    if one.state is State.DONE and one.final:
+    if one.state is CampaignState.DONE and one.final:
         raise CommandError(
             f"the campaign is done, and each of its messages: nothing is left to {options.what}"
         )
     # Whatever comes next is the clock's to call for; a report that was begun is begun again.
-    change = Change(one.place).put("state", target).drop("problem", "report", "final", "tally")
-    change.put("turn", one.turn + 1).look_at(None if target is State.PAUSED else int(time.time()))
-    if change.when("state", *sources).when("turn", one.turn).apply() is None:
+    change = (
+        ItemUpdate(one.item_key).set("state", target).remove("problem", "report", "final", "tally")
+    )
+    change.set("turn", one.version + 1).schedule_check(
+        None if target is CampaignState.PAUSED else int(time.time())
+    )
+    if change.if_in("state", *sources).if_in("turn", one.version).apply() is None:
         now = _found(options.id)
         wanted = " or ".join(sources)
         raise CommandError(
@@ -77,7 +85,7 @@ def move(options: argparse.Namespace) -> None:
 
 
 def _found(identifier: str) -> Campaign:
-    one = campaign_repository.find(identifier)
+    one = campaign_repository.find_campaign(identifier)
     if one is None:
         raise CommandError(
             f"there is no campaign {identifier}: `smsgw campaigns list` shows the ids"

@@ -1,13 +1,14 @@
 """`smsgw messages`: what an operator knows of a message and the gateway can't."""
 
 import argparse
-from datetime import UTC, datetime
 
 from sms_gateway.core.status import Status
-from sms_gateway.messages.views import message_view, status_of
-from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Entry, split_id
+from sms_gateway.core.timestamps import epoch_ms, utc_now
+from sms_gateway.messages.views import message_view
+from sms_gateway.storage import message_repository
+from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.message_updates import MessageUpdate
+from sms_gateway.storage.models import TimelineEntry, split_id
 from sms_gateway.vendors.redaction import redact
 from smsgw.errors import CommandError
 
@@ -18,7 +19,7 @@ LEFT = (Status.SUBMITTING, Status.SUBMITTED, Status.UNKNOWN)
 def show(options: argparse.Namespace) -> None:
     """Prints a message's timeline, without its text or number."""
     key = split_id(options.id)
-    found = dynamodb.find(key) if key else None
+    found = message_repository.find_message(key) if key else None
     if found is None:
         raise CommandError(f"there is no message {options.id}")
     view = message_view(*found)
@@ -34,7 +35,7 @@ def settle(options: argparse.Namespace) -> None:
     """Ends a message as an operator found it at the vendor: for one whose call was never answered,
     or whose receipt never came."""
     key = split_id(options.id)
-    found = dynamodb.find(key) if key else None
+    found = message_repository.find_message(key) if key else None
     if key is None or found is None:
         raise CommandError(f"there is no message {options.id}")
     _, message, sub = found
@@ -43,16 +44,21 @@ def settle(options: argparse.Namespace) -> None:
         raise CommandError(
             f"the message is {status}: only one that has left and is not settled can be"
         )
-    now = datetime.now(UTC)
-    entry = Entry(
-        int(now.timestamp() * 1000),
+    now = utc_now()
+    entry = TimelineEntry(
+        epoch_ms(now),
         options.outcome,
         "operator",
         sub.vendor,
         sub.attempt,
         note=options.note or None,
     )
-    change = Change(key).put("status", Status(options.outcome)).note(entry).look_at(None)
-    if change.when_open(or_unknown=True).apply() is None:
+    change = (
+        MessageUpdate(key)
+        .set("status", Status(options.outcome))
+        .append_timeline(entry)
+        .schedule_check(None)
+    )
+    if change.if_open(or_unknown=True).apply() is None:
         raise CommandError("a receipt has settled it meanwhile; look again")
     print(f"{options.id} is {options.outcome}")

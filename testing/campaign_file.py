@@ -66,8 +66,8 @@ def work(rows: int) -> None:
     """Accept the file's rows and write their results. Raises ValueError when one is left."""
     from sms_gateway.campaigns import repository, worker
 
-    worker.receive(CAMPAIGN, 10_000)
-    done = repository.find(CAMPAIGN)
+    worker.handle_record(CAMPAIGN, 10_000)
+    done = repository.find_campaign(CAMPAIGN)
     told = done and done.tally and (done.state, done.sent, sum(done.tally.counts.values()))
     if told != ("done", rows, rows):
         raise ValueError(f"the campaign ended as {told}")

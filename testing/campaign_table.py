@@ -24,7 +24,9 @@ class CampaignAws(Aws):
 
         super().__init__()
         self.clear()
-        self.put([model.new_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", file.size, 1, 1)])
+        self.put(
+            [model.campaign_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", file.size, 1, 1)]
+        )
         self.pattern: dict[str, Item] = {}
         self.rows: dict[str, list[str]] = {}
         self.accepted: set[str] = set()

@@ -1,7 +1,13 @@
-"""What a chunk of a campaign costs beside its messages, which are billed like any others."""
+"""What a chunk of a campaign costs beside its messages, which are billed like any others.
 
+python -m testing.campaign_units prints it.
+"""
+
+import json
+import os
 from typing import Any
 
+from testing.aws import ENVIRONMENT
 from testing.campaign_file import CHUNK, uploaded, work
 from testing.campaign_table import CampaignAws
 from testing.counting import Meter, Tally
@@ -27,11 +33,13 @@ def units(rows: int) -> dict[str, float]:
     has its receipt; calls of the table that follow one another, its messages' among them."""
     from sms_gateway.core.status import Status
     from sms_gateway.storage import dynamodb, items
-    from sms_gateway.storage.models import Entry
+    from sms_gateway.storage.models import TimelineEntry
 
     with uploaded(rows) as file:
         aws = CampaignAws(file)
-        log = items.steps([Entry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")])
+        log = items.timeline_attribute(
+            [TimelineEntry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")]
+        )
         aws.receipt = {"status": {"S": "delivered"}, "log": log}
         Wire(aws.answer)
         meter = Beside(aws.peek, ask=True)
@@ -39,10 +47,15 @@ def units(rows: int) -> dict[str, float]:
             work(rows)
     chunks, calls = rows / CHUNK, meter.total.calls
     side_by_side = calls["dynamodb.BatchWriteItem"]
-    one_by_one = calls.total() - side_by_side + side_by_side / dynamodb.WRITERS
+    one_by_one = calls.total() - side_by_side + side_by_side / dynamodb.MAX_PARALLEL_WRITES
     return {
         "writes": meter.total.consumed / chunks,
         "reads": (meter.total.reads - meter.of_results) / chunks,
         "results": meter.of_results / chunks,
         "calls": one_by_one / chunks,
     }
+
+
+if __name__ == "__main__":
+    os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": "http://aws.example.com"}
+    print(json.dumps(units(20_000)))

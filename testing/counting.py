@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from sms_gateway.core.observability import log
+from sms_gateway.core.observability import logger
 from testing.template import TABLE
 
 Item = Mapping[str, Any]
@@ -152,7 +152,7 @@ class Meter:
                     stack.callback(client.meta.events.unregister, event, hook)
             counted = _Counted(self)
             stack.enter_context(redirect_stdout(counted))
-            handler: Any = log.registered_handler
+            handler: Any = logger.registered_handler
             stack.callback(handler.setStream, handler.setStream(counted))
             yield self
 

@@ -12,7 +12,14 @@ from typing import Any
 from sms_gateway.core.status import Status
 from sms_gateway.storage import dynamodb, items
 from sms_gateway.storage.items import Item
-from sms_gateway.storage.models import Batch, Content, Entry, Key, Result, Submission
+from sms_gateway.storage.models import (
+    Batch,
+    ItemKey,
+    MessageContent,
+    Submission,
+    SubmissionResult,
+    TimelineEntry,
+)
 from testing.counting import read_units, size_of
 
 BEGAN = 1_793_525_400  # epoch seconds at which everything was accepted
@@ -35,10 +42,10 @@ def ulid(draw: random.Random) -> str:
 def waiting(batch: str, count: int) -> Iterator[Item]:
     """A submission that the vendor took, due from BEGAN on, with its messages."""
     alone = count == 1
-    content = Content(to="+447700900001", text=TEXT)
+    content = MessageContent(to="+447700900001", text=TEXT)
     state = items.submission_item(
         _submission(batch, count, Status.SUBMITTED, content if alone else None, BEGAN), TTL, DAY
-    ) | {"result": items.text(Result(own=True))}
+    ) | {"result": items.json_attribute(SubmissionResult(own=True))}
     yield state
     if not alone:
         yield from _members(batch, count)
@@ -47,7 +54,9 @@ def waiting(batch: str, count: int) -> Iterator[Item]:
 def final(batch: str, count: int) -> Iterator[Item]:
     """A batch in one submission whose messages have all arrived."""
     yield items.submission_item(_submission(batch, count, Status.SUBMITTED, None, None), TTL)
-    log = items.steps([Entry(BEGAN * 1000, Status.DELIVERED, "poll", "server2sms", 1, "0")])
+    log = items.timeline_attribute(
+        [TimelineEntry(BEGAN * 1000, Status.DELIVERED, "poll", "server2sms", 1, "0")]
+    )
     for item in _members(batch, count):
         if item["sk"]["S"] != "B":
             item |= {"status": {"S": "delivered"}, "log": log}
@@ -65,15 +74,17 @@ def _members(batch: str, count: int) -> Iterator[Item]:
 
 
 def _submission(
-    batch: str, count: int, status: Status, content: Content | None, due: int | None
+    batch: str, count: int, status: Status, content: MessageContent | None, due: int | None
 ) -> Submission:
     log = [
-        Entry(BEGAN * 1000, Status.ACCEPTED, "api", "server2sms", note="first usable of route +"),
-        Entry(BEGAN * 1000, Status.SUBMITTING, "dispatch", "server2sms"),
-        Entry(BEGAN * 1000, status, "dispatch", "server2sms", 1, "1", "OK"),
+        TimelineEntry(
+            BEGAN * 1000, Status.ACCEPTED, "api", "server2sms", note="first usable of route +"
+        ),
+        TimelineEntry(BEGAN * 1000, Status.SUBMITTING, "dispatch", "server2sms"),
+        TimelineEntry(BEGAN * 1000, status, "dispatch", "server2sms", 1, "1", "OK"),
     ]
     return Submission(
-        key=Key(batch, "M#000" if content else "S#000"),
+        key=ItemKey(batch, "M#000" if content else "S#000"),
         count=count,
         vendor="server2sms",
         vendors=("server2sms",),
@@ -85,7 +96,7 @@ def _submission(
         polls=0,
         changed=BEGAN,
         result=None,
-        log=tuple(log),
+        timeline=tuple(log),
         tenant="acme" if content else None,
         content=content,
     )

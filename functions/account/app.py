@@ -1,12 +1,12 @@
 """What vendors offer beside messages: /vendors/{vendor}/originators, vouchers, version and
 status-codes."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import raw_body
-from sms_gateway.http_api.responses import answer, caller, router
+from sms_gateway.http_api.responses import json_response, require_scope, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.vendor_accounts import interface_info, senders, vouchers
 from sms_gateway.vendor_accounts.calls import Caller
@@ -15,60 +15,62 @@ app = router()
 
 
 def _by(vendor: str, scope: str) -> Caller:
-    tenant = caller(app, scope)
+    tenant = require_scope(app, scope)
     key = app.current_event.headers.get("Idempotency-Key")
-    return Caller(vendor, tenant, datetime.now(UTC), key)
+    return Caller(vendor, tenant, utc_now(), key)
 
 
 @app.get("/vendors/<vendor>/originators/<originator>")
 def get_originator(vendor: str, originator: str) -> Response:
     """Whether a sender is authorized."""
-    return answer(senders.sender(_by(vendor, "balances:read"), accounts(), originator))
+    return json_response(senders.get_sender(_by(vendor, "balances:read"), accounts(), originator))
 
 
 @app.post("/vendors/<vendor>/originators/<originator>/unlock-code")
 def post_unlock_code(vendor: str, originator: str) -> Response:
     """Has an unlock code sent to the sender's handset."""
-    return answer(senders.send_unlock_code(_by(vendor, "account"), accounts(), originator), 202)
+    return json_response(
+        senders.send_unlock_code(_by(vendor, "account"), accounts(), originator), 202
+    )
 
 
 @app.post("/vendors/<vendor>/originators/<originator>/unlock")
 def post_unlock(vendor: str, originator: str) -> Response:
     """Unlocks a sender."""
     by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
-    return answer(senders.unlock(by, accounts(), originator, body))
+    return json_response(senders.unlock(by, accounts(), originator, body))
 
 
 @app.get("/vendors/<vendor>/vouchers")
 def get_vouchers(vendor: str) -> Response:
     """Every voucher of the account."""
-    return answer(vouchers.list_vouchers(_by(vendor, "account"), accounts()))
+    return json_response(vouchers.list_vouchers(_by(vendor, "account"), accounts()))
 
 
 @app.post("/vendors/<vendor>/vouchers")
 def post_vouchers(vendor: str) -> Response:
     """Creates vouchers."""
     by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
-    return answer(vouchers.create(by, accounts(), body), 201)
+    return json_response(vouchers.create(by, accounts(), body), 201)
 
 
 @app.post("/vendors/<vendor>/vouchers/redeem")
 def post_redeem(vendor: str) -> Response:
     """Redeems a voucher."""
     by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
-    return answer(vouchers.redeem(by, accounts(), body))
+    return json_response(vouchers.redeem(by, accounts(), body))
 
 
 @app.get("/vendors/<vendor>/version")
 def get_version(vendor: str) -> Response:
     """The interface's version."""
-    return answer(interface_info.version(_by(vendor, "balances:read"), accounts()))
+    return json_response(interface_info.version(_by(vendor, "balances:read"), accounts()))
 
 
 @app.get("/vendors/<vendor>/status-codes")
 def get_status_codes(vendor: str) -> Response:
     """Every code that the vendor answers with."""
-    return answer(interface_info.status_codes(_by(vendor, "balances:read"), accounts()))
+    return json_response(interface_info.status_codes(_by(vendor, "balances:read"), accounts()))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """GET /balances, /balances/{vendor} and /vendors."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sms_gateway.config.vendor_accounts import accounts
-from sms_gateway.core.problems import NotFound
-from sms_gateway.http_api.responses import answer, caller, router
+from sms_gateway.core.problems import NotFoundError
+from sms_gateway.core.timestamps import utc_now
+from sms_gateway.http_api.responses import json_response, require_scope, router
 from sms_gateway.http_api.router import Response
-from sms_gateway.vendor_accounts.balances import balances
+from sms_gateway.vendor_accounts.balances import get_balances
 from sms_gateway.vendor_accounts.overview import vendors_view
 from sms_gateway.vendors.registry import VENDORS
 
@@ -15,27 +15,27 @@ app = router()
 
 
 @app.get("/balances")
-def get_balances() -> Response:
+def get_all_balances() -> Response:
     """What is left at every configured vendor."""
-    caller(app, "balances:read")
-    return answer({"balances": balances(accounts().adapters, datetime.now(UTC))})
+    require_scope(app, "balances:read")
+    return json_response({"balances": get_balances(accounts().adapters, utc_now())})
 
 
 @app.get("/balances/<vendor>")
 def get_balance(vendor: str) -> Response:
     """What is left at one vendor."""
-    caller(app, "balances:read")
+    require_scope(app, "balances:read")
     adapter = accounts().adapters.get(vendor) if vendor in VENDORS else None
     if adapter is None:
-        raise NotFound("There is no such vendor, or it is not configured; see GET /vendors.")
-    return answer({"balances": balances({vendor: adapter}, datetime.now(UTC))})
+        raise NotFoundError("There is no such vendor, or it is not configured; see GET /vendors.")
+    return json_response({"balances": get_balances({vendor: adapter}, utc_now())})
 
 
 @app.get("/vendors")
 def get_vendors() -> Response:
     """What each vendor can do, and whether it is configured."""
-    caller(app, "balances:read")
-    return answer({"vendors": vendors_view(accounts(), datetime.now(UTC))})
+    require_scope(app, "balances:read")
+    return json_response({"vendors": vendors_view(accounts(), utc_now())})
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sms_gateway.receipts.callbacks import receive
+from sms_gateway.receipts.callbacks import handle_callback
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answers 200 to a report, 404 to whoever does not know a token."""
-    return receive(event)
+    return handle_callback(event)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sms_gateway.campaigns.worker import receive
-from sms_gateway.core.observability import count, log
+from sms_gateway.campaigns.worker import handle_record
+from sms_gateway.core.observability import increment, logger
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -11,9 +11,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     failed = []
     for record in event["Records"]:
         try:
-            receive(record["body"], context.get_remaining_time_in_millis() / 1000)
+            handle_record(record["body"], context.get_remaining_time_in_millis() / 1000)
         except Exception:
-            log.exception("campaign work failed", extra={"queued": record["messageId"]})
-            count("CampaignWorkFailed")
+            logger.exception("campaign work failed", extra={"queued": record["messageId"]})
+            increment("CampaignWorkFailed")
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}

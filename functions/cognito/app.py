@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Any
 
-from sms_gateway.triggers.cognito import read
-from sms_gateway.triggers.cognito_decryption import unseal
-from sms_gateway.triggers.handler import take_event
+from sms_gateway.triggers.cognito import parse
+from sms_gateway.triggers.cognito_decryption import decrypt_code
+from sms_gateway.triggers.handler import handle_event
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Takes one event; Cognito wants it back."""
-    take_event("cognito", event, partial(read, event, unseal=unseal))
+    handle_event("cognito", event, partial(parse, event, unseal=decrypt_code))
     return event

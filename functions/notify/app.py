@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from sms_gateway.events.stream_reader import publish
-from sms_gateway.events.webhook_fanout import post
+from sms_gateway.events.stream_reader import handle_records
+from sms_gateway.events.webhook_fanout import enqueue_deliveries
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answers the record that failed, so that the stream goes on from there."""
     remaining = context.get_remaining_time_in_millis() / 1000
     redriven = "redriven" in event
-    return publish(event["Records"], remaining, post, operator=False, tell_buried=redriven)
+    return handle_records(
+        event["Records"], remaining, enqueue_deliveries, operator=False, tell_buried=redriven
+    )

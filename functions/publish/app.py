@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sms_gateway.events.eventbridge import put
-from sms_gateway.events.stream_reader import publish
+from sms_gateway.events.eventbridge import publish
+from sms_gateway.events.stream_reader import handle_records
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answers the record that failed, so that the stream goes on from there."""
     remaining = context.get_remaining_time_in_millis() / 1000
-    return publish(event["Records"], remaining, put, tell_buried="redriven" in event)
+    return handle_records(event["Records"], remaining, publish, tell_buried="redriven" in event)

@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Any
 
-from sms_gateway.triggers.handler import take_event
-from sms_gateway.triggers.sns import read
+from sms_gateway.triggers.handler import handle_event
+from sms_gateway.triggers.sns import parse
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
     """Takes what SNS delivers, one record an invocation."""
     for record in event["Records"]:
-        take_event("topic", event | {"Records": [record]}, partial(read, record["Sns"]))
+        handle_event("topic", event | {"Records": [record]}, partial(parse, record["Sns"]))

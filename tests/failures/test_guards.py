@@ -27,15 +27,17 @@ from integration.stage import (
 )
 
 from sms_gateway.dispatch import outcome_handling, submission
-from sms_gateway.dispatch.failover import Step
+from sms_gateway.dispatch.failover import NextAttempt
 from sms_gateway.messages import idempotency
 from sms_gateway.messages import send as message_send
-from sms_gateway.messages.acceptance import Prepared
+from sms_gateway.messages.acceptance import BuiltBatch
 from sms_gateway.receipts import apply
 from sms_gateway.scheduler import tick
 from sms_gateway.storage import dynamodb as store
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.vendors.adapter import Request, Verdict
+from sms_gateway.storage import idempotency_keys
+from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.models import VerdictLetter
+from sms_gateway.vendors.types import Request, SubmitVerdict
 
 TO, TEXT = number("rajasms"), "once"
 
@@ -102,7 +104,7 @@ def world(gateway: Gateway) -> World:
     return World(gateway)
 
 
-def no_condition(change: Change, *_: object, **__: object) -> Change:
+def no_condition(change: ItemUpdate, *_: object, **__: object) -> ItemUpdate:
     """In place of a condition: none."""
     return change
 
@@ -111,7 +113,7 @@ def no_condition(change: Change, *_: object, **__: object) -> Change:
 def test_without_the_claims_condition_a_second_delivery_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, Change, "when", no_condition)
+    off(guard, monkeypatch, ItemUpdate, "when", no_condition)
     world.send()
     world.deliver(times=2)
     assert world.row().duplicated == (guard == "off")
@@ -122,7 +124,9 @@ def test_taking_silence_for_a_refusal_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if guard == "off":
-        monkeypatch.setitem(submission.LETTERS, Verdict.UNKNOWN, "T")
+        monkeypatch.setitem(
+            submission.LETTER_OF_VERDICT, SubmitVerdict.UNKNOWN, VerdictLetter.RETRY
+        )
     world.silent = True
     world.send()
     world.deliver()
@@ -147,18 +151,18 @@ def test_a_clock_that_resends_unasked_is_a_second_sms(
 def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "AT_WORK", 0)
+    monkeypatch.setattr(idempotency_keys, "IN_PROGRESS_SECONDS", 0)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt  # as a crash: nothing after it happens
 
-    def head_first(prepared: Prepared) -> None:
+    def head_first(prepared: BuiltBatch) -> None:
         store.put_new(prepared.head)
         killed()
 
     with monkeypatch.context() as crash:
         if guard == "off":
-            crash.setattr(message_send, "accept", head_first)
+            crash.setattr(message_send, "store_batch", head_first)
         else:
             crash.setattr(store, "put_new", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -187,7 +191,7 @@ def test_without_the_keys_record_a_retry_is_a_second_sms(
 def test_a_status_that_may_go_back_is_a_wrong_status(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, Change, "when_open", no_condition)
+    off(guard, monkeypatch, ItemUpdate, "when_open", no_condition)
     (one,) = world.send()
     world.deliver()
     rajasms(world.gateway, one, "3")
@@ -224,7 +228,9 @@ def test_taking_a_refusal_for_an_acceptance_is_a_message_that_nobody_has(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if guard == "off":
-        monkeypatch.setitem(submission.LETTERS, Verdict.REFUSED, "A")
+        monkeypatch.setitem(
+            submission.LETTER_OF_VERDICT, SubmitVerdict.REFUSED, VerdictLetter.ACCEPTED
+        )
     world.gateway.wire.answers["send_json.php"] = lambda request: rajasms_answer(
         [(one["number"], 20, 0) for one in json.loads(request.body)["datapacket"]]
     )
@@ -242,7 +248,13 @@ def test_asking_the_first_vendor_alone_leaves_the_message_with_one_that_is_down(
     route = {"prefix": "+62", "vendors": ["rajasms", "server2sms"]}
     set_routes(json.dumps({"routes": [route]}))
     world.gateway.wire.answers[SUBMIT["server2sms"]] = TAKES["server2sms"]
-    off(guard, monkeypatch, outcome_handling, "next_step", lambda vendors, *_: Step(vendors[0], 1))
+    off(
+        guard,
+        monkeypatch,
+        outcome_handling,
+        "next_step",
+        lambda vendors, *_: NextAttempt(vendors[0], 1),
+    )
     world.away = 100
     world.send()
     for _ in range(3):
@@ -259,7 +271,7 @@ def test_a_polled_word_that_was_not_written_is_asked_for_again(
     gateway.wire.answers[POLL["server2sms"]] = arrived
     with monkeypatch.context() as refused:
         taken = [guard == "off"]  # off: what was not written is taken for written
-        refused.setattr(apply, "apply", lambda words, *_: taken * len(words))
+        refused.setattr(apply, "apply_updates", lambda words, *_: taken * len(words))
         gateway.tick(after=100)
     assert gateway.statuses(ids) == ["submitted"] * 3
     gateway.tick(after=10_000)

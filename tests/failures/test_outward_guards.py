@@ -24,14 +24,15 @@ from integration.test_delivering import (
     wake,
 )
 
+from sms_gateway.campaigns import chunks, worker
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns import worker
-from sms_gateway.core.event import Event, message_event
+from sms_gateway.core.event import Event
 from sms_gateway.events import stream_reader, webhook_fanout
-from sms_gateway.events.stream_reader import publish
+from sms_gateway.events.builders import message_event
+from sms_gateway.events.stream_reader import handle_records
 from sms_gateway.storage import dynamodb as store
 from sms_gateway.webhooks import deliveries, endpoints
-from sms_gateway.webhooks.http_client import Posted
+from sms_gateway.webhooks.http_client import PostResult
 
 __all__ = ["bucket", "clock", "customer"]  # fixtures
 
@@ -48,7 +49,7 @@ def stream(gateway: Gateway) -> Iterator[Stream]:
 def wrong(gateway: Gateway, stream: Stream, ids: Sequence[str]) -> bool:
     """Whether the witness of the scenarios finds fault with what was told of messages."""
     wanted = due(gateway.view(one) for one in ids)
-    return bool(faults(wanted, [one.document() for one in stream.told.events]))
+    return bool(faults(wanted, [one.to_dict() for one in stream.told.events]))
 
 
 def final(gateway: Gateway) -> list[str]:
@@ -61,7 +62,7 @@ def final(gateway: Gateway) -> list[str]:
 def hand_over(records: Sequence[dict[str, Any]], stream: Stream, send: Any) -> list[dict[str, Any]]:
     """One delivery of the stream; the records that come again."""
     try:
-        answer = publish(records, 120, send)
+        answer = handle_records(records, 120, send)
     except (KeyboardInterrupt, stream_reader.NothingPublishedError):
         return list(records)
     failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
@@ -127,15 +128,15 @@ def test_forgetting_an_attempt_that_failed_is_an_event_that_never_arrives(
     off(guard, monkeypatch, deliveries, "record", lambda *_, **__: None)
     hook()
     one = replace(event(), data={"message_id": event().id[:-2], "status": "delivered"})
-    customer.answers["/sms"] = Posted(None, "the connection was refused")
-    webhook_fanout.post([one])
+    customer.answers["/sms"] = PostResult(None, "the connection was refused")
+    webhook_fanout.enqueue_deliveries([one])
     run(customer)
     customer.answers.clear()
     customer.got.clear()
     clock.at += 400
     wake(clock)
     run(customer, SLOW)
-    assert bool(faults({one.id: one.kind}, customer.at("/sms"))) == (guard == "off")
+    assert bool(faults({one.id: one.type}, customer.at("/sms"))) == (guard == "off")
 
 
 @guards("lane")
@@ -144,9 +145,9 @@ def test_a_slow_endpoint_in_everybodys_lane_holds_it_up(
 ) -> None:
     off(guard, monkeypatch, endpoints, "slowed", lambda *_: None)
     hook()
-    customer.answers["/sms"] = Posted(204, seconds=14)
+    customer.answers["/sms"] = PostResult(204, seconds=14)
     for nth in range(2):
-        webhook_fanout.post([event(nth)])
+        webhook_fanout.enqueue_deliveries([event(nth)])
         run(customer)
     assert len(customer.got) == (1 if guard == "on" else 2)
     run(customer, SLOW)
@@ -158,10 +159,10 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
     guard: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def written(_campaign: Any, item: Any, _dead: str | None) -> bool:
-        store.client().put_item(TableName=store.name(), Item=item)
+        store.client().put_item(TableName=store.table_name(), Item=item)
         return True
 
-    off(guard, monkeypatch, worker, "_known", lambda _: worker._Dead())
+    off(guard, monkeypatch, worker, "_known", lambda _: chunks.AbandonedChunk())
     off(guard, monkeypatch, campaign_repository, "put_chunk", written)
 
     def killed(*_: object) -> None:
@@ -169,7 +170,7 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
 
     notice = upload(bucket, "to,text\n" + rows(3))
     with monkeypatch.context() as crash:
-        crash.setattr(worker, "_advance", killed)  # after the chunk's batch was accepted
+        crash.setattr(chunks, "advance", killed)  # after the chunk's batch was accepted
         with pytest.raises(KeyboardInterrupt):
             work(notice)
     much_later()

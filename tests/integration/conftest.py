@@ -34,7 +34,7 @@ from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 
 from sms_gateway.aws import clients
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import cached_setting
 from sms_gateway.dispatch import circuit_breaker
 from sms_gateway.storage import dynamodb
 from sms_gateway.vendors.registry import VENDORS
@@ -109,7 +109,7 @@ def aws(stack: None) -> Iterator[None]:
 def _forget() -> None:
     clients.forget()
     circuit_breaker._store.cache_clear()
-    vendor_accounts.forget()
+    cached_setting.reset_all()
 
 
 @pytest.fixture

@@ -21,18 +21,19 @@ from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
 from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import cached_setting, vendor_accounts
 from sms_gateway.dispatch import circuit_breaker, worker
 from sms_gateway.messages.send import send as accept_body
 from sms_gateway.messages.views import message_view
-from sms_gateway.receipts.callback_tokens import token
-from sms_gateway.receipts.callbacks import receive
+from sms_gateway.receipts.callback_tokens import make_token
+from sms_gateway.receipts.callbacks import handle_callback
 from sms_gateway.scheduler import tick as scheduler_tick
-from sms_gateway.storage import dynamodb
-from sms_gateway.storage.models import Key, Submission, split_id
-from sms_gateway.vendors.adapter import Reply, Request
-from sms_gateway.vendors.http_client import VendorSilent, VendorUnreachable
+from sms_gateway.scheduler import tick_run
+from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.storage.models import ItemKey, Submission, split_id
+from sms_gateway.vendors.http_client import VendorConnectionFailedError, VendorOutcomeUnknownError
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request, VendorResponse
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
@@ -106,7 +107,7 @@ class Wire:
         self.answers: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, request: Request, timeout: float) -> Reply:
+    def __call__(self, request: Request, timeout: float) -> VendorResponse:
         assert timeout > 0
         with self._lock:
             self.sent.append(request)
@@ -116,7 +117,9 @@ class Wire:
                 said = answer(request) if callable(answer) else answer
                 if isinstance(said, Exception):
                     raise said
-                return said if isinstance(said, Reply) else Reply(200, _bytes(said))
+                return (
+                    said if isinstance(said, VendorResponse) else VendorResponse(200, _bytes(said))
+                )
         raise AssertionError(f"nobody answers {path}")
 
     def count(self, ending: str) -> int:
@@ -180,8 +183,8 @@ TAKES: dict[str, Any] = {
     "server2sms": {"StatusCode": "1", "StatusInfo": "OK"},
     "rajasms": rajasms_takes,
 }
-UNREACHABLE = VendorUnreachable("NewConnectionError")
-SILENT = VendorSilent("ReadTimeoutError")
+UNREACHABLE = VendorConnectionFailedError("NewConnectionError")
+SILENT = VendorOutcomeUnknownError("ReadTimeoutError")
 
 
 @dataclass
@@ -219,15 +222,15 @@ class Gateway:
 
     def work(self, records: Sequence[dict[str, Any]], remaining: float = 120) -> list[str]:
         """Works on records of the queue."""
-        answer = worker.work(records, remaining, self.wire)
+        answer = worker.handle_records(records, remaining, self.wire)
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
     def tick(self, after: float = 0, **options: Any) -> int:
         """Runs the clock `after` seconds from now."""
         adapters = options.pop("adapters", None)
         with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
-            return scheduler_tick.tick(
-                scheduler_tick.Tick(
+            return scheduler_tick.process_all_due(
+                tick_run.TickRun(
                     adapters=vendor_accounts.accounts().adapters if adapters is None else adapters,
                     pool=pool,
                     now=datetime.now(UTC) + timedelta(seconds=after),
@@ -248,7 +251,7 @@ class Gateway:
         """A message as the API shows it."""
         key = split_id(identifier)
         assert key
-        found = dynamodb.find(key)
+        found = message_repository.find_message(key)
         assert found
         return message_view(*found)
 
@@ -264,21 +267,21 @@ class Gateway:
         """The submission that a message stands in."""
         key = split_id(identifier)
         assert key
-        found = dynamodb.find(key)
+        found = message_repository.find_message(key)
         assert found
         return found[2]
 
-    def token(self, vendor: str, key: Key | None) -> str:
+    def token(self, vendor: str, key: ItemKey | None) -> str:
         """The callback token of a submission, or of an account."""
-        return token(vendor, key, CALLBACK_KEY.encode())
+        return make_token(vendor, key, CALLBACK_KEY.encode())
 
-    def item(self, key: Key) -> dict[str, Any]:
+    def item(self, key: ItemKey) -> dict[str, Any]:
         """An item as it is stored; empty when it is not there."""
         return dynamodb.get(key) or {}
 
     def messages_stored(self) -> int:
         """How many items the table has."""
-        return dynamodb.client().scan(TableName=dynamodb.name(), Select="COUNT")["Count"]
+        return dynamodb.client().scan(TableName=dynamodb.table_name(), Select="COUNT")["Count"]
 
 
 POLL = {"jst": "get-dlr-report", "dinisoft": "/getstatus", "server2sms": "DeliveryNotifications"}
@@ -302,7 +305,7 @@ def notifications(*rows: tuple[str, str]) -> Any:
 
 def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[str, Any]:
     """A vendor's call: GET with a query, or POST with a body."""
-    return receive(
+    return handle_callback(
         {
             "httpMethod": "GET" if body is None else "POST",
             "pathParameters": {"vendor": vendor, "token": token},
@@ -330,7 +333,7 @@ def call_url(
         event["queryStringParameters"] = query
     if body is not None:
         event["body"] = base64.b64encode(body).decode()
-    return receive(event)
+    return handle_callback(event)
 
 
 def rajasms(gateway: Gateway, identifier: str, status: str, **row: Any) -> dict[str, Any]:
@@ -410,7 +413,7 @@ def set_sources(written: object) -> None:
 
 def forget_settings() -> None:
     """As a new process begins; the next test gets the old settings back."""
-    vendor_accounts.forget()
+    cached_setting.reset_all()
     WRITTEN.append("settings")
 
 

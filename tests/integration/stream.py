@@ -12,7 +12,7 @@ from moto.dynamodb.models import dynamodb_backends
 from unit.test_events import check
 
 from sms_gateway.core.event import Event
-from sms_gateway.events.stream_reader import publish
+from sms_gateway.events.stream_reader import handle_records
 from sms_gateway.webhooks import endpoints
 
 CHANGES = TEMPLATE["Resources"]["PublishFunction"]["Properties"]["Events"]["Changes"]["Properties"]
@@ -84,21 +84,21 @@ class Stream:
         given = self.records() if records is None else records
         if not given:
             return []
-        answer = publish(given, 120, self.told.put)
+        answer = handle_records(given, 120, self.told.put)
         for one in self.told.events:
-            check(json.loads(one.body()))
+            check(json.loads(one.to_json()))
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
     def kinds(self, identifier: str = "") -> list[str]:
         """The kinds of the events told, of one message or batch if one is given."""
-        return [str(one.kind) for one in self.told.events if one.id.startswith(identifier)]
+        return [str(one.type) for one in self.told.events if one.id.startswith(identifier)]
 
 
 def streaming() -> Iterator[Stream]:
     """The table's stream, from now on."""
     table = dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]]
     table.set_stream_specification({"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
-    endpoints.forget()
+    endpoints.reset_cache()
     yield Stream()
     table.stream_shard = None
-    endpoints.forget()
+    endpoints.reset_cache()

@@ -20,9 +20,9 @@ from integration.stage import (
 
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.messages.idempotency import AT_WORK, LIFE
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.items import DAY
+from sms_gateway.storage.idempotency_keys import IN_PROGRESS_SECONDS, KEY_SECONDS
+from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.vendor_accounts import interface_info, senders, vouchers
 from sms_gateway.vendor_accounts.calls import Caller
 
@@ -113,7 +113,7 @@ def problem(call: Callable[..., object], *arguments: Any, **named: Any) -> dict[
     """The problem document that a call comes to."""
     with pytest.raises(GatewayError) as raised:
         call(*arguments, **named)
-    return {**raised.value.document(), "headers": raised.value.headers}
+    return {**raised.value.to_dict(), "headers": raised.value.headers}
 
 
 def slug(found: dict[str, Any]) -> tuple[int, str]:
@@ -121,7 +121,7 @@ def slug(found: dict[str, Any]) -> tuple[int, str]:
 
 
 def stored() -> str:
-    return str(dynamodb.client().scan(TableName=dynamodb.name())["Items"])
+    return str(dynamodb.client().scan(TableName=dynamodb.table_name())["Items"])
 
 
 # Senders
@@ -134,7 +134,7 @@ def test_a_sender_is_authorized_or_not_or_not_yet(
     gateway: Gateway, wire: Wire, code: str, authorized: str
 ) -> None:
     wire.answers["CheckOriginatorAuthorization"] = {"StatusCode": code, "StatusInfo": "word"}
-    assert senders.sender(by(wire), accounts(), "%2B447700900001") == {
+    assert senders.get_sender(by(wire), accounts(), "%2B447700900001") == {
         "vendor": "server2sms",
         "originator": NUMBER,
         "authorized": authorized,
@@ -164,7 +164,7 @@ def test_a_question_that_brings_nothing_is_a_problem(
     gateway: Gateway, wire: Wire, answer: object, status: int, name: str
 ) -> None:
     wire.answers["CheckOriginatorAuthorization"] = answer
-    found = problem(senders.sender, by(wire), accounts(), NUMBER)
+    found = problem(senders.get_sender, by(wire), accounts(), NUMBER)
     assert slug(found) == (status, name)
     assert found["vendor"] == "server2sms"
     assert found["retryable"] is (status > 500 and name != "vendor-refuses-account")
@@ -179,7 +179,7 @@ def test_a_malformed_originator_is_not_even_asked_for(
     gateway: Gateway, wire: Wire, originator: str, what: str
 ) -> None:
     calls: dict[str, Callable[[], object]] = {
-        "ask": lambda: senders.sender(by(wire), accounts(), originator),
+        "ask": lambda: senders.get_sender(by(wire), accounts(), originator),
         "send code": lambda: send_code(wire, originator),
         "unlock": lambda: unlock(wire, originator=originator),
     }
@@ -353,7 +353,7 @@ def test_an_undocumented_code_stays_in_doubt_where_the_list_does_not_deny_it(
 ) -> None:
     wire.answers["RedeemVoucher"] = {"StatusCode": "40", "StatusInfo": REDEEM["code"]}
     wire.answers["GetVoucherTransactions"] = listed
-    for after in (0, AT_WORK + 1):
+    for after in (0, IN_PROGRESS_SECONDS + 1):
         found = problem(redeem, wire, key="k", after=after)
         assert slug(found) == (502, "outcome-unknown")
         assert found["vendor_text"] == "[code]"
@@ -379,9 +379,9 @@ def test_the_same_key_gives_the_same_answer_and_changes_once(
 ) -> None:
     wire.answers |= {"SendOriginatorUnlockCode": OK, "UnlockOriginator": OK}
     first = change(wire, key="k")
-    assert [change(wire, key="k", after=s) for s in (1, 100, LIFE - 1)] == [first] * 3
+    assert [change(wire, key="k", after=s) for s in (1, 100, KEY_SECONDS - 1)] == [first] * 3
     assert wire.count(operation) == 1
-    change(wire, key="k", after=LIFE)
+    change(wire, key="k", after=KEY_SECONDS)
     change(wire, key="other")
     change(wire, key="k", tenant="other")
     change(wire)
@@ -493,7 +493,7 @@ def test_what_nobody_can_say_is_never_done_again(
     assert slug(first) == (status, "outcome-unknown")
     assert first["retryable"] is False
     wire.answers[operation] = OK
-    for after in (1, AT_WORK + 1, LIFE - 1):
+    for after in (1, IN_PROGRESS_SECONDS + 1, KEY_SECONDS - 1):
         assert problem(change, wire, key="k", after=after) == first
     assert wire.count(operation) == 1
 
@@ -506,8 +506,11 @@ def test_a_call_cut_short_is_never_made_again(
     with pytest.raises(RuntimeError, match=r"^crash$"):
         change(wire, key="k")
     wire.answers[operation] = OK
-    assert slug(problem(change, wire, key="k", after=AT_WORK - 1)) == (409, "request-in-progress")
-    for after in (AT_WORK, LIFE - 1):
+    assert slug(problem(change, wire, key="k", after=IN_PROGRESS_SECONDS - 1)) == (
+        409,
+        "request-in-progress",
+    )
+    for after in (IN_PROGRESS_SECONDS, KEY_SECONDS - 1):
         found = problem(change, wire, key="k", after=after)
         assert slug(found) == (502, "outcome-unknown")
     assert wire.count(operation) == 1
@@ -522,9 +525,9 @@ def test_the_vendors_list_settles_a_creation_whose_answer_was_lost(
     with pytest.raises((GatewayError, RuntimeError)):
         create(wire, key="k")
     wire.answers["GetVoucherTransactions"] = till.list
-    made = create(wire, key="k", after=AT_WORK + 1)
+    made = create(wire, key="k", after=IN_PROGRESS_SECONDS + 1)
     assert made["codes"] == ["CODE-0000", "CODE-0001"]
-    assert create(wire, key="k", after=AT_WORK + 2) == made
+    assert create(wire, key="k", after=IN_PROGRESS_SECONDS + 2) == made
     assert wire.count("CreateVoucher") == 1
 
 
@@ -563,9 +566,9 @@ def test_a_table_that_fails_after_the_change_hides_nothing_and_repeats_nothing(
     first = change(wire, key="k")
     assert first["vendor"] == "server2sms"
     if operation == "CreateVoucher":  # the vendor's list settles it
-        assert change(wire, key="k", after=AT_WORK + 1) == first
+        assert change(wire, key="k", after=IN_PROGRESS_SECONDS + 1) == first
     else:
-        found = problem(change, wire, key="k", after=AT_WORK + 1)
+        found = problem(change, wire, key="k", after=IN_PROGRESS_SECONDS + 1)
         assert slug(found) == (502, "outcome-unknown")
     assert wire.count(operation) == 1
 
@@ -665,7 +668,7 @@ def test_a_short_code_cannot_be_found_from_what_the_table_has(till: Till, wire: 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda who: senders.sender(who, accounts(), NUMBER),
+        lambda who: senders.get_sender(who, accounts(), NUMBER),
         lambda who: vouchers.list_vouchers(who, accounts()),
         lambda who: vouchers.create(who, accounts(), b"{"),
         lambda who: interface_info.version(who, accounts()),
@@ -695,7 +698,7 @@ def test_the_accounts_own_time_bounds_a_question(gateway: Gateway) -> None:
         raise SILENT
 
     caller = Caller("server2sms", "acme", NOW, None, send)
-    problem(senders.sender, caller, accounts(), NUMBER)
+    problem(senders.get_sender, caller, accounts(), NUMBER)
     problem(vouchers.create, caller, accounts(), raw(BODY))
     assert asked == [0.5] * 3
 
@@ -715,9 +718,9 @@ def test_the_version_is_passed_through_and_kept_for_a_day(gateway: Gateway, wire
     first = version(wire)
     assert (first["data"], first["content_type"]) == (VERSION, "application/json")
     assert first["problem"] is None
-    assert version(wire, DAY - 2) == first
+    assert version(wire, DAY_SECONDS - 2) == first
     assert wire.count("VersionInfo") == 1
-    assert version(wire, DAY)["checked_at"] > first["checked_at"]
+    assert version(wire, DAY_SECONDS)["checked_at"] > first["checked_at"]
     assert wire.count("VersionInfo") == 2
 
 
@@ -730,7 +733,7 @@ def test_a_vendor_that_fails_later_leaves_what_it_said_before(
     wire.answers["VersionInfo"] = VERSION
     first = version(wire)
     wire.answers["VersionInfo"] = failure
-    later = version(wire, DAY + 1)
+    later = version(wire, DAY_SECONDS + 1)
     assert (later["data"], later["checked_at"]) == (VERSION, first["checked_at"])
     assert later["problem"]["type"].startswith("/problems/vendor-")
 
@@ -782,5 +785,5 @@ def test_the_kept_list_has_the_word_for_a_code_that_came_without_one(
     interface_info.status_codes(by(wire), accounts())
     assert problem(create, wire)["vendor_text"] == "Odd."
     wire.answers["CheckOriginatorAuthorization"] = {"StatusCode": "742", "StatusInfo": "Own word"}
-    found = problem(senders.sender, by(wire), accounts(), NUMBER)
+    found = problem(senders.get_sender, by(wire), accounts(), NUMBER)
     assert found["vendor_text"] == "Own word"

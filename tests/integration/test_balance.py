@@ -8,7 +8,7 @@ import pytest
 from integration.stage import ACCOUNTS, SILENT, UNREACHABLE, Gateway, Wire, set_accounts
 
 from sms_gateway.config import vendor_accounts
-from sms_gateway.vendor_accounts.balances import Row, balances
+from sms_gateway.vendor_accounts.balances import Row, get_balances
 from sms_gateway.vendor_accounts.overview import vendors_view
 from sms_gateway.vendors.registry import VENDORS
 
@@ -24,7 +24,7 @@ TELLS: dict[str, Any] = {
 
 def ask(wire: Wire, after: int = 0) -> list[Row]:
     now = datetime.now(UTC) + timedelta(seconds=after)
-    return balances(vendor_accounts.accounts().adapters, now, wire)
+    return get_balances(vendor_accounts.accounts().adapters, now, wire)
 
 
 def test_every_product_of_every_vendor_is_a_row(gateway: Gateway, wire: Wire) -> None:

@@ -19,11 +19,11 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway.messages.cancel import cancel
+from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.storage.models import ItemKey, split_id
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request
 
 
 @pytest.mark.parametrize("count", [0, 3])
@@ -142,7 +142,7 @@ def test_a_message_that_got_a_submission_of_its_own_is_still_its_first_ones(
     ids = gateway.sent("rajasms", 3)
     assert gateway.status(ids[2]) == "submitting"
     row = {"sendingid": 99, "number": number("rajasms", 2)[1:], "deliverystatus": "3"}
-    token = gateway.token("rajasms", Key(ids[0][:26], "S#000"))
+    token = gateway.token("rajasms", ItemKey(ids[0][:26], "S#000"))
     call("rajasms", token, body={"status_respon": [row]})
     assert gateway.statuses(ids) == ["submitted", "submitted", "delivered"]
 
@@ -202,7 +202,7 @@ def test_a_word_that_nobody_knows_is_kept(gateway: Gateway) -> None:
 
 def test_a_cancelled_message_stays_cancelled(gateway: Gateway) -> None:
     identifier = gateway.one("rajasms")
-    cancel("acme", identifier, datetime.now(UTC))
+    cancel_message("acme", identifier, datetime.now(UTC))
     rajasms(gateway, identifier, "3")
     assert gateway.status(identifier) == "cancelled"
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from integration.stage import SUBMIT, TAKES, Gateway
 
-from sms_gateway.core.problems import Conflict, NotFound
-from sms_gateway.messages.cancel import cancel
+from sms_gateway.core.problems import ConflictError, NotFoundError
+from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.storage import dynamodb
 
 
 def take_back(identifier: str, tenant: str = "acme") -> dict[str, Any]:
-    return cancel(tenant, identifier, datetime.now(UTC))
+    return cancel_message(tenant, identifier, datetime.now(UTC))
 
 
 def later() -> str:
@@ -54,20 +54,20 @@ def test_a_cancelled_member_is_left_out_of_the_call(gateway: Gateway) -> None:
 @pytest.mark.parametrize("count", [0, 3])
 def test_what_has_left_cannot_be_cancelled(gateway: Gateway, count: int) -> None:
     ids = gateway.sent("rajasms", count)
-    with pytest.raises(Conflict) as refused:
+    with pytest.raises(ConflictError) as refused:
         take_back(ids[0])
     assert "submitted" in refused.value.detail
 
 
 @pytest.mark.parametrize("identifier", ["", "nothing", "01J0000000000000000000000A000"])
 def test_an_unknown_id_is_not_found(gateway: Gateway, identifier: str) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         take_back(identifier)
 
 
 def test_somebody_elses_message_is_not_found_and_stays(gateway: Gateway) -> None:
     identifier = gateway.one("jst")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         take_back(identifier, "other")
     assert gateway.status(identifier) == "accepted"
 

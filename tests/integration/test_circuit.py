@@ -21,14 +21,14 @@ from integration.stage import (
 )
 
 from sms_gateway.config.vendor_accounts import accounts
-from sms_gateway.dispatch.circuit_breaker import FAILURES
-from sms_gateway.dispatch.circuit_states import CIRCUITS, REST
+from sms_gateway.dispatch.circuit_breaker import FAILURES_TO_OPEN
+from sms_gateway.dispatch.circuit_states import CIRCUITS, RECOVERY_SECONDS
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Key
+from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendor_accounts.overview import vendors_view
-from sms_gateway.vendors.adapter import Reply, Request
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request, VendorResponse
 
 REFUSED = {"StatusCode": "10"}
 OPEN = "the vendor's circuit is open"
@@ -40,9 +40,9 @@ def shown(after: float = 0) -> dict[str, str]:
     return {one["vendor"]: one["circuit"] for one in vendors_view(accounts(), now)}
 
 
-def place(vendor: str) -> Key:
+def place(vendor: str) -> ItemKey:
     """Where a circuit's state is stored."""
-    return Key(CIRCUITS, vendor)
+    return ItemKey(CIRCUITS, vendor)
 
 
 def fail(gateway: Gateway, vendor: str, times: int, answer: object = SILENT) -> list[str]:
@@ -58,7 +58,7 @@ def fail(gateway: Gateway, vendor: str, times: int, answer: object = SILENT) -> 
 
 def opened(gateway: Gateway, vendor: str = "rajasms") -> None:
     """A vendor whose circuit is open, with no call remembered."""
-    fail(gateway, vendor, FAILURES)
+    fail(gateway, vendor, FAILURES_TO_OPEN)
     assert shown()[vendor] == "open"
     gateway.wire.sent.clear()
     gateway.wire.answers[SUBMIT[vendor]] = TAKES[vendor]
@@ -66,7 +66,7 @@ def opened(gateway: Gateway, vendor: str = "rajasms") -> None:
 
 def rested(vendor: str = "rajasms") -> None:
     """As if it had been left alone long enough, and this worker came anew."""
-    Change(place(vendor)).put("opened_at", int(time.time()) - REST - 1).apply()
+    ItemUpdate(place(vendor)).set("opened_at", int(time.time()) - RECOVERY_SECONDS - 1).apply()
     new_worker()
 
 
@@ -81,14 +81,14 @@ def test_every_circuit_is_closed_at_first(gateway: Gateway) -> None:
 @pytest.mark.parametrize("answer", [SILENT, UNREACHABLE, b"", b"<html>502</html>"], ids=str)
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_five_failures_in_a_row_open_it(gateway: Gateway, vendor: str, answer: object) -> None:
-    ids = fail(gateway, vendor, FAILURES - 1, answer)
+    ids = fail(gateway, vendor, FAILURES_TO_OPEN - 1, answer)
     assert shown()[vendor] == "closed"
     ids += fail(gateway, vendor, 1, answer)
     assert shown() == dict.fromkeys(VENDORS, "closed") | {vendor: "open"}
     assert set(gateway.statuses(ids)) == {"accepted" if answer is UNREACHABLE else "submitting"}
     calls = len(gateway.wire.sent)
     (identifier,) = fail(gateway, vendor, 1, TAKES[vendor])
-    assert len(gateway.wire.sent) == calls == FAILURES
+    assert len(gateway.wire.sent) == calls == FAILURES_TO_OPEN
     assert gateway.status(identifier) == "accepted"
     assert OPEN in notes(gateway, identifier)
 
@@ -97,8 +97,8 @@ def test_one_that_has_rested_is_not_shown_as_open_though_nobody_has_called_since
     gateway: Gateway,
 ) -> None:
     opened(gateway)
-    assert shown(REST - 2)["rajasms"] == "open"
-    assert shown(REST + 1)["rajasms"] == "half_open"
+    assert shown(RECOVERY_SECONDS - 2)["rajasms"] == "open"
+    assert shown(RECOVERY_SECONDS + 1)["rajasms"] == "half_open"
     assert shown(86_400)["rajasms"] == "half_open"
     assert "OPEN" in str(gateway.item(place("rajasms")))  # as it is stored
     rested()
@@ -110,16 +110,16 @@ def test_one_that_has_rested_is_not_shown_as_open_though_nobody_has_called_since
 
 @pytest.mark.parametrize("answer", [REFUSED, {"StatusCode": "24"}, {"StatusCode": "5"}], ids=str)
 def test_a_vendor_that_refuses_is_well(gateway: Gateway, answer: object) -> None:
-    fail(gateway, "server2sms", 2 * FAILURES, answer)
+    fail(gateway, "server2sms", 2 * FAILURES_TO_OPEN, answer)
     assert shown()["server2sms"] == "closed"
-    assert gateway.wire.count(SUBMIT["server2sms"]) == 2 * FAILURES
+    assert gateway.wire.count(SUBMIT["server2sms"]) == 2 * FAILURES_TO_OPEN
 
 
 def test_an_answer_in_between_begins_the_count_anew(gateway: Gateway) -> None:
     for answer in (SILENT, TAKES["rajasms"], UNREACHABLE, TAKES["rajasms"], b""):
-        fail(gateway, "rajasms", FAILURES - 1, answer)
+        fail(gateway, "rajasms", FAILURES_TO_OPEN - 1, answer)
     assert shown()["rajasms"] == "closed"
-    assert len(gateway.wire.sent) == 5 * (FAILURES - 1)
+    assert len(gateway.wire.sent) == 5 * (FAILURES_TO_OPEN - 1)
 
 
 def test_while_it_is_open_messages_wait_and_are_sent_when_it_closes(gateway: Gateway) -> None:
@@ -161,7 +161,7 @@ def test_other_workers_see_it(gateway: Gateway) -> None:
 
 def test_it_stays_open_until_it_has_rested(gateway: Gateway) -> None:
     opened(gateway)
-    Change(place("rajasms")).put("opened_at", int(time.time()) - REST + 5).apply()
+    ItemUpdate(place("rajasms")).set("opened_at", int(time.time()) - RECOVERY_SECONDS + 5).apply()
     new_worker()
     gateway.one("rajasms")
     gateway.dispatch("rajasms")
@@ -218,7 +218,7 @@ def test_calls_of_one_submission_stop_when_it_opens(gateway: Gateway) -> None:
     ids = gateway.many("dinisoft", 50)
     assert gateway.dispatch("dinisoft", 120) == []
     calls = len(gateway.wire.sent)
-    assert FAILURES <= calls < 50  # those that were under way at once
+    assert FAILURES_TO_OPEN <= calls < 50  # those that were under way at once
     statuses = gateway.statuses(ids)
     assert statuses.count("submitting") == calls
     assert statuses.count("accepted") == 50 - calls
@@ -242,11 +242,11 @@ def test_a_state_that_can_not_be_written_stops_no_call(
     gateway: Gateway, failing: Callable[..., None]
 ) -> None:
     gateway.wire.answers[SUBMIT["rajasms"]] = SILENT
-    ids = [gateway.one("rajasms") for _ in range(2 * FAILURES)]
+    ids = [gateway.one("rajasms") for _ in range(2 * FAILURES_TO_OPEN)]
     records = gateway.queued("rajasms")
     failing("PutItem")
     assert gateway.work(records) == []
-    assert len(gateway.wire.sent) == 2 * FAILURES
+    assert len(gateway.wire.sent) == 2 * FAILURES_TO_OPEN
     assert set(gateway.statuses(ids)) == {"submitting"}
 
 
@@ -295,7 +295,7 @@ def test_what_nobody_foresaw_in_a_call_is_called_once(gateway: Gateway) -> None:
 
 
 def test_the_state_that_is_stored_names_no_message(gateway: Gateway) -> None:
-    fail(gateway, "rajasms", FAILURES, Reply(502, b"<html>"))
+    fail(gateway, "rajasms", FAILURES_TO_OPEN, VendorResponse(502, b"<html>"))
     item = gateway.item(place("rajasms"))
     assert set(item) == {"pk", "sk", "state", "failure_count", "opened_at", "ttl"}
     assert number("rajasms")[1:] not in json.dumps(item)

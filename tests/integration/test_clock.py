@@ -23,12 +23,12 @@ from integration.stage import (
 )
 
 from sms_gateway.config import vendor_accounts
-from sms_gateway.dispatch.outcome_handling import GRACE
-from sms_gateway.scheduler import tick
+from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER
+from sms_gateway.scheduler import submissions, tick, tick_run
 from sms_gateway.storage import dynamodb, items
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.models import ItemKey, split_id
+from sms_gateway.vendors.types import Request, VendorResponse
 
 HOUR, DAY = 3600, 86_400
 NO_RECEIPT: dict[str, Any] = {
@@ -68,7 +68,7 @@ def test_what_was_accepted_and_never_dispatched_is_handed_out_again(gateway: Gat
         handed += [after] * len(gateway.queued("rajasms"))
     # A long queue must not fill with copies: each pause is as long as all before it.
     assert 4 <= len(handed) <= 7
-    assert handed[0] <= 2 * GRACE + 1
+    assert handed[0] <= 2 * REQUEUE_AFTER + 1
     assert gateway.status(identifier) == "expired"
 
 
@@ -94,14 +94,14 @@ def test_a_batch_that_is_being_written_is_left_alone(gateway: Gateway, status: s
     gateway.queued("rajasms")
     place = {"pk": {"S": ids[0][:26]}, "sk": {"S": "B"}}
     client = dynamodb.client()
-    head = client.get_item(TableName=dynamodb.name(), Key=place)["Item"]
-    client.delete_item(TableName=dynamodb.name(), Key=place)
-    key = Key(ids[0][:26], "S#000")
-    Change(key).put("status", status).look_at(int(time.time()) - 1).apply()
+    head = client.get_item(TableName=dynamodb.table_name(), Key=place)["Item"]
+    client.delete_item(TableName=dynamodb.table_name(), Key=place)
+    key = ItemKey(ids[0][:26], "S#000")
+    ItemUpdate(key).set("status", status).schedule_check(int(time.time()) - 1).apply()
     gateway.tick(1)
-    client.put_item(TableName=dynamodb.name(), Item=head)
+    client.put_item(TableName=dynamodb.table_name(), Item=head)
     assert gateway.queued("rajasms") == []
-    gateway.tick(GRACE + 1)
+    gateway.tick(REQUEUE_AFTER + 1)
     assert len(gateway.queued("rajasms")) == 1
 
 
@@ -110,7 +110,7 @@ def taken_and_left(gateway: Gateway, vendor: str, count: int, **fields: Any) -> 
     ids = gateway.many(vendor, count, **fields) if count else [gateway.one(vendor, **fields)]
     gateway.queued(vendor)
     sub = gateway.submission(ids[0])
-    Change(sub.key).put("status", "submitting").add("attempt", 1).apply()
+    ItemUpdate(sub.key).set("status", "submitting").add("attempt", 1).apply()
     return ids
 
 
@@ -122,7 +122,7 @@ def test_a_call_that_was_cut_short_is_settled_by_asking_and_never_repeated(
     gateway.wire.answers[POLL["server2sms"]] = arrived
     gateway.tick(61)
     assert gateway.wire.sent == []  # the worker may still be at it
-    gateway.tick(tick.CUT_SHORT + 1)
+    gateway.tick(submissions.INTERRUPTED_AFTER + 1)
     assert set(gateway.statuses(ids)) == {"delivered"}
     assert gateway.queued("server2sms") == []
     assert gateway.wire.count(SUBMIT["server2sms"]) == 0
@@ -135,7 +135,7 @@ def test_a_vendor_that_knows_the_reference_has_taken_the_message(gateway: Gatewa
     gateway.wire.answers[POLL["server2sms"]] = notifications((identifier, "1"))
     gateway.tick(61)
     assert gateway.status(identifier) == "submitted"
-    assert not gateway.submission(identifier).unsettled
+    assert not gateway.submission(identifier).outcome_unknown
 
 
 def test_one_delivered_member_proves_that_its_call_was_taken(gateway: Gateway) -> None:
@@ -247,7 +247,7 @@ def test_an_answer_that_can_be_read_once_is_kept_raw(gateway: Gateway) -> None:
     assert item["done"] == {"N": "1790000000"}
     assert gateway.status(identifier) == "delivered"
     gateway.wire.answers[POLL["dinisoft"]] = {"Status": "114", "Text": "REJECTD"}
-    Change(key).look_at(int(time.time())).apply()
+    ItemUpdate(key).schedule_check(int(time.time())).apply()
     gateway.tick(300)
     assert gateway.status(identifier) == "delivered"
     assert gateway.wire.count(POLL["dinisoft"]) == 1
@@ -303,14 +303,14 @@ def test_a_clock_with_an_old_list_looks_at_nothing_twice(gateway: Gateway) -> No
     assert key
     gateway.tick(200)
     with ThreadPoolExecutor(2) as pool:
-        run = tick.Tick(
+        run = tick_run.TickRun(
             vendor_accounts.accounts().adapters,
             pool,
             datetime.now(UTC) + timedelta(seconds=201),
             time.time() + 60,
             gateway.wire,
         )
-        tick.look_at(run, [key])
+        tick.process_due(run, [key])
     assert gateway.wire.count(POLL["dinisoft"]) == 1
 
 
@@ -318,19 +318,19 @@ def test_one_broken_submission_does_not_stop_the_others(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(items, "SHARDS", ("00",))
-    monkeypatch.setattr(tick, "A_LOOK", 3)
+    monkeypatch.setattr(tick, "PAGE_SIZE", 3)
     good = [gateway.one("rajasms") for _ in range(2)]
     broken = [gateway.one("rajasms") for _ in range(4)]
     gateway.queued("rajasms")
     for nth, one in enumerate(broken):
         key = split_id(one)
         assert key
-        change = Change(key).put("due", int(time.time()) - 10 + nth).put("shard", "00")
-        change.put("vendors", "").put("result", "no JSON").apply()
+        change = ItemUpdate(key).set("due", int(time.time()) - 10 + nth).set("shard", "00")
+        change.set("vendors", "").set("result", "no JSON").apply()
     for one in good:
         key = split_id(one)
         assert key
-        Change(key).put("shard", "00").apply()
+        ItemUpdate(key).set("shard", "00").apply()
     gateway.tick(62)
     assert len(gateway.queued("rajasms")) == len(good)
 
@@ -338,7 +338,7 @@ def test_one_broken_submission_does_not_stop_the_others(
 def test_a_vendor_whose_answers_break_something_does_not_stop_the_others(
     gateway: Gateway,
 ) -> None:
-    def breaks(_: Request) -> Reply:
+    def breaks(_: Request) -> VendorResponse:
         raise RuntimeError("unforeseen")
 
     gateway.wire.answers |= {POLL["jst"]: breaks, POLL["server2sms"]: arrived}

@@ -27,14 +27,14 @@ from integration.stage import (
 )
 from moto.dynamodb.models import dynamodb_backends
 
-from bench.counting import Item, Meter, Tally, size_of, write_units
 from sms_gateway.aws import sqs
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
-from sms_gateway.storage import dynamodb, items
+from sms_gateway.storage import dynamodb, items, message_repository
 from sms_gateway.vendors.registry import VENDORS
-from sms_gateway.verifications import start
+from sms_gateway.verifications import check, start
+from testing.counting import Item, Meter, Tally, size_of, write_units
 
 SETTLED_BY_POLL = 200  # seconds
 LINE = 300  # bytes of log that a step may write: one metric
@@ -50,7 +50,7 @@ DELIVERED: dict[str, Any] = {
 
 def stored(key: Item) -> Item | None:
     """An item as moto keeps it, without a call."""
-    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.name(), dict(key))
+    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.table_name(), dict(key))
     return found.to_json()["Attributes"] if found else None
 
 
@@ -58,7 +58,7 @@ def stored(key: Item) -> Item | None:
 def meter(gateway: Gateway) -> Iterator[Meter]:
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in VENDORS}
     vendor_accounts.accounts()  # what its reading costs is the minute's, not the message's
-    vendor_accounts.routes()
+    routes.routes()
     with Meter(stored).listening(dynamodb.client(), sqs._client()) as meter:
         yield meter
 
@@ -210,7 +210,10 @@ def test_a_callback_on_all_of_a_hundred_reads_what_they_share_once(
     ids = gateway.sent("rajasms", 100)
     sub = gateway.submission(ids[0])
     assert sub.result
-    rows = [{"sendingid": sub.result.id_of(offset), "deliverystatus": "3"} for offset in range(100)]
+    rows = [
+        {"sendingid": sub.result.vendor_id_of(offset), "deliverystatus": "3"}
+        for offset in range(100)
+    ]
     token = gateway.token("rajasms", sub.key)
     tally = spent(meter, lambda: call("rajasms", token, body={"status_respon": rows}))
     assert set(gateway.statuses(ids)) == {"delivered"}
@@ -296,7 +299,7 @@ def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
     """A batch is one query over its partition, a list one for each day and each batch."""
     gateway.sent("rajasms", 100)
     identifier = gateway.sent("rajasms", 100)[0][:26]
-    tally = spent(meter, lambda: dynamodb.whole_batch(identifier))
+    tally = spent(meter, lambda: message_repository.whole_batch(identifier))
     assert tally.calls == {"dynamodb.Query": 1}
     assert (tally.items, tally.reads) == (102, 3)
     ask = function("status").handler
@@ -315,7 +318,7 @@ def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
 def verified(vendor: str, key: str | None = None) -> str:
     """Begins a verification; its id."""
     body = json.dumps({"to": number(vendor), "text": "Code {code}"}).encode()
-    return str(start.start("acme", body, datetime.now(UTC), key)["id"])
+    return str(start.start_verification("acme", body, datetime.now(UTC), key)["id"])
 
 
 def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> None:
@@ -333,9 +336,9 @@ def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> N
 
 def test_a_check_of_our_own_code_costs_one_unit(meter: Meter) -> None:
     one, now = verified("dinisoft"), datetime.now(UTC)
-    checked = spent(meter, lambda: start.check("acme", one, b'{"code": "1"}', now))
+    checked = spent(meter, lambda: check.check_code("acme", one, b'{"code": "1"}', now))
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 1}, 1, 1)
-    shown = spent(meter, lambda: start.show("acme", one, now))
+    shown = spent(meter, lambda: start.show_verification("acme", one, now))
     assert of(shown) == ({"dynamodb.GetItem": 1}, 0, 1)
 
 
@@ -344,7 +347,7 @@ def test_a_check_that_the_vendor_judges_costs_two_units(gateway: Gateway, meter:
     one, now = verified("server2sms"), datetime.now(UTC)
     checked = spent(
         meter,
-        lambda: start.check("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
+        lambda: check.check_code("acme", one, b'{"code": "123456"}', now, send=gateway.wire),
     )
     assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 2}, 2, 1)
 
@@ -361,7 +364,7 @@ def test_a_price_table_costs_no_write_and_no_read(
         def life(priced: bool = prices is not None) -> None:
             ids = gateway.sent("server2sms", count)
             assert (gateway.view(ids[0])["price"] is not None) is priced
-            whole = dynamodb.whole_batch(ids[0][:26])
+            whole = message_repository.whole_batch(ids[0][:26])
             assert whole
             assert bool(batch_view(*whole)["price"]) is priced
 

@@ -17,13 +17,14 @@ import pytest
 from integration.stage import ACCOUNT_ID, POLL, REGION, Gateway, number
 from moto.dynamodb.models import dynamodb_backends
 
-from bench.counting import Item, Meter
-from bench.scale import BEGAN, final, seen, ulid, waiting
 from sms_gateway.aws import sqs
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, items
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.types import Request
+from testing.counting import Item, Meter
+from testing.stored import BEGAN, final, seen, ulid, waiting
 
 LEASES = 2  # write units of a tick with anything due, however much
 HOTTEST = 10  # per cent of the due index's traffic that one partition has at most
@@ -31,14 +32,14 @@ HOTTEST = 10  # per cent of the due index's traffic that one partition has at mo
 
 def stored(key: Item) -> Item | None:
     """An item as moto keeps it, without a call."""
-    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.name(), dict(key))
+    found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.table_name(), dict(key))
     return found.to_json()["Attributes"] if found else None
 
 
 @pytest.fixture
 def meter(gateway: Gateway) -> Iterator[Meter]:
     vendor_accounts.accounts()
-    vendor_accounts.routes()
+    routes.routes()
     with Meter(stored).listening(dynamodb.client(), sqs._client()) as meter:
         yield meter
 
@@ -86,10 +87,10 @@ def tick(gateway: Gateway, after: int) -> int:
     gateway.wire.answers[POLL["server2sms"]] = {"StatusCode": "1"}
     with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
         now = datetime.fromtimestamp(BEGAN + after, UTC)
-        run = scheduler_tick.Tick(
+        run = tick_run.TickRun(
             vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire
         )
-        return scheduler_tick.tick(run)
+        return scheduler_tick.process_all_due(run)
 
 
 def test_a_tick_asks_the_same_however_much_is_stored(gateway: Gateway, meter: Meter) -> None:

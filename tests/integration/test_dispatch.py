@@ -25,12 +25,12 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway.scheduler import tick
-from sms_gateway.storage import dynamodb, update_expression
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.scheduler import submissions
+from sms_gateway.storage import dynamodb, message_repository, message_updates
+from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.models import ItemKey, split_id
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request, VendorResponse
 
 DAYS = 86_400
 
@@ -88,7 +88,7 @@ def test_an_unknown_outcome_stays_unsettled_and_is_never_sent_again(
     records = gateway.queued(vendor)
     assert gateway.work(records) == []
     assert gateway.status(identifier) == "submitting"
-    assert gateway.submission(identifier).unsettled
+    assert gateway.submission(identifier).outcome_unknown
     for after in (61, 151, 700, 3 * DAYS - 60, 3 * DAYS + 60, 4 * DAYS):
         gateway.tick(after)
         gateway.work(records)
@@ -109,7 +109,7 @@ def test_an_answer_that_nobody_understands_is_kept_without_numbers(gateway: Gate
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_too_many_requests_is_a_refusal_for_now(gateway: Gateway, vendor: str) -> None:
-    answers = iter([Reply(429, b"<html>Too Many Requests</html>")])
+    answers = iter([VendorResponse(429, b"<html>Too Many Requests</html>")])
     gateway.wire.answers[SUBMIT[vendor]] = lambda request: (
         next(answers, None)
         or (TAKES[vendor](request) if callable(TAKES[vendor]) else TAKES[vendor])
@@ -151,7 +151,7 @@ def test_what_has_expired_in_the_queue_is_not_sent(gateway: Gateway) -> None:
     identifier = gateway.one("rajasms", validity=60)
     key = split_id(identifier)
     assert key
-    Change(key).put("expires", int(time.time()) - 1).apply()
+    ItemUpdate(key).set("expires", int(time.time()) - 1).apply()
     assert gateway.dispatch("rajasms") == []
     assert gateway.wire.sent == []
     gateway.tick(61)
@@ -289,9 +289,9 @@ def test_a_call_that_could_not_be_made_is_tried_again(
 def test_a_worker_that_dies_after_its_call_leaves_it_unsettled(
     gateway: Gateway, failing: Callable[..., None]
 ) -> None:
-    def dies(request: Request) -> Reply:
+    def dies(request: Request) -> VendorResponse:
         failing("UpdateItem", 1)
-        return Reply(200, json.dumps(TAKES["rajasms"](request)).encode())
+        return VendorResponse(200, json.dumps(TAKES["rajasms"](request)).encode())
 
     gateway.wire.answers[SUBMIT["rajasms"]] = dies
     identifier = gateway.one("rajasms")
@@ -299,7 +299,7 @@ def test_a_worker_that_dies_after_its_call_leaves_it_unsettled(
     assert len(gateway.work(records)) == 1
     assert gateway.status(identifier) == "submitting"
     gateway.work(records)
-    gateway.tick(tick.CUT_SHORT + 1)
+    gateway.tick(submissions.INTERRUPTED_AFTER + 1)
     gateway.dispatch("rajasms")
     assert len(gateway.wire.sent) == 1
     gateway.tick(3 * DAYS + 200)
@@ -416,7 +416,7 @@ def test_a_receipt_that_is_faster_than_the_answer_stands(gateway: Gateway) -> No
     def answer(request: Request) -> Any:
         key = split_id(identifier)
         assert key
-        Change(key).put("status", "delivered").look_at(None).apply()
+        ItemUpdate(key).set("status", "delivered").schedule_check(None).apply()
         return TAKES["rajasms"](request)
 
     gateway.wire.answers[SUBMIT["rajasms"]] = answer
@@ -431,11 +431,11 @@ def test_a_batch_that_was_never_accepted_is_not_sent(gateway: Gateway) -> None:
     ids = gateway.many("rajasms", 2)
     records = gateway.queued("rajasms")
     dynamodb.client().delete_item(
-        TableName=dynamodb.name(), Key={"pk": {"S": ids[0][:26]}, "sk": {"S": "B"}}
+        TableName=dynamodb.table_name(), Key={"pk": {"S": ids[0][:26]}, "sk": {"S": "B"}}
     )
     gateway.work(records)
     assert gateway.wire.sent == []
-    submission = dynamodb.submission(Key(ids[0][:26], "S#000"))
+    submission = message_repository.find_submission(ItemKey(ids[0][:26], "S#000"))
     assert submission
     assert submission.status == "accepted"
 
@@ -451,7 +451,7 @@ def test_a_claim_whose_answer_gets_lost_is_still_sent_once(
     assert gateway.work(records) == []
     assert set(gateway.statuses(ids)) == {"submitted"}
     gateway.work(records)
-    gateway.tick(tick.CUT_SHORT + 1)
+    gateway.tick(submissions.INTERRUPTED_AFTER + 1)
     gateway.dispatch("rajasms")
     assert len(gateway.wire.sent) == 1
 
@@ -469,7 +469,7 @@ def test_no_lost_answer_of_the_table_sends_twice_or_loses(
     failing("UpdateItem", nth, lost=True)
     gateway.work(records)
     gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
-    for after in (61, tick.CUT_SHORT + 61):
+    for after in (61, submissions.INTERRUPTED_AFTER + 61):
         gateway.work(records)
         gateway.tick(after)
         gateway.dispatch("rajasms")
@@ -487,7 +487,7 @@ def test_a_vendor_that_is_down_for_days_leaves_a_short_timeline(
     for _ in range(70):
         gateway.dispatch(gateway.view(identifier)["vendor"])
     steps = gateway.view(identifier)["timeline"]
-    assert len(steps) <= update_expression.LONGEST_LOG + 4
+    assert len(steps) <= message_updates.MAX_TIMELINE + 4
     assert [one["source"] for one in steps[:2]] == ["api", "dispatch"]
     assert [one["attempt"] for one in steps[:3]] == [0, 1, 1]
     calls = [one["attempt"] for one in steps if one["status"] == "submitting"]
@@ -496,8 +496,8 @@ def test_a_vendor_that_is_down_for_days_leaves_a_short_timeline(
         assert call["status"] != "submitting" or call["attempt"] == after["attempt"]
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in vendors}
     new_worker()
-    Change(Key("CIRCUIT", "jst")).put("state", "CLOSED").apply()
-    Change(Key("CIRCUIT", "server2sms")).put("state", "CLOSED").apply()
+    ItemUpdate(ItemKey("CIRCUIT", "jst")).set("state", "CLOSED").apply()
+    ItemUpdate(ItemKey("CIRCUIT", "server2sms")).set("state", "CLOSED").apply()
     gateway.dispatch(gateway.view(identifier)["vendor"])
     assert gateway.status(identifier) == "submitted"
 

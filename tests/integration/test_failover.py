@@ -27,15 +27,15 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway.core.problems import Conflict
+from sms_gateway.core.problems import ConflictError
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch import submission
-from sms_gateway.dispatch.outcome_handling import GRACE
-from sms_gateway.messages.cancel import cancel
-from sms_gateway.messages.listing import Query, page
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER
+from sms_gateway.messages.cancel import cancel_message
+from sms_gateway.messages.listing import MessageQuery, list_messages
+from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.models import ItemKey, split_id
+from sms_gateway.vendors.types import Request
 
 DAYS = 86_400
 FIRST = ["jst", "rajasms", "dinisoft"]  # each with server2sms behind it
@@ -107,7 +107,7 @@ def pause(gateway: Gateway, identifier: str) -> int:
     """Seconds until a submission's next attempt."""
     sub = gateway.submission(identifier)
     assert sub.due
-    return sub.due - sub.changed - GRACE
+    return sub.due - sub.changed - REQUEUE_AFTER
 
 
 @pytest.mark.parametrize("why", NOT_TAKEN)
@@ -235,7 +235,9 @@ def test_when_all_are_down_a_message_waits_ever_longer_and_then_expires(
         assert turn == ("server2sms" if len(pauses) % 2 else "jst")
         # A validity that nears its end bounds the pauses: keep it away.
         key = gateway.submission(ids[0]).key
-        Change(key).put("expires", int(time.time()) + (400 if len(pauses) < 14 else 100)).apply()
+        ItemUpdate(key).set(
+            "expires", int(time.time()) + (400 if len(pauses) < 14 else 100)
+        ).apply()
         assert gateway.dispatch(turn) == []
         if gateway.status(ids[0]) == "accepted":
             pauses.append(pause(gateway, ids[0]))
@@ -255,7 +257,7 @@ def test_a_pause_that_is_longer_than_the_validity_ends_it(gateway: Gateway) -> N
     identifier = gateway.one("server2sms")
     key = split_id(identifier)
     assert key
-    Change(key).put("attempt", 20).put("expires", int(time.time()) + 100).apply()
+    ItemUpdate(key).set("attempt", 20).set("expires", int(time.time()) + 100).apply()
     gateway.dispatch("server2sms")
     view = gateway.view(identifier)
     assert (view["status"], view["final"]) == ("expired", True)
@@ -270,8 +272,8 @@ def test_the_clock_hands_over_what_waits_for_its_next_round_when_the_queue_lost_
     gateway.dispatch("jst")
     gateway.dispatch("server2sms")
     assert gateway.queued("jst")
-    wait = pause(gateway, identifier) + GRACE
-    gateway.tick(wait - GRACE / 2)
+    wait = pause(gateway, identifier) + REQUEUE_AFTER
+    gateway.tick(wait - REQUEUE_AFTER / 2)
     assert gateway.queued("jst") == []
     gateway.tick(wait + 1)
     assert len(gateway.queued("jst")) == 1
@@ -448,7 +450,7 @@ def test_the_list_follows_the_message_to_its_vendor(gateway: Gateway) -> None:
     }
 
     def listed(**query: Any) -> list[str]:
-        found = page("acme", Query(**query), None, datetime.now(UTC))["messages"]
+        found = list_messages("acme", MessageQuery(**query), None, datetime.now(UTC))["messages"]
         return [one["id"] for one in found]
 
     ids = gateway.many("jst", 3)
@@ -495,7 +497,7 @@ def test_what_may_have_been_taken_before_is_never_called_expired(
     if by == "dispatch":
         gateway.wire.answers[SUBMIT["server2sms"]] = UNREACHABLE
         key = gateway.submission(ids[0]).key
-        Change(key).put("attempt", 20).put("expires", int(time.time()) + 100).apply()
+        ItemUpdate(key).set("attempt", 20).set("expires", int(time.time()) + 100).apply()
         gateway.dispatch("server2sms")
     gateway.tick(3700)
     assert set(gateway.statuses(ids)) == {"unknown"}
@@ -506,8 +508,8 @@ def test_what_may_have_been_taken_before_is_never_called_expired(
 def test_what_may_have_been_taken_before_can_not_be_cancelled(gateway: Gateway, count: int) -> None:
     ids = doubtful(gateway, count)
     for one in ids:
-        with pytest.raises(Conflict):
-            cancel("acme", one, datetime.now(UTC))
+        with pytest.raises(ConflictError):
+            cancel_message("acme", one, datetime.now(UTC))
     assert set(gateway.statuses(ids)) == {"accepted"}
 
 
@@ -519,7 +521,7 @@ def test_an_unknown_outcome_near_the_end_of_its_validity_waits_for_its_receipt(
     (identifier,) = gateway.accept(body | {"on_unknown": "resend"})
     key = split_id(identifier)
     assert key
-    Change(key).put("expires", int(time.time()) + 3).apply()
+    ItemUpdate(key).set("expires", int(time.time()) + 3).apply()
     gateway.dispatch("rajasms")
     assert gateway.status(identifier) == "submitting"
     rajasms(gateway, identifier, "3", sendingid=4711)
@@ -555,7 +557,7 @@ def test_server2sms_report_on_the_second_attempt_settles(gateway: Gateway) -> No
     for one in ids:
         server2sms(gateway, one, "0")
     assert set(gateway.statuses(ids)) == {"delivered"}
-    assert Key(ids[0][:26], "S#000") == gateway.submission(ids[0]).key
+    assert ItemKey(ids[0][:26], "S#000") == gateway.submission(ids[0]).key
 
 
 # A submission that was packed for another vendor takes server2sms several calls
@@ -581,7 +583,7 @@ def test_a_reference_that_is_known_speaks_for_its_own_call_only(
 ) -> None:
     ids = moved_and_silent(gateway)
     if not recorded:  # the worker died in its calls
-        Change(gateway.submission(ids[0]).key).drop("result").drop("unsettled").apply()
+        ItemUpdate(gateway.submission(ids[0]).key).remove("result").remove("unsettled").apply()
     gateway.wire.answers[POLL["server2sms"]] = notifications((ids[1], "1"))
     gateway.tick(400)
     assert gateway.statuses(ids) == ["submitting", "submitted", "submitting"]
@@ -614,7 +616,7 @@ def test_a_clock_without_accounts_passes_a_refused_message_on(
     taken, refused = number("rajasms", 0)[1:], number("rajasms", 1)[1:]
     gateway.wire.answers[SUBMIT["rajasms"]] = rajasms_answer([(taken, 10, 1), (refused, 60, 0)])
     with monkeypatch.context() as died:
-        died.setattr(submission, "fan_out", lambda *_: set())
+        died.setattr(submission, "split_mixed_result", lambda *_: set())
         gateway.dispatch("rajasms")
     view = gateway.view(ids[1])
     assert (view["status"], view["final"]) == ("accepted", False)  # not refused by all yet

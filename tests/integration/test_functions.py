@@ -103,7 +103,7 @@ def test_publish_answers_its_event(gateway: Gateway, monkeypatch: pytest.MonkeyP
 
 
 def test_notify_answers_its_event(gateway: Gateway) -> None:
-    endpoints.forget()
+    endpoints.reset_cache()
     made = {"url": "https://8.8.8.8/hook", "events": ["MessageAccepted"]}
     assert asked("webhooks", "POST", "/webhooks", body=json.dumps(made))[0] == 201
     assert handle("notify", event("notify")) == {"batchItemFailures": []}
@@ -114,7 +114,7 @@ def test_notify_answers_its_event(gateway: Gateway) -> None:
     first, again = (json.loads(one.body) for one in emptied("deliveries"))
     assert first == again
     assert first["id"].endswith("01M8171WGKHBEDWV14PRHSE85G000-1")
-    endpoints.forget()
+    endpoints.reset_cache()
 
 
 def test_a_message_is_previewed(gateway: Gateway) -> None:

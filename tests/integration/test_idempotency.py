@@ -24,10 +24,15 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway.core.problems import Conflict, GatewayError, Invalid, Unavailable
-from sms_gateway.messages.idempotency import AT_WORK, LIFE
+from sms_gateway.core.problems import (
+    ConflictError,
+    GatewayError,
+    InvalidRequestError,
+    ServiceUnavailableError,
+)
 from sms_gateway.messages.send import send
 from sms_gateway.storage import dynamodb
+from sms_gateway.storage.idempotency_keys import IN_PROGRESS_SECONDS, KEY_SECONDS
 
 SEND = function("send")
 NOW = datetime.now(UTC)
@@ -61,7 +66,7 @@ def at(seconds: float, body: object = SINGLE, key: str = "k-1", tenant: str = "a
 
 def batches() -> list[str]:
     """The ids of all batches that were accepted."""
-    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
     return [item["pk"]["S"] for item in items if "tenant" in item]
 
 
@@ -161,7 +166,7 @@ def test_the_answer_stays_the_same_when_its_time_has_passed_meanwhile(gateway: G
     body = SINGLE | {"send_at": (NOW + timedelta(hours=1)).isoformat()}
     first = at(0, body)
     assert at(2 * 3600, body) == first
-    with pytest.raises(Invalid, match="send_at"):
+    with pytest.raises(InvalidRequestError, match="send_at"):
         at(2 * 3600, body, "another")
 
 
@@ -230,16 +235,16 @@ def test_a_crash_at_any_write_leads_to_one_batch(
     with crash(nth, moment):
         at(0, body)
     if left == "record":
-        for seconds in (0, 1, AT_WORK - 1):
-            with pytest.raises(Conflict) as refused:
+        for seconds in (0, 1, IN_PROGRESS_SECONDS - 1):
+            with pytest.raises(ConflictError) as refused:
                 at(seconds, body)
             assert refused.value.slug == "request-in-progress"
         assert batches() == []
-    accepted = at(AT_WORK if left == "record" else 1, body)
-    assert at(AT_WORK + 1, body) == accepted
+    accepted = at(IN_PROGRESS_SECONDS if left == "record" else 1, body)
+    assert at(IN_PROGRESS_SECONDS + 1, body) == accepted
     answer = json.loads(accepted)
     assert batches() == [answer["batch_id"]]
-    for after in (2 * AT_WORK, 4 * AT_WORK):
+    for after in (2 * IN_PROGRESS_SECONDS, 4 * IN_PROGRESS_SECONDS):
         gateway.dispatch("rajasms")
         gateway.tick(after)
     assert gateway.wire.count(SUBMIT["rajasms"]) == 1
@@ -252,11 +257,11 @@ def test_a_table_that_refuses_is_503_and_the_next_request_begins_anew(
     gateway: Gateway, failing: Callable[..., None], operation: str
 ) -> None:
     failing(operation, 1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(ServiceUnavailableError):
         at(0, MANY)
     assert batches() == []
-    first = at(AT_WORK, MANY)
-    assert at(AT_WORK + 1, MANY) == first
+    first = at(IN_PROGRESS_SECONDS, MANY)
+    assert at(IN_PROGRESS_SECONDS + 1, MANY) == first
     assert len(batches()) == 1
 
 
@@ -282,7 +287,7 @@ def test_of_first_requests_at_once_one_makes_the_batch(
     answers = {one for one in came if isinstance(one, bytes)}
     refused = [one for one in came if not isinstance(one, bytes)]
     assert len(answers) == 1
-    assert all(isinstance(one, Conflict) for one in refused)
+    assert all(isinstance(one, ConflictError) for one in refused)
     assert len(batches()) == 1
     assert len(gateway.queued("rajasms")) == 1
     assert {at(1, body)} == answers
@@ -294,7 +299,7 @@ def test_of_those_that_take_over_from_a_dead_request_one_makes_the_batch(
 ) -> None:
     with crash(2, "before"):
         at(0)
-    came = side_by_side(clients, lambda: at(AT_WORK))
+    came = side_by_side(clients, lambda: at(IN_PROGRESS_SECONDS))
     assert len({one for one in came if isinstance(one, bytes)}) == 1
     assert len(batches()) == 1
     assert len(gateway.queued("rajasms")) == 1
@@ -351,22 +356,22 @@ def test_the_header_is_read_in_any_case(gateway: Gateway, header: str) -> None:
 
 def test_a_key_is_remembered_for_a_day(gateway: Gateway) -> None:
     first = at(0)
-    assert at(LIFE - 1) == first
-    second = at(LIFE)
+    assert at(KEY_SECONDS - 1) == first
+    second = at(KEY_SECONDS)
     assert second != first
-    assert at(LIFE + 1) == second
-    assert at(LIFE, MANY, "another")
+    assert at(KEY_SECONDS + 1) == second
+    assert at(KEY_SECONDS, MANY, "another")
     assert len(batches()) == 3
 
 
 def test_a_key_that_was_forgotten_may_come_with_another_body(gateway: Gateway) -> None:
     at(0)
-    assert json.loads(at(LIFE, MANY))["messages"][29]
+    assert json.loads(at(KEY_SECONDS, MANY))["messages"][29]
 
 
 def test_the_records_name_tells_nothing(gateway: Gateway) -> None:
     post(SINGLE, f"Hello {number('rajasms')}")
-    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
     (record,) = [item for item in items if item["sk"]["S"] == "REQUEST"]
     assert record["pk"]["S"].startswith("REQUEST#acme#")
     for secret in (number("rajasms")[1:], "Hello"):

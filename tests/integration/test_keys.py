@@ -21,7 +21,7 @@ ARN = "arn:aws:execute-api:eu-central-1:123456789012:api/v1/GET/messages"
 
 
 def made(tenant: str = "acme", *scopes: str) -> str:
-    return api_keys.create(tenant, scopes or ("messages:send",), "", NOW)[0]
+    return api_keys.create_key(tenant, scopes or ("messages:send",), "", NOW)[0]
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +61,17 @@ def test_anything_else_is_unauthorized(gateway: Gateway, authorize: ModuleType, 
 
 def test_a_revoked_key_is_unauthorized(gateway: Gateway, authorize: ModuleType) -> None:
     key = made()
-    (known,) = api_keys.every()
-    assert api_keys.revoke(known.id, NOW)
-    assert api_keys.revoke("000000000000", NOW) is None
+    (known,) = api_keys.list_keys()
+    assert api_keys.revoke_key(known.id, NOW)
+    assert api_keys.revoke_key("000000000000", NOW) is None
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask(authorize, f"Bearer {key}")
-    assert api_keys.every()[0].revoked_at
+    assert api_keys.list_keys()[0].revoked_at
 
 
 def test_only_the_digest_of_a_key_is_stored(gateway: Gateway) -> None:
     key = made()
-    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
     assert key not in str(items)
     assert api_keys.digest(key) in str(items)
     assert len(key) > 40
@@ -84,8 +84,8 @@ def test_only_the_digest_of_a_key_is_stored(gateway: Gateway) -> None:
 )  # fmt: skip
 def test_a_key_that_cannot_be_is_refused(gateway: Gateway, tenant: str, scopes: list[str]) -> None:
     with pytest.raises(ValueError, match=r"tenant|scope"):
-        api_keys.create(tenant, scopes, "", NOW)
-    assert api_keys.every() == []
+        api_keys.create_key(tenant, scopes, "", NOW)
+    assert api_keys.list_keys() == []
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_the_command_makes_lists_and_revokes_keys(
     assert found
     assert ask(authorize, f"Bearer {found[0]}")["context"]["tenant"] == "acme"
     status, said = run(capsys, "keys", "list")
-    identifier = api_keys.every()[0].id
+    identifier = api_keys.list_keys()[0].id
     assert identifier in said
     assert found[0] not in said
     assert run(capsys, "keys", "revoke", identifier)[0] == 0

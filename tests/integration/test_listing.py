@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from integration.stage import Gateway, number
 
-from sms_gateway.core.problems import Invalid
-from sms_gateway.messages.listing import MOST_BATCHES, Query, page, read_query
+from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.messages.listing import MAX_BATCHES, MessageQuery, list_messages, parse_query
 from sms_gateway.messages.send import send
 
 NOW = datetime.now(UTC)
@@ -27,8 +27,8 @@ def listed(tenant: str = "acme", now: datetime = NOW, **query: str) -> list[str]
     found: list[str] = []
     seen = set()
     while True:
-        asked, cursor = read_query(query)
-        answer = page(tenant, asked, cursor, now)
+        asked, cursor = parse_query(query)
+        answer = list_messages(tenant, asked, cursor, now)
         assert len(answer["messages"]) <= asked.limit
         found += [one["id"] for one in answer["messages"]]
         if answer["cursor"] is None:
@@ -90,12 +90,12 @@ def test_times_choose(gateway: Gateway) -> None:
 
 
 def test_the_work_for_one_page_is_bounded(gateway: Gateway) -> None:
-    for nth in range(MOST_BATCHES + 5):
+    for nth in range(MAX_BATCHES + 5):
         earlier(0.1 + nth / 10_000)
-    answer = page("acme", Query(reference="nothing"), None, NOW)
+    answer = list_messages("acme", MessageQuery(reference="nothing"), None, NOW)
     assert answer["messages"] == []
     assert answer["cursor"]
-    assert len(listed(limit="7")) == MOST_BATCHES + 5
+    assert len(listed(limit="7")) == MAX_BATCHES + 5
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_the_work_for_one_page_is_bounded(gateway: Gateway) -> None:
     ],
 )
 def test_a_bad_query_is_an_error_of_its_own(query: dict[str, str], slug: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        read_query(query)
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_query(query)
     assert refused.value.slug == slug
 
 
 def test_a_list_shows_messages_without_their_timelines(gateway: Gateway) -> None:
     earlier(0.1)
-    shown: dict[str, Any] = page("acme", Query(), None, NOW)["messages"][0]
+    shown: dict[str, Any] = list_messages("acme", MessageQuery(), None, NOW)["messages"][0]
     assert "timeline" not in shown
     assert shown["text"] == "Hello"

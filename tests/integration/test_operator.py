@@ -29,12 +29,12 @@ from integration.stage import (
 )
 
 from sms_gateway.config import vendor_accounts
-from sms_gateway.messages.prices import price_of
-from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Key, split_id
-from sms_gateway.vendors.adapter import Price
+from sms_gateway.messages.prices import price_of_number
+from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.models import ItemKey, split_id
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Price
 from smsgw import changes, dead_letters
 from smsgw.__main__ import main
 
@@ -220,7 +220,7 @@ def put(gateway: Gateway, count: int, status: str) -> list[str]:
     """Messages in a status, in the submission's item or in the group's."""
     ids = gateway.many("rajasms", count) if count else [gateway.one("rajasms")]
     gateway.queued("rajasms")
-    Change(gateway.submission(ids[0]).key).put("status", status).apply()
+    ItemUpdate(gateway.submission(ids[0]).key).set("status", status).apply()
     return ids
 
 
@@ -656,7 +656,7 @@ def test_a_price_table_is_checked_before_it_is_stored(
     status, out, _ = smsgw("vendors", "set", "jst", str(account))
     assert (status, "JST is set" in out) == (0, True)
     forget_settings()
-    assert price_of(vendor_accounts.accounts().adapters["jst"], number("jst"), 2) == Price(
+    assert price_of_number(vendor_accounts.accounts().adapters["jst"], number("jst"), 2) == Price(
         Decimal("0.36"), "INR"
     )
 
@@ -682,7 +682,7 @@ def test_a_settled_member_leaves_its_group_alone(gateway: Gateway, smsgw: Run) -
         rajasms(gateway, one, "3")
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
     gateway.tick(300_000)
-    assert dynamodb.submission(Key(ids[0][:26], "S#000"))
+    assert message_repository.find_submission(ItemKey(ids[0][:26], "S#000"))
     assert gateway.statuses(ids) == ["delivered", "undelivered", "delivered"]
 
 

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from sms_gateway.webhooks import http_client
 from sms_gateway.webhooks.http_client import post
-from sms_gateway.webhooks.url_policy import AddressError, read
+from sms_gateway.webhooks.url_policy import UrlError, parse_url
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 Serve = Callable[[socket.socket], None]
@@ -74,9 +74,9 @@ def test_a_post_carries_what_it_should() -> None:
     seen: list[bytes] = []
     with serving(answering(OK, seen)) as port:
         posted = post(
-            read(local(port), loopback=True), b"{}", {"webhook-id": "1"}, 5, loopback=True
+            parse_url(local(port), loopback=True), b"{}", {"webhook-id": "1"}, 5, loopback=True
         )
-    assert (posted.status, posted.taken, posted.fault) == (204, True, None)
+    assert (posted.status, posted.accepted, posted.failure) == (204, True, None)
     head = seen[0].decode().lower()
     assert head.startswith("post /hook?a=1 http/1.1\r\n")
     assert f"host: 127.0.0.1:{port}\r\n" in head
@@ -87,7 +87,7 @@ def test_a_post_carries_what_it_should() -> None:
 def test_without_the_setting_this_machine_is_not_called() -> None:
     seen: list[bytes] = []
     with serving(answering(OK, seen)) as port:
-        posted = post(read(local(port), loopback=True), b"{}", {}, 5)
+        posted = post(parse_url(local(port), loopback=True), b"{}", {}, 5)
     assert posted.status is None
     assert seen == []
 
@@ -104,12 +104,12 @@ def test_without_the_setting_this_machine_is_not_called() -> None:
     ],
 )
 def test_a_name_that_leads_inside_is_not_called(answers: Sequence[str]) -> None:
-    target = read("https://hooks.example.com/x")
+    target = parse_url("https://hooks.example.com/x")
     posted = post(target, b"{}", {}, 5, resolver=lambda host, port: answers)
     assert posted.status is None
     assert posted.seconds < 1
-    with pytest.raises(AddressError):
-        http_client.addresses_of(target, loopback=False, resolver=lambda host, port: answers)
+    with pytest.raises(UrlError):
+        http_client.resolve_public(target, loopback=False, resolver=lambda host, port: answers)
 
 
 def test_a_name_is_resolved_once_for_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,16 +128,16 @@ def test_a_name_is_resolved_once_for_a_call(monkeypatch: pytest.MonkeyPatch) -> 
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", no_name)
     with serving(answering(OK)) as port:
-        target = read(f"http://localhost:{port}/", loopback=True)
+        target = parse_url(f"http://localhost:{port}/", loopback=True)
         posted = post(target, b"{}", {}, 5, loopback=True, resolver=resolver)
-    assert posted.taken
+    assert posted.accepted
     assert asked == ["localhost"]
 
 
 def test_the_next_address_is_called_where_the_first_is_down() -> None:
     seen: list[bytes] = []
     with serving(answering(OK, seen)) as port:
-        target = read(f"http://localhost:{port}/", loopback=True)
+        target = parse_url(f"http://localhost:{port}/", loopback=True)
         posted = post(
             target,
             b"{}",
@@ -146,7 +146,7 @@ def test_the_next_address_is_called_where_the_first_is_down() -> None:
             loopback=True,
             resolver=lambda h, p: ["127.0.0.2", "127.0.0.3", "127.0.0.1", "127.0.0.1"],
         )
-    assert posted.taken
+    assert posted.accepted
     assert len(seen) == 1
 
 
@@ -159,19 +159,19 @@ def test_all_addresses_together_have_the_time_of_one_call(monkeypatch: pytest.Mo
         raise TimeoutError
 
     monkeypatch.setattr(socket, "create_connection", deaf)
-    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.3)
     many = [f"93.184.215.{last}" for last in range(10)]
-    target = read("https://hooks.example.com/x")
+    target = parse_url("https://hooks.example.com/x")
     posted = post(target, b"{}", {}, 1, resolver=lambda h, p: many)
-    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert (posted.status, posted.failure) == (None, "no answer within 1 seconds")
     assert posted.seconds < 1.5
     assert tried == many[:4]
 
 
 def test_plain_http_goes_to_this_machine_only_even_where_localhost_is_another() -> None:
-    target = read("http://localhost:1/", loopback=True)
+    target = parse_url("http://localhost:1/", loopback=True)
     posted = post(target, b"{}", {}, 1, loopback=True, resolver=lambda h, p: ["93.184.215.14"])
-    assert (posted.status, posted.fault) == (None, "plain http is for this machine only")
+    assert (posted.status, posted.failure) == (None, "plain http is for this machine only")
 
 
 def test_a_redirect_is_told_and_not_followed() -> None:
@@ -180,14 +180,14 @@ def test_a_redirect_is_told_and_not_followed() -> None:
     with serving(answering(OK, inside)) as other:
         moved = f"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:{other}/\r\n\r\n".encode()
         with serving(answering(moved, seen)) as port:
-            posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
-    assert (posted.status, posted.taken, len(seen), inside) == (307, False, 1, [])
+            posted = post(parse_url(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+    assert (posted.status, posted.accepted, len(seen), inside) == (307, False, 1, [])
 
 
 def test_retry_after_is_handed_on() -> None:
     raw = b"HTTP/1.1 429 Slow\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n"
     with serving(answering(raw)) as port:
-        posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+        posted = post(parse_url(local(port), loopback=True), b"{}", {}, 5, loopback=True)
     assert (posted.status, posted.retry_after) == (429, "120")
 
 
@@ -207,8 +207,8 @@ def drip(client: socket.socket) -> None:
 def test_an_answer_that_does_not_come_in_time_is_cut_off(serve: Serve) -> None:
     with serving(serve) as port:
         began = time.monotonic()
-        posted = post(read(local(port), loopback=True), b"{}", {}, 1, loopback=True)
-    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+        posted = post(parse_url(local(port), loopback=True), b"{}", {}, 1, loopback=True)
+    assert (posted.status, posted.failure) == (None, "no answer within 1 seconds")
     assert time.monotonic() - began < 2
 
 
@@ -237,7 +237,7 @@ def test_nor_does_one_over_tls_where_every_step_takes_its_time(
 def cut_off(port: int, caller: ssl.SSLContext) -> None:
     """A call over TLS that may take a second takes no longer."""
     posted = post(
-        read(f"https://hooks.example.com:{port}/x"),
+        parse_url(f"https://hooks.example.com:{port}/x"),
         b"{}",
         {},
         1,
@@ -245,7 +245,7 @@ def cut_off(port: int, caller: ssl.SSLContext) -> None:
         resolver=lambda h, p: ["127.0.0.1"],
         context=caller,
     )
-    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert (posted.status, posted.failure) == (None, "no answer within 1 seconds")
     assert posted.seconds < 1.5
 
 
@@ -275,9 +275,9 @@ def test_a_body_that_nobody_takes_is_cut_off() -> None:
             time.sleep(0.1)
 
     with serving(deaf) as port:
-        target = read(local(port), loopback=True)
+        target = parse_url(local(port), loopback=True)
         posted = post(target, b"x" * 20_000_000, {}, 1, loopback=True)
-    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert (posted.status, posted.failure) == (None, "no answer within 1 seconds")
     assert posted.seconds < 1.5
 
 
@@ -287,9 +287,9 @@ def test_the_time_of_a_lookup_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    monkeypatch.setattr(http_client, "LOOKUP_TIMEOUT", 0.3)
-    posted = post(read("https://hooks.example.com/x"), b"{}", {}, 1)
-    assert (posted.status, posted.fault) == (None, "the host's address was not found in time")
+    monkeypatch.setattr(http_client, "LOOKUP_TIMEOUT_SECONDS", 0.3)
+    posted = post(parse_url("https://hooks.example.com/x"), b"{}", {}, 1)
+    assert (posted.status, posted.failure) == (None, "the host's address was not found in time")
     assert posted.seconds < 1
 
     def late(host: str, port: int) -> Sequence[str]:
@@ -298,26 +298,26 @@ def test_the_time_of_a_lookup_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.undo()
     with serving(hang) as port:
-        target = read(f"http://localhost:{port}/", loopback=True)
+        target = parse_url(f"http://localhost:{port}/", loopback=True)
         posted = post(target, b"{}", {}, 1, loopback=True, resolver=late)
-    assert (posted.status, posted.fault) == (None, "no answer within 1 seconds")
+    assert (posted.status, posted.failure) == (None, "no answer within 1 seconds")
     assert posted.seconds < 1.5
 
 
 @pytest.mark.parametrize("raw", [b"", b"rubbish\r\n\r\n", b"HTTP/1.1 99999 X\r\n\r\n"])
 def test_an_answer_that_is_none_is_a_fault(raw: bytes) -> None:
     with serving(answering(raw)) as port:
-        posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+        posted = post(parse_url(local(port), loopback=True), b"{}", {}, 5, loopback=True)
     assert posted.status is None
-    assert posted.fault
+    assert posted.failure
 
 
 def test_a_closed_port_is_a_fault() -> None:
     with socket.socket() as taken:  # bound, and not listening: nobody else gets the port
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        posted = post(read(local(port), loopback=True), b"{}", {}, 5, loopback=True)
-    assert (posted.status, posted.fault) == (None, "the connection was refused")
+        posted = post(parse_url(local(port), loopback=True), b"{}", {}, 5, loopback=True)
+    assert (posted.status, posted.failure) == (None, "the connection was refused")
 
 
 def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -361,7 +361,7 @@ def test_tls_is_for_the_name_though_the_connection_is_to_the_address(tmp_path: P
     with serving(answering(OK, seen), server) as port:
         good, other = (
             post(
-                read(f"https://{host}:{port}/x"),
+                parse_url(f"https://{host}:{port}/x"),
                 b"{}",
                 {},
                 5,
@@ -371,22 +371,22 @@ def test_tls_is_for_the_name_though_the_connection_is_to_the_address(tmp_path: P
             )
             for host in ("hooks.example.com", "other.example.com")
         )
-    assert (good.status, good.fault) == (204, None)
+    assert (good.status, good.failure) == (204, None)
     assert named[0] == "hooks.example.com"
     assert f"host: hooks.example.com:{port}".encode() in seen[0].lower()
     assert (other.status, [one for one in seen if one]) == (None, seen[:1])
-    assert other.fault == "TLS failed, or the certificate is not valid for the host"
+    assert other.failure == "TLS failed, or the certificate is not valid for the host"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     server, _ = certificate(tmp_path, "hooks.example.com")
     with serving(answering(OK), server) as port:
         posted = post(
-            read(f"https://hooks.example.com:{port}/x"),
+            parse_url(f"https://hooks.example.com:{port}/x"),
             b"{}",
             {},
             5,
             loopback=True,
             resolver=lambda h, p: ["127.0.0.1"],
         )
-    assert posted.fault == "TLS failed, or the certificate is not valid for the host"
+    assert posted.failure == "TLS failed, or the certificate is not valid for the host"

@@ -9,11 +9,16 @@ from typing import Any
 import pytest
 from integration.stage import ROOT, Gateway, number, set_account, set_routes
 
-from sms_gateway.core.problems import GatewayError, Invalid, MalformedBody, TooLarge
+from sms_gateway.core.problems import (
+    GatewayError,
+    InvalidRequestError,
+    MalformedBodyError,
+    TooLargeError,
+)
 from sms_gateway.messages import preview as message_preview
 from sms_gateway.messages.preview import preview
 from sms_gateway.messages.send import send
-from sms_gateway.sms.encoding import split, units
+from sms_gateway.sms.encoding import length, split
 from sms_gateway.vendors.registry import VENDORS
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -102,7 +107,7 @@ def refusal(done: Any, *given: Any) -> dict[str, Any]:
     """The problem that a call is refused with."""
     with pytest.raises(GatewayError) as refused:
         done(*given)
-    return refused.value.document()
+    return refused.value.to_dict()
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -146,7 +151,7 @@ def same_as_done(
         assert gateway.submission(sent["id"]).vendors == (one["vendor"], *one["failover"])
         parts = split(stored["text"], stored["encoding"])
         assert one["parts"] == [
-            {"characters": len(part), "units": units(part, stored["encoding"])} for part in parts
+            {"characters": len(part), "units": length(part, stored["encoding"])} for part in parts
         ]
 
 
@@ -239,9 +244,9 @@ def test_a_text_that_would_be_dropped_is_refused_if_the_account_says_so(gateway:
     assert refused["problem"]["type"] == "/problems/template-mismatch"
     assert (refused["problem"]["status"], refused["problem"]["pointer"]) == (422, "/text")
     assert "secret" not in refused["problem"]["detail"]
-    with pytest.raises(Invalid) as wrong:
+    with pytest.raises(InvalidRequestError) as wrong:
         gateway.accept(body)
-    assert wrong.value.document() == refused["problem"]
+    assert wrong.value.to_dict() == refused["problem"]
     # Elsewhere there are no templates.
     assert only({"to": number("dinisoft"), "text": "Something secret"})["warnings"] == []
 
@@ -273,7 +278,11 @@ def test_auto_never_changes_a_text(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     ("body", "kind"),
-    [(b"{", MalformedBody), (b"[]", Invalid), (b'{"to": [], "text": "x"}', Invalid)],
+    [
+        (b"{", MalformedBodyError),
+        (b"[]", InvalidRequestError),
+        (b'{"to": [], "text": "x"}', InvalidRequestError),
+    ],
 )
 def test_a_wrong_envelope_is_refused_as_by_a_send(
     gateway: Gateway, body: bytes, kind: type[GatewayError]
@@ -288,12 +297,12 @@ def test_an_answer_that_would_be_too_large_is_refused(
     """Lambda's answers may have 6 MiB: a thousand long texts of quotation marks come to more."""
     every = [f"+9110000{n:05}" for n in range(1000)]
     body = {"to": every, "text": "”" * 4000, "encoding": "gsm7", "max_segments": 30}
-    with pytest.raises(TooLarge) as refused:
+    with pytest.raises(TooLargeError) as refused:
         shown(body)
     assert refused.value.slug == "preview-too-large"
     answer = shown(body | {"text": "“" * 300, "max_segments": 2})
     assert len(answer["messages"]) == 1000
-    assert len(json.dumps(json.dumps(answer))) < message_preview.LARGEST_ANSWER
+    assert len(json.dumps(json.dumps(answer))) < message_preview.MAX_ANSWER_BYTES
 
 
 def test_the_examples_of_the_contract_are_what_the_gateway_says(gateway: Gateway) -> None:

@@ -18,11 +18,11 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway.messages.listing import page, read_query
+from sms_gateway.messages.listing import list_messages, parse_query
 from sms_gateway.messages.views import batch_view
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import message_repository
 from sms_gateway.storage.models import split_id
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.vendors.types import Request
 
 TABLES = {
     "jst": {"currency": "INR", "per_segment": {"+91": "0.18", "+": "0.5"}},
@@ -37,15 +37,15 @@ def priced(vendor: str) -> None:
 
 
 def listed(identifier: str) -> dict[str, Any]:
-    query, cursor = read_query({"batch_id": identifier[:26]})
-    shown = page("acme", query, cursor, datetime.now(UTC))["messages"]
+    query, cursor = parse_query({"batch_id": identifier[:26]})
+    shown = list_messages("acme", query, cursor, datetime.now(UTC))["messages"]
     (found,) = (one for one in shown if one["id"] == identifier)
     row: dict[str, Any] = found
     return row
 
 
 def batch(identifier: str) -> list[dict[str, Any]]:
-    whole = dynamodb.whole_batch(identifier[:26])
+    whole = message_repository.whole_batch(identifier[:26])
     assert whole
     sums: list[dict[str, Any]] = batch_view(*whole)["price"]
     return sums

@@ -32,14 +32,14 @@ from integration.stream import PATTERNS, Stream, matches, streaming
 from integration.test_delivering import FAST, hook
 
 from sms_gateway.aws import clients
-from sms_gateway.config import vendor_accounts
-from sms_gateway.core.event import Event, Kind
+from sms_gateway.config import cached_setting
+from sms_gateway.core.event import Event, EventType
 from sms_gateway.events import eventbridge, webhook_fanout
-from sms_gateway.events.stream_reader import NothingPublishedError, publish
-from sms_gateway.messages.cancel import cancel
+from sms_gateway.events.stream_reader import NothingPublishedError, handle_records
+from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.scheduler.tick import now
-from sms_gateway.storage import dynamodb
-from sms_gateway.storage.models import Key
+from sms_gateway.storage import cache, dynamodb
+from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks import endpoints
 
 WHOLE = ["MessageAccepted", "MessageSubmitted", "MessageDelivered", "BatchCompleted"]
@@ -70,7 +70,7 @@ def test_a_message_is_told_from_end_to_end(gateway: Gateway, stream: Stream) -> 
     timeline = gateway.view(identifier)["timeline"]
     times = {step["status"]: step["at"] for step in timeline}
     for one in (accepted, submitted, delivered):
-        assert one.document()["timestamp"] == times[str(one.data["status"])]
+        assert one.to_dict()["timestamp"] == times[str(one.data["status"])]
 
 
 def test_a_submission_tells_of_all_its_messages(gateway: Gateway, stream: Stream) -> None:
@@ -80,7 +80,7 @@ def test_a_submission_tells_of_all_its_messages(gateway: Gateway, stream: Stream
     assert stream.publish() == []
     for one in ids:
         assert stream.kinds(one) == WHOLE[:3]
-    (completed,) = [one for one in stream.told.events if one.kind is Kind.COMPLETED]
+    (completed,) = [one for one in stream.told.events if one.type is EventType.COMPLETED]
     assert completed.data["counts"] == {"delivered": 12}
 
 
@@ -94,10 +94,10 @@ def test_every_change_that_finds_a_batch_complete_tells_the_same(
     for nth, record in enumerate(stream.records()):
         record["dynamodb"]["ApproximateCreationDateTime"] += nth
         stream.publish([record])
-    told = [one.document() for one in stream.told.events if one.kind is Kind.COMPLETED]
+    told = [one.to_dict() for one in stream.told.events if one.type is EventType.COMPLETED]
     assert len(told) == 2
     assert told[0] == told[1]
-    ends = [one.document() for one in stream.told.events if one.kind is Kind.DELIVERED]
+    ends = [one.to_dict() for one in stream.told.events if one.type is EventType.DELIVERED]
     assert told[0]["timestamp"] == max(str(one["timestamp"]) for one in ends)
 
 
@@ -117,7 +117,7 @@ def test_of_a_mixed_answer_each_is_told_its_own(gateway: Gateway, stream: Stream
     assert statuses[1] == "rejected"
     assert stream.kinds(second) == ["MessageAccepted", "MessageRejected"]
     assert stream.kinds(first)[:2] == ["MessageAccepted", "MessageSubmitted"]
-    (completed,) = [one for one in stream.told.events if one.kind is Kind.COMPLETED]
+    (completed,) = [one for one in stream.told.events if one.type is EventType.COMPLETED]
     assert completed.data["counts"] == {"delivered": 2, "rejected": 1}
 
 
@@ -133,7 +133,7 @@ def test_a_late_receipt_has_the_higher_number_and_completes_nothing_again(
     assert stream.kinds().count("BatchCompleted") == 1
     server2sms(gateway, ids[0], "0")
     stream.publish()
-    numbers = [one.document().get("sequence") for one in stream.told.events]
+    numbers = [one.to_dict().get("sequence") for one in stream.told.events]
     assert numbers[-1] == 4
     assert stream.kinds().count("BatchCompleted") == 1
 
@@ -141,7 +141,7 @@ def test_a_late_receipt_has_the_higher_number_and_completes_nothing_again(
 def test_a_cancelled_batch_is_complete(gateway: Gateway, stream: Stream) -> None:
     ids = gateway.many("server2sms", 2)
     for one in ids:
-        cancel("acme", one, now())
+        cancel_message("acme", one, now())
     stream.publish()
     assert stream.kinds(ids[0]) == ["MessageAccepted", "MessageCancelled"]
     assert stream.kinds().count("BatchCompleted") == 1
@@ -153,10 +153,10 @@ def test_the_same_records_twice_are_the_same_events(gateway: Gateway, stream: St
     gateway.tick(200)
     records = stream.records()
     stream.publish(records)
-    first = {one.id: one.body() for one in stream.told.events}
+    first = {one.id: one.to_json() for one in stream.told.events}
     stream.told.events.clear()
     stream.publish(records)
-    assert {one.id: one.body() for one in stream.told.events} == first
+    assert {one.id: one.to_json() for one in stream.told.events} == first
 
 
 def test_killed_between_the_stream_and_the_bus_nothing_is_lost(
@@ -169,7 +169,7 @@ def test_killed_between_the_stream_and_the_bus_nothing_is_lost(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        publish(records, 120, die)
+        handle_records(records, 120, die)
     assert stream.publish(records) == []
     assert stream.kinds(identifier[:26]) == WHOLE[:2]
 
@@ -191,7 +191,7 @@ def test_what_the_bus_refuses_comes_again(gateway: Gateway, stream: Stream) -> N
 def test_what_stands_behind_a_refusal_is_told_once_and_not_each_time(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms_gateway.events.stream_reader.TOGETHER", 2)
+    monkeypatch.setattr("sms_gateway.events.stream_reader.EVENTS_PER_SEND", 2)
     ids = [gateway.sent("server2sms")[0] for _ in range(4)]
     records = stream.records()
     stream.told.refuses = {f"{ids[1]}-1"}
@@ -216,7 +216,7 @@ def test_no_letter_is_posted_again_because_the_bus_refuses(
     gateway: Gateway, stream: Stream
 ) -> None:
     """Each has a reader of the stream of its own: the bus's may fail as often as it likes."""
-    endpoints.forget()
+    endpoints.reset_cache()
     hook()
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
@@ -224,7 +224,9 @@ def test_no_letter_is_posted_again_because_the_bus_refuses(
     for _ in range(20):
         with pytest.raises(NothingPublishedError):
             stream.publish(records)
-    assert publish(records, 120, webhook_fanout.post, operator=False) == {"batchItemFailures": []}
+    assert handle_records(records, 120, webhook_fanout.enqueue_deliveries, operator=False) == {
+        "batchItemFailures": []
+    }
     assert len(emptied(FAST)) == 2
 
 
@@ -302,42 +304,44 @@ def test_a_table_that_does_not_answer_buries_nothing(
     assert emptied(STREAM_DEAD) == []
 
 
-@pytest.mark.parametrize("sink", [eventbridge.put, webhook_fanout.post])
+@pytest.mark.parametrize("sink", [eventbridge.publish, webhook_fanout.enqueue_deliveries])
 def test_with_no_time_left_nobody_is_asked_and_everything_comes_again(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch, sink: Any
 ) -> None:
     monkeypatch.setattr(eventbridge, "_client", lambda: pytest.fail("asked"))
-    endpoints.forget()
+    endpoints.reset_cache()
     hook()
     gateway.sent("server2sms")
-    sent = [Event("e", Kind.ACCEPTED, 1_795_316_698_000, "acme", {"status": "accepted"})] * 25
+    sent = [Event("e", EventType.ACCEPTED, 1_795_316_698_000, "acme", {"status": "accepted"})] * 25
     assert sink(sent, time.monotonic() - 1) == {"e"}
     with pytest.raises(NothingPublishedError):
-        publish(stream.records(), 29, sink)
+        handle_records(stream.records(), 29, sink)
     assert emptied(FAST) == []
 
 
 def test_webhooks_that_can_not_be_read_come_again(
     gateway: Gateway, stream: Stream, failing: Callable[..., None]
 ) -> None:
-    endpoints.forget()
+    endpoints.reset_cache()
     hook()
     gateway.sent("server2sms")
     records = stream.records()
     failing("Query", 1)
     with pytest.raises(NothingPublishedError):
-        publish(records, 120, webhook_fanout.post, operator=False)
-    assert publish(records, 120, webhook_fanout.post, operator=False) == {"batchItemFailures": []}
+        handle_records(records, 120, webhook_fanout.enqueue_deliveries, operator=False)
+    assert handle_records(records, 120, webhook_fanout.enqueue_deliveries, operator=False) == {
+        "batchItemFailures": []
+    }
     assert len(emptied(FAST)) == 2
 
 
 def test_without_usable_accounts_a_balance_is_buried_and_messages_are_told(
     gateway: Gateway, stream: Stream
 ) -> None:
-    dynamodb.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    cache.cache_put("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
-    vendor_accounts.forget()
+    cached_setting.reset_all()
     set_accounts("no JSON")
     assert stream.publish(records) == []
     assert stream.kinds(identifier) == ["MessageAccepted", "MessageSubmitted"]
@@ -346,19 +350,21 @@ def test_without_usable_accounts_a_balance_is_buried_and_messages_are_told(
 
 
 def test_webhooks_are_handed_nothing_of_the_operators(gateway: Gateway, stream: Stream) -> None:
-    dynamodb.keep("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
-    vendor_accounts.forget()
+    cache.cache_put("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    cached_setting.reset_all()
     set_accounts("no JSON")
     records = [*stream.records(), circuit("CLOSED", "OPEN")]
     assert len(records) == 2
-    assert publish(records, 120, stream.told.put, operator=False) == {"batchItemFailures": []}
+    assert handle_records(records, 120, stream.told.put, operator=False) == {
+        "batchItemFailures": []
+    }
     assert stream.told.events == []
 
 
 def test_with_too_little_time_the_rest_comes_again(gateway: Gateway, stream: Stream) -> None:
     gateway.sent("server2sms")
     records = stream.records()
-    answer = publish(records, 60, stream.told.put)
+    answer = handle_records(records, 60, stream.told.put)
     number = records[1]["dynamodb"]["SequenceNumber"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": number}]}
     assert stream.kinds() == ["MessageAccepted"]
@@ -367,7 +373,7 @@ def test_with_too_little_time_the_rest_comes_again(gateway: Gateway, stream: Str
 def test_no_more_is_made_than_can_be_handed_over(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms_gateway.events.stream_reader.MOST", 3)
+    monkeypatch.setattr("sms_gateway.events.stream_reader.MAX_EVENTS", 3)
     gateway.sent("server2sms", 3)
     records = stream.records()
     failed = stream.publish(records)
@@ -380,7 +386,7 @@ def test_no_more_is_made_than_can_be_handed_over(
 def test_what_was_never_accepted_is_never_told(gateway: Gateway, stream: Stream) -> None:
     ids = gateway.many("server2sms", 2)
     records = stream.records()
-    dynamodb.remove(Key(ids[0][:26], "B"))
+    dynamodb.remove(ItemKey(ids[0][:26], "B"))
     assert stream.publish(records) == []
     assert stream.kinds() == []
 
@@ -430,7 +436,7 @@ def test_a_verification_is_told_when_its_code_was_given(stream: Stream) -> None:
     (event,) = stream.told.events
     assert (event.id, event.tenant) == ("01M6B73GE0J1K2M3N4P5Q6R7S9-approved", "acme")
     assert event.data["to"] == "+88*********01"
-    assert event.document()["timestamp"] == "2026-11-01T09:30:55.000Z"
+    assert event.to_dict()["timestamp"] == "2026-11-01T09:30:55.000Z"
 
 
 def circuit(before: str | None, after: str) -> dict[str, Any]:
@@ -477,8 +483,8 @@ def test_a_balance_is_told_when_it_falls_below_what_is_low(
         "checked_at": "2026-11-22T03:00:00.000Z",
     }
     for second, amount in enumerate(["1500", "880", "700", "2000", "999.5"]):
-        dynamodb.keep("BALANCE#rajasms", second, [{**row, "amount": amount}])
-    dynamodb.keep("BALANCE#jst", 1, [{**row, "vendor": "jst", "amount": "1"}])
+        cache.cache_put("BALANCE#rajasms", second, [{**row, "amount": amount}])
+    cache.cache_put("BALANCE#jst", 1, [{**row, "vendor": "jst", "amount": "1"}])
     stream.publish()
     assert [one.data["amount"] for one in stream.told.events] == ["880", "999.5"]
     assert len({one.id for one in stream.told.events}) == 2
@@ -534,7 +540,7 @@ class Answers:
 
 
 def events(count: int) -> list[Event]:
-    return [Event(f"e{n}", Kind.OPENED, 1, None, {"vendor": "jst"}) for n in range(count)]
+    return [Event(f"e{n}", EventType.OPENED, 1, None, {"vendor": "jst"}) for n in range(count)]
 
 
 def test_what_one_entry_is_refused_is_put_again_without_the_others(
@@ -543,23 +549,23 @@ def test_what_one_entry_is_refused_is_put_again_without_the_others(
     client = Answers([None, "ThrottlingException"], [])
     monkeypatch.setattr(eventbridge, "_client", lambda: client)
     monkeypatch.setattr(eventbridge, "time", AT_ONCE)
-    assert eventbridge.put(events(3)) == set()
+    assert eventbridge.publish(events(3)) == set()
     assert client.put == [["e0", "e1", "e2"], ["e1"]]
 
 
 def test_a_bus_that_goes_on_refusing_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Answers(*[["InternalFailure"]] * eventbridge.TRIES)
+    client = Answers(*[["InternalFailure"]] * eventbridge.MAX_ATTEMPTS)
     monkeypatch.setattr(eventbridge, "_client", lambda: client)
     monkeypatch.setattr(eventbridge, "time", AT_ONCE)
-    assert eventbridge.put(events(2)) == {"e0"}
+    assert eventbridge.publish(events(2)) == {"e0"}
 
 
 def test_events_go_ten_by_ten(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Answers()
     monkeypatch.setattr(eventbridge, "_client", lambda: client)
-    assert eventbridge.put(events(25)) == set()
+    assert eventbridge.publish(events(25)) == set()
     assert sorted(len(page) for page in client.put) == [5, 10, 10]
-    assert eventbridge.put([]) == set()
+    assert eventbridge.publish([]) == set()
 
 
 def test_a_bus_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -570,7 +576,7 @@ def test_a_bus_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", address)
         clients.forget()
         begun = time.monotonic()
-        refused = eventbridge.put(events(200), begun + 0.5)
+        refused = eventbridge.publish(events(200), begun + 0.5)
         took = time.monotonic() - begun
         clients.forget()
     assert len(refused) == 200

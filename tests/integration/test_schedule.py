@@ -20,11 +20,11 @@ from integration.stage import (
     set_account,
 )
 
-from sms_gateway.core.problems import Conflict
-from sms_gateway.messages.cancel import cancel
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.vendors.adapter import Request
+from sms_gateway.core.problems import ConflictError
+from sms_gateway.messages.cancel import cancel_message
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request
 
 HOUR, DAY, MINUTE = 3600, 86_400, 60
 HOLDERS = ("jst", "server2sms", "rajasms")
@@ -132,7 +132,7 @@ def test_a_call_that_comes_after_its_time_names_none(gateway: Gateway, vendor: s
     sub = gateway.submission(identifier)
     assert sub.content
     over = datetime.now(UTC) - timedelta(seconds=1)
-    Change(sub.key).put("data", msgspec.structs.replace(sub.content, send_at=over)).apply()
+    ItemUpdate(sub.key).set("data", msgspec.structs.replace(sub.content, send_at=over)).apply()
     gateway.wire.answers[SUBMIT[vendor]] = TAKES[vendor]
     gateway.dispatch(vendor)
     assert gateway.status(identifier) == "submitted"
@@ -142,7 +142,7 @@ def test_a_call_that_comes_after_its_time_names_none(gateway: Gateway, vendor: s
 @pytest.mark.parametrize("vendor", HOLDERS)
 def test_until_the_vendor_has_it_it_can_be_taken_back(gateway: Gateway, vendor: str) -> None:
     identifier = held(gateway, vendor, HOUR)
-    assert cancel("acme", identifier, datetime.now(UTC))["status"] == "cancelled"
+    assert cancel_message("acme", identifier, datetime.now(UTC))["status"] == "cancelled"
     gateway.dispatch(vendor)
     gateway.tick(2 * HOUR)
     gateway.dispatch(vendor)
@@ -158,13 +158,13 @@ def test_what_a_vendor_holds_can_not_be_taken_back_and_the_answer_says_so(
         gateway.wire.answers[SUBMIT[vendor]] = SILENT
     identifier = held(gateway, vendor, HOUR)
     gateway.dispatch(vendor)
-    with pytest.raises(Conflict) as refused:
-        cancel("acme", identifier, datetime.now(UTC))
-    document = refused.value.document()
+    with pytest.raises(ConflictError) as refused:
+        cancel_message("acme", identifier, datetime.now(UTC))
+    document = refused.value.to_dict()
     assert (document["type"], document["vendor"]) == ("/problems/held-by-vendor", vendor)
     assert gateway.view(identifier)["send_at"] in document["detail"]
-    with pytest.raises(Conflict) as refused:
-        cancel("acme", identifier, datetime.now(UTC) + timedelta(hours=2))
+    with pytest.raises(ConflictError) as refused:
+        cancel_message("acme", identifier, datetime.now(UTC) + timedelta(hours=2))
     assert refused.value.slug == "not-cancellable"
 
 

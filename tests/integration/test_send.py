@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from integration.stage import ACCOUNTS, Gateway, number, set_account, set_accounts
 
-from sms_gateway.core.problems import GatewayError, Invalid, Unavailable
-from sms_gateway.storage.models import Key, split_id
+from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
+from sms_gateway.storage.models import ItemKey, split_id
 from sms_gateway.vendors.registry import VENDORS
 
 
@@ -39,7 +39,7 @@ def test_what_messages_share_is_stored_once(gateway: Gateway) -> None:
     key = split_id(ids[1])
     assert key
     assert "Hello" not in gateway.item(key)["data"]["S"]
-    assert "Hello" in gateway.item(Key(key.batch, "B"))["data"]["S"]
+    assert "Hello" in gateway.item(ItemKey(key.batch, "B"))["data"]["S"]
 
 
 @pytest.mark.parametrize(
@@ -64,23 +64,23 @@ def test_bad_recipients_do_not_keep_the_good_ones(gateway: Gateway) -> None:
 
 
 def test_all_recipients_refused_names_each_ones_problem(gateway: Gateway) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidRequestError) as refused:
         gateway.accept({"to": ["+1", "+2"], "text": "Hello"})
-    problem = refused.value.document()
+    problem = refused.value.to_dict()
     assert problem["type"] == "/problems/all-rejected"
     assert [one["problem"]["pointer"] for one in problem["rejected"]] == ["/to/0", "/to/1"]
 
 
 def test_an_unusable_account_is_503_for_its_numbers_only(gateway: Gateway) -> None:
     set_accounts({**ACCOUNTS, "jst": {"username": "only"}})
-    with pytest.raises(Unavailable):
+    with pytest.raises(ServiceUnavailableError):
         gateway.accept({"to": number("jst"), "text": "Hello"})
     assert len(gateway.accept({"to": [number("jst"), number("rajasms")], "text": "Hello"})) == 1
 
 
 def test_a_vendor_that_is_pinned_but_off_is_an_error_of_the_request(gateway: Gateway) -> None:
     set_accounts({name: one for name, one in ACCOUNTS.items() if name != "rajasms"})
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidRequestError) as refused:
         gateway.accept({"to": number("rajasms"), "text": "Hello", "vendor": "rajasms"})
     assert (refused.value.slug, refused.value.pointer) == ("vendor-not-configured", "/vendor")
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_recorded_is_503_and_never_sent(
     gateway: Gateway, failing: Callable[..., None], operation: str
 ) -> None:
     failing(operation)
-    with pytest.raises(Unavailable):
+    with pytest.raises(ServiceUnavailableError):
         gateway.many("rajasms", 30)
     gateway.tick(3600)
     assert gateway.queued("rajasms") == []

@@ -15,8 +15,8 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway.config import vendor_accounts
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.config import routes, vendor_accounts
+from sms_gateway.core.problems import ServiceUnavailableError
 
 SECRET = "never-to-be-shown"
 BROKEN = [
@@ -48,9 +48,7 @@ def problems(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
 
 def aged(read: Callable[[], object]) -> None:
     """As if the minute for which a setting is cached were over."""
-    setting = (
-        vendor_accounts._accounts if read is vendor_accounts.accounts else vendor_accounts._routes
-    )
+    setting = vendor_accounts._accounts if read is vendor_accounts.accounts else routes._routes
     assert setting._until
     setting._until = 0.0
 
@@ -67,7 +65,7 @@ def test_a_broken_secret_is_one_clear_error(
         )
         forget_settings()
     caplog.clear()
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(ServiceUnavailableError) as refused:
         vendor_accounts.accounts()
     assert refused.value.slug == "accounts-unavailable"
     (line,) = problems(caplog)
@@ -81,8 +79,8 @@ def test_a_broken_parameter_is_one_clear_error(
 ) -> None:
     set_routes(written)
     caplog.clear()
-    with pytest.raises(Unavailable) as refused:
-        vendor_accounts.routes()
+    with pytest.raises(ServiceUnavailableError) as refused:
+        routes.routes()
     assert refused.value.slug == "routes-unavailable"
     assert len(problems(caplog)) == 1
 
@@ -91,7 +89,7 @@ def test_a_broken_parameter_is_one_clear_error(
     ("read", "write", "bad"),
     [
         (vendor_accounts.accounts, lambda text: put_secret(text), "no JSON"),
-        (vendor_accounts.routes, lambda text: put_parameter(text), "{}"),
+        (routes.routes, lambda text: put_parameter(text), "{}"),
     ],
 )
 def test_the_last_good_one_stays_in_use(
@@ -103,7 +101,7 @@ def test_the_last_good_one_stays_in_use(
         aged(read)
         assert read() == good
     forget_settings()
-    with pytest.raises(Unavailable):
+    with pytest.raises(ServiceUnavailableError):
         read()
 
 

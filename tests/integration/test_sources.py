@@ -31,13 +31,13 @@ from integration.stage import (
     set_sources,
 )
 
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.messages import acceptance, send
-from sms_gateway.messages.listing import page, read_query
+from sms_gateway.messages.listing import list_messages, parse_query
 from sms_gateway.storage import dynamodb
-from sms_gateway.triggers.cognito_decryption import unseal, unsealed
+from sms_gateway.triggers.cognito_decryption import decrypt_code, decrypt_with
 from sms_gateway.webhooks import endpoints
-from sms_gateway.webhooks.endpoints import Settings
+from sms_gateway.webhooks.endpoints import EndpointSettings
 
 # The Encryption SDK's reader complains when it is thrown away half-way, as after a wrong key.
 pytestmark = pytest.mark.filterwarnings(
@@ -58,8 +58,10 @@ def handle(name: str, given: Any) -> Any:
 
 def sent(tenant: str = "acme") -> list[dict[str, Any]]:
     """A tenant's messages, the oldest first."""
-    asked, cursor = read_query({})
-    found: list[dict[str, Any]] = page(tenant, asked, cursor, datetime.now(UTC))["messages"]
+    asked, cursor = parse_query({})
+    found: list[dict[str, Any]] = list_messages(tenant, asked, cursor, datetime.now(UTC))[
+        "messages"
+    ]
     return found[::-1]
 
 
@@ -159,13 +161,13 @@ def test_one_bad_message_of_the_queue_does_not_hold_up_the_rest(
 ) -> None:
     good = [{"to": number("jst", nth), "text": "Hello"} for nth in range(3)]
     given = records(good[0], "{", good[1], [], {"to": "x", "text": "y"}, good[2])
-    real = acceptance.accept
+    real = acceptance.store_batch
 
     def fails_once(prepared: Any) -> None:
-        monkeypatch.setattr(send, "accept", real)
+        monkeypatch.setattr(send, "store_batch", real)
         raise ConnectionError("in a test")
 
-    monkeypatch.setattr(send, "accept", fails_once)
+    monkeypatch.setattr(send, "store_batch", fails_once)
     answer = handle("ingress", {"Records": given})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "id-0"}]}
     assert [one["to"] for one in sent()] == [number("jst", 1), number("jst", 2)]
@@ -196,7 +198,7 @@ def test_a_key_that_stands_for_another_body_is_buried(gateway: Gateway) -> None:
 @pytest.mark.parametrize("name", ["bus", "topic"])
 def test_what_may_go_better_later_is_raised_not_buried(gateway: Gateway, name: str) -> None:
     set_routes("no JSON")
-    with pytest.raises(Unavailable):
+    with pytest.raises(ServiceUnavailableError):
         handle(name, event(name))
     assert letters() == []
 
@@ -208,7 +210,7 @@ def test_sources_that_can_not_be_read_lose_nothing(gateway: Gateway, name: str) 
         failed = handle(name, event(name))["batchItemFailures"]
         assert [one["itemIdentifier"] for one in failed] == [event(name)["Records"][0]["messageId"]]
     else:
-        with pytest.raises(Unavailable, match="sources"):
+        with pytest.raises(ServiceUnavailableError, match="sources"):
             handle(name, event(name))
     assert letters() == []
 
@@ -282,7 +284,9 @@ def test_recipients_that_wait_for_the_operator_are_buried_and_sent_once_when_red
     assert (words["way"], words["problem"], words["only"]) == ("bus", "recipients-left", "0,2")
     assert "dinisoft" in words["reason"]
     assert refused["refused"] == "1"
-    with pytest.raises(Unavailable):  # nothing was mended: AWS brings it again, and buries it
+    with pytest.raises(
+        ServiceUnavailableError
+    ):  # nothing was mended: AWS brings it again, and buries it
         handle("bus", as_redriven(left, words))
     assert letters() == []
 
@@ -458,7 +462,7 @@ def test_a_code_of_cognito_is_sent_once_as_an_otp(
     gateway: Gateway, sealed: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = keyring("a")
-    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: unsealed(code, ring))
+    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: decrypt_with(code, ring))
     given = event("cognito")
     given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
     assert handle("cognito", given) == given
@@ -475,17 +479,17 @@ def test_a_code_of_cognito_is_sent_once_as_an_otp(
 def test_a_code_that_another_key_sealed_is_raised_and_names_the_parameter(
     gateway: Gateway, sealed: Callable[..., bytes]
 ) -> None:
-    with pytest.raises(Unavailable, match="CognitoKeyArn"):
-        unsealed(sealed("482913", keyring("a")), keyring("b"))
-    with pytest.raises(Unavailable, match="CognitoKeyArn"):
-        unsealed(b"no ciphertext", keyring("a"))
+    with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
+        decrypt_with(sealed("482913", keyring("a")), keyring("b"))
+    with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
+        decrypt_with(b"no ciphertext", keyring("a"))
 
 
 def test_the_real_provider_opens_nothing_else(
     gateway: Gateway, sealed: Callable[..., bytes]
 ) -> None:
-    with pytest.raises(Unavailable, match="CognitoKeyArn"):
-        unseal(sealed("482913", keyring("a")))
+    with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
+        decrypt_code(sealed("482913", keyring("a")))
 
 
 def test_an_event_of_a_stranger_pool_is_buried_unopened(gateway: Gateway) -> None:
@@ -523,7 +527,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
 ) -> None:
     """With a status_url among its defaults; the emulator does not look at the condition on keys."""
     ring = keyring("a")
-    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: unsealed(code, ring))
+    monkeypatch.setattr(MODULES["cognito"], "unseal", lambda code: decrypt_with(code, ring))
     url = "https://hooks.example.com/sms"
     part: dict[str, Any] = {"tenant": "acme", "defaults": {"status_url": url}}
     set_sources(
@@ -534,14 +538,16 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
             "cognito": {"eu-central-1_example": part},
         }
     )
-    endpoints.create("acme", "01M80KD8NAXEPBMQYG8412XQAJ", Settings(url), datetime.now(UTC), None)
+    endpoints.create_endpoint(
+        "acme", "01M80KD8NAXEPBMQYG8412XQAJ", EndpointSettings(url), datetime.now(UTC), None
+    )
     given = event(name)
     if name == "cognito":
         given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
     seen: set[tuple[str, str]] = set()
 
     def look(params: dict[str, Any], model: Any, **_: Any) -> None:
-        writes = params.get("RequestItems", {}).get(dynamodb.name(), [])
+        writes = params.get("RequestItems", {}).get(dynamodb.table_name(), [])
         items = [one["PutRequest"]["Item"] for one in writes]
         items += [params[kind] for kind in ("Key", "Item") if kind in params]
         keys = [one["pk"]["S"] for one in items]
@@ -549,7 +555,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
             keys.append(values[":pk"]["S"])
         seen.update((model.name, key) for key in keys)
 
-    endpoints.forget()
+    endpoints.reset_cache()
     events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb", look)
     try:
@@ -557,7 +563,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
         handle(name, given)
     finally:
         events.unregister("provide-client-params.dynamodb", look)
-        endpoints.forget()
+        endpoints.reset_cache()
     assert sent()
     assert {"GetItem", "PutItem", "Query"} <= {action for action, _ in seen}
     function = f"{name.capitalize()}Function"

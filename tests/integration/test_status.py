@@ -9,7 +9,7 @@ import pytest
 from integration.stage import SUBMIT, Gateway, rajasms_answer
 
 from sms_gateway.messages.views import batch_view
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.models import split_id
 
 
@@ -30,7 +30,7 @@ def test_a_batch_counts_its_messages_by_status(gateway: Gateway) -> None:
         [(numbers[0], 10, 1), (numbers[1], 60, 0), (numbers[2], 10, 3)]
     )
     ids = gateway.sent("rajasms", 3)
-    found = dynamodb.whole_batch(ids[0][:26])
+    found = message_repository.whole_batch(ids[0][:26])
     assert found
     view = batch_view(*found)
     assert view["counts"] == {"submitted": 2, "rejected": 1}
@@ -56,8 +56,10 @@ def test_a_message_is_found_when_dynamodb_answers_in_parts(gateway: Gateway) -> 
             key = split_id(identifier)
             assert key
             keys = [{"pk": {"S": key.batch}, "sk": {"S": sort}} for sort in (key.sort, "B")]
-            parsed["Responses"] = {dynamodb.name(): []}
-            parsed["UnprocessedKeys"] = {dynamodb.name(): {"Keys": keys, "ConsistentRead": True}}
+            parsed["Responses"] = {dynamodb.table_name(): []}
+            parsed["UnprocessedKeys"] = {
+                dynamodb.table_name(): {"Keys": keys, "ConsistentRead": True}
+            }
 
     events = dynamodb.client().meta.events
     events.register("after-call.dynamodb.BatchGetItem", part)
@@ -72,7 +74,7 @@ def test_what_is_no_batch_is_not_found(gateway: Gateway, identifier: str) -> Non
     dynamodb.put_new(
         {"pk": {"S": "KEYS"}, "sk": {"S": "digest"}, "tenant": {"S": "acme"}, "scopes": {"S": ""}}
     )
-    assert dynamodb.whole_batch(identifier) is None
+    assert message_repository.whole_batch(identifier) is None
 
 
 def test_a_table_that_does_not_answer_is_503(
@@ -99,7 +101,7 @@ def test_a_message_is_found_right_after_it_was_accepted(gateway: Gateway) -> Non
     events = dynamodb.client().meta.events
     events.register("before-call.dynamodb.Query", behind)
     try:
-        found = dynamodb.find(split_id(ids[1]) or pytest.fail("no id"))
+        found = message_repository.find_message(split_id(ids[1]) or pytest.fail("no id"))
     finally:
         events.unregister("before-call.dynamodb.Query", behind)
     assert found

@@ -29,17 +29,21 @@ from integration.stage import (
     set_routes,
 )
 
-from sms_gateway.core.problems import GatewayError, Invalid, TooMany, Unavailable
-from sms_gateway.messages.idempotency import AT_WORK
-from sms_gateway.storage import dynamodb
-from sms_gateway.vendors.adapter import Request
-from sms_gateway.vendors.server2sms.adapter import STATUS_CODES, TOKEN_CODES
+from sms_gateway.core.problems import (
+    GatewayError,
+    InvalidRequestError,
+    ServiceUnavailableError,
+    TooManyRequestsError,
+)
+from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.storage.idempotency_keys import IN_PROGRESS_SECONDS
+from sms_gateway.vendors.server2sms.responses import STATUS_CODES, TOKEN_CODES
+from sms_gateway.vendors.types import Request
+from sms_gateway.verifications import check as verification_check
 from sms_gateway.verifications import (
     repository as verification_repository,
 )
-from sms_gateway.verifications import (
-    start as verification_start,
-)
+from sms_gateway.verifications import start as verification_start
 
 VERIFY = function("verify")
 OURS = ("jst", "dinisoft", "rajasms")
@@ -53,14 +57,14 @@ def now(after: float = 0) -> datetime:
 
 def start(vendor: str, key: str | None = None, tenant: str = "acme", **fields: Any) -> Any:
     body = {"to": number(vendor), "text": TEXT, **fields}
-    return verification_start.start(tenant, json.dumps(body).encode(), now(), key)
+    return verification_start.start_verification(tenant, json.dumps(body).encode(), now(), key)
 
 
 def check(
     identifier: str, code: str, wire: Wire, key: str | None = None, after: float = 0
 ) -> dict[str, Any]:
     body = json.dumps({"code": code}).encode()
-    return verification_start.check("acme", identifier, body, now(after), key, wire)
+    return verification_check.check_code("acme", identifier, body, now(after), key, wire)
 
 
 def problem(work: Callable[[], object]) -> GatewayError:
@@ -171,7 +175,9 @@ def test_our_own_code_is_sent_and_approved_once(gateway: Gateway, name: str) -> 
     again = problem(lambda: check(view["id"], code, gateway.wire))
     assert (again.slug, again.http_status) == ("verification-approved", 409)
     assert again.members["verification"]["status"] == "approved"
-    assert verification_start.show("acme", view["id"], now(1000))["status"] == "approved"
+    assert (
+        verification_start.show_verification("acme", view["id"], now(1000))["status"] == "approved"
+    )
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -294,14 +300,14 @@ def test_wrong_codes_are_counted_until_none_is_left(
     assert (second["status"], second["checks_left"]) == ("exhausted", 0)
     third = problem(lambda: check(identifier, code, gateway.wire))
     assert (third.slug, third.http_status) == ("verification-exhausted", 409)
-    assert verification_start.show("acme", identifier, now())["status"] == "exhausted"
+    assert verification_start.show_verification("acme", identifier, now())["status"] == "exhausted"
 
 
 @pytest.mark.parametrize("name", ["dinisoft", "server2sms"])
 def test_a_code_is_over_when_its_time_is(gateway: Gateway, vendor: Vendor, name: str) -> None:
     identifier = start(name, ttl=60)["id"]
-    assert verification_start.show("acme", identifier, now(59))["status"] == "pending"
-    assert verification_start.show("acme", identifier, now(61))["status"] == "expired"
+    assert verification_start.show_verification("acme", identifier, now(59))["status"] == "pending"
+    assert verification_start.show_verification("acme", identifier, now(61))["status"] == "expired"
     late = problem(lambda: check(identifier, "123456", gateway.wire, after=61))
     assert (late.slug, late.http_status) == ("verification-expired", 409)
     assert late.members["verification"]["checks_left"] == 5
@@ -381,7 +387,9 @@ def test_a_wrong_code_is_not_believed_while_the_vendor_says_yes_to_a_right_one(
         busy = problem(lambda: check(identifier, "0000", gateway.wire))
         assert (busy.slug, busy.http_status) == ("check-in-progress", 409)
         assert int(busy.headers["Retry-After"]) >= 1
-        assert verification_start.show("acme", identifier, now())["status"] == "pending"
+        assert (
+            verification_start.show_verification("acme", identifier, now())["status"] == "pending"
+        )
 
     vendor.says = [meanwhile]
     assert check(identifier, "4711", gateway.wire)["status"] == "approved"
@@ -396,7 +404,7 @@ def test_an_answer_that_got_lost_leaves_its_own_code_good(gateway: Gateway, vend
     vendor.says = [(SILENT,)]
     lost = problem(lambda: check(identifier, "4711", gateway.wire))
     assert (lost.slug, lost.http_status, lost.retryable) == ("check-failed", 503, True)
-    assert verification_start.show("acme", identifier, now())["checks_left"] == 5
+    assert verification_start.show_verification("acme", identifier, now())["checks_left"] == 5
     approved = check(identifier, "4711", gateway.wire)
     assert (approved["status"], approved["checks_left"]) == ("approved", 4)
 
@@ -409,8 +417,10 @@ def test_after_a_lost_yes_no_other_code_is_believed(gateway: Gateway, vendor: Ve
     for left in (4, 3):
         doubt = problem(lambda: check(identifier, "0000", gateway.wire))
         assert (doubt.slug, doubt.http_status) == ("check-in-doubt", 502)
-        assert verification_start.show("acme", identifier, now())["checks_left"] == left
-    assert verification_start.show("acme", identifier, now())["status"] == "pending"
+        assert (
+            verification_start.show_verification("acme", identifier, now())["checks_left"] == left
+        )
+    assert verification_start.show_verification("acme", identifier, now())["status"] == "pending"
 
 
 def test_a_no_of_the_vendor_ends_the_doubt(gateway: Gateway, vendor: Vendor) -> None:
@@ -434,7 +444,7 @@ def test_a_worker_that_dies_in_a_check_leaves_its_code_in_doubt(
     with pytest.raises(KeyboardInterrupt):
         check(identifier, "4711", gateway.wire)
     assert problem(lambda: check(identifier, "0000", gateway.wire)).slug == "check-in-progress"
-    late = verification_start.AT_WORK + 1
+    late = verification_check.IN_PROGRESS_SECONDS + 1
     guess = problem(lambda: check(identifier, "0000", gateway.wire, after=late))
     assert guess.slug == "check-in-doubt"
 
@@ -450,7 +460,7 @@ def test_a_worker_that_dies_in_a_check_does_not_burn_its_code(
     vendor.says = [dies]
     with pytest.raises(KeyboardInterrupt):
         check(identifier, "4711", gateway.wire)
-    late = verification_start.AT_WORK + 1
+    late = verification_check.IN_PROGRESS_SECONDS + 1
     assert check(identifier, "4711", gateway.wire, after=late)["status"] == "approved"
 
 
@@ -475,7 +485,7 @@ def test_every_code_of_the_vendor_has_its_consequence(
         "vendor_code": code,
         "vendor_text": f"word {code}",
     }
-    left = verification_start.show("acme", identifier, now())["checks_left"]
+    left = verification_start.show_verification("acme", identifier, now())["checks_left"]
     assert left == (4 if code == "39" else 5)
 
 
@@ -509,7 +519,7 @@ def test_a_vendor_that_does_not_judge_uses_up_no_check(
     for _ in range(3):
         failed = problem(lambda: check(identifier, "4711", gateway.wire))
         assert (failed.slug, failed.http_status) == ("check-failed", status)
-    assert verification_start.show("acme", identifier, now())["checks_left"] == 1
+    assert verification_start.show_verification("acme", identifier, now())["checks_left"] == 1
     assert check(identifier, "4711", gateway.wire)["status"] == "approved"
 
 
@@ -520,7 +530,7 @@ def test_without_the_vendors_account_its_code_can_not_be_judged(
     set_accounts({name: one for name, one in ACCOUNTS.items() if name != "server2sms"})
     failed = problem(lambda: check(identifier, "4711", gateway.wire))
     assert (failed.slug, failed.http_status) == ("vendor-not-configured", 503)
-    assert verification_start.show("acme", identifier, now())["checks_left"] == 5
+    assert verification_start.show_verification("acme", identifier, now())["checks_left"] == 5
 
 
 def test_a_send_without_an_answer_is_unknown_like_any_other(
@@ -553,12 +563,12 @@ def test_the_same_key_counts_one_send(gateway: Gateway) -> None:
         start("dinisoft", "k-1")
     for nth in range(4):
         start("dinisoft", f"k-{nth + 2}")
-    with pytest.raises(TooMany):
+    with pytest.raises(TooManyRequestsError):
         start("dinisoft", "k-9")
 
 
 def test_a_refused_request_leaves_its_key_free(gateway: Gateway) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidRequestError):
         start("dinisoft", "k-1", ttl=1)
     assert start("dinisoft", "k-1")["status"] == "pending"
 
@@ -567,13 +577,13 @@ def test_a_crash_before_the_message_is_made_good_by_the_same_key(
     gateway: Gateway, failing: Callable[..., None]
 ) -> None:
     failing("BatchWriteItem", 1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(ServiceUnavailableError):
         start("dinisoft", "k-1")
     assert problem(lambda: start("dinisoft", "k-1")).slug == "request-in-progress"
     body = json.dumps({"to": number("dinisoft"), "text": TEXT}).encode()
-    again = verification_start.start("acme", body, now(AT_WORK + 1), "k-1")
+    again = verification_start.start_verification("acme", body, now(IN_PROGRESS_SECONDS + 1), "k-1")
     assert len(drained("dinisoft")) == 1
-    assert verification_start.show("acme", again["id"], now())["status"] == "pending"
+    assert verification_start.show_verification("acme", again["id"], now())["status"] == "pending"
 
 
 @pytest.mark.parametrize("name", ["dinisoft", "server2sms"])
@@ -637,11 +647,11 @@ def test_a_number_gets_five_codes_in_ten_minutes(gateway: Gateway) -> None:
 def test_the_window_slides(gateway: Gateway) -> None:
     body = json.dumps({"to": number("dinisoft"), "text": TEXT}).encode()
     for after in (0, 100, 200, 300, 400):
-        verification_start.start("acme", body, now(after))
-    refused = problem(lambda: verification_start.start("acme", body, now(550)))
+        verification_start.start_verification("acme", body, now(after))
+    refused = problem(lambda: verification_start.start_verification("acme", body, now(550)))
     assert 45 <= int(refused.headers["Retry-After"]) <= 50
-    verification_start.start("acme", body, now(601))
-    refused = problem(lambda: verification_start.start("acme", body, now(650)))
+    verification_start.start_verification("acme", body, now(601))
+    refused = problem(lambda: verification_start.start_verification("acme", body, now(650)))
     assert 45 <= int(refused.headers["Retry-After"]) <= 50
 
 
@@ -652,7 +662,7 @@ def test_of_many_sends_at_once_no_more_go_than_are_allowed(gateway: Gateway) -> 
 
 def test_a_limit_holds_no_number(gateway: Gateway) -> None:
     start("dinisoft")
-    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
     (limit,) = [item for item in items if item["sk"]["S"] == "SENDS"]
     assert number("dinisoft")[1:] not in json.dumps(limit)
     assert set(limit) == {"pk", "sk", "sends", "claim", "ttl"}
@@ -661,18 +671,18 @@ def test_a_limit_holds_no_number(gateway: Gateway) -> None:
 def test_a_lost_answer_counts_a_send_once(gateway: Gateway, failing: Callable[..., None]) -> None:
     failing("PutItem", 1, lost=True)
     start("dinisoft")
-    items = dynamodb.client().scan(TableName=dynamodb.name())["Items"]
+    items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
     (limit,) = [item for item in items if item["sk"]["S"] == "SENDS"]
     assert len(limit["sends"]["L"]) == 1
 
 
 def test_a_refused_send_is_not_counted(gateway: Gateway) -> None:
     for _ in range(6):
-        with pytest.raises(Invalid):
+        with pytest.raises(InvalidRequestError):
             start("dinisoft", to="+880")
     set_accounts({name: one for name, one in ACCOUNTS.items() if name != "dinisoft"})
     for _ in range(6):
-        with pytest.raises(Unavailable):
+        with pytest.raises(ServiceUnavailableError):
             start("dinisoft")
     set_accounts(ACCOUNTS)
     assert start("dinisoft")["status"] == "pending"
@@ -698,7 +708,9 @@ def test_the_code_stands_in_no_item_no_queue_and_no_log(
     gateway.tick(200)
     check(view["id"], other(code[::-1]), gateway.wire, "k-1")
     check(view["id"], code, gateway.wire, "k-2")
-    stored = json.dumps(dynamodb.client().scan(TableName=dynamodb.name())["Items"], default=str)
+    stored = json.dumps(
+        dynamodb.client().scan(TableName=dynamodb.table_name())["Items"], default=str
+    )
     logs = str([vars(one) for one in caplog.records])
     shown = logs + capsys.readouterr().out + json.dumps(gateway.view(view["message_id"]))
     for place in (stored, json.dumps(waiting), shown):
@@ -730,22 +742,27 @@ def test_codes_of_one_number_differ(gateway: Gateway) -> None:
 def test_somebody_elses_verification_is_not_found(gateway: Gateway) -> None:
     identifier = start("dinisoft", tenant="other")["id"]
     for work in (
-        lambda: verification_start.show("acme", identifier, now()),
+        lambda: verification_start.show_verification("acme", identifier, now()),
         lambda: check(identifier, "123456", gateway.wire),
-        lambda: verification_start.show("acme", "KEYS", now()),
-        lambda: verification_start.show("acme", identifier[:-1] + "0", now()),
+        lambda: verification_start.show_verification("acme", "KEYS", now()),
+        lambda: verification_start.show_verification("acme", identifier[:-1] + "0", now()),
     ):
         assert problem(work).http_status == 404
     message = gateway.accept({"to": number("jst"), "text": "Hello"})[0]
-    assert problem(lambda: verification_start.show("acme", message[:26], now())).http_status == 404
+    assert (
+        problem(
+            lambda: verification_start.show_verification("acme", message[:26], now())
+        ).http_status
+        == 404
+    )
 
 
 def test_a_batch_shows_the_message_and_not_the_verification(gateway: Gateway) -> None:
     identifier = start("dinisoft")["id"]
-    found = dynamodb.whole_batch(identifier)
+    found = message_repository.whole_batch(identifier)
     assert found
     assert len(found[1]) == 1
-    assert "tenant" not in gateway.item(verification_repository.place(identifier))
+    assert "tenant" not in gateway.item(verification_repository.verification_key(identifier))
 
 
 # Through the function

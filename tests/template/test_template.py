@@ -11,24 +11,22 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
-from bench.conditions import deployed, enabled
 from sms_gateway.aws import sqs
 from sms_gateway.campaigns import model as campaign
-from sms_gateway.campaigns import results
-from sms_gateway.campaigns import worker as campaign_worker
-from sms_gateway.core.event import OF_STATUS
+from sms_gateway.campaigns import results, time_budget
+from sms_gateway.core.event import EVENT_OF_STATUS
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch import vendor_session
 from sms_gateway.events import eventbridge, stream_reader
-from sms_gateway.messages import idempotency
-from sms_gateway.scheduler import tick
-from sms_gateway.storage import dynamodb
+from sms_gateway.scheduler import tick, tick_run
+from sms_gateway.storage import dynamodb, idempotency_keys
 from sms_gateway.vendor_accounts import calls
-from sms_gateway.vendor_accounts.balances import BOUND
+from sms_gateway.vendor_accounts.balances import TIMEOUT_SECONDS
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.registry import VENDORS
-from sms_gateway.verifications import start
+from sms_gateway.verifications import check
 from sms_gateway.webhooks import attempt
+from testing.template import deployed, enabled
 
 ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
@@ -219,7 +217,7 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
         properties = FUNCTIONS[function]["Events"][event]["Properties"]
         assert properties[policy] == {target: {"Fn::GetAtt": [letters, "Arn"]}}
         assert RESOURCES[f"{letters}Policy"]["Condition"] == condition
-    assert timeout(function) < idempotency.AT_WORK
+    assert timeout(function) < idempotency_keys.IN_PROGRESS_SECONDS
     assert timeout(function) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
 
 
@@ -320,7 +318,7 @@ def test_the_stream_lets_every_final_status_through(reader: str) -> None:
         for one in PATTERNS[reader]
         if set(one["dynamodb"]["NewImage"]) == {"status"}
     ]
-    assert {str(one) for one in OF_STATUS} == set().union(*told)
+    assert {str(one) for one in EVENT_OF_STATUS} == set().union(*told)
     assert {str(one) for one in Status if one.final} in told
 
 
@@ -359,15 +357,20 @@ def test_a_reader_of_the_stream_answers_before_its_time_is_over(reader: str) -> 
         return float(tries * (config.connect_timeout + config.read_timeout) + pauses)
 
     spare = 2
-    assert longest(dynamodb.CONFIG) + stream_reader.HAND_OVER + spare <= stream_reader.READ
-    assert longest(dynamodb.CONFIG) + spare <= stream_reader.HAND_OVER  # the webhooks of a tenant
-    assert longest(sqs.CONFIG) + spare <= stream_reader.HAND_OVER
-    assert longest(eventbridge.CONFIG) + spare <= stream_reader.HAND_OVER
-    # A bus that hangs is found out while there is time to answer.
-    assert timeout(reader) - stream_reader.HAND_OVER >= eventbridge.TRIES * longest(
-        eventbridge.CONFIG
+    assert (
+        longest(dynamodb.CONFIG) + stream_reader.SEND_RESERVE_SECONDS + spare
+        <= stream_reader.READ_RESERVE_SECONDS
     )
-    assert timeout(reader) - stream_reader.READ >= 30
+    assert (
+        longest(dynamodb.CONFIG) + spare <= stream_reader.SEND_RESERVE_SECONDS
+    )  # the webhooks of a tenant
+    assert longest(sqs.CONFIG) + spare <= stream_reader.SEND_RESERVE_SECONDS
+    assert longest(eventbridge.CONFIG) + spare <= stream_reader.SEND_RESERVE_SECONDS
+    # A bus that hangs is found out while there is time to answer.
+    assert timeout(
+        reader
+    ) - stream_reader.SEND_RESERVE_SECONDS >= eventbridge.MAX_ATTEMPTS * longest(eventbridge.CONFIG)
+    assert timeout(reader) - stream_reader.READ_RESERVE_SECONDS >= 30
 
 
 def test_a_clock_that_fails_or_stands_still_is_an_alarm() -> None:
@@ -415,22 +418,26 @@ def test_nothing_is_read_for_those_who_want_no_events(
 
 def test_an_attempt_at_a_webhook_is_over_before_its_function() -> None:
     # All of a delivery's attempts run side by side; resolving a name may take as long again.
-    assert timeout("DeliverFunction") >= 3 * attempt.TIMEOUT
-    assert timeout("WebhooksFunction") > attempt.TIMEOUT
+    assert timeout("DeliverFunction") >= 3 * attempt.TIMEOUT_SECONDS
+    assert timeout("WebhooksFunction") > attempt.TIMEOUT_SECONDS
 
 
 def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
-    slowest_call = 25 + http_client.CONNECT_TIMEOUT  # the most that an account may set
-    assert timeout("DispatchFunction") >= vendor_session.LONG_ENOUGH + 2 * slowest_call
+    slowest_call = 25 + http_client.CONNECT_TIMEOUT_SECONDS  # the most that an account may set
+    assert timeout("DispatchFunction") >= vendor_session.ENOUGH_SECONDS + 2 * slowest_call
     assert timeout("DispatchFunction") < TEMPLATE["Parameters"]["CutShortAfter"]["Default"]
-    assert slowest_call + tick.MARGIN < timeout("PollFunction") < tick.LEASE
+    assert slowest_call + tick_run.RESERVE_SECONDS < timeout("PollFunction") < tick.LEASE_SECONDS
     # An answer that drips in may take its time twice.
-    assert timeout("BalanceFunction") > 2 * BOUND + http_client.CONNECT_TIMEOUT
+    assert timeout("BalanceFunction") > 2 * TIMEOUT_SECONDS + http_client.CONNECT_TIMEOUT_SECONDS
     # A change, and right after it a question, both at their slowest; then nobody is at work on it.
-    errand = 2 * (calls.BOUND + calls.CONFIRM + http_client.CONNECT_TIMEOUT)
-    assert errand < timeout("AccountFunction") < idempotency.AT_WORK
-    assert timeout("VerifyFunction") > 2 * start.BOUND + http_client.CONNECT_TIMEOUT
-    assert timeout("VerifyFunction") < start.AT_WORK
+    errand = 2 * (
+        calls.TIMEOUT_SECONDS + calls.CONFIRM_SECONDS + http_client.CONNECT_TIMEOUT_SECONDS
+    )
+    assert errand < timeout("AccountFunction") < idempotency_keys.IN_PROGRESS_SECONDS
+    assert (
+        timeout("VerifyFunction") > 2 * check.TIMEOUT_SECONDS + http_client.CONNECT_TIMEOUT_SECONDS
+    )
+    assert timeout("VerifyFunction") < check.IN_PROGRESS_SECONDS
     for name, properties in FUNCTIONS.items():
         if any(event["Type"] == "Api" for event in properties.get("Events", {}).values()):
             assert timeout(name) <= API_LIMIT
@@ -441,8 +448,10 @@ def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up(
     for name in ("SendFunction", "CampaignFunction"):
         assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
-    assert timeout("CampaignFunction") < idempotency.AT_WORK < campaign.WAKE
-    assert timeout("CampaignFunction") > campaign_worker.ENOUGH + results.A_PART
+    assert (
+        timeout("CampaignFunction") < idempotency_keys.IN_PROGRESS_SECONDS < campaign.WORKER_TIMEOUT
+    )
+    assert timeout("CampaignFunction") > time_budget.CHUNK_SECONDS + results.PART_SECONDS
 
 
 def routes() -> dict[tuple[str, str], dict[str, Any]]:
@@ -514,7 +523,7 @@ def reads(path: Path) -> set[str]:
                 found.add(str(node.slice.value))
             elif isinstance(node.slice, ast.JoinedStr):
                 found.add(f"{ast.unparse(node.slice)[2:].partition('{')[0]}*")
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_Setting"):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("CachedSetting"):
             found |= {
                 str(one.value)
                 for one in node.args

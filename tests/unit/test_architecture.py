@@ -69,8 +69,8 @@ def test_one_module_calls_customers_addresses() -> None:
         ("sqs", "aws/sqs.py"),
         ("s3", "campaigns/s3_files.py"),
         ("events", "events/eventbridge.py"),
-        ("secretsmanager", "config/vendor_accounts.py"),
-        ("ssm", "config/vendor_accounts.py"),
+        ("secretsmanager", "config/cached_setting.py"),
+        ("ssm", "config/cached_setting.py"),
     ],
 )
 def test_one_module_talks_to_each_service(service: str, module: str) -> None:

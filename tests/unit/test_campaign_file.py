@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from sms_gateway.campaigns.csv_reader import (
     BOM,
-    LONGEST_RECORD,
+    MAX_RECORD_BYTES,
     FileError,
     Record,
-    fill,
-    header,
-    records,
+    fill_template,
+    parse_header,
+    read_records,
 )
-from sms_gateway.core.problems import Invalid
+from sms_gateway.core.problems import InvalidRequestError
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)
 TABLES = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12)
@@ -40,7 +40,7 @@ def test_records_do_not_depend_on_where_blocks_end(
     table: list[tuple[str, str]], ending: str, bom: bool, places: list[int]
 ) -> None:
     raw = written(table, ending, bom)
-    found = list(records(cut(raw, places)))
+    found = list(read_records(cut(raw, places)))
     assert [tuple(one.cells or ()) for one in found] == table
     assert found[-1].end == len(raw)
 
@@ -50,10 +50,10 @@ def test_reading_goes_on_at_the_end_of_any_record(
     table: list[tuple[str, str]], bom: bool, places: list[int], data: st.DataObject
 ) -> None:
     raw = written(table, "\r\n", bom)
-    found = list(records([raw]))
+    found = list(read_records([raw]))
     done = data.draw(st.integers(1, len(found)))
     start = found[done - 1].end
-    assert list(records(cut(raw[start:], places), start)) == found[done:]
+    assert list(read_records(cut(raw[start:], places), start)) == found[done:]
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0)))
@@ -61,17 +61,17 @@ def test_any_bytes_are_read_to_their_end_or_refused_as_a_file(
     raw: bytes, places: list[int]
 ) -> None:
     try:
-        found = list(records(cut(raw, places)))
+        found = list(read_records(cut(raw, places)))
     except FileError:
         return
     ends = [one.end for one in found]
     assert ends == sorted(set(ends))
     assert not ends or ends[-1] <= len(raw)
-    assert found == list(records([raw]))
+    assert found == list(read_records([raw]))
 
 
 def cells(raw: str, width: int = 2) -> list[Sequence[str] | None]:
-    return [one.cells for one in records([raw.encode()], 0, width)]
+    return [one.cells for one in read_records([raw.encode()], 0, width)]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_broken_record_gives_up_its_first_line_only(
 
 def test_a_quote_that_is_never_closed_does_not_fill_the_memory() -> None:
     line = f"a,{'x' * 1000}\n".encode()
-    found = list(records([b'a,"\n', *[line] * 500]))
+    found = list(read_records([b'a,"\n', *[line] * 500]))
     assert found[0] == Record(4, None, "a quote is opened and never closed")
     assert len(found) == 501
 
@@ -101,20 +101,20 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory() -> None:
 def test_a_line_that_never_ends_is_no_file() -> None:
     endless = (b"x" * 1000 for _ in iter(int, 1))
     with pytest.raises(FileError, match=r"line at byte 4 has more than 1048576 .* line feed"):
-        list(records(block for some in ([b"a,b\n"], endless) for block in some))
+        list(read_records(block for some in ([b"a,b\n"], endless) for block in some))
 
 
 @pytest.mark.parametrize("size", [1, 999, 70_000, 1 << 20])
 @pytest.mark.parametrize("row", [b"c,%s\n", b'c,"%s"\n', b'c,"d\n%s\n"\n'])
 def test_a_row_that_is_too_long_is_refused_alone(row: bytes, size: int) -> None:
     long = row % (b"x" * 40_000)
-    raw = b"a,b\n" + long + b"e,f\n" + b"x" * LONGEST_RECORD
+    raw = b"a,b\n" + long + b"e,f\n" + b"x" * MAX_RECORD_BYTES
     blocks = (raw[at : at + size] for at in range(0, len(raw), size))
-    found = list(records(blocks, 0, 2))
+    found = list(read_records(blocks, 0, 2))
     assert [one.cells for one in found if one.cells] == [
         ["a", "b"],
         ["e", "f"],
-        [raw[-LONGEST_RECORD:].decode()],
+        [raw[-MAX_RECORD_BYTES:].decode()],
     ]
     assert found[-1].end == len(raw)
     widest = max(map(len, long.splitlines(keepends=True)))
@@ -122,7 +122,7 @@ def test_a_row_that_is_too_long_is_refused_alone(row: bytes, size: int) -> None:
     assert faults.count(f"it has {widest} bytes and may have 32768") == 1
     (place,) = [one.end for one in found if one.cells == ["e", "f"]]
     assert place == raw.index(b"e,f\n") + 4
-    assert list(records([raw[place:]], place, 2)) == found[-1:]
+    assert list(read_records([raw[place:]], place, 2)) == found[-1:]
 
 
 @pytest.mark.parametrize(
@@ -138,14 +138,14 @@ def test_a_row_that_is_too_long_is_refused_alone(row: bytes, size: int) -> None:
 def test_a_character_that_is_not_utf_8_is_named_by_its_byte(raw: bytes, place: int) -> None:
     assert raw[place] == 0xE9
     with pytest.raises(FileError, match=rf"not UTF-8 \(byte {place}\)"):
-        list(records([raw]))
+        list(read_records([raw]))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("raw", ["to,text\n+1,Hi\n", '"to","text"\r\n"+1","Hi"\r\n'])
 def test_utf_16_is_called_so(raw: str, encoding: str) -> None:
     with pytest.raises(FileError, match="UTF-16") as error:
-        header(next(records([raw.encode(encoding)])))
+        parse_header(next(read_records([raw.encode(encoding)])))
     assert error.value.slug == "campaign-encoding"
 
 
@@ -159,12 +159,12 @@ def test_utf_16_is_called_so(raw: str, encoding: str) -> None:
 )
 def test_a_first_line_that_can_not_be_read_says_why(raw: bytes, said: str) -> None:
     with pytest.raises(FileError, match=said):
-        header(next(records([raw])))
+        parse_header(next(read_records([raw])))
 
 
 def test_braces_and_placeholders() -> None:
     row = {"name": "Ani", "a b": "{name}", "none": ""}
-    assert fill("{{{name}}} { name } {a b} {}x"[:-3], row) == "{Ani} Ani {name} "
+    assert fill_template("{{{name}}} { name } {a b} {}x"[:-3], row) == "{Ani} Ani {name} "
     for template in ("{nobody}", "{none}", "{}"):
-        with pytest.raises(Invalid, match="does not have"):
-            fill(template, row)
+        with pytest.raises(InvalidRequestError, match="does not have"):
+            fill_template(template, row)

@@ -9,30 +9,30 @@ from threading import Event
 import pytest
 from integration.stage import ACCOUNTS
 
-from sms_gateway.dispatch.vendor_session import Desk
-from sms_gateway.vendors.adapter import Reply, Request
-from sms_gateway.vendors.registry import build
+from sms_gateway.dispatch.vendor_session import VendorSession
+from sms_gateway.vendors.registry import build_adapter
+from sms_gateway.vendors.types import Request, VendorResponse
 
 SOON = 10  # seconds in which a thread surely runs
 A_WHILE = 0.1  # seconds in which one that may run would
 
 
-def silent(request: Request, timeout: float) -> Reply:
+def silent(request: Request, timeout: float) -> VendorResponse:
     raise AssertionError("nothing is sent here")
 
 
-def desk(vendor: str, concurrency: int) -> Desk:
+def desk(vendor: str, concurrency: int) -> VendorSession:
     """A desk whose worker has half of the account's calls at once."""
-    adapter = build(vendor, ACCOUNTS[vendor] | {"concurrency": concurrency})
-    return Desk(adapter, "https://api.example.com", b"key", time.time() + 100, 2, silent)
+    adapter = build_adapter(vendor, ACCOUNTS[vendor] | {"concurrency": concurrency})
+    return VendorSession(adapter, "https://api.example.com", b"key", time.time() + 100, 2, silent)
 
 
-def taker(at: Desk, messages: int) -> tuple[Callable[[], None], Event]:
+def taker(at: VendorSession, messages: int) -> tuple[Callable[[], None], Event]:
     """Takes a turn and gives it back; the event says that it was taken."""
     taken = Event()
 
     def take() -> None:
-        with at.turn(messages):
+        with at.claim_slot(messages):
             taken.set()
 
     return take, taken
@@ -56,7 +56,7 @@ def test_no_more_is_begun_than_keeps_the_calls_going(
         take, taken = taker(at, messages)
         with ExitStack() as begun:
             for _ in range(at_once):
-                begun.enter_context(at.turn(messages))
+                begun.enter_context(at.claim_slot(messages))
             waiting = others.submit(take)
             assert not taken.wait(A_WHILE)
         assert taken.wait(SOON)
@@ -66,5 +66,5 @@ def test_no_more_is_begun_than_keeps_the_calls_going(
 def test_a_submission_that_fails_gives_its_turn_back() -> None:
     with desk("dinisoft", 2) as at:
         for _ in range(3):
-            with pytest.raises(LookupError), at.turn(50):
+            with pytest.raises(LookupError), at.claim_slot(50):
                 raise LookupError

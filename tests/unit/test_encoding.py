@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sms_gateway.sms.encoding import encoding_of, not_gsm7, segments, split
-from sms_gateway.vendors.adapter import Encoding
+from sms_gateway.vendors.types import Encoding
 
 EXTENSION = "\f^{}\\[~]|€"
 LIMITS: dict[Encoding, tuple[int, int]] = {"gsm7": (160, 153), "ucs2": (70, 67)}

@@ -11,17 +11,15 @@ import pytest
 
 from local.openapi import ROOT
 from sms_gateway.core.event import (
-    FOR_TENANTS,
-    LARGEST,
-    OF_STATUS,
+    EVENT_OF_STATUS,
+    MAX_EVENT_BYTES,
     SEQUENCE,
-    Kind,
-    batch_event,
-    masked,
-    message_event,
+    TENANT_EVENTS,
+    EventType,
 )
 from sms_gateway.core.status import Status
-from sms_gateway.storage.models import Batch, Content, Entry
+from sms_gateway.events.builders import batch_event, mask_number, message_event
+from sms_gateway.storage.models import Batch, MessageContent, TimelineEntry
 
 FOLDER = ROOT / "events" / "schemas"
 BATCH = Batch("01M80KD8NAXEPBMQYG8412XQAH", "acme", 1)
@@ -50,24 +48,24 @@ def check(document: dict[str, Any]) -> None:
 
 
 def made(status: Status, *, full: bool = False, text: str = "Your code is 1234") -> dict[str, Any]:
-    entry = Entry(1795316698931, status, "poll", "dinisoft", 1, "0", "DELIVRD")
-    content = Content(to=NUMBER, text=text, reference="o-7")
+    entry = TimelineEntry(1795316698931, status, "poll", "dinisoft", 1, "0", "DELIVRD")
+    content = MessageContent(to=NUMBER, text=text, reference="o-7")
     event = message_event(BATCH, f"{BATCH.id}000", content, status, entry, full=full)
-    document: dict[str, Any] = json.loads(event.body())
+    document: dict[str, Any] = json.loads(event.to_json())
     return document
 
 
 def test_every_kind_has_a_schema_and_an_example() -> None:
     names = {path.name for path in FOLDER.iterdir()}
-    assert names == {f"{k}.json" for k in Kind} | {f"{k}.example.json" for k in Kind}
+    assert names == {f"{k}.json" for k in EventType} | {f"{k}.example.json" for k in EventType}
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_a_schema_is_one_and_its_example_is_true(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", EventType)
+def test_a_schema_is_one_and_its_example_is_true(kind: EventType) -> None:
     jsonschema_rs.meta.validate(schema(kind))
     example = json.loads((FOLDER / f"{kind}.example.json").read_text())
     check(example)
-    for other in set(Kind) - {kind}:
+    for other in set(EventType) - {kind}:
         assert not validator(other).is_valid(example)
 
 
@@ -84,17 +82,17 @@ def test_what_is_made_is_what_the_schema_says(status: Status) -> None:
 
 def test_a_batch_is_what_its_schema_says() -> None:
     event = batch_event(BATCH, {Status.DELIVERED: 2, Status.EXPIRED: 1}, 1795316698931)
-    document = json.loads(event.body())
+    document = json.loads(event.to_json())
     check(document)
     assert document["data"]["total"] == 3
 
 
 def test_a_batch_has_a_message_and_a_campaign_may_have_none() -> None:
-    document = batch_event(BATCH, {Status.DELIVERED: 1}, 1795316698931).document()
+    document = batch_event(BATCH, {Status.DELIVERED: 1}, 1795316698931).to_dict()
     data = {**document["data"], "total": 0, "counts": {}}
-    assert not validator(Kind.COMPLETED).is_valid({**document, "data": data})
+    assert not validator(EventType.COMPLETED).is_valid({**document, "data": data})
     data |= {"state": "failed", "rows_refused": 0}
-    assert validator(Kind.COMPLETED).is_valid({**document, "data": data})
+    assert validator(EventType.COMPLETED).is_valid({**document, "data": data})
 
 
 def test_no_number_and_no_text_is_told_unless_it_is_wanted() -> None:
@@ -109,25 +107,30 @@ def test_no_number_and_no_text_is_told_unless_it_is_wanted() -> None:
     ("number", "shown"), [("+8801000000001", "+88*********01"), ("+12345678", "+12****78")]
 )
 def test_a_masked_number_shows_two_digits_at_each_end(number: str, shown: str) -> None:
-    assert masked(number) == shown
+    assert mask_number(number) == shown
 
 
 @pytest.mark.parametrize("text", ["🙂" * 5000, "\u0001" * 5000, '"' * 5000])
 def test_a_long_text_is_cut_so_that_the_event_stays_small(text: str) -> None:
     document = made(Status.DELIVERED, full=True, text=text)
     check(document)
-    assert len(msgspec.json.encode(document)) <= LARGEST
+    assert len(msgspec.json.encode(document)) <= MAX_EVENT_BYTES
     cut = document["data"].get("text_cut", False)
     assert cut == (document["data"]["text"] != text)
 
 
 def test_a_status_that_may_follow_another_has_the_higher_number() -> None:
     """Of the ends one wins, but for `unknown`, which each of them may follow."""
-    ends = {OF_STATUS[one] for one in Status if one.final and one is not Status.UNKNOWN}
+    ends = {EVENT_OF_STATUS[one] for one in Status if one.final and one is not Status.UNKNOWN}
     assert {SEQUENCE[kind] for kind in ends} == {4}
-    order = [Kind.ACCEPTED, Kind.SUBMITTED, Kind.UNKNOWN, Kind.DELIVERED]
+    order = [EventType.ACCEPTED, EventType.SUBMITTED, EventType.UNKNOWN, EventType.DELIVERED]
     assert all(SEQUENCE[a] < SEQUENCE[b] for a, b in combinations(order, 2))
 
 
 def test_tenants_may_want_what_is_theirs() -> None:
-    assert set(Kind) - set(FOR_TENANTS) == {Kind.OPENED, Kind.CLOSED, Kind.LOW, Kind.TEST}
+    assert set(EventType) - set(TENANT_EVENTS) == {
+        EventType.OPENED,
+        EventType.CLOSED,
+        EventType.LOW,
+        EventType.TEST,
+    }

@@ -15,12 +15,17 @@ from hypothesis import strategies as st
 from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.messages.request import LARGEST_BODY, LEAD, Accepted, Draft, plan, read_body
+from sms_gateway.messages.planning import (
+    MIN_VENDOR_SCHEDULE_AHEAD,
+    PlannedRecipient,
+    plan_recipients,
+)
+from sms_gateway.messages.request import MAX_BODY_BYTES, Draft, parse_send_request
 from sms_gateway.sms.encoding import encoding_of
 from sms_gateway.vendors.registry import VENDORS
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-ROUTES = Routes.read(
+ROUTES = Routes.parse(
     '{"routes": [{"prefix": "+91", "vendors": ["jst"], "region": "IN"},'
     '{"prefix": "+880", "vendors": ["dinisoft"], "region": "BD"},'
     '{"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},'
@@ -39,14 +44,14 @@ def problem(body: bytes | dict[str, Any], accounts: Accounts = ACCOUNTS) -> tupl
     """The slug, status and pointer of what is wrong with a body, or with its only recipient."""
     written = body if isinstance(body, bytes) else json.dumps(body).encode()
     try:
-        accepted, rejected = plan(read_body(written), NOW, accounts, ROUTES)
+        accepted, rejected = plan_recipients(parse_send_request(written), NOW, accounts, ROUTES)
     except GatewayError as error:
         found = error
     else:
         assert accepted == []
         (one,) = rejected
         found = one.problem
-    return found.slug, found.http_status, found.document().get("pointer", "")
+    return found.slug, found.http_status, found.to_dict().get("pointer", "")
 
 
 def one(**fields: Any) -> dict[str, Any]:
@@ -68,8 +73,8 @@ def test_what_is_no_json_is_malformed(body: bytes) -> None:
 
 
 def test_a_body_over_one_mebibyte_is_too_large() -> None:
-    assert problem(b" " * (LARGEST_BODY + 1))[:2] == ("body-too-large", 413)
-    assert problem(b" " * LARGEST_BODY)[:2] == ("malformed-json", 400)
+    assert problem(b" " * (MAX_BODY_BYTES + 1))[:2] == ("body-too-large", 413)
+    assert problem(b" " * MAX_BODY_BYTES)[:2] == ("malformed-json", 400)
 
 
 @pytest.mark.parametrize(
@@ -206,31 +211,37 @@ def test_no_problem_repeats_a_number_or_a_text() -> None:
         one(to=RAJASMS, text="s" * 481),
     ):
         try:
-            _, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
-            document = rejected[0].problem.document()
+            _, rejected = plan_recipients(
+                parse_send_request(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES
+            )
+            document = rejected[0].problem.to_dict()
         except GatewayError as error:
-            document = error.document()
+            document = error.to_dict()
         assert "secret" not in str(document)
         assert "4477" not in str(document)
 
 
-def planned(**fields: Any) -> Accepted:
+def planned(**fields: Any) -> PlannedRecipient:
     """The only recipient of a body, accepted."""
     body = json.dumps(one(**fields)).encode()
-    (accepted,), rejected = plan(read_body(body), NOW, ACCOUNTS, ROUTES)
+    (accepted,), rejected = plan_recipients(parse_send_request(body), NOW, ACCOUNTS, ROUTES)
     assert rejected == []
     return accepted
 
 
 def test_characters_without_a_look_alike_are_named_and_nothing_else_of_the_text() -> None:
     body = one(text="secret ₹ “x” 😀 ₹", encoding="gsm7")
-    _, (refused,) = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    _, (refused,) = plan_recipients(
+        parse_send_request(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES
+    )
     assert refused.problem.detail == (
         "Not in the GSM 7-bit alphabet, nor like anything in it: U+20B9 INDIAN RUPEE SIGN,"
         " U+1F600 GRINNING FACE. Replace them, or ask for unicode."
     )
     many = one(text="".join(map(chr, range(0x995, 0x9A3))), encoding="gsm7")
-    _, (refused,) = plan(read_body(json.dumps(many).encode()), NOW, ACCOUNTS, ROUTES)
+    _, (refused,) = plan_recipients(
+        parse_send_request(json.dumps(many).encode()), NOW, ACCOUNTS, ROUTES
+    )
     assert refused.problem.detail.count("U+") == 10
     assert " and 4 more." in refused.problem.detail
 
@@ -242,7 +253,9 @@ def test_gsm7_writes_look_alikes() -> None:
 
 def test_control_characters_are_named_by_their_code_points_and_places() -> None:
     body = one(text="secret\n\t\0\x07\x07")
-    _, (refused,) = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    _, (refused,) = plan_recipients(
+        parse_send_request(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES
+    )
     assert refused.problem.detail == (
         "The text has control characters that no vendor takes: U+0000 (character 9), U+0007 "
         "(character 10). Remove them; line feeds, carriage returns, tabs and form feeds may stay."
@@ -269,7 +282,9 @@ def test_nothing_but_gsm7_changes_a_text(text: str, encoding: str | None) -> Non
 @given(st.text(min_size=1, max_size=200).filter(str.strip))
 def test_gsm7_is_gsm7_or_a_problem(text: str) -> None:
     body = one(text=text, encoding="gsm7", max_segments=30)
-    accepted, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    accepted, rejected = plan_recipients(
+        parse_send_request(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES
+    )
     for taken in accepted:
         assert taken.content.encoding == encoding_of(taken.content.text) == "gsm7"
     for refused in rejected:
@@ -280,13 +295,15 @@ def test_gsm7_is_gsm7_or_a_problem(text: str) -> None:
 @pytest.mark.parametrize("text", ["a^b", "a~b", "^~"])
 def test_texts_that_jst_can_not_join_are_sent_another_way(text: str) -> None:
     body = {"messages": [one(to=JST, text=text), one(to="+911000000002")]}
-    accepted, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    accepted, rejected = plan_recipients(
+        parse_send_request(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES
+    )
     assert (len(accepted), rejected) == (2, [])
 
 
 def test_each_of_many_takes_what_stands_above_unless_it_says_otherwise() -> None:
     body = {"from": "ACME", "reference": "all", "messages": [one(), one(reference="own")]}
-    drafts = read_body(json.dumps(body).encode())
+    drafts = parse_send_request(json.dumps(body).encode())
     assert [draft.options.sender for draft in drafts] == ["ACME", "ACME"]
     assert [draft.options.reference for draft in drafts] == ["all", "own"]
 
@@ -299,7 +316,9 @@ def test_limits_themselves_are_allowed() -> None:
         reference="r" * 64,
         metadata={f"{n:040d}": "v" * 256 for n in range(20)},
     )
-    accepted, rejected = plan(read_body(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES)
+    accepted, rejected = plan_recipients(
+        parse_send_request(json.dumps(body).encode()), NOW, ACCOUNTS, ROUTES
+    )
     assert (len(accepted), rejected) == (1, [])
     assert accepted[0].content.segments == 10
 
@@ -315,7 +334,9 @@ def test_a_time_means_the_same_whatever_offset_it_is_written_with(
     ahead: timedelta, zone: tzinfo
 ) -> None:
     written = (NOW + ahead).astimezone(zone).isoformat()
-    accepted, _ = plan(read_body(json.dumps(one(send_at=written)).encode()), NOW, ACCOUNTS, ROUTES)
+    accepted, _ = plan_recipients(
+        parse_send_request(json.dumps(one(send_at=written)).encode()), NOW, ACCOUNTS, ROUTES
+    )
     found = accepted[0].content.send_at
     assert found == NOW + ahead
     assert found.tzinfo is UTC
@@ -329,8 +350,14 @@ AUTUMN = datetime(2026, 10, 25, tzinfo=UTC)  # Swiss clocks go back from 03:00 t
     [
         ("jst", JST, {}, timedelta(hours=1), False),
         ("jst", JST, {"schedule_at_vendor": True}, timedelta(hours=1), True),
-        ("jst", JST, {"schedule_at_vendor": True}, LEAD, True),
-        ("jst", JST, {"schedule_at_vendor": True}, LEAD - timedelta(seconds=1), False),
+        ("jst", JST, {"schedule_at_vendor": True}, MIN_VENDOR_SCHEDULE_AHEAD, True),
+        (
+            "jst",
+            JST,
+            {"schedule_at_vendor": True},
+            MIN_VENDOR_SCHEDULE_AHEAD - timedelta(seconds=1),
+            False,
+        ),
         ("rajasms", RAJASMS, {"schedule_at_vendor": True}, timedelta(days=30), True),
         ("dinisoft", DINISOFT, {"schedule_at_vendor": True}, timedelta(hours=1), False),
         ("server2sms", SERVER2SMS, {}, timedelta(minutes=90), False),
@@ -350,7 +377,7 @@ def test_a_vendor_holds_only_what_its_account_asks_for_and_its_interface_can_say
     send_at = AUTUMN + ahead if vendor == "server2sms" else NOW + ahead
     accounts = Accounts({vendor: adapter(vendor, **account)}, {}, b"k" * 32)
     body = json.dumps(one(to=to, send_at=send_at.isoformat())).encode()
-    (accepted,), _ = plan(read_body(body), now, accounts, ROUTES)
+    (accepted,), _ = plan_recipients(parse_send_request(body), now, accounts, ROUTES)
     assert accepted.content.at_vendor is held
     assert (accepted.content.outgoing("id").send_at is not None) is held
     assert accepted.content.outgoing("id", send_at).send_at is None  # a late call names no time
@@ -378,13 +405,13 @@ bodies = st.binary() | st.dictionaries(st.sampled_from(NAMES) | st.text(), plaus
 def test_any_body_gives_drafts_or_a_problem(body: bytes) -> None:
     refused: GatewayError | None = None
     try:
-        drafts = read_body(body)
+        drafts = parse_send_request(body)
         assert all(isinstance(draft, Draft) for draft in drafts)
-        accepted, rejected = plan(drafts, NOW, ACCOUNTS, ROUTES)
+        accepted, rejected = plan_recipients(drafts, NOW, ACCOUNTS, ROUTES)
     except GatewayError as error:
         refused = error
     if refused:
         assert refused.http_status in (400, 413, 422)
-        json.dumps(refused.document())
+        json.dumps(refused.to_dict())
     else:
         assert len(accepted) + len(rejected) == len(drafts)

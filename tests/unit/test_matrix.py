@@ -15,7 +15,7 @@ from contract import cases
 from local.matrix import CAPABILITIES, PAGE, matrix, written
 from local.ticks import tables
 from sms_gateway.vendors.adapter import Adapter, Capabilities
-from sms_gateway.vendors.registry import VENDORS, adapter_class, build
+from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 
 TESTS = Path(__file__).parent.parent
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def test_a_page_without_marks_is_refused() -> None:
 
 @pytest.mark.parametrize(("vendor", "account"), examples())
 def test_every_example_of_an_account_can_be_used(vendor: str, account: dict[str, Any]) -> None:
-    assert build(vendor, account).name == vendor
+    assert build_adapter(vendor, account).name == vendor
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sms_gateway.sms import phone_numbers
-from sms_gateway.sms.phone_numbers import NumberError, e164, mask
+from sms_gateway.sms.phone_numbers import NumberError, mask, to_e164
 
 MOBILE = phonenumbers.PhoneNumberType.MOBILE
 SAFE = ("+8801000000001", "+911000000001", "+628000000001", "+447700900001")
@@ -28,8 +28,8 @@ def example_number(region: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("number", SAFE)
 def test_e164_stays_as_it_is(number: str) -> None:
-    assert e164(number) == number
-    assert e164(number, ["BD", "IN"]) == number
+    assert to_e164(number) == number
+    assert to_e164(number, ["BD", "IN"]) == number
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_e164_stays_as_it_is(number: str) -> None:
     ],
 )
 def test_an_international_form_may_hold_spaces_dashes_dots_and_brackets(raw: str) -> None:
-    assert e164(raw) == "+447700900001"
+    assert to_e164(raw) == "+447700900001"
 
 
 @pytest.mark.parametrize(
@@ -86,42 +86,42 @@ def test_an_international_form_may_hold_spaces_dashes_dots_and_brackets(raw: str
 )
 def test_a_number_that_cannot_be_is_refused_with_the_reason(raw: str, why: str) -> None:
     with pytest.raises(NumberError, match=why) as caught:
-        e164(raw, ["BD"])
+        to_e164(raw, ["BD"])
     assert caught.value.slug == "invalid-number"
 
 
 @pytest.mark.parametrize("region", ["BD", "IN", "ID", "GB", "CH", "US", "IT"])
 def test_a_national_form_is_read_in_the_one_region_that_makes_it_valid(region: str) -> None:
     national, international = example_number(region)
-    assert e164(national, [region]) == international
+    assert to_e164(national, [region]) == international
 
 
 def test_digits_with_the_country_code_are_a_reading_of_their_own_region() -> None:
     _, international = example_number("BD")
-    assert e164(international.removeprefix("+"), ["BD", "IN"]) == international
+    assert to_e164(international.removeprefix("+"), ["BD", "IN"]) == international
 
 
 def test_a_region_that_makes_it_invalid_does_not_count() -> None:
     national, international = example_number("CH")
-    assert e164(national, ["BD", "CH", "IN", "ID"]) == international
+    assert to_e164(national, ["BD", "CH", "IN", "ID"]) == international
 
 
 def test_a_national_form_valid_in_two_regions_is_ambiguous_and_the_error_names_them() -> None:
     national, _ = example_number("BD")
     with pytest.raises(NumberError, match=r"in each of BD, IN: .* with \+") as caught:
-        e164(national, ["BD", "IN", "ID"])
+        to_e164(national, ["BD", "IN", "ID"])
     assert caught.value.slug == "ambiguous-number"
 
 
 def test_two_regions_of_one_numbering_plan_are_not_ambiguous() -> None:
     national, international = example_number("US")
-    assert e164(national, ["US", "CA"]) == international
+    assert to_e164(national, ["US", "CA"]) == international
 
 
 def test_a_region_s_own_international_prefix_does_not_lead_abroad() -> None:
     _, international = example_number("GB")
     with pytest.raises(NumberError, match="not a valid number of US"):
-        e164("011" + international.removeprefix("+"), ["US"])
+        to_e164("011" + international.removeprefix("+"), ["US"])
 
 
 @pytest.mark.parametrize("raw", ["8801000000001", "447700900001", "07700 900001"])
@@ -130,7 +130,7 @@ def test_digits_without_a_plus_that_no_region_makes_valid_are_refused(
     raw: str, regions: list[str]
 ) -> None:
     with pytest.raises(NumberError, match=r"write it with \+ and the country code") as caught:
-        e164(raw, regions)
+        to_e164(raw, regions)
     assert caught.value.slug == "invalid-number"
     assert all(region in caught.value.detail for region in regions)
 
@@ -143,7 +143,7 @@ def test_a_mask_shows_the_country_code_and_two_digits() -> None:
 @given(st.text(max_size=300) | st.from_regex(r"\+?[0-9 ()x-]{0,40}", fullmatch=True))
 def test_any_text_gives_e164_or_an_error_that_does_not_hold_it(raw: str) -> None:
     try:
-        assert re.fullmatch(r"\+[1-9][0-9]{3,14}", e164(raw, ["BD", "IN", "ID"]))
+        assert re.fullmatch(r"\+[1-9][0-9]{3,14}", to_e164(raw, ["BD", "IN", "ID"]))
     except NumberError as caught:
         error = caught
     else:
@@ -159,17 +159,17 @@ def test_any_text_gives_e164_or_an_error_that_does_not_hold_it(raw: str) -> None
 def test_what_was_accepted_is_accepted_again_unchanged(prefix: str) -> None:
     for tail in range(0, 100_000, 7919):
         try:
-            number = e164(f"{prefix}{tail:05}")
+            number = to_e164(f"{prefix}{tail:05}")
         except NumberError:
             continue
-        assert e164(number) == number
-        assert e164("00" + number.removeprefix("+")) == number
+        assert to_e164(number) == number
+        assert to_e164("00" + number.removeprefix("+")) == number
 
 
 def read(raw: str) -> str:
     """What a number comes to, or why it is none."""
     try:
-        return e164(raw)
+        return to_e164(raw)
     except NumberError as error:
         return error.detail
 
@@ -200,4 +200,4 @@ def test_the_plans_own_examples_are_what_reading_them_gives(kind: int) -> None:
 @pytest.mark.parametrize("number", SAFE)
 def test_a_number_as_it_should_be_written_is_not_read(number: str) -> None:
     with patch.object(phonenumbers, "parse", side_effect=AssertionError):
-        assert e164(number) == number
+        assert to_e164(number) == number

@@ -9,9 +9,9 @@ from contract import adapter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.messages.prices import price_of, price_view, rates, sums
-from sms_gateway.vendors.adapter import Price
+from sms_gateway.messages.prices import price_of_number, price_rows, price_view, sum_prices
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Price
 
 TABLE = {"currency": "INR", "per_segment": {"+": "0.5", "+91": "0.18", "+9110": "0.2"}}
 PREFIXES = st.from_regex(r"\+([1-9][0-9]{0,5})?", fullmatch=True)
@@ -22,7 +22,7 @@ TABLES = st.dictionaries(PREFIXES, AMOUNTS, min_size=1, max_size=6)
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_an_account_without_a_table_knows_no_price(vendor: str) -> None:
-    assert price_of(adapter(vendor), "+911000000001", 1) is None
+    assert price_of_number(adapter(vendor), "+911000000001", 1) is None
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_an_account_without_a_table_knows_no_price(vendor: str) -> None:
 def test_the_longest_prefix_wins_and_every_segment_counts(
     number: str, segments: int, amount: str
 ) -> None:
-    found = price_of(adapter("jst", prices=TABLE), number, segments)
+    found = price_of_number(adapter("jst", prices=TABLE), number, segments)
     assert found == Price(Decimal(amount), "INR")
 
 
 def test_a_number_that_no_row_fits_has_no_price() -> None:
     priced = adapter("server2sms", prices={"currency": "CHF", "per_segment": {"+41": "0.1"}})
-    assert price_of(priced, "+447700900001", 1) is None
+    assert price_of_number(priced, "+447700900001", 1) is None
 
 
 @given(TABLES, NUMBERS, st.integers(1, 30))
 def test_a_price_is_exactly_its_row_times_the_segments(
     table: dict[str, str], number: str, segments: int
 ) -> None:
-    found = price_of(
+    found = price_of_number(
         adapter("dinisoft", prices={"currency": "BDT", "per_segment": table}), number, segments
     )
     fitting = [number[:length] for length in range(len(number), 0, -1) if number[:length] in table]
@@ -65,10 +65,10 @@ def test_the_rows_that_are_kept_say_what_the_whole_table_said(
     table: dict[str, str], numbers: list[str], segments: int
 ) -> None:
     priced = adapter("dinisoft", prices={"currency": "BDT", "per_segment": table})
-    kept = rates(priced, numbers)
+    kept = price_rows(priced, numbers)
     assert kept is None or kept.per_segment.items() <= table.items()
     for number in numbers:
-        whole = price_of(priced, number, segments)
+        whole = price_of_number(priced, number, segments)
         cost = kept.cost(number, segments) if kept else None
         assert cost == (whole.amount if whole else None)
 
@@ -101,11 +101,11 @@ def test_a_table_that_can_not_work_is_refused_by_name(prices: Any, words: str) -
 def test_sums_are_exact_by_currency_and_say_of_how_many() -> None:
     cents = [Price(Decimal("0.1"), "INR")] * 3
     huge = [Price(Decimal("9" * 18 + "." + "9" * 18), "IDR")] * 1000
-    assert sums([*cents, None, *huge]) == [
+    assert sum_prices([*cents, None, *huge]) == [
         {"amount": "999999999999999999999.999999999999999000", "currency": "IDR", "messages": 1000},
         {"amount": "0.3", "currency": "INR", "messages": 3},
     ]
-    assert sums([None, None]) == []
+    assert sum_prices([None, None]) == []
 
 
 def test_a_price_is_shown_as_plain_digits() -> None:

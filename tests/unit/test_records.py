@@ -7,15 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from sms_gateway.storage.models import (
-    Key,
-    Result,
-    created_at,
-    from_ms,
-    message_id,
-    rfc3339,
-    split_id,
-)
+from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.core.ulids import created_at
+from sms_gateway.storage.models import ItemKey, SubmissionResult, message_id, split_id
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 
@@ -25,7 +19,7 @@ def test_a_messages_id_leads_to_its_item(when: datetime, position: int) -> None:
     batch = str(ULID.from_datetime(when))
     identifier = message_id(batch, position)
     assert identifier.isalnum()
-    assert split_id(identifier) == Key(batch, f"M#{position:03d}")
+    assert split_id(identifier) == ItemKey(batch, f"M#{position:03d}")
     assert abs(created_at(batch) - when) < timedelta(milliseconds=1)
 
 
@@ -37,14 +31,14 @@ def test_any_text_is_an_id_or_none(identifier: str) -> None:
 
 @pytest.mark.parametrize("sort", ["M#000", "S#999"])
 def test_a_key_is_written_and_read(sort: str) -> None:
-    key = Key("01J0000000000000000000000A", sort)
-    assert Key.parse(str(key)) == key
+    key = ItemKey("01J0000000000000000000000A", sort)
+    assert ItemKey.parse(str(key)) == key
 
 
 @pytest.mark.parametrize("written", ["", "x", "x/", "x/B", "x/M#", "x/M#a", "/", "x/Q#000"])
 def test_nothing_else_is_a_key(written: str) -> None:
     with pytest.raises(ValueError, match="key"):
-        Key.parse(written)
+        ItemKey.parse(written)
 
 
 def test_times_are_written_in_utc_with_z() -> None:
@@ -54,8 +48,8 @@ def test_times_are_written_in_utc_with_z() -> None:
 
 
 def test_a_result_speaks_of_each_message() -> None:
-    same = Result(vendor_id="job", price=("320", "IDR"))
-    assert [same.verdict(7), same.id_of(7)] == ["A", "job"]
-    each = Result("AR", vendor_ids=["1", None], prices=[("1", "IDR"), None])
-    assert [each.verdict(1), each.id_of(1), each.price_of(1)] == ["R", None, None]
-    assert each.id_of(0) == "1"
+    same = SubmissionResult(vendor_id="job", price=("320", "IDR"))
+    assert [same.verdict(7), same.vendor_id_of(7)] == ["A", "job"]
+    each = SubmissionResult("AR", vendor_ids=["1", None], prices=[("1", "IDR"), None])
+    assert [each.verdict(1), each.vendor_id_of(1), each.price_of(1)] == ["R", None, None]
+    assert each.vendor_id_of(0) == "1"

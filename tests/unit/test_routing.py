@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sms_gateway.config.routes import Routes
 
-DEFAULT = Routes.read(
+DEFAULT = Routes.parse(
     '{"routes": [{"prefix": "+91", "vendors": ["jst"], "region": "IN"},'
     '{"prefix": "+880", "vendors": ["dinisoft", "server2sms"], "region": "BD"},'
     '{"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},'
@@ -35,7 +35,7 @@ def test_the_longest_prefix_decides(number: str, vendor: str) -> None:
 
 
 def test_without_a_route_for_all_there_may_be_none() -> None:
-    assert Routes.read('{"routes": [{"prefix": "+91", "vendors": ["jst"]}]}').route("+447") is None
+    assert Routes.parse('{"routes": [{"prefix": "+91", "vendors": ["jst"]}]}').route("+447") is None
 
 
 def test_regions_are_those_of_a_vendors_routes() -> None:
@@ -59,10 +59,10 @@ def test_regions_are_those_of_a_vendors_routes() -> None:
 )
 def test_bad_routes_are_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        Routes.read(written)
+        Routes.parse(written)
 
 
 @given(st.text())
 def test_any_text_gives_routes_or_a_value_error(written: str) -> None:
     with suppress(ValueError):
-        assert Routes.read(written).routes
+        assert Routes.parse(written).routes

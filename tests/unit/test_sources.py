@@ -15,8 +15,9 @@ from sms_gateway.core.problems import GatewayError
 from sms_gateway.messages.request import Options
 from sms_gateway.sms.encoding import encoding_of, segments
 from sms_gateway.triggers import cognito, eventbridge, sns, sqs
-from sms_gateway.triggers.alarm_text import Alarm, alarm_of, cut, shortened
-from sms_gateway.triggers.settings import Ask, Sources, Topic
+from sms_gateway.triggers.alarm_text import Alarm, alarm_text, cut_to_segments, parse_alarm
+from sms_gateway.triggers.request import TriggeredSend
+from sms_gateway.triggers.settings import TopicSources, TriggerSources
 
 EVENTS = Path(__file__).parent.parent.parent / "events"
 OWN = "123456789012"
@@ -35,20 +36,20 @@ WRITTEN: dict[str, Any] = {
         }
     },
 }
-SOURCES = Sources.read(json.dumps(WRITTEN))
+SOURCES = TriggerSources.parse(json.dumps(WRITTEN))
 
 
 def event(name: str) -> Any:
     return json.loads((EVENTS / f"{name}.json").read_text())
 
 
-def body(ask: Ask) -> Any:
+def body(ask: TriggeredSend) -> Any:
     return json.loads(ask.body)
 
 
 def test_an_event_of_the_bus_is_a_send_under_its_id() -> None:
     given_event = event("bus")
-    ask = eventbridge.read(given_event, SOURCES, OWN)
+    ask = eventbridge.parse(given_event, SOURCES, OWN)
     assert (ask.source.tenant, ask.key) == ("acme", f"bus/{given_event['id']}")
     assert body(ask) == given_event["detail"]
     assert ask.place == "/detail"
@@ -71,10 +72,10 @@ def test_an_event_that_is_no_send_is_told_why(
     changes: dict[str, Any], slug: str, said: str
 ) -> None:
     with pytest.raises(GatewayError) as refused:
-        eventbridge.read(event("bus") | changes, SOURCES, OWN)
+        eventbridge.parse(event("bus") | changes, SOURCES, OWN)
     assert refused.value.slug == slug
     assert said in refused.value.detail
-    assert refused.value.document()["retryable"] is False
+    assert refused.value.to_dict()["retryable"] is False
 
 
 ANYTHING = st.recursive(
@@ -95,35 +96,35 @@ def test_whatever_comes_is_a_send_or_a_problem(
 ) -> None:
     pool = event("cognito")
     pool["request"] |= inner
-    reads: list[Callable[[], Ask]] = [
-        lambda: eventbridge.read(event("bus") | changes, SOURCES, OWN),
-        lambda: cognito.read(pool | changes, SOURCES, lambda _: "1234"),
+    reads: list[Callable[[], TriggeredSend]] = [
+        lambda: eventbridge.parse(event("bus") | changes, SOURCES, OWN),
+        lambda: cognito.parse(pool | changes, SOURCES, lambda _: "1234"),
     ]
     for read in reads:
         try:
             made: Any = body(read())
         except GatewayError as problem:
-            made = problem.document()
+            made = problem.to_dict()
         assert isinstance(made, dict)
         assert not made.get("retryable")
 
 
 def test_an_account_that_the_source_names_may_send() -> None:
     assert (
-        eventbridge.read(event("bus") | {"account": "210987654321"}, SOURCES, OWN).source.tenant
+        eventbridge.parse(event("bus") | {"account": "210987654321"}, SOURCES, OWN).source.tenant
         == "acme"
     )
 
 
 def test_a_message_of_the_queue_brings_its_key_or_its_id_is_it() -> None:
     (record,) = event("ingress")["Records"]
-    ask = sqs.read(record, SOURCES)
+    ask = sqs.parse(record, SOURCES)
     assert (ask.source.tenant, ask.key) == ("acme", "order-7")
     assert ask.body == record["body"].encode()
     plain = record | {"messageAttributes": {}}
-    assert sqs.read(plain, SOURCES).key == f"queue/{record['messageId']}"
+    assert sqs.parse(plain, SOURCES).key == f"queue/{record['messageId']}"
     named = record | {"messageAttributes": {"source": {"stringValue": "shop"}}}
-    assert sqs.read(named, SOURCES).source.tenant == "shop"
+    assert sqs.parse(named, SOURCES).source.tenant == "shop"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_a_message_of_the_queue_brings_its_key_or_its_id_is_it() -> None:
 def test_a_message_of_an_unknown_source_is_refused(attributes: Any) -> None:
     (record,) = event("ingress")["Records"]
     with pytest.raises(GatewayError):
-        sqs.read(record | {"messageAttributes": attributes}, SOURCES)
+        sqs.parse(record | {"messageAttributes": attributes}, SOURCES)
 
 
 def notification(name: str) -> Any:
@@ -142,7 +143,7 @@ def notification(name: str) -> Any:
 
 
 def test_an_alarm_goes_to_those_on_call() -> None:
-    ask = sns.read(notification("topic"), SOURCES)
+    ask = sns.parse(notification("topic"), SOURCES)
     assert ask.key == "topic/00000000-0000-0000-0000-000000000006"
     assert body(ask) == {
         "to": ["+447700900001", "+447700900002"],
@@ -154,12 +155,12 @@ def test_an_alarm_goes_to_those_on_call() -> None:
 
 def test_a_composite_alarm_is_one_too() -> None:
     written = {"AlarmName": "all", "AlarmRule": "ALARM(a)", "NewStateValue": "OK"}
-    assert alarm_of(json.dumps(written)) is None  # without a reason it is something else
-    assert alarm_of(json.dumps(written | {"NewStateReason": "why"})) == Alarm("all", "OK", "why")
+    assert parse_alarm(json.dumps(written)) is None  # without a reason it is something else
+    assert parse_alarm(json.dumps(written | {"NewStateReason": "why"})) == Alarm("all", "OK", "why")
 
 
 def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
-    ask = sns.read(notification("topic-message"), SOURCES)
+    ask = sns.parse(notification("topic-message"), SOURCES)
     assert body(ask) == {
         "to": ["+447700900001", "+447700900002"],
         "text": "The shop opens at ten",
@@ -167,7 +168,7 @@ def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
     }
     listed = notification("topic-message")
     listed["MessageAttributes"]["to"] = {"Type": "String", "Value": "+447700900001, +447700900002"}
-    assert body(sns.read(listed, SOURCES)) == body(ask)
+    assert body(sns.parse(listed, SOURCES)) == body(ask)
 
 
 @pytest.mark.parametrize(
@@ -180,23 +181,23 @@ def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
 )
 def test_a_message_without_numbers_is_told_so(attributes: Any, said: str) -> None:
     with pytest.raises(GatewayError, match=said):
-        sns.read(notification("topic-message") | {"MessageAttributes": attributes}, SOURCES)
+        sns.parse(notification("topic-message") | {"MessageAttributes": attributes}, SOURCES)
 
 
 @pytest.mark.parametrize("name", ["topic", "topic-message"])
 def test_a_topic_without_settings_sends_nothing(name: str) -> None:
     with pytest.raises(GatewayError, match="it has: none"):
-        sns.read(notification(name), Sources())
+        sns.parse(notification(name), TriggerSources())
 
 
 @given(st.text(), st.text(), st.text())
 def test_an_alarm_never_takes_more_than_two_segments(name: str, state: str, reason: str) -> None:
-    assert segments(shortened(Alarm(name, state, reason))) <= 2
+    assert segments(alarm_text(Alarm(name, state, reason))) <= 2
 
 
 @given(st.text(alphabet="aé€🙂ক ", max_size=700))
 def test_what_is_cut_is_the_longest_beginning_that_fits(text: str) -> None:
-    short = cut(text)
+    short = cut_to_segments(text)
     if segments(text) <= 2:
         assert short == text
     else:
@@ -210,10 +211,10 @@ def test_what_is_cut_is_the_longest_beginning_that_fits(text: str) -> None:
 
 
 def test_look_alikes_keep_the_room_of_the_gsm_alphabet() -> None:
-    assert shortened(Alarm("queue “orders”", "ALARM", "7 \u2013 too many")) == (
+    assert alarm_text(Alarm("queue “orders”", "ALARM", "7 \u2013 too many")) == (
         'ALARM queue "orders": 7 - too many'
     )
-    long = shortened(Alarm("queue", "ALARM", "…" * 400))
+    long = alarm_text(Alarm("queue", "ALARM", "…" * 400))
     assert (segments(long), len(long)) == (2, 306)
 
 
@@ -233,29 +234,29 @@ LONG = Alarm("disk", "ALARM", "x " * 400)
 def test_an_alarm_is_cut_for_the_defaults_of_its_source(
     defaults: Any, most: int, encoding: Any
 ) -> None:
-    text = shortened(LONG, msgspec.convert(defaults, Options))
+    text = alarm_text(LONG, msgspec.convert(defaults, Options))
     assert segments(text, encoding) == most
     assert segments(text.removesuffix("...") + "xx...", encoding) > most
     given = SOURCES.topic.alarms
     assert given
     alarms = msgspec.structs.replace(given, defaults=msgspec.convert(defaults, Options))
-    sources = msgspec.structs.replace(SOURCES, topic=Topic(alarms=alarms))
+    sources = msgspec.structs.replace(SOURCES, topic=TopicSources(alarms=alarms))
     told = {"AlarmName": LONG.name, "NewStateValue": LONG.state, "NewStateReason": LONG.reason}
     message = notification("topic") | {"Message": json.dumps(told)}
-    assert body(sns.read(message, sources))["text"] == text
+    assert body(sns.parse(message, sources))["text"] == text
 
 
 @given(st.text(max_size=400), st.text(max_size=400))
 def test_an_alarm_of_a_source_in_the_gsm_alphabet_is_in_it(name: str, reason: str) -> None:
     gsm7 = msgspec.convert({"encoding": "gsm7"}, Options)
-    assert encoding_of(shortened(Alarm(name, "ALARM", reason), gsm7)) == "gsm7"
+    assert encoding_of(alarm_text(Alarm(name, "ALARM", reason), gsm7)) == "gsm7"
 
 
 def test_an_alarm_is_told_though_a_character_can_not_be_sent() -> None:
     alarm = Alarm("disk", "ALARM", "a\0b 95 ≠ 97 \x1b[0m “x”")
-    assert shortened(alarm) == "ALARM disk: a b 95 ≠ 97 [0m “x”"
+    assert alarm_text(alarm) == "ALARM disk: a b 95 ≠ 97 [0m “x”"
     gsm7 = msgspec.convert({"encoding": "gsm7"}, Options)
-    assert shortened(alarm, gsm7) == 'ALARM disk: a b 95 ? 97 [0m "x"'
+    assert alarm_text(alarm, gsm7) == 'ALARM disk: a b 95 ? 97 [0m "x"'
 
 
 def opened(ciphertext: bytes) -> str:
@@ -265,17 +266,17 @@ def opened(ciphertext: bytes) -> str:
 
 def test_a_code_of_cognito_is_an_otp_in_the_pools_words() -> None:
     given_event = event("cognito")
-    ask = cognito.read(given_event, SOURCES, opened)
+    ask = cognito.parse(given_event, SOURCES, opened)
     assert body(ask) == {
         "to": "+8801000000001",
         "text": "48{username}13 is your code",
         "category": "otp",
     }
     assert ask.source.tenant == "shop"
-    assert ask.key == cognito.read(event("cognito"), SOURCES, opened).key
+    assert ask.key == cognito.parse(event("cognito"), SOURCES, opened).key
     made = given_event | {"triggerSource": "CustomSMSSender_AdminCreateUser"}
     assert (
-        body(cognito.read(made, SOURCES, opened))["text"] == "ani, your password is 48{username}13"
+        body(cognito.parse(made, SOURCES, opened))["text"] == "ani, your password is 48{username}13"
     )
 
 
@@ -289,9 +290,9 @@ def test_a_code_of_cognito_is_an_otp_in_the_pools_words() -> None:
 )
 def test_a_first_password_is_sent_as_it_is_typed(sealed: str, sent: str) -> None:
     made = event("cognito") | {"triggerSource": "CustomSMSSender_AdminCreateUser"}
-    text = body(cognito.read(made, SOURCES, lambda _: sealed))["text"]
+    text = body(cognito.parse(made, SOURCES, lambda _: sealed))["text"]
     assert text == f"ani, your password is {sent}"
-    code = body(cognito.read(event("cognito"), SOURCES, lambda _: sealed))["text"]
+    code = body(cognito.parse(event("cognito"), SOURCES, lambda _: sealed))["text"]
     assert code == f"{sealed} is your code"
 
 
@@ -320,7 +321,7 @@ def test_an_event_of_cognito_that_can_not_be_sent_is_told_why(
         else:
             given_event[part] = value
     with pytest.raises(GatewayError, match=said):
-        cognito.read(given_event, SOURCES, opened)
+        cognito.parse(given_event, SOURCES, opened)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +348,7 @@ def test_an_event_of_cognito_that_can_not_be_sent_is_told_why(
 )  # fmt: skip
 def test_sources_that_can_not_be_are_refused_by_name(written: str, said: str) -> None:
     with pytest.raises(ValueError, match=said.replace("{", r"\{").replace("[", r"\[")) as refused:
-        Sources.read(written)
+        TriggerSources.parse(written)
     assert "+1" not in str(refused.value)
 
 

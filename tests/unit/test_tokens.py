@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.receipts.callback_tokens import subject_of, token
-from sms_gateway.storage.models import Key
+from sms_gateway.receipts.callback_tokens import make_token, verify_token
+from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendors.registry import VENDORS
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -13,16 +13,17 @@ BATCH = "01J0000000000000000000000A"
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@pytest.mark.parametrize("key", [Key(BATCH, "M#000"), Key(BATCH, "S#999"), None])
-def test_a_token_leads_back_to_its_submission(vendor: str, key: Key | None) -> None:
-    made = token(vendor, key, SECRET)
+@pytest.mark.parametrize("key", [ItemKey(BATCH, "M#000"), ItemKey(BATCH, "S#999"), None])
+def test_a_token_leads_back_to_its_submission(vendor: str, key: ItemKey | None) -> None:
+    made = make_token(vendor, key, SECRET)
     assert made.isalnum()
-    assert subject_of(vendor, made, SECRET) == key
+    assert verify_token(vendor, made, SECRET) == key
 
 
 def test_a_callback_address_stays_within_its_limit() -> None:
     longest = max(
-        len(f"/{vendor}/{token(vendor, Key(BATCH, 'S#000'), SECRET)}") for vendor in VENDORS
+        len(f"/{vendor}/{make_token(vendor, ItemKey(BATCH, 'S#000'), SECRET)}")
+        for vendor in VENDORS
     )
     base = "https://0123456789.execute-api.ap-southeast-3.amazonaws.com/v1/callbacks"
     assert len(base) + longest <= 140
@@ -31,19 +32,19 @@ def test_a_callback_address_stays_within_its_limit() -> None:
 @given(given_token=st.text() | st.from_regex(r"[A-Z0-9]{20,80}", fullmatch=True))
 def test_nothing_else_is_a_token(given_token: str) -> None:
     with pytest.raises(ValueError, match="not a token"):
-        subject_of("jst", given_token, SECRET)
+        verify_token("jst", given_token, SECRET)
 
 
 @pytest.mark.parametrize("place", range(56))
 def test_no_letter_of_a_token_can_be_changed(place: int) -> None:
-    made = token("jst", Key(BATCH, "M#000"), SECRET)
+    made = make_token("jst", ItemKey(BATCH, "M#000"), SECRET)
     changed = made[:place] + ("B" if made[place] != "B" else "C") + made[place + 1 :]
     with pytest.raises(ValueError, match="not a token"):
-        subject_of("jst", changed, SECRET)
+        verify_token("jst", changed, SECRET)
 
 
 def test_a_token_is_its_vendors_and_its_secrets_own() -> None:
-    made = token("jst", None, SECRET)
+    made = make_token("jst", None, SECRET)
     for vendor, secret in (("rajasms", SECRET), ("jst", b"another secret")):
         with pytest.raises(ValueError, match="not a token"):
-            subject_of(vendor, made, secret)
+            verify_token(vendor, made, secret)

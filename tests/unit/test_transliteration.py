@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sms_gateway.sms.encoding import encoding_of, segments, split
-from sms_gateway.sms.transliteration import name_of, named, to_gsm7
+from sms_gateway.sms.transliteration import describe_character, name_of, to_gsm7
 
 EVERY = [chr(code) for code in range(sys.maxunicode + 1)]
 wide = st.text(st.characters(codec=None), max_size=60)
@@ -76,9 +76,9 @@ def test_what_looks_like_nothing_is_named_once_in_order(text: str, without: str)
 
 
 def test_a_character_is_named_by_number_and_name() -> None:
-    assert named("’") == "U+2019 RIGHT SINGLE QUOTATION MARK"
-    assert named("😀") == "U+1F600 GRINNING FACE"
-    assert (named("\x00"), name_of("\x00")) == ("U+0000", None)
+    assert describe_character("’") == "U+2019 RIGHT SINGLE QUOTATION MARK"
+    assert describe_character("😀") == "U+1F600 GRINNING FACE"
+    assert (describe_character("\x00"), name_of("\x00")) == ("U+0000", None)
 
 
 @given(wide | latin)
@@ -145,7 +145,9 @@ def test_look_alikes_agree_with_an_independent_library() -> None:
             continue
         theirs = text_unidecode.unidecode(character)
         compared += 1
-        assert written == theirs or explained(character, written, theirs), named(character)
+        assert written == theirs or explained(character, written, theirs), describe_character(
+            character
+        )
     assert compared > 2000
 
 

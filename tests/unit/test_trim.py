@@ -22,8 +22,8 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.loaders import Loader
 
-from bench.aws import ENVIRONMENT, served
 from sms_gateway.aws import clients
+from testing.aws import ENVIRONMENT, served
 
 ROOT = Path(__file__).parent.parent.parent
 LAYERS = ROOT / "layers"

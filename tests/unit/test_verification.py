@@ -9,45 +9,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.core.problems import Invalid, MalformedBody, TooLarge
+from sms_gateway.core.problems import InvalidRequestError, MalformedBodyError, TooLargeError
 from sms_gateway.sms.encoding import encoding_of, segments
-from sms_gateway.storage.models import Content, Recipe
-from sms_gateway.vendors.adapter import Call, Outcome, Outgoing, Request, Token, Verdict
+from sms_gateway.storage.models import CodeSpec, MessageContent
 from sms_gateway.vendors.redaction import redact
-from sms_gateway.verifications.model import (
+from sms_gateway.vendors.types import (
+    OneTimeCode,
+    OutgoingMessage,
+    Request,
+    SubmitCall,
+    SubmitOutcome,
+    SubmitVerdict,
+)
+from sms_gateway.verifications.codes import (
     ALPHABETS,
-    Details,
-    State,
-    Verification,
     body_digest,
-    code_of,
-    digest_of,
-    drawn,
+    code_digest,
+    derive_code,
+    digests_equal,
+    drawn_length,
+    normalize_input,
     number_digest,
-    rendered,
-    same,
-    sample,
+    render_code,
+    sample_code,
     strange_characters,
-    typed,
     with_code,
     without_code,
 )
-from sms_gateway.verifications.request import read_code, read_verification
+from sms_gateway.verifications.model import Details, Verification, VerificationState
+from sms_gateway.verifications.request import parse_check, parse_verification
 
 ID = "01J8Z3K4M5N6P7Q8R9S0T1V2W3"
 SECRET = b"0123456789abcdef0123456789abcdef"
 BODY = {"to": "+8801000000001", "text": "Your code is {code}"}
 MASKS = st.text(alphabet="#AN-", min_size=1, max_size=20).filter(
-    lambda mask: 4 <= drawn(mask) <= 10
+    lambda mask: 4 <= drawn_length(mask) <= 10
 )
 
 
-def recipe(mask: str, nonce: str = "n", *, case_sensitive: bool = False) -> Recipe:
-    return Recipe(mask=mask, ttl=300, nonce=nonce, case_sensitive=case_sensitive)
+def recipe(mask: str, nonce: str = "n", *, case_sensitive: bool = False) -> CodeSpec:
+    return CodeSpec(mask=mask, ttl=300, nonce=nonce, case_sensitive=case_sensitive)
 
 
 def code(mask: str, nonce: str = "n", *, case_sensitive: bool = False) -> str:
-    return code_of(recipe(mask, nonce, case_sensitive=case_sensitive), ID, SECRET)
+    return derive_code(recipe(mask, nonce, case_sensitive=case_sensitive), ID, SECRET)
 
 
 @given(MASKS, st.text(), st.booleans())
@@ -65,10 +70,10 @@ def test_a_code_is_the_same_after_a_crash_and_fits_what_is_typed(
 ) -> None:
     made = code(mask, nonce, case_sensitive=case_sensitive)
     assert made == code(mask, nonce, case_sensitive=case_sensitive)
-    assert typed(made, mask, case_sensitive) == made
-    assert typed(made.replace("-", " "), mask, case_sensitive) == made
+    assert normalize_input(made, mask, case_sensitive) == made
+    assert normalize_input(made.replace("-", " "), mask, case_sensitive) == made
     if not case_sensitive:
-        assert typed(made.lower(), mask, case_sensitive) == made
+        assert normalize_input(made.lower(), mask, case_sensitive) == made
 
 
 @pytest.mark.parametrize(
@@ -109,37 +114,37 @@ def test_nonce_id_and_secret_each_make_another_code() -> None:
     one = code("N" * 10)
     others = [
         code("N" * 10, "other"),
-        code_of(recipe("N" * 10), ID[:-1] + "4", SECRET),
-        code_of(recipe("N" * 10), ID, SECRET[::-1]),
+        derive_code(recipe("N" * 10), ID[:-1] + "4", SECRET),
+        derive_code(recipe("N" * 10), ID, SECRET[::-1]),
     ]
     assert len({one, *others}) == 4
 
 
 @given(st.text(max_size=30), st.sampled_from(["####", "###-###", "AAAA", "N#A N#A"]))
 def test_what_is_typed_is_either_no_code_or_of_the_masks_form(written: str, mask: str) -> None:
-    made = typed(written, mask, False)
+    made = normalize_input(written, mask, False)
     if made is not None:
         assert len(made) == len(mask)
-        assert typed(made, mask, False) == made
+        assert normalize_input(made, mask, False) == made
 
 
 @pytest.mark.parametrize("written", ["", "123", "12345", "١٢٣٤", "1²34", "12.4", "1234\n", "①234"])
 def test_what_can_not_be_a_code_is_none(written: str) -> None:
-    assert typed(written, "####", False) is None
+    assert normalize_input(written, "####", False) is None
 
 
 def test_digests_are_keyed_and_of_one_use_each() -> None:
     digests = {
-        digest_of("1234", ID, SECRET),
-        digest_of("1234", ID[:-1] + "4", SECRET),
-        digest_of("1234", ID, SECRET[::-1]),
+        code_digest("1234", ID, SECRET),
+        code_digest("1234", ID[:-1] + "4", SECRET),
+        code_digest("1234", ID, SECRET[::-1]),
         number_digest(ID, "1234", SECRET),
         body_digest(b"1234", ID, SECRET),
     }
     assert len(digests) == 5
     assert all(len(one) == 64 for one in digests)
-    assert same(digest_of("1234", ID, SECRET), digest_of("1234", ID, SECRET))
-    assert not same(digest_of("1234", ID, SECRET), digest_of("1235", ID, SECRET))
+    assert digests_equal(code_digest("1234", ID, SECRET), code_digest("1234", ID, SECRET))
+    assert not digests_equal(code_digest("1234", ID, SECRET), code_digest("1235", ID, SECRET))
 
 
 def test_a_number_has_another_digest_for_another_tenant() -> None:
@@ -151,41 +156,46 @@ def test_segments_are_counted_as_the_code_takes_them(
     mask: str, around: str, nonce: str, case_sensitive: bool
 ) -> None:
     text = around + "{code}"
-    counted = rendered(text, sample(mask))
-    sent = rendered(text, code(mask, nonce, case_sensitive=case_sensitive))
+    counted = render_code(text, sample_code(mask))
+    sent = render_code(text, code(mask, nonce, case_sensitive=case_sensitive))
     assert encoding_of(counted) == encoding_of(sent)
     assert segments(counted) == segments(sent)
 
 
 def test_a_message_gets_its_code_only_where_it_is_sent() -> None:
-    content = Content(to="+8801000000001", text="Code {code}, {code}", recipe=recipe("####"))
+    content = MessageContent(
+        to="+8801000000001", text="Code {code}, {code}", code_spec=recipe("####")
+    )
     before = content.outgoing(f"{ID}000")
     assert before.text == "Code {code}, {code}"
-    after = with_code(before, content.recipe, SECRET)
-    assert after.token
-    assert after.token.code == code("####")
-    assert after.text == f"Code {after.token.code}, {after.token.code}"
-    assert after.token.template == before.text
-    assert after.token.code not in repr(after)
+    after = with_code(before, content.code_spec, SECRET)
+    assert after.one_time_code
+    assert after.one_time_code.code == code("####")
+    assert after.text == f"Code {after.one_time_code.code}, {after.one_time_code.code}"
+    assert after.one_time_code.template == before.text
+    assert after.one_time_code.code not in repr(after)
 
 
 def test_a_message_whose_code_the_vendor_makes_stays_as_it_is() -> None:
-    content = Content(text="Code {code}", recipe=Recipe(mask="####", ttl=300))
+    content = MessageContent(text="Code {code}", code_spec=CodeSpec(mask="####", ttl=300))
     before = content.outgoing(f"{ID}000")
-    assert with_code(before, content.recipe, SECRET) == before
-    assert before.token == Token("Code {code}", "####", 300)
-    plain = Content(text="{code}").outgoing(f"{ID}000")
+    assert with_code(before, content.code_spec, SECRET) == before
+    assert before.one_time_code == OneTimeCode("Code {code}", "####", 300)
+    plain = MessageContent(text="{code}").outgoing(f"{ID}000")
     assert with_code(plain, None, SECRET) == plain
 
 
 def test_a_vendor_that_repeats_the_code_does_not_spread_it() -> None:
-    token = Token("Code {code}", "####", 300, code="4711")
-    call = Call(
-        Request("GET", "https://a"), (Outgoing(f"{ID}000", "+1", "Code 4711", token=token),)
+    token = OneTimeCode("Code {code}", "####", 300, code="4711")
+    call = SubmitCall(
+        Request("GET", "https://a"),
+        (OutgoingMessage(f"{ID}000", "+1", "Code 4711", one_time_code=token),),
     )
-    refused = Outcome(Verdict.REFUSED, code="11", text="bad text: code 4711")
+    refused = SubmitOutcome(SubmitVerdict.REFUSED, code="11", text="bad text: code 4711")
     assert without_code([refused], call)[0].text == "bad text: code [code]"
-    assert without_code([Outcome(Verdict.ACCEPTED)], call) == [Outcome(Verdict.ACCEPTED)]
+    assert without_code([SubmitOutcome(SubmitVerdict.ACCEPTED)], call) == [
+        SubmitOutcome(SubmitVerdict.ACCEPTED)
+    ]
     assert "4711" not in redact(b"<html>Code 4711, that is 4711</html>", call)
 
 
@@ -198,22 +208,24 @@ def verification(**changes: Any) -> Verification:
 @pytest.mark.parametrize(
     ("one", "now", "state"),
     [
-        (verification(), 99, State.PENDING),
-        (verification(), 100, State.EXPIRED),
-        (verification(checks=2), 99, State.EXHAUSTED),
-        (verification(checks=2), 100, State.EXHAUSTED),
-        (verification(checks=2, busy=99), 98, State.PENDING),
-        (verification(checks=2, busy=99), 99, State.EXHAUSTED),
-        (verification(checks=2, approved=True), 200, State.APPROVED),
+        (verification(), 99, VerificationState.PENDING),
+        (verification(), 100, VerificationState.EXPIRED),
+        (verification(checks=2), 99, VerificationState.EXHAUSTED),
+        (verification(checks=2), 100, VerificationState.EXHAUSTED),
+        (verification(checks=2, busy=99), 98, VerificationState.PENDING),
+        (verification(checks=2, busy=99), 99, VerificationState.EXHAUSTED),
+        (verification(checks=2, approved=True), 200, VerificationState.APPROVED),
     ],
 )
-def test_what_a_verification_has_come_to(one: Verification, now: int, state: State) -> None:
+def test_what_a_verification_has_come_to(
+    one: Verification, now: int, state: VerificationState
+) -> None:
     assert one.state(now) is state
     assert one.view(now)["status"] == state
 
 
 def read(**fields: Any) -> Any:
-    return read_verification(json.dumps(BODY | fields).encode())
+    return parse_verification(json.dumps(BODY | fields).encode())
 
 
 def test_a_body_of_two_fields_is_enough() -> None:
@@ -274,7 +286,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 def test_what_is_wrong_with_a_body_is_named(
     fields: dict[str, Any], slug: str, pointer: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidRequestError) as refused:
         read(**fields)
     assert (refused.value.slug, refused.value.pointer) == (slug, pointer)
 
@@ -286,18 +298,18 @@ def test_a_mask_is_refused_exactly_for_its_strange_characters(mask: str) -> None
 
 def test_a_body_that_is_none_is_refused() -> None:
     for body in (b"", b"{", b"\xff"):
-        with pytest.raises(MalformedBody):
-            read_verification(body)
-    with pytest.raises(Invalid):
-        read_verification(b"[]")
-    with pytest.raises(TooLarge):
-        read_verification(b" " * (1024 * 1024 + 1))
+        with pytest.raises(MalformedBodyError):
+            parse_verification(body)
+    with pytest.raises(InvalidRequestError):
+        parse_verification(b"[]")
+    with pytest.raises(TooLargeError):
+        parse_verification(b" " * (1024 * 1024 + 1))
 
 
 def test_a_check_is_one_code() -> None:
-    assert read_code(b'{"code": "12 34"}') == "12 34"
+    assert parse_check(b'{"code": "12 34"}') == "12 34"
     for body in (b'{"code": ""}', b'{"code": 1234}', b"{}", b'{"code": "1", "a": 1}'):
-        with pytest.raises(Invalid):
-            read_code(body)
-    with pytest.raises(Invalid):
-        read_code(json.dumps({"code": "1" * 41}).encode())
+        with pytest.raises(InvalidRequestError):
+            parse_check(body)
+    with pytest.raises(InvalidRequestError):
+        parse_check(json.dumps({"code": "1" * 41}).encode())

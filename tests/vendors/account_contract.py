@@ -5,8 +5,14 @@ from typing import Any
 import msgspec
 from contract import Case, adapter, plain, readable
 
-from sms_gateway.vendors.account_services import Facts, Senders, Vouchers, part_of, told
-from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.vendors.account_services import (
+    InterfaceInfo,
+    Senders,
+    Vouchers,
+    raw_answer,
+    service_of,
+)
+from sms_gateway.vendors.types import Request, VendorResponse
 
 PARTS: dict[str, type[Any]] = {
     "sender": Senders,
@@ -15,26 +21,26 @@ PARTS: dict[str, type[Any]] = {
     "created": Vouchers,
     "vouchers": Vouchers,
     "redeemed": Vouchers,
-    "facts": Facts,
+    "facts": InterfaceInfo,
     "ask_sender": Senders,
     "send_unlock_code": Senders,
     "unlock": Senders,
     "create": Vouchers,
     "ask_vouchers": Vouchers,
     "redeem": Vouchers,
-    "ask_version": Facts,
-    "ask_status_codes": Facts,
+    "ask_version": InterfaceInfo,
+    "ask_status_codes": InterfaceInfo,
 }
 
 
 def understood(case: Case) -> object:
     """What the vendor's account makes of the case's answer; `outcome` without empty fields."""
     spec, part = case.spec, _part(case)
-    reply = Reply(spec.get("http_status", 200), case.body, spec.get("content_type", ""))
+    reply = VendorResponse(spec.get("http_status", 200), case.body, spec.get("content_type", ""))
     if spec["operation"] == "facts":
         if refused := part.refusal(reply):
             return {"refused": plain(refused)}
-        found = told(reply)
+        found = raw_answer(reply)
         return {**plain(found), "codes": part.status_codes(found)}
     made = msgspec.to_builtins(getattr(part, spec["operation"])(reply))
     made["outcome"] = {k: v for k, v in made["outcome"].items() if v not in (None, False)}
@@ -52,4 +58,4 @@ def _part(case: Case) -> Any:
     if operation not in PARTS:
         raise ValueError(f"{case}: unknown operation")
     vendor = adapter(case.vendor, **case.spec.get("account", {}))
-    return part_of(vendor, PARTS[operation])
+    return service_of(vendor, PARTS[operation])

@@ -10,17 +10,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from sms_gateway.vendors.adapter import (
-    Adapter,
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.registry import VENDORS, build_adapter
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
-    Outgoing,
-    Pending,
-    Reply,
+    OneTimeCode,
+    OutgoingMessage,
+    PendingReceipt,
     Request,
-    Token,
+    VendorResponse,
 )
-from sms_gateway.vendors.registry import VENDORS, build
 
 ROOT = Path(__file__).parent
 CALLBACK_URL = "https://api.example/v1/callbacks/vendor/token"
@@ -42,7 +42,7 @@ class Case:
 def adapter(vendor: str, **settings: object) -> Adapter:
     """The vendor's adapter with the account of its folder, `settings` over it."""
     account = json.loads((ROOT / vendor / "account.json").read_text())
-    return build(vendor, account | settings)
+    return build_adapter(vendor, account | settings)
 
 
 def cases(suffix: str) -> list[Case]:
@@ -57,20 +57,20 @@ def cases(suffix: str) -> list[Case]:
     return found
 
 
-def outgoing(spec: dict[str, Any]) -> Outgoing:
+def outgoing(spec: dict[str, Any]) -> OutgoingMessage:
     """A message from a case's words; `send_at` is RFC 3339."""
-    when, token = spec.get("send_at"), spec.get("token")
+    when, token = spec.get("send_at"), spec.get("one_time_code")
     made = {
         "send_at": datetime.fromisoformat(when) if when else None,
-        "token": Token(**token) if token else None,
+        "one_time_code": OneTimeCode(**token) if token else None,
     }
-    return Outgoing(**spec | made)
+    return OutgoingMessage(**spec | made)
 
 
 def understood(case: Case) -> object:
     """What the adapter makes of the case's answer, as JSON values without empty fields."""
     spec, vendor = case.spec, adapter(case.vendor, **case.spec.get("account", {}))
-    reply = Reply(spec.get("http_status", 200), case.body)
+    reply = VendorResponse(spec.get("http_status", 200), case.body)
     match spec["operation"]:
         case "submitted":
             members = [outgoing(member) for member in spec["members"]]
@@ -78,13 +78,13 @@ def understood(case: Case) -> object:
             return [plain(outcome) for outcome in vendor.submitted(reply, call)]
         case "credit":
             try:
-                return plain(vendor.credit(reply, spec.get("product")))
+                return plain(vendor.parse_balance(reply, spec.get("product")))
             except BalanceRefusedError as refusal:
                 return {"refused": {"code": refusal.code, "retryable": refusal.retryable}}
         case "verified":
             return plain(vendor.verified(reply))
         case "reports":
-            pending = [Pending(**item) for item in spec["pending"]]
+            pending = [PendingReceipt(**item) for item in spec["pending"]]
             return [plain(r) for r in vendor.reports(reply, vendor.poll(pending)[0])]
         case "callback":
             request = CallbackRequest(
@@ -110,7 +110,7 @@ def described(case: Case) -> list[dict[str, Any]]:
         case "verify":
             return [readable(vendor.verify(spec["to"], spec["message_id"], spec["code"]))]
         case "poll":
-            pending = [Pending(**item) for item in spec["pending"]]
+            pending = [PendingReceipt(**item) for item in spec["pending"]]
             return [readable(call.request) for call in vendor.poll(pending)]
     raise ValueError(f"{case}: unknown operation")
 

@@ -5,7 +5,7 @@ import contract
 import pytest
 from contract import ROOT, Case, adapter, cases
 
-from sms_gateway.vendors.account_services import Facts, Senders, Vouchers, having
+from sms_gateway.vendors.account_services import InterfaceInfo, Senders, Vouchers, vendors_with
 from sms_gateway.vendors.registry import VENDORS
 
 UNREADABLE = ("empty", "html", "truncated", "wrong-type")
@@ -24,7 +24,7 @@ ACCOUNT: dict[type, dict[str, tuple[str, ...]]] = {
         "vouchers": ("ok", "none", "refused", *UNREADABLE),
         "redeemed": CHANGED,
     },
-    Facts: {"facts": ("json", "xml", "text", "refused", "garbage")},
+    InterfaceInfo: {"facts": ("json", "xml", "text", "refused", "garbage")},
 }
 VERIFIED = ("right", "wrong", "refused", "account", "unknown-code", *UNREADABLE)
 CALLBACK = ("delivered", "undelivered", "pending", "unknown-code", "empty", "garbage")
@@ -64,8 +64,8 @@ def test_every_vendor_has_the_same_cases(vendor: str) -> None:
 def test_every_vendor_with_a_part_has_the_same_cases_of_it(
     part: type, operations: dict[str, tuple[str, ...]]
 ) -> None:
-    assert having(part)
-    for vendor in having(part):
+    assert vendors_with(part)
+    for vendor in vendors_with(part):
         have = {path.name.partition(".")[0] for path in (ROOT / vendor).glob("*.expected.json")}
         for operation, names in operations.items():
             assert not {f"{operation}-{name}" for name in names} - have

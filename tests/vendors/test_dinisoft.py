@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.adapter import (
+from sms_gateway.vendors.adapter import UnsupportedMessageError
+from sms_gateway.vendors.dinisoft.adapter import DELIVERY_CODES, DELIVERY_TEXTS, SUBMIT_CODES
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
-    Outgoing,
-    Pending,
-    Refusal,
-    Reply,
-    Verdict,
+    OutgoingMessage,
+    PendingReceipt,
+    SubmitVerdict,
+    VendorResponse,
 )
-from sms_gateway.vendors.dinisoft.adapter import DELIVERY_CODES, DELIVERY_TEXTS, SUBMIT_CODES
 
 VENDOR = adapter("dinisoft")
-MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+8801000000001", "Your code is 1234")
+MESSAGE = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+8801000000001", "Your code is 1234")
 CALL = VENDOR.submit([MESSAGE], None)[0]
-POLL = VENDOR.poll([Pending(MESSAGE.id, MESSAGE.to, "194234")])[0]
+POLL = VENDOR.poll([PendingReceipt(MESSAGE.id, MESSAGE.to, "194234")])[0]
 KEYS = ["Status", "Text", "Message_ID", "Delivery Time", "Balance", "apikey", "messageid", "text"]
 BODIES = replies(KEYS, [*SUBMIT_CODES, *DELIVERY_CODES, "1586420396602"])
 
@@ -49,7 +49,7 @@ def test_a_submission_is_one_call_for_each_message() -> None:
 def test_what_the_vendor_cannot_express_is_refused_by_name(field: str) -> None:
     VENDOR.check(MESSAGE)
     asked: dict[str, Any] = {field: "1"}
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UnsupportedMessageError) as refused:
         VENDOR.check(replace(MESSAGE, **asked))
     assert (refused.value.slug, refused.value.field) == ("unsupported-field", field)
 
@@ -95,8 +95,8 @@ def test_a_push_with_other_keys_is_dropped(api_key: str, secret_key: str) -> Non
 
 @given(BODIES, st.sampled_from([200, 404, 500]))
 def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes, status: int) -> None:
-    for outcome in VENDOR.submitted(Reply(status, body), CALL):
-        if outcome.verdict is not Verdict.UNKNOWN:
+    for outcome in VENDOR.submitted(VendorResponse(status, body), CALL):
+        if outcome.verdict is not SubmitVerdict.UNKNOWN:
             assert outcome.code is not None
             assert outcome.code.encode() in body
             assert outcome.verdict is SUBMIT_CODES[outcome.code].verdict
@@ -104,10 +104,10 @@ def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes, status: in
 
 @given(BODIES)
 def test_only_a_state_under_status_0_is_news_of_a_message(body: bytes) -> None:
-    for report in VENDOR.reports(Reply(200, body), POLL):
+    for report in VENDOR.reports(VendorResponse(200, body), POLL):
         assert report.message_id == MESSAGE.id
         assert report.code
-        assert report.once is (report.status is not None)
+        assert report.read_once is (report.status is not None)
         if report.status:
             assert (report.code, report.status) == ("0", DELIVERY_TEXTS[_text(report.text)].status)
 
@@ -115,7 +115,7 @@ def test_only_a_state_under_status_0_is_news_of_a_message(body: bytes) -> None:
 @given(BODIES)
 def test_a_balance_is_told_or_refused(body: bytes) -> None:
     with suppress(BalanceRefusedError):
-        VENDOR.credit(Reply(200, body), None)
+        VENDOR.parse_balance(VendorResponse(200, body), None)
 
 
 @given(BODIES, st.dictionaries(st.sampled_from(KEYS), st.text()))

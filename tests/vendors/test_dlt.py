@@ -10,8 +10,9 @@ from contract import adapter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.vendors.adapter import Outgoing, Refusal
+from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.jst.dlt_templates import Template, choose, outside_hours
+from sms_gateway.vendors.types import OutgoingMessage
 
 CODE, ORDER, DEFAULT = "1107100000000000011", "1107100000000000012", "1107100000000000099"
 TEMPLATES = [
@@ -21,12 +22,12 @@ TEMPLATES = [
 NOON = datetime(2026, 6, 1, 6, 30, tzinfo=UTC)  # 12:00 in India
 
 
-def message(text: str, **fields: object) -> Outgoing:
-    return Outgoing("1", "+911000000001", text, **fields)  # type: ignore[arg-type]
+def message(text: str, **fields: object) -> OutgoingMessage:
+    return OutgoingMessage("1", "+911000000001", text, **fields)  # type: ignore[arg-type]
 
 
-def slugs(one: Outgoing, at: datetime = NOON, **settings: object) -> list[str]:
-    return [caution.slug for caution in adapter("jst", **settings).cautions(one, at)]
+def slugs(one: OutgoingMessage, at: datetime = NOON, **settings: object) -> list[str]:
+    return [caution.slug for caution in adapter("jst", **settings).delivery_warnings(one, at)]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_what_an_operator_would_drop_is_refused_if_the_account_says_so(
     text: str, settings: dict[str, object], slug: str, field: str
 ) -> None:
     adapter("jst", **settings).check(message(text))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UnsupportedMessageError) as refused:
         adapter("jst", template_mismatch="refuse", **settings).check(message(text))
     assert (refused.value.slug, refused.value.field) == (slug, field)
     strict = adapter("jst", template_mismatch="refuse", templates=TEMPLATES)

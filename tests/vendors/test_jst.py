@@ -10,22 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.adapter import (
-    BalanceRefusedError,
-    Call,
-    Outgoing,
-    Pending,
-    Refusal,
-    Reply,
-    Verdict,
-)
+from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.jst.responses import STATES
+from sms_gateway.vendors.types import (
+    BalanceRefusedError,
+    OutgoingMessage,
+    PendingReceipt,
+    SubmitCall,
+    SubmitVerdict,
+    VendorResponse,
+)
 
 VENDOR = adapter("jst")
-MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+911000000001", "Your code is 1234")
+MESSAGE = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+911000000001", "Your code is 1234")
 OTHER = replace(MESSAGE, id="01J8Z3K4M5N6P7Q8R9S0T1V2W3002", to="+911000000002", text="Hi Ani")
 CALL = VENDOR.submit([MESSAGE, OTHER], None)[0]
-POLL = VENDOR.poll([Pending(one.id, one.to, "48151") for one in (MESSAGE, OTHER)])[0]
+POLL = VENDOR.poll([PendingReceipt(one.id, one.to, "48151") for one in (MESSAGE, OTHER)])[0]
 KEYS = ["status", "error", "job_id", "message", "balance", "mobile", "dlr", "time", "911000000001"]
 BODIES = replies(KEYS, ["48151", "0", "911000000001", "1000000002"])
 TEXTS = st.text(st.sampled_from("jobid JOB:-_ 0123456789,;|^~\n\"'{[<ainvldsucerpt"))
@@ -51,11 +51,11 @@ ALIKE = st.builds(
 )
 
 
-def operations(calls: list[Call]) -> list[tuple[str, int]]:
+def operations(calls: list[SubmitCall]) -> list[tuple[str, int]]:
     return [(call.request.url.rpartition("/")[2], len(call.members)) for call in calls]
 
 
-def numbered(count: int, text: str = "Sale ends tonight", first: int = 1) -> list[Outgoing]:
+def numbered(count: int, text: str = "Sale ends tonight", first: int = 1) -> list[OutgoingMessage]:
     return [
         replace(MESSAGE, id=f"{text}{n}", to=f"+91100000{n:04}", text=text)
         for n in range(first, first + count)
@@ -105,7 +105,9 @@ def test_a_default_sender_that_is_named_makes_no_difference() -> None:
 
 
 @given(st.lists(MESSAGES | ALIKE, max_size=60), st.integers(1, 7))
-def test_packing_loses_no_message_and_makes_single_calls(kinds: list[Outgoing], size: int) -> None:
+def test_packing_loses_no_message_and_makes_single_calls(
+    kinds: list[OutgoingMessage], size: int
+) -> None:
     vendor = adapter("jst", submission_size=size)
     messages = [replace(kind, id=str(position)) for position, kind in enumerate(kinds)]
     packed = vendor.pack(messages)
@@ -121,14 +123,14 @@ def test_packing_loses_no_message_and_makes_single_calls(kinds: list[Outgoing], 
 @pytest.mark.parametrize("sender", ["ACME", "ACMESHOP", "ACME12", "", "+911000000001"])
 def test_a_sender_is_a_header_of_six_letters(sender: str) -> None:
     VENDOR.check(replace(MESSAGE, sender="ACMEIN"))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UnsupportedMessageError) as refused:
         VENDOR.check(replace(MESSAGE, sender=sender))
     assert (refused.value.slug, refused.value.field) == ("bad-sender", "from")
 
 
 @pytest.mark.parametrize("number", ["+8801000000001", "+91100000000", "+9110000000011"])
 def test_a_number_that_is_not_indian_is_refused(number: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UnsupportedMessageError) as refused:
         VENDOR.check(replace(MESSAGE, to=number))
     assert (refused.value.slug, refused.value.field) == ("bad-number", "to")
 
@@ -158,20 +160,20 @@ def test_an_account_warns_of_what_an_operator_should_know() -> None:
 
 @given(st.binary() | TEXTS.map(str.encode) | BODIES, st.sampled_from([200, 404, 500]))
 def test_only_a_refusal_in_the_answer_refuses(body: bytes, status: int) -> None:
-    outcomes = VENDOR.submitted(Reply(status, body), CALL)
+    outcomes = VENDOR.submitted(VendorResponse(status, body), CALL)
     assert len(outcomes) == 2
     for outcome in outcomes:
-        assert outcome.vendor_id is None or outcome.verdict is Verdict.ACCEPTED
-        if outcome.verdict in (Verdict.REFUSED, Verdict.RETRY):
+        assert outcome.vendor_id is None or outcome.verdict is SubmitVerdict.ACCEPTED
+        if outcome.verdict in (SubmitVerdict.REFUSED, SubmitVerdict.RETRY):
             words = (b"invalid", b"insufficient", b"unauthor", b'"error"', b'"status"')
             assert any(word in body.lower() for word in words)
 
 
 @given(st.binary() | TEXTS.map(str.encode) | BODIES)
 def test_reports_speak_of_the_asked_numbers_only(body: bytes) -> None:
-    for report in VENDOR.reports(Reply(200, body), POLL):
+    for report in VENDOR.reports(VendorResponse(200, body), POLL):
         assert report.message_id in {MESSAGE.id, OTHER.id}
-        if not report.alarm:
+        if not report.account_fault:
             number = MESSAGE.to if report.message_id == MESSAGE.id else OTHER.to
             assert number[-10:].encode() in body
 
@@ -179,10 +181,12 @@ def test_reports_speak_of_the_asked_numbers_only(body: bytes) -> None:
 @given(st.binary() | TEXTS.map(str.encode) | BODIES)
 def test_a_balance_is_told_or_refused(body: bytes) -> None:
     with suppress(BalanceRefusedError):
-        VENDOR.credit(Reply(200, body), "transactional")
+        VENDOR.parse_balance(VendorResponse(200, body), "transactional")
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"error":' * 50_000])
 def test_an_endlessly_nested_answer_is_no_news(body: bytes) -> None:
-    assert {one.verdict for one in VENDOR.submitted(Reply(200, body), CALL)} == {Verdict.UNKNOWN}
-    assert not VENDOR.reports(Reply(200, body), POLL)
+    assert {one.verdict for one in VENDOR.submitted(VendorResponse(200, body), CALL)} == {
+        SubmitVerdict.UNKNOWN
+    }
+    assert not VENDOR.reports(VendorResponse(200, body), POLL)

@@ -10,24 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.adapter import (
-    BalanceRefusedError,
-    CallbackRequest,
-    Category,
-    Outgoing,
-    Refusal,
-    Reply,
-    Verdict,
-)
+from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.rajasms.adapter import (
     BALANCE_CODES,
     DELIVERY_CODES,
     GLOBAL_CODES,
     SENDING_CODES,
 )
+from sms_gateway.vendors.types import (
+    BalanceRefusedError,
+    CallbackRequest,
+    Category,
+    OutgoingMessage,
+    SubmitVerdict,
+    VendorResponse,
+)
 
 VENDOR = adapter("rajasms")
-MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+628000000001", "Kode Anda 1234")
+MESSAGE = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+628000000001", "Kode Anda 1234")
 KEYS = [
     "sending_respon",
     "balance_respon",
@@ -49,7 +49,7 @@ BODIES = replies(
 )
 
 
-def numbered(count: int) -> list[Outgoing]:
+def numbered(count: int) -> list[OutgoingMessage]:
     return [replace(MESSAGE, id=str(n), to=f"+62800000{n:04}") for n in range(count)]
 
 
@@ -69,20 +69,20 @@ def test_a_submission_of_a_thousand_numbers_is_one_call() -> None:
 
 
 def test_a_sender_is_refused_since_the_product_decides_it() -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UnsupportedMessageError) as refused:
         VENDOR.check(replace(MESSAGE, sender="ACME"))
     assert (refused.value.slug, refused.value.field) == ("unsupported-field", "from")
 
 
 def test_a_text_has_at_most_480_characters() -> None:
     VENDOR.check(replace(MESSAGE, text="a" * 480))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UnsupportedMessageError) as refused:
         VENDOR.check(replace(MESSAGE, text="a" * 481))
     assert (refused.value.slug, refused.value.field) == ("text-too-long", "text")
 
 
 def test_flash_is_refused() -> None:
-    with pytest.raises(Refusal, match="flash"):
+    with pytest.raises(UnsupportedMessageError, match="flash"):
         VENDOR.check(replace(MESSAGE, flash=True))
 
 
@@ -104,10 +104,10 @@ def test_settings_that_cannot_work_are_refused_by_name(setting: dict[str, object
 @given(BODIES)
 def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes) -> None:
     call = VENDOR.submit([MESSAGE, replace(MESSAGE, to="+628000000002")], None)[0]
-    outcomes = VENDOR.submitted(Reply(200, body), call)
+    outcomes = VENDOR.submitted(VendorResponse(200, body), call)
     assert len(outcomes) == 2
     for outcome in outcomes:
-        if outcome.verdict in (Verdict.REFUSED, Verdict.RETRY):
+        if outcome.verdict in (SubmitVerdict.REFUSED, SubmitVerdict.RETRY):
             assert outcome.code is not None
             assert outcome.code.encode() in body
             rows = GLOBAL_CODES.get(outcome.code), SENDING_CODES.get(outcome.code)
@@ -117,7 +117,7 @@ def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes) -> None:
 @given(BODIES)
 def test_a_balance_is_told_or_refused(body: bytes) -> None:
     with suppress(BalanceRefusedError):
-        VENDOR.credit(Reply(200, body), "otp")
+        VENDOR.parse_balance(VendorResponse(200, body), "otp")
 
 
 @given(BODIES, st.sampled_from([b"", b"status_respon=", b"a=b&data="]))
@@ -135,7 +135,9 @@ MESSAGES = st.builds(
 
 
 @given(st.lists(MESSAGES, max_size=40), st.integers(1, 5))
-def test_packing_loses_no_message_and_repeats_no_number(kinds: list[Outgoing], size: int) -> None:
+def test_packing_loses_no_message_and_repeats_no_number(
+    kinds: list[OutgoingMessage], size: int
+) -> None:
     messages = [replace(kind, id=str(position)) for position, kind in enumerate(kinds)]
     vendor = adapter("rajasms", submission_size=size)
     packed = vendor.pack(messages)

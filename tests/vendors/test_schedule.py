@@ -11,8 +11,8 @@ from contract import adapter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sms_gateway.vendors.adapter import Outgoing
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import OutgoingMessage
 
 ACCOUNTS = {vendor: adapter(vendor, schedule_at_vendor=True) for vendor in VENDORS}
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -48,7 +48,9 @@ TIMES = st.builds(
 
 def on_the_wire(vendor: str, send_at: datetime) -> str:
     """What the vendor is told."""
-    message = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", NUMBERS[vendor], "Hi", send_at=send_at)
+    message = OutgoingMessage(
+        "01J8Z3K4M5N6P7Q8R9S0T1V2W3001", NUMBERS[vendor], "Hi", send_at=send_at
+    )
     (call,) = ACCOUNTS[vendor].submit([message], None)
     if vendor == "jst":
         form = parse_qs(call.request.body.decode())

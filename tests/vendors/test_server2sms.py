@@ -13,23 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.adapter import (
+from sms_gateway.vendors.adapter import UnsupportedMessageError
+from sms_gateway.vendors.server2sms.responses import DELIVERY_STATUSES, REASONS, STATUS_CODES
+from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
+    CodeVerdict,
     Encoding,
-    Judgement,
-    Outgoing,
-    Pending,
-    Refusal,
-    Reply,
-    Token,
-    Verdict,
+    OneTimeCode,
+    OutgoingMessage,
+    PendingReceipt,
+    SubmitVerdict,
+    VendorResponse,
 )
-from sms_gateway.vendors.server2sms.adapter import DELIVERY_STATUSES, REASONS, STATUS_CODES
 
 VENDOR = adapter("server2sms")
-MESSAGE = Outgoing("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+447700900001", "Your code is 1234")
-PENDING = Pending(MESSAGE.id, MESSAGE.to)
+MESSAGE = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+447700900001", "Your code is 1234")
+PENDING = PendingReceipt(MESSAGE.id, MESSAGE.to)
 KEYS = [
     "StatusCode",
     "StatusInfo",
@@ -43,7 +43,7 @@ KEYS = [
 BODIES = replies(KEYS, list(STATUS_CODES))
 
 
-def numbered(count: int) -> list[Outgoing]:
+def numbered(count: int) -> list[OutgoingMessage]:
     return [
         replace(MESSAGE, id=f"{MESSAGE.id[:-3]}{n:03}", to=f"+447700900{n:03}")
         for n in range(count)
@@ -110,7 +110,7 @@ def test_a_submission_of_a_thousand_is_one_call() -> None:
     ],
 )
 def test_messages_share_a_call_only_where_all_but_number_and_reference_agree(
-    other: Outgoing,
+    other: OutgoingMessage,
 ) -> None:
     assert VENDOR.pack([MESSAGE, other, MESSAGE]) == [[MESSAGE, MESSAGE], [other]]
 
@@ -128,7 +128,7 @@ def test_numbers_and_short_names_are_senders(sender: str) -> None:
 
 @pytest.mark.parametrize("sender", ["1" * 16, "A" * 12, "Ac me", "Grüezi", "+Acme", "+", "Acme\n"])
 def test_nothing_else_is_a_sender(sender: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UnsupportedMessageError) as refused:
         VENDOR.check(replace(MESSAGE, sender=sender))
     assert (refused.value.slug, refused.value.field) == ("bad-sender", "from")
 
@@ -140,8 +140,8 @@ def test_nothing_else_is_a_sender(sender: str) -> None:
         ("template_id", replace(MESSAGE, template_id="1")),
     ],
 )
-def test_what_the_vendor_cannot_express_is_refused(name: str, message: Outgoing) -> None:
-    with pytest.raises(Refusal) as refused:
+def test_what_the_vendor_cannot_express_is_refused(name: str, message: OutgoingMessage) -> None:
+    with pytest.raises(UnsupportedMessageError) as refused:
         VENDOR.check(message)
     assert refused.value.field == name
 
@@ -155,10 +155,10 @@ def test_settings_that_cannot_work_are_refused_by_name(setting: dict[str, object
 @given(BODIES)
 def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes) -> None:
     call = VENDOR.submit(numbered(2), None)[0]
-    outcomes = VENDOR.submitted(Reply(200, body), call)
+    outcomes = VENDOR.submitted(VendorResponse(200, body), call)
     assert len(outcomes) == 2
     for outcome in outcomes:
-        if outcome.verdict in (Verdict.REFUSED, Verdict.RETRY):
+        if outcome.verdict in (SubmitVerdict.REFUSED, SubmitVerdict.RETRY):
             assert outcome.code is not None
             assert outcome.code.encode() in body
             assert STATUS_CODES[outcome.code].verdict is outcome.verdict
@@ -166,29 +166,29 @@ def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes) -> None:
 
 @given(BODIES)
 def test_a_code_is_right_only_where_the_vendor_says_so(body: bytes) -> None:
-    checked = VENDOR.verified(Reply(200, body))
-    if checked.judgement is Judgement.RIGHT:
+    checked = VENDOR.verified(VendorResponse(200, body))
+    if checked.verdict is CodeVerdict.RIGHT:
         assert checked.code == "1"
-    if checked.judgement in (Judgement.WRONG, Judgement.FAILED):
+    if checked.verdict in (CodeVerdict.WRONG, CodeVerdict.FAILED):
         assert checked.code in STATUS_CODES
 
 
 def test_every_token_has_a_call_of_its_own() -> None:
-    token = Token("Code {code}", "####", 300)
-    messages = [replace(one, token=token) for one in numbered(3)]
+    token = OneTimeCode("Code {code}", "####", 300)
+    messages = [replace(one, one_time_code=token) for one in numbered(3)]
     assert [len(part) for part in VENDOR.pack(messages)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("ttl", "minutes"), [(60, "1"), (61, "2"), (300, "5"), (86_400, "1440")])
 def test_the_vendors_validity_does_not_end_before_ours(ttl: int, minutes: str) -> None:
-    message = replace(MESSAGE, token=Token("{code}", "####", ttl))
+    message = replace(MESSAGE, one_time_code=OneTimeCode("{code}", "####", ttl))
     body = json.loads(VENDOR.submit([message], None)[0].request.body)
     assert body["TokenValidity"] == minutes
 
 
 @given(BODIES)
 def test_a_poll_speaks_only_of_what_was_asked(body: bytes) -> None:
-    reports = VENDOR.reports(Reply(200, body), VENDOR.poll([PENDING])[0])
+    reports = VENDOR.reports(VendorResponse(200, body), VENDOR.poll([PENDING])[0])
     assert {report.message_id for report in reports} <= {MESSAGE.id}
 
 
@@ -197,14 +197,14 @@ def test_no_date_is_too_odd(written: str) -> None:
     row = {"TransactionReferenceNumber": MESSAGE.id, "DeliveryStatus": "0"}
     rows = [row | {"NotificationDate": written}]
     body = json.dumps({"StatusCode": "1", "DeliveryNotifications": rows}).encode()
-    (report,) = VENDOR.reports(Reply(200, body), VENDOR.poll([PENDING])[0])
+    (report,) = VENDOR.reports(VendorResponse(200, body), VENDOR.poll([PENDING])[0])
     assert report.at is None or report.at.tzinfo is UTC
 
 
 @given(BODIES)
 def test_a_balance_is_told_or_refused(body: bytes) -> None:
     with suppress(BalanceRefusedError):
-        VENDOR.credit(Reply(200, body), None)
+        VENDOR.parse_balance(VendorResponse(200, body), None)
 
 
 @given(
@@ -222,7 +222,7 @@ KINDS = [
 
 
 @given(st.lists(st.sampled_from(KINDS), max_size=40), st.integers(1, 5))
-def test_packing_loses_and_duplicates_no_message(kinds: list[Outgoing], size: int) -> None:
+def test_packing_loses_and_duplicates_no_message(kinds: list[OutgoingMessage], size: int) -> None:
     messages = [replace(kind, id=str(position)) for position, kind in enumerate(kinds)]
     vendor = adapter("server2sms", submission_size=size)
     packed = vendor.pack(messages)

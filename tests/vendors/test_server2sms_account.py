@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import replies
 
-from sms_gateway.vendors.account_services import Authorized, Deed, Facts, having, part_of, told
-from sms_gateway.vendors.adapter import Reply, Verdict
+from sms_gateway.vendors.account_services import (
+    Authorized,
+    InterfaceInfo,
+    OperationResult,
+    raw_answer,
+    service_of,
+    vendors_with,
+)
 from sms_gateway.vendors.server2sms.account import (
     AUTHORIZED,
     CREATE_PROBLEMS,
@@ -21,10 +27,11 @@ from sms_gateway.vendors.server2sms.account import (
     UNLOCKED,
     Server2smsAccount,
 )
-from sms_gateway.vendors.server2sms.adapter import STATUS_CODES
+from sms_gateway.vendors.server2sms.responses import STATUS_CODES
+from sms_gateway.vendors.types import SubmitVerdict, VendorResponse
 
 ACCOUNT = Server2smsAccount(adapter("server2sms"))  # type: ignore[arg-type]
-CHANGES: dict[str, tuple[Callable[[Reply], Deed], object]] = {
+CHANGES: dict[str, tuple[Callable[[VendorResponse], OperationResult], object]] = {
     "unlock_code_sent": (ACCOUNT.unlock_code_sent, UNLOCK_CODE_PROBLEMS),
     "unlocked": (ACCOUNT.unlocked, UNLOCK_PROBLEMS),
     "created": (ACCOUNT.created, CREATE_PROBLEMS),
@@ -34,8 +41,8 @@ KEYS = ["StatusCode", "StatusInfo", "vouchers", "VoucherCode", "Credits", "Remar
 BODIES = replies(KEYS, list(STATUS_CODES))
 
 
-def coded(code: str) -> Reply:
-    return Reply(200, json.dumps({"StatusCode": code, "StatusInfo": "said"}).encode())
+def coded(code: str) -> VendorResponse:
+    return VendorResponse(200, json.dumps({"StatusCode": code, "StatusInfo": "said"}).encode())
 
 
 @pytest.mark.parametrize("code", STATUS_CODES)
@@ -43,7 +50,7 @@ def coded(code: str) -> Reply:
 def test_every_code_of_the_document_says_whether_a_change_was_made(name: str, code: str) -> None:
     deed = CHANGES[name][0](coded(code))
     if name == "unlocked" and code in UNLOCKED:
-        assert deed.outcome.verdict is Verdict.ACCEPTED
+        assert deed.outcome.verdict is SubmitVerdict.ACCEPTED
         return
     assert deed.outcome.verdict is STATUS_CODES[code].verdict
     assert (deed.outcome.code, deed.outcome.text) == (code, "said")
@@ -80,14 +87,14 @@ def test_each_answer_to_a_question_about_a_sender_is_used() -> None:
 @given(BODIES)
 def test_only_a_documented_code_says_that_a_change_was_not_made(body: bytes) -> None:
     for understand, _ in CHANGES.values():
-        outcome = understand(Reply(200, body)).outcome
-        if outcome.verdict is not Verdict.UNKNOWN:
+        outcome = understand(VendorResponse(200, body)).outcome
+        if outcome.verdict is not SubmitVerdict.UNKNOWN:
             assert outcome.code in STATUS_CODES
 
 
 @given(BODIES)
 def test_no_list_of_vouchers_is_too_odd(body: bytes) -> None:
-    listing = ACCOUNT.vouchers(Reply(200, body))
+    listing = ACCOUNT.vouchers(VendorResponse(200, body))
     for one in listing.every:
         msgspec.json.encode([one.code, str(one.credits), one.remarks, one.data])
         one.mentions("x")
@@ -96,9 +103,9 @@ def test_no_list_of_vouchers_is_too_odd(body: bytes) -> None:
 
 @given(BODIES, st.sampled_from([200, 500]), st.text(max_size=30))
 def test_no_fact_is_too_odd(body: bytes, status: int, content_type: str) -> None:
-    reply = Reply(status, body, content_type)
+    reply = VendorResponse(status, body, content_type)
     ACCOUNT.refusal(reply)
-    found = told(reply)
+    found = raw_answer(reply)
     assert found.content_type.isprintable()
     msgspec.json.encode(found.data)
     for code, text in ACCOUNT.status_codes(found).items():
@@ -119,12 +126,12 @@ def test_nothing_else_is_an_originator(originator: str) -> None:
 
 
 def test_a_vendor_without_a_part_has_none() -> None:
-    assert having(Facts) == ["server2sms"]
-    assert part_of(adapter("jst"), Facts) is None  # type: ignore[type-abstract]
+    assert vendors_with(InterfaceInfo) == ["server2sms"]
+    assert service_of(adapter("jst"), InterfaceInfo) is None  # type: ignore[type-abstract]
 
 
 def test_no_code_shows_in_a_repr() -> None:
-    reply = Reply(200, b'{"StatusCode": "1", "vouchers": [{"Code": "AAAA-BBBB"}]}')
+    reply = VendorResponse(200, b'{"StatusCode": "1", "vouchers": [{"Code": "AAAA-BBBB"}]}')
     listing = ACCOUNT.vouchers(reply)
     assert listing.every[0].code == "AAAA-BBBB"
     assert "AAAA" not in repr(listing) + repr(listing.every)

@@ -8,57 +8,59 @@ from collections.abc import Callable
 from itertools import batched
 
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns.model import WAKE, Campaign
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.campaigns.model import WORKER_TIMEOUT, Campaign
+from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.status import Status
-from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Entry, Key
+from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.storage.message_updates import MessageUpdate
+from sms_gateway.storage.models import ItemKey, TimelineEntry
 
-AT_ONCE = 10 * dynamodb.WRITERS  # writes between two looks at the clock
-A_LOOK = 10.0  # seconds that reading a chunk, or so many writes, may take at the worst
+WRITES_PER_PAGE = 10 * dynamodb.MAX_PARALLEL_WRITES  # writes between two looks at the clock
+PAGE_SECONDS = 10.0  # seconds that reading a chunk, or so many writes, may take at the worst
 
-TimeFor = Callable[[float], bool]
+HasTimeFor = Callable[[float], bool]
 
 
-def take_back(one: Campaign, time_for: TimeFor) -> Campaign | None:
+def cancel_unsent(one: Campaign, time_for: HasTimeFor) -> Campaign | None:
     """Goes on taking back as far as there is time; the campaign as it is then, None when another
     worker is at it. Raises Unavailable when AWS does not answer."""
-    now: Campaign | None = one if one.left is not None else _remember(one, one.row)
-    while now is not None and now.left and time_for(A_LOOK):
-        chunk = campaign_repository.chunk_with(now.id, now.left)
+    now: Campaign | None = (
+        one if one.rows_left_to_cancel is not None else _save_progress(one, one.row)
+    )
+    while now is not None and now.rows_left_to_cancel and time_for(PAGE_SECONDS):
+        chunk = campaign_repository.find_chunk_of_row(now.id, now.rows_left_to_cancel)
         if chunk is None:
-            raise Unavailable("A chunk of the campaign is not there; try again.")
-        if chunk.batch and not _cancel(chunk.batch, time_for):
+            raise ServiceUnavailableError("A chunk of the campaign is not there; try again.")
+        if chunk.batch and not _cancel_batch(chunk.batch, time_for):
             break
-        now = _remember(now, chunk.first - 1)
+        now = _save_progress(now, chunk.first - 1)
     return now
 
 
-def _remember(one: Campaign, left: int) -> Campaign | None:
-    change = Change(one.place).put("left", left).put("turn", one.turn + 1)
+def _save_progress(one: Campaign, left: int) -> Campaign | None:
+    change = MessageUpdate(one.item_key).set("left", left).set("turn", one.version + 1)
     # While this worker is alive the clock need call no other.
-    return campaign_repository.move(one, change.look_at(int(time.time()) + WAKE))
+    return campaign_repository.update(one, change.schedule_check(int(time.time()) + WORKER_TIMEOUT))
 
 
-def _cancel(batch: str, time_for: TimeFor) -> bool:
+def _cancel_batch(batch: str, time_for: HasTimeFor) -> bool:
     """Cancels the submissions of a batch that have not left; False when time ran out. What is in
     a vendor's hands, or may be, is not touched: its status, or its doubt, fails the condition."""
     now = time.time()
-    entry = Entry(int(now * 1000), Status.CANCELLED, "operator")
+    entry = TimelineEntry(int(now * 1000), Status.CANCELLED, "operator")
     changes = [
-        Change(Key(item["pk"]["S"], item["sk"]["S"]))
-        .put("status", Status.CANCELLED)
-        .put("changed", int(now))
-        .note(entry)
-        .look_at(None)
-        .when("status", Status.SCHEDULED, Status.ACCEPTED)
-        .when_missing("doubt")
-        for item in dynamodb.submissions_of(batch)
+        MessageUpdate(ItemKey(item["pk"]["S"], item["sk"]["S"]))
+        .set("status", Status.CANCELLED)
+        .set("changed", int(now))
+        .append_timeline(entry)
+        .schedule_check(None)
+        .if_in("status", Status.SCHEDULED, Status.ACCEPTED)
+        .if_missing("doubt")
+        for item in message_repository.submissions_of(batch)
         if item["status"]["S"] in (Status.SCHEDULED, Status.ACCEPTED)
     ]
-    for some in batched(changes, AT_ONCE, strict=False):
-        if not time_for(A_LOOK):
+    for some in batched(changes, WRITES_PER_PAGE, strict=False):
+        if not time_for(PAGE_SECONDS):
             return False
         dynamodb.apply_all(some)
     return True

@@ -12,16 +12,18 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.core.value_object import Value
-from sms_gateway.storage.items import Item, key_of, number, shard_of, text
-from sms_gateway.storage.models import Key, created_at, from_ms, message_id, rfc3339
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute, shard_of
+from sms_gateway.storage.models import ItemKey, message_id
 
 FOLDER, RESULTS, UNFINISHED = "campaigns/", "results/", "unfinished/"
-CHUNK = 1000  # rows; a batch has no more positions
-WAKE = 90  # seconds after which the clock calls another worker; above the function's timeout of 50
+CHUNK_ROWS = 1000  # rows; a batch has no more positions
+WORKER_TIMEOUT = (
+    90  # seconds after which the clock calls another worker; above the function's timeout of 50
+)
 
 
-class State(StrEnum):
+class CampaignState(StrEnum):
     """Where a campaign is: only a running one reads on."""
 
     RUNNING = "running"
@@ -31,19 +33,19 @@ class State(StrEnum):
     DONE = "done"  # every row is accepted or refused
 
     @property
-    def over(self) -> bool:
+    def stopped(self) -> bool:
         """Whether no row is read any more; a failed one may be resumed."""
-        return self in (State.CANCELLED, State.FAILED, State.DONE)
+        return self in (CampaignState.CANCELLED, CampaignState.FAILED, CampaignState.DONE)
 
 
-class Report(msgspec.Struct, omit_defaults=True):
+class ResultsFile(msgspec.Struct, omit_defaults=True):
     """A results file that is being written: the upload and its parts so far, the first row of the
     next chunk, and what was counted on the way; `prices` is amount and messages by currency. `held`
     is the file (its ETag and bytes) of what stands behind the parts and is too small for one."""
 
     upload: str
     parts: list[str] = []
-    held: tuple[str, int] | None = None
+    pending: tuple[str, int] | None = None
     next: int = 1
     counts: dict[str, int] = {}
     prices: dict[str, tuple[str, int]] = {}
@@ -57,7 +59,7 @@ class Tally(msgspec.Struct, omit_defaults=True):
     prices: dict[str, tuple[str, int]] = {}
 
 
-class Campaign(Value, frozen=True):
+class Campaign(ValueObject, frozen=True):
     """`row` rows are done, and the next one begins at the byte `offset`. `rows` and `columns` are
     known once the file was checked. `left` is how many rows of a cancelled one, from the first on,
     are still to be taken back; None before that began. `turn` counts writings of the report."""
@@ -67,7 +69,7 @@ class Campaign(Value, frozen=True):
     key: str
     etag: str
     size: int
-    state: State
+    state: CampaignState
     row: int
     offset: int
     sent: int
@@ -75,30 +77,30 @@ class Campaign(Value, frozen=True):
     rows: int | None
     columns: Sequence[str]
     problem: Mapping[str, Any] | None
-    report: Report | None
+    results_file: ResultsFile | None
     tally: Tally | None
-    left: int | None
-    turn: int
-    looks: int
+    rows_left_to_cancel: int | None
+    version: int
+    result_runs: int
     final: bool
 
     @property
-    def place(self) -> Key:
+    def item_key(self) -> ItemKey:
         """Where its item stands."""
-        return place(self.id)
+        return campaign_key(self.id)
 
     @property
-    def results(self) -> str:
+    def results_key(self) -> str:
         """The key of its results file."""
         return RESULTS + self.key.removeprefix(FOLDER)
 
     @property
-    def unfinished(self) -> str:
+    def unfinished_key(self) -> str:
         """The key of what was written of its results and is too small for a part."""
         return UNFINISHED + self.id
 
 
-class Chunk(Value, frozen=True):
+class Chunk(ValueObject, frozen=True):
     """Rows `first` to `first + count - 1`, up to the byte `end`. `positions` has for each row its
     message's position in the batch, or -1; `refused` the problem of those, by offset. `started` is
     epoch seconds. Without a batch every row was refused."""
@@ -127,36 +129,39 @@ class _Rows(msgspec.Struct):
     refused: dict[int, str]
 
 
-def place(identifier: str) -> Key:
+def campaign_key(identifier: str) -> ItemKey:
     """Where a campaign's item stands."""
-    return Key(identifier, "C")
+    return ItemKey(identifier, "C")
 
 
-def chunk_place(identifier: str, first: int) -> Key:
+def chunk_key(identifier: str, first: int) -> ItemKey:
     """Where a chunk's item stands, so that chunks sort by their rows."""
-    return Key(identifier, f"R#{first:07d}")
+    return ItemKey(identifier, f"R#{first:07d}")
 
 
-def new_item(
+def campaign_item(
     identifier: str, tenant: str, key: str, etag: str, size: int, due: int, ttl: int
 ) -> Item:
     """A campaign of which no row was read. What the tenant is called keeps it apart from the items
     that make a batch accepted."""
     return {
-        **key_of(place(identifier)),
+        **key_of(campaign_key(identifier)),
         "owner": {"S": tenant},
         "key": {"S": key},
         "etag": {"S": etag},
-        "size": number(size),
-        "state": {"S": State.RUNNING},
-        **{name: number(0) for name in ("row", "offset", "sent", "refused", "turn", "looks")},
-        "due": number(due),
+        "size": number_attribute(size),
+        "state": {"S": CampaignState.RUNNING},
+        **{
+            name: number_attribute(0)
+            for name in ("row", "offset", "sent", "refused", "turn", "looks")
+        },
+        "due": number_attribute(due),
         "shard": {"S": shard_of(identifier)},
-        "ttl": number(ttl),
+        "ttl": number_attribute(ttl),
     }
 
 
-def read(item: Item) -> Campaign:
+def read_campaign(item: Item) -> Campaign:
     """A campaign from its item."""
 
     def whole(name: str) -> int:
@@ -171,7 +176,7 @@ def read(item: Item) -> Campaign:
         key=item["key"]["S"],
         etag=item["etag"]["S"],
         size=whole("size"),
-        state=State(item["state"]["S"]),
+        state=CampaignState(item["state"]["S"]),
         row=whole("row"),
         offset=whole("offset"),
         sent=whole("sent"),
@@ -179,11 +184,11 @@ def read(item: Item) -> Campaign:
         rows=whole("rows") if "rows" in item else None,
         columns=made("columns", list[str]) or (),
         problem=made("problem", dict[str, Any]),
-        report=made("report", Report),
+        results_file=made("report", ResultsFile),
         tally=made("tally", Tally),
-        left=whole("left") if "left" in item else None,
-        turn=whole("turn"),
-        looks=whole("looks"),
+        rows_left_to_cancel=whole("left") if "left" in item else None,
+        version=whole("turn"),
+        result_runs=whole("looks"),
         final="final" in item,
     )
 
@@ -192,12 +197,12 @@ def chunk_item(campaign: str, chunk: Chunk, ttl: int) -> Item:
     """A chunk's item; a thousand refused rows take some 10 KB."""
     rows = _Rows(list(chunk.positions), dict(chunk.refused))
     item = {
-        **key_of(chunk_place(campaign, chunk.first)),
-        "count": number(chunk.count),
-        "end": number(chunk.end),
-        "started": number(chunk.started),
+        **key_of(chunk_key(campaign, chunk.first)),
+        "count": number_attribute(chunk.count),
+        "end": number_attribute(chunk.end),
+        "started": number_attribute(chunk.started),
         "rows": {"B": zlib.compress(msgspec.json.encode(rows))},
-        "ttl": number(ttl),
+        "ttl": number_attribute(ttl),
     }
     return item | ({"batch": {"S": chunk.batch}} if chunk.batch else {})
 
@@ -218,32 +223,4 @@ def read_chunk(item: Item) -> Chunk:
 
 def problem_item(problem: Mapping[str, Any]) -> Item:
     """A problem document as an attribute."""
-    return text(problem)
-
-
-def view(one: Campaign) -> dict[str, Any]:
-    """GET /batches/{id}'s answer for a campaign: a batch's, and what its rows came to. The counts
-    are those of the last look at all messages; what was accepted since is in none."""
-    tally = one.tally or Tally(0)
-    return {
-        "id": one.id,
-        "created_at": rfc3339(created_at(one.id)),
-        "total": one.sent,
-        "counts": tally.counts,
-        "final": one.final,
-        "price": [
-            {"amount": amount, "currency": currency, "messages": messages}
-            for currency, (amount, messages) in sorted(tally.prices.items())
-        ],
-        "campaign": {
-            "file": one.key,
-            "state": one.state,
-            "rows": one.rows,
-            "rows_read": one.row,
-            "rows_sent": one.sent,
-            "rows_refused": one.refused,
-            "counted_at": rfc3339(from_ms(tally.at * 1000)) if one.tally else None,
-            "results": one.results if one.tally else None,
-            "problem": one.problem,
-        },
-    }
+    return json_attribute(problem)

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item, key_of
-from sms_gateway.storage.models import Key, from_ms, rfc3339
+from sms_gateway.storage.models import ItemKey
 
 SCOPES = (
     "messages:send",
@@ -20,12 +21,12 @@ SCOPES = (
     "verifications",
     "account",
 )
-KEYS = "KEYS"  # the partition in which they stand
+PARTITION = "KEYS"  # the partition in which they stand
 PREFIX = "sms_"
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-class ApiKey(Value, frozen=True):
+class ApiKey(ValueObject, frozen=True):
     """What is known of a key: `id` is the beginning of its digest, fit for logs."""
 
     id: str
@@ -36,7 +37,7 @@ class ApiKey(Value, frozen=True):
     revoked_at: str | None
 
 
-def create(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tuple[str, ApiKey]:
+def create_key(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tuple[str, ApiKey]:
     """Makes and stores a key. Returns the key itself, which nothing can show again, and what is
     known of it. Raises ValueError for a tenant or scope that can't be."""
     if not TENANT.fullmatch(tenant):
@@ -46,35 +47,37 @@ def create(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tup
         raise ValueError(f"a scope is one of {', '.join(SCOPES)}")
     key = PREFIX + secrets.token_urlsafe(32)
     item: Item = {
-        **key_of(Key(KEYS, digest(key))),
+        **key_of(ItemKey(PARTITION, digest(key))),
         "tenant": {"S": tenant},
         "scopes": {"S": " ".join(sorted(set(scopes)))},
         "label": {"S": label},
-        "created": {"N": str(int(now.timestamp()))},
+        "created": {"N": str(epoch_seconds(now))},
     }
     dynamodb.put_new(item)
     return key, _read(item)
 
 
-def find(key: str) -> ApiKey | None:
+def find_key(key: str) -> ApiKey | None:
     """The key that a caller shows, unless it is unknown or revoked."""
     if not key.startswith(PREFIX) or len(key) > 100:
         return None
-    item = dynamodb.get(Key(KEYS, digest(key)))
+    item = dynamodb.get(ItemKey(PARTITION, digest(key)))
     known = _read(item) if item else None
     return known if known and known.revoked_at is None else None
 
 
-def every() -> list[ApiKey]:
+def list_keys() -> list[ApiKey]:
     """All keys, oldest first."""
-    return sorted((_read(item) for item in _all()), key=lambda key: key.created_at)
+    return sorted((_read(item) for item in _key_items()), key=lambda key: key.created_at)
 
 
-def revoke(identifier: str, now: datetime) -> ApiKey | None:
+def revoke_key(identifier: str, now: datetime) -> ApiKey | None:
     """Revokes the key with this id; None when there is none."""
-    for item in _all():
+    for item in _key_items():
         if _read(item).id == identifier:
-            Change(Key(KEYS, item["sk"]["S"])).put("revoked", int(now.timestamp())).apply()
+            ItemUpdate(ItemKey(PARTITION, item["sk"]["S"])).set(
+                "revoked", epoch_seconds(now)
+            ).apply()
             return _read(item)
     return None
 
@@ -84,8 +87,8 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _all() -> list[Item]:
-    return list(dynamodb.query("pk = :pk", {":pk": {"S": KEYS}}))
+def _key_items() -> list[Item]:
+    return list(dynamodb.query("pk = :pk", {":pk": {"S": PARTITION}}))
 
 
 def _read(item: Item) -> ApiKey:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
 from sms_gateway.vendors.registry import VENDORS
 
 
@@ -34,7 +35,7 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("two routes have the same prefix")
 
     @classmethod
-    def read(cls, written: str) -> "Routes":
+    def parse(cls, written: str) -> "Routes":
         """Routes from JSON. Raises ValueError that says what is wrong."""
         try:
             return msgspec.json.decode(written, type=cls)
@@ -54,3 +55,11 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if route.region and (vendor is None or vendor in route.vendors)
         ]
         return list(dict.fromkeys(found))
+
+
+def routes() -> Routes:
+    """The routes of the parameter. Raises Unavailable when it is missing or not valid."""
+    return _routes.get()
+
+
+_routes = CachedSetting("routes", "ROUTES_PARAMETER", fetch_parameter, Routes.parse)

@@ -10,16 +10,15 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.campaigns.model import Campaign
 from sms_gateway.core.status import Status
-from sms_gateway.core.value_object import Value
-from sms_gateway.storage.models import Batch, Content, Entry, from_ms, message_id, rfc3339
+from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.core.value_object import ValueObject
 
 VERSION = "1"
-LARGEST = 20_000  # bytes of an event as JSON
+MAX_EVENT_BYTES = 20_000  # bytes of an event as JSON
 
 
-class Kind(StrEnum):
+class EventType(StrEnum):
     """What an event tells; also EventBridge's detail-type and a webhook's type."""
 
     ACCEPTED = "MessageAccepted"
@@ -38,126 +37,64 @@ class Kind(StrEnum):
     TEST = "WebhookTest"
 
 
-OF_STATUS: Mapping[Status, Kind] = {
-    Status.SUBMITTED: Kind.SUBMITTED,
-    Status.DELIVERED: Kind.DELIVERED,
-    Status.UNDELIVERED: Kind.UNDELIVERED,
-    Status.REJECTED: Kind.REJECTED,
-    Status.EXPIRED: Kind.EXPIRED,
-    Status.CANCELLED: Kind.CANCELLED,
-    Status.UNKNOWN: Kind.UNKNOWN,
+EVENT_OF_STATUS: Mapping[Status, EventType] = {
+    Status.SUBMITTED: EventType.SUBMITTED,
+    Status.DELIVERED: EventType.DELIVERED,
+    Status.UNDELIVERED: EventType.UNDELIVERED,
+    Status.REJECTED: EventType.REJECTED,
+    Status.EXPIRED: EventType.EXPIRED,
+    Status.CANCELLED: EventType.CANCELLED,
+    Status.UNKNOWN: EventType.UNKNOWN,
 }
 # A message has at most one event of each number: of the ends, one wins, and only `unknown` is
 # followed by another.
-SEQUENCE: Mapping[Kind, int] = {
-    Kind.ACCEPTED: 1,
-    Kind.SUBMITTED: 2,
-    Kind.UNKNOWN: 3,
-    **{kind: 4 for kind in OF_STATUS.values() if kind not in (Kind.SUBMITTED, Kind.UNKNOWN)},
+SEQUENCE: Mapping[EventType, int] = {
+    EventType.ACCEPTED: 1,
+    EventType.SUBMITTED: 2,
+    EventType.UNKNOWN: 3,
+    **{
+        kind: 4
+        for kind in EVENT_OF_STATUS.values()
+        if kind not in (EventType.SUBMITTED, EventType.UNKNOWN)
+    },
 }
-FOR_TENANTS = (*SEQUENCE, Kind.COMPLETED, Kind.APPROVED)  # the other kinds are the operator's
+TENANT_EVENTS = (
+    *SEQUENCE,
+    EventType.COMPLETED,
+    EventType.APPROVED,
+)  # the other kinds are the operator's
 
 
-class Event(Value, frozen=True):
+class Event(ValueObject, frozen=True):
     """One event. `at` is epoch milliseconds; `tenant` is None for what concerns the operator only;
     `status_url` is where this message's sender also wants to be told, and is not told itself."""
 
     id: str
-    kind: Kind
+    type: EventType
     at: int
     tenant: str | None
     data: Mapping[str, Any]
     status_url: str | None = None
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The event as it is told, on the bus and to webhooks alike."""
         made = {
             "id": self.id,
-            "type": self.kind,
+            "type": self.type,
             "version": VERSION,
             "timestamp": rfc3339(from_ms(self.at)),
             "tenant": self.tenant,
-            "sequence": SEQUENCE.get(self.kind),
+            "sequence": SEQUENCE.get(self.type),
             "data": self.data,
         }
         return {name: value for name, value in made.items() if value is not None}
 
-    def body(self) -> str:
+    def to_json(self) -> str:
         """The document as JSON of at most LARGEST bytes: a long text is cut, and `text_cut` says
         so."""
-        encoded = msgspec.json.encode(self.document())
-        if len(encoded) > LARGEST and "text" in self.data:
+        encoded = msgspec.json.encode(self.to_dict())
+        if len(encoded) > MAX_EVENT_BYTES and "text" in self.data:
             # JSON writes a character in at most 6 bytes, so that this many surely fit.
             data = {**self.data, "text": self.data["text"][:1000], "text_cut": True}
-            encoded = msgspec.json.encode({**self.document(), "data": data})
+            encoded = msgspec.json.encode({**self.to_dict(), "data": data})
         return encoded.decode()
-
-
-def message_event(
-    owner: Batch, message: str, content: Content, status: Status, entry: Entry, *, full: bool
-) -> Event:
-    """What the step `entry` made of a message (its id). With `full` the number is not masked, and
-    the text is told."""
-    kind = OF_STATUS.get(status, Kind.ACCEPTED)
-    data: dict[str, Any] = {
-        "message_id": message,
-        "batch_id": owner.id,
-        "reference": content.reference,
-        "to": content.to if full else masked(content.to),
-        "status": status,
-        "vendor": entry.vendor,
-        "vendor_code": entry.code,
-        "source": entry.source,
-        **_part_of(owner),
-    }
-    if full:
-        data["text"] = content.text
-    identifier = f"{message}-{SEQUENCE[kind]}"
-    return Event(identifier, kind, entry.at, owner.tenant, data, content.status_url)
-
-
-def batch_event(owner: Batch, counts: Mapping[str, int], at: int) -> Event:
-    """Every message of a batch has a final status."""
-    data = {
-        "batch_id": owner.id,
-        **_part_of(owner),
-        "total": sum(counts.values()),
-        "counts": dict(counts),
-    }
-    return Event(f"{owner.id}-completed", Kind.COMPLETED, at, owner.tenant, data)
-
-
-def campaign_event(one: Campaign, counts: Mapping[str, int], at: int) -> Event:
-    """Every message of a campaign has a final status. One that is resumed afterwards comes to
-    another end, under another id: each is another turn."""
-    data = {
-        "batch_id": one.id,
-        "campaign_id": one.id,
-        "total": one.sent,
-        "counts": dict(counts),
-        "state": one.state,
-        "rows_refused": one.refused,
-    }
-    return Event(f"{one.id}-completed-{one.turn}", Kind.COMPLETED, at, one.tenant, data)
-
-
-def _part_of(owner: Batch) -> dict[str, str]:
-    return {"campaign_id": owner.campaign} if owner.campaign else {}
-
-
-def verification_event(
-    identifier: str, tenant: str, to: str, reference: str | None, at: int, *, full: bool
-) -> Event:
-    """The right code of a verification was given. Its id is its message's batch."""
-    data = {
-        "verification_id": identifier,
-        "message_id": message_id(identifier, 0),
-        "reference": reference,
-        "to": to if full else masked(to),
-    }
-    return Event(f"{identifier}-approved", Kind.APPROVED, at, tenant, data)
-
-
-def masked(number: str) -> str:
-    """A number of which only the first two digits and the last two are shown."""
-    return f"{number[:3]}{'*' * max(0, len(number) - 5)}{number[-2:]}"

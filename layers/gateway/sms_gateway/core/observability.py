@@ -7,14 +7,14 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 NAMESPACE = "SmsGateway"
 
-log = Logger(
+logger = Logger(
     service=os.environ.get("POWERTOOLS_SERVICE_NAME", "sms-gateway"),
     use_rfc3339=True,
     utc=True,
 )
 
 
-def count(metric: str, amount: int = 1, **dimensions: str) -> None:
+def increment(metric: str, amount: int = 1, **dimensions: str) -> None:
     """Counts something for CloudWatch, by stack and `dimensions`."""
     with single_metric(
         name=metric, unit=MetricUnit.Count, value=amount, namespace=NAMESPACE

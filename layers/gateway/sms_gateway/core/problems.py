@@ -37,7 +37,7 @@ class GatewayError(Exception):
         self.headers = dict(headers or {})
         self.members = members
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The problem document, without empty members."""
         every = {
             "type": f"/problems/{self.slug}",
@@ -50,7 +50,7 @@ class GatewayError(Exception):
         return {name: value for name, value in every.items() if value is not None}
 
 
-class MalformedBody(GatewayError):
+class MalformedBodyError(GatewayError):
     """The body is no JSON."""
 
     http_status = 400
@@ -58,7 +58,7 @@ class MalformedBody(GatewayError):
     title = "The body is not JSON"
 
 
-class Unauthorized(GatewayError):
+class UnauthorizedError(GatewayError):
     """No key, or not one of ours."""
 
     http_status = 401
@@ -66,7 +66,7 @@ class Unauthorized(GatewayError):
     title = "A valid API key is needed"
 
 
-class Forbidden(GatewayError):
+class ForbiddenError(GatewayError):
     """A good key without the scope."""
 
     http_status = 403
@@ -74,7 +74,7 @@ class Forbidden(GatewayError):
     title = "The key may not do this"
 
 
-class NotFound(GatewayError):
+class NotFoundError(GatewayError):
     """Nothing there, or nothing that this tenant may know of."""
 
     http_status = 404
@@ -82,7 +82,7 @@ class NotFound(GatewayError):
     title = "Not found"
 
 
-class Conflict(GatewayError):
+class ConflictError(GatewayError):
     """The state of things does not allow it."""
 
     http_status = 409
@@ -90,7 +90,7 @@ class Conflict(GatewayError):
     title = "Not possible any more"
 
 
-class TooLarge(GatewayError):
+class TooLargeError(GatewayError):
     """The body is over the limit."""
 
     http_status = 413
@@ -98,7 +98,7 @@ class TooLarge(GatewayError):
     title = "The body is too large"
 
 
-class Invalid(GatewayError):
+class InvalidRequestError(GatewayError):
     """The request can be read but not accepted."""
 
     http_status = 422
@@ -106,7 +106,7 @@ class Invalid(GatewayError):
     title = "The request can't be accepted"
 
 
-class TooMany(GatewayError):
+class TooManyRequestsError(GatewayError):
     """More than is allowed in a time; `Retry-After` says when it is over."""
 
     http_status = 429
@@ -115,7 +115,7 @@ class TooMany(GatewayError):
     retryable = True
 
 
-class VendorFailed(GatewayError):
+class VendorFailedError(GatewayError):
     """The vendor was asked, and what came of it is no good."""
 
     http_status = 502
@@ -123,7 +123,7 @@ class VendorFailed(GatewayError):
     title = "The vendor could not do it"
 
 
-class Unavailable(GatewayError):
+class ServiceUnavailableError(GatewayError):
     """The gateway can't do it now: its settings are broken, or AWS does not answer."""
 
     http_status = 503
@@ -132,7 +132,7 @@ class Unavailable(GatewayError):
     retryable = True
 
 
-class VendorTimeout(GatewayError):
+class VendorTimeoutError(GatewayError):
     """The vendor was asked and said nothing."""
 
     http_status = 504

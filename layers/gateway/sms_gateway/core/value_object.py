@@ -9,7 +9,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 
-class Value(Struct, frozen=True):
+class ValueObject(Struct, frozen=True):
     """An immutable value, equal to another with the same fields. Its `repr`, which may get into a
     log, leaves out the fields that `hidden` names: texts, numbers, secrets."""
 

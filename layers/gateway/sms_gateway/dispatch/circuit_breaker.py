@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sms_gateway.core.observability import count, log
-from sms_gateway.dispatch.circuit_states import CIRCUITS, REST
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.dispatch.circuit_states import CIRCUITS, RECOVERY_SECONDS
 from sms_gateway.storage import dynamodb
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
         CircuitBreakerDynamoDBPersistence,
     )
 
-FAILURES = 5  # in a row, in one worker, that open a circuit
+FAILURES_TO_OPEN = 5  # in a row, in one worker, that open a circuit
 
 
-class VendorFailing(Exception):
+class VendorFailureError(Exception):
     """A call that failed as calls to a sick vendor do; `answer` is what it came to all the same."""
 
     def __init__(self, answer: object) -> None:
@@ -36,7 +36,7 @@ def _store() -> "CircuitBreakerDynamoDBPersistence":
     )
 
     return CircuitBreakerDynamoDBPersistence(
-        table_name=dynamodb.name(),
+        table_name=dynamodb.table_name(),
         key_attr="pk",
         sort_key_attr="sk",
         static_pk_value=CIRCUITS,
@@ -45,7 +45,7 @@ def _store() -> "CircuitBreakerDynamoDBPersistence":
     )
 
 
-def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
+def call_guarded[T](vendor: str, call: Callable[[], T], fallback: Callable[[], T]) -> T:
     """What `call` returns, or `shut` without a call while the vendor's circuit is open. `call`
     raises VendorFailing to report a failure; its answer is returned."""
     # The breaker imports all of boto3: a worker's first call waits for that, not its every start.
@@ -63,19 +63,19 @@ def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
 
     def changed(transition: Any) -> None:
         state = str(transition.to_state)
-        log.warning("circuit", extra={"vendor": vendor, "state": state})
-        count("CircuitChanged", vendor=vendor, state=state)
+        logger.warning("circuit", extra={"vendor": vendor, "state": state})
+        increment("CircuitChanged", vendor=vendor, state=state)
 
     protected = circuit_breaker(
         name=vendor,
         persistence_store=_store(),
-        on_circuit_open=lambda circuit: shut(),
+        on_circuit_open=lambda circuit: fallback(),
         on_transition=changed,
         config=CircuitBreakerConfig(
-            failure_threshold=FAILURES,
-            recovery_timeout=REST,
+            failure_threshold=FAILURES_TO_OPEN,
+            recovery_timeout=RECOVERY_SECONDS,
             success_threshold=1,
-            handled_exceptions=VendorFailing,
+            handled_exceptions=VendorFailureError,
         ),
     )(begin)
     try:
@@ -85,8 +85,8 @@ def guarded[T](vendor: str, call: Callable[[], T], shut: Callable[[], T]) -> T:
             if begun:
                 raise
             # A store that fails must not keep what has been claimed from being sent.
-            log.exception("circuit not known", extra={"vendor": vendor})
+            logger.exception("circuit not known", extra={"vendor": vendor})
             answer = call()
-    except VendorFailing as failing:
+    except VendorFailureError as failing:
         return failing.answer  # type: ignore[return-value]
     return answer

@@ -8,26 +8,26 @@ A vendor that refused it for good is not asked again.
 import random
 from collections.abc import Collection, Sequence
 
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.value_object import ValueObject
 
-FIRST_PAUSE = 5  # seconds before another round; doubles each time
-LONGEST_PAUSE = 300
+FIRST_PAUSE_SECONDS = 5  # seconds before another round; doubles each time
+MAX_PAUSE_SECONDS = 300
 
 
-class Step(Value, frozen=True):
+class NextAttempt(ValueObject, frozen=True):
     """Which vendor is next, and after how many seconds."""
 
     vendor: str
     pause: int
 
 
-def next_step(
+def next_attempt(
     vendors: Sequence[str],
     current: str,
     refused: Collection[str],
     usable: Collection[str],
     attempt: int,
-) -> Step | None:
+) -> NextAttempt | None:
     """The next vendor of a route after `current`, whose `attempt`-th try it was; None when every
     vendor has refused for good. A vendor outside `usable` (configured now) is passed over, but for
     `current`, which may come back."""
@@ -36,7 +36,7 @@ def next_step(
         return None
     behind = [v for v in left if vendors.index(v) > vendors.index(current)]
     if behind:
-        return Step(behind[0], 0)
+        return NextAttempt(behind[0], 0)
     rounds = max(0, attempt - 1) // len(left)
-    pause = min(FIRST_PAUSE * 2 ** min(rounds, 10), LONGEST_PAUSE)
-    return Step(left[0], max(1, round(pause * random.uniform(0.5, 1.0))))  # noqa: S311 - jitter
+    pause = min(FIRST_PAUSE_SECONDS * 2 ** min(rounds, 10), MAX_PAUSE_SECONDS)
+    return NextAttempt(left[0], max(1, round(pause * random.uniform(0.5, 1.0))))  # noqa: S311 - jitter

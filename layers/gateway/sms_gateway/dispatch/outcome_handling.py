@@ -6,49 +6,63 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sms_gateway.aws import sqs
-from sms_gateway.core.observability import count
+from sms_gateway.core.observability import increment
 from sms_gateway.core.status import Status
-from sms_gateway.dispatch.failover import Step, next_step
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
+from sms_gateway.dispatch.failover import NextAttempt, next_attempt
+from sms_gateway.messages import queue
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.models import Entry, Key, Message, Result, Submission
-from sms_gateway.vendors.adapter import Outcome, Verdict
+from sms_gateway.storage.message_updates import MessageUpdate
+from sms_gateway.storage.models import (
+    ItemKey,
+    Message,
+    Submission,
+    SubmissionResult,
+    TimelineEntry,
+    VerdictLetter,
+)
+from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict
 
-GRACE = int(os.environ["HAND_OVER_AFTER"])  # seconds that the queue has before the clock helps
+REQUEUE_AFTER = int(
+    os.environ["HAND_OVER_AFTER"]
+)  # seconds that the queue has before the clock helps
 
-FANNED = {"R": Status.ACCEPTED, "T": Status.ACCEPTED, "U": Status.SUBMITTING}
+STATUS_AFTER_SPLIT = {
+    VerdictLetter.REFUSED: Status.ACCEPTED,
+    VerdictLetter.RETRY: Status.ACCEPTED,
+    VerdictLetter.UNKNOWN: Status.SUBMITTING,
+}
 
 
-def pass_on(
+def route_or_finish(
     taken: Submission,
-    outcome: Outcome,
+    outcome: SubmitOutcome,
     usable: Collection[str],
     now: datetime,
-    result: Result | None = None,
+    result: SubmissionResult | None = None,
     said: str | None = None,
 ) -> None:
     """After an attempt that sent nothing: the next vendor of the route, or another round after a
     pause, while the submission is valid; rejected when every vendor has refused. What an earlier
     attempt may have sent is neither rejected nor expired, but unknown."""
-    seconds = int(now.timestamp())
+    seconds = epoch_seconds(now)
     refused = taken.refused
-    if outcome.verdict is Verdict.REFUSED:
+    if outcome.verdict is SubmitVerdict.REFUSED:
         refused = (*refused, taken.vendor)
-    step = next_step(taken.vendors, taken.vendor, refused, usable, taken.attempt)
+    step = next_attempt(taken.vendors, taken.vendor, refused, usable, taken.attempt)
     late = step is not None and seconds + step.pause >= taken.expires
     status = Status.REJECTED if step is None else Status.EXPIRED if late else Status.ACCEPTED
-    doubt = taken.doubt or outcome.verdict is Verdict.UNKNOWN
+    doubt = taken.sent_again_in_doubt or outcome.verdict is SubmitVerdict.UNKNOWN
     if doubt and status is not Status.ACCEPTED:
         status = Status.UNKNOWN
-    change = Change(taken.key).put("status", status).put("changed", seconds)
+    change = MessageUpdate(taken.key).set("status", status).set("changed", seconds)
     if doubt:
-        change.put("doubt", 1)
+        change.set("doubt", 1)
     if said:
-        change.put("raw", said)
-    change.fold(taken.log).note(
-        Entry(
-            _ms(now),
+        change.set("raw", said)
+    change.truncate_timeline(taken.timeline).append_timeline(
+        TimelineEntry(
+            epoch_ms(now),
             status,
             "dispatch",
             taken.vendor,
@@ -59,96 +73,104 @@ def pass_on(
         )
     )
     if refused:
-        change.put("refused", ",".join(refused))
+        change.set("refused", ",".join(refused))
     if step is None or late:
-        change.look_at(None)
+        change.schedule_check(None)
         if result is not None:
-            change.put("result", result)
+            change.set("result", result)
     else:
-        change.look_at(seconds + step.pause + GRACE).drop("unsettled")
+        change.schedule_check(seconds + step.pause + REQUEUE_AFTER).remove("unsettled")
         if step.vendor != taken.vendor:
-            change.put("vendor", step.vendor).note(_chosen(step.vendor, now))
-    done = change.when("status", Status.SUBMITTING).when("attempt", taken.attempt).apply()
+            change.set("vendor", step.vendor).append_timeline(_routed_entry(step.vendor, now))
+    done = change.if_in("status", Status.SUBMITTING).if_in("attempt", taken.attempt).apply()
     if done and step is not None and not late:
         if step.vendor != taken.vendor:
-            count("PassedOn", taken.count, vendor=taken.vendor)
+            increment("PassedOn", taken.count, vendor=taken.vendor)
         group = taken.tenant or taken.key.batch
-        sqs.enqueue(step.vendor, [(taken.key, taken.count)], group, step.pause)
+        queue.enqueue_submissions(step.vendor, [(taken.key, taken.count)], group, step.pause)
 
 
-def fan_out(
+def split_mixed_result(
     sub: Submission, bare: Sequence[Message], usable: Collection[str], now: datetime
 ) -> set[str]:
     """Gives the messages of a mixed answer their own way: the refused go to the next vendor or end,
     those to be tried again, and those in doubt beside some that the vendor took, become submissions
     of their own. `bare` are those without a status of their own; returns the ids of those that
     left. Safe to repeat."""
-    if sub.result is None or sub.own_item:
+    if sub.result is None or sub.is_single:
         return set()
-    leaving = "RTU" if sub.status is Status.SUBMITTED else "R"
-    changes: list[Change] = []
-    again: dict[Step, list[tuple[Key, int]]] = defaultdict(list)
+    leaving = STATUS_AFTER_SPLIT if sub.status is Status.SUBMITTED else {VerdictLetter.REFUSED}
+    changes: list[MessageUpdate] = []
+    again: dict[NextAttempt, list[tuple[ItemKey, int]]] = defaultdict(list)
     left: set[str] = set()
     for one in bare:
         verdict = sub.result.verdict(one.key.position - sub.key.position)
         if verdict not in leaving:
             continue
         left.add(one.id)
-        refused = (*sub.refused, sub.vendor) if verdict == "R" else sub.refused
+        refused = (*sub.refused, sub.vendor) if verdict is VerdictLetter.REFUSED else sub.refused
         step = None
-        if verdict != "U":
-            step = next_step(sub.vendors, sub.vendor, refused, usable, sub.attempt)
-        changes.append(_leave(sub, one, verdict, refused, step, now))
+        if verdict is not VerdictLetter.UNKNOWN:
+            step = next_attempt(sub.vendors, sub.vendor, refused, usable, sub.attempt)
+        changes.append(_detach_message(sub, one, verdict, refused, step, now))
         if step is not None:
             again[step].append((one.key, 1))
     done = dynamodb.apply_all(changes)
     if any(done):
         for step, keys in again.items():
-            sqs.enqueue(step.vendor, keys, sub.key.batch, step.pause)
+            queue.enqueue_submissions(step.vendor, keys, sub.key.batch, step.pause)
     return left
 
 
-def _leave(
+def _detach_message(
     sub: Submission,
     message: Message,
-    verdict: str,
+    verdict: VerdictLetter,
     refused: Sequence[str],
-    step: Step | None,
+    step: NextAttempt | None,
     now: datetime,
-) -> Change:
+) -> MessageUpdate:
     """One message's own way out of a submission with a mixed answer."""
     offset = message.key.position - sub.key.position
-    code, text, note = sub.result.said(offset) if sub.result else (None, None, None)
-    ends = verdict == "R" and step is None
-    status = FANNED[verdict] if not ends else Status.UNKNOWN if sub.doubt else Status.REJECTED
-    entry = Entry(_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note)
-    change = Change(message.key).put("status", status).when_bare()
+    code, text, note = sub.result.words_for(offset) if sub.result else (None, None, None)
+    ends = verdict is VerdictLetter.REFUSED and step is None
+    status = (
+        STATUS_AFTER_SPLIT[verdict]
+        if not ends
+        else Status.UNKNOWN
+        if sub.sent_again_in_doubt
+        else Status.REJECTED
+    )
+    entry = TimelineEntry(
+        epoch_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note
+    )
+    change = MessageUpdate(message.key).set("status", status).if_no_own_status()
     if ends:
-        return change.note(entry)
+        return change.append_timeline(entry)
     vendor = step.vendor if step else sub.vendor
-    seconds = int(now.timestamp())
-    before = [one for one in sub.log if one.status != Status.SUBMITTED]
-    change.note(*before, entry)
+    seconds = epoch_seconds(now)
+    before = [one for one in sub.timeline if one.status != Status.SUBMITTED]
+    change.append_timeline(*before, entry)
     if vendor != sub.vendor:
-        change.note(_chosen(vendor, now))
-    if sub.doubt:
-        change.put("doubt", 1)
-    change.put("vendor", vendor).put("vendors", ",".join(sub.vendors))
-    change.put("count", 1).put("attempt", sub.attempt).put("created", sub.created)
-    change.put("expires", sub.expires).put("changed", seconds)
-    change.look_at(seconds + (step.pause if step else 0) + GRACE)
+        change.append_timeline(_routed_entry(vendor, now))
+    if sub.sent_again_in_doubt:
+        change.set("doubt", 1)
+    change.set("vendor", vendor).set("vendors", ",".join(sub.vendors))
+    change.set("count", 1).set("attempt", sub.attempt).set("created", sub.created)
+    change.set("expires", sub.expires).set("changed", seconds)
+    change.schedule_check(seconds + (step.pause if step else 0) + REQUEUE_AFTER)
     if refused:
-        change.put("refused", ",".join(refused))
+        change.set("refused", ",".join(refused))
     if step:
         return change
     if sub.result:
-        change.put("result", sub.result.only(offset))  # to ask by, and what it costs if it arrived
-    return change.put("unsettled", 1)
+        change.set(
+            "result", sub.result.part_for(offset)
+        )  # to ask by, and what it costs if it arrived
+    return change.set("unsettled", 1)
 
 
-def _chosen(vendor: str, now: datetime) -> Entry:
-    return Entry(_ms(now), Status.ACCEPTED, "dispatch", vendor, note="next on the route")
-
-
-def _ms(when: datetime) -> int:
-    return int(when.timestamp() * 1000)
+def _routed_entry(vendor: str, now: datetime) -> TimelineEntry:
+    return TimelineEntry(
+        epoch_ms(now), Status.ACCEPTED, "dispatch", vendor, note="next on the route"
+    )

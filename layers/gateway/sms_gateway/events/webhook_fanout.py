@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 
 from sms_gateway.aws import sqs
-from sms_gateway.core.event import FOR_TENANTS, Event
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.problems import Unavailable
-from sms_gateway.webhooks.delivery_message import STATUS, Parcel, delivery_id
-from sms_gateway.webhooks.endpoints import Endpoint, owner_of, remembered
+from sms_gateway.core.event import TENANT_EVENTS, Event
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.webhooks.delivery_message import STATUS_SUFFIX, DeliveryMessage, delivery_id
+from sms_gateway.webhooks.endpoints import Endpoint, cached_endpoints, owner_of
 
 
-def post(events: Sequence[Event], until: float = math.inf) -> set[str]:
+def enqueue_deliveries(events: Sequence[Event], until: float = math.inf) -> set[str]:
     """Puts events into the queue of deliveries, one letter for each webhook that wants one; the
     ids of those that the queue did not take, or whose webhooks could not be read: then those behind
     are left as well. Begins no call after `until` (monotonic seconds). Never raises for what AWS
@@ -23,40 +23,40 @@ def post(events: Sequence[Event], until: float = math.inf) -> set[str]:
     refused: set[str] = set()
     read: set[str] = set()  # tenants whose webhooks were read anew
     for number, one in enumerate(events):
-        if one.tenant is None or one.kind not in FOR_TENANTS:
+        if one.tenant is None or one.type not in TENANT_EVENTS:
             continue
         try:
             if time.monotonic() > until:
-                raise Unavailable("There is no time left to read.")
-            known = remembered(one.tenant)
+                raise ServiceUnavailableError("There is no time left to read.")
+            known = cached_endpoints(one.tenant)
             if one.status_url and one.tenant not in read and not owner_of(one.status_url, known):
                 # Its webhook may be newer than what is remembered.
-                known = remembered(one.tenant, fresh=True)
+                known = cached_endpoints(one.tenant, fresh=True)
                 read.add(one.tenant)
-            for parcel in _parcels(one, known):
-                letters.append(parcel.letter())
+            for parcel in _delivery_messages(one, known):
+                letters.append(parcel.to_queue_message())
                 owners.append(one.id)
-        except Unavailable as error:
-            log.error("webhooks not read", extra={"event": one.id, "error": str(error)})
+        except ServiceUnavailableError as error:
+            logger.error("webhooks not read", extra={"event": one.id, "error": str(error)})
             refused = {left.id for left in events[number:]}
             break
-    taken = sqs.post(os.environ["DELIVERY_QUEUE"], letters, until)
+    taken = sqs.send_batch(os.environ["DELIVERY_QUEUE"], letters, until)
     refused |= {owner for owner, good in zip(owners, taken, strict=True) if not good}
     if refused:
-        count("DeliveriesNotEnqueued", len(refused))
+        increment("DeliveriesNotEnqueued", len(refused))
     return refused
 
 
-def _parcels(event: Event, known: Sequence[Endpoint]) -> list[Parcel]:
-    tenant, identifier, body = str(event.tenant), delivery_id(event.at, event.id), event.body()
+def _delivery_messages(event: Event, known: Sequence[Endpoint]) -> list[DeliveryMessage]:
+    tenant, identifier, body = str(event.tenant), delivery_id(event.at, event.id), event.to_json()
     made = [
-        Parcel(tenant, one.id, identifier, event.kind, None, body)
+        DeliveryMessage(tenant, one.id, identifier, event.type, None, body)
         for one in known
-        if one.wants(event.kind) and not one.disabled
+        if one.wants(event.type) and not one.disabled
     ]
     if event.status_url:
         owner = owner_of(event.status_url, known)
-        if owner is not None and event.kind.startswith("Message"):
-            own = f"{identifier}{STATUS}"
-            made.append(Parcel(tenant, owner.id, own, event.kind, event.status_url, body))
+        if owner is not None and event.type.startswith("Message"):
+            own = f"{identifier}{STATUS_SUFFIX}"
+            made.append(DeliveryMessage(tenant, owner.id, own, event.type, event.status_url, body))
     return made

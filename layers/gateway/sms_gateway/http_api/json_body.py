@@ -2,10 +2,10 @@
 
 import msgspec
 
-from sms_gateway.core.problems import Invalid, MalformedBody
+from sms_gateway.core.problems import InvalidRequestError, MalformedBodyError
 
 
-def decode[T](raw: bytes | msgspec.Raw, kind: type[T], place: str = "") -> T:
+def decode_json[T](raw: bytes | msgspec.Raw, kind: type[T], place: str = "") -> T:
     """The body as a `kind`; `place` is the JSON pointer of `raw` in the whole body. Raises
     MalformedBody, or Invalid with a pointer to the field at fault."""
     try:
@@ -14,9 +14,9 @@ def decode[T](raw: bytes | msgspec.Raw, kind: type[T], place: str = "") -> T:
         what, _, path = str(error).partition(" - at `")
         path = path.removeprefix("key` in `").strip("$`").replace("[...]", "")
         pointer = place + path.replace(".", "/").replace("[", "/").replace("]", "")
-        raise Invalid(_sentence(what), pointer=pointer) from None
+        raise InvalidRequestError(_sentence(what), pointer=pointer) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedBody("The body must be one JSON object in UTF-8.") from None
+        raise MalformedBodyError("The body must be one JSON object in UTF-8.") from None
 
 
 def _sentence(what: str) -> str:

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.core.observability import log
-from sms_gateway.core.problems import Forbidden, GatewayError, NotFound, Unauthorized
+from sms_gateway.core.observability import logger
+from sms_gateway.core.problems import ForbiddenError, GatewayError, NotFoundError, UnauthorizedError
 from sms_gateway.http_api.router import Response, Router
 
 JSON = "application/json"
@@ -14,28 +14,30 @@ PROBLEM = "application/problem+json"
 
 def router() -> Router:
     """A router whose errors are problem documents."""
-    return Router(_failed, _no_route)
+    return Router(_log_failure, _no_route)
 
 
-def _failed(error: Exception) -> Response:
+def _log_failure(error: Exception) -> Response:
     if isinstance(error, GatewayError):
-        return _problem(error)
-    log.error("unforeseen", exc_info=error)
-    return _problem(GatewayError("Something went wrong on our side; it is in the logs."))
+        return _problem_response(error)
+    logger.error("unforeseen", exc_info=error)
+    return _problem_response(GatewayError("Something went wrong on our side; it is in the logs."))
 
 
-def _problem(error: GatewayError) -> Response:
+def _problem_response(error: GatewayError) -> Response:
     if error.http_status >= 500:
-        log.error("refused", extra={"problem": error.slug, "detail": error.detail})
-    return answer(error.document(), error.http_status, PROBLEM, error.headers)
+        logger.error("refused", extra={"problem": error.slug, "detail": error.detail})
+    return json_response(error.to_dict(), error.http_status, PROBLEM, error.headers)
 
 
 def _no_route() -> Response:
     # A path that API Gateway lets through, but no route here reads: an id with strange characters.
-    return _problem(NotFound("There is nothing here; GET /openapi.json lists the routes."))
+    return _problem_response(
+        NotFoundError("There is nothing here; GET /openapi.json lists the routes.")
+    )
 
 
-def answer(
+def json_response(
     body: object,
     status: int = 200,
     content_type: str = JSON,
@@ -50,13 +52,15 @@ def answer(
     )
 
 
-def caller(app: Router, scope: str) -> str:
+def require_scope(app: Router, scope: str) -> str:
     """The tenant that is asking. Raises Unauthorized without the authorizer's word, Forbidden
     when its key lacks the scope."""
     known: dict[str, Any] = app.current_event.raw_event["requestContext"].get("authorizer") or {}
     tenant, scopes = known.get("tenant"), known.get("scopes")
     if not tenant or scopes is None:
-        raise Unauthorized("Send a valid key as Authorization: Bearer <key>.")
+        raise UnauthorizedError("Send a valid key as Authorization: Bearer <key>.")
     if scope not in scopes.split():
-        raise Forbidden(f"This key does not have the scope {scope}; its operator can make one.")
+        raise ForbiddenError(
+            f"This key does not have the scope {scope}; its operator can make one."
+        )
     return str(tenant)

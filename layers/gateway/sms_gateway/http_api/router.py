@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.value_object import ValueObject
 
 
-class Response(Value, frozen=True):
+class Response(ValueObject, frozen=True):
     """An HTTP answer; `headers` are those beside Content-Type."""
 
     status_code: int

@@ -13,50 +13,60 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.aws import sqs
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.status import Status
-from sms_gateway.core.value_object import Value
-from sms_gateway.messages.request import Accepted
+from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.ulids import ulid_ms
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.messages import queue
+from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
-from sms_gateway.storage.models import Batch, Content, Entry, Key, Submission, message_id, ulid_ms
-from sms_gateway.vendors.adapter import Adapter, Outgoing
+from sms_gateway.storage.models import (
+    Batch,
+    ItemKey,
+    MessageContent,
+    Submission,
+    TimelineEntry,
+    message_id,
+)
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import OutgoingMessage
 
 
-class Receipt(Value, frozen=True):
+class AcceptedMessage(ValueObject, frozen=True):
     """What a caller is told of one accepted recipient."""
 
     index: int
     id: str
     status: Status
-    accepted: Accepted
+    planned: PlannedRecipient
 
 
-class Prepared(Value, frozen=True):
+class BuiltBatch(ValueObject, frozen=True):
     """A batch as it will be written: `items` first, then `head`, whose writing accepts it."""
 
     tenant: str
-    receipts: Sequence[Receipt]
+    messages: Sequence[AcceptedMessage]
     submissions: Sequence[Submission]
     items: Sequence[Item]
     head: Item
 
 
-def prepare(
+def build_batch(
     tenant: str,
     batch: str,
-    accepted: Sequence[Accepted],
+    accepted: Sequence[PlannedRecipient],
     retention: int,
     campaign: str | None = None,
-) -> Prepared:
+) -> BuiltBatch:
     """Makes a batch under its ULID, whose time is the batch's; `campaign` is the id of the campaign
     that it is a part of. Its messages stay readable for `retention` seconds after they leave."""
     now = ulid_ms(batch) // 1000
     sends = [one.content.send_at for one in accepted if one.content.send_at]
-    ttl = max([now, *(int(when.timestamp()) for when in sends)]) + retention
+    ttl = max([now, *(epoch_seconds(when) for when in sends)]) + retention
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
-    groups = _pack(accepted)
+    groups = _group_by_submission(accepted)
     ordered = [one for group in groups for one in group]
     submissions = []
     position = 0
@@ -67,32 +77,32 @@ def prepare(
         alone = msgspec.structs.replace(submissions[0], campaign=campaign)
         items, head = [], submission_item(alone, ttl, day)
     else:
-        shared, own = _shared([one.content for one in ordered])
+        shared, own = _shared_content([one.content for one in ordered])
         items = _items(batch, submissions, own, ttl)
         head = batch_item(Batch(batch, tenant, len(ordered), shared, campaign), day, ttl)
     receipts = []
     for submission, group in zip(submissions, groups, strict=True):
         for offset, one in enumerate(group):
             identifier = message_id(batch, submission.key.position + offset)
-            receipts.append(Receipt(one.index, identifier, submission.status, one))
+            receipts.append(AcceptedMessage(one.index, identifier, submission.status, one))
     receipts.sort(key=lambda receipt: receipt.index)
-    return Prepared(tenant, receipts, submissions, items, head)
+    return BuiltBatch(tenant, receipts, submissions, items, head)
 
 
-def accept(prepared: Prepared) -> None:
+def store_batch(prepared: BuiltBatch) -> None:
     """Writes a batch and enqueues what is to leave now. Raises Unavailable before anything is
     promised."""
     if prepared.items:
         dynamodb.put_all(prepared.items)
     if not dynamodb.put_new(prepared.head):
-        raise Unavailable("This batch is recorded already; try again.")
+        raise ServiceUnavailableError("This batch is recorded already; try again.")
     _enqueue(prepared.tenant, prepared.submissions)
 
 
-def _pack(accepted: Sequence[Accepted]) -> list[list[Accepted]]:
+def _group_by_submission(accepted: Sequence[PlannedRecipient]) -> list[list[PlannedRecipient]]:
     """Groups that each become one submission: one route, one time, one lifetime, and whatever the
     vendor itself needs to be alike."""
-    alike: dict[Any, list[Accepted]] = defaultdict(list)
+    alike: dict[Any, list[PlannedRecipient]] = defaultdict(list)
     for one in accepted:
         content = one.content
         alike[(one.vendors, content.send_at, one.validity, content.on_unknown)].append(one)
@@ -100,13 +110,13 @@ def _pack(accepted: Sequence[Accepted]) -> list[list[Accepted]]:
     for members in alike.values():
         adapter: Adapter = members[0].adapter
         numbered = {str(number): one for number, one in enumerate(members)}
-        outgoing: list[Outgoing] = [one.content.outgoing(n) for n, one in numbered.items()]
+        outgoing: list[OutgoingMessage] = [one.content.outgoing(n) for n, one in numbered.items()]
         groups += [[numbered[o.id] for o in packed] for packed in adapter.pack(outgoing)]
     return groups
 
 
 def _submission(
-    batch: str, position: int, group: Sequence[Accepted], tenant: str, *, alone: bool
+    batch: str, position: int, group: Sequence[PlannedRecipient], tenant: str, *, alone: bool
 ) -> Submission:
     first = group[0]
     created = ulid_ms(batch)
@@ -117,7 +127,7 @@ def _submission(
     status = Status.SCHEDULED if held else Status.ACCEPTED
     kind = "M" if len(group) == 1 else "S"
     return Submission(
-        key=Key(batch, f"{kind}#{position:03d}"),
+        key=ItemKey(batch, f"{kind}#{position:03d}"),
         count=len(group),
         vendor=first.vendors[0],
         vendors=first.vendors,
@@ -129,13 +139,15 @@ def _submission(
         polls=0,
         changed=now,
         result=None,
-        log=(Entry(created, status, "api", first.vendors[0], note=first.why),),
+        timeline=(TimelineEntry(created, status, "api", first.vendors[0], note=first.reason),),
         tenant=tenant if alone else None,
         content=first.content if alone else None,
     )
 
 
-def _shared(contents: Sequence[Content]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _shared_content(
+    contents: Sequence[MessageContent],
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What all messages have alike, and what each one has of its own."""
     plain: list[dict[str, Any]] = [msgspec.to_builtins(content) for content in contents]
     first = plain[0]
@@ -158,7 +170,7 @@ def _items(
             for place in range(position, position + submission.count)
         ]
         state = submission_item(submission, ttl)
-        if submission.own_item:
+        if submission.is_single:
             items.append(messages[0] | state)
         else:
             items += [*messages, state]
@@ -167,9 +179,9 @@ def _items(
 
 
 def _enqueue(tenant: str, submissions: Sequence[Submission]) -> None:
-    ready: dict[str, list[tuple[Key, int]]] = defaultdict(list)
+    ready: dict[str, list[tuple[ItemKey, int]]] = defaultdict(list)
     for submission in submissions:
         if submission.status is Status.ACCEPTED:
             ready[submission.vendor].append((submission.key, submission.count))
     for vendor, keys in ready.items():
-        sqs.enqueue(vendor, keys, tenant)
+        queue.enqueue_submissions(vendor, keys, tenant)

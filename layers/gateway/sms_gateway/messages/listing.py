@@ -3,24 +3,28 @@
 import base64
 import os
 import re
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.core.problems import Invalid
+from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.core.status import Status
-from sms_gateway.core.value_object import Value
-from sms_gateway.http_api.query_params import limit, moment, read, refuse_others
-from sms_gateway.messages.views import message_view, status_of
-from sms_gateway.storage import dynamodb
-from sms_gateway.storage.models import Batch, Message, Submission, created_at, is_ulid
+from sms_gateway.core.timestamps import utc_now
+from sms_gateway.core.ulids import created_at, is_ulid
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.http_api.query_params import parse_limit, parse_time, read_param, reject_unknown
+from sms_gateway.messages.views import message_view
+from sms_gateway.storage import message_repository
+from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.models import Batch, Message, Submission
 from sms_gateway.vendors.registry import VENDORS
 
-MOST_DAYS = 31  # partitions looked into for one page
-MOST_BATCHES = 50  # batches looked into for one page
+MAX_DAYS = 31  # partitions looked into for one page
+MAX_BATCHES = 50  # batches looked into for one page
+
+RefuseBatch = Callable[[str, str], None]  # of a tenant and of a batch's id
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -30,12 +34,12 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     batch: str = ""
     position: int = 1000
 
-    def write(self) -> str:
+    def encode(self) -> str:
         """Opaque to callers."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
     @classmethod
-    def read(cls, written: str) -> "Cursor":
+    def decode(cls, written: str) -> "Cursor":
         """Raises Invalid for anything that `write` did not make."""
         try:
             padded = written + "=" * (-len(written) % 4)
@@ -44,13 +48,13 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
                 raise ValueError("no batch")
             return read
         except (ValueError, RecursionError):
-            raise Invalid(
+            raise InvalidRequestError(
                 "The cursor is not one that this list gave: begin again without it.",
                 slug="bad-cursor",
             ) from None
 
 
-class Query(Value, frozen=True):
+class MessageQuery(ValueObject, frozen=True):
     """What is asked for; None is "any". Times are UTC."""
 
     limit: int = 25
@@ -62,7 +66,7 @@ class Query(Value, frozen=True):
     created_from: datetime | None = None
     created_to: datetime | None = None
 
-    def wants(self, message: Message, sub: Submission) -> bool:
+    def matches(self, message: Message, sub: Submission) -> bool:
         """Whether a message is asked for, but for its time."""
         return (
             (self.status is None or status_of(message, sub) is self.status)
@@ -72,21 +76,21 @@ class Query(Value, frozen=True):
         )
 
 
-def read_query(given: dict[str, str]) -> tuple[Query, Cursor | None]:
+def parse_query(given: dict[str, str]) -> tuple[MessageQuery, Cursor | None]:
     """The query string's words. Raises Invalid that names the one at fault."""
-    refuse_others(given, {*Query.__struct_fields__, "cursor"})
+    reject_unknown(given, {*MessageQuery.__struct_fields__, "cursor"})
     return (
-        Query(
-            limit=read(given, "limit", limit) or 25,
-            status=read(given, "status", Status),
-            vendor=read(given, "vendor", _vendor),
-            to=read(given, "to", _number),
-            reference=read(given, "reference", _reference),
-            batch_id=read(given, "batch_id", _batch),
-            created_from=read(given, "created_from", moment),
-            created_to=read(given, "created_to", moment),
+        MessageQuery(
+            limit=read_param(given, "limit", parse_limit) or 25,
+            status=read_param(given, "status", Status),
+            vendor=read_param(given, "vendor", _vendor),
+            to=read_param(given, "to", _number),
+            reference=read_param(given, "reference", _reference),
+            batch_id=read_param(given, "batch_id", _batch),
+            created_from=read_param(given, "created_from", parse_time),
+            created_to=read_param(given, "created_to", parse_time),
         ),
-        Cursor.read(given["cursor"]) if "cursor" in given else None,
+        Cursor.decode(given["cursor"]) if "cursor" in given else None,
     )
 
 
@@ -115,29 +119,36 @@ def _batch(written: str) -> str:
     return written
 
 
-def page(tenant: str, query: Query, cursor: Cursor | None, now: datetime) -> dict[str, Any]:
+def list_messages(
+    tenant: str,
+    query: MessageQuery,
+    cursor: Cursor | None,
+    now: datetime,
+    refuse_batch: RefuseBatch | None = None,
+) -> dict[str, Any]:
     """One page of a tenant's messages; `cursor` is null on the last one. A page may be short, even
-    empty, while more follow: the work for one page is bounded."""
+    empty, while more follow: the work for one page is bounded. `refuse_batch` gets the tenant and a
+    `batch_id` that no batch has, and may raise what says why."""
     if query.batch_id is not None:
-        source = _batch_pages(tenant, query.batch_id, cursor)
+        source = _batch_pages(tenant, query.batch_id, cursor, refuse_batch)
     else:
         source = _day_pages(tenant, query, cursor, now)
     shown: list[dict[str, Any]] = []
     for place, found in source:
         if found is None:
-            return {"messages": shown, "cursor": place.write()}
+            return {"messages": shown, "cursor": place.encode()}
         owner, message, sub = found
-        if query.wants(message, sub) and _within(query, owner.id):
+        if query.matches(message, sub) and _within(query, owner.id):
             shown.append(_without_timeline(message_view(owner, message, sub)))
         if len(shown) == query.limit:
-            return {"messages": shown, "cursor": place.write()}
+            return {"messages": shown, "cursor": place.encode()}
     return {"messages": shown, "cursor": None}
 
 
 Found = tuple[Batch, Message, Submission]
 
 
-def _within(query: Query, batch: str) -> bool:
+def _within(query: MessageQuery, batch: str) -> bool:
     when = created_at(batch)
     return not (query.created_from and when < query.created_from) and not (
         query.created_to and when >= query.created_to
@@ -149,18 +160,18 @@ def _without_timeline(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def _batch_pages(
-    tenant: str, batch: str, cursor: Cursor | None
+    tenant: str, batch: str, cursor: Cursor | None, refuse_batch: RefuseBatch | None
 ) -> Iterator[tuple[Cursor, Found | None]]:
     after = cursor.position if cursor and cursor.batch == batch else -1
-    yield from _in_batch(tenant, datetime.now(UTC).date(), batch, after)
+    yield from _in_batch(tenant, utc_now().date(), batch, after, refuse_batch)
 
 
 def _in_batch(
-    tenant: str, day: date, batch: str, after: int
+    tenant: str, day: date, batch: str, after: int, refuse_batch: RefuseBatch | None = None
 ) -> Iterator[tuple[Cursor, Found | None]]:
-    whole = dynamodb.whole_batch(batch)
-    if whole is None:
-        _refuse_campaign(tenant, batch)
+    whole = message_repository.whole_batch(batch)
+    if whole is None and refuse_batch is not None:
+        refuse_batch(tenant, batch)
     if whole is None or whole[0].tenant != tenant:
         return
     owner, messages = whole
@@ -169,20 +180,8 @@ def _in_batch(
             yield Cursor(day, batch, message.key.position), (owner, message, sub)
 
 
-def _refuse_campaign(tenant: str, batch: str) -> None:
-    """Raises Invalid where the id is not a batch's but the tenant's campaign's: its rows stand in
-    batches of their own, up to a thousand of them."""
-    one = campaign_repository.find(batch)
-    if one is not None and one.tenant == tenant:
-        raise Invalid(
-            f"{batch} is a campaign: GET /batches/{batch} has its counts, and the file "
-            f"{one.results} in the stack's bucket each row's message and its status.",
-            slug="batch-is-a-campaign",
-        )
-
-
 def _day_pages(
-    tenant: str, query: Query, cursor: Cursor | None, now: datetime
+    tenant: str, query: MessageQuery, cursor: Cursor | None, now: datetime
 ) -> Iterator[tuple[Cursor, Found | None]]:
     newest = min(query.created_to or now, now).date()
     oldest = now.date() - timedelta(days=int(os.environ["RETENTION_DAYS"]))
@@ -194,18 +193,20 @@ def _day_pages(
         yield from _in_batch(tenant, cursor.day, cursor.batch, cursor.position)
         before = cursor.batch
     batches = 0
-    for _ in range(MOST_DAYS):
+    for _ in range(MAX_DAYS):
         if day < oldest:
             return
-        while ids := dynamodb.tenant_batches(tenant, day.isoformat(), before, MOST_BATCHES):
+        while ids := message_repository.tenant_batches(
+            tenant, day.isoformat(), before, MAX_BATCHES
+        ):
             for batch in ids:
-                if batches == MOST_BATCHES:
+                if batches == MAX_BATCHES:
                     yield Cursor(day, before or "", 1000), None
                     return
                 yield from _in_batch(tenant, day, batch, -1)
                 before = batch
                 batches += 1
-            if len(ids) < MOST_BATCHES:
+            if len(ids) < MAX_BATCHES:
                 break
         day -= timedelta(days=1)
         before = None

@@ -9,20 +9,21 @@ from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import Any
 
-from sms_gateway.vendors.adapter import Adapter, Price
+from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.price_table import PriceTable
+from sms_gateway.vendors.types import Price
 
-EXACT = 80  # digits: a vendor's longest price has 36, and a batch has a thousand of them
+PRICE_DIGITS = 80  # digits: a vendor's longest price has 36, and a batch has a thousand of them
 
 
-def price_of(adapter: Adapter, number: str, segments: int) -> Price | None:
+def price_of_number(adapter: Adapter, number: str, segments: int) -> Price | None:
     """What `segments` segments to an E.164 number cost by the account's own table; None without a
     table, or without a row for the number."""
     cost = adapter.prices.cost(number, segments) if adapter.prices else None
     return Price(cost, adapter.prices.currency) if adapter.prices and cost is not None else None
 
 
-def rates(adapter: Adapter, numbers: Iterable[str]) -> PriceTable | None:
+def price_rows(adapter: Adapter, numbers: Iterable[str]) -> PriceTable | None:
     """The rows of the account's table that `numbers` fall under: for these numbers the small table
     gives what the whole one gives."""
     if adapter.prices is None:
@@ -36,11 +37,11 @@ def price_view(price: Price | None) -> dict[str, str] | None:
     return {"amount": f"{price.amount:f}", "currency": price.currency} if price else None
 
 
-def sums(prices: Iterable[Price | None]) -> list[dict[str, Any]]:
+def sum_prices(prices: Iterable[Price | None]) -> list[dict[str, Any]]:
     """The exact sum in each currency, with the number of messages in it; what has no price is in
     none."""
     totals: dict[str, tuple[Decimal, int]] = {}
-    with localcontext(prec=EXACT):
+    with localcontext(prec=PRICE_DIGITS):
         for price in prices:
             if price is not None:
                 total, count = totals.get(price.currency, (Decimal(0), 0))

@@ -5,16 +5,19 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from ulid import ULID
-
-from sms_gateway.config.vendor_accounts import accounts, routes
-from sms_gateway.core.problems import GatewayError, Invalid, Unavailable
+from sms_gateway.config.routes import routes
+from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
+from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import idempotency
-from sms_gateway.messages.acceptance import Prepared, accept, prepare
-from sms_gateway.messages.request import Options, Rejected, assume, plan, read_body
-from sms_gateway.messages.status_url import status_urls
-from sms_gateway.messages.views import accepted_view, rejected_view
-from sms_gateway.storage.items import DAY
+from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
+from sms_gateway.messages.planning import RejectedRecipient, plan_recipients
+from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
+from sms_gateway.messages.send_views import accepted_view, rejected_view
+from sms_gateway.messages.status_url import status_url_checker
+from sms_gateway.storage import idempotency_keys
+from sms_gateway.storage.items import DAY_SECONDS
 
 
 def send(
@@ -31,60 +34,69 @@ def send(
     whole, when no recipient is left, or when nothing can be recorded; then nothing is stored and
     nothing is sent."""
     if key is None:
-        prepared, answer = _prepare(tenant, body, now, defaults, only)
-        accept(prepared)
+        prepared, answer = _build(tenant, body, now, defaults, only)
+        store_batch(prepared)
         return answer
-    place, digest = idempotency.name(tenant, idempotency.check(key)), idempotency.digest_of(body)
-    seconds = int(now.timestamp())
+    place, digest = (
+        idempotency_keys.record_key(tenant, idempotency_keys.check_key(key)),
+        idempotency_keys.digest_of(body),
+    )
+    seconds = epoch_seconds(now)
     try:
-        prepared, answer = _prepare(tenant, body, now, defaults, only)
+        prepared, answer = _build(tenant, body, now, defaults, only)
     except GatewayError:
         # What would be refused now may have been accepted before, or stand for another body.
-        _, given = idempotency.find(place, digest, seconds)
+        _, given = idempotency.find_answer(place, digest, seconds)
         if given is None:
             raise
         return given
     # Hardly any request is a repeat, so none is looked for first.
-    record = idempotency.Record(place, answer["batch_id"], digest, seconds, answer)
-    there = record.take()
+    record = idempotency_keys.IdempotencyRecord(place, answer["batch_id"], digest, seconds, answer)
+    there = record.claim()
     if there is not None:
-        unfinished, given = idempotency.judge(there, place, digest, seconds)
+        unfinished, given = idempotency.resolve_existing(there, place, digest, seconds)
         if given is not None:
             return given
-        if record.take(unfinished) is not None:
-            raise idempotency.in_progress(1)
-    accept(prepared)
+        if record.claim(unfinished) is not None:
+            raise idempotency_keys.in_progress(1)
+    store_batch(prepared)
     return answer
 
 
-def _prepare(
+def _build(
     tenant: str, body: bytes, now: datetime, defaults: Options | None, only: Collection[int]
-) -> tuple[Prepared, dict[str, Any]]:
-    told = status_urls(tenant)
-    drafts = read_body(body)
+) -> tuple[BuiltBatch, dict[str, Any]]:
+    told = status_url_checker(tenant)
+    drafts = parse_send_request(body)
     if only:
         drafts = [draft for draft in drafts if draft.index in only]
         if not drafts:
-            raise Invalid("None of the wanted recipients is in the request.", slug="no-recipient")
+            raise InvalidRequestError(
+                "None of the wanted recipients is in the request.", slug="no-recipient"
+            )
     if defaults is not None:
-        assume(defaults, drafts)
-    accepted, rejected = plan(drafts, now, accounts(), routes(), told)
+        apply_defaults(defaults, drafts)
+    accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), told)
     if not accepted:
-        raise _nobody(rejected)
-    batch = str(ULID.from_datetime(now))
-    prepared = prepare(tenant, batch, accepted, retention())
-    return prepared, accepted_view(batch, prepared.receipts, rejected)
+        raise _none_accepted(rejected)
+    batch = new_ulid(now)
+    prepared = build_batch(tenant, batch, accepted, retention_seconds())
+    return prepared, accepted_view(batch, prepared.messages, rejected)
 
 
-def retention() -> int:
+def retention_seconds() -> int:
     """How long a message stays readable, in seconds."""
-    return int(os.environ["RETENTION_DAYS"]) * DAY
+    return int(os.environ["RETENTION_DAYS"]) * DAY_SECONDS
 
 
-def _nobody(rejected: Sequence[Rejected]) -> GatewayError:
+def _none_accepted(rejected: Sequence[RejectedRecipient]) -> GatewayError:
     if len(rejected) == 1:
         return rejected[0].problem
-    kind = Unavailable if all(one.problem.http_status == 503 for one in rejected) else Invalid
+    kind = (
+        ServiceUnavailableError
+        if all(one.problem.http_status == 503 for one in rejected)
+        else InvalidRequestError
+    )
     return kind(
         "None of the recipients can be sent to; each one's problem stands in `rejected`.",
         slug="all-rejected",

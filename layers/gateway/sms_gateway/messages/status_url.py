@@ -6,12 +6,12 @@ So nobody can have the gateway call an address that its owner did not register h
 import os
 from collections.abc import Callable
 
-from sms_gateway.core.problems import Invalid
-from sms_gateway.webhooks.endpoints import owner_of, remembered
-from sms_gateway.webhooks.url_policy import AddressError, read
+from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.webhooks.endpoints import cached_endpoints, owner_of
+from sms_gateway.webhooks.url_policy import UrlError, parse_url
 
 
-def status_urls(tenant: str) -> Callable[[str], None]:
+def status_url_checker(tenant: str) -> Callable[[str], None]:
     """What checks a tenant's status_urls: it raises Invalid for one that can't be told."""
     good: set[str] = set()
 
@@ -19,19 +19,21 @@ def status_urls(tenant: str) -> Callable[[str], None]:
         if url in good:
             return
         if os.environ["EVENTS"] not in ("webhooks", "all"):
-            raise Invalid(
+            raise InvalidRequestError(
                 "Nothing is told to a status_url here: the operator turns that on with the "
                 "parameter Events.",
                 slug="webhooks-off",
             )
         try:
-            origin = read(url, loopback=os.environ["WEBHOOK_LOOPBACK"] == "true").origin
-        except AddressError as error:
-            raise Invalid(f"The address can't be called: {error}.", slug="status-url") from None
-        if owner_of(url, remembered(tenant)) is None and (
-            owner_of(url, remembered(tenant, fresh=True)) is None  # it may be new
+            origin = parse_url(url, loopback=os.environ["WEBHOOK_LOOPBACK"] == "true").origin
+        except UrlError as error:
+            raise InvalidRequestError(
+                f"The address can't be called: {error}.", slug="status-url"
+            ) from None
+        if owner_of(url, cached_endpoints(tenant)) is None and (
+            owner_of(url, cached_endpoints(tenant, fresh=True)) is None  # it may be new
         ):
-            raise Invalid(
+            raise InvalidRequestError(
                 f"You have no active webhook at {origin}: make one first (POST /webhooks), since "
                 "its secret signs what is sent there.",
                 slug="status-url-without-webhook",

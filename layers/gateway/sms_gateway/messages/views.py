@@ -6,19 +6,12 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.status import Status
-from sms_gateway.messages.prices import price_view, sums
-from sms_gateway.storage.models import (
-    Batch,
-    Entry,
-    Message,
-    Submission,
-    created_at,
-    from_ms,
-    rfc3339,
-)
-from sms_gateway.vendors.adapter import Price
+from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.core.ulids import created_at
+from sms_gateway.messages.prices import price_view, sum_prices
+from sms_gateway.storage.message_state import price_of_message, status_of
+from sms_gateway.storage.models import Batch, Message, Submission, TimelineEntry, VerdictLetter
 
 TITLES = {
     Status.UNDELIVERED: "The vendor took the message and could not deliver it",
@@ -27,26 +20,7 @@ TITLES = {
     Status.UNKNOWN: "Nobody can say what became of the message",
 }
 
-
-MIXED = {
-    "A": Status.SUBMITTED,
-    "R": Status.REJECTED,
-    "T": Status.ACCEPTED,
-    "U": Status.SUBMITTING,
-    "C": Status.CANCELLED,
-}
-
-
-def status_of(message: Message, sub: Submission) -> Status:
-    """A message's own status, or else its submission's: in a mixed answer, the one that its own
-    part of the answer leads to."""
-    if message.status is not None:
-        return message.status
-    if sub.result is not None and sub.status is Status.SUBMITTED:
-        verdict = sub.result.verdict(message.key.position - sub.key.position)
-        # Refused by one vendor, it is about to go to the next.
-        return Status.ACCEPTED if verdict == "R" and sub.others else MIXED[verdict]
-    return sub.status
+TAKEN = (VerdictLetter.ACCEPTED, VerdictLetter.UNKNOWN)  # the vendor has it, or may have it
 
 
 def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, Any]:
@@ -78,45 +52,25 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
     }
 
 
-def price_of_message(message: Message, sub: Submission) -> Price | None:
-    """What a message costs: None until a vendor took it, and where nothing tells the price."""
-    status = status_of(message, sub)
-    if sub.result is None or status in (Status.REJECTED, Status.CANCELLED):
-        return None
-    offset = message.key.position - sub.key.position
-    verdict, told = sub.result.verdict(offset), sub.result.price_of(offset)
-    # Of a call in doubt only a receipt says that the vendor took the message.
-    arrived = verdict == "U" and status in (
-        Status.SUBMITTED,
-        Status.DELIVERED,
-        Status.UNDELIVERED,
-    )
-    if told or not (verdict == "A" or arrived) or sub.result.rates is None:
-        return told
-    rates, content = sub.result.rates, message.content
-    cost = rates.cost(content.to, content.segments)
-    return Price(cost, rates.currency) if cost is not None else None
-
-
 def _vendor_id(message: Message, sub: Submission, offset: int) -> str | None:
-    if sub.result is None or sub.result.verdict(offset) not in "AU":
+    if sub.result is None or sub.result.verdict(offset) not in TAKEN:
         return None
-    return message.id if sub.result.own else sub.result.id_of(offset)
+    return message.id if sub.result.own else sub.result.vendor_id_of(offset)
 
 
-def _timeline(message: Message, sub: Submission, offset: int) -> list[Entry]:
+def _timeline(message: Message, sub: Submission, offset: int) -> list[TimelineEntry]:
     """A message's steps: its submission's, then its own."""
     if message.key == sub.key:
-        return _numbered(sub.log)
-    own = list(message.log)
-    taken = sub.result is None or sub.result.verdict(offset) in "AU"
-    steps = [entry for entry in sub.log if taken or entry.status not in ("submitted",)]
+        return _numbered(sub.timeline)
+    own = list(message.timeline)
+    taken = sub.result is None or sub.result.verdict(offset) in TAKEN
+    steps = [entry for entry in sub.timeline if taken or entry.status not in ("submitted",)]
     if own and own[0].status == Status.CANCELLED:
         steps = [entry for entry in steps if entry.at <= own[0].at]
     return _numbered(sorted(steps + own, key=lambda entry: entry.at))
 
 
-def _numbered(entries: Iterable[Entry]) -> list[Entry]:
+def _numbered(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
     """A call's beginning is written before its number is known: it is counted here."""
     attempt = 0
     numbered = []
@@ -129,7 +83,7 @@ def _numbered(entries: Iterable[Entry]) -> list[Entry]:
     return numbered
 
 
-def _entry_view(entry: Entry) -> dict[str, Any]:
+def _entry_view(entry: TimelineEntry) -> dict[str, Any]:
     return {
         "at": rfc3339(from_ms(entry.at)),
         "status": entry.status,
@@ -142,12 +96,12 @@ def _entry_view(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _last(entries: Sequence[Entry], status: Status) -> Entry:
+def _last(entries: Sequence[TimelineEntry], status: Status) -> TimelineEntry:
     """The step that led to a status; a late answer may stand behind it."""
     return next((entry for entry in reversed(entries) if entry.status == status), entries[-1])
 
 
-def _problem(status: Status, last: Entry) -> dict[str, Any] | None:
+def _problem(status: Status, last: TimelineEntry) -> dict[str, Any] | None:
     if status not in TITLES:
         return None
     return {
@@ -161,7 +115,7 @@ def _problem(status: Status, last: Entry) -> dict[str, Any] | None:
     }
 
 
-def outcome(message: Message, sub: Submission) -> tuple[Status, str]:
+def status_and_problem(message: Message, sub: Submission) -> tuple[Status, str]:
     """A message's status, and in one line what went wrong."""
     status = status_of(message, sub)
     if status not in TITLES:
@@ -183,43 +137,5 @@ def batch_view(owner: Batch, found: Iterable[tuple[Message, Submission]]) -> dic
         "total": counts.total(),
         "counts": dict(counts),
         "final": all(status.final for status in counts),
-        "price": sums(price_of_message(message, sub) for message, sub in every),
+        "price": sum_prices(price_of_message(message, sub) for message, sub in every),
     }
-
-
-def accepted_view(batch: str, receipts: Iterable[Any], rejected: Iterable[Any]) -> dict[str, Any]:
-    """POST /messages' answer, in the order of the request."""
-    return {
-        "batch_id": batch,
-        "messages": [
-            {
-                "id": one.id,
-                "to": one.accepted.content.to,
-                "status": one.status,
-                "vendor": one.accepted.vendors[0],
-                "encoding": one.accepted.content.encoding,
-                "segments": one.accepted.content.segments,
-                "reference": one.accepted.content.reference,
-                "warnings": warnings_view(one.accepted),
-            }
-            for one in receipts
-        ],
-        "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],
-    }
-
-
-def warnings_view(accepted: Any) -> list[dict[str, Any]]:
-    """What may keep an accepted message from arriving."""
-    return [
-        {
-            "type": f"/warnings/{caution.slug}",
-            "detail": caution.detail,
-            "pointer": f"{accepted.draft.place}/{caution.field}",
-        }
-        for caution in accepted.cautions
-    ]
-
-
-def rejected_view(index: int, to: str, problem: GatewayError) -> dict[str, Any]:
-    """One refused recipient."""
-    return {"index": index, "to": to, "problem": problem.document()}

@@ -7,19 +7,19 @@ costs the guesser a request and us nothing.
 import hmac
 from base64 import b32encode
 
-from sms_gateway.storage.models import Key
+from sms_gateway.storage.models import ItemKey
 
 MAC_LENGTH = 26  # base32 characters: 130 bits
 ACCOUNT = "ACCOUNT"  # the token of a vendor that has one callback address for its whole account
 
 
-def token(vendor: str, key: Key | None, secret: bytes) -> str:
+def make_token(vendor: str, key: ItemKey | None, secret: bytes) -> str:
     """The token of a submission, or of the vendor's account: letters and digits only."""
     subject = ACCOUNT if key is None else f"{key.batch}{key.sort.replace('#', '')}"
     return subject + _mac(vendor, subject, secret)
 
 
-def subject_of(vendor: str, given: str, secret: bytes) -> Key | None:
+def verify_token(vendor: str, given: str, secret: bytes) -> ItemKey | None:
     """The submission that a token speaks of; None for the account's. Raises ValueError for a token
     that is not ours (compared in constant time)."""
     subject, mac = given[:-MAC_LENGTH], given[-MAC_LENGTH:]
@@ -27,7 +27,7 @@ def subject_of(vendor: str, given: str, secret: bytes) -> Key | None:
         raise ValueError("not a token of ours")
     if subject == ACCOUNT:
         return None
-    return Key(subject[:26], f"{subject[26]}#{subject[27:]}")
+    return ItemKey(subject[:26], f"{subject[26]}#{subject[27:]}")
 
 
 def _mac(vendor: str, subject: str, secret: bytes) -> str:

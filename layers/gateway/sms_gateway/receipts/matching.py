@@ -3,79 +3,81 @@ reports there are."""
 
 from collections.abc import Iterable, Sequence
 
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository, vendor_message_ids
 from sms_gateway.storage.items import Item, read_batch, read_message, read_submission
-from sms_gateway.storage.models import Key, Message, Submission, split_id
-from sms_gateway.vendors.adapter import Report
+from sms_gateway.storage.models import ItemKey, Message, Submission, split_id
+from sms_gateway.vendors.types import DeliveryReport
 
-SHORTEST_NUMBER = 7  # digits; the end of a number fits many
+MIN_NUMBER_DIGITS = 7  # digits; the end of a number fits many
 
-Meant = tuple[Message, Submission]
+Matches = tuple[Message, Submission]
 
 
-def meant(vendor: str, subject: Key | None, reports: Sequence[Report]) -> list[Meant | None]:
+def match_reports(
+    vendor: str, subject: ItemKey | None, reports: Sequence[DeliveryReport]
+) -> list[Matches | None]:
     """For each report its message and the submission that it stands in, or None where there is none
     that this vendor carries. A token's `subject` speaks for its own submission's messages only,
     also for those that got a submission of their own since."""
     if not reports:
         return []
     if subject is None:
-        found = [_anywhere(vendor, report) for report in reports]
+        found = [_by_vendor_id(vendor, report) for report in reports]
     elif subject.sort.startswith("M#"):
-        found = _in_one(subject, reports)
+        found = _in_submission(subject, reports)
     else:
-        found = _in_several(subject, reports)
+        found = _by_number(subject, reports)
     return [one if one and vendor in one[1].vendors else None for one in found]
 
 
-def _anywhere(vendor: str, report: Report) -> Meant | None:
-    key = _named(report)
+def _by_vendor_id(vendor: str, report: DeliveryReport) -> Matches | None:
+    key = _by_message_id(report)
     if key is None and report.vendor_id:
-        key = dynamodb.pointed(vendor, report.vendor_id)
-    found = dynamodb.find(key) if key else None
+        key = vendor_message_ids.find_by_vendor_id(vendor, report.vendor_id)
+    found = message_repository.find_message(key) if key else None
     return found[1:] if found else None
 
 
-def _named(report: Report) -> Key | None:
+def _by_message_id(report: DeliveryReport) -> ItemKey | None:
     return split_id(report.message_id) if report.message_id else None
 
 
-def _in_one(subject: Key, reports: Sequence[Report]) -> list[Meant | None]:
+def _in_submission(subject: ItemKey, reports: Sequence[DeliveryReport]) -> list[Matches | None]:
     """In a submission of one, which is found with its message."""
-    found = dynamodb.find(subject)
+    found = message_repository.find_message(subject)
     if found is None:
         return [None] * len(reports)
     one = found[1:]
-    keys = map(_named, reports)
+    keys = map(_by_message_id, reports)
     return [
-        one if (key == subject if key else _alone(*one, report)) else None
+        one if (key == subject if key else _single_message(*one, report)) else None
         for key, report in zip(keys, reports, strict=True)
     ]
 
 
-def _alone(message: Message, sub: Submission, report: Report) -> bool:
+def _single_message(message: Message, sub: Submission, report: DeliveryReport) -> bool:
     """Whether a report to a submission of one speaks of its message: by the vendor's id, or by the
     number; without either, it can be no other."""
-    if sub.result and report.vendor_id and sub.result.id_of(0) == report.vendor_id:
+    if sub.result and report.vendor_id and sub.result.vendor_id_of(0) == report.vendor_id:
         return True
     if not report.number:
         return sub.result is None or not report.vendor_id
-    return _has(message, report.number)
+    return _number_matches(message, report.number)
 
 
-def _in_several(subject: Key, reports: Sequence[Report]) -> list[Meant | None]:
-    keys = [_named(report) for report in reports]
+def _by_number(subject: ItemKey, reports: Sequence[DeliveryReport]) -> list[Matches | None]:
+    keys = [_by_message_id(report) for report in reports]
     sub = None
     if None in keys:
-        sub = dynamodb.submission(subject)
+        sub = message_repository.find_submission(subject)
         if sub is None:
             return [None] * len(reports)
-        keys = _places(sub, reports, keys)
-    wanted = {key for key in keys if key and _may_hold(subject, key)}
+        keys = _candidates(sub, reports, keys)
+    wanted = {key for key in keys if key and _could_belong(subject, key)}
     items = _read(subject, wanted, sub)
     if sub is None and subject in items:
         sub = read_submission(items[subject])
-    head = items.get(Key(subject.batch, "B"))
+    head = items.get(ItemKey(subject.batch, "B"))
     if sub is None or head is None:
         return [None] * len(reports)
     shared = read_batch(head).shared
@@ -87,31 +89,31 @@ def _in_several(subject: Key, reports: Sequence[Report]) -> list[Meant | None]:
     return [there.get(key) if key else None for key in keys]
 
 
-def _may_hold(subject: Key, key: Key) -> bool:
+def _could_belong(subject: ItemKey, key: ItemKey) -> bool:
     return key.batch == subject.batch and key.position >= subject.position
 
 
-def _read(subject: Key, keys: Iterable[Key], sub: Submission | None) -> dict[Key, Item]:
+def _read(subject: ItemKey, keys: Iterable[ItemKey], sub: Submission | None) -> dict[ItemKey, Item]:
     """Messages with what they share, and the submission where it was not read yet."""
     if not keys:
         return {}
-    beside = [Key(subject.batch, "B"), *([] if sub else [subject])]
+    beside = [ItemKey(subject.batch, "B"), *([] if sub else [subject])]
     return dynamodb.get_many([*beside, *sorted(keys, key=str)])
 
 
-def _with_submission(item: Item, shared: object, sub: Submission) -> Meant:
+def _with_submission(item: Item, shared: object, sub: Submission) -> Matches:
     """A message with the submission of its own that it got since, or with `sub`."""
     return read_message(item, shared), read_submission(item) if "vendor" in item else sub
 
 
-def _places(
-    sub: Submission, reports: Sequence[Report], keys: Sequence[Key | None]
-) -> list[Key | None]:
+def _candidates(
+    sub: Submission, reports: Sequence[DeliveryReport], keys: Sequence[ItemKey | None]
+) -> list[ItemKey | None]:
     """The keys of all reports: where they name no message, by the vendor's id, or by the number
     where the vendor's answer is not stored (yet)."""
     offsets = range(sub.count)
     result = sub.result
-    by_id = {result.id_of(offset): offset for offset in reversed(offsets)} if result else {}
+    by_id = {result.vendor_id_of(offset): offset for offset in reversed(offsets)} if result else {}
     messages: list[Message] | None = None
     found = list(keys)
     for place, report in enumerate(reports):
@@ -119,16 +121,16 @@ def _places(
             continue
         offset = by_id.get(report.vendor_id) if report.vendor_id else None
         if offset is not None:
-            found[place] = Key(sub.key.batch, f"M#{sub.key.position + offset:03d}")
+            found[place] = ItemKey(sub.key.batch, f"M#{sub.key.position + offset:03d}")
         elif report.number:
             if messages is None:
-                _, messages = dynamodb.members(sub)
-            fitting = [one.key for one in messages if _has(one, report.number)]
+                _, messages = message_repository.load_messages(sub)
+            fitting = [one.key for one in messages if _number_matches(one, report.number)]
             found[place] = fitting[0] if len(fitting) == 1 else None
     return found
 
 
-def _has(message: Message, number: str) -> bool:
+def _number_matches(message: Message, number: str) -> bool:
     """Whether a message's number ends as the vendor writes it; a short end fits too many."""
     digits = number.lstrip("+0")
-    return len(digits) >= SHORTEST_NUMBER and message.content.to.endswith(digits)
+    return len(digits) >= MIN_NUMBER_DIGITS and message.content.to.endswith(digits)

@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from typing import Final
 
-from sms_gateway.vendors.adapter import Encoding
+from sms_gateway.vendors.types import Encoding
 
 # The escape of the default table (0x1B) is missing on purpose: alone it stands for no character.
 _BASIC: Final = (
@@ -52,7 +52,7 @@ def split(text: str, encoding: Encoding | None = None) -> list[str]:
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def units(text: str, encoding: Encoding) -> int:
+def length(text: str, encoding: Encoding) -> int:
     """A text's length in septets (gsm7) or UTF-16 units (ucs2), without headers."""
     return len(text) + len(_DOUBLE[encoding].findall(text))
 

@@ -48,7 +48,7 @@ class NumberError(ValueError):
         self.detail = detail
 
 
-def e164(raw: str, regions: Sequence[str] = ()) -> str:
+def to_e164(raw: str, regions: Sequence[str] = ()) -> str:
     """`raw` as `+` and digits. What begins with neither + nor 00 is a national form, and must have
     exactly one meaning in `regions` (ISO 3166 alpha-2). Raises NumberError."""
     written = raw.translate(_PUNCTUATION)
@@ -93,7 +93,7 @@ def _plan(code: str) -> _Plan:
     return _Plan(frozenset(found.general_desc.possible_length), prefix)
 
 
-def _plain(written: str) -> bool:
+def _is_canonical(written: str) -> bool:
     """Whether `phonenumbers` would leave an international form as it is. Most numbers are written
     like that, and reading one takes seven times as long as seeing it."""
     code = _country_code(written)
@@ -104,7 +104,7 @@ def _plain(written: str) -> bool:
 
 
 def _international(written: str) -> str:
-    if _plain(written):
+    if _is_canonical(written):
         return written
     try:
         number = phonenumbers.parse(written)

@@ -73,7 +73,7 @@ def to_gsm7(text: str) -> tuple[str, list[str]]:
     return "".join(written), list(without)
 
 
-def named(character: str) -> str:
+def describe_character(character: str) -> str:
     """A character as `U+201C LEFT DOUBLE QUOTATION MARK`; a nameless one by its number alone."""
     return f"{code_point(character)} {unicodedata.name(character, '')}".rstrip()
 
@@ -104,13 +104,13 @@ def _look_alike(character: str) -> str | None:
         return '"' if "DOUBLE" in name else "'"
     if latin := _LATIN.fullmatch(name):
         # Also of letters that do not decompose, such as the l with a stroke.
-        accented = _unfolded(character)
+        accented = _without_accents(character)
         letter = latin[2] if latin[1] == "CAPITAL" else latin[2].lower()
         return letter if accented is None else accented
-    return _unfolded(character)
+    return _without_accents(character)
 
 
-def _unfolded(character: str) -> str | None:
+def _without_accents(character: str) -> str | None:
     """A character by its decomposition, without accents; None where it has none that can do."""
     parts = list(_parts(character))
     if not parts:

@@ -7,16 +7,24 @@ from zlib import crc32
 import msgspec
 
 from sms_gateway.core.status import Status
-from sms_gateway.storage.models import Batch, Content, Entry, Key, Message, Result, Submission
+from sms_gateway.storage.models import (
+    Batch,
+    ItemKey,
+    Message,
+    MessageContent,
+    Submission,
+    SubmissionResult,
+    TimelineEntry,
+)
 
 Item = dict[str, Any]
 
 SHARDS = tuple(f"{number:02d}" for number in range(32))
-DAY = 86_400  # seconds
+DAY_SECONDS = 86_400  # seconds
 
-_content = msgspec.json.Decoder(Content)
-_entry = msgspec.json.Decoder(Entry)
-_result = msgspec.json.Decoder(Result)
+_content = msgspec.json.Decoder(MessageContent)
+_entry = msgspec.json.Decoder(TimelineEntry)
+_result = msgspec.json.Decoder(SubmissionResult)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -25,19 +33,19 @@ def shard_of(batch: str) -> str:
     return SHARDS[crc32(batch.encode()) % len(SHARDS)]
 
 
-def text(data: object) -> Item:
+def json_attribute(data: object) -> Item:
     """A value as JSON."""
     return {"S": _encode(data).decode()}
 
 
-def number(value: int) -> Item:
+def number_attribute(value: int) -> Item:
     """A whole number."""
     return {"N": str(value)}
 
 
-def steps(entries: Iterable[Entry]) -> Item:
+def timeline_attribute(entries: Iterable[TimelineEntry]) -> Item:
     """A timeline."""
-    return {"L": [text(entry) for entry in entries]}
+    return {"L": [json_attribute(entry) for entry in entries]}
 
 
 def batch_item(batch: Batch, day: str, ttl: int) -> Item:
@@ -47,9 +55,9 @@ def batch_item(batch: Batch, day: str, ttl: int) -> Item:
         "sk": {"S": "B"},
         "tenant": {"S": batch.tenant},
         "day": {"S": f"{batch.tenant}#{day}"},
-        "count": number(batch.count),
-        "data": text(batch.shared),
-        "ttl": number(ttl),
+        "count": number_attribute(batch.count),
+        "data": json_attribute(batch.shared),
+        "ttl": number_attribute(ttl),
     }
     return item | ({"campaign": {"S": batch.campaign}} if batch.campaign else {})
 
@@ -59,8 +67,8 @@ def message_item(batch: str, position: int, own: dict[str, Any], ttl: int) -> It
     return {
         "pk": {"S": batch},
         "sk": {"S": f"M#{position:03d}"},
-        "data": text(own),
-        "ttl": number(ttl),
+        "data": json_attribute(own),
+        "ttl": number_attribute(ttl),
     }
 
 
@@ -69,22 +77,22 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
     item: Item = {
         "pk": {"S": submission.key.batch},
         "sk": {"S": submission.key.sort},
-        "count": number(submission.count),
+        "count": number_attribute(submission.count),
         "vendor": {"S": submission.vendor},
         "vendors": {"S": ",".join(submission.vendors)},
         "status": {"S": submission.status},
-        "attempt": number(submission.attempt),
-        "created": number(submission.created),
-        "expires": number(submission.expires),
-        "changed": number(submission.changed),
-        "log": steps(submission.log),
-        "ttl": number(ttl),
+        "attempt": number_attribute(submission.attempt),
+        "created": number_attribute(submission.created),
+        "expires": number_attribute(submission.expires),
+        "changed": number_attribute(submission.changed),
+        "log": timeline_attribute(submission.timeline),
+        "ttl": number_attribute(ttl),
     }
     if submission.due is not None:
-        item["due"] = number(submission.due)
+        item["due"] = number_attribute(submission.due)
         item["shard"] = {"S": shard_of(submission.key.batch)}
     if submission.content is not None and submission.tenant is not None:
-        item["data"] = text(submission.content)
+        item["data"] = json_attribute(submission.content)
         item["tenant"] = {"S": submission.tenant}
         item["day"] = {"S": f"{submission.tenant}#{day}"}
         if submission.campaign is not None:
@@ -100,7 +108,7 @@ def read_submission(item: Item) -> Submission:
 
     tenant = item.get("tenant", {}).get("S")
     return Submission(
-        key=Key(item["pk"]["S"], item["sk"]["S"]),
+        key=ItemKey(item["pk"]["S"], item["sk"]["S"]),
         count=whole("count"),
         vendor=item["vendor"]["S"],
         vendors=tuple(item["vendors"]["S"].split(",")),
@@ -112,17 +120,17 @@ def read_submission(item: Item) -> Submission:
         polls=whole("polls") if "polls" in item else 0,
         changed=whole("changed"),
         result=_result.decode(item["result"]["S"]) if "result" in item else None,
-        log=_read_log(item),
+        timeline=_read_timeline(item),
         refused=tuple(item["refused"]["S"].split(",")) if "refused" in item else (),
-        unsettled="unsettled" in item,
-        doubt="doubt" in item,
+        outcome_unknown="unsettled" in item,
+        sent_again_in_doubt="doubt" in item,
         tenant=tenant,
         content=_content.decode(item["data"]["S"]) if tenant else None,
         campaign=item.get("campaign", {}).get("S"),
     )
 
 
-def _read_log(item: Item) -> tuple[Entry, ...]:
+def _read_timeline(item: Item) -> tuple[TimelineEntry, ...]:
     return tuple(_entry.decode(entry["S"]) for entry in item.get("log", {}).get("L", []))
 
 
@@ -142,14 +150,14 @@ def read_message(item: Item, shared: Any) -> Message:
     """A message from its item and what its batch shares."""
     data = item["data"]["S"]
     content = (
-        msgspec.convert({**shared, **msgspec.json.decode(data)}, Content)
+        msgspec.convert({**shared, **msgspec.json.decode(data)}, MessageContent)
         if shared
         else _content.decode(data)
     )
     status = Status(item["status"]["S"]) if "status" in item else None
-    return Message(Key(item["pk"]["S"], item["sk"]["S"]), content, status, _read_log(item))
+    return Message(ItemKey(item["pk"]["S"], item["sk"]["S"]), content, status, _read_timeline(item))
 
 
-def key_of(key: Key) -> Item:
+def key_of(key: ItemKey) -> Item:
     """The attributes of a key."""
     return {"pk": {"S": key.batch}, "sk": {"S": key.sort}}

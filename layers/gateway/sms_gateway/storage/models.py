@@ -1,21 +1,23 @@
 """What the table holds, as values: batches, submissions, messages. docs/data-model.md draws it."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Literal, Self
 
 import msgspec
 
 from sms_gateway.core.status import Status
-from sms_gateway.core.value_object import Value
-from sms_gateway.vendors.adapter import Category, Encoding, Outgoing, Price, Token
+from sms_gateway.core.ulids import is_ulid
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.price_table import PriceTable
+from sms_gateway.vendors.types import Category, Encoding, OneTimeCode, OutgoingMessage, Price
 
 Source = Literal["api", "dispatch", "callback", "poll", "clock", "operator"]
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CodeSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the code of a verification's message is made; nothing in it tells the code. Without a
     `nonce` the vendor makes it. `ttl` is seconds."""
 
@@ -25,7 +27,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     nonce: str | None = None
 
 
-class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MessageContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was accepted for one message. A batch keeps what its messages share; each message
     keeps what is its own. Times are RFC 3339, `validity` is seconds."""
 
@@ -43,15 +45,15 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: dict[str, str] | None = None
     on_unknown: Literal["hold", "resend"] = "hold"
     at_vendor: bool = False  # the vendor holds the message until send_at
-    recipe: Recipe | None = None  # of a verification, whose text has {code} in it
+    code_spec: CodeSpec | None = None  # of a verification, whose text has {code} in it
     status_url: str | None = None  # told of each change, besides the tenant's webhooks
 
-    def outgoing(self, message_id: str, now: datetime | None = None) -> Outgoing:
+    def outgoing(self, message_id: str, now: datetime | None = None) -> OutgoingMessage:
         """The message as a vendor adapter takes it; the code of a verification is not in it. A call
         that comes after `send_at` names no time any more: what a vendor does with one that is
         over, no document says."""
         ahead = self.send_at is not None and (now is None or self.send_at > now)
-        return Outgoing(
+        return OutgoingMessage(
             message_id,
             self.to,
             self.text,
@@ -65,12 +67,12 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             self._token(),
         )
 
-    def _token(self) -> Token | None:
-        made = self.recipe
-        return Token(self.text, made.mask, made.ttl, made.case_sensitive) if made else None
+    def _token(self) -> OneTimeCode | None:
+        made = self.code_spec
+        return OneTimeCode(self.text, made.mask, made.ttl, made.case_sensitive) if made else None
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class TimelineEntry(msgspec.Struct, frozen=True, array_like=True):
     """One step of a timeline; `at` is epoch milliseconds. `code` and `text` are the vendor's own
     words, `note` is ours: why this vendor, what went wrong without the vendor's word."""
 
@@ -85,16 +87,26 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 Words = tuple[str | None, str | None, str | None]  # a vendor's code and text, our note
-EVERY = -1  # the offset under which a word stands that is the same for all
+ALL_MESSAGES = -1  # the offset under which a word stands that is the same for all
 
 
-class Result(msgspec.Struct, frozen=True, omit_defaults=True):
+class VerdictLetter(StrEnum):
+    """What a vendor's answer says of one message, as SubmissionResult stores it."""
+
+    ACCEPTED = "A"
+    REFUSED = "R"
+    RETRY = "T"
+    UNKNOWN = "U"
+    CANCELLED = "C"  # before the call
+
+
+class SubmissionResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a vendor answered to a submission, by the position of the message in it.
 
-    `verdicts` has a letter a message (A accepted, R refused, T try again, U unknown, C cancelled
-    before) and is empty when all were accepted. `own` says that the vendor knows the messages by
-    our ids; else `vendor_id` or `price` stand once when they are the same for all. `rates` are the
-    rows of the account's price table for those of which the vendor told no price.
+    `verdicts` has a VerdictLetter a message and is empty when all were accepted. `own` says that
+    the vendor knows the messages by our ids; else `vendor_id` or `price` stand once when they are
+    the same for all. `rates` are the rows of the account's price table for those of which the
+    vendor told no price.
     """
 
     verdicts: str = ""
@@ -106,16 +118,16 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     words: dict[int, Words] | None = None  # of those that were not accepted
     rates: PriceTable | None = None
 
-    def verdict(self, offset: int) -> str:
-        """The letter for the message at `offset`."""
-        return self.verdicts[offset] if self.verdicts else "A"
+    def verdict(self, offset: int) -> VerdictLetter:
+        """The verdict on the message at `offset`."""
+        return VerdictLetter(self.verdicts[offset]) if self.verdicts else VerdictLetter.ACCEPTED
 
-    def said(self, offset: int) -> Words:
+    def words_for(self, offset: int) -> Words:
         """What was said of the message at `offset`, if it was not accepted."""
         words = self.words or {}
-        return words.get(offset) or words.get(EVERY) or (None, None, None)
+        return words.get(offset) or words.get(ALL_MESSAGES) or (None, None, None)
 
-    def id_of(self, offset: int) -> str | None:
+    def vendor_id_of(self, offset: int) -> str | None:
         """The vendor's id for the message at `offset`, or of the whole job."""
         return self.vendor_ids[offset] if self.vendor_ids else self.vendor_id
 
@@ -124,17 +136,17 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
         told = self.prices[offset] if self.prices else self.price
         return Price(Decimal(told[0]), told[1]) if told else None
 
-    def only(self, offset: int) -> "Result":
+    def part_for(self, offset: int) -> "SubmissionResult":
         """The part that speaks of the message at `offset`, but for its words and its own price."""
-        return Result(
+        return SubmissionResult(
             verdicts=self.verdict(offset),
             own=self.own,
-            vendor_id=self.id_of(offset),
+            vendor_id=self.vendor_id_of(offset),
             rates=self.rates,
         )
 
 
-class Key(Value, frozen=True):
+class ItemKey(ValueObject, frozen=True):
     """A submission's or message's place in the table: the batch and the sort key."""
 
     batch: str
@@ -157,14 +169,14 @@ class Key(Value, frozen=True):
         return cls(batch, sort)
 
 
-class Submission(Value, frozen=True):
+class Submission(ValueObject, frozen=True):
     """The unit of work: `count` messages from `key.position` on, handed to one vendor at once.
 
     Times are epoch seconds but for `created` (ms). A batch of one keeps its message in the same
     item: `content` and `tenant` are then set, and `campaign` where it is a campaign's.
     """
 
-    key: Key
+    key: ItemKey
     count: int
     vendor: str
     vendors: tuple[str, ...]
@@ -175,33 +187,35 @@ class Submission(Value, frozen=True):
     due: int | None
     polls: int
     changed: int  # when the status last changed, epoch seconds
-    result: Result | None
-    log: tuple[Entry, ...]
+    result: SubmissionResult | None
+    timeline: tuple[TimelineEntry, ...]
     refused: tuple[str, ...] = ()  # vendors that refused for good
-    unsettled: bool = False  # the vendor's answer to the attempt is not known
-    doubt: bool = False  # nor is that to an earlier one, after which it was sent again
+    outcome_unknown: bool = False  # the vendor's answer to the attempt is not known
+    sent_again_in_doubt: bool = (
+        False  # nor is that to an earlier one, after which it was sent again
+    )
     tenant: str | None = None
-    content: Content | None = None
+    content: MessageContent | None = None
     campaign: str | None = None
 
     @property
-    def others(self) -> set[str]:
+    def remaining_vendors(self) -> set[str]:
         """The vendors of its route that have not refused it, beside the one that it is with."""
         return set(self.vendors) - {self.vendor, *self.refused}
 
     @property
-    def own_item(self) -> bool:
+    def is_single(self) -> bool:
         """Whether the submission stands in its only message's item."""
         return self.key.sort.startswith("M#")
 
 
-class Message(Value, frozen=True):
+class Message(ValueObject, frozen=True):
     """A message's own item. `status` is None while its submission's speaks for it."""
 
-    key: Key
-    content: Content
+    key: ItemKey
+    content: MessageContent
     status: Status | None
-    log: tuple[Entry, ...]
+    timeline: tuple[TimelineEntry, ...]
 
     @property
     def id(self) -> str:
@@ -209,7 +223,7 @@ class Message(Value, frozen=True):
         return message_id(self.key.batch, self.key.position)
 
 
-class Batch(Value, frozen=True):
+class Batch(ValueObject, frozen=True):
     """One request's batch: who sent it, and what its messages share."""
 
     hidden = frozenset({"shared"})
@@ -227,40 +241,9 @@ def message_id(batch: str, position: int) -> str:
     return f"{batch}{position:03d}"
 
 
-def split_id(identifier: str) -> Key | None:
+def split_id(identifier: str) -> ItemKey | None:
     """The key of a message's item, or None when the id can't be one."""
     batch, position = identifier[:26], identifier[26:]
     if is_ulid(batch) and len(position) == 3 and position.isascii() and position.isdigit():
-        return Key(batch, f"M#{position}")
+        return ItemKey(batch, f"M#{position}")
     return None
-
-
-def created_at(batch: str) -> datetime:
-    """When a batch was accepted: a ULID begins with its time, in ms."""
-    return from_ms(ulid_ms(batch))
-
-
-_CROCKFORD = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
-
-
-def is_ulid(written: str) -> bool:
-    """Whether a text can be a batch's id."""
-    return len(written) == 26 and all(letter in _CROCKFORD for letter in written)
-
-
-def ulid_ms(batch: str) -> int:
-    """The epoch milliseconds in a ULID's first ten characters (github.com/ulid/spec)."""
-    total = 0
-    for letter in batch[:10]:
-        total = total * 32 + _CROCKFORD[letter]
-    return total
-
-
-def from_ms(ms: int) -> datetime:
-    """An aware UTC time."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def rfc3339(when: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds and Z."""
-    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,29 +1,23 @@
 """One conditional update of an item, put together part by part. No I/O."""
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import msgspec
 
-from sms_gateway.core.status import Status
-from sms_gateway.storage.items import Item, key_of, number, shard_of, steps, text
-from sms_gateway.storage.models import Entry, Key
-
-LONGEST_LOG = 40  # steps of a timeline
+from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute, shard_of
+from sms_gateway.storage.models import ItemKey
 
 
-class Update:
+class UpdateExpression:
     """What is to change, and on which conditions."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: ItemKey) -> None:
         self._key = key
         self._sets: list[str] = []
         self._removes: list[str] = []
-        self._when: list[str] = ["attribute_exists(pk)"]
+        self._conditions: list[str] = ["attribute_exists(pk)"]
         self._names: dict[str, str] = {}
         self._values: Item = {}
-        self._notes: list[Entry] = []
-        self._folded: tuple[Entry, ...] = ()
 
     def _name(self, attribute: str) -> str:
         self._names[f"#{attribute}"] = attribute
@@ -34,106 +28,70 @@ class Update:
         self._values[placeholder] = value
         return placeholder
 
-    def put(
+    def set(
         self,
         attribute: str,
         value: str | int | msgspec.Struct | dict[str, Any] | list[Any],
     ) -> Self:
         """Sets an attribute; what is neither a text nor a number is stored as JSON."""
         if not isinstance(value, str | int):
-            written = text(value)
+            written = json_attribute(value)
         else:
-            written = number(value) if isinstance(value, int) else {"S": str(value)}
+            written = number_attribute(value) if isinstance(value, int) else {"S": str(value)}
         self._sets.append(f"{self._name(attribute)} = {self._value(written)}")
         return self
 
     def add(self, attribute: str, amount: int) -> Self:
         """Adds to a number that is there."""
         place = self._name(attribute)
-        self._sets.append(f"{place} = {place} + {self._value(number(amount))}")
+        self._sets.append(f"{place} = {place} + {self._value(number_attribute(amount))}")
         return self
 
-    def drop(self, *attributes: str) -> Self:
+    def remove(self, *attributes: str) -> Self:
         """Removes attributes."""
         self._removes += [self._name(attribute) for attribute in attributes]
         return self
 
-    def fold(self, log: Sequence[Entry]) -> Self:
-        """Rewrites a timeline that has grown long without its middle, for what is noted next: a
-        vendor that is down for days must not make every write dearer."""
-        if len(log) > LONGEST_LOG:
-            # Calls are counted from numbered steps, so a call is not parted from its outcome.
-            start, end = 4, len(log) - 8
-            while start > 1 and log[start - 1].status == Status.SUBMITTING:
-                start -= 1
-            while end > start and not log[end].attempt:
-                end -= 1
-            self._folded = (*log[:start], *log[end:])
-        return self
-
-    def note(self, *entries: Entry) -> Self:
-        """Adds to the timeline."""
-        self._notes += entries
-        return self
-
-    def _write_notes(self) -> None:
-        if not self._notes:
-            return
-        log, notes = self._name("log"), self._notes
-        if self._folded:
-            self._sets.append(f"{log} = {self._value(steps([*self._folded, *notes]))}")
-        else:
-            empty, more = self._value({"L": []}), self._value(steps(notes))
-            self._sets.append(f"{log} = list_append(if_not_exists({log}, {empty}), {more})")
-        self._notes, self._folded = [], ()
-
-    def look_at(self, when: int | None) -> Self:
+    def schedule_check(self, when: int | None) -> Self:
         """Sets when the clock looks next (epoch seconds), or takes it out of the due index."""
         if when is None:
-            return self.drop("due", "shard")
-        return self.put("due", when).put("shard", shard_of(self._key.batch))
+            return self.remove("due", "shard")
+        return self.set("due", when).set("shard", shard_of(self._key.batch))
 
-    def when(self, attribute: str, *values: str | int) -> Self:
+    def if_in(self, attribute: str, *values: str | int) -> Self:
         """Only if the attribute has one of the values."""
         written = [
-            self._value(number(value) if isinstance(value, int) else {"S": str(value)})
+            self._value(number_attribute(value) if isinstance(value, int) else {"S": str(value)})
             for value in values
         ]
-        self._when.append(f"{self._name(attribute)} IN ({', '.join(written)})")
+        self._conditions.append(f"{self._name(attribute)} IN ({', '.join(written)})")
         return self
 
-    def when_open(self, *, or_unknown: bool) -> Self:
-        """Only if the item has no status of its own, or an open one."""
-        values = [Status.SCHEDULED, Status.ACCEPTED, Status.SUBMITTING, Status.SUBMITTED]
-        if or_unknown:
-            values.append(Status.UNKNOWN)
-        written = ", ".join(self._value({"S": value}) for value in values)
-        status = self._name("status")
-        self._when.append(f"(attribute_not_exists({status}) OR {status} IN ({written}))")
-        return self
-
-    def when_bare(self) -> Self:
-        """Only if the item has no status of its own."""
-        return self.when_missing("status")
-
-    def when_missing(self, attribute: str) -> Self:
+    def if_missing(self, attribute: str) -> Self:
         """Only if the item has no such attribute."""
-        self._when.append(f"attribute_not_exists({self._name(attribute)})")
+        self._conditions.append(f"attribute_not_exists({self._name(attribute)})")
         return self
 
-    def after(self, attribute: str, moment: int) -> Self:
+    def if_after(self, attribute: str, moment: int) -> Self:
         """Only if the attribute is a later time than `moment`."""
-        self._when.append(f"{self._name(attribute)} > {self._value(number(moment))}")
+        self._conditions.append(
+            f"{self._name(attribute)} > {self._value(number_attribute(moment))}"
+        )
         return self
 
-    def before(self, attribute: str, moment: int) -> Self:
+    def if_before(self, attribute: str, moment: int) -> Self:
         """Only if the attribute is an earlier time than `moment`."""
-        self._when.append(f"{self._name(attribute)} < {self._value(number(moment))}")
+        self._conditions.append(
+            f"{self._name(attribute)} < {self._value(number_attribute(moment))}"
+        )
         return self
 
     def conditions(self) -> Any:
         """The parameters of a ConditionCheck on the conditions alone, but for the table."""
-        made: Item = {"Key": key_of(self._key), "ConditionExpression": " AND ".join(self._when)}
+        made: Item = {
+            "Key": key_of(self._key),
+            "ConditionExpression": " AND ".join(self._conditions),
+        }
         if self._names:
             made["ExpressionAttributeNames"] = self._names
         if self._values:
@@ -142,7 +100,6 @@ class Update:
 
     def request(self) -> Any:
         """The parameters of UpdateItem, but for the table."""
-        self._write_notes()
         parts = []
         if self._sets:
             parts.append("SET " + ", ".join(self._sets))

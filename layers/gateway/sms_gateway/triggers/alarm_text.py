@@ -12,11 +12,11 @@ import msgspec
 from sms_gateway.messages.request import Options
 from sms_gateway.sms.encoding import CONTROL, encoding_of, segments
 from sms_gateway.sms.transliteration import to_gsm7
-from sms_gateway.vendors.adapter import Encoding
+from sms_gateway.vendors.types import Encoding
 
-MOST_SEGMENTS: Final = 2
-LONGEST_NAME: Final = 100  # characters of an alarm's name, so that its reason has room
-CUT: Final = "..."
+MAX_SEGMENTS: Final = 2
+MAX_NAME_LENGTH: Final = 100  # characters of an alarm's name, so that its reason has room
+ELLIPSIS: Final = "..."
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Alarm(msgspec.Struct, frozen=True):
     reason: str = msgspec.field(name="NewStateReason")
 
 
-def alarm_of(message: str) -> Alarm | None:
+def parse_alarm(message: str) -> Alarm | None:
     """The alarm that a message of SNS tells of; None when it tells of something else."""
     try:
         return msgspec.json.decode(message, type=Alarm)
@@ -35,20 +35,24 @@ def alarm_of(message: str) -> Alarm | None:
         return None
 
 
-def shortened(alarm: Alarm, defaults: Options | None = None) -> str:
+def alarm_text(alarm: Alarm, defaults: Options | None = None) -> str:
     """State, name and reason, the end cut off where as the source's defaults have it sent it would
     take more than two segments, or than they allow. No alarm is lost for a character in it."""
     wanted = defaults or Options()
-    most = min(MOST_SEGMENTS, int(wanted.max_segments or MOST_SEGMENTS))
-    name = alarm.name if len(alarm.name) <= LONGEST_NAME else alarm.name[:LONGEST_NAME] + CUT
+    most = min(MAX_SEGMENTS, int(wanted.max_segments or MAX_SEGMENTS))
+    name = (
+        alarm.name
+        if len(alarm.name) <= MAX_NAME_LENGTH
+        else alarm.name[:MAX_NAME_LENGTH] + ELLIPSIS
+    )
     reason = " ".join(CONTROL.sub(" ", alarm.reason).split())
     text = CONTROL.sub(" ", f"{alarm.state} {name}: {reason}")
     if wanted.encoding == "unicode":
-        return cut(text, most, "ucs2")
-    return cut(_plain(text, certainly=wanted.encoding == "gsm7"), most)
+        return cut_to_segments(text, most, "ucs2")
+    return cut_to_segments(_plain(text, certainly=wanted.encoding == "gsm7"), most)
 
 
-def cut(text: str, most: int = MOST_SEGMENTS, encoding: Encoding | None = None) -> str:
+def cut_to_segments(text: str, most: int = MAX_SEGMENTS, encoding: Encoding | None = None) -> str:
     """The text, or the longest beginning of it that with three dots takes `most` segments."""
     encoding = encoding or encoding_of(text)  # of the whole: a beginning may need less, never more
     if segments(text, encoding) <= most:
@@ -56,11 +60,11 @@ def cut(text: str, most: int = MOST_SEGMENTS, encoding: Encoding | None = None) 
     low, high = 0, len(text)
     while high - low > 1:
         middle = (low + high) // 2
-        if segments(text[:middle] + CUT, encoding) <= most:
+        if segments(text[:middle] + ELLIPSIS, encoding) <= most:
             low = middle
         else:
             high = middle
-    return text[:low].rstrip() + CUT
+    return text[:low].rstrip() + ELLIPSIS
 
 
 def _plain(text: str, *, certainly: bool) -> str:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sms_gateway.core.problems import Invalid
-from sms_gateway.triggers.settings import CODE, USERNAME, Ask, Sources, encoded, known
+from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.triggers.request import TriggeredSend, encode_body, find_source
+from sms_gateway.triggers.settings import CODE, USERNAME, TriggerSources
 
 KIND = "customSMSSenderRequestV1"
 
@@ -21,24 +22,30 @@ FIRST_PASSWORD = "CustomSMSSender_AdminCreateUser"  # noqa: S105 - a trigger's n
 ESCAPED = re.compile(r"&(?:lt|gt|amp|quot|apos|#[0-9]{2,3}|#x[0-9a-f]{2});", re.IGNORECASE)
 
 
-def read(event: Mapping[str, Any], sources: Sources, unseal: Callable[[bytes], str]) -> Ask:
+def parse(
+    event: Mapping[str, Any], sources: TriggerSources, unseal: Callable[[bytes], str]
+) -> TriggeredSend:
     """What a user pool asks for; `unseal` decrypts. An event has no id, and its ciphertext is never
     the same twice: that is its key. Raises Invalid that says what is wrong."""
     request = event.get("request")
     if not isinstance(request, dict) or request.get("type") != KIND:
-        raise Invalid(f"This is no event of a custom SMS sender ({KIND}).", pointer="/request/type")
-    pool = known("cognito", str(event.get("userPoolId")), sources.cognito)
+        raise InvalidRequestError(
+            f"This is no event of a custom SMS sender ({KIND}).", pointer="/request/type"
+        )
+    pool = find_source("cognito", str(event.get("userPoolId")), sources.cognito)
     user = request.get("userAttributes")
     to = user.get("phone_number") if isinstance(user, dict) else None
     if not to:
-        raise Invalid("The user has no phone_number.", pointer="/request/userAttributes")
+        raise InvalidRequestError(
+            "The user has no phone_number.", pointer="/request/userAttributes"
+        )
     sealed = request.get("code")
     try:
         ciphertext = base64.b64decode(sealed or "", validate=True)
     except (binascii.Error, TypeError, ValueError):
         ciphertext = b""
     if not ciphertext:
-        raise Invalid("The code is no ciphertext in base64.", pointer="/request/code")
+        raise InvalidRequestError("The code is no ciphertext in base64.", pointer="/request/code")
     wording = pool.texts.get(str(event.get("triggerSource")), pool.text)
     # The name first: a code may hold braces, being a password when an administrator makes a user.
     code = unseal(ciphertext)
@@ -48,4 +55,6 @@ def read(event: Mapping[str, Any], sources: Sources, unseal: Callable[[bytes], s
         code = ESCAPED.sub(lambda found: unescape(found[0]), code)
     text = wording.replace(USERNAME, str(event.get("userName", ""))).replace(CODE, code)
     body = {"to": to, "text": text, "category": "otp"}
-    return Ask(pool, encoded(body), f"cognito/{hashlib.sha256(ciphertext).hexdigest()}")
+    return TriggeredSend(
+        pool, encode_body(body), f"cognito/{hashlib.sha256(ciphertext).hexdigest()}"
+    )

@@ -12,26 +12,26 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
-from sms_gateway.core.problems import Unavailable
+from sms_gateway.core.problems import ServiceUnavailableError
 
 CONFIG = Config(
     connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
 )
 
 
-def unseal(ciphertext: bytes) -> str:
+def decrypt_code(ciphertext: bytes) -> str:
     """The code. Raises Unavailable when the pool's key does not open it, or KMS does not answer."""
-    return unsealed(ciphertext, _provider())
+    return decrypt_with(ciphertext, _provider())
 
 
-def unsealed(ciphertext: bytes, provider: MasterKeyProvider) -> str:
+def decrypt_with(ciphertext: bytes, provider: MasterKeyProvider) -> str:
     """The code, opened by the keys of a provider. Raises Unavailable when they don't."""
     # Cognito's messages have no key commitment: what does not require it may still be opened.
     client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_ALLOW_DECRYPT)
     try:
         plain, _ = client.decrypt(source=ciphertext, key_provider=provider)
     except (AWSEncryptionSDKClientError, BotoCoreError, ClientError) as error:
-        raise Unavailable(
+        raise ServiceUnavailableError(
             "The code can't be decrypted: CognitoKeyArn must be the user pool's KMSKeyID, and the "
             f"key's policy must allow this function kms:Decrypt ({type(error).__name__}).",
             slug="code-sealed",

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.config.vendor_accounts import sources
-from sms_gateway.core.observability import count
+from sms_gateway.core.observability import increment
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.http_api.json_body import decode
+from sms_gateway.http_api.json_body import decode_json
 from sms_gateway.messages.send import send
-from sms_gateway.triggers.settings import encoded, known, reason
+from sms_gateway.triggers.request import encode_body, find_source, one_line_reason
+from sms_gateway.triggers.settings import sources
 
 
 class SendRefused(Exception):
@@ -35,17 +35,17 @@ class Invocation(msgspec.Struct, forbid_unknown_fields=True):
     idempotency_key: str | None = None
 
 
-def invoked(event: dict[str, Any], now: datetime) -> dict[str, Any]:
+def handle_invocation(event: dict[str, Any], now: datetime) -> dict[str, Any]:
     """Sends. Raises SendRefused or TryAgain that says what is wrong, and where."""
     place = ""
     try:
-        asked = decode(encoded(event), Invocation)
-        source = known("direct", asked.source, sources().direct)
+        asked = decode_json(encode_body(event), Invocation)
+        source = find_source("direct", asked.source, sources().direct)
         place = "/message"
         body = bytes(asked.message)
         return send(source.tenant, body, now, asked.idempotency_key, source.defaults)
     except GatewayError as problem:
-        count("SourceRefused", way="direct")
+        increment("SourceRefused", way="direct")
         where = "" if problem.pointer is None else f" ({place}{problem.pointer})"
-        kind = TryAgain if problem.document()["retryable"] else SendRefused
-        raise kind(f"{problem.slug}: {reason(problem)}{where}") from None
+        kind = TryAgain if problem.to_dict()["retryable"] else SendRefused
+        raise kind(f"{problem.slug}: {one_line_reason(problem)}{where}") from None

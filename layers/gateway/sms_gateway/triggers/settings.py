@@ -9,25 +9,22 @@ The SSM parameter `/<stack>/sources` has a part for each way in. What is not in 
      "direct": {"orders": {"tenant": "acme"}}}
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from sms_gateway.core.problems import GatewayError, Invalid
-from sms_gateway.core.value_object import Value
+from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
 from sms_gateway.messages.request import Options, Recipient
-from sms_gateway.sms.phone_numbers import NumberError, e164
+from sms_gateway.sms.phone_numbers import NumberError, to_e164
 from sms_gateway.vendors.registry import VENDORS
 
 Tenant = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 AccountId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}\Z")]
 Wording = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 CODE, USERNAME = "{code}", "{username}"
-LONGEST_REASON = 1000  # characters
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class TriggerSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whose messages a source sends; `defaults` stand in for what a send does not say itself."""
 
     tenant: Tenant
@@ -41,14 +38,14 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise ValueError("send_at can't be a default: it is a moment")
 
 
-class BusSource(Source, frozen=True, kw_only=True):
+class BusSource(TriggerSource, frozen=True, kw_only=True):
     """Events of one `source`. Whoever puts an event chooses that name, but not the account that
     the event comes from: other accounts than the gateway's own are taken only when named."""
 
     accounts: list[AccountId] = []
 
 
-class AlarmSource(Source, frozen=True, kw_only=True):
+class AlarmSource(TriggerSource, frozen=True, kw_only=True):
     """CloudWatch alarms, and the numbers on call."""
 
     to: Annotated[list[Recipient], msgspec.Meta(min_length=1, max_length=100)]
@@ -57,12 +54,12 @@ class AlarmSource(Source, frozen=True, kw_only=True):
         super().__post_init__()
         for index, number in enumerate(self.to):
             try:
-                e164(number)
+                to_e164(number)
             except NumberError as error:
                 raise ValueError(f"number {index} of `to`: {error.detail}") from None
 
 
-class PoolSource(Source, frozen=True, kw_only=True):
+class PoolSource(TriggerSource, frozen=True, kw_only=True):
     """A Cognito user pool: its text, and others by `triggerSource`."""
 
     text: Wording = "Your code is {code}"
@@ -75,24 +72,24 @@ class PoolSource(Source, frozen=True, kw_only=True):
                 raise ValueError(f"each text of a user pool needs {CODE}")
 
 
-class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TopicSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What comes by the topic."""
 
     alarms: AlarmSource | None = None
-    messages: Source | None = None
+    messages: TriggerSource | None = None
 
 
-class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TriggerSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All sources, by the way they come and their name there."""
 
     bus: dict[str, BusSource] = {}
-    queue: dict[str, Source] = {}
-    topic: Topic = Topic()
+    queue: dict[str, TriggerSource] = {}
+    topic: TopicSources = TopicSources()
     cognito: dict[str, PoolSource] = {}
-    direct: dict[str, Source] = {}
+    direct: dict[str, TriggerSource] = {}
 
     @classmethod
-    def read(cls, written: str) -> "Sources":
+    def parse(cls, written: str) -> "TriggerSources":
         """Sources from JSON. Raises ValueError that says what is wrong."""
         try:
             return msgspec.json.decode(written, type=cls)
@@ -100,46 +97,9 @@ class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(str(error)) from None
 
 
-class Ask(Value, frozen=True):
-    """A send that a source asks for: its body as POST /messages takes it, and its key. `place` is
-    where the body stands in what came, as a JSON pointer; `name` what the logs call it where its
-    sender chose the key, which may hold a number."""
-
-    source: Source
-    body: bytes
-    key: str
-    place: str = ""
-    name: str = ""
+def sources() -> TriggerSources:
+    """The sources of the parameter. Raises Unavailable when it is missing or not valid."""
+    return _sources.get()
 
 
-def known[T](way: str, name: str, sources: Mapping[str, T]) -> T:
-    """The source of that name. Raises Invalid when the settings have none."""
-    if name in sources:
-        return sources[name]
-    there = ", ".join(sorted(sources)) or "none"
-    raise Invalid(
-        f'The sources parameter has no "{name[:100]}" under "{way}"; it has: {there}. '
-        "Add it, then redrive.",
-        slug="unknown-source",
-    )
-
-
-def encoded(body: Any) -> bytes:
-    """A body as it would come by HTTP. Raises Invalid for what is no text."""
-    try:
-        return msgspec.json.encode(body)
-    except UnicodeEncodeError:
-        raise Invalid("A text has half a surrogate pair: send whole characters.") from None
-
-
-def reason(problem: GatewayError) -> str:
-    """What is wrong, in one line, with each refused recipient by its index."""
-    return in_one_line(problem.detail, problem.document().get("rejected", ()))
-
-
-def in_one_line(detail: str, refused: Iterable[Mapping[str, Any]]) -> str:
-    """What is wrong and, by their indexes, with which recipients. As no problem's detail has one,
-    it holds no text and no number."""
-    several = [f"{one['index']}: {one['problem']['detail']}" for one in refused]
-    line = " ".join([detail, *several])
-    return "".join(one if one.isprintable() else " " for one in line)[:LONGEST_REASON]
+_sources = CachedSetting("sources", "SOURCES_PARAMETER", fetch_parameter, TriggerSources.parse)

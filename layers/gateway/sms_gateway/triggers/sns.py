@@ -6,20 +6,21 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.core.problems import Invalid
-from sms_gateway.triggers.alarm_text import Alarm, alarm_of, shortened
-from sms_gateway.triggers.settings import Ask, Sources, encoded, known
+from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.triggers.alarm_text import Alarm, alarm_text, parse_alarm
+from sms_gateway.triggers.request import TriggeredSend, encode_body, find_source
+from sms_gateway.triggers.settings import TriggerSources
 
 FIELDS = ("from", "category", "vendor", "reference", "template_id")  # of a send, as attributes
 
 
-def read(notification: Mapping[str, Any], sources: Sources) -> Ask:
+def parse(notification: Mapping[str, Any], sources: TriggerSources) -> TriggeredSend:
     """What `Sns` of a record of Lambda's event asks for. Raises Invalid that says what is wrong."""
     message, key = str(notification.get("Message", "")), f"topic/{notification['MessageId']}"
-    alarm = alarm_of(message)
+    alarm = parse_alarm(message)
     if alarm is not None:
         return _alarm(alarm, sources, key)
-    source = known(
+    source = find_source(
         "topic", "messages", {"messages": sources.topic.messages} if sources.topic.messages else {}
     )
     attributes = notification.get("MessageAttributes") or {}
@@ -27,20 +28,22 @@ def read(notification: Mapping[str, Any], sources: Sources) -> Ask:
     for name in FIELDS:
         if name in attributes:
             body[name] = _text(attributes, name)
-    return Ask(source, encoded(body), key)
+    return TriggeredSend(source, encode_body(body), key)
 
 
-def _alarm(alarm: Alarm, sources: Sources, key: str) -> Ask:
-    source = known(
+def _alarm(alarm: Alarm, sources: TriggerSources, key: str) -> TriggeredSend:
+    source = find_source(
         "topic", "alarms", {"alarms": sources.topic.alarms} if sources.topic.alarms else {}
     )
-    return Ask(source, encoded({"to": source.to, "text": shortened(alarm, source.defaults)}), key)
+    return TriggeredSend(
+        source, encode_body({"to": source.to, "text": alarm_text(alarm, source.defaults)}), key
+    )
 
 
 def _numbers(attributes: Mapping[str, Any]) -> list[str]:
     """The numbers of `to`: a String with commas between them, or a String.Array."""
     if "to" not in attributes:
-        raise Invalid(
+        raise InvalidRequestError(
             "The message is no CloudWatch alarm and has no attribute `to` with numbers.",
             slug="no-recipient",
         )
@@ -50,11 +53,13 @@ def _numbers(attributes: Mapping[str, Any]) -> list[str]:
     try:
         return msgspec.json.decode(written, type=list[str])
     except msgspec.DecodeError:
-        raise Invalid("The attribute `to` is no array of texts.", pointer="/to") from None
+        raise InvalidRequestError(
+            "The attribute `to` is no array of texts.", pointer="/to"
+        ) from None
 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str:
     given = attributes[name]
     if given.get("Type") not in ("String", "String.Array"):
-        raise Invalid(f"The attribute `{name}` must be a String.", pointer=f"/{name}")
+        raise InvalidRequestError(f"The attribute `{name}` must be a String.", pointer=f"/{name}")
     return str(given["Value"])

@@ -5,20 +5,21 @@ beside it when redriving brings it for those recipients that are left."""
 from collections.abc import Mapping
 from typing import Any
 
-from sms_gateway.core.problems import Invalid
-from sms_gateway.triggers.settings import Ask, Sources, known
+from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.triggers.request import TriggeredSend, find_source
+from sms_gateway.triggers.settings import TriggerSources
 
 KEY, SOURCE, ONLY = "idempotency_key", "source", "only"
 DEFAULT = "default"
 
 
-def read(record: Mapping[str, Any], sources: Sources) -> Ask:
+def parse(record: Mapping[str, Any], sources: TriggerSources) -> TriggeredSend:
     """What a record of Lambda's event asks for. Without a key of its own the message's id is it.
     Raises Invalid that says what is wrong."""
-    source = known("queue", attribute(record, SOURCE) or DEFAULT, sources.queue)
+    source = find_source("queue", attribute(record, SOURCE) or DEFAULT, sources.queue)
     own = own_key(record["messageId"])
     key = attribute(record, KEY) or own
-    return Ask(source, str(record["body"]).encode(), key, name=own)
+    return TriggeredSend(source, str(record["body"]).encode(), key, name=own)
 
 
 def own_key(message_id: str) -> str:
@@ -33,5 +34,5 @@ def attribute(record: Mapping[str, Any], name: str) -> str | None:
         return None
     value = given.get("stringValue")
     if not isinstance(value, str):
-        raise Invalid(f"The message attribute {name} must be a String.")
+        raise InvalidRequestError(f"The message attribute {name} must be a String.")
     return value

@@ -11,19 +11,26 @@ from datetime import datetime
 from typing import Any
 
 from sms_gateway.config.vendor_accounts import Accounts
-from sms_gateway.core.observability import count, log
-from sms_gateway.core.problems import GatewayError, Invalid, NotFound, VendorFailed, VendorTimeout
-from sms_gateway.core.value_object import Value
-from sms_gateway.storage import dynamodb
-from sms_gateway.vendor_accounts.operations import Doubt, Errand
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.problems import (
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    VendorFailedError,
+    VendorTimeoutError,
+)
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.storage import cache
+from sms_gateway.vendor_accounts.operations import OneTimeOperation, UnknownOutcome
 from sms_gateway.vendors import http_client
-from sms_gateway.vendors.account_services import Deed, having, part_of
-from sms_gateway.vendors.adapter import Adapter, Outcome, Reply, Request, Verdict
+from sms_gateway.vendors.account_services import OperationResult, service_of, vendors_with
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
 
-BOUND = 6.0  # seconds for a first byte, and again for all of an answer
-CONFIRM = 3.0  # seconds, for a question right after a change: both must fit into 29
+TIMEOUT_SECONDS = 6.0  # seconds for a first byte, and again for all of an answer
+CONFIRM_SECONDS = 3.0  # seconds, for a question right after a change: both must fit into 29
 
-Send = Callable[[Request, float], Reply]
+Send = Callable[[Request, float], VendorResponse]
 
 DETAILS = {
     "malformed-originator": "{title} does not take this as an originator: give a number, or at "
@@ -38,7 +45,7 @@ DETAILS = {
 }
 
 
-class Caller(Value, frozen=True):
+class Caller(ValueObject, frozen=True):
     """Who asks what of which vendor: `key` is the Idempotency-Key, `send` the transport."""
 
     vendor: str
@@ -48,20 +55,20 @@ class Caller(Value, frozen=True):
     send: Send = http_client.send
 
 
-def at[T](caller: Caller, accounts: Accounts, part: type[T]) -> tuple[Adapter, T]:
+def resolve[T](caller: Caller, accounts: Accounts, part: type[T]) -> tuple[Adapter, T]:
     """The vendor's adapter with its `part`. Raises NotFound, with the vendors that have the part,
     where the vendor has none, or has no account here."""
-    able = having(part)
+    able = vendors_with(part)
     if caller.vendor not in able:
-        raise NotFound(
+        raise NotFoundError(
             f"This vendor does not have this operation; it is there at: {', '.join(able)}.",
             slug="no-such-operation",
             vendors=able,
         )
     adapter = accounts.adapters.get(caller.vendor)
-    found = part_of(adapter, part) if adapter else None
+    found = service_of(adapter, part) if adapter else None
     if adapter is None or found is None:
-        raise NotFound(
+        raise NotFoundError(
             "This vendor is not configured; see GET /vendors.",
             slug="vendor-not-configured",
             vendor=caller.vendor,
@@ -69,126 +76,134 @@ def at[T](caller: Caller, accounts: Accounts, part: type[T]) -> tuple[Adapter, T
     return adapter, found
 
 
-def question(caller: Caller, adapter: Adapter, request: Request, bound: float = BOUND) -> Reply:
+def query(
+    caller: Caller, adapter: Adapter, request: Request, bound: float = TIMEOUT_SECONDS
+) -> VendorResponse:
     """The answer to a question. Raises VendorFailed or VendorTimeout when there is none."""
     try:
         return caller.send(request, min(adapter.timeout, bound))
-    except http_client.VendorUnreachable:
+    except http_client.VendorConnectionFailedError:
         raise _unreachable(adapter) from None
-    except http_client.VendorSilent:
-        raise VendorTimeout(
+    except http_client.VendorOutcomeUnknownError:
+        raise VendorTimeoutError(
             f"{adapter.title} did not answer; ask again.", vendor=adapter.name, retryable=True
         ) from None
 
 
-def change(
+def execute_once(
     caller: Caller,
     adapter: Adapter,
-    errand: Errand,
+    operation: OneTimeOperation,
     request: Request,
-    understand: Callable[[Reply], Deed],
+    parse: Callable[[VendorResponse], OperationResult],
     *secrets: str,
-) -> Outcome | Doubt:
+) -> SubmitOutcome | UnknownOutcome:
     """Makes a change, once. What came of it if it was made; a Doubt, which the errand does not know
     of yet, where nobody can say. Raises GatewayError when it was certainly not made, and frees the
     key then. `secrets` are taken out of what the vendor says."""
     try:
-        reply = caller.send(request, min(adapter.timeout, BOUND))
-    except http_client.VendorUnreachable:
-        errand.undone(caller.now)
+        reply = caller.send(request, min(adapter.timeout, TIMEOUT_SECONDS))
+    except http_client.VendorConnectionFailedError:
+        operation.release_key(caller.now)
         raise _unreachable(adapter) from None
-    except http_client.VendorSilent:
-        return Doubt(silent=True)
-    deed = understand(reply)
+    except http_client.VendorOutcomeUnknownError:
+        return UnknownOutcome(silent=True)
+    deed = parse(reply)
     outcome = deed.outcome
-    said = hidden(outcome.text, *secrets)
-    if outcome.verdict is Verdict.ACCEPTED:
-        return Outcome(Verdict.ACCEPTED, code=outcome.code, text=said)
-    if outcome.verdict is Verdict.UNKNOWN:
-        count("UnreadableAnswer", vendor=adapter.name)
-        text = said or kept_text(adapter, outcome.code)
-        return Doubt(undocumented=deed.undocumented, code=outcome.code, text=text)
-    errand.undone(caller.now)
+    said = redact_codes(outcome.text, *secrets)
+    if outcome.verdict is SubmitVerdict.ACCEPTED:
+        return SubmitOutcome(SubmitVerdict.ACCEPTED, code=outcome.code, text=said)
+    if outcome.verdict is SubmitVerdict.UNKNOWN:
+        increment("UnreadableAnswer", vendor=adapter.name)
+        text = said or cached_text(adapter, outcome.code)
+        return UnknownOutcome(undocumented=deed.undocumented, code=outcome.code, text=text)
+    operation.release_key(caller.now)
     raise refusal(adapter, outcome, deed.problem, *secrets)
 
 
-def refusal(adapter: Adapter, outcome: Outcome, problem: str | None, *secrets: str) -> GatewayError:
+def refusal(
+    adapter: Adapter, outcome: SubmitOutcome, problem: str | None, *secrets: str
+) -> GatewayError:
     """What a caller is told of an answer that is no success, and that changed nothing."""
     words: dict[str, Any] = {
         "vendor": adapter.name,
         "vendor_code": outcome.code,
-        "vendor_text": hidden(outcome.text, *secrets) or kept_text(adapter, outcome.code),
+        "vendor_text": redact_codes(outcome.text, *secrets) or cached_text(adapter, outcome.code),
     }
     if problem:
         detail = DETAILS[problem].format(title=adapter.title, name=adapter.name)
-        return Invalid(detail, slug=problem, **words)
-    if outcome.account:
-        log.error("account fault", extra={"vendor": adapter.name, "code": outcome.code})
-        count("AccountFault")
-        return VendorFailed(
+        return InvalidRequestError(detail, slug=problem, **words)
+    if outcome.account_fault:
+        logger.error("account fault", extra={"vendor": adapter.name, "code": outcome.code})
+        increment("AccountFault")
+        return VendorFailedError(
             f"{adapter.title} refuses the gateway's account: its operator must mend it.",
             slug="vendor-refuses-account",
             **words,
         )
-    if outcome.verdict is Verdict.RETRY:
-        return VendorFailed(
+    if outcome.verdict is SubmitVerdict.RETRY:
+        return VendorFailedError(
             f"{adapter.title} can't do it now: ask again later.",
             slug="vendor-busy",
             retryable=True,
             **words,
         )
-    if outcome.verdict is not Verdict.REFUSED:
-        count("UnreadableAnswer", vendor=adapter.name)
-        return VendorFailed(
+    if outcome.verdict is not SubmitVerdict.REFUSED:
+        increment("UnreadableAnswer", vendor=adapter.name)
+        return VendorFailedError(
             f"{adapter.title} gave no answer that can be used: ask again later.",
             slug="vendor-unreadable",
             retryable=True,
             **words,
         )
-    return Invalid(
+    return InvalidRequestError(
         f"{adapter.title} refuses: its own words are in vendor_text.",
         slug="vendor-refused",
         **words,
     )
 
 
-def in_doubt(adapter: Adapter, doubt: Doubt, what: str, then: str, **members: Any) -> GatewayError:
+def outcome_unknown(
+    adapter: Adapter, outcome: UnknownOutcome, what: str, then: str, **members: Any
+) -> GatewayError:
     """What a caller is told when nobody can say whether `what` was done: `then` is what to do."""
-    kind = VendorTimeout if doubt.silent else VendorFailed
+    kind = VendorTimeoutError if outcome.silent else VendorFailedError
     return kind(
         f"It is not known whether {what}: {adapter.title} did not say. {then} The same "
         "Idempotency-Key never does it a second time.",
         slug="outcome-unknown",
         vendor=adapter.name,
-        vendor_code=doubt.code,
-        vendor_text=doubt.text,
+        vendor_code=outcome.code,
+        vendor_text=outcome.text,
         **members,
     )
 
 
-def hidden(text: str | None, *secrets: str) -> str | None:
+def redact_codes(text: str | None, *secrets: str) -> str | None:
     """A vendor's words without the codes that it was sent."""
     for secret in filter(None, secrets):
         text = text and re.sub(re.escape(secret), "[code]", text, flags=re.IGNORECASE)
     return text
 
 
-def codes_key(vendor: str) -> str:
+def codes_cache_key(vendor: str) -> str:
     """The name under which a vendor's list of status codes is kept."""
     return f"CODES#{vendor}"
 
 
-def kept_text(adapter: Adapter, code: str | None) -> str | None:
+def cached_text(adapter: Adapter, code: str | None) -> str | None:
     """What the vendor's own list says of a code, if the list was ever asked for. Read only where
     neither the answer nor our table has a word for it."""
     if code is None:
         return None
-    _, kept = dynamodb.kept([codes_key(adapter.name)]).get(codes_key(adapter.name), (0, None))
+    _, kept = cache.cache_get([codes_cache_key(adapter.name)]).get(
+        codes_cache_key(adapter.name), (0, None)
+    )
     return kept["texts"].get(code) if kept else None
 
 
 def _unreachable(adapter: Adapter) -> GatewayError:
-    return VendorFailed(
+    return VendorFailedError(
         f"{adapter.title} can't be reached, so nothing was done: ask again.",
         slug="vendor-unreachable",
         vendor=adapter.name,

@@ -6,15 +6,16 @@ from typing import Any
 from msgspec.structs import asdict
 
 from sms_gateway.config.vendor_accounts import Accounts
-from sms_gateway.dispatch.circuit_states import states
-from sms_gateway.vendor_accounts.balances import Row, last_told
+from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.dispatch.circuit_states import circuit_states
+from sms_gateway.vendor_accounts.balances import Row, last_known
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 
 
 def vendors_view(accounts: Accounts, now: datetime) -> list[dict[str, Any]]:
     """All vendors there are, configured or not, as they stand in the table: nobody is asked."""
-    circuits = states(list(VENDORS), int(now.timestamp()))
-    balances = last_told(accounts.adapters)
+    circuits = circuit_states(list(VENDORS), epoch_seconds(now))
+    balances = last_known(accounts.adapters)
     return [
         _view(vendor, accounts, circuits[vendor], balances.get(vendor, [])) for vendor in VENDORS
     ]

@@ -6,22 +6,23 @@ from urllib.parse import unquote
 import msgspec
 
 from sms_gateway.config.vendor_accounts import Accounts
-from sms_gateway.core.problems import Invalid
-from sms_gateway.http_api.json_body import decode
+from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.http_api.json_body import decode_json
 from sms_gateway.vendor_accounts.calls import (
     DETAILS,
     Caller,
-    at,
-    change,
-    in_doubt,
-    question,
+    execute_once,
+    outcome_unknown,
+    query,
     refusal,
+    resolve,
 )
-from sms_gateway.vendor_accounts.operations import Done, Doubt, begin
+from sms_gateway.vendor_accounts.operations import Completed, UnknownOutcome, begin_operation
 from sms_gateway.vendors.account_services import Authorized, Senders
-from sms_gateway.vendors.adapter import Adapter, Outcome
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.types import SubmitOutcome
 
-LOOK = "GET the originator to see whether it is authorized."
+CHECK_HINT = "GET the originator to see whether it is authorized."
 
 
 class UnlockBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,10 +32,10 @@ class UnlockBody(msgspec.Struct, forbid_unknown_fields=True):
     affiliate_id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")] | None = None
 
 
-def sender(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any]:
+def get_sender(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any]:
     """Whether a sender is authorized. Raises GatewayError, also when the vendor does not say."""
-    adapter, senders, originator = _at(caller, accounts, originator)
-    found = senders.sender(question(caller, adapter, senders.ask_sender(originator)))
+    adapter, senders, originator = _resolve(caller, accounts, originator)
+    found = senders.sender(query(caller, adapter, senders.ask_sender(originator)))
     if found.authorized is None:
         problem = "malformed-originator" if found.outcome.code == "10" else None
         raise refusal(adapter, found.outcome, problem)
@@ -43,23 +44,23 @@ def sender(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any
 
 def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any]:
     """Has the vendor send an unlock code to the sender's handset. Raises GatewayError."""
-    adapter, senders, originator = _at(caller, accounts, originator)
+    adapter, senders, originator = _resolve(caller, accounts, originator)
     subject = f"{adapter.name}/originators/{originator}/unlock-code"
-    errand, before = begin(
+    errand, before = begin_operation(
         caller.tenant, caller.key, subject, b"", accounts.callback_key, caller.now
     )
-    came = before or change(
+    came = before or execute_once(
         caller,
         adapter,
         errand,
         senders.send_unlock_code(originator),
         senders.unlock_code_sent,
     )
-    if isinstance(came, Done):
+    if isinstance(came, Completed):
         return came.answer
-    if isinstance(came, Doubt):
-        errand.in_doubt(came)
-        raise in_doubt(
+    if isinstance(came, UnknownOutcome):
+        errand.mark_unknown(came)
+        raise outcome_unknown(
             adapter,
             came,
             "an unlock code was sent",
@@ -72,25 +73,25 @@ def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dic
         "vendor_code": came.code,
         "vendor_text": came.text,
     }
-    errand.done(answer)
+    errand.complete(answer)
     return answer
 
 
 def unlock(caller: Caller, accounts: Accounts, originator: str, body: bytes) -> dict[str, Any]:
     """Unlocks a sender with the code that its handset got. Raises GatewayError."""
-    adapter, senders, originator = _at(caller, accounts, originator)
-    given = decode(body, UnlockBody)
+    adapter, senders, originator = _resolve(caller, accounts, originator)
+    given = decode_json(body, UnlockBody)
     if not (1 <= len(given.code) <= 40 and given.code.isascii() and given.code.isalnum()):
-        raise Invalid(
+        raise InvalidRequestError(
             "An unlock code is 1 to 40 letters and digits, as the handset shows it.",
             slug="malformed-unlock-code",
             pointer="/code",
         )
     subject = f"{adapter.name}/originators/{originator}/unlock"
-    errand, before = begin(
+    errand, before = begin_operation(
         caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
     )
-    came = before or change(
+    came = before or execute_once(
         caller,
         adapter,
         errand,
@@ -98,27 +99,27 @@ def unlock(caller: Caller, accounts: Accounts, originator: str, body: bytes) -> 
         senders.unlocked,
         given.code,
     )
-    if isinstance(came, Done):
+    if isinstance(came, Completed):
         return came.answer
-    if isinstance(came, Doubt):
-        errand.in_doubt(came)
-        raise in_doubt(adapter, came, "the originator was unlocked", LOOK)
+    if isinstance(came, UnknownOutcome):
+        errand.mark_unknown(came)
+        raise outcome_unknown(adapter, came, "the originator was unlocked", CHECK_HINT)
     answer = _view(adapter, originator, Authorized.YES, came)
-    errand.done(answer)
+    errand.complete(answer)
     return answer
 
 
-def _at(caller: Caller, accounts: Accounts, written: str) -> tuple[Adapter, Senders, str]:
-    adapter, senders = at(caller, accounts, Senders)  # type: ignore[type-abstract]
+def _resolve(caller: Caller, accounts: Accounts, written: str) -> tuple[Adapter, Senders, str]:
+    adapter, senders = resolve(caller, accounts, Senders)  # type: ignore[type-abstract]
     originator = unquote(written)  # a plus may arrive as %2B; a sender has no per cent sign
     if not senders.is_sender(originator):
         detail = DETAILS["malformed-originator"].format(title=adapter.title)
-        raise Invalid(detail, slug="malformed-originator", vendor=adapter.name)
+        raise InvalidRequestError(detail, slug="malformed-originator", vendor=adapter.name)
     return adapter, senders, originator
 
 
 def _view(
-    adapter: Adapter, originator: str, authorized: Authorized, outcome: Outcome
+    adapter: Adapter, originator: str, authorized: Authorized, outcome: SubmitOutcome
 ) -> dict[str, Any]:
     return {
         "vendor": adapter.name,

@@ -15,9 +15,10 @@ from importlib import import_module
 
 import msgspec
 
-from sms_gateway.core.value_object import Value
-from sms_gateway.vendors.adapter import Adapter, Outcome, Reply, Request
-from sms_gateway.vendors.parsing import decoded
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.parsing import decode_json
+from sms_gateway.vendors.types import Request, SubmitOutcome, VendorResponse
 
 ACCOUNTS: Mapping[str, tuple[str, str]] = {  # vendor: module and class
     "server2sms": ("server2sms.account", "Server2smsAccount"),
@@ -32,24 +33,24 @@ class Authorized(StrEnum):
     PENDING = "pending"
 
 
-class Authorization(Value, frozen=True):
+class Authorization(ValueObject, frozen=True):
     """What a vendor says of a sender; `authorized` is None where it did not say it."""
 
     authorized: Authorized | None
-    outcome: Outcome
+    outcome: SubmitOutcome
 
 
-class Deed(Value, frozen=True):
+class OperationResult(ValueObject, frozen=True):
     """What came of a change: ACCEPTED it is done, REFUSED or RETRY it certainly is not, UNKNOWN
     nobody can say. `problem` is the slug of a refusal that has a name of its own; `undocumented`
     marks a whole answer whose code no document lists."""
 
-    outcome: Outcome
+    outcome: SubmitOutcome
     problem: str | None = None
     undocumented: bool = False
 
 
-class Voucher(Value, frozen=True):
+class Voucher(ValueObject, frozen=True):
     """A voucher as a vendor lists it: `code` is worth money. `credits` is what it adds, in the
     vendor's own count; `data` is the whole row as the vendor wrote it."""
 
@@ -65,13 +66,13 @@ class Voucher(Value, frozen=True):
         return said.casefold() in msgspec.json.encode(self.data).decode().casefold()
 
 
-class Listing(Value, frozen=True):
+class Listing(ValueObject, frozen=True):
     """A list of vouchers; None where the vendor refused to tell it, or can't be understood."""
 
     hidden = frozenset({"vouchers"})
 
     vouchers: list[Voucher] | None
-    outcome: Outcome
+    outcome: SubmitOutcome
 
     @property
     def every(self) -> list[Voucher]:
@@ -79,7 +80,7 @@ class Listing(Value, frozen=True):
         return self.vouchers or []
 
 
-class Told(Value, frozen=True):
+class RawAnswer(ValueObject, frozen=True):
     """An answer of any shape: a JSON value, or the text of all else."""
 
     content_type: str
@@ -98,7 +99,7 @@ class Senders(ABC):
         """Asks whether a sender is authorized."""
 
     @abstractmethod
-    def sender(self, reply: Reply) -> Authorization:
+    def sender(self, reply: VendorResponse) -> Authorization:
         """What the answer says. Never raises."""
 
     @abstractmethod
@@ -106,7 +107,7 @@ class Senders(ABC):
         """Has the vendor send a code to the sender's own handset."""
 
     @abstractmethod
-    def unlock_code_sent(self, reply: Reply) -> Deed:
+    def unlock_code_sent(self, reply: VendorResponse) -> OperationResult:
         """What came of it. Never raises."""
 
     @abstractmethod
@@ -114,7 +115,7 @@ class Senders(ABC):
         """Shows the code that arrived there."""
 
     @abstractmethod
-    def unlocked(self, reply: Reply) -> Deed:
+    def unlocked(self, reply: VendorResponse) -> OperationResult:
         """What came of it. Never raises."""
 
 
@@ -126,7 +127,7 @@ class Vouchers(ABC):
         """Makes `number` vouchers of `credits_each`, paid from the account's credit."""
 
     @abstractmethod
-    def created(self, reply: Reply) -> Deed:
+    def created(self, reply: VendorResponse) -> OperationResult:
         """What came of it. Never raises."""
 
     @abstractmethod
@@ -134,7 +135,7 @@ class Vouchers(ABC):
         """Asks for all vouchers that were created or redeemed."""
 
     @abstractmethod
-    def vouchers(self, reply: Reply) -> Listing:
+    def vouchers(self, reply: VendorResponse) -> Listing:
         """What the answer says. Never raises."""
 
     @abstractmethod
@@ -142,11 +143,11 @@ class Vouchers(ABC):
         """Adds a voucher's credits to the account."""
 
     @abstractmethod
-    def redeemed(self, reply: Reply) -> Deed:
+    def redeemed(self, reply: VendorResponse) -> OperationResult:
         """What came of it. Never raises."""
 
 
-class Facts(ABC):
+class InterfaceInfo(ABC):
     """What a vendor says of its own interface."""
 
     @abstractmethod
@@ -158,26 +159,26 @@ class Facts(ABC):
         """Asks for every code that the interface answers with."""
 
     @abstractmethod
-    def refusal(self, reply: Reply) -> Outcome | None:
+    def refusal(self, reply: VendorResponse) -> SubmitOutcome | None:
         """The refusal that the answer is, if it is one. Never raises."""
 
     @abstractmethod
-    def status_codes(self, told: Told) -> dict[str, str]:
+    def status_codes(self, told: RawAnswer) -> dict[str, str]:
         """The texts of the codes in a list of any shape, as far as they can be made out."""
 
     @abstractmethod
-    def our_codes(self) -> Mapping[str, Outcome]:
+    def our_codes(self) -> Mapping[str, SubmitOutcome]:
         """What our own table says of each code."""
 
 
-def having(part: type) -> list[str]:
+def vendors_with(part: type) -> list[str]:
     """The vendors that have a part: `Senders`, `Vouchers` or `Facts`."""
     return [vendor for vendor in ACCOUNTS if issubclass(_account_class(vendor), part)]
 
 
-def part_of[T](adapter: Adapter, part: type[T]) -> T | None:
+def service_of[T](adapter: Adapter, part: type[T]) -> T | None:
     """The part of an adapter's vendor, or None where it has none."""
-    if adapter.name not in having(part):
+    if adapter.name not in vendors_with(part):
         return None
     made: T = _account_class(adapter.name)(adapter)
     return made
@@ -189,16 +190,16 @@ def _account_class(vendor: str) -> type:
     return found
 
 
-def told(reply: Reply) -> Told:
+def raw_answer(reply: VendorResponse) -> RawAnswer:
     """An answer as it is, whatever its shape. Never raises."""
-    data = decoded(reply.body)
+    data = decode_json(reply.body)
     named = "".join(re.findall("[ -~]", reply.content_type))[:100]
     if data is not None or reply.body.strip() == b"null":
-        return Told(named or "application/json", data)
+        return RawAnswer(named or "application/json", data)
     found = re.search(r"charset=\"?([\w-]+)", named)
     try:
         codec = codecs.lookup(found[1] if found else "utf-8")
         text = reply.body.decode(codec.name, "replace")
     except (LookupError, ValueError):  # no such charset, or one that is not for texts
         text = reply.body.decode("utf-8", "replace")
-    return Told(named or "text/plain", text)
+    return RawAnswer(named or "text/plain", text)

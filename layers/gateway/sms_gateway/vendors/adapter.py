@@ -6,205 +6,31 @@ An adapter is a frozen dataclass built from the account's settings. It describes
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from enum import StrEnum
-from typing import ClassVar, Literal
+from datetime import datetime
+from typing import ClassVar
 from urllib.parse import urlsplit
 
-from sms_gateway.core.status import Status
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.price_table import PriceTable
-
-Category = Literal["otp", "transactional", "promotional"]
-Encoding = Literal["gsm7", "ucs2"]
-
-
-class Request(Value, frozen=True):
-    """An HTTP request to a vendor. `repr` shows the host only: URLs and bodies carry secrets."""
-
-    hidden = frozenset({"url", "headers", "body"})
-
-    method: Literal["GET", "POST"]
-    url: str
-    headers: Mapping[str, str] = {}
-    body: bytes = b""
-
-
-class Reply(Value, frozen=True):
-    """A vendor's whole answer. The HTTP status says little: vendors refuse inside a 200."""
-
-    hidden = frozenset({"body"})
-
-    status: int
-    body: bytes
-    content_type: str = ""
+from sms_gateway.vendors.types import (
+    Balance,
+    CallbackRequest,
+    CodeCheck,
+    DeliveryReport,
+    OutgoingMessage,
+    PendingReceipt,
+    PollCall,
+    Request,
+    SubmitCall,
+    SubmitOutcome,
+    VendorResponse,
+    chunks,
+)
 
 
-class CallbackRequest(Value, frozen=True):
-    """A vendor's call to our callback route; query values are already percent-decoded."""
-
-    hidden = frozenset({"body"})
-
-    method: str
-    query: Mapping[str, str]
-    body: bytes
-    content_type: str = ""
-
-
-class Token(Value, frozen=True):
-    """The one-time code of a verification's message. `template` is the text with `{code}` in it;
-    `code` is ours, or None where the vendor itself makes one by `mask`; `ttl` is seconds."""
-
-    hidden = frozenset({"template", "code"})
-
-    template: str
-    mask: str
-    ttl: int
-    case_sensitive: bool = False
-    code: str | None = None
-
-
-class Outgoing(Value, frozen=True):
-    """One message as a vendor must send it. `id` is 29 letters and digits; `to` is E.164. With a
-    `token`, `text` has our code in it; where the vendor makes the code it is the template."""
-
-    hidden = frozenset({"to", "text"})
-
-    id: str
-    to: str
-    text: str
-    sender: str | None = None
-    category: Category = "transactional"
-    encoding: Encoding = "gsm7"
-    flash: bool = False
-    filter_dnd: bool = False
-    template_id: str | None = None
-    send_at: datetime | None = None  # only when the vendor itself is to hold the message
-    token: Token | None = None
-
-
-class Call(Value, frozen=True):
-    """One HTTP call that carries `members`, in the order in which the reply speaks of them."""
-
-    request: Request
-    members: tuple[Outgoing, ...]
-
-
-class Verdict(StrEnum):
-    """What the answer to a submission says of one message."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"  # certainly not sent, and trying again will not help
-    RETRY = "retry"  # certainly not sent; trying later may help
-    UNKNOWN = "unknown"  # nobody can say whether it was sent: never send it again blindly
-
-
-class Price(Value, frozen=True):
-    """What a vendor charged for one message; `currency` is ISO 4217."""
-
-    amount: Decimal
-    currency: str
-
-
-class Outcome(Value, frozen=True):
-    """What became of one message of a call. `account` marks a fault of our account, not of the
-    message (credentials, address, credit): an operator must act, another vendor may do."""
-
-    verdict: Verdict
-    vendor_id: str | None = None
-    code: str | None = None
-    text: str | None = None
-    price: Price | None = None
-    account: bool = False
-    note: str | None = None  # our own word, where the vendor had none
-
-
-class Pending(Value, frozen=True):
-    """A submitted message whose receipt is awaited. `vendor_id` is the vendor's id of the message,
-    or of the whole job (JST); None when the vendor gave none."""
-
-    hidden = frozenset({"to"})
-
-    id: str
-    to: str
-    vendor_id: str | None = None
-    category: Category = "transactional"
-
-
-class PollCall(Value, frozen=True):
-    """One HTTP call that asks for the receipts of `pending`."""
-
-    request: Request
-    pending: tuple[Pending, ...]
-
-
-class Report(Value, frozen=True):
-    """What a vendor says of one message's delivery. `status` None is no news. A poll names the
-    message by `message_id`; a callback by whatever the vendor gave: `message_id` (our reference),
-    `vendor_id` or `number` (digits as the vendor wrote them). `once` marks an answer that can't be
-    read a second time; `alarm` an account fault that an operator must see; `unknown_word` a word
-    that no document of the vendor lists; `taken` that the vendor has the message under our
-    reference, so that a submission whose answer was lost did arrive."""
-
-    hidden = frozenset({"number"})
-
-    status: Status | None
-    message_id: str | None = None
-    vendor_id: str | None = None
-    number: str | None = None
-    code: str | None = None
-    text: str | None = None
-    at: datetime | None = None
-    once: bool = False
-    alarm: bool = False
-    unknown_word: bool = False
-    taken: bool = False
-
-
-class Judgement(StrEnum):
-    """What a vendor says of a code that it made itself."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-    ALREADY = "already"  # found right before: it no longer looks at the code
-    FAILED = "failed"  # it did not look at the code
-    UNKNOWN = "unknown"  # nobody can say whether it did
-
-
-class Checked(Value, frozen=True):
-    """A vendor's answer to a check. `account` marks a fault of our account, `retryable` that the
-    same check may be answered later."""
-
-    judgement: Judgement
-    code: str | None = None
-    text: str | None = None
-    account: bool = False
-    retryable: bool = False
-
-
-class Credit(Value, frozen=True):
-    """A balance: `unit` is a currency (ISO 4217), or `credits` where the vendor counts its own."""
-
-    product: str | None
-    amount: Decimal
-    unit: str
-    expires_on: date | None = None
-
-
-class BalanceRefusedError(Exception):
-    """The vendor refused to tell the balance, or its answer can't be read (`code` is None)."""
-
-    def __init__(self, text: str, code: str | None = None, *, retryable: bool = False) -> None:
-        super().__init__(text)
-        self.text = text
-        self.code = code
-        self.retryable = retryable
-
-
-class Capabilities(Value, frozen=True):
+class Capabilities(ValueObject, frozen=True):
     """What a vendor's interface can do, as `GET /vendors` and docs/vendors.md show it."""
 
     bulk: bool  # one text to many numbers in one call
@@ -222,7 +48,7 @@ class Capabilities(Value, frozen=True):
     vouchers: bool = False  # makes, lists and redeems vouchers
 
 
-class Refusal(Exception):
+class UnsupportedMessageError(Exception):
     """A message that this vendor can't carry as asked: `field` of the send body, and why."""
 
     def __init__(self, slug: str, field: str, detail: str) -> None:
@@ -232,7 +58,7 @@ class Refusal(Exception):
         self.detail = detail
 
 
-class Caution(Value, frozen=True):
+class DeliveryWarning(ValueObject, frozen=True):
     """Why a message that this vendor can carry may not arrive: `field` of the send body, and what
     to do. Never holds a text or a number."""
 
@@ -317,19 +143,19 @@ class Adapter(ABC):
         """How many calls at most a submission of so many messages takes."""
         return 1
 
-    def check(self, message: Outgoing) -> None:
+    def check(self, message: OutgoingMessage) -> None:
         """Raises Refusal, naming the field, when this vendor can't carry `message` as asked."""
         for name in ("flash", "filter_dnd", "template_id"):
             if getattr(message, name) and not getattr(self.capabilities, name):
-                raise Refusal(
+                raise UnsupportedMessageError(
                     "unsupported-field", name, f"{self.title} has no way to express {name}."
                 )
 
-    def cautions(self, message: Outgoing, at: datetime) -> list[Caution]:
+    def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
         """What may keep `message`, leaving at `at`, from arriving although `check` lets it pass."""
         return []
 
-    def template_of(self, message: Outgoing) -> str | None:
+    def template_of(self, message: OutgoingMessage) -> str | None:
         """The template id that goes with `message`; None where the vendor knows none."""
         return None
 
@@ -337,17 +163,19 @@ class Adapter(ABC):
         """Whether the vendor's interface can say `send_at`, so that it is never sent before."""
         return self.capabilities.schedule
 
-    def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+    def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
         """Splits messages into submissions, each at most `submission_size`, order kept within."""
         return chunks(messages, self.submission_size)
 
     @abstractmethod
-    def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
+    def submit(
+        self, messages: Sequence[OutgoingMessage], callback_url: str | None
+    ) -> list[SubmitCall]:
         """The calls that send one submission. `callback_url` is the submission's own, unguessable
         callback address, at most 140 characters and without a query, or None for no callbacks."""
 
     @abstractmethod
-    def submitted(self, reply: Reply, call: Call) -> list[Outcome]:
+    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """One outcome for each of `call.members`, in their order. Never raises."""
 
     @abstractmethod
@@ -355,14 +183,14 @@ class Adapter(ABC):
         """A request for each product that has a balance of its own; key None for the only one."""
 
     @abstractmethod
-    def credit(self, reply: Reply, product: str | None) -> Credit:
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
         """Raises BalanceRefusedError for a refusal and for an answer that can't be read."""
 
-    def poll(self, pending: Sequence[Pending]) -> list[PollCall]:
+    def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         """The calls that ask for receipts, in the vendor's own unit; none for a vendor without."""
         return []
 
-    def reports(self, reply: Reply, call: PollCall) -> list[Report]:
+    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
         """What the answer says, by `message_id`; messages it does not mention are left out.
         Never raises."""
         return []
@@ -371,16 +199,10 @@ class Adapter(ABC):
         """The call that lets a vendor that `makes_codes` judge the code of a message."""
         raise NotImplementedError(f"{self.title} makes no codes")
 
-    def verified(self, reply: Reply) -> Checked:
+    def verified(self, reply: VendorResponse) -> CodeCheck:
         """What the answer to `verify` says. Never raises for what a vendor may answer."""
         raise NotImplementedError(f"{self.title} makes no codes")
 
-    def callback(self, request: CallbackRequest) -> list[Report]:
+    def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         """What a callback says. Never raises; an unreadable one gives an empty list."""
         return []
-
-
-def chunks[T](items: Iterable[T], size: int) -> list[list[T]]:
-    """Consecutive lists of at most `size`."""
-    every = list(items)
-    return [every[start : start + size] for start in range(0, len(every), size)]

@@ -21,20 +21,20 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from sms_gateway.vendors.adapter import Reply, Request
+from sms_gateway.vendors.types import Request, VendorResponse
 
-CONNECT_TIMEOUT = 3.0  # seconds
-MOST_CONNECTIONS = 250  # to one vendor from one worker; each needs a thread, of Lambda's 1,024
-LONGEST_IDLE = 4.0  # seconds that a kept connection may rest between two calls
-LONGEST_REPLY = 2 * 1024 * 1024  # bytes; a thousand RajaSMS packets are about 150 kB
-PART = 64 * 1024  # bytes
+CONNECT_TIMEOUT_SECONDS = 3.0  # seconds
+MAX_CONNECTIONS = 250  # to one vendor from one worker; each needs a thread, of Lambda's 1,024
+MAX_IDLE_SECONDS = 4.0  # seconds that a kept connection may rest between two calls
+MAX_RESPONSE_BYTES = 2 * 1024 * 1024  # bytes; a thousand RajaSMS packets are about 150 kB
+CHUNK_BYTES = 64 * 1024  # bytes
 
 
-class VendorUnreachable(Exception):
+class VendorConnectionFailedError(Exception):
     """The connection was never made, so the vendor can't have taken anything."""
 
 
-class VendorSilent(Exception):
+class VendorOutcomeUnknownError(Exception):
     """The request left, or may have left, and no whole answer came back."""
 
 
@@ -42,7 +42,7 @@ class VendorSilent(Exception):
 def _pools() -> urllib3.PoolManager:
     return urllib3.PoolManager(
         num_pools=8,
-        maxsize=MOST_CONNECTIONS,  # beyond it a connection would be made for each call
+        maxsize=MAX_CONNECTIONS,  # beyond it a connection would be made for each call
         retries=False,
     )
 
@@ -50,17 +50,17 @@ def _pools() -> urllib3.PoolManager:
 _used = {"at": 0.0}
 
 
-def _rested_pool(host: str) -> urllib3.HTTPConnectionPool:
+def _fresh_pool(host: str) -> urllib3.HTTPConnectionPool:
     # A connection kept over an idle time (a frozen Lambda, above all) may be dead without a sign:
     # what is then written to it ends as "outcome unknown", which must never be our own doing.
     pools, now = _pools(), time.time()
-    if now - _used["at"] > LONGEST_IDLE:
+    if now - _used["at"] > MAX_IDLE_SECONDS:
         pools.clear()
     _used["at"] = now
     return pools.connection_from_url(host)
 
 
-def send(request: Request, timeout: float) -> Reply:
+def send(request: Request, timeout: float) -> VendorResponse:
     """One request, once: no retry, no redirect. `timeout` is seconds for the answer's first byte,
     and again for all of it. Raises VendorUnreachable or VendorSilent; the request's address and
     body are never in the message, since they carry credentials."""
@@ -68,12 +68,12 @@ def send(request: Request, timeout: float) -> Reply:
     host = f"{scheme}://{server}"
     target = f"/{request.url[len(host) :].removeprefix('/')}"
     try:
-        answer = _rested_pool(host).urlopen(
+        answer = _fresh_pool(host).urlopen(
             request.method,
             target,
             body=request.body or None,
             headers={"User-Agent": "sms-gateway", **request.headers},
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=timeout),
             redirect=False,
             preload_content=False,
         )
@@ -83,35 +83,35 @@ def send(request: Request, timeout: float) -> Reply:
         NameResolutionError,
         NewConnectionError,
     ) as error:
-        raise VendorUnreachable(type(error).__name__) from None
+        raise VendorConnectionFailedError(type(error).__name__) from None
     except SSLError as error:
         if error.args and isinstance(error.args[0], ssl.SSLCertVerificationError):
-            raise VendorUnreachable("the certificate can't be verified") from None
-        raise VendorSilent("TLS failed") from None
+            raise VendorConnectionFailedError("the certificate can't be verified") from None
+        raise VendorOutcomeUnknownError("TLS failed") from None
     except MaxRetryError as error:
-        raise VendorSilent(type(error.reason).__name__) from None
+        raise VendorOutcomeUnknownError(type(error.reason).__name__) from None
     except HTTPError as error:
-        raise VendorSilent(type(error).__name__) from None
+        raise VendorOutcomeUnknownError(type(error).__name__) from None
     try:
-        body = _whole(answer, time.monotonic() + timeout)
+        body = _read_body(answer, time.monotonic() + timeout)
     except HTTPError as error:
-        raise VendorSilent(type(error).__name__) from None
+        raise VendorOutcomeUnknownError(type(error).__name__) from None
     finally:
         answer.release_conn()
-    return Reply(answer.status, body, answer.headers.get("Content-Type", ""))
+    return VendorResponse(answer.status, body, answer.headers.get("Content-Type", ""))
 
 
-def _whole(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
+def _read_body(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
     """The whole body, within LONGEST_REPLY and by `until` on the monotonic clock."""
     body = bytearray()
     while True:
         connection: Any = answer.connection
         if connection is not None and connection.sock is not None:  # or all is here already
             connection.sock.settimeout(max(0.001, until - time.monotonic()))
-        part = answer.read1(PART, decode_content=True)
+        part = answer.read1(CHUNK_BYTES, decode_content=True)
         if not part:
             return bytes(body)
         body += part
-        if len(body) > LONGEST_REPLY or time.monotonic() > until:
+        if len(body) > MAX_RESPONSE_BYTES or time.monotonic() > until:
             answer.close()  # the rest must not be taken for the answer to the next request
-            raise VendorSilent("the answer is too long, or too slow")
+            raise VendorOutcomeUnknownError("the answer is too long, or too slow")

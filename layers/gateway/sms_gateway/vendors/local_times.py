@@ -15,7 +15,7 @@ SECOND = timedelta(seconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def local(when: datetime, zone: ZoneInfo, unit: timedelta) -> datetime:
+def to_local_ceil(when: datetime, zone: ZoneInfo, unit: timedelta) -> datetime:
     """An aware time in `zone`, rounded up to the next whole `unit`."""
     over = (when - EPOCH) % unit
     return (when.astimezone(UTC) + (unit - over if over else timedelta())).astimezone(zone)

@@ -9,7 +9,7 @@ import msgspec
 Record = dict[str, object]
 
 
-def decoded(body: bytes) -> object:
+def decode_json(body: bytes) -> object:
     """The value of a JSON body; None for anything that is not JSON."""
     try:
         value: object = msgspec.json.decode(body.removeprefix(BOM_UTF8))
@@ -18,7 +18,7 @@ def decoded(body: bytes) -> object:
     return value
 
 
-def record(value: object) -> Record:
+def normalize_keys(value: object) -> Record:
     """The members of a JSON object by the letters of their keys, in lower case; empty for anything
     else."""
     if not isinstance(value, dict):
@@ -26,13 +26,13 @@ def record(value: object) -> Record:
     return {re.sub("[^a-z]", "", str(key).lower()): item for key, item in value.items()}
 
 
-def records(value: object) -> list[Record]:
+def normalize_rows(value: object) -> list[Record]:
     """The objects of a list, or of the only one; an empty one stands for each thing that is none,
     so that positions keep their meaning."""
-    return [record(item) for item in (value if isinstance(value, list) else [value])]
+    return [normalize_keys(item) for item in (value if isinstance(value, list) else [value])]
 
 
-def word(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """A code, an id or a text, written as a string or as a number, cut at 200 characters; None for
     all else and for an empty one."""
     if isinstance(value, float) and value.is_integer():
@@ -42,8 +42,8 @@ def word(value: object) -> str | None:
     return str(value).strip()[:200] or None
 
 
-def amount(value: object) -> Decimal | None:
+def as_decimal(value: object) -> Decimal | None:
     """A plain decimal number, written as a string or as a number."""
-    written = word(value) or ""
+    written = as_text(value) or ""
     plain = re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", written)
     return Decimal(written) if plain else None

@@ -24,7 +24,7 @@ def adapter_class(vendor: str) -> type[Adapter]:
     return found
 
 
-def build(vendor: str, settings: Mapping[str, Any]) -> Adapter:
+def build_adapter(vendor: str, settings: Mapping[str, Any]) -> Adapter:
     """The adapter for an account's settings. Raises ValueError with one sentence that names the
     setting at fault and never its value."""
     cls = adapter_class(vendor)

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from sms_gateway.core.problems import Invalid
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.request import (
     Draft,
     OneMessage,
@@ -13,24 +13,23 @@ from sms_gateway.messages.request import (
     Sender,
     Short,
     Text,
-    read_object,
+    parse_object,
 )
-from sms_gateway.verifications.model import (
+from sms_gateway.verifications.codes import (
     ALPHABETS,
-    CODE,
-    FEWEST,
-    LONGEST_MASK,
-    MOST,
+    CODE_PLACEHOLDER,
+    MAX_MASK_LENGTH,
     SYMBOLS,
-    drawn,
-    rendered,
-    sample,
+    drawn_length,
+    render_code,
+    sample_code,
     strange_characters,
 )
+from sms_gateway.verifications.model import MAX_CODE_LENGTH, MIN_CODE_LENGTH
 
-LENGTH = 6  # drawn characters
-TTL, SHORTEST, LONGEST = 300, 60, 86_400  # seconds
-CHECKS, MOST_CHECKS = 5, 10
+DEFAULT_LENGTH = 6  # drawn characters
+DEFAULT_TTL_SECONDS, MIN_TTL_SECONDS, MAX_TTL_SECONDS = 300, 60, 86_400  # seconds
+DEFAULT_CHECKS, MAX_CHECKS = 5, 10
 RESERVED = "<VERIFICATIONCODE>"  # where server2sms itself puts a code
 
 Whole = Annotated[float, msgspec.Meta(multiple_of=1)]
@@ -61,7 +60,7 @@ class CheckBody(msgspec.Struct, forbid_unknown_fields=True):
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
 
 
-class Wanted(Value, frozen=True):
+class VerificationRequest(ValueObject, frozen=True):
     """A verification as asked for. `draft` is its message with a sample code in the text, since
     the code itself does not exist yet; `text` has `{code}`."""
 
@@ -74,20 +73,29 @@ class Wanted(Value, frozen=True):
     reference: str | None
 
 
-def read_verification(body: bytes) -> Wanted:
+def parse_verification(body: bytes) -> VerificationRequest:
     """A verification from a body. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
-    asked = read_object(body, VerificationBody)
+    asked = parse_object(body, VerificationBody)
     mask = _mask(asked)
-    if CODE not in asked.text:
+    if CODE_PLACEHOLDER not in asked.text:
         raise _wrong(
-            "code-missing", "text", f"The text must hold {CODE}, which the code takes the place of."
+            "code-missing",
+            "text",
+            f"The text must hold {CODE_PLACEHOLDER}, which the code takes the place of.",
         )
     if RESERVED in asked.text:
         raise _wrong("reserved-placeholder", "text", f"The text may not hold {RESERVED}.")
-    ttl = _within(asked, "ttl", TTL, SHORTEST, LONGEST, "seconds, a day at most")
+    ttl = _within(
+        asked,
+        "ttl",
+        DEFAULT_TTL_SECONDS,
+        MIN_TTL_SECONDS,
+        MAX_TTL_SECONDS,
+        "seconds, a day at most",
+    )
     options: Any = {
         "to": asked.to,
-        "text": rendered(asked.text, sample(mask)),
+        "text": render_code(asked.text, sample_code(mask)),
         "category": "otp",
         "vendor": asked.vendor,
         "validity": ttl,
@@ -98,26 +106,28 @@ def read_verification(body: bytes) -> Wanted:
         "on_unknown": asked.on_unknown,
     }
     message = OneMessage(**options)
-    return Wanted(
+    return VerificationRequest(
         draft=Draft(0, "", "/to", message.to, message.text, message),
         text=asked.text,
         mask=mask,
         ttl=ttl,
         case_sensitive=bool(asked.case_sensitive),
-        max_checks=_within(asked, "max_checks", CHECKS, 1, MOST_CHECKS, "checks"),
+        max_checks=_within(asked, "max_checks", DEFAULT_CHECKS, 1, MAX_CHECKS, "checks"),
         reference=asked.reference,
     )
 
 
-def read_code(body: bytes) -> str:
+def parse_check(body: bytes) -> str:
     """What was typed. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
-    return read_object(body, CheckBody).code
+    return parse_object(body, CheckBody).code
 
 
 def _mask(asked: VerificationBody) -> str:
     if asked.mask is None:
         symbol = SYMBOLS[asked.alphabet or "digits"]
-        return symbol * _within(asked, "length", LENGTH, FEWEST, MOST, "characters")
+        return symbol * _within(
+            asked, "length", DEFAULT_LENGTH, MIN_CODE_LENGTH, MAX_CODE_LENGTH, "characters"
+        )
     if asked.length is not None or asked.alphabet is not None:
         raise _wrong("mask-and-length", "mask", "Give a mask, or length and alphabet, not both.")
     if strange := strange_characters(asked.mask):
@@ -128,11 +138,15 @@ def _mask(asked: VerificationBody) -> str:
             f"A mask is made of {', '.join(ALPHABETS)} (a digit, a letter, either), hyphens and "
             f"spaces; these mean nothing: {names}.",
         )
-    if len(asked.mask) > LONGEST_MASK or not FEWEST <= drawn(asked.mask) <= MOST:
+    if (
+        len(asked.mask) > MAX_MASK_LENGTH
+        or not MIN_CODE_LENGTH <= drawn_length(asked.mask) <= MAX_CODE_LENGTH
+    ):
         raise _wrong(
             "mask-length",
             "mask",
-            f"A mask draws {FEWEST} to {MOST} characters and has at most {LONGEST_MASK}.",
+            f"A mask draws {MIN_CODE_LENGTH} to {MAX_CODE_LENGTH} characters "
+            f"and has at most {MAX_MASK_LENGTH}.",
         )
     if asked.mask != asked.mask.strip():
         raise _wrong("mask-length", "mask", "A mask neither begins nor ends with a space.")
@@ -151,5 +165,5 @@ def _within(
     return int(value)
 
 
-def _wrong(slug: str, field: str, detail: str) -> Invalid:
-    return Invalid(detail, slug=slug, pointer=f"/{field}")
+def _wrong(slug: str, field: str, detail: str) -> InvalidRequestError:
+    return InvalidRequestError(detail, slug=slug, pointer=f"/{field}")

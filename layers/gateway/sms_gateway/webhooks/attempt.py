@@ -2,18 +2,17 @@
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
-from sms_gateway.config import vendor_accounts
-from sms_gateway.webhooks import signing
+from sms_gateway.core.timestamps import epoch_seconds, utc_now
+from sms_gateway.webhooks import settings, signing
 from sms_gateway.webhooks.endpoints import Endpoint
-from sms_gateway.webhooks.http_client import Posted
-from sms_gateway.webhooks.url_policy import AddressError, Target, read
+from sms_gateway.webhooks.http_client import PostResult
+from sms_gateway.webhooks.url_policy import UrlError, WebhookUrl, parse_url
 
-TIMEOUT = 15.0  # seconds for one attempt
-LONGEST_ASKED = 86_400  # seconds of a Retry-After that are honoured
+TIMEOUT_SECONDS = 15.0  # seconds for one attempt
+MAX_RETRY_AFTER_SECONDS = 86_400  # seconds of a Retry-After that are honoured
 
 
 class Post(Protocol):
@@ -21,40 +20,42 @@ class Post(Protocol):
 
     def __call__(
         self,
-        target: Target,
+        target: WebhookUrl,
         body: bytes,
         headers: Mapping[str, str],
         timeout: float,
         *,
         loopback: bool,
-    ) -> Posted: ...
+    ) -> PostResult: ...
 
 
-def attempt(endpoint: Endpoint, url: str | None, identifier: str, body: str, post: Post) -> Posted:
+def post_signed(
+    endpoint: Endpoint, url: str | None, identifier: str, body: str, post: Post
+) -> PostResult:
     """Signs and posts once, to the webhook's address or to a message's own."""
     loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
     try:
-        target = read(url or endpoint.settings.url, loopback=loopback)
-    except AddressError as error:
-        return Posted(None, str(error))
-    now = datetime.now(UTC)
-    secrets = endpoint.secrets(vendor_accounts.webhook_key(), int(now.timestamp()))
-    headers = signing.headers(identifier, now, body, secrets)
-    return post(target, body.encode(), headers, TIMEOUT, loopback=loopback)
+        target = parse_url(url or endpoint.settings.url, loopback=loopback)
+    except UrlError as error:
+        return PostResult(None, str(error))
+    now = utc_now()
+    secrets = endpoint.secrets(settings.webhook_key(), epoch_seconds(now))
+    headers = signing.sign_headers(identifier, now, body, secrets)
+    return post(target, body.encode(), headers, TIMEOUT_SECONDS, loopback=loopback)
 
 
-def fault_of(posted: Posted) -> str | None:
+def failure_reason(posted: PostResult) -> str | None:
     """What was wrong, in words; None when it was taken."""
-    if posted.taken:
+    if posted.accepted:
         return None
     if posted.status is None:
-        return posted.fault
+        return posted.failure
     if 300 <= posted.status < 400:
         return "it answered with a redirect, which is not followed: give the final address"
     return f"it answered {posted.status}"
 
 
-def asked_pause(posted: Posted, now: int) -> int | None:
+def retry_after_seconds(posted: PostResult, now: int) -> int | None:
     """The seconds of a Retry-After, written as a number or a date; None without a valid one."""
     written = (posted.retry_after or "").strip()
     if written.isascii() and written.isdigit() and len(written) < 10:
@@ -64,4 +65,4 @@ def asked_pause(posted: Posted, now: int) -> int | None:
             seconds = int(parsedate_to_datetime(written).timestamp()) - now
         except (ValueError, OverflowError):
             return None
-    return max(1, min(seconds, LONGEST_ASKED))
+    return max(1, min(seconds, MAX_RETRY_AFTER_SECONDS))

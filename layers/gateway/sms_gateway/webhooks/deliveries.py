@@ -15,41 +15,44 @@ from zlib import crc32
 import msgspec
 
 from sms_gateway.aws import sqs
-from sms_gateway.core.observability import count
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.observability import increment
+from sms_gateway.core.timestamps import epoch_ms, from_ms, rfc3339
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import Change
-from sms_gateway.storage.items import DAY, Item, number, text
-from sms_gateway.storage.models import Key, from_ms, rfc3339
-from sms_gateway.webhooks.delivery_message import Parcel
+from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.items import DAY_SECONDS, Item, json_attribute, number_attribute
+from sms_gateway.storage.models import ItemKey
+from sms_gateway.webhooks.delivery_message import DeliveryMessage
 
 # Seconds between an attempt that failed and the next: standardwebhooks.com's own example.
-PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+PAUSE_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # of a pause, added by chance
-LEAST_JITTER = 3  # seconds; a tenth of a short pause would be none, in whole seconds
+MIN_JITTER_SECONDS = 3  # seconds; a tenth of a short pause would be none, in whole seconds
 SPREAD = 0.5  # of the time that a delivery has waited, over which those put off come back
-LONGEST = 4 * DAY  # seconds after which the next attempt is the last, however few were made
-GRACE = 60  # seconds that the queue has before the clock puts it there again
+MAX_AGE_SECONDS = (
+    4 * DAY_SECONDS
+)  # seconds after which the next attempt is the last, however few were made
+REQUEUE_AFTER_SECONDS = 60  # seconds that the queue has before the clock puts it there again
 SHARDS = ("w0", "w1", "w2", "w3")  # of the due index: beside the messages', so as not to delay them
 
 State = Literal["waiting", "delivered", "failed"]
 
 
-class Try(msgspec.Struct, frozen=True, array_like=True):
+class DeliveryAttempt(msgspec.Struct, frozen=True, array_like=True):
     """One attempt: when (epoch seconds), and what came of it."""
 
     at: int
     status: int | None
-    fault: str | None
+    failure: str | None
 
 
-class Delivery(Value, frozen=True):
+class Delivery(ValueObject, frozen=True):
     """A stored delivery; it began at `since`, is tried next at `next`, and the clock looks at `due`
     (epoch seconds)."""
 
-    parcel: Parcel
+    message: DeliveryMessage
     state: State
-    tries: tuple[Try, ...]
+    attempts: tuple[DeliveryAttempt, ...]
     since: int
     next: int | None
     due: int | None
@@ -57,54 +60,56 @@ class Delivery(Value, frozen=True):
     def view(self) -> dict[str, Any]:
         """As the API shows it."""
         return {
-            "id": self.parcel.id,
-            "event_id": self.parcel.event_id,
-            "type": self.parcel.type,
-            "url": self.parcel.url,
+            "id": self.message.id,
+            "event_id": self.message.event_id,
+            "type": self.message.type,
+            "url": self.message.url,
             "state": self.state,
-            "occurred_at": rfc3339(from_ms(int(self.parcel.id[:13]))),
+            "occurred_at": rfc3339(from_ms(int(self.message.id[:13]))),
             "next_attempt_at": rfc3339(from_ms(self.next * 1000)) if self.next else None,
             "attempts": [
                 {
                     "at": rfc3339(from_ms(one.at * 1000)),
                     "status_code": one.status,
-                    "problem": one.fault,
+                    "problem": one.failure,
                 }
-                for one in self.tries
+                for one in self.attempts
             ],
         }
 
 
-def key_of(parcel: Parcel) -> Key:
+def key_of(parcel: DeliveryMessage) -> ItemKey:
     """A delivery's place."""
-    return Key(f"HOOK#{parcel.tenant}#{parcel.webhook}", parcel.id)
+    return ItemKey(f"HOOK#{parcel.tenant}#{parcel.webhook}", parcel.id)
 
 
-def find(parcel: Parcel) -> Delivery | None:
+def find_delivery(parcel: DeliveryMessage) -> Delivery | None:
     """A stored delivery."""
     item = dynamodb.get(key_of(parcel))
-    return read(item) if item else None
+    return read_delivery(item) if item else None
 
 
-def listed(
+def query_deliveries(
     tenant: str, webhook: str, low: str, high: str, limit: int, *, newest_first: bool
 ) -> list[Delivery]:
     """Stored deliveries whose ids lie from `low` to `high`."""
-    found = dynamodb.some(f"HOOK#{tenant}#{webhook}", low, high, limit, newest_first=newest_first)
-    return [read(item) for item in found]
+    found = dynamodb.query_range(
+        f"HOOK#{tenant}#{webhook}", low, high, limit, newest_first=newest_first
+    )
+    return [read_delivery(item) for item in found]
 
 
 def pause_after(tries: int) -> int | None:
     """Seconds until the next attempt after so many; None after the last one."""
-    if tries > len(PAUSES):
+    if tries > len(PAUSE_SECONDS):
         return None
-    return _later(PAUSES[tries - 1], 0)
+    return _later(PAUSE_SECONDS[tries - 1], 0)
 
 
-def record(
-    parcel: Parcel,
+def record_failure(
+    parcel: DeliveryMessage,
     stored: Delivery | None,
-    tried: Try,
+    tried: DeliveryAttempt,
     now: int,
     rest: int = 0,
     *,
@@ -113,28 +118,28 @@ def record(
     """Writes that an attempt failed, and when the next one is: not before the end of a `rest`,
     never where this was the `last`. Raises Unavailable when it can't be written: the queue then
     tries again."""
-    tries = (*(stored.tries if stored else ()), tried)
+    tries = (*(stored.attempts if stored else ()), tried)
     since = stored.since if stored else now
-    pause = None if last or now >= since + LONGEST else pause_after(len(tries))
+    pause = None if last or now >= since + MAX_AGE_SECONDS else pause_after(len(tries))
     due = None
     if pause is not None:
-        due = max(rest, min(max(now + pause, _after(rest, now)), since + LONGEST))
+        due = max(rest, min(max(now + pause, _after(rest, now)), since + MAX_AGE_SECONDS))
     _write(parcel, stored, tries, since, due, now)
 
 
-def put_off(
-    parcel: Parcel, stored: Delivery | None, now: int, rest: int, *, letter: bool = True
+def postpone(
+    parcel: DeliveryMessage, stored: Delivery | None, now: int, rest: int, *, letter: bool = True
 ) -> None:
     """Writes that an attempt was not made, since the webhook rests: it is due after the `rest`, or
     ends where its time is over. Without a `letter` the clock alone comes back to it. Raises
     Unavailable as `record` does."""
     since = stored.since if stored else now
-    if now >= since + LONGEST:
-        over = Try(now, None, "given up: its time is over, and the webhook rests")
-        return record(parcel, stored, over, now, last=True)
+    if now >= since + MAX_AGE_SECONDS:
+        over = DeliveryAttempt(now, None, "given up: its time is over, and the webhook rests")
+        return record_failure(parcel, stored, over, now, last=True)
     # What has waited long asks less often: else a long outage would cost by its square.
-    due = max(rest, min(_after(rest, now, SPREAD * (now - since)), since + LONGEST))
-    _write(parcel, stored, stored.tries if stored else (), since, due, now, letter=letter)
+    due = max(rest, min(_after(rest, now, SPREAD * (now - since)), since + MAX_AGE_SECONDS))
+    _write(parcel, stored, stored.attempts if stored else (), since, due, now, letter=letter)
 
 
 def _after(rest: int, now: int, spread: float = 0) -> int:
@@ -144,14 +149,14 @@ def _after(rest: int, now: int, spread: float = 0) -> int:
 
 def _later(pause: int, spread: float) -> int:
     """A pause, and by chance up to `spread` more, but at least up to a tenth or some seconds."""
-    most = max(spread, JITTER * pause, LEAST_JITTER)
+    most = max(spread, JITTER * pause, MIN_JITTER_SECONDS)
     return pause + int(random.uniform(0, most))  # noqa: S311 - spreads load
 
 
 def _write(
-    parcel: Parcel,
+    parcel: DeliveryMessage,
     stored: Delivery | None,
-    tries: Sequence[Try],
+    tries: Sequence[DeliveryAttempt],
     since: int,
     due: int | None,
     now: int,
@@ -162,91 +167,95 @@ def _write(
         if not dynamodb.put_new(_item(parcel, tries, since, due, now)):
             return  # the same event came twice, and the other one is written
     else:
-        change = _standing(Change(key_of(parcel)), parcel, due, now, letter=letter)
-        change.put("tries", _written(tries)).put("state", "waiting" if due else "failed")
-        change.when("tries", _written(stored.tries)).when("state", "waiting")
+        change = _set_next_attempt(ItemUpdate(key_of(parcel)), parcel, due, now, letter=letter)
+        change.set("tries", _attempts_json(tries)).set("state", "waiting" if due else "failed")
+        change.if_in("tries", _attempts_json(stored.attempts)).if_in("state", "waiting")
         if stored.next is not None:
-            change.when("next", stored.next)
+            change.if_in("next", stored.next)
         if change.apply() is None:
             return
     if due is None:
-        count("WebhookGaveUp")
-    elif letter and due - now <= sqs.LONGEST_DELAY:
-        hand_over([parcel], due - now)
+        increment("WebhookGaveUp")
+    elif letter and due - now <= sqs.MAX_DELAY_SECONDS:
+        enqueue([parcel], due - now)
 
 
-def arrived(parcel: Parcel, stored: Delivery | None, now: int) -> None:
+def record_success(parcel: DeliveryMessage, stored: Delivery | None, now: int) -> None:
     """Writes that a stored delivery arrived; of others nothing is kept."""
     if stored is not None:
-        tries = (*stored.tries, Try(now, 200, None))
-        change = Change(key_of(parcel)).put("state", "delivered").put("tries", _written(tries))
-        change.drop("due", "shard", "next").apply()
+        tries = (*stored.attempts, DeliveryAttempt(now, 200, None))
+        change = (
+            ItemUpdate(key_of(parcel)).set("state", "delivered").set("tries", _attempts_json(tries))
+        )
+        change.remove("due", "shard", "next").apply()
 
 
-def again(delivery: Delivery, now: int) -> bool:
+def replay(delivery: Delivery, now: int) -> bool:
     """Starts a delivery's attempts anew; False when another request was faster."""
-    change = _standing(Change(key_of(delivery.parcel)), delivery.parcel, now, now)
-    change.put("state", "waiting").put("tries", _written(())).put("since", now)
-    if change.when("state", delivery.state).apply() is None:
+    change = _set_next_attempt(ItemUpdate(key_of(delivery.message)), delivery.message, now, now)
+    change.set("state", "waiting").set("tries", _attempts_json(())).set("since", now)
+    if change.if_in("state", delivery.state).apply() is None:
         return False
-    hand_over([delivery.parcel], 0)
+    enqueue([delivery.message], 0)
     return True
 
 
-def hand_over(parcels: Sequence[Parcel], delay: int) -> None:
+def enqueue(parcels: Sequence[DeliveryMessage], delay: int) -> None:
     """Puts stored deliveries into the slow lane. What does not get there the clock puts there."""
-    bare = [Parcel(one.tenant, one.webhook, one.id) for one in parcels]
-    letters = [one.letter(delay) for one in bare]
-    sqs.post(os.environ["DELIVERY_QUEUE_SLOW"], letters)
+    bare = [DeliveryMessage(one.tenant, one.webhook, one.id) for one in parcels]
+    letters = [one.to_queue_message(delay) for one in bare]
+    sqs.send_batch(os.environ["DELIVERY_QUEUE_SLOW"], letters)
 
 
-def _standing(
-    change: Change, parcel: Parcel, when: int | None, now: int, *, letter: bool = True
-) -> Change:
+def _set_next_attempt(
+    change: ItemUpdate, parcel: DeliveryMessage, when: int | None, now: int, *, letter: bool = True
+) -> ItemUpdate:
     if when is None:
-        return change.drop("due", "shard", "next")
-    change.put("next", when).put("due", _looked_at(when, now) if letter else when)
-    return change.put("shard", shard_of(key_of(parcel)))
+        return change.remove("due", "shard", "next")
+    change.set("next", when).set("due", _check_time(when, now) if letter else when)
+    return change.set("shard", shard_of(key_of(parcel)))
 
 
-def _looked_at(when: int, now: int) -> int:
+def _check_time(when: int, now: int) -> int:
     """When the clock looks: what is soon stands in the queue already."""
-    return when + GRACE if when - now <= sqs.LONGEST_DELAY else when
+    return when + REQUEUE_AFTER_SECONDS if when - now <= sqs.MAX_DELAY_SECONDS else when
 
 
-def _written(tries: Sequence[Try]) -> str:
+def _attempts_json(tries: Sequence[DeliveryAttempt]) -> str:
     return msgspec.json.encode(tries).decode()
 
 
-def _item(parcel: Parcel, tries: Sequence[Try], since: int, due: int | None, now: int) -> Item:
+def _item(
+    parcel: DeliveryMessage, tries: Sequence[DeliveryAttempt], since: int, due: int | None, now: int
+) -> Item:
     key = key_of(parcel)
     item: Item = {
         "pk": {"S": key.batch},
         "sk": {"S": key.sort},
-        "data": text(parcel),
+        "data": json_attribute(parcel),
         "state": {"S": "waiting" if due else "failed"},
-        "tries": {"S": _written(tries)},
-        "since": number(since),
-        "ttl": number(now + int(os.environ["RETENTION_DAYS"]) * DAY),
+        "tries": {"S": _attempts_json(tries)},
+        "since": number_attribute(since),
+        "ttl": number_attribute(now + int(os.environ["RETENTION_DAYS"]) * DAY_SECONDS),
     }
     if due is not None:
-        item["next"] = number(due)
-        item["due"] = number(_looked_at(due, now))
+        item["next"] = number_attribute(due)
+        item["due"] = number_attribute(_check_time(due, now))
         item["shard"] = {"S": shard_of(key)}
     return item
 
 
-def shard_of(key: Key) -> str:
+def shard_of(key: ItemKey) -> str:
     """The partition of the due index that a delivery stands in."""
     return SHARDS[crc32(key.sort.encode()) % len(SHARDS)]
 
 
-def read(item: Mapping[str, Any]) -> Delivery:
+def read_delivery(item: Mapping[str, Any]) -> Delivery:
     """A delivery from its item."""
     return Delivery(
-        msgspec.json.decode(item["data"]["S"], type=Parcel),
+        msgspec.json.decode(item["data"]["S"], type=DeliveryMessage),
         item["state"]["S"],
-        tuple(msgspec.json.decode(item["tries"]["S"], type=list[Try])),
+        tuple(msgspec.json.decode(item["tries"]["S"], type=list[DeliveryAttempt])),
         int(item["since"]["N"]),
         int(item["next"]["N"]) if "next" in item else None,
         int(item["due"]["N"]) if "due" in item else None,
@@ -261,4 +270,4 @@ def time_range(start: datetime | None, end: datetime | None) -> tuple[str, str]:
 
 
 def _ms(when: datetime) -> int:
-    return min(max(0, int(when.timestamp() * 1000)), 10**13 - 1)
+    return min(max(0, epoch_ms(when)), 10**13 - 1)

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from sms_gateway.aws.sqs import Letter
+from sms_gateway.aws.sqs import QueueMessage
 
-STATUS = "-status"  # ends the id of what goes to a message's status_url
+STATUS_SUFFIX = "-status"  # ends the id of what goes to a message's status_url
 
 
-class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
+class DeliveryMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the delivery queues carry. `id` is the delivery's; `url` is a message's status_url;
     `body` is the event as it is told, empty for a delivery that is stored."""
 
@@ -21,11 +21,11 @@ class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def event_id(self) -> str:
         """The event's id, which the receiver sees as webhook-id."""
-        return self.id.partition("-")[2].removesuffix(STATUS)
+        return self.id.partition("-")[2].removesuffix(STATUS_SUFFIX)
 
-    def letter(self, delay: int = 0) -> Letter:
+    def to_queue_message(self, delay: int = 0) -> QueueMessage:
         """As a queue takes it; one webhook is one fair-queue group."""
-        return Letter(msgspec.json.encode(self).decode(), self.webhook, delay)
+        return QueueMessage(msgspec.json.encode(self).decode(), self.webhook, delay)
 
 
 def delivery_id(at: int, event: str) -> str:

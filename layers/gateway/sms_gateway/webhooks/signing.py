@@ -10,8 +10,10 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from sms_gateway.core.timestamps import epoch_seconds
 
-def secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
+
+def derive_secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
     """A webhook's secret of one generation, as the receiver's library takes it. Webhooks of before
     2026-11-26 have no nonce."""
     parts = ["webhook", webhook, *([nonce] if nonce else []), str(generation)]
@@ -19,7 +21,9 @@ def secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
     return f"whsec_{b64encode(made).decode()}"
 
 
-def headers(identifier: str, now: datetime, body: str, secrets: Sequence[str]) -> Mapping[str, str]:
+def sign_headers(
+    identifier: str, now: datetime, body: str, secrets: Sequence[str]
+) -> Mapping[str, str]:
     """The headers of one attempt; the id stays the same over all of them."""
     from standardwebhooks import Webhook  # most starts of a function sign nothing
 
@@ -27,6 +31,6 @@ def headers(identifier: str, now: datetime, body: str, secrets: Sequence[str]) -
     return {
         "Content-Type": "application/json",
         "webhook-id": identifier,
-        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-timestamp": str(epoch_seconds(now)),
         "webhook-signature": " ".join(signed),
     }

@@ -7,9 +7,9 @@ hosts in one address. Names are judged by the address that is really connected t
 import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from sms_gateway.core.value_object import Value
+from sms_gateway.core.value_object import ValueObject
 
-LONGEST = 2000  # characters
+MAX_URL_LENGTH = 2000  # characters
 
 _URL = re.compile(
     r"(?P<scheme>https?)://"
@@ -28,11 +28,11 @@ _TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
 _RELAY = IPv4Address("192.88.99.0")
 
 
-class AddressError(ValueError):
+class UrlError(ValueError):
     """An address that we do not call; the message says why, and what to do."""
 
 
-class Target(Value, frozen=True):
+class WebhookUrl(ValueObject, frozen=True):
     """An address taken apart: `host` is a name in lower case, or an IP address; `path` has the
     query in it."""
 
@@ -53,35 +53,35 @@ class Target(Value, frozen=True):
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def read(url: str, *, loopback: bool = False) -> Target:
+def parse_url(url: str, *, loopback: bool = False) -> WebhookUrl:
     """The parts of a customer's address. With `loopback` (development) plain http to this machine
     is one too. Raises AddressError."""
-    if len(url) > LONGEST:
-        raise AddressError(f"the address has more than {LONGEST} characters")
+    if len(url) > MAX_URL_LENGTH:
+        raise UrlError(f"the address has more than {MAX_URL_LENGTH} characters")
     found = _URL.fullmatch(url)
     if found is None:
-        raise AddressError(
+        raise UrlError(
             "write it as https://host/path: ASCII only, without user name, fragment, space or "
             "backslash"
         )
     scheme, port = found["scheme"].lower(), int(found["port"] or _PORTS[found["scheme"].lower()])
     if not 1 <= port <= 65535:
-        raise AddressError("a port is a number from 1 to 65535")
+        raise UrlError("a port is a number from 1 to 65535")
     host = _literal(found["six"].lower()) if found["six"] else _name(found["name"].lower())
     if scheme == "http" and not (loopback and host in ("localhost", "127.0.0.1", "::1")):
-        raise AddressError("it must begin with https://")
+        raise UrlError("it must begin with https://")
     if host == "localhost" and not loopback:
-        raise AddressError("it leads inside: give a host on the public internet")
-    if _is_address(host) and not allowed(host, loopback=loopback):
-        raise AddressError("it leads inside: give a host on the public internet")
-    return Target(scheme, host, port, found["path"] or "/")
+        raise UrlError("it leads inside: give a host on the public internet")
+    if _is_address(host) and not is_public_address(host, loopback=loopback):
+        raise UrlError("it leads inside: give a host on the public internet")
+    return WebhookUrl(scheme, host, port, found["path"] or "/")
 
 
 def _literal(written: str) -> str:
     try:
         return str(IPv6Address(written))
     except ValueError:
-        raise AddressError("that is no IPv6 address") from None
+        raise UrlError("that is no IPv6 address") from None
 
 
 def _name(written: str) -> str:
@@ -91,11 +91,11 @@ def _name(written: str) -> str:
         try:
             return str(IPv4Address(written))
         except ValueError:
-            raise AddressError("write an IPv4 address as four decimal numbers") from None
+            raise UrlError("write an IPv4 address as four decimal numbers") from None
     if len(written) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise AddressError("the host is no name: letters, digits and hyphens between dots")
+        raise UrlError("the host is no name: letters, digits and hyphens between dots")
     if len(labels) == 1 and written != "localhost":
-        raise AddressError("give the host's whole name, with its domain")
+        raise UrlError("give the host's whole name, with its domain")
     return written
 
 
@@ -107,7 +107,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def allowed(address: str, *, loopback: bool = False) -> bool:
+def is_public_address(address: str, *, loopback: bool = False) -> bool:
     """Whether an IP address is one of the public internet (or with `loopback`, this machine):
     neither private, loopback, link-local (metadata), shared, multicast, reserved, nor one that
     carries another address within it."""

@@ -14,63 +14,64 @@ from typing import ClassVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 from sms_gateway.core.status import Status
-from sms_gateway.vendors.adapter import (
-    Adapter,
+from sms_gateway.vendors.adapter import Adapter, Capabilities
+from sms_gateway.vendors.parsing import Record, as_decimal, as_text, decode_json, normalize_keys
+from sms_gateway.vendors.types import (
+    Balance,
     BalanceRefusedError,
-    Call,
     CallbackRequest,
-    Capabilities,
-    Credit,
-    Outcome,
-    Outgoing,
-    Pending,
+    DeliveryReport,
+    OutgoingMessage,
+    PendingReceipt,
     PollCall,
-    Reply,
-    Report,
     Request,
-    Verdict,
+    SubmitCall,
+    SubmitOutcome,
+    SubmitVerdict,
+    VendorResponse,
 )
-from sms_gateway.vendors.parsing import Record, amount, decoded, record, word
 
 OK = "0"
-SUBMIT_CODES: Mapping[str, Outcome] = {
-    "0": Outcome(Verdict.ACCEPTED, text="request successful"),  # ACCEPTD, or Acceptd
-    "1": Outcome(Verdict.REFUSED, text="request failed"),
+SUBMIT_CODES: Mapping[str, SubmitOutcome] = {
+    "0": SubmitOutcome(SubmitVerdict.ACCEPTED, text="request successful"),  # ACCEPTD, or Acceptd
+    "1": SubmitOutcome(SubmitVerdict.REFUSED, text="request failed"),
     # Nothing was taken, since it says REJECTD: a later try may do.
-    "101": Outcome(Verdict.RETRY, text="internal server error"),
-    "108": Outcome(Verdict.REFUSED, text="wrong password or none", account=True),
+    "101": SubmitOutcome(SubmitVerdict.RETRY, text="internal server error"),
+    "108": SubmitOutcome(SubmitVerdict.REFUSED, text="wrong password or none", account_fault=True),
     # Text may be a sentence here.
-    "109": Outcome(Verdict.REFUSED, text="user not provided or deleted", account=True),
-    "114": Outcome(Verdict.REFUSED, text="content not provided"),
-    "5400": Outcome(Verdict.REFUSED, text="source IP not allowed", account=True),
+    "109": SubmitOutcome(
+        SubmitVerdict.REFUSED, text="user not provided or deleted", account_fault=True
+    ),
+    "114": SubmitOutcome(SubmitVerdict.REFUSED, text="content not provided"),
+    "5400": SubmitOutcome(SubmitVerdict.REFUSED, text="source IP not allowed", account_fault=True),
 }
-UNKNOWN_CODE = Outcome(Verdict.UNKNOWN)
+UNKNOWN_CODE = SubmitOutcome(SubmitVerdict.UNKNOWN)
 
-DELIVERY_CODES: Mapping[str, Report] = {
-    "0": Report(None, text="request successful"),  # what it says is in DELIVERY_TEXTS
-    "1": Report(None, text="request failed"),
-    "2": Report(None, text="request pending"),
-    "4": Report(None, text="request sent"),
-    "101": Report(None, text="internal server error"),
-    "108": Report(None, text="wrong password or none", alarm=True),
-    "109": Report(None, text="api key not provided", alarm=True),
-    "114": Report(None, text="message id missing, not valid or read before"),
-    "-42": Report(None, text="authorization failed", alarm=True),
+DELIVERY_CODES: Mapping[str, DeliveryReport] = {
+    "0": DeliveryReport(None, text="request successful"),  # what it says is in DELIVERY_TEXTS
+    "1": DeliveryReport(None, text="request failed"),
+    "2": DeliveryReport(None, text="request pending"),
+    "4": DeliveryReport(None, text="request sent"),
+    "101": DeliveryReport(None, text="internal server error"),
+    "108": DeliveryReport(None, text="wrong password or none", account_fault=True),
+    "109": DeliveryReport(None, text="api key not provided", account_fault=True),
+    "114": DeliveryReport(None, text="message id missing, not valid or read before"),
+    "-42": DeliveryReport(None, text="authorization failed", account_fault=True),
 }
-NO_NEWS = Report(None, unknown_word=True)
+NO_NEWS = DeliveryReport(None, unknown_status=True)
 
 # `Text` of a receipt of Status 0 and of a status push, in capitals.
-DELIVERY_TEXTS: Mapping[str, Report] = {
-    "DELIVRD": Report(Status.DELIVERED),
-    "UNDELIV": Report(Status.UNDELIVERED),
-    "REJECTD": Report(Status.UNDELIVERED),
-    "DELETED": Report(Status.UNDELIVERED),
-    "EXPIRED": Report(Status.EXPIRED),
-    "ACCEPTD": Report(None),
-    "ENROUTE": Report(None),
-    "UNKNOWN": Report(None),  # no state is known, yet
+DELIVERY_TEXTS: Mapping[str, DeliveryReport] = {
+    "DELIVRD": DeliveryReport(Status.DELIVERED),
+    "UNDELIV": DeliveryReport(Status.UNDELIVERED),
+    "REJECTD": DeliveryReport(Status.UNDELIVERED),
+    "DELETED": DeliveryReport(Status.UNDELIVERED),
+    "EXPIRED": DeliveryReport(Status.EXPIRED),
+    "ACCEPTD": DeliveryReport(None),
+    "ENROUTE": DeliveryReport(None),
+    "UNKNOWN": DeliveryReport(None),  # no state is known, yet
 }
-UNKNOWN_TEXT = Report(None, unknown_word=True)
+UNKNOWN_TEXT = DeliveryReport(None, unknown_status=True)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -120,11 +121,13 @@ class Dinisoft(Adapter):
     def calls(self, messages: int) -> int:
         return messages
 
-    def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
+    def submit(
+        self, messages: Sequence[OutgoingMessage], callback_url: str | None
+    ) -> list[SubmitCall]:
         """One call each: the document shows one number, and a receipt needs an id of its own."""
-        return [Call(self._send(message), (message,)) for message in messages]
+        return [SubmitCall(self._send(message), (message,)) for message in messages]
 
-    def _send(self, message: Outgoing) -> Request:
+    def _send(self, message: OutgoingMessage) -> Request:
         params = {
             "callerID": message.sender or self.sender,
             "toUser": message.to.removeprefix("+"),
@@ -138,41 +141,41 @@ class Dinisoft(Adapter):
         keys = {"apikey": self.api_key, "secretkey": self.secret_key}
         return _get(f"{self.base_url.rstrip('/')}/{path}", keys | params)
 
-    def submitted(self, reply: Reply, call: Call) -> list[Outcome]:
-        answer = _folded(decoded(reply.body))
-        code, text = word(answer.get("status")), word(answer.get("text"))
+    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
+        answer = _fold_keys(decode_json(reply.body))
+        code, text = as_text(answer.get("status")), as_text(answer.get("text"))
         row = SUBMIT_CODES.get(code or "", UNKNOWN_CODE)
-        vendor_id = word(answer.get("messageid"))
+        vendor_id = as_text(answer.get("messageid"))
         outcome = replace(row, vendor_id=vendor_id, code=code, text=text or row.text)
         return [outcome] * len(call.members)
 
     def balance(self) -> Mapping[str | None, Request]:
         return {None: _get(self.balance_url, {"client": self.client})}
 
-    def credit(self, reply: Reply, product: str | None) -> Credit:
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
         """A bare number, or an object with `Balance`."""
-        answer = _folded(decoded(reply.body))
-        left = amount(answer.get("balance", reply.body.decode(errors="replace")))
+        answer = _fold_keys(decode_json(reply.body))
+        left = as_decimal(answer.get("balance", reply.body.decode(errors="replace")))
         if left is not None:
-            return Credit(product, left, self.currency)
-        code, text = word(answer.get("status")), word(answer.get("text"))
+            return Balance(product, left, self.currency)
+        code, text = as_text(answer.get("status")), as_text(answer.get("text"))
         if code in (None, OK):
             raise BalanceRefusedError("unreadable answer")
         row = SUBMIT_CODES.get(code, UNKNOWN_CODE)
-        retryable = row.verdict is Verdict.RETRY
+        retryable = row.verdict is SubmitVerdict.RETRY
         raise BalanceRefusedError(text or row.text or "unknown code", code, retryable=retryable)
 
-    def poll(self, pending: Sequence[Pending]) -> list[PollCall]:
+    def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         return [
             PollCall(self._request("getstatus", {"messageid": one.vendor_id}), (one,))
             for one in pending
             if one.vendor_id
         ]
 
-    def reports(self, reply: Reply, call: PollCall) -> list[Report]:
+    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
         """A final answer can be read only once. No receipt yet can be an empty body."""
-        answer = _folded(decoded(reply.body))
-        code, text = word(answer.get("status")), word(answer.get("text"))
+        answer = _fold_keys(decode_json(reply.body))
+        code, text = as_text(answer.get("status")), as_text(answer.get("text"))
         if not code:
             return []
         row = DELIVERY_CODES.get(code, NO_NEWS)
@@ -181,21 +184,21 @@ class Dinisoft(Adapter):
             said,
             code=code,
             text=text or row.text,
-            at=_moment(word(answer.get("deliverytime"))),
-            once=said.status is not None,
+            at=_parse_time(as_text(answer.get("deliverytime"))),
+            read_once=said.status is not None,
         )
         return [replace(report, message_id=one.id) for one in call.pending]
 
-    def callback(self, request: CallbackRequest) -> list[Report]:
+    def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         """The platform's status push, which the document leaves out: GET, or POST of a form or of
         JSON. One with other keys than ours is dropped."""
         form = dict(parse_qsl(request.body.decode(errors="replace")))
-        document = decoded(request.body)
-        answer = _folded(request.query) | _folded(document if document is not None else form)
-        vendor_id, text = word(answer.get("messageid")), word(answer.get("text"))
+        document = decode_json(request.body)
+        answer = _fold_keys(request.query) | _fold_keys(document if document is not None else form)
+        vendor_id, text = as_text(answer.get("messageid")), as_text(answer.get("text"))
         if not vendor_id or not self._ours(answer):
             return []
-        at = _moment(word(answer.get("donedate")))
+        at = _parse_time(as_text(answer.get("donedate")))
         return [replace(_state(text), vendor_id=vendor_id, text=text, at=at)]
 
     def _ours(self, answer: Record) -> bool:
@@ -203,7 +206,7 @@ class Dinisoft(Adapter):
         keys = {"apikey": self.api_key, "secretkey": self.secret_key}
         return all(
             hmac.compare_digest(
-                (word(answer[name]) or "").encode(errors="replace"), key.encode(errors="replace")
+                (as_text(answer[name]) or "").encode(errors="replace"), key.encode(errors="replace")
             )
             for name, key in keys.items()
             if name in answer
@@ -214,16 +217,16 @@ def _get(url: str, params: dict[str, str]) -> Request:
     return Request("GET", f"{url}?{urlencode(params, quote_via=quote)}")
 
 
-def _folded(value: object) -> Record:
+def _fold_keys(value: object) -> Record:
     """The members of an object by the letters of their keys: `Delivery Time` is deliverytime."""
-    return {re.sub("[^a-z]", "", key): item for key, item in record(value).items()}
+    return {re.sub("[^a-z]", "", key): item for key, item in normalize_keys(value).items()}
 
 
-def _state(text: str | None) -> Report:
+def _state(text: str | None) -> DeliveryReport:
     return DELIVERY_TEXTS.get((text or "").upper(), UNKNOWN_TEXT)
 
 
-def _moment(written: str | None) -> datetime | None:
+def _parse_time(written: str | None) -> datetime | None:
     """A time from epoch milliseconds; None for "0" and for anything else."""
     plain = re.fullmatch("[1-9][0-9]{11,13}", written or "")
     return EPOCH + timedelta(milliseconds=int(plain[0])) if plain else None

@@ -14,23 +14,25 @@ from urllib.parse import quote, urlencode
 
 from sms_gateway.vendors.adapter import (
     Adapter,
-    BalanceRefusedError,
-    Call,
     Capabilities,
-    Category,
-    Caution,
-    Credit,
-    Outcome,
-    Outgoing,
-    Pending,
-    PollCall,
-    Refusal,
-    Reply,
-    Report,
-    Request,
+    DeliveryWarning,
+    UnsupportedMessageError,
 )
 from sms_gateway.vendors.jst import dlt_templates, responses
-from sms_gateway.vendors.local_times import INDIA, MINUTE, local
+from sms_gateway.vendors.local_times import INDIA, MINUTE, to_local_ceil
+from sms_gateway.vendors.types import (
+    Balance,
+    BalanceRefusedError,
+    Category,
+    DeliveryReport,
+    OutgoingMessage,
+    PendingReceipt,
+    PollCall,
+    Request,
+    SubmitCall,
+    SubmitOutcome,
+    VendorResponse,
+)
 
 SMS_TYPES: Mapping[str, str] = {"promotional": "1", "transactional": "2"}  # also the products
 OTHER_TYPE = SMS_TYPES["transactional"]
@@ -38,12 +40,12 @@ OTHER_TYPE = SMS_TYPES["transactional"]
 HEADER = re.compile("[A-Za-z]{6}")
 TEMPLATE_ID = re.compile("[0-9]{1,30}")
 
-UNKNOWN_HEADER = Caution(
+UNKNOWN_HEADER = DeliveryWarning(
     "sender-not-registered",
     "from",
     "This header is not among those registered for the account at JST: operators would drop it.",
 )
-OUTSIDE_HOURS = Caution(
+OUTSIDE_HOURS = DeliveryWarning(
     "outside-permitted-hours",
     "category",
     "Indian operators drop promotional messages outside 10:00 to 21:00 India time: give a send_at"
@@ -112,18 +114,22 @@ class Jst(Adapter):
             )
         return tuple(found)
 
-    def check(self, message: Outgoing) -> None:
+    def check(self, message: OutgoingMessage) -> None:
         Adapter.check(self, message)
         if not re.fullmatch(r"\+91[0-9]{10}", message.to):
             # Ten digits are all that JST reads: a foreign number could reach a stranger in India.
-            raise Refusal("bad-number", "to", "JST reaches numbers of +91 and 10 digits only.")
+            raise UnsupportedMessageError(
+                "bad-number", "to", "JST reaches numbers of +91 and 10 digits only."
+            )
         if message.sender is not None and not HEADER.fullmatch(message.sender):
-            raise Refusal("bad-sender", "from", "A sender at JST is a header of 6 letters.")
+            raise UnsupportedMessageError(
+                "bad-sender", "from", "A sender at JST is a header of 6 letters."
+            )
         caution = self._choice(message).caution
         if caution and self.template_mismatch == "refuse":
-            raise Refusal(caution.slug, caution.field, caution.detail)
+            raise UnsupportedMessageError(caution.slug, caution.field, caution.detail)
 
-    def cautions(self, message: Outgoing, at: datetime) -> list[Caution]:
+    def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
         """What operators drop: no template or the wrong one, an unknown header, a bad hour."""
         found = [caution] if (caution := self._choice(message).caution) else []
         headers = {self.sender, *self.senders, *(one.sender for one in self.templates)}
@@ -133,10 +139,10 @@ class Jst(Adapter):
             found.append(OUTSIDE_HOURS)
         return found
 
-    def template_of(self, message: Outgoing) -> str | None:
+    def template_of(self, message: OutgoingMessage) -> str | None:
         return self._choice(message).template_id
 
-    def _choice(self, message: Outgoing) -> dlt_templates.Choice:
+    def _choice(self, message: OutgoingMessage) -> dlt_templates.Choice:
         return dlt_templates.choose(
             self.templates,
             message.text,
@@ -147,12 +153,12 @@ class Jst(Adapter):
             self.template_variable_length,
         )
 
-    def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+    def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
         """Submissions that are one call each, with no number twice: reports go by number. A text
         stands alone when customized-sms can't carry it or when it fills a call by itself."""
         keys = [(*self._common(message).items(),) for message in messages]
         shared = Counter((key, one.text) for key, one in zip(keys, messages, strict=True))
-        packed: dict[object, list[dict[str, Outgoing]]] = {}
+        packed: dict[object, list[dict[str, OutgoingMessage]]] = {}
         for key, message in zip(keys, messages, strict=True):
             alone = (
                 "^" in message.text
@@ -168,10 +174,12 @@ class Jst(Adapter):
             group[message.to] = message
         return [[*group.values()] for groups in packed.values() for group in groups]
 
-    def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
+    def submit(
+        self, messages: Sequence[OutgoingMessage], callback_url: str | None
+    ) -> list[SubmitCall]:
         return [self._call(group) for group in self.pack(messages)]
 
-    def _call(self, group: Sequence[Outgoing]) -> Call:
+    def _call(self, group: Sequence[OutgoingMessage]) -> SubmitCall:
         numbers = [message.to.removeprefix("+") for message in group]
         texts = [message.text for message in group]
         if len(set(texts)) == 1:
@@ -179,15 +187,15 @@ class Jst(Adapter):
         else:
             pairs = zip(numbers, texts, strict=True)
             path, content = "customized-sms", {"mobile_msg": "~".join(map("^".join, pairs))}
-        return Call(self._request(path, self._common(group[0]) | content), tuple(group))
+        return SubmitCall(self._request(path, self._common(group[0]) | content), tuple(group))
 
-    def _common(self, message: Outgoing) -> dict[str, str]:
+    def _common(self, message: OutgoingMessage) -> dict[str, str]:
         """What holds for a whole call."""
         params = {"from": message.sender or self.sender, "sms_type": _sms_type(message.category)}
         if message.flash:
             params["flash_sms"] = "1"
         if message.send_at:
-            at = local(message.send_at, INDIA, MINUTE)
+            at = to_local_ceil(message.send_at, INDIA, MINUTE)
             params |= {"scheduled_sms": "1", "scheduled_datetime": f"{at:%Y-%m-%d %H:%M}"}
         if message.filter_dnd and params["sms_type"] == OTHER_TYPE:
             params["filter_dnd"] = "1"  # promotional messages are filtered anyway
@@ -204,9 +212,9 @@ class Jst(Adapter):
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         return Request("POST", url, form, query.encode())
 
-    def submitted(self, reply: Reply, call: Call) -> list[Outcome]:
+    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """One job for all members. Without job id and error word: accepted, untracked."""
-        outcome = responses.outcome(reply, {message.text for message in call.members})
+        outcome = responses.parse_outcome(reply, {message.text for message in call.members})
         return [outcome] * len(call.members)
 
     def balance(self) -> Mapping[str | None, Request]:
@@ -215,20 +223,20 @@ class Jst(Adapter):
             for product, sms_type in SMS_TYPES.items()
         }
 
-    def credit(self, reply: Reply, product: str | None) -> Credit:
-        answer = responses.read(reply.body)
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
+        answer = responses.parse(reply.body)
         if responses.refused(answer):
-            words = responses.said(answer)[:200]
+            words = responses.vendor_words(answer)[:200]
             retryable = bool(responses.LATER.search(words))
             raise BalanceRefusedError(words or "refused", retryable=retryable)
-        left = responses.balance(answer)
+        left = responses.parse_balance(answer)
         if left is None:
             raise BalanceRefusedError("unreadable answer")
-        return Credit(product, left, "credits")
+        return Balance(product, left, "credits")
 
-    def poll(self, pending: Sequence[Pending]) -> list[PollCall]:
+    def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         """Once a job, for all its numbers; a message without a job can't be asked for."""
-        jobs: dict[tuple[str, str], list[Pending]] = {}
+        jobs: dict[tuple[str, str], list[PendingReceipt]] = {}
         for one in pending:
             if one.vendor_id:
                 jobs.setdefault((one.vendor_id, _sms_type(one.category)), []).append(one)
@@ -240,20 +248,20 @@ class Jst(Adapter):
             for (job, sms_type), members in jobs.items()
         ]
 
-    def reports(self, reply: Reply, call: PollCall) -> list[Report]:
+    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
         """Receipts are matched by number; an answer that has none may tell of our account."""
-        answer = responses.read(reply.body)
-        found, words = responses.receipts(answer), responses.said(answer)
+        answer = responses.parse(reply.body)
+        found, words = responses.parse_receipts(answer), responses.vendor_words(answer)
         if not found and responses.ACCOUNT.search(words):
-            refused = Report(None, text=words[:200], alarm=True)
+            refused = DeliveryReport(None, text=words[:200], account_fault=True)
             return [replace(refused, message_id=one.id) for one in call.pending]
         return [
-            Report(
+            DeliveryReport(
                 receipt.status,
                 message_id=one.id,
                 text=receipt.state,
                 at=receipt.at,
-                unknown_word=not receipt.known,
+                unknown_status=not receipt.known,
             )
             for receipt in found
             for one in call.pending

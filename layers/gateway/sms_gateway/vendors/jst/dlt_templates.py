@@ -14,9 +14,10 @@ from typing import Annotated, Final
 
 import msgspec
 
-from sms_gateway.core.value_object import Value
-from sms_gateway.vendors.adapter import Category, Caution
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.vendors.adapter import DeliveryWarning
 from sms_gateway.vendors.local_times import INDIA
+from sms_gateway.vendors.types import Category
 
 # Promotional messages: 10:00 to 21:00. Until October 2025 operators let them pass from 9:00; since
 # then their ledgers answer EC_INVALID_PROMO_TIME (651) before 10:00. The hours are those of the
@@ -79,11 +80,11 @@ def _reach(text: str, start: int, longest: int, tag: str) -> int:
     return end
 
 
-class Choice(Value, frozen=True):
+class Choice(ValueObject, frozen=True):
     """The template id that goes with a message, and what an operator would say against it."""
 
     template_id: str | None
-    caution: Caution | None = None
+    caution: DeliveryWarning | None = None
 
 
 def choose(
@@ -118,26 +119,26 @@ def choose(
     return Choice(default, _mismatch(bool(matching)) if templates else _MISSING)
 
 
-_MISSING: Final = Caution(
+_MISSING: Final = DeliveryWarning(
     "template-missing",
     "template_id",
     "Indian operators drop a message that names no registered template: give template_id, or have"
     " the operator set one for the account.",
 )
-_UNLISTED: Final = Caution(
+_UNLISTED: Final = DeliveryWarning(
     "template-mismatch",
     "template_id",
     "This template is not among those registered for the account, so that the text could not be"
     " compared with it: have the operator add it to the account's templates.",
 )
-_AMBIGUOUS: Final = Caution(
+_AMBIGUOUS: Final = DeliveryWarning(
     "template-ambiguous",
     "template_id",
     "Several registered templates match this text: name the right one as template_id.",
 )
 
 
-def _mismatch(elsewhere: bool) -> Caution:
+def _mismatch(elsewhere: bool) -> DeliveryWarning:
     """`elsewhere`: the text matches, but for another sender or category."""
     if elsewhere:
         detail = (
@@ -149,7 +150,7 @@ def _mismatch(elsewhere: bool) -> Caution:
             "The text does not match its registered template, so that Indian operators would drop"
             " it: keep the fixed parts as registered and the variables short."
         )
-    return Caution("template-mismatch", "text", detail)
+    return DeliveryWarning("template-mismatch", "text", detail)
 
 
 def outside_hours(at: datetime) -> bool:

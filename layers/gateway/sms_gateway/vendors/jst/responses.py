@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from sms_gateway.core.status import Status
-from sms_gateway.core.value_object import Value
-from sms_gateway.vendors.adapter import Outcome, Reply, Verdict
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.local_times import INDIA
-from sms_gateway.vendors.parsing import amount, decoded, word
+from sms_gateway.vendors.parsing import as_decimal, as_text, decode_json
+from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict, VendorResponse
 
 # Parts of a receipt's state, in lower case. "deliv" is looked for first: it means delivered but
 # beside one of NOT_DELIVERED.
@@ -63,7 +63,7 @@ ROW = re.compile(  # [job,] number, state[, time]
 )
 
 
-class Receipt(Value, frozen=True):
+class Receipt(ValueObject, frozen=True):
     """What an answer says of one number (its 10 digits); `status` None is no news, and of a state
     that is not `known` nothing is."""
 
@@ -74,51 +74,52 @@ class Receipt(Value, frozen=True):
     at: datetime | None
 
 
-def read(body: bytes) -> object:
+def parse(body: bytes) -> object:
     """JSON, or else plain text; None for what is neither: nothing, HTML, half an answer."""
-    answer = decoded(body)
+    answer = decode_json(body)
     if answer is None:
         text = body.decode("utf-8-sig", errors="replace").strip()
         answer = None if text.startswith(HALF_JSON) else text
     return None if isinstance(answer, str) and not PLAIN.fullmatch(answer) else answer
 
 
-def said(answer: object, texts: Set[str] = frozenset()) -> str:
+def vendor_words(answer: object, texts: Set[str] = frozenset()) -> str:
     """All words of an answer, without `texts` that it may repeat."""
     strings = [item for _, item in _pairs(answer) if isinstance(item, str) and item not in texts]
     return "; ".join(item for item in strings if re.search("[A-Za-z]", item))
 
 
-def outcome(reply: Reply, texts: Set[str]) -> Outcome:
+def parse_outcome(reply: VendorResponse, texts: Set[str]) -> SubmitOutcome:
     """What became of a submission of `texts`. Without job id and error word it is accepted,
     untracked."""
-    answer = read(reply.body)
-    words = said(answer, texts)
+    answer = parse(reply.body)
+    words = vendor_words(answer, texts)
     verdict, job = _verdict(reply.status, answer, words)
-    account = verdict is Verdict.REFUSED and bool(ACCOUNT.search(words))
-    return Outcome(verdict, vendor_id=job, text=words[:200] or None, account=account)
+    account = verdict is SubmitVerdict.REFUSED and bool(ACCOUNT.search(words))
+    return SubmitOutcome(verdict, vendor_id=job, text=words[:200] or None, account_fault=account)
 
 
 def refused(answer: object) -> bool:
     """Whether an answer has a word of refusal, an error, or a status that is false or says so."""
-    return bool(REFUSED.search(said(answer))) or _failing(answer)
+    return bool(REFUSED.search(vendor_words(answer))) or _failing(answer)
 
 
-def balance(answer: object) -> Decimal | None:
+def parse_balance(answer: object) -> Decimal | None:
     """A bare number, or of an object the value of its balance, or the last of two."""
     found = [item for key, item in _pairs(answer) if "balance" in key]
     if not isinstance(answer, dict):
         found.append(answer)
     elif len(answer) <= 2:
         found += [*answer.values()][-1:]
-    return next((left for left in map(amount, found) if left is not None), None)
+    return next((left for left in map(as_decimal, found) if left is not None), None)
 
 
-def receipts(answer: object) -> list[Receipt]:
+def parse_receipts(answer: object) -> list[Receipt]:
     """Receipts from a list or map of objects, a map of numbers to states, or lines of text."""
     rows = _lines(answer) if isinstance(answer, str) else _objects(answer)
     return [
-        Receipt(number, state[:200], *_status(state), _moment(time)) for number, state, time in rows
+        Receipt(number, state[:200], *_status(state), _parse_time(time))
+        for number, state, time in rows
     ]
 
 
@@ -128,25 +129,25 @@ def ten_digits(number: str) -> str:
     return found[1] if found else ""
 
 
-def _verdict(http_status: int, answer: object, words: str) -> tuple[Verdict, str | None]:
+def _verdict(http_status: int, answer: object, words: str) -> tuple[SubmitVerdict, str | None]:
     """The verdict and the job id, surest sign first."""
     if job := _job(answer):
-        return Verdict.ACCEPTED, job
+        return SubmitVerdict.ACCEPTED, job
     # Proxies on the way answer {"error": …} too, with a 5xx: that refuses nothing. Nor do words
     # that must be theirs ("an invalid response was received from the upstream server").
     refused_by_jst = REFUSED.search(words) and http_status not in PROXIES
     if refused_by_jst or (_failing(answer) and http_status < 500):
         if SUCCESS.search(words):
-            return Verdict.UNKNOWN, None
+            return SubmitVerdict.UNKNOWN, None
         later = LATER.search(words) and not REFUSED.search(words)
-        return Verdict.RETRY if later else Verdict.REFUSED, None
+        return SubmitVerdict.RETRY if later else SubmitVerdict.REFUSED, None
     if http_status >= 400 or TROUBLE.search(words):
-        return Verdict.UNKNOWN, None
+        return SubmitVerdict.UNKNOWN, None
     text = str(answer) if isinstance(answer, str | int) else ""
     if last := LAST_NUMBER.search(text):
-        return Verdict.ACCEPTED, last[1]
-    untracked = isinstance(answer, str | dict) and any(word(item) for _, item in _pairs(answer))
-    return Verdict.ACCEPTED if untracked else Verdict.UNKNOWN, None
+        return SubmitVerdict.ACCEPTED, last[1]
+    untracked = isinstance(answer, str | dict) and any(as_text(item) for _, item in _pairs(answer))
+    return SubmitVerdict.ACCEPTED if untracked else SubmitVerdict.UNKNOWN, None
 
 
 def _job(answer: object) -> str | None:
@@ -154,14 +155,14 @@ def _job(answer: object) -> str | None:
     if isinstance(answer, str):
         called = JOB_IN_TEXT.search(answer)
         return called and called[1]
-    named = (word(item) or "" for key, item in _pairs(answer) if key == "jobid")
+    named = (as_text(item) or "" for key, item in _pairs(answer) if key == "jobid")
     return next((job for job in named if JOB.fullmatch(job)), None)
 
 
 def _failing(answer: object) -> bool:
     return any(
-        (key in ERROR_KEYS and str(word(item) or bool(item)).lower() not in NO_ERROR)
-        or (key in STATUS_KEYS and (item is False or FAILING.match(word(item) or "")))
+        (key in ERROR_KEYS and str(as_text(item) or bool(item)).lower() not in NO_ERROR)
+        or (key in STATUS_KEYS and (item is False or FAILING.match(as_text(item) or "")))
         for key, item in _pairs(answer)
     )
 
@@ -192,13 +193,13 @@ def _objects(answer: object) -> Iterator[tuple[str, str, str]]:
         if isinstance(item, list):
             found.extend((number, value) for value in item)
         elif isinstance(item, dict):
-            row = {_fold(key): word(value) or "" for key, value in item.items()}
+            row = {_fold(key): as_text(value) or "" for key, value in item.items()}
             number = ten_digits(_first(row, NUMBER_KEYS)) or number
             if number and _first(row, STATE_KEYS):
                 yield number, _first(row, STATE_KEYS), _first(row, TIME_KEYS)
             else:
                 found.extend((ten_digits(key), value) for key, value in item.items())
-        elif number and (state := word(item)):
+        elif number and (state := as_text(item)):
             yield number, state, ""
 
 
@@ -213,7 +214,7 @@ def _status(state: str) -> tuple[Status | None, bool]:
     return next(((status, True) for part, status in STATES.items() if part in low), UNKNOWN_STATE)
 
 
-def _moment(written: str) -> datetime | None:
+def _parse_time(written: str) -> datetime | None:
     """A time in UTC; one without a zone is India's."""
     try:
         when = datetime.fromisoformat(written)

@@ -9,53 +9,60 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, quote
 
 import msgspec
 
 from sms_gateway.core.status import Status
-from sms_gateway.vendors.adapter import (
-    Adapter,
+from sms_gateway.vendors.adapter import Adapter, Capabilities, UnsupportedMessageError
+from sms_gateway.vendors.local_times import SECOND, WIB, to_local_ceil
+from sms_gateway.vendors.parsing import (
+    Record,
+    as_decimal,
+    as_text,
+    decode_json,
+    normalize_keys,
+    normalize_rows,
+)
+from sms_gateway.vendors.types import (
+    Balance,
     BalanceRefusedError,
-    Call,
     CallbackRequest,
-    Capabilities,
     Category,
-    Credit,
-    Outcome,
-    Outgoing,
+    DeliveryReport,
+    OutgoingMessage,
     Price,
-    Refusal,
-    Reply,
-    Report,
     Request,
-    Verdict,
+    SubmitCall,
+    SubmitOutcome,
+    SubmitVerdict,
+    VendorResponse,
     chunks,
 )
-from sms_gateway.vendors.local_times import SECOND, WIB, local
-from sms_gateway.vendors.parsing import Record, amount, decoded, record, records, word
 
 OK = "10"
-GLOBAL_CODES: Mapping[str, Outcome] = {
+GLOBAL_CODES: Mapping[str, SubmitOutcome] = {
     # Speaks of the request: even a refused number comes under it, and a message without a packet
     # of its own has no answer.
-    "10": Outcome(Verdict.UNKNOWN, text="Success"),
-    "20": Outcome(Verdict.REFUSED, text="Json Post Error"),
-    "30": Outcome(Verdict.REFUSED, text="ApiKey not register", account=True),
-    "40": Outcome(Verdict.REFUSED, text="Ip address not register", account=True),
-    "50": Outcome(Verdict.REFUSED, text="Expired Balance", account=True),
-    "55": Outcome(Verdict.REFUSED, text="Maximum Data"),
+    "10": SubmitOutcome(SubmitVerdict.UNKNOWN, text="Success"),
+    "20": SubmitOutcome(SubmitVerdict.REFUSED, text="Json Post Error"),
+    "30": SubmitOutcome(SubmitVerdict.REFUSED, text="ApiKey not register", account_fault=True),
+    "40": SubmitOutcome(SubmitVerdict.REFUSED, text="Ip address not register", account_fault=True),
+    "50": SubmitOutcome(SubmitVerdict.REFUSED, text="Expired Balance", account_fault=True),
+    "55": SubmitOutcome(SubmitVerdict.REFUSED, text="Maximum Data"),
 }
-SENDING_CODES: Mapping[str, Outcome] = {
-    "10": Outcome(Verdict.ACCEPTED, text="Success"),
-    "60": Outcome(Verdict.REFUSED, text="Invalid Number"),
-    "70": Outcome(Verdict.REFUSED, text="Invalid Message"),
-    "80": Outcome(Verdict.REFUSED, text="Minimum Balance", account=True),
-    "90": Outcome(Verdict.RETRY, text="System Error"),  # not taken only with sendingid 0
+SENDING_CODES: Mapping[str, SubmitOutcome] = {
+    "10": SubmitOutcome(SubmitVerdict.ACCEPTED, text="Success"),
+    "60": SubmitOutcome(SubmitVerdict.REFUSED, text="Invalid Number"),
+    "70": SubmitOutcome(SubmitVerdict.REFUSED, text="Invalid Message"),
+    "80": SubmitOutcome(SubmitVerdict.REFUSED, text="Minimum Balance", account_fault=True),
+    "90": SubmitOutcome(
+        SubmitVerdict.RETRY, text="System Error"
+    ),  # not taken only with sendingid 0
 }
-UNKNOWN_CODE = Outcome(Verdict.UNKNOWN)
+UNKNOWN_CODE = SubmitOutcome(SubmitVerdict.UNKNOWN)
 
 BALANCE_CODES: Mapping[str, tuple[str, bool]] = {  # the word, and whether asking later may help
     "10": ("Success", False),
@@ -67,19 +74,21 @@ BALANCE_CODES: Mapping[str, tuple[str, bool]] = {  # the word, and whether askin
 }
 UNKNOWN_BALANCE_CODE = ("unknown code", False)
 
-DELIVERY_CODES: Mapping[str, Report] = {
-    "1": Report(None, text="Schedule"),
-    "2": Report(None, text="Sent"),
-    "3": Report(Status.DELIVERED, text="Delivered Success"),
-    "4": Report(Status.UNDELIVERED, text="Delivered Error"),
-    "5": Report(Status.UNDELIVERED, text="System Failed"),
-    "6": Report(Status.UNDELIVERED, text="Saldo Minus/Expired", alarm=True),  # our balance
-    "7": Report(Status.UNDELIVERED, text="Reject"),
-    "8": Report(Status.UNDELIVERED, text="System Error"),
-    "9": Report(Status.UNDELIVERED, text="Duplicate message"),  # of an earlier one
-    "10": Report(Status.DELIVERED, text="Delivered Success Backup"),
+DELIVERY_CODES: Mapping[str, DeliveryReport] = {
+    "1": DeliveryReport(None, text="Schedule"),
+    "2": DeliveryReport(None, text="Sent"),
+    "3": DeliveryReport(Status.DELIVERED, text="Delivered Success"),
+    "4": DeliveryReport(Status.UNDELIVERED, text="Delivered Error"),
+    "5": DeliveryReport(Status.UNDELIVERED, text="System Failed"),
+    "6": DeliveryReport(
+        Status.UNDELIVERED, text="Saldo Minus/Expired", account_fault=True
+    ),  # our balance
+    "7": DeliveryReport(Status.UNDELIVERED, text="Reject"),
+    "8": DeliveryReport(Status.UNDELIVERED, text="System Error"),
+    "9": DeliveryReport(Status.UNDELIVERED, text="Duplicate message"),  # of an earlier one
+    "10": DeliveryReport(Status.DELIVERED, text="Delivered Success Backup"),
 }
-UNKNOWN_DELIVERY = Report(None, unknown_word=True)
+UNKNOWN_DELIVERY = DeliveryReport(None, unknown_status=True)
 
 Product = Literal["reguler", "masking", "otp", "bulk"]
 CATEGORIES: frozenset[Category] = frozenset({"otp", "transactional", "promotional"})
@@ -127,22 +136,24 @@ class RajaSms(Adapter):
             if not getattr(self, name).startswith("/"):
                 raise ValueError(f"{name} must begin with a slash")
 
-    def check(self, message: Outgoing) -> None:
+    def check(self, message: OutgoingMessage) -> None:
         """Raises Refusal also for a sender, which the product decides, and for a long text."""
         Adapter.check(self, message)
         if not message.to.startswith("+62"):
-            raise Refusal("bad-number", "to", f"{self.title} reaches Indonesian numbers only.")
+            raise UnsupportedMessageError(
+                "bad-number", "to", f"{self.title} reaches Indonesian numbers only."
+            )
         if message.sender:
             detail = f"{self.title} has no way to express from: the product decides the sender."
-            raise Refusal("unsupported-field", "from", detail)
+            raise UnsupportedMessageError("unsupported-field", "from", detail)
         if len(message.text) > TEXT_LIMIT:
             detail = f"{self.title} takes at most {TEXT_LIMIT} characters."
-            raise Refusal("text-too-long", "text", detail)
+            raise UnsupportedMessageError("text-too-long", "text", detail)
 
-    def pack(self, messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+    def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
         """Submissions of one call each: one product, and no number twice, since the answer and
         the callbacks name messages by number."""
-        groups: dict[tuple[Product, int], list[Outgoing]] = {}
+        groups: dict[tuple[Product, int], list[OutgoingMessage]] = {}
         earlier: Counter[tuple[Product, str]] = Counter()
         for one in messages:
             product = self.products[one.category]
@@ -151,11 +162,15 @@ class RajaSms(Adapter):
             earlier[target] += 1
         return [part for group in groups.values() for part in chunks(group, self.submission_size)]
 
-    def submit(self, messages: Sequence[Outgoing], callback_url: str | None) -> list[Call]:
+    def submit(
+        self, messages: Sequence[OutgoingMessage], callback_url: str | None
+    ) -> list[SubmitCall]:
         callback = callback_url if self.callbacks and callback_url else ""
-        return [Call(self._send(group, callback), tuple(group)) for group in self.pack(messages)]
+        return [
+            SubmitCall(self._send(group, callback), tuple(group)) for group in self.pack(messages)
+        ]
 
-    def _send(self, group: Sequence[Outgoing], callback_url: str) -> Request:
+    def _send(self, group: Sequence[OutgoingMessage], callback_url: str) -> Request:
         payload = {
             "apikey": self.api_key,
             "callbackurl": callback_url,
@@ -163,9 +178,7 @@ class RajaSms(Adapter):
                 {
                     "number": _international(one.to),
                     "message": quote(one.text, safe="") if self.url_encode else one.text,
-                    "sendingdatetime": f"{local(one.send_at, WIB, SECOND):%Y-%m-%d %H:%M:%S}"
-                    if one.send_at
-                    else "",
+                    "sendingdatetime": _sending_time(one.send_at),
                 }
                 for one in group
             ],
@@ -183,19 +196,19 @@ class RajaSms(Adapter):
             msgspec.json.encode(payload),
         )
 
-    def submitted(self, reply: Reply, call: Call) -> list[Outcome]:
+    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """Packets are matched by number, and by position only where they name none."""
         answer = _response(reply.body, "sendingrespon")
         whole = _outcome(GLOBAL_CODES, answer, "globalstatus")
         packets = _unwrapped(answer.get("datapacket"))
-        numbers = [_international(word(packet.get("number"))) for packet in packets]
+        numbers = [_international(as_text(packet.get("number"))) for packet in packets]
         named = dict(zip(numbers, packets, strict=True))
         outcomes = []
         for position, member in enumerate(call.members):
             packet = named.get(_international(member.to), {})
             if not packet and len(packets) == len(call.members) and not numbers[position]:
                 packet = packets[position]
-            outcomes.append(_sent(packet) if word(packet.get("sendingstatus")) else whole)
+            outcomes.append(_sent(packet) if as_text(packet.get("sendingstatus")) else whole)
         return outcomes
 
     def balance(self) -> Mapping[str | None, Request]:
@@ -209,65 +222,69 @@ class RajaSms(Adapter):
         payload = {"apikey": self.api_key}
         return {product: self._request(path, payload) for product, path in paths.items()}
 
-    def credit(self, reply: Reply, product: str | None) -> Credit:
+    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
         answer = _response(reply.body, "balancerespon")
-        code, rupiah = word(answer.get("globalstatus")), amount(answer.get("balance"))
+        code, rupiah = as_text(answer.get("globalstatus")), as_decimal(answer.get("balance"))
         if code == OK and rupiah is not None:
-            return Credit(product, rupiah, "IDR", _day(word(answer.get("expired"))))
+            return Balance(product, rupiah, "IDR", _day(as_text(answer.get("expired"))))
         if code in (None, OK):
             raise BalanceRefusedError("unreadable answer")
         text, retryable = BALANCE_CODES.get(code, UNKNOWN_BALANCE_CODE)
-        said = word(answer.get("globalstatustext"))
+        said = as_text(answer.get("globalstatustext"))
         raise BalanceRefusedError(said or text, code, retryable=retryable)
 
-    def callback(self, request: CallbackRequest) -> list[Report]:
+    def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         """A JSON body, a form with the JSON in a field, or the fields themselves as a form."""
-        document = decoded(request.body)
+        document = decode_json(request.body)
         if document is None:
             form = dict(parse_qsl(request.body.decode(errors="replace")))
-            values = (decoded(field.encode(errors="replace")) for field in form.values())
+            values = (decode_json(field.encode(errors="replace")) for field in form.values())
             document = next((each for each in values if isinstance(each, dict | list)), form)
         reports = []
         for row in _responses(document, "statusrespon"):
-            code, vendor_id = word(row.get("deliverystatus")), _sending_id(row)
-            number = _international(word(row.get("number"))) or None
+            code, vendor_id = as_text(row.get("deliverystatus")), _sending_id(row)
+            number = _international(as_text(row.get("number"))) or None
             if code and (vendor_id or number):
                 found = DELIVERY_CODES.get(code, UNKNOWN_DELIVERY)
-                text = word(row.get("deliverystatustext")) or found.text
+                text = as_text(row.get("deliverystatustext")) or found.text
                 reports.append(
                     replace(found, vendor_id=vendor_id, number=number, code=code, text=text)
                 )
         return reports
 
 
+def _sending_time(send_at: datetime | None) -> str:
+    return f"{to_local_ceil(send_at, WIB, SECOND):%Y-%m-%d %H:%M:%S}" if send_at else ""
+
+
 def _responses(document: object, key: str) -> list[Record]:
     """The objects under `key` (letters only), a list or a single one; the bare document without."""
-    return _unwrapped(record(document).get(key, document))
+    return _unwrapped(normalize_keys(document).get(key, document))
 
 
 def _response(body: bytes, key: str) -> Record:
-    return next(iter(_responses(decoded(body), key)), {})
+    return next(iter(_responses(decode_json(body), key)), {})
 
 
 def _unwrapped(value: object) -> list[Record]:
     """The objects of a list, or the only one, each with or without its `packet` around it."""
-    return [record(each.get("packet", each)) for each in records(value)]
+    return [normalize_keys(each.get("packet", each)) for each in normalize_rows(value)]
 
 
-def _outcome(table: Mapping[str, Outcome], answer: Record, key: str) -> Outcome:
+def _outcome(table: Mapping[str, SubmitOutcome], answer: Record, key: str) -> SubmitOutcome:
     """What the code under `key` says, by `table`; the vendor's word stands under `<key>text`."""
-    code, said = word(answer.get(key)), word(answer.get(f"{key}text"))
+    code, said = as_text(answer.get(key)), as_text(answer.get(f"{key}text"))
     row = table.get(code or "", UNKNOWN_CODE)
     return replace(row, code=code, text=said or row.text)
 
 
-def _sent(packet: Record) -> Outcome:
+def _sent(packet: Record) -> SubmitOutcome:
     """What a packet of the answer says of its message."""
     found = _outcome(SENDING_CODES, packet, "sendingstatus")
-    vendor_id, price = _sending_id(packet), amount(packet.get("price"))
-    if found.verdict is Verdict.RETRY and word(packet.get("sendingid")) != "0":
-        return replace(found, verdict=Verdict.UNKNOWN, vendor_id=vendor_id)
-    if found.verdict is not Verdict.ACCEPTED:
+    vendor_id, price = _sending_id(packet), as_decimal(packet.get("price"))
+    if found.verdict is SubmitVerdict.RETRY and as_text(packet.get("sendingid")) != "0":
+        return replace(found, verdict=SubmitVerdict.UNKNOWN, vendor_id=vendor_id)
+    if found.verdict is not SubmitVerdict.ACCEPTED:
         return replace(found, vendor_id=vendor_id)
     paid = Price(price, "IDR") if price is not None else None
     return replace(found, vendor_id=vendor_id, price=paid)
@@ -275,7 +292,7 @@ def _sent(packet: Record) -> Outcome:
 
 def _sending_id(row: Record) -> str | None:
     """The vendor's id, which may exceed 32 bits; 0 is none."""
-    found = word(row.get("sendingid"))
+    found = as_text(row.get("sendingid"))
     return None if found == "0" else found
 
 

@@ -14,17 +14,18 @@ from itertools import islice
 from sms_gateway.vendors.account_services import (
     Authorization,
     Authorized,
-    Deed,
-    Facts,
+    InterfaceInfo,
     Listing,
+    OperationResult,
+    RawAnswer,
     Senders,
-    Told,
     Voucher,
     Vouchers,
 )
-from sms_gateway.vendors.adapter import Outcome, Reply, Request, Verdict
-from sms_gateway.vendors.parsing import amount, decoded, record, word
-from sms_gateway.vendors.server2sms.adapter import OK, SENDER, STATUS_CODES, Server2sms, _answered
+from sms_gateway.vendors.parsing import as_decimal, as_text, decode_json, normalize_keys
+from sms_gateway.vendors.server2sms.adapter import SENDER, Server2sms
+from sms_gateway.vendors.server2sms.responses import OK, STATUS_CODES, parse_outcome
+from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
 
 # CheckOriginatorAuthorization answers with one of these, never with 1.
 AUTHORIZED: Mapping[str, Authorized] = {
@@ -67,11 +68,11 @@ NUMBER_KEYS = ("statuscode", "code", "status", "id", "key", "number")
 TEXT_KEYS = ("statusinfo", "statusdescription", "description", "text", "info", "message", "value")
 _LINE = re.compile(r"^\W*(?:status ?code\W*)?(\d{1,3})\b[ \t]*[-:=;,|\t. ][ \t]*(\S.*?)\W*$", re.I)
 _TAGGED = re.compile(r">\s*(\d{1,3})\s*</[^<>]*>\s*<[^<>/]*>\s*([^<>\s][^<>]{0,400})<")
-MOST_CODES = 1000
+MAX_CODES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Server2smsAccount(Senders, Vouchers, Facts):
+class Server2smsAccount(Senders, Vouchers, InterfaceInfo):
     """An account at server2sms beside its messages."""
 
     adapter: Server2sms
@@ -82,25 +83,25 @@ class Server2smsAccount(Senders, Vouchers, Facts):
     def ask_sender(self, originator: str) -> Request:
         return self._call("CheckOriginatorAuthorization", Originator=originator)
 
-    def sender(self, reply: Reply) -> Authorization:
+    def sender(self, reply: VendorResponse) -> Authorization:
         outcome = _outcome(reply)
         return Authorization(AUTHORIZED.get(outcome.code or ""), outcome)
 
     def send_unlock_code(self, originator: str) -> Request:
         return self._call("SendOriginatorUnlockCode", Originator=originator)
 
-    def unlock_code_sent(self, reply: Reply) -> Deed:
-        return _deed(reply, UNLOCK_CODE_PROBLEMS)
+    def unlock_code_sent(self, reply: VendorResponse) -> OperationResult:
+        return _operation_result(reply, UNLOCK_CODE_PROBLEMS)
 
     def unlock(self, originator: str, code: str, affiliate_id: str | None) -> Request:
         affiliate = affiliate_id or self.adapter.affiliate_id
         more = {"AffiliateID": affiliate} if affiliate else {}
         return self._call("UnlockOriginator", Originator=originator, UnlockCode=code, **more)
 
-    def unlocked(self, reply: Reply) -> Deed:
-        deed = _deed(reply, UNLOCK_PROBLEMS)
+    def unlocked(self, reply: VendorResponse) -> OperationResult:
+        deed = _operation_result(reply, UNLOCK_PROBLEMS)
         if deed.outcome.code in UNLOCKED:
-            return Deed(replace(deed.outcome, verdict=Verdict.ACCEPTED))
+            return OperationResult(replace(deed.outcome, verdict=SubmitVerdict.ACCEPTED))
         return deed
 
     def create(self, number: int, credits_each: int, remarks: str) -> Request:
@@ -111,28 +112,28 @@ class Server2smsAccount(Senders, Vouchers, Facts):
             Remarks=remarks,
         )
 
-    def created(self, reply: Reply) -> Deed:
-        return _deed(reply, CREATE_PROBLEMS)
+    def created(self, reply: VendorResponse) -> OperationResult:
+        return _operation_result(reply, CREATE_PROBLEMS)
 
     def ask_vouchers(self) -> Request:
         return self._call("GetVoucherTransactions")
 
-    def vouchers(self, reply: Reply) -> Listing:
+    def vouchers(self, reply: VendorResponse) -> Listing:
         """Rows may be texts or objects, one or many, and missing where there is none."""
-        value = decoded(reply.body)
-        answer, outcome = record(value), _outcome(reply)
+        value = decode_json(reply.body)
+        answer, outcome = normalize_keys(value), _outcome(reply)
         rows = value if isinstance(value, list) else answer.get("vouchers")
         if outcome.code not in (None, OK) or (rows is None and outcome.code is None):
             return Listing(None, outcome)
         every = rows if isinstance(rows, list) else [] if rows in (None, "") else [rows]
-        taken = replace(outcome, verdict=Verdict.ACCEPTED)
+        taken = replace(outcome, verdict=SubmitVerdict.ACCEPTED)
         return Listing([_voucher(row) for row in every if row not in (None, "")], taken)
 
     def redeem(self, code: str) -> Request:
         return self._call("RedeemVoucher", RedeemCode=code)
 
-    def redeemed(self, reply: Reply) -> Deed:
-        return _deed(reply, REDEEM_PROBLEMS)
+    def redeemed(self, reply: VendorResponse) -> OperationResult:
+        return _operation_result(reply, REDEEM_PROBLEMS)
 
     def ask_version(self) -> Request:
         return self._open("VersionInfo")
@@ -140,22 +141,22 @@ class Server2smsAccount(Senders, Vouchers, Facts):
     def ask_status_codes(self) -> Request:
         return self._open("ListAllStatusCodes")
 
-    def refusal(self, reply: Reply) -> Outcome | None:
+    def refusal(self, reply: VendorResponse) -> SubmitOutcome | None:
         """A StatusCode at the top that is not 1; a list of codes has none there."""
-        value = decoded(reply.body)
+        value = decode_json(reply.body)
         outcome = _outcome(reply)
-        if outcome.code in (None, OK) or len(record(value)) > 2:
+        if outcome.code in (None, OK) or len(normalize_keys(value)) > 2:
             return None
         return outcome
 
-    def status_codes(self, told: Told) -> dict[str, str]:
+    def status_codes(self, told: RawAnswer) -> dict[str, str]:
         if isinstance(told.data, str):
             pairs = _TAGGED.findall(told.data) if "<" in told.data else _lines(told.data)
         else:
-            pairs = list(islice(_pairs(told.data), MOST_CODES))
-        return {code.lstrip("0") or "0": text.strip()[:200] for code, text in pairs[:MOST_CODES]}
+            pairs = list(islice(_pairs(told.data), MAX_CODES))
+        return {code.lstrip("0") or "0": text.strip()[:200] for code, text in pairs[:MAX_CODES]}
 
-    def our_codes(self) -> Mapping[str, Outcome]:
+    def our_codes(self) -> Mapping[str, SubmitOutcome]:
         return STATUS_CODES
 
     def _call(self, operation: str, **payload: str) -> Request:
@@ -171,35 +172,35 @@ class Server2smsAccount(Senders, Vouchers, Facts):
         )
 
 
-def _outcome(reply: Reply) -> Outcome:
-    return _answered(record(decoded(reply.body)))
+def _outcome(reply: VendorResponse) -> SubmitOutcome:
+    return parse_outcome(normalize_keys(decode_json(reply.body)))
 
 
-def _deed(reply: Reply, problems: Mapping[str, str]) -> Deed:
+def _operation_result(reply: VendorResponse, problems: Mapping[str, str]) -> OperationResult:
     outcome = _outcome(reply)
     undocumented = outcome.code is not None and outcome.code not in STATUS_CODES
-    return Deed(outcome, problems.get(outcome.code or ""), undocumented)
+    return OperationResult(outcome, problems.get(outcome.code or ""), undocumented)
 
 
 def _voucher(row: object) -> Voucher:
     if isinstance(row, str):
         bare = row.strip()
         return Voucher(bare if _BARE_CODE.fullmatch(bare) else None, None, None, row)
-    told = record(row)
+    told = normalize_keys(row)
     return Voucher(
         code=_first(told, CODE_KEYS),
-        credits=amount(_first(told, CREDITS_KEYS)),
+        credits=as_decimal(_first(told, CREDITS_KEYS)),
         remarks=_first(told, REMARKS_KEYS),
         data=row,
     )
 
 
 def _first(told: Mapping[str, object], keys: tuple[str, ...]) -> str | None:
-    return next((found for key in keys if (found := word(told.get(key)))), None)
+    return next((found for key in keys if (found := as_text(told.get(key)))), None)
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
-    found = (_LINE.match(line[:500]) for line in text.splitlines()[: 2 * MOST_CODES])
+    found = (_LINE.match(line[:500]) for line in text.splitlines()[: 2 * MAX_CODES])
     return [(one[1], one[2]) for one in found if one]
 
 
@@ -213,7 +214,7 @@ def _pairs(value: object) -> Iterator[tuple[str, str]]:
         elif isinstance(one, list):
             waiting += one
         elif isinstance(one, dict):
-            told = record(one)
+            told = normalize_keys(one)
             number, text = _first(told, NUMBER_KEYS), _first(told, TEXT_KEYS)
             if number and text and number.isdecimal():
                 yield number, text

@@ -1,0 +1,28 @@
+"""Epoch seconds and milliseconds, aware UTC times and RFC 3339."""
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """The present, as an aware UTC time."""
+    return datetime.now(UTC)
+
+
+def epoch_seconds(when: datetime) -> int:
+    """Whole seconds since 1970, rounded down."""
+    return int(when.timestamp())
+
+
+def epoch_ms(when: datetime) -> int:
+    """Whole milliseconds since 1970, rounded down."""
+    return int(when.timestamp() * 1000)
+
+
+def from_ms(ms: int) -> datetime:
+    """The aware UTC time of epoch milliseconds."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def rfc3339(when: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds and Z."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

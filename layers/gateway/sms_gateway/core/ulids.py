@@ -1,0 +1,32 @@
+"""ULIDs (github.com/ulid/spec): ids of 26 letters and digits that sort by time."""
+
+from datetime import datetime
+
+from sms_gateway.core.timestamps import from_ms
+
+_CROCKFORD = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
+
+
+def new_ulid(now: datetime) -> str:
+    """A new ULID of the time `now`."""
+    from ulid import ULID  # most functions make none
+
+    return str(ULID.from_datetime(now))
+
+
+def is_ulid(text: str) -> bool:
+    """Whether a text has the form of a ULID."""
+    return len(text) == 26 and all(letter in _CROCKFORD for letter in text)
+
+
+def ulid_ms(ulid: str) -> int:
+    """The epoch milliseconds in a ULID's first ten characters."""
+    total = 0
+    for letter in ulid[:10]:
+        total = total * 32 + _CROCKFORD[letter]
+    return total
+
+
+def created_at(ulid: str) -> datetime:
+    """The time in a ULID."""
+    return from_ms(ulid_ms(ulid))

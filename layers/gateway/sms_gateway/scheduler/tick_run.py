@@ -1,0 +1,56 @@
+"""One run of the scheduler: its time, its vendors, and what it found to ask for."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
+from sms_gateway.storage.models import Message, Submission
+from sms_gateway.vendors import http_client
+from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request, VendorResponse
+
+RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
+RESERVE_SECONDS = 5  # seconds kept for writing what was heard
+Send = Callable[[Request, float], VendorResponse]
+Asked = tuple[Submission, Sequence[Message], int]  # with the epoch second of its deadline
+
+
+@dataclass(slots=True)
+class TickRun:
+    """One run of the clock."""
+
+    adapters: Mapping[str, Adapter]
+    pool: ThreadPoolExecutor
+    now: datetime
+    until: float  # epoch seconds by which this run must be over
+    send: Send = http_client.send
+    receipt_deadline: int = RECEIPT_DEADLINE
+    accounts_known: bool = True  # whether the accounts could be read
+    processed: int = 0
+    to_ask: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+
+    def has_time_for(self, seconds: float) -> bool:
+        """Whether something that takes so long can still be finished."""
+        return time.time() + seconds < self.until
+
+    @property
+    def usable_vendors(self) -> Collection[str]:
+        """The vendors that something may be passed on to. While nobody can read the accounts that
+        is any: none would mean that the message is rejected."""
+        return self.adapters.keys() if self.accounts_known else VENDORS.keys()
+
+    @property
+    def now_seconds(self) -> int:
+        """Now, in epoch seconds."""
+        return epoch_seconds(self.now)
+
+    @property
+    def now_ms(self) -> int:
+        """Now, in epoch milliseconds."""
+        return epoch_ms(self.now)
