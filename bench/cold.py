@@ -118,15 +118,16 @@ def _build() -> None:
 
 def _references() -> list[Case]:
     cases = []
-    for name, module, paths in (
-        (EMPTY, "empty", []),
-        (CLIENT, "client", [LAYER]),
-        (TYPICAL, "typical", [FOLDER / "typical"]),
+    reduced = {"AWS_DATA_PATH": str(LAYER / "sms_gateway/aws/botocore_data")}
+    for name, module, paths, variables in (
+        (EMPTY, "empty", [], {}),
+        (CLIENT, "client", [LAYER], reduced),
+        (TYPICAL, "typical", [FOLDER / "typical"], {}),
     ):
         folder = FOLDER / "references" / module
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "bench" / "references" / f"{module}.py", folder / "app.py")
-        cases.append(Case(name, folder, paths, EVENTS["status"]))
+        cases.append(Case(name, folder, paths, EVENTS["status"], variables=variables))
     return cases
 
 
@@ -174,14 +175,14 @@ def _work(aws: Aws) -> dict[str, dict[str, Any]]:
             "queryStringParameters": {"DST": "0", "RSN": "000", "ID": identifier},
         },
         "dispatch": {"Records": aws.receive("server2sms")},
-        "campaign": _uploaded(),
-        "cognito": _sealed(),
+        "campaign_worker": _uploaded(),
+        "from_cognito": _sealed(),
     }
 
 
 def _uploaded() -> dict[str, Any]:
     """The event of a campaign of one row."""
-    (record,) = EVENTS["campaign"]["Records"]
+    (record,) = EVENTS["campaign_worker"]["Records"]
     notice = json.loads(record["body"])
     place = notice["Records"][0]["s3"]
     place["bucket"]["name"] = ENVIRONMENT["CAMPAIGNS_BUCKET"]
@@ -200,7 +201,7 @@ def _sealed() -> dict[str, Any]:
         key_provider=keys,
         algorithm=Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
     )
-    return {"request": EVENTS["cognito"]["request"] | {"code": b64encode(sealed).decode()}}
+    return {"request": EVENTS["from_cognito"]["request"] | {"code": b64encode(sealed).decode()}}
 
 
 def _byte_code() -> int:
@@ -300,10 +301,10 @@ def _figures(cases: Sequence[Case], times: Times) -> Iterator[Figure]:
 
 HOW = f"""\
 Medians of {TURNS} starts. References: a handler that answers at once; one that makes a DynamoDB
-client, from the layer's own boto3 with its byte code; one with Powertools (Logger, Metrics,
-router), one pydantic model and a DynamoDB client, without byte code, as plain `sam build` leaves
-it. Nothing is compiled into the code folders; files are in the page cache and the whole CPU is
-there: on Lambda both take longer, alike for all. The first invocation is with AWS and the vendors
-on loopback: a known key, a message accepted, read, dispatched and reported, nothing due,
-`GET /vendors`, a campaign of one row, a code decrypted and sent; the reference's makes one call of
-DynamoDB."""
+client, from the layer's own boto3 with its byte code and the reduced descriptions; one with
+Powertools (Logger, Metrics, router), one pydantic model and a DynamoDB client, without byte code,
+as plain `sam build` leaves it. Nothing is compiled into the code folders; files are in the page
+cache and the whole CPU is there: on Lambda both take longer, alike for all. The first invocation is
+with AWS and the vendors on loopback: a known key, a message accepted, read, dispatched and
+reported, nothing due, `GET /vendors`, a campaign of one row, a code decrypted and sent; the
+reference's makes one call of DynamoDB."""

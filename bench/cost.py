@@ -44,7 +44,7 @@ KINDS = {  # size and whether with an Idempotency-Key
 }
 SINGLES = 10  # single messages of one life, which share the scheduler's run
 ROUNDS = 5  # the first is counted, the others are timed
-PUBLISH, NOTIFY, DELIVER = "publish", "notify", "deliver"
+PUBLISH, NOTIFY, DELIVER = "publish_events", "queue_webhooks", "deliver_webhooks"
 GIVEN = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
 
 Label = tuple[str, ...]

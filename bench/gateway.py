@@ -23,7 +23,7 @@ from testing.template import ROOT
 EVENTS: dict[str, Any] = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")
 }
-SCHEDULER = "poll"  # the function that runs once a minute
+SCHEDULER = "scheduler"  # the function that runs once a minute
 FIRST = {  # numbers that can't be anybody's, by vendor
     "jst": 911000000001,
     "dinisoft": 8801000000001,

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bench.gateway import numbers
-from local.simulators.accounts import ACCOUNTS
+from local.simulators.dinisoft import ACCOUNT
 
 if TYPE_CHECKING:
     from bench.throughput import Stage
@@ -124,13 +124,12 @@ class Kannel:
             process.wait()
 
     def _configure(self, path: str) -> None:
-        account = ACCOUNTS["dinisoft"]
         written = CONFIGURATION.format(
             **self._ports,
             pending=self._pending,
             url=f"http://{self._stage.vendors.address}{path}",
-            key=account["api_key"],
-            secret=account["secret_key"],
+            key=ACCOUNT["api_key"],
+            secret=ACCOUNT["secret_key"],
         )
         (self._folder / "kannel.conf").write_text(written)
 

@@ -19,7 +19,7 @@ from ulid import ULID
 
 from bench import kannel
 from bench.targets import Family, Figure
-from local.simulators.accounts import accounts
+from local.simulators.registry import accounts
 from testing.template import ROOT
 
 PATIENCE = 60  # seconds for anything at all

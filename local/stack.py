@@ -1,4 +1,4 @@
-"""The whole gateway on one machine: the AWS emulator, the four vendors, and the deployed stack."""
+"""The whole gateway on one machine: AWS emulator, simulated vendors and the deployed stack."""
 
 import json
 import os
@@ -19,7 +19,7 @@ import boto3
 import urllib3
 from samcli.yamlhelper import yaml_parse
 
-from local.simulators.accounts import accounts
+from local.simulators.registry import accounts
 from sms_gateway.config.api_keys import SCOPES
 from sms_gateway.config.vendor_accounts import CALLBACK_KEY
 
@@ -112,7 +112,7 @@ class LocalStack:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.say(f"starting the AWS emulator on port {self.gateway_port}")
         self.start_emulator()
-        self.say(f"starting the four vendors on port {self.simulator_port}")
+        self.say(f"starting the vendors on port {self.simulator_port}")
         self._spawn(
             "simulators",
             [
@@ -188,14 +188,14 @@ class LocalStack:
             "table": outputs["TableName"],
             "secret": outputs["AccountsSecretName"],
             "campaigns_bucket": outputs["CampaignsBucketName"],
-            "poll_function": outputs["PollFunctionName"],
+            "scheduler_function": outputs["SchedulerFunctionName"],
             "send_function": outputs["SendFunctionArn"],
             "queue": outputs["IngressQueueUrl"],
             "topic": outputs["TopicArn"],
-            "cognito_function": outputs["CognitoFunctionArn"],
+            "from_cognito_function": outputs["FromCognitoFunctionArn"],
             "cognito_key": key["Arn"],
-            "publish_function": outputs["PublishFunctionName"],
-            "notify_function": outputs["NotifyFunctionName"],
+            "publish_events_function": outputs["PublishEventsFunctionName"],
+            "queue_webhooks_function": outputs["QueueWebhooksFunctionName"],
             "bus": outputs["BusName"],
             "simulators": {
                 vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)
@@ -278,7 +278,9 @@ class LocalStack:
 
     def tick(self) -> None:
         """Runs the clock now, instead of waiting for its minute."""
-        answer = self.client("lambda").invoke(FunctionName=f"{self.facts['poll_function']}:live")
+        answer = self.client("lambda").invoke(
+            FunctionName=f"{self.facts['scheduler_function']}:live"
+        )
         if "FunctionError" in answer:
             raise StackError(f"the clock failed: {answer['Payload'].read()!r}")
 
@@ -292,7 +294,7 @@ class LocalStack:
         self, name: str, command: list[str], extra: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **self.environment, **extra}
-        environment.setdefault("PYTHONPATH", str(ROOT))
+        environment.setdefault("PYTHONPATH", f"{ROOT}/layers/gateway:{ROOT}")
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True

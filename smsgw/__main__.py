@@ -123,9 +123,9 @@ def _parser() -> argparse.ArgumentParser:
         letter.add_argument(
             "--vendor",
             "--queue",
-            choices=dead_letters.EVERY,
+            choices=dead_letters.QUEUES,
             help="only those of a vendor, of campaigns, a lane of deliveries, changes not told, or "
-            "a source",
+            "a trigger",
         )
         letter.set_defaults(run=run)
 

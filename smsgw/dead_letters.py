@@ -1,9 +1,8 @@
-"""`smsgw dlq`: what could not be worked on, and its way back.
+"""`smsgw dlq`: list, redrive and dismiss dead-letter messages.
 
-Five kinds: submissions (one queue a vendor), work on campaigns, deliveries to webhooks (two lanes),
-what came by a source, and changes of the table that could not be told. Of these the letter names
-only the place in the table's stream, which keeps them for 24 hours: they are fetched from there and
-published again.
+There are dead-letter queues for submissions (one a vendor), campaigns, webhook deliveries (two
+lanes), triggers, and changes of the table that could not be published. A message of the last names
+only places in the table's stream, which keeps changes for 24 hours: they are read from there again.
 """
 
 import argparse
@@ -17,65 +16,65 @@ import boto3
 from botocore.exceptions import ClientError
 
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import changes, source_letters
+from smsgw import stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
-from smsgw.source_letters import WAYS
+from smsgw.trigger_dead_letters import TRIGGERS
 
 DELIVERIES = ("deliveries", "slow-deliveries")
 STREAM = "changes"
 CAMPAIGNS = "campaigns"
-NAMES = {
+PREFIXES = {  # of logical ids; a vendor's is its name, capitalized
     "deliveries": "Delivery",
     "slow-deliveries": "SlowDelivery",
     STREAM: "Stream",
     CAMPAIGNS: "Campaign",
 }
-EVERY = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *WAYS)
-HOLD = 30  # seconds that a dead letter is hidden from others while it is looked at or moved
-LONG = 900  # and while changes are told: an invocation may take two minutes
+QUEUES = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *TRIGGERS)
+HIDE_SECONDS = 30  # from other readers, while a message is shown or moved
+HIDE_STREAM_SECONDS = 900  # publishing its changes takes up to two minutes an invocation
 
 
 def show(options: argparse.Namespace) -> None:
-    """Prints every dead letter: which submission, of how many messages, tried how often; or what
-    was wrong with what came by a source."""
+    """Print every dead-letter message: which submission, of how many messages, tried how often; or
+    what was wrong with what came by a trigger."""
     found = 0
-    for vendor, queue in _queues(options):
-        letters = list(_letters(queue))  # none is let go before the last is read
-        for letter in letters:
+    for name, url in _queues(options):
+        messages = list(_receive(url))  # none is released before the last is read
+        for message in messages:
             found += 1
-            tries = letter["Attributes"]["ApproximateReceiveCount"]
-            print(f"{vendor:12}  received {tries:>3} times  {_said(vendor, letter)}")
+            tries = message["Attributes"]["ApproximateReceiveCount"]
+            print(f"{name:16}  received {tries:>3} times  {_describe(name, message)}")
             _client().change_message_visibility(
-                QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
+                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
     print(f"{found} dead letters")
 
 
 def redrive(options: argparse.Namespace) -> None:
-    """Puts dead letters back into their queues, or hands what came by a source to its function. A
+    """Put messages back into their queues, or hand what came by a trigger to its function. A
     submission that has been sent meanwhile is not sent again: its record forbids it. An event may
-    be told twice. Raises CommandError when there are notices, which stay, after all others."""
-    moved = buried = notices = 0
-    for kind, dead in _queues(options):
-        letters = _letters(dead, LONG if kind == STREAM else HOLD)
-        if kind in (STREAM, *WAYS):
-            # All are read first: what is buried again meanwhile waits for the next time.
-            letters = iter(list(letters))
-        for letter in letters:
-            if kind in WAYS and source_letters.is_notice(letter):
+    be published twice. Raises CommandError when there are notices, which stay, after all others."""
+    moved = dead_again = notices = 0
+    for name, url in _queues(options):
+        messages = _receive(url, HIDE_STREAM_SECONDS if name == STREAM else HIDE_SECONDS)
+        if name in (STREAM, *TRIGGERS):
+            # Read all first: what fails again meanwhile waits for the next time.
+            messages = iter(list(messages))
+        for message in messages:
+            if name in TRIGGERS and trigger_dead_letters.is_notice(message):
                 notices += 1
-                _let_go(dead, [letter])
+                _release(url, [message])
                 continue
             try:
-                buried += _again(options, kind, letter)
+                dead_again += _redrive(options, name, message)
             except BaseException:
-                _let_go(dead, [letter, *letters] if kind == STREAM else [])
+                _release(url, [message, *messages] if name == STREAM else [])
                 raise
-            _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
+            _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             moved += 1
     print(f"{moved} dead letters are back in their queues")
-    if buried:
-        print(f"{buried} changes are not understood yet and were buried again: smsgw dlq list")
+    if dead_again:
+        print(f"{dead_again} changes are not understood yet and were buried again: smsgw dlq list")
     if notices:
         raise CommandError(
             f"{notices} letters only tell of recipients that were refused for good: they hold "
@@ -85,46 +84,46 @@ def redrive(options: argparse.Namespace) -> None:
 
 
 def dismiss(options: argparse.Namespace) -> None:
-    """Removes the notices about refused recipients; all other letters stay."""
-    gone = 0
-    for kind, dead in _queues(options):
-        if kind not in WAYS:
+    """Remove the notices about refused recipients; all other messages stay."""
+    removed = 0
+    for name, url in _queues(options):
+        if name not in TRIGGERS:
             continue
-        for letter in list(_letters(dead)):
-            if source_letters.is_notice(letter):
-                _client().delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
-                gone += 1
+        for message in list(_receive(url)):
+            if trigger_dead_letters.is_notice(message):
+                _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                removed += 1
             else:
-                _let_go(dead, [letter])
-    print(f"{gone} letters about refused recipients are removed")
+                _release(url, [message])
+    print(f"{removed} letters about refused recipients are removed")
 
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """The dead-letter queues that are asked for: what is in it, and its address."""
-    for kind in [options.vendor] if options.vendor else EVERY:
-        if kind not in WAYS:
-            yield kind, _url(options.stack, kind, "DeadLetters")
-        elif queue := source_letters.resource(options.stack, f"{WAYS[kind]}DeadLetters"):
-            yield kind, queue
+    """Name the dead-letter queues asked for, each with its URL."""
+    for name in [options.vendor] if options.vendor else QUEUES:
+        if name not in TRIGGERS:
+            yield name, _url(options.stack, name, "DeadLetters")
+        elif url := trigger_dead_letters.physical_id(options.stack, f"{TRIGGERS[name]}DeadLetters"):
+            yield name, url
 
 
-def _said(kind: str, letter: Any) -> str:
-    """What may be shown of a letter: never an event, which may hold a number and a text."""
-    if kind in WAYS:
-        return source_letters.said(letter)
-    body = str(letter["Body"])
-    if kind in DELIVERIES:
-        parcel = json.loads(body)
-        return f"{parcel['webhook']} {parcel['id']}"
-    if kind == STREAM:
-        return changes.said(letter)
-    if kind == CAMPAIGNS:
-        return _campaign(body)
+def _describe(name: str, message: Any) -> str:
+    """Never show an event: it may hold a number and a text."""
+    if name in TRIGGERS:
+        return trigger_dead_letters.describe(message)
+    body = str(message["Body"])
+    if name in DELIVERIES:
+        delivery = json.loads(body)
+        return f"{delivery['webhook']} {delivery['id']}"
+    if name == STREAM:
+        return stream_redrive.describe(message)
+    if name == CAMPAIGNS:
+        return _describe_campaign(body)
     return body
 
 
-def _campaign(body: str) -> str:
-    """A call to go on with a campaign is its id; a notice of S3 is JSON and names files."""
+def _describe_campaign(body: str) -> str:
+    """A body is a campaign's id, or JSON: S3's notice of uploaded files."""
     if not body.startswith("{"):
         return f"campaign {body}"
     try:
@@ -134,41 +133,41 @@ def _campaign(body: str) -> str:
     return f"uploaded {', '.join(files)}"
 
 
-def _again(options: argparse.Namespace, kind: str, letter: Any) -> int:
-    """Puts a letter back; how many of its changes were buried again. Raises CommandError when the
-    changes it names are gone, or can't be published now."""
-    if kind == STREAM:
-        return changes.publish(json.loads(letter["Body"])).buried
-    if kind in WAYS:
-        source_letters.again(options.stack, kind, letter)
+def _redrive(options: argparse.Namespace, name: str, message: Any) -> int:
+    """Put a message back; return how many of its changes are dead letters again. Raises
+    CommandError when the changes it names are gone, or can't be published now."""
+    if name == STREAM:
+        return stream_redrive.redrive(json.loads(message["Body"])).dead_again
+    if name in TRIGGERS:
+        trigger_dead_letters.redrive(options.stack, name, message)
         return 0
     group = "redriven"
-    if kind in DELIVERIES:
-        group = json.loads(letter["Body"])["webhook"]
+    if name in DELIVERIES:
+        group = json.loads(message["Body"])["webhook"]
     _client().send_message(
-        QueueUrl=_url(options.stack, kind, "Queue"),
-        MessageBody=letter["Body"],
+        QueueUrl=_url(options.stack, name, "Queue"),
+        MessageBody=message["Body"],
         MessageGroupId=group,
     )
     return 0
 
 
-def _let_go(queue: str, letters: list[Any]) -> None:
-    """Shows letters to others again at once."""
-    for letter in letters:
+def _release(url: str, messages: list[Any]) -> None:
+    """Show messages to other readers again at once."""
+    for message in messages:
         with suppress(ClientError):
             _client().change_message_visibility(
-                QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
+                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
 
 
-def _letters(queue: str, hold: int = HOLD) -> Iterator[Any]:
+def _receive(url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[Any]:
     seen: set[str] = set()
     while True:
         answer = _client().receive_message(
-            QueueUrl=queue,
+            QueueUrl=url,
             MaxNumberOfMessages=10,
-            VisibilityTimeout=hold,
+            VisibilityTimeout=hide_seconds,
             WaitTimeSeconds=1,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
             MessageAttributeNames=["All"],
@@ -180,9 +179,10 @@ def _letters(queue: str, hold: int = HOLD) -> Iterator[Any]:
         yield from fresh
 
 
-def _url(stack: str, vendor: str, kind: str) -> str:
+def _url(stack: str, name: str, kind: str) -> str:
     found = boto3.client("cloudformation").describe_stack_resource(
-        StackName=stack, LogicalResourceId=f"{NAMES.get(vendor, vendor.capitalize())}{kind}"
+        StackName=stack,
+        LogicalResourceId=f"{PREFIXES.get(name, name.capitalize())}{kind}",
     )
     return found["StackResourceDetail"]["PhysicalResourceId"]
 

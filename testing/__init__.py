@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: drivers, fakes, and a stack on a faked AWS."""

@@ -16,10 +16,10 @@ from uuid import uuid4
 import msgspec
 from ministack.services import dynamodb  # type: ignore[import-untyped]
 
-from local.simulators.accounts import accounts
 from local.simulators.dinisoft import Dinisoft
 from local.simulators.jst import Jst
 from local.simulators.rajasms import RajaSms
+from local.simulators.registry import accounts
 from local.simulators.server2sms import Server2Sms
 from local.simulators.state import Message, State
 from local.simulators.vendor import Request, Vendor

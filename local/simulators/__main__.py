@@ -1,4 +1,4 @@
-"""`python -m local.simulators`: the four vendors on loopback, until Ctrl-C or SIGTERM."""
+"""`python -m local.simulators`: the vendors on loopback, until Ctrl-C or SIGTERM."""
 
 import argparse
 import errno
@@ -42,7 +42,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with server:
-        print(f"simulators: four vendors at {server.url}", flush=True)
+        print(f"simulators: {len(server.vendors)} vendors at {server.url}", flush=True)
         stop.wait()
     return 0
 

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.simulators.faults import CALLBACK, FAULTS
-from local.simulators.state import VENDORS, State
+from local.simulators.registry import SIMULATORS
+from local.simulators.state import State
 from local.simulators.vendor import Answer, as_json
+from sms_gateway.vendors.registry import VENDORS
 
 MAX_SECONDS = 3600
 OPERATIONS = ("submit", "poll", "balance", "inquiry", "change", "verify")
-CALLING = ("server2sms", "rajasms")
 
 
 class ControlError(Exception):
@@ -32,7 +33,7 @@ def control(state: State, method: str, path: str, query: Mapping[str, str], body
 def _route(state: State, method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
     match method, path:
         case "GET", "/_health":
-            return as_json({"status": "ok", "vendors": VENDORS})
+            return as_json({"status": "ok", "vendors": list(VENDORS)})
         case "GET", "/_ledger":
             vendor = _vendor(query) if query.get("vendor") else None
             since = query.get("since") or "0"
@@ -67,7 +68,7 @@ def _route(state: State, method: str, path: str, query: Mapping[str, str], body:
             seconds = _number(data, "seconds", MAX_SECONDS)
             if seconds is None:
                 raise ControlError("seconds is missing")
-            vendors = VENDORS if data.get("vendor") is None else (_vendor(data),)
+            vendors = tuple(VENDORS) if data.get("vendor") is None else (_vendor(data),)
             state.set_delay(seconds, vendors)
             return as_json(state.delays())
         case "POST", "/_deliver":
@@ -90,7 +91,7 @@ def _add_fault(state: State, data: Mapping[str, Any]) -> Answer:
     fault = data.get("fault")
     if not isinstance(fault, str) or fault not in FAULTS:
         raise ControlError(f"fault must be one of {', '.join(sorted(FAULTS))}")
-    if fault in CALLBACK and vendor not in CALLING:
+    if fault in CALLBACK and not SIMULATORS[vendor].sends_callbacks:
         raise ControlError(f"{vendor} sends no callbacks")
     operation = data.get("operation", "submit")
     if operation not in OPERATIONS:

@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from local.simulators.accounts import ACCOUNTS
 from local.simulators.state import Message, digest
 from local.simulators.vendor import Answer, Operation, Request, Vendor, as_json
 
-ACCOUNT = ACCOUNTS["dinisoft"]
+ACCOUNT = {
+    "api_key": "0123456789abcdef",
+    "secret_key": "01234567",
+    "client": "local-client",
+    "sender": "LOCAL",
+}
+BALANCE_PATH = "login/sms/smsConfiguration/smsClientBalance.jsp"
 BALANCE = "1500.000000"
 NUMBER = re.compile(r"8801\d{9}")
 
@@ -19,12 +24,19 @@ class Dinisoft(Vendor):
     """The REVE platform as Dinisoft runs it."""
 
     name = "dinisoft"
+    first_number = 8801000000001
     methods = frozenset({"GET"})
     operations: ClassVar[Mapping[str, Operation]] = {
         "sendtext": "submit",
         "getstatus": "poll",
-        "login/sms/smsConfiguration/smsClientBalance.jsp": "balance",
+        BALANCE_PATH: "balance",
     }
+
+    @classmethod
+    def account(cls, base: str) -> dict[str, Any]:
+        """Make the account settings."""
+        urls = {"base_url": base, "balance_url": f"{base}/{BALANCE_PATH}"}
+        return {**urls, "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
         """Answers any of the three calls."""

@@ -7,13 +7,23 @@ and dropped there. A text that names none passes, so that plain texts can be tri
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from local.simulators.accounts import ACCOUNTS, TEMPLATES
 from local.simulators.state import Message, digest
 from local.simulators.vendor import HTML, Answer, Operation, Request, Vendor, as_json
 
-ACCOUNT = ACCOUNTS["jst"]
+# What the operators have registered for the account: texts by DLT template id.
+TEMPLATES: Mapping[str, str] = {
+    "1107100000000000001": "Your code is {#var#}",
+    "1107100000000000002": "Dear {#var#}, your order {#var#} is on its way.",
+    "1107100000000000003": "Hello through {#var#}",
+}
+ACCOUNT: Mapping[str, Any] = {
+    "username": "local-user",
+    "password": "local-password",
+    "sender": "LOCALS",
+    "templates": [{"id": key, "text": text} for key, text in TEMPLATES.items()],
+}
 INDIA = timezone(timedelta(hours=5, minutes=30))
 BALANCES = {"1": 5000, "2": 12500}  # by sms_type: 1 promotional, 2 transactional
 WORDS = {"pending": "Submitted", "delivered": "DELIVRD", "undelivered": "UNDELIV"}
@@ -31,6 +41,7 @@ class Jst(Vendor):
     """The Metamorph platform as JST runs it."""
 
     name = "jst"
+    first_number = 911000000001
     methods = frozenset({"GET", "POST"})
     operations: ClassVar[Mapping[str, Operation]] = {
         "index.php/api/get-balance": "balance",
@@ -38,6 +49,11 @@ class Jst(Vendor):
         "index.php/api/customized-sms": "submit",
         "index.php/api/get-dlr-report": "poll",
     }
+
+    @classmethod
+    def account(cls, base: str) -> dict[str, Any]:
+        """Make the account settings."""
+        return {"base_url": f"{base}/index.php/api", "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
         """Answers any of the four calls."""

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
 
-from local.simulators.accounts import ACCOUNTS
 from local.simulators.callbacks import Callback
 from local.simulators.state import Message, State, digest
 from local.simulators.vendor import HTML, Answer, Operation, Request, Vendor, as_json
 
-ACCOUNT = ACCOUNTS["rajasms"]
+ACCOUNT = {"api_key": "local-api-key"}
 PRODUCTS = ("reguler", "masking", "otp", "bulk")
 WIB = timezone(timedelta(hours=7))
 BALANCES = {"reguler": 880000, "masking": 640000, "otp": 320000, "bulk": 160000}  # rupiah
@@ -42,6 +41,7 @@ class RajaSms(Vendor):
     """The ADSMedia platform as RajaSMS runs it."""
 
     name = "rajasms"
+    first_number = 628000000001
     methods = frozenset({"POST"})
     operations: ClassVar[Mapping[str, Operation]] = {
         **{f"sms/api_sms_{product}_send_json.php": "submit" for product in PRODUCTS},
@@ -53,6 +53,11 @@ class RajaSms(Vendor):
         super().__init__(state)
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}
+
+    @classmethod
+    def account(cls, base: str) -> dict[str, Any]:
+        """Make the account settings."""
+        return {"base_url": base, "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
         """Answers a send or a balance of any product."""

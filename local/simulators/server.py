@@ -1,4 +1,4 @@
-"""The HTTP side: one light server for four vendors and the control routes.
+"""The HTTP side: one light server for all vendors and the control routes.
 
 Requests are parsed by hand and answered in one write: a load test must measure the gateway, not
 its oracle.
@@ -19,11 +19,8 @@ from typing import Self
 from urllib.parse import parse_qsl, unquote
 
 from local.simulators.control import control
-from local.simulators.dinisoft import Dinisoft
 from local.simulators.faults import GARBLED, Fault
-from local.simulators.jst import Jst
-from local.simulators.rajasms import RajaSms
-from local.simulators.server2sms import Server2Sms
+from local.simulators.registry import SIMULATORS
 from local.simulators.state import State
 from local.simulators.vendor import HTML, TEXT, Answer, Operation, Request, Vendor
 
@@ -256,8 +253,7 @@ class Simulators(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", settings.port), Handler)
         self.stopping = threading.Event()
         self.state = State(settings.delay, settings.aws_endpoint, settings.balance_interval)
-        kinds: tuple[type[Vendor], ...] = (Jst, Dinisoft, Server2Sms, RajaSms)
-        self.vendors = {kind.name: kind(self.state) for kind in kinds}
+        self.vendors = {name: kind(self.state) for name, kind in SIMULATORS.items()}
         for vendor in self.vendors.values():
             if vendor.sends_callbacks:
                 self.state.notices[vendor.name] = vendor.notices

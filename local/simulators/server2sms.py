@@ -12,12 +12,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from local.simulators.accounts import ACCOUNTS
 from local.simulators.callbacks import Callback
 from local.simulators.state import Message, State, digest
 from local.simulators.vendor import Answer, Operation, Request, Vendor, as_json
 
-ACCOUNT = ACCOUNTS["server2sms"]
+ACCOUNT = {"user_key": "LOCALKEY", "password": "local-password", "sender": "Local"}
 
 CODES = {
     "1": "OK",
@@ -89,6 +88,7 @@ class Server2Sms(Vendor):
     """The ASPSMS JSON interface under its white label."""
 
     name = "server2sms"
+    first_number = 447700900001
     methods = frozenset({"POST"})
     operations: ClassVar[Mapping[str, Operation]] = {
         "SendTextSMS": "submit",
@@ -113,6 +113,11 @@ class Server2Sms(Vendor):
         super().__init__(state)
         self._tokens: dict[tuple[str, str], Token] = {}
         self._token_lock = threading.Lock()
+
+    @classmethod
+    def account(cls, base: str) -> dict[str, Any]:
+        """Make the account settings."""
+        return {"base_url": base, "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
         """Answers any call of the interface."""

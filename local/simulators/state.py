@@ -15,10 +15,10 @@ from typing import Literal, Protocol
 from local.simulators.callbacks import Callback, Caller, Clock
 from local.simulators.faults import Faults
 from local.simulators.server2sms_account import Account
+from sms_gateway.vendors.registry import VENDORS
 
 type MessageState = Literal["pending", "delivered", "undelivered"]
 
-VENDORS = ("jst", "dinisoft", "server2sms", "rajasms")
 COUNTS = (
     "calls",
     "submissions",
@@ -115,7 +115,7 @@ class Notices(Protocol):
 
 
 class State:
-    """The ledger, the faults and the deliveries of all four vendors.
+    """The ledger, the faults and the deliveries of all vendors.
 
     `delay` is the seconds from acceptance (or from the scheduled time) to the outcome, `endpoint`
     the AWS emulator's address, `balance_interval` how long RajaSMS refuses to be asked again.

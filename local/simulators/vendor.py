@@ -55,15 +55,22 @@ class Vendor(ABC):
     """One simulated vendor. Never raises for what a caller sends: it refuses, as the vendor would.
 
     `operations` maps the paths below the prefix to what they do; `methods` are the verbs taken.
+    The module has the vendor's name.
     """
 
     name: ClassVar[str]
+    first_number: ClassVar[int]  # of a range that no subscriber has; the default routes lead here
     methods: ClassVar[frozenset[str]]
     operations: ClassVar[Mapping[str, Operation]]
     sends_callbacks: ClassVar[bool] = False
 
     def __init__(self, state: State) -> None:
         self.state = state
+
+    @classmethod
+    @abstractmethod
+    def account(cls, base: str) -> dict[str, Any]:
+        """Make the gateway's account settings for a simulator at `base`."""
 
     @abstractmethod
     def answer(self, request: Request) -> Answer:

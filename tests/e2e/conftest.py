@@ -10,15 +10,11 @@ from typing import Any
 import pytest
 import urllib3
 
+from local.simulators.registry import SIMULATORS, vendor_number
 from local.stack import LocalStack, running
 
 PATIENCE = 240  # seconds after which a hope is given up, on however busy a machine
-NUMBERS = {
-    "jst": "+911000000001",
-    "dinisoft": "+8801000000001",
-    "server2sms": "+447700900001",
-    "rajasms": "+628000000001",
-}
+NUMBERS = {vendor: vendor_number(vendor) for vendor in SIMULATORS}
 
 
 def free_port() -> int:

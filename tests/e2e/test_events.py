@@ -15,7 +15,7 @@ from e2e.conftest import NUMBERS, Api
 from e2e.receiver import Receiver, hook, listening, receiving, until
 from e2e.test_triggers import put
 from standardwebhooks import Webhook
-from unit.test_events import validator
+from unit.events.test_builders import validator
 
 from local.stack import LocalStack
 
@@ -91,7 +91,7 @@ def test_a_bus_that_refuses_neither_stops_nor_repeats_webhooks(
     hook(customer, receiver, "/beside")
     role = (
         stack.client("lambda")
-        .get_function_configuration(FunctionName=stack.facts["publish_function"])["Role"]
+        .get_function_configuration(FunctionName=stack.facts["publish_events_function"])["Role"]
         .rpartition("/")[2]
     )
     refusal = {"Effect": "Deny", "Action": "events:PutEvents", "Resource": "*"}

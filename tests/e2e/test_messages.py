@@ -6,7 +6,12 @@ import pytest
 import urllib3
 from e2e.conftest import NUMBERS, Api
 
-POLLED = {"jst": "poll", "dinisoft": "poll", "server2sms": "callback", "rajasms": "callback"}
+from local.simulators.registry import SIMULATORS
+
+RECEIPTS = {
+    vendor: "callback" if simulator.sends_callbacks else "poll"
+    for vendor, simulator in SIMULATORS.items()
+}
 
 
 def ledger(api: Api, vendor: str) -> list[dict[str, Any]]:
@@ -21,7 +26,7 @@ def test_a_message_is_delivered_through(vendor: str, api: Api) -> None:
     (sent,) = api.send({"to": NUMBERS[vendor], "text": "Your code is 1234", "reference": "o-1"})
     assert sent["vendor"] == vendor
 
-    message = api.final(sent["id"], clock=POLLED[vendor] == "poll")
+    message = api.final(sent["id"], clock=RECEIPTS[vendor] == "poll")
 
     assert message["status"] == "delivered"
     assert [step["status"] for step in message["timeline"]] == [
@@ -30,7 +35,7 @@ def test_a_message_is_delivered_through(vendor: str, api: Api) -> None:
         "submitted",
         "delivered",
     ]
-    assert message["timeline"][-1]["source"] == POLLED[vendor]
+    assert message["timeline"][-1]["source"] == RECEIPTS[vendor]
     assert message["vendor_id"]
     assert message["reference"] == "o-1"
     assert message["problem"] is None

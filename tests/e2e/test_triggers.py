@@ -204,12 +204,12 @@ def test_a_code_of_cognito_is_decrypted_and_sent(
         encryption_context={"userpool-id": USER_POOL},
         algorithm=aws_encryption_sdk.Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
     )
-    event = json.loads((ROOT / "events" / "cognito.json").read_text())
+    event = json.loads((ROOT / "events" / "from_cognito.json").read_text())
     event["userPoolId"], event["region"] = USER_POOL, REGION
     event["request"]["userAttributes"]["phone_number"] = number
     event["request"]["code"] = b64encode(sealed).decode()
     answer = stack.client("lambda").invoke(
-        FunctionName=stack.facts["cognito_function"], Payload=json.dumps(event)
+        FunctionName=stack.facts["from_cognito_function"], Payload=json.dumps(event)
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
     assert arrived(stack, number, "Your code is 482913") == ["Your code is 482913"]
@@ -220,9 +220,10 @@ def test_what_can_never_be_sent_is_buried_with_its_reason(stack: LocalStack) -> 
     stack.client("sqs").send_message(QueueUrl=stack.facts["queue"], MessageBody="never")
     stack.client("sns").publish(TopicArn=stack.facts["topic"], Message="never")
     reasons = {
-        "bus": 'unknown-source: The sources parameter has no "stranger" under "bus"; it has: demo.',
-        "ingress": "malformed-json: The body must be one JSON object in UTF-8.",
-        "topic": "no-recipient: The message is no CloudWatch alarm and has no attribute `to`",
+        "from_eventbridge": 'unknown-source: The sources parameter has no "stranger" under "bus"; '
+        "it has: demo.",
+        "from_sqs": "malformed-json: The body must be one JSON object in UTF-8.",
+        "from_sns": "no-recipient: The message is no CloudWatch alarm and has no attribute `to`",
     }
     for way, reason in reasons.items():
         end = time.monotonic() + PATIENCE
@@ -232,15 +233,15 @@ def test_what_can_never_be_sent_is_buried_with_its_reason(stack: LocalStack) -> 
 
 
 def test_a_dead_letter_is_brought_again(stack: LocalStack) -> None:
-    numbers = {"Bus": "+8801000000068", "Ingress": "+8801000000069"}
-    event = json.loads((ROOT / "events" / "bus.json").read_text())
+    numbers = {"FromEventbridge": "+8801000000068", "FromSqs": "+8801000000069"}
+    event = json.loads((ROOT / "events" / "from_eventbridge.json").read_text())
     event |= {"source": "demo", "account": "000000000000"}
-    event["detail"] = {"to": numbers["Bus"], "text": "again"}
-    bodies = {"Bus": event, "Ingress": {"to": numbers["Ingress"], "text": "again"}}
+    event["detail"] = {"to": numbers["FromEventbridge"], "text": "again"}
+    bodies = {"FromEventbridge": event, "FromSqs": {"to": numbers["FromSqs"], "text": "again"}}
     sqs = stack.client("sqs")
     for name, body in bodies.items():
         sqs.send_message(QueueUrl=dead_letters(stack, name), MessageBody=json.dumps(body))
-    for way in ("bus", "ingress"):
+    for way in ("from_eventbridge", "from_sqs"):
         assert "are back" in stack.operate("dlq", "redrive", "--queue", way)
     for number in numbers.values():
         assert arrived(stack, number, "again") == ["again"]

@@ -18,25 +18,21 @@ from e2e.conftest import Answer, Api, free_port
 from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
+from local.simulators.registry import SIMULATORS
 from local.stack import STACK_NAME, LocalStack, StackError, running
 from sms_gateway.config.api_keys import SCOPES
+from tools.generate import default_routes
 
-VENDORS = ("jst", "dinisoft", "server2sms", "rajasms")
+VENDORS = tuple(SIMULATORS)
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor
-    "jst": 911000000001,
-    "dinisoft": 8801000000001,
-    "server2sms": 447700900001,
-    "rajasms": 628000000001,
+    **{vendor: simulator.first_number for vendor, simulator in SIMULATORS.items()},
     "jst, server2sms": 911000005001,  # routes of two vendors
     "dinisoft, server2sms": 8801000005001,
 }
 ROUTES = [
     {"prefix": "+911000005", "vendors": ["jst", "server2sms"]},
     {"prefix": "+8801000005", "vendors": ["dinisoft", "server2sms"]},
-    {"prefix": "+91", "vendors": ["jst"], "region": "IN"},
-    {"prefix": "+880", "vendors": ["dinisoft"], "region": "BD"},
-    {"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},
-    {"prefix": "+", "vendors": ["server2sms"]},
+    *default_routes(),
 ]
 TIMEOUT = 10  # seconds that a vendor call may take
 HAND_OVER = 10  # seconds that the queue has before the clock helps

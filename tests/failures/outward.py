@@ -15,7 +15,8 @@ from e2e.receiver import Receiver, hook, listening, receiving, until
 from failures.arena import PATIENCE, THROUGH, ArenaStack, Case, Ground, arena
 from failures.oracle import Row
 from failures.witness import due, faults
-from integration.stream import PATTERNS, matches
+
+from testing.stream import PATTERNS, matches
 
 GUARDED = {  # scenario: what keeps it safe; test_guards.py takes that away
     "an endpoint is down, then up": "delivery",
@@ -43,7 +44,9 @@ class Changes:
         mappings = [one for one in found if ":dynamodb:" in one["EventSourceArn"]]
         self._mappings = [one["UUID"] for one in mappings]
         self._stream = mappings[0]["EventSourceArn"]
-        self.readers = [f"{stack.facts[f'{one}_function']}:live" for one in ("publish", "notify")]
+        self.readers = [
+            f"{stack.facts[f'{one}_function']}:live" for one in ("publish_events", "queue_webhooks")
+        ]
         assert len(mappings) == len(self.readers)
 
     @contextmanager

@@ -18,18 +18,15 @@ from failures.arena import PATIENCE, VENDORS, Case, Ground, at_once
 from failures.chaos import Action, Rule
 from failures.oracle import Row
 
+from local.simulators.registry import submit_ending
+
 DELIVERED = frozenset({"delivered"})
 IN_DOUBT = frozenset({"delivered", "unknown"})
 CLAIM = "#attempt = #attempt +"  # the write before a vendor call
 RECORD = '"#result"'  # the write after it
 BARE = " AND attribute_not_exists(#status)"  # a message of a mixed answer goes its own way
 HEAD = "attribute_not_exists(pk)"  # the write that accepts a batch
-SUBMIT = {
-    "jst": "-sms",
-    "dinisoft": "/sendtext",
-    "server2sms": "SendTextSMS",
-    "rajasms": "send_json.php",
-}
+SUBMIT = {vendor: submit_ending(vendor) for vendor in VENDORS}
 
 
 @dataclass(frozen=True, slots=True)

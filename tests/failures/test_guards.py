@@ -11,20 +11,6 @@ import pytest
 from failures.guards import GUARDS, guards, off
 from failures.oracle import Promise, Row, Taken, Told, judge, table
 from failures.scenarios import SCENARIOS
-from integration.stage import (
-    POLL,
-    SILENT,
-    SUBMIT,
-    TAKES,
-    UNREACHABLE,
-    Gateway,
-    arrived,
-    number,
-    rajasms,
-    rajasms_answer,
-    rajasms_takes,
-    set_routes,
-)
 
 from sms_gateway.dispatch import outcome_handling, submission
 from sms_gateway.dispatch.failover import NextAttempt
@@ -38,6 +24,12 @@ from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import VerdictLetter
 from sms_gateway.vendors.types import Request, SubmitVerdict
+from testing.callbacks import rajasms
+from testing.gateway import Gateway
+from testing.numbers import number
+from testing.settings import set_routes
+from testing.transport import SILENT, UNREACHABLE
+from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived, rajasms_answer, rajasms_takes
 
 TO, TEXT = number("rajasms"), "once"
 

@@ -9,10 +9,16 @@ import pytest
 from failures.guards import GUARDS, guards, off
 from failures.outward import GUARDED
 from failures.witness import due, faults
-from integration.stage import Gateway
-from integration.stream import Stream, streaming
-from integration.test_campaigns import bucket, much_later, rows, stored, to_the_end, upload, work
-from integration.test_delivering import (
+from integration.campaigns.test_campaigns import (
+    bucket,
+    much_later,
+    rows,
+    stored,
+    to_the_end,
+    upload,
+    work,
+)
+from integration.webhooks.test_deliveries import (
     SLOW,
     Clock,
     Customer,
@@ -33,6 +39,8 @@ from sms_gateway.events.stream_reader import handle_records
 from sms_gateway.storage import dynamodb as store
 from sms_gateway.webhooks import deliveries, endpoints
 from sms_gateway.webhooks.http_client import PostResult
+from testing.gateway import Gateway
+from testing.stream import Stream, streaming
 
 __all__ = ["bucket", "clock", "customer"]  # fixtures
 

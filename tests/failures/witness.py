@@ -1,5 +1,5 @@
 """What the bus and webhooks must have been told when a scenario is over: every step of every
-message, each under the one id that docs/events.md gives it."""
+message, each under the one id that docs/guides/events.md gives it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

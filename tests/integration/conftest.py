@@ -8,28 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from integration.stage import (
-    ACCOUNT_ID,
-    ACCOUNTS,
-    DEAD_LETTERS,
-    LANES,
-    REGION,
-    SOURCES,
-    STREAM_DEAD,
-    TEMPLATE,
-    WEBHOOK_KEY,
-    WRITTEN,
-    Gateway,
-    Wire,
-    drained,
-    emptied,
-    new_worker,
-    queue_name,
-    set_accounts,
-    set_routes,
-    set_sources,
-    set_webhook_key,
-)
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 
@@ -38,6 +16,22 @@ from sms_gateway.config import cached_setting
 from sms_gateway.dispatch import circuit_breaker
 from sms_gateway.storage import dynamodb
 from sms_gateway.vendors.registry import VENDORS
+from testing.environment import ACCOUNT_ID, REGION
+from testing.gateway import Gateway
+from testing.processes import new_worker
+from testing.queues import DEAD_LETTERS, LANES, STREAM_DEAD, drained, emptied, queue_name
+from testing.settings import (
+    ACCOUNTS,
+    SOURCES,
+    TEMPLATE,
+    WEBHOOK_KEY,
+    WRITTEN,
+    set_accounts,
+    set_routes,
+    set_sources,
+    set_webhook_key,
+)
+from testing.transport import Wire
 
 ROUTES: str = TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"]
 
@@ -107,7 +101,7 @@ def aws(stack: None) -> Iterator[None]:
 
 
 def _forget() -> None:
-    clients.forget()
+    clients.reset()
     circuit_breaker._store.cache_clear()
     cached_setting.reset_all()
 

@@ -10,21 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from integration.stage import (
-    ACCOUNT_ID,
-    POLL,
-    REGION,
-    SUBMIT,
-    TAKES,
-    Gateway,
-    arrived,
-    call,
-    function,
-    number,
-    rajasms,
-    server2sms,
-    set_account,
-)
 from moto.dynamodb.models import dynamodb_backends
 
 from sms_gateway.aws import sqs
@@ -34,7 +19,14 @@ from sms_gateway.messages.views import batch_view
 from sms_gateway.storage import dynamodb, items, message_repository
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check, start
+from testing.callbacks import call, rajasms, server2sms
 from testing.counting import Item, Meter, Tally, size_of, write_units
+from testing.environment import ACCOUNT_ID, REGION
+from testing.gateway import Gateway
+from testing.numbers import number
+from testing.processes import function
+from testing.settings import set_account
+from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 
 SETTLED_BY_POLL = 200  # seconds
 LINE = 300  # bytes of log that a step may write: one metric

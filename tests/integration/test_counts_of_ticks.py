@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from integration.stage import ACCOUNT_ID, POLL, REGION, Gateway, number
 from moto.dynamodb.models import dynamodb_backends
 
 from sms_gateway.aws import sqs
@@ -24,7 +23,11 @@ from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, items
 from sms_gateway.vendors.types import Request
 from testing.counting import Item, Meter
+from testing.environment import ACCOUNT_ID, REGION
+from testing.gateway import Gateway
+from testing.numbers import number
 from testing.stored import BEGAN, final, seen, ulid, waiting
+from testing.vendor_answers import POLL
 
 LEASES = 2  # write units of a tick with anything due, however much
 HOTTEST = 10  # per cent of the due index's traffic that one partition has at most

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
-from sms_gateway.aws import sqs
+from sms_gateway.aws import clients
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.campaigns import results, time_budget
 from sms_gateway.core.event import EVENT_OF_STATUS
@@ -19,7 +19,7 @@ from sms_gateway.core.status import Status
 from sms_gateway.dispatch import vendor_session
 from sms_gateway.events import eventbridge, stream_reader
 from sms_gateway.scheduler import tick, tick_run
-from sms_gateway.storage import dynamodb, idempotency_keys
+from sms_gateway.storage import idempotency_keys
 from sms_gateway.vendor_accounts import calls
 from sms_gateway.vendor_accounts.balances import TIMEOUT_SECONDS
 from sms_gateway.vendors import http_client
@@ -49,10 +49,10 @@ DEAD = {name for name in QUEUES if name.endswith("DeadLetters")}
 # Functions that take what sources bring, each with the condition that turns it on and the beginning
 # of its dead-letter queue's name.
 TAKERS = {
-    "BusFunction": ("FromBus", "Bus"),
-    "IngressFunction": ("FromQueue", "Ingress"),
-    "TopicFunction": ("FromTopic", "Topic"),
-    "CognitoFunction": ("FromCognito", "Cognito"),
+    "FromEventbridgeFunction": ("FromBus", "FromEventbridge"),
+    "FromSqsFunction": ("FromQueue", "FromSqs"),
+    "FromSnsFunction": ("FromTopic", "FromSns"),
+    "FromCognitoFunction": ("FromCognito", "FromCognito"),
 }
 
 
@@ -106,14 +106,14 @@ def readers(secret: str) -> set[str]:
 
 
 def test_each_secret_is_read_by_those_that_need_it() -> None:
-    tellers = {"DeliverFunction", "WebhooksFunction"}
+    tellers = {"DeliverWebhooksFunction", "WebhooksFunction"}
     assert readers("WebhookSecret") == tellers
-    others = {"AuthorizeFunction", "NotifyFunction", "StatusFunction", *tellers}
+    others = {"AuthorizeFunction", "QueueWebhooksFunction", "StatusFunction", *tellers}
     assert readers("AccountsSecret") == set(FUNCTIONS) - others
     assert set(of_type("AWS::SecretsManager::Secret")) == {"AccountsSecret", "WebhookSecret"}
 
 
-@pytest.mark.parametrize("function", ["DeliverFunction", "WebhooksFunction"])
+@pytest.mark.parametrize("function", ["DeliverWebhooksFunction", "WebhooksFunction"])
 def test_those_that_serve_webhooks_have_no_other_part_of_the_table(function: str) -> None:
     found = [
         one
@@ -177,7 +177,7 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         == {"Fn::GetAtt": [queue, "Arn"]}
     ]
     # The stream's two readers share theirs: a letter names its function.
-    readers = ["PublishFunction", "NotifyFunction"]
+    readers = ["PublishEventsFunction", "QueueWebhooksFunction"]
     assert users == readers if queue == "StreamDeadLetters" else len(users) == 1
     alarms = [
         one
@@ -202,15 +202,15 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
         assert RESOURCES[resource]["Condition"] == condition
     variables = FUNCTIONS[function]["Environment"]["Variables"]
     assert variables["DEAD_LETTERS"] == {"Ref": letters}
-    (bury,) = (one for key, one in statements() if key == f"{function}/Bury")
+    (bury,) = (one for key, one in statements() if key == f"{function}/SendToDeadLetterQueue")
     assert bury["Resource"] == {"Fn::GetAtt": [letters, "Arn"]}
-    if function != "IngressFunction":  # whose queue has it
+    if function != "FromSqsFunction":  # whose queue has it
         assert FUNCTIONS[function]["DeadLetterQueue"]["TargetArn"] == {
             "Fn::GetAtt": [letters, "Arn"]
         }
     buries = {  # those that deliver to the function, before it takes what they bring
-        "BusFunction": ("SendMessage", "DeadLetterConfig", "Arn"),
-        "TopicFunction": ("Notification", "RedrivePolicy", "deadLetterTargetArn"),
+        "FromEventbridgeFunction": ("SendMessage", "DeadLetterConfig", "Arn"),
+        "FromSnsFunction": ("Notification", "RedrivePolicy", "deadLetterTargetArn"),
     }
     if function in buries:
         event, policy, target = buries[function]
@@ -224,7 +224,7 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
 def test_nothing_of_a_source_is_deployed_by_default() -> None:
     there = deployed(TEMPLATE)
     assert {"Bus", "SourcesParameter", "SendFunction"} <= set(there)
-    ways = ("Bus", "Ingress", "Topic", "Cognito")
+    ways = ("From", "Bus", "Ingress", "Topic", "Cognito")
     assert {name for name in there if name.startswith(ways)} == {"Bus"}
     given = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
     opened = {name: {"Default": "true"} for name in given}
@@ -261,7 +261,7 @@ def test_other_accounts_may_put_only_what_is_to_be_sent() -> None:
     assert statement["Principal"] == {"AWS": {"Ref": "BusSenders"}}
     assert statement["Action"] == "events:PutEvents"
     assert statement["Condition"] == {"StringEquals": {"events:detail-type": "SendMessage"}}
-    rule = FUNCTIONS["BusFunction"]["Events"]["SendMessage"]["Properties"]
+    rule = FUNCTIONS["FromEventbridgeFunction"]["Events"]["SendMessage"]["Properties"]
     assert rule["Pattern"] == {"detail-type": ["SendMessage"]}
 
 
@@ -279,7 +279,7 @@ def test_every_source_reports_the_records_that_failed() -> None:
             assert "MaximumConcurrency" in one["Properties"]["ScalingConfig"]
 
 
-READERS = ("PublishFunction", "NotifyFunction")
+READERS = ("PublishEventsFunction", "QueueWebhooksFunction")
 STREAMS = {name: FUNCTIONS[name]["Events"]["Changes"]["Properties"] for name in READERS}
 PATTERNS = {
     name: [json.loads(one["Pattern"]) for one in stream["FilterCriteria"]["Filters"]]
@@ -342,11 +342,13 @@ def test_neither_reader_can_do_what_is_the_others() -> None:
         }
         for name in READERS
     }
-    assert actions["PublishFunction"] - actions["NotifyFunction"] == {
+    assert actions["PublishEventsFunction"] - actions["QueueWebhooksFunction"] == {
         "events:PutEvents",
         "secretsmanager:GetSecretValue",
     }
-    assert actions["NotifyFunction"] - actions["PublishFunction"] == {"sqs:SendMessageBatch"}
+    assert actions["QueueWebhooksFunction"] - actions["PublishEventsFunction"] == {
+        "sqs:SendMessageBatch"
+    }
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -357,26 +359,21 @@ def test_a_reader_of_the_stream_answers_before_its_time_is_over(reader: str) -> 
         return float(tries * (config.connect_timeout + config.read_timeout) + pauses)
 
     spare = 2
-    assert (
-        longest(dynamodb.CONFIG) + stream_reader.SEND_RESERVE_SECONDS + spare
-        <= stream_reader.READ_RESERVE_SECONDS
-    )
-    assert (
-        longest(dynamodb.CONFIG) + spare <= stream_reader.SEND_RESERVE_SECONDS
-    )  # the webhooks of a tenant
-    assert longest(sqs.CONFIG) + spare <= stream_reader.SEND_RESERVE_SECONDS
-    assert longest(eventbridge.CONFIG) + spare <= stream_reader.SEND_RESERVE_SECONDS
+    table, queue, bus = (clients.CONFIGS[name] for name in ("dynamodb", "sqs", "events"))
+    send, read = stream_reader.SEND_RESERVE_SECONDS, stream_reader.READ_RESERVE_SECONDS
+    assert longest(table) + send + spare <= read
+    assert longest(table) + spare <= send  # the webhooks of a tenant
+    assert longest(queue) + spare <= send
+    assert longest(bus) + spare <= send
     # A bus that hangs is found out while there is time to answer.
-    assert timeout(
-        reader
-    ) - stream_reader.SEND_RESERVE_SECONDS >= eventbridge.MAX_ATTEMPTS * longest(eventbridge.CONFIG)
-    assert timeout(reader) - stream_reader.READ_RESERVE_SECONDS >= 30
+    assert timeout(reader) - send >= eventbridge.MAX_ATTEMPTS * longest(bus)
+    assert timeout(reader) - read >= 30
 
 
 def test_a_clock_that_fails_or_stands_still_is_an_alarm() -> None:
-    told = RESOURCES["ClockAlarm"]["Properties"]
+    told = RESOURCES["SchedulerAlarm"]["Properties"]
     assert (told["Namespace"], told["MetricName"]) == ("AWS/Lambda", "Errors")
-    assert told["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "PollFunction"}}]
+    assert told["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "SchedulerFunction"}}]
     assert (told["Statistic"], told["Threshold"]) == ("Sum", 0)
     assert told["Period"] * told["EvaluationPeriods"] == 300
     assert told["TreatMissingData"] == "breaching"
@@ -385,8 +382,8 @@ def test_a_clock_that_fails_or_stands_still_is_an_alarm() -> None:
 @pytest.mark.parametrize(
     ("alarm", "reader", "switch"),
     [
-        ("BusLateAlarm", "PublishFunction", "HasBus"),
-        ("WebhooksLateAlarm", "NotifyFunction", "HasWebhooks"),
+        ("BusLateAlarm", "PublishEventsFunction", "HasBus"),
+        ("WebhooksLateAlarm", "QueueWebhooksFunction", "HasWebhooks"),
     ],
 )
 def test_a_reader_that_falls_behind_is_an_alarm(alarm: str, reader: str, switch: str) -> None:
@@ -401,10 +398,10 @@ def test_a_reader_that_falls_behind_is_an_alarm(alarm: str, reader: str, switch:
 @pytest.mark.parametrize(
     ("function", "source", "switch"),
     [
-        ("PublishFunction", "Changes", "HasBus"),
-        ("NotifyFunction", "Changes", "HasWebhooks"),
-        ("DeliverFunction", "Fast", "HasWebhooks"),
-        ("DeliverFunction", "Slow", "HasWebhooks"),
+        ("PublishEventsFunction", "Changes", "HasBus"),
+        ("QueueWebhooksFunction", "Changes", "HasWebhooks"),
+        ("DeliverWebhooksFunction", "Fast", "HasWebhooks"),
+        ("DeliverWebhooksFunction", "Slow", "HasWebhooks"),
     ],
 )
 def test_nothing_is_read_for_those_who_want_no_events(
@@ -418,7 +415,7 @@ def test_nothing_is_read_for_those_who_want_no_events(
 
 def test_an_attempt_at_a_webhook_is_over_before_its_function() -> None:
     # All of a delivery's attempts run side by side; resolving a name may take as long again.
-    assert timeout("DeliverFunction") >= 3 * attempt.TIMEOUT_SECONDS
+    assert timeout("DeliverWebhooksFunction") >= 3 * attempt.TIMEOUT_SECONDS
     assert timeout("WebhooksFunction") > attempt.TIMEOUT_SECONDS
 
 
@@ -426,14 +423,16 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
     slowest_call = 25 + http_client.CONNECT_TIMEOUT_SECONDS  # the most that an account may set
     assert timeout("DispatchFunction") >= vendor_session.ENOUGH_SECONDS + 2 * slowest_call
     assert timeout("DispatchFunction") < TEMPLATE["Parameters"]["CutShortAfter"]["Default"]
-    assert slowest_call + tick_run.RESERVE_SECONDS < timeout("PollFunction") < tick.LEASE_SECONDS
+    assert (
+        slowest_call + tick_run.RESERVE_SECONDS < timeout("SchedulerFunction") < tick.LEASE_SECONDS
+    )
     # An answer that drips in may take its time twice.
     assert timeout("BalanceFunction") > 2 * TIMEOUT_SECONDS + http_client.CONNECT_TIMEOUT_SECONDS
     # A change, and right after it a question, both at their slowest; then nobody is at work on it.
     errand = 2 * (
         calls.TIMEOUT_SECONDS + calls.CONFIRM_SECONDS + http_client.CONNECT_TIMEOUT_SECONDS
     )
-    assert errand < timeout("AccountFunction") < idempotency_keys.IN_PROGRESS_SECONDS
+    assert errand < timeout("VendorAccountFunction") < idempotency_keys.IN_PROGRESS_SECONDS
     assert (
         timeout("VerifyFunction") > 2 * check.TIMEOUT_SECONDS + http_client.CONNECT_TIMEOUT_SECONDS
     )
@@ -445,13 +444,15 @@ def test_every_function_outlives_what_it_may_have_to_wait_for() -> None:
 
 
 def test_a_batch_that_is_being_written_is_older_than_its_function_when_given_up() -> None:
-    for name in ("SendFunction", "CampaignFunction"):
+    for name in ("SendFunction", "CampaignWorkerFunction"):
         assert timeout(name) < TEMPLATE["Parameters"]["HandOverAfter"]["Default"]
     # A chunk that was begun and not accepted is begun again when its worker is surely dead.
     assert (
-        timeout("CampaignFunction") < idempotency_keys.IN_PROGRESS_SECONDS < campaign.WORKER_TIMEOUT
+        timeout("CampaignWorkerFunction")
+        < idempotency_keys.IN_PROGRESS_SECONDS
+        < campaign.WORKER_TIMEOUT
     )
-    assert timeout("CampaignFunction") > time_budget.CHUNK_SECONDS + results.PART_SECONDS
+    assert timeout("CampaignWorkerFunction") > time_budget.CHUNK_SECONDS + results.PART_SECONDS
 
 
 def routes() -> dict[tuple[str, str], dict[str, Any]]:
@@ -495,7 +496,7 @@ def test_a_routes_function_answers_it(route: tuple[str, str]) -> None:
     method, path = route
     source = (ROOT / "functions" / folder(routes()[route]["function"]) / "app.py").read_text()
     if path.startswith("/callbacks"):
-        assert "receive" in source
+        assert "handle_callback" in source
         return
     pattern = re.escape(re.sub(r"\{\w+\}", "<>", path)).replace("<>", r"<\w+>")
     assert re.search(rf'@app\.{method}\("{pattern}"\)', source)

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from local.openapi import SERVED, SOURCE, served
 from sms_gateway.core.status import Status
 from sms_gateway.vendors.adapter import Capabilities
 from sms_gateway.vendors.registry import VENDORS
+from tools.openapi import SERVED, SOURCE, served
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -62,6 +62,25 @@ def examples() -> Iterator[tuple[str, dict[str, Any], Any]]:
                 yield f"{path}/examples/{index}", node, value
 
 
+def properties(schema: dict[str, Any]) -> set[str]:
+    """The names of a schema's properties, with those of what it is made of."""
+    schema = resolved(schema)
+    parts = [properties(part) for part in schema.get("allOf", [])]
+    return set(schema.get("properties", {})).union(*parts)
+
+
+def repeated_keys(node: yaml.Node | None) -> Iterator[str]:
+    """Keys that a mapping has twice; a loader of YAML would silently take the last one."""
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        yield from {key for key in keys if keys.count(key) > 1}
+        for _, value in node.value:
+            yield from repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from repeated_keys(value)
+
+
 def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
         {**schema, "components": DOCUMENT["components"]}, validate_formats=True
@@ -70,8 +89,13 @@ def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
 
 def test_what_is_served_is_the_contract() -> None:
     text = SERVED.read_text(encoding="utf-8")
-    assert json.loads(text) == DOCUMENT, "run python -m local.openapi"
+    assert json.loads(text) == DOCUMENT, "run python -m tools.openapi"
     assert text == served()
+
+
+def test_no_key_stands_twice() -> None:
+    assert list(repeated_keys(yaml.compose(SOURCE.read_text(encoding="utf-8")))) == []
+    assert list(repeated_keys(yaml.compose("{a: [{b: 1, c: 2, b: 3}], d: 4}"))) == ["b"]
 
 
 def test_the_document_is_openapi_3_1() -> None:
@@ -153,7 +177,7 @@ def test_a_send_takes_no_field_that_is_not_described() -> None:
 def test_an_optional_field_may_be_null_and_a_needed_one_not() -> None:
     send = validator(SCHEMAS["Send"])
     message = {"to": "+8801000000001", "text": "Hi"}
-    options = set(SCHEMAS["SendOne"]["properties"]) - set(message)
+    options = properties(SCHEMAS["SendOne"]) - set(message)
     nothing = dict.fromkeys(options)
     assert send.is_valid(message | nothing)
     assert send.is_valid({"messages": [message | nothing], **nothing})
@@ -163,8 +187,7 @@ def test_an_optional_field_may_be_null_and_a_needed_one_not() -> None:
 
 def test_a_message_of_many_can_override_every_shared_field() -> None:
     one, same, different, item = (
-        set(SCHEMAS[name]["properties"])
-        for name in ("SendOne", "SendSame", "SendDifferent", "SendItem")
+        properties(SCHEMAS[name]) for name in ("SendOne", "SendSame", "SendDifferent", "SendItem")
     )
     assert one == same == item
     assert different == item - {"to", "text"} | {"messages"}

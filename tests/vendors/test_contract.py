@@ -1,12 +1,12 @@
 """Every captured answer means what its case says, and every vendor has the cases it must have."""
 
-import account_contract
-import contract
 import pytest
-from contract import ROOT, Case, adapter, cases
 
 from sms_gateway.vendors.account_services import InterfaceInfo, Senders, Vouchers, vendors_with
 from sms_gateway.vendors.registry import VENDORS
+from testing import account_cases as account_contract
+from testing import vendor_cases as contract
+from testing.vendor_cases import CASES, Case, adapter, cases
 
 UNREADABLE = ("empty", "html", "truncated", "wrong-type")
 SUBMITTED = ("accepted", "refused", "account", "unknown-code", *UNREADABLE)
@@ -52,12 +52,12 @@ def test_every_vendor_has_the_same_cases(vendor: str) -> None:
         needed += [f"callback-{name}" for name in CALLBACK]
     if can.tokens:
         needed += [f"verified-{name}" for name in VERIFIED]
-        assert list((ROOT / vendor).glob("submit-token*.request.json"))
-        assert list((ROOT / vendor).glob("verify*.request.json"))
-    have = {path.name.removesuffix(".expected.json") for path in (ROOT / vendor).glob("*.json")}
+        assert list((CASES / vendor).glob("submit-token*.request.json"))
+        assert list((CASES / vendor).glob("verify*.request.json"))
+    have = {path.name.removesuffix(".expected.json") for path in (CASES / vendor).glob("*.json")}
     assert not set(needed) - have
-    assert list((ROOT / vendor).glob("submit*.request.json"))
-    assert list((ROOT / vendor).glob("balance*.request.json"))
+    assert list((CASES / vendor).glob("submit*.request.json"))
+    assert list((CASES / vendor).glob("balance*.request.json"))
 
 
 @pytest.mark.parametrize(("part", "operations"), ACCOUNT.items())
@@ -66,10 +66,10 @@ def test_every_vendor_with_a_part_has_the_same_cases_of_it(
 ) -> None:
     assert vendors_with(part)
     for vendor in vendors_with(part):
-        have = {path.name.partition(".")[0] for path in (ROOT / vendor).glob("*.expected.json")}
+        have = {path.name.partition(".")[0] for path in (CASES / vendor).glob("*.expected.json")}
         for operation, names in operations.items():
             assert not {f"{operation}-{name}" for name in names} - have
-        asked = {path.name.partition(".")[0] for path in (ROOT / vendor).glob("*.request.json")}
+        asked = {path.name.partition(".")[0] for path in (CASES / vendor).glob("*.request.json")}
         assert not {name for name, one in account_contract.PARTS.items() if one is part} - (
             set(operations) | asked
         )

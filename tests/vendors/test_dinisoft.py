@@ -6,10 +6,8 @@ from copy import replace
 from typing import Any
 
 import pytest
-from contract import adapter, cases
 from hypothesis import given
 from hypothesis import strategies as st
-from replies import replies
 
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.dinisoft.adapter import DELIVERY_CODES, DELIVERY_TEXTS, SUBMIT_CODES
@@ -21,6 +19,8 @@ from sms_gateway.vendors.types import (
     SubmitVerdict,
     VendorResponse,
 )
+from testing.vendor_cases import adapter, cases
+from testing.vendor_responses import replies
 
 VENDOR = adapter("dinisoft")
 MESSAGE = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+8801000000001", "Your code is 1234")

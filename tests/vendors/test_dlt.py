@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from contract import adapter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.jst.dlt_templates import Template, choose, outside_hours
 from sms_gateway.vendors.types import OutgoingMessage
+from testing.vendor_cases import adapter
 
 CODE, ORDER, DEFAULT = "1107100000000000011", "1107100000000000012", "1107100000000000099"
 TEMPLATES = [

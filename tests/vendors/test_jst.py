@@ -5,10 +5,8 @@ from copy import replace
 from datetime import UTC, datetime
 
 import pytest
-from contract import adapter, cases
 from hypothesis import given
 from hypothesis import strategies as st
-from replies import replies
 
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.jst.responses import STATES
@@ -20,6 +18,8 @@ from sms_gateway.vendors.types import (
     SubmitVerdict,
     VendorResponse,
 )
+from testing.vendor_cases import adapter, cases
+from testing.vendor_responses import replies
 
 VENDOR = adapter("jst")
 MESSAGE = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+911000000001", "Your code is 1234")

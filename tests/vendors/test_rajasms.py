@@ -5,10 +5,8 @@ from copy import replace
 from typing import get_args
 
 import pytest
-from contract import adapter, cases
 from hypothesis import given
 from hypothesis import strategies as st
-from replies import replies
 
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.rajasms.adapter import (
@@ -25,6 +23,8 @@ from sms_gateway.vendors.types import (
     SubmitVerdict,
     VendorResponse,
 )
+from testing.vendor_cases import adapter, cases
+from testing.vendor_responses import replies
 
 VENDOR = adapter("rajasms")
 MESSAGE = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+628000000001", "Kode Anda 1234")

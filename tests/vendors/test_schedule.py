@@ -7,12 +7,12 @@ from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 import pytest
-from contract import adapter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import OutgoingMessage
+from testing.vendor_cases import adapter
 
 ACCOUNTS = {vendor: adapter(vendor, schedule_at_vendor=True) for vendor in VENDORS}
 ZURICH = ZoneInfo("Europe/Zurich")

@@ -8,10 +8,8 @@ from itertools import product
 from typing import get_args
 
 import pytest
-from contract import adapter, cases
 from hypothesis import given
 from hypothesis import strategies as st
-from replies import replies
 
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.server2sms.responses import DELIVERY_STATUSES, REASONS, STATUS_CODES
@@ -26,6 +24,8 @@ from sms_gateway.vendors.types import (
     SubmitVerdict,
     VendorResponse,
 )
+from testing.vendor_cases import adapter, cases
+from testing.vendor_responses import replies
 
 VENDOR = adapter("server2sms")
 MESSAGE = OutgoingMessage("01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+447700900001", "Your code is 1234")

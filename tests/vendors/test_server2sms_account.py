@@ -5,10 +5,8 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from contract import adapter, cases
 from hypothesis import given
 from hypothesis import strategies as st
-from replies import replies
 
 from sms_gateway.vendors.account_services import (
     Authorized,
@@ -29,6 +27,8 @@ from sms_gateway.vendors.server2sms.account import (
 )
 from sms_gateway.vendors.server2sms.responses import STATUS_CODES
 from sms_gateway.vendors.types import SubmitVerdict, VendorResponse
+from testing.vendor_cases import adapter, cases
+from testing.vendor_responses import replies
 
 ACCOUNT = Server2smsAccount(adapter("server2sms"))  # type: ignore[arg-type]
 CHANGES: dict[str, tuple[Callable[[VendorResponse], OperationResult], object]] = {

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -20,15 +19,12 @@ if TYPE_CHECKING:
 
 
 MAX_DELAY_SECONDS = 900  # seconds, SQS's own limit
-CONFIG = Config(
-    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
-)
 
 MAX_PARALLEL_CALLS = 8  # calls at once
 
 
 def _client() -> "SQSClient":
-    made: SQSClient = clients.client("sqs", CONFIG)
+    made: SQSClient = clients.client("sqs")
     return made
 
 

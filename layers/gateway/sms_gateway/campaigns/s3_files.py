@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -16,18 +15,10 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 1024 * 1024  # bytes of a file that are read at once
 MIN_PART_BYTES = 5 * 1024 * 1024  # bytes; S3's own limit, but for the last part
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 4},
-    # Else each part has a checksum that S3 wants to see again when the parts are put together.
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-)
 
 
 def _client() -> "S3Client":
-    made: S3Client = clients.client("s3", CONFIG)
+    made: S3Client = clients.client("s3")
     return made
 
 

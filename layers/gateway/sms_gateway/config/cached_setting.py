@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -17,9 +16,6 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 
 MAX_AGE_SECONDS = 60
-CONFIG = Config(
-    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
-)
 
 _settings: list["CachedSetting[Any]"] = []
 
@@ -87,10 +83,10 @@ def reset_all() -> None:
 
 def fetch_secret(name: str) -> str:
     """The text of a secret in Secrets Manager. Raises botocore's errors."""
-    found = clients.client("secretsmanager", CONFIG).get_secret_value(SecretId=name)
+    found = clients.client("secretsmanager").get_secret_value(SecretId=name)
     return str(found.get("SecretString"))
 
 
 def fetch_parameter(name: str) -> str:
     """The text of a parameter in SSM. Raises botocore's errors."""
-    return str(clients.client("ssm", CONFIG).get_parameter(Name=name)["Parameter"]["Value"])
+    return str(clients.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])

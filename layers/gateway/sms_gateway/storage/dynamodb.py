@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -28,17 +27,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_PARALLEL_WRITES = 16  # parallel BatchWriteItem and UpdateItem calls
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 4},
-    max_pool_connections=2 * MAX_PARALLEL_WRITES,
-)
 
 
 def client() -> "DynamoDBClient":
     """The one client of this process: bounded time-outs and retries, connections kept."""
-    made: DynamoDBClient = clients.client("dynamodb", CONFIG)
+    made: DynamoDBClient = clients.client("dynamodb")
     return made
 
 

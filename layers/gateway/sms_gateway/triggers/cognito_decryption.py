@@ -8,15 +8,10 @@ from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
 from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
 from aws_encryption_sdk.key_providers.base import MasterKeyProvider
 from aws_encryption_sdk.key_providers.kms import KMSMasterKey
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
 from sms_gateway.core.problems import ServiceUnavailableError
-
-CONFIG = Config(
-    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
-)
 
 
 def decrypt_code(ciphertext: bytes) -> str:
@@ -42,4 +37,4 @@ def decrypt_with(ciphertext: bytes, provider: MasterKeyProvider) -> str:
 @cache
 def _provider() -> MasterKeyProvider:
     # The one key that a pool has; a provider of several would make its client by boto3.
-    return KMSMasterKey(key_id=os.environ["COGNITO_KEY"], client=clients.client("kms", CONFIG))
+    return KMSMasterKey(key_id=os.environ["COGNITO_KEY"], client=clients.client("kms"))

@@ -9,18 +9,29 @@ import msgspec
 
 from sms_gateway.vendors.adapter import Adapter
 
-VENDORS: Mapping[str, str] = {
-    "jst": "Jst",
-    "dinisoft": "Dinisoft",
-    "server2sms": "Server2sms",
-    "rajasms": "RajaSms",
+
+class Vendor(msgspec.Struct, frozen=True):
+    """A vendor's adapter class, and the default route: the prefix of the numbers it carries, and
+    the region in which numbers without a country code are read."""
+
+    adapter: str
+    prefix: str
+    region: str | None = None
+
+
+# The one list of vendors: `python -m tools.generate` writes what repeats for each of them.
+VENDORS: Mapping[str, Vendor] = {
+    "jst": Vendor("Jst", "+91", "IN"),
+    "dinisoft": Vendor("Dinisoft", "+880", "BD"),
+    "server2sms": Vendor("Server2sms", "+"),
+    "rajasms": Vendor("RajaSms", "+62", "ID"),
 }
 
 
 def adapter_class(vendor: str) -> type[Adapter]:
     """The adapter of a vendor in VENDORS; KeyError for another name."""
     module = import_module(f"sms_gateway.vendors.{vendor}.adapter")
-    found: type[Adapter] = getattr(module, VENDORS[vendor])
+    found: type[Adapter] = getattr(module, VENDORS[vendor].adapter)
     return found
 
 

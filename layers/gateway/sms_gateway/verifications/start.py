@@ -94,7 +94,7 @@ def _with_code_spec(
         case_sensitive=wanted.case_sensitive,
         nonce=None if theirs else secrets.token_hex(16),
     )
-    content = msgspec.structs.replace(accepted.content, text=wanted.text, recipe=recipe)
+    content = msgspec.structs.replace(accepted.content, text=wanted.text, code_spec=recipe)
     vendors = accepted.vendors[:1] if theirs else accepted.vendors
     return replace(accepted, content=content, vendors=vendors), recipe
 

@@ -1,0 +1,86 @@
+"""Dead-letter messages of triggers. Each holds what came, so that it can be sent again; only the
+problem is shown. A notice holds nothing to send: it says which recipients were refused for good."""
+
+import json
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+TRIGGERS = {  # by function folder: the prefix of its resources' logical ids
+    "from_eventbridge": "FromEventbridge",
+    "from_sqs": "FromSqs",
+    "from_sns": "FromSns",
+    "from_cognito": "FromCognito",
+}
+KEPT_ATTRIBUTES = ("source", "idempotency_key", "only")  # of a message of the ingress queue
+
+
+def describe(message: Any) -> str:
+    """Say why it is dead: our own reason, or that of the AWS service that gave up. Never show what
+    came, which has a number and a text."""
+    attributes = _string_attributes(message)
+    if "reason" in attributes:
+        where = f" ({attributes['pointer']})" if "pointer" in attributes else ""
+        return f"{attributes['problem']}: {attributes['reason']}{where}"
+    names = ("ERROR_CODE", "ErrorCode", "ERROR_MESSAGE", "ErrorMessage")
+    words = [attributes[name] for name in names if name in attributes]
+    return " ".join(words) or "no reason given: see the logs"
+
+
+def is_notice(message: Any) -> bool:
+    """Tell whether it holds nothing that could be sent."""
+    return "refused" in _string_attributes(message)
+
+
+def redrive(stack: str, trigger: str, message: Any) -> None:
+    """Hand what came to its function again under the same key: what was sent meanwhile is not sent
+    again. Raises ValueError for a message that is no event."""
+    if trigger == "from_sqs":
+        _return_to_ingress_queue(stack, message)
+        return
+    event = json.loads(message["Body"])
+    if trigger == "from_sns" and "Records" not in event:
+        event = {"Records": [{"Sns": event}]}  # SNS's own dead letter is the notification alone
+    if only := _string_attributes(message).get("only"):
+        event["only"] = only
+    boto3.client("lambda").invoke(
+        FunctionName=f"{physical_id(stack, f'{TRIGGERS[trigger]}Function')}:live",
+        InvocationType="Event",
+        Payload=json.dumps(event, ensure_ascii=False).encode(),
+    )
+
+
+def physical_id(stack: str, logical_id: str) -> str | None:
+    """Find a resource of the stack; None when it is not there, as for a trigger that is off."""
+    try:
+        found = boto3.client("cloudformation").describe_stack_resource(
+            StackName=stack, LogicalResourceId=logical_id
+        )
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return found["StackResourceDetail"]["PhysicalResourceId"]
+
+
+def _return_to_ingress_queue(stack: str, message: Any) -> None:
+    attributes = {
+        name: value
+        for name, value in _string_attributes(message).items()
+        if name in KEPT_ATTRIBUTES
+    }
+    # A message put back has another id, which may not become another key.
+    attributes.setdefault("idempotency_key", f"queue/{message['MessageId']}")
+    boto3.client("sqs").send_message(
+        QueueUrl=str(physical_id(stack, "IngressQueue")),
+        MessageBody=message["Body"],
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    )
+
+
+def _string_attributes(message: Any) -> dict[str, str]:
+    given = message.get("MessageAttributes", {})
+    return {name: one["StringValue"] for name, one in given.items() if "StringValue" in one}

@@ -1,0 +1,56 @@
+"""Vendors' calls of the callback route."""
+
+import base64
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from sms_gateway.receipts.callbacks import handle_callback
+from testing.gateway import Gateway
+
+
+def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[str, Any]:
+    """A vendor's call: GET with a query, or POST with a body."""
+    return handle_callback(
+        {
+            "httpMethod": "GET" if body is None else "POST",
+            "pathParameters": {"vendor": vendor, "token": token},
+            "queryStringParameters": query,
+            "headers": {"Content-Type": "application/json"},
+            "body": body if body is None or isinstance(body, str) else json.dumps(body),
+        }
+    )
+
+
+def call_url(
+    method: str, path: str, query: Any = None, body: bytes | None = None
+) -> dict[str, Any]:
+    """A vendor's call to the function's own URL: payload format 2.0, a body always as base64."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}),
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"http": {"method": method, "path": path}},
+        "isBase64Encoded": body is not None,
+    }
+    if query:
+        event["queryStringParameters"] = query
+    if body is not None:
+        event["body"] = base64.b64encode(body).decode()
+    return handle_callback(event)
+
+
+def rajasms(gateway: Gateway, identifier: str, status: str, **row: Any) -> dict[str, Any]:
+    """RajaSMS reports on a message, to the submission's address."""
+    view, key = gateway.view(identifier), gateway.submission(identifier).key
+    row = {"sendingid": view["vendor_id"], "number": view["to"][1:], "deliverystatus": status} | row
+    return call("rajasms", gateway.token("rajasms", key), body={"status_respon": [row]})
+
+
+def server2sms(gateway: Gateway, identifier: str, status: str, **query: str) -> dict[str, Any]:
+    """server2sms reports on a message, to the submission's address."""
+    key = gateway.submission(identifier).key
+    query = {"DST": status, "RSN": "000", "ID": identifier} | query
+    return call("server2sms", gateway.token("server2sms", key), query)

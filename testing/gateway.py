@@ -1,0 +1,122 @@
+"""The gateway as a test drives it: accept, dispatch, tick, look."""
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from sms_gateway.config import vendor_accounts
+from sms_gateway.dispatch import worker
+from sms_gateway.messages.send import send as accept_body
+from sms_gateway.messages.views import message_view
+from sms_gateway.receipts.callback_tokens import make_token
+from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
+from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.storage.models import ItemKey, Submission, split_id
+from testing.numbers import number
+from testing.queues import drained
+from testing.settings import CALLBACK_KEY
+from testing.transport import Wire
+from testing.vendor_answers import SUBMIT, TAKES
+
+
+@dataclass
+class Gateway:
+    """What a test does with the core: accept, dispatch, tick, look."""
+
+    wire: Wire
+    context: Any = field(
+        default_factory=lambda: SimpleNamespace(get_remaining_time_in_millis=lambda: 120_000)
+    )
+
+    def accept(self, body: dict[str, Any], tenant: str = "acme") -> list[str]:
+        """Accepts a send; the ids of its messages."""
+        answer = accept_body(tenant, json.dumps(body).encode(), datetime.now(UTC))
+        return [one["id"] for one in answer["messages"]]
+
+    def one(self, vendor: str, **fields: Any) -> str:
+        """Accepts a message for a vendor; its id."""
+        return self.accept({"to": number(vendor), "text": "Hello", **fields})[0]
+
+    def many(self, vendor: str, count: int, **fields: Any) -> list[str]:
+        """Accepts a batch of one text for a vendor; the ids."""
+        numbers = [number(vendor, nth) for nth in range(count)]
+        return self.accept({"to": numbers, "text": "Hello", **fields})
+
+    def queued(self, vendor: str) -> list[dict[str, Any]]:
+        """Takes what is in a vendor's queue, delayed or not, as Lambda's records."""
+        waiting = drained(vendor)
+        return [{"messageId": one.id, "body": one.body, "attributes": {}} for one in waiting]
+
+    def dispatch(self, vendor: str, remaining: float = 120, **accounts: Any) -> list[str]:
+        """Works on all that is queued for a vendor; the ids of the records that failed."""
+        records = self.queued(vendor)
+        return self.work(records, remaining)
+
+    def work(self, records: Sequence[dict[str, Any]], remaining: float = 120) -> list[str]:
+        """Works on records of the queue."""
+        answer = worker.handle_records(records, remaining, self.wire)
+        return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+    def tick(self, after: float = 0, **options: Any) -> int:
+        """Runs the clock `after` seconds from now."""
+        adapters = options.pop("adapters", None)
+        with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
+            return scheduler_tick.process_all_due(
+                tick_run.TickRun(
+                    adapters=vendor_accounts.accounts().adapters if adapters is None else adapters,
+                    pool=pool,
+                    now=datetime.now(UTC) + timedelta(seconds=after),
+                    until=time.time() + options.pop("remaining", 60),
+                    send=self.wire,
+                    **options,
+                )
+            )
+
+    def sent(self, vendor: str, count: int = 0, **fields: Any) -> list[str]:
+        """Accepts and submits a message, or `count` in a batch; the ids."""
+        self.wire.answers.setdefault(SUBMIT[vendor], TAKES[vendor])
+        ids = self.many(vendor, count, **fields) if count else [self.one(vendor, **fields)]
+        assert self.dispatch(vendor) == []
+        return ids
+
+    def view(self, identifier: str) -> dict[str, Any]:
+        """A message as the API shows it."""
+        key = split_id(identifier)
+        assert key
+        found = message_repository.find_message(key)
+        assert found
+        return message_view(*found)
+
+    def status(self, identifier: str) -> str:
+        """A message's status."""
+        return str(self.view(identifier)["status"])
+
+    def statuses(self, ids: Sequence[str]) -> list[str]:
+        """Messages' statuses."""
+        return [self.status(one) for one in ids]
+
+    def submission(self, identifier: str) -> Submission:
+        """The submission that a message stands in."""
+        key = split_id(identifier)
+        assert key
+        found = message_repository.find_message(key)
+        assert found
+        return found[2]
+
+    def token(self, vendor: str, key: ItemKey | None) -> str:
+        """The callback token of a submission, or of an account."""
+        return make_token(vendor, key, CALLBACK_KEY.encode())
+
+    def item(self, key: ItemKey) -> dict[str, Any]:
+        """An item as it is stored; empty when it is not there."""
+        return dynamodb.get(key) or {}
+
+    def messages_stored(self) -> int:
+        """How many items the table has."""
+        return dynamodb.client().scan(TableName=dynamodb.table_name(), Select="COUNT")["Count"]

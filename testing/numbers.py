@@ -1,0 +1,8 @@
+"""Numbers that no subscriber has."""
+
+from local.simulators.registry import vendor_number
+
+
+def number(vendor: str, nth: int = 0) -> str:
+    """The nth number that routes to a vendor."""
+    return vendor_number(vendor, nth)

@@ -1,0 +1,91 @@
+"""The operator's settings in tests: accounts, routes and sources on the faked AWS."""
+
+import json
+import os
+from functools import cache
+from typing import Any
+
+import boto3
+from samcli.yamlhelper import yaml_parse
+
+from sms_gateway.config import cached_setting
+from sms_gateway.vendors.registry import VENDORS
+from testing.paths import ROOT
+
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+WEBHOOK_KEY = "fedcba9876543210fedcba9876543210fedcba9876543210"
+ACCOUNTS: dict[str, Any] = {
+    "callback_key": CALLBACK_KEY,
+    **{
+        vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())
+        for vendor in VENDORS
+    },
+}
+SOURCES: dict[str, Any] = {
+    "bus": {"com.example.orders": {"tenant": "acme", "defaults": {"from": "ACME"}}},
+    "queue": {"default": {"tenant": "acme"}},
+    "topic": {
+        "alarms": {"tenant": "ops", "to": ["+447700900001"]},
+        "messages": {"tenant": "acme"},
+    },
+    "cognito": {"eu-central-1_example": {"tenant": "shop"}},
+    "direct": {"orders": {"tenant": "acme"}},
+}
+WRITTEN: list[str] = []  # settings that a test changed
+
+
+@cache
+def _client(service: Any) -> Any:
+    """A client of AWS as the operator has: making one takes longer than most tests."""
+    return boto3.client(service)
+
+
+def set_accounts(accounts: object) -> None:
+    """Writes the accounts' secret, which this process then reads anew."""
+    written = accounts if isinstance(accounts, str) else json.dumps(accounts)
+    _set_secret(os.environ["ACCOUNTS_SECRET"], written)
+
+
+def set_webhook_key(written: str) -> None:
+    """Writes the secret of the webhooks' key, which this process then reads anew."""
+    _set_secret(os.environ["WEBHOOK_SECRET"], written)
+
+
+def _set_secret(name: str, written: str) -> None:
+    client = _client("secretsmanager")
+    try:
+        client.create_secret(Name=name, SecretString=written)
+    except client.exceptions.ResourceExistsException:
+        client.put_secret_value(SecretId=name, SecretString=written)
+    forget_settings()
+
+
+def set_account(vendor: str, **settings: object) -> None:
+    """Changes settings of one vendor's account."""
+    set_accounts({**ACCOUNTS, vendor: ACCOUNTS[vendor] | settings})
+
+
+def set_routes(written: str) -> None:
+    """Writes the routes parameter, which this process then reads anew."""
+    _client("ssm").put_parameter(
+        Name=os.environ["ROUTES_PARAMETER"], Value=written, Type="String", Overwrite=True
+    )
+    forget_settings()
+
+
+def set_sources(written: object) -> None:
+    """Writes the sources parameter, which this process then reads anew."""
+    _client("ssm").put_parameter(
+        Name=os.environ["SOURCES_PARAMETER"],
+        Value=written if isinstance(written, str) else json.dumps(written),
+        Type="String",
+        Overwrite=True,
+    )
+    forget_settings()
+
+
+def forget_settings() -> None:
+    """As a new process begins; the next test gets the old settings back."""
+    cached_setting.reset_all()
+    WRITTEN.append("settings")

@@ -1,0 +1,81 @@
+"""Answers of the vendors, for the fake transport."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from local.simulators.registry import submit_ending
+from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request
+from testing.paths import ROOT
+
+
+def rajasms_takes(request: Request) -> Any:
+    """RajaSMS's answer that takes every packet; the sendingid is the number's last digits."""
+    packets = json.loads(request.body)["datapacket"]
+    return rajasms_answer(
+        [(one["number"], 10, 1_000_000 + int(one["number"][-6:])) for one in packets]
+    )
+
+
+def rajasms_answer(packets: Sequence[tuple[str, int, int]]) -> Any:
+    """An answer from (number, sendingstatus, sendingid)."""
+    return {
+        "sending_respon": [
+            {
+                "globalstatus": 10,
+                "globalstatustext": "Success",
+                "datapacket": [
+                    {
+                        "packet": {
+                            "number": to,
+                            "sendingid": identifier,
+                            "sendingstatus": status,
+                            "sendingstatustext": f"word {status}",
+                            "price": 320,
+                        }
+                    }
+                    for to, status, identifier in packets
+                ],
+            }
+        ]
+    }
+
+
+def captured(vendor: str, case: str) -> bytes:
+    """A captured answer of a vendor."""
+    folder = ROOT / "tests" / "vendors" / vendor
+    return next(path for path in folder.glob(f"{case}.*") if path.stem == case).read_bytes()
+
+
+def dinisoft_takes(request: Request) -> Any:
+    """Dinisoft's answer with an id made of the number."""
+    to = request.url.partition("toUser=")[2].partition("&")[0]
+    return {"Status": "0", "Text": "ACCEPTD", "Message_ID": f"9{to[-6:]}"}
+
+
+SUBMIT = {vendor: submit_ending(vendor) for vendor in VENDORS} | {"server2sms": "SendTextSMS"}
+TAKES: dict[str, Any] = {
+    **{vendor: captured(vendor, "submitted-accepted") for vendor in VENDORS},
+    "jst": {"job_id": 4711},
+    "dinisoft": dinisoft_takes,
+    "server2sms": {"StatusCode": "1", "StatusInfo": "OK"},
+    "rajasms": rajasms_takes,
+}
+POLL = {"jst": "get-dlr-report", "dinisoft": "/getstatus", "server2sms": "DeliveryNotifications"}
+
+
+def arrived(request: Request) -> Any:
+    """server2sms's answer that all references were delivered."""
+    references = json.loads(request.body)["TransactionReferenceNumbers"].split(";")
+    return notifications(*[(one, "0") for one in references])
+
+
+def notifications(*rows: tuple[str, str]) -> Any:
+    return {
+        "StatusCode": "1",
+        "DeliveryNotifications": [
+            {"TransactionReferenceNumber": reference, "DeliveryStatus": status}
+            for reference, status in rows
+        ],
+    }

@@ -1,0 +1,191 @@
+"""API keys: made once, kept as a digest, and the authorizer that knows them."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from sms_gateway.config import api_keys
+from sms_gateway.storage import dynamodb
+from smsgw.__main__ import main
+from testing.gateway import Gateway
+from testing.processes import function
+from testing.settings import ACCOUNTS
+
+NOW = datetime.now(UTC)
+ARN = "arn:aws:execute-api:eu-central-1:123456789012:api/v1/GET/messages"
+
+
+def made(tenant: str = "acme", *scopes: str) -> str:
+    return api_keys.create_key(tenant, scopes or ("messages:send",), "", NOW)[0]
+
+
+@pytest.fixture(scope="module")
+def authorize() -> ModuleType:
+    return function("authorize")
+
+
+def ask(authorize: ModuleType, token: str) -> dict[str, Any]:
+    answer: dict[str, Any] = authorize.handler(
+        {"type": "TOKEN", "authorizationToken": token, "methodArn": ARN}, None
+    )
+    return answer
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_key_opens_every_route_for_its_tenant(
+    gateway: Gateway, authorize: ModuleType, scheme: str
+) -> None:
+    answer = ask(authorize, f"{scheme} {made('acme', 'messages:read', 'messages:send')}")
+    assert answer["context"]["tenant"] == "acme"
+    assert answer["context"]["scopes"] == "messages:read messages:send"
+    (statement,) = answer["policyDocument"]["Statement"]
+    assert statement["Effect"] == "Allow"
+    assert statement["Resource"] == "arn:aws:execute-api:eu-central-1:123456789012:api/v1/*"
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "Bearer", "Bearer ", "Bearer sms_wrong", "Basic {key}", "{key}", "Bearer {key}x",
+     "Bearer " + "x" * 5000, "Bearer sms_é\x00", "Bearer {digest}"],
+)  # fmt: skip
+def test_anything_else_is_unauthorized(gateway: Gateway, authorize: ModuleType, token: str) -> None:
+    key = made()
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(authorize, token.format(key=key, digest=api_keys.digest(key)))
+
+
+def test_a_revoked_key_is_unauthorized(gateway: Gateway, authorize: ModuleType) -> None:
+    key = made()
+    (known,) = api_keys.list_keys()
+    assert api_keys.revoke_key(known.id, NOW)
+    assert api_keys.revoke_key("000000000000", NOW) is None
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(authorize, f"Bearer {key}")
+    assert api_keys.list_keys()[0].revoked_at
+
+
+def test_only_the_digest_of_a_key_is_stored(gateway: Gateway) -> None:
+    key = made()
+    items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
+    assert key not in str(items)
+    assert api_keys.digest(key) in str(items)
+    assert len(key) > 40
+
+
+@pytest.mark.parametrize(
+    ("tenant", "scopes"),
+    [("", ["account"]), ("Acme", ["account"]), ("a b", ["account"]), ("a" * 41, ["account"]),
+     ("acme#1", ["account"]), ("acme", []), ("acme", ["everything"])],
+)  # fmt: skip
+def test_a_key_that_cannot_be_is_refused(gateway: Gateway, tenant: str, scopes: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"tenant|scope"):
+        api_keys.create_key(tenant, scopes, "", NOW)
+    assert api_keys.list_keys() == []
+
+
+@pytest.fixture
+def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A CloudFormation stack whose outputs lead to the gateway, as far as the command asks."""
+    outputs = {
+        "TableName": "test-table",
+        "AccountsSecretName": "test/vendors",
+        "CallbackUrl": "https://x/callbacks",
+    }
+    shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
+
+    def describe_stacks(StackName: str) -> dict[str, Any]:
+        if StackName != "test":
+            said = f"{StackName} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": said}}, "Describe")
+        return {"Stacks": [{"Outputs": shown}]}
+
+    client = boto3.client
+    stacks = SimpleNamespace(describe_stacks=describe_stacks)
+    monkeypatch.setattr(
+        boto3, "client", lambda name, **_: stacks if name == "cloudformation" else client(name, **_)
+    )
+    monkeypatch.chdir(tmp_path)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    capsys.readouterr()
+    status = main(["--stack", "test", *arguments])
+    shown = capsys.readouterr()
+    return status, shown.out + shown.err
+
+
+@pytest.mark.usefixtures("stack_of")
+def test_the_command_makes_lists_and_revokes_keys(
+    authorize: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scope = ["--scope", "messages:send", "--scope", "messages:read"]
+    status, said = run(capsys, "keys", "create", "--tenant", "acme", *scope, "--label", "app")
+    found = re.search(r"sms_\S+", said)
+    assert status == 0
+    assert found
+    assert ask(authorize, f"Bearer {found[0]}")["context"]["tenant"] == "acme"
+    status, said = run(capsys, "keys", "list")
+    identifier = api_keys.list_keys()[0].id
+    assert identifier in said
+    assert found[0] not in said
+    assert run(capsys, "keys", "revoke", identifier)[0] == 0
+    assert "revoked" in run(capsys, "keys", "list")[1]
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(authorize, f"Bearer {found[0]}")
+
+
+@pytest.mark.usefixtures("stack_of")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("keys", "revoke", "000000000000"),
+        ("keys", "create", "--tenant", "No Tenant", "--scope", "account"),
+        ("vendors", "set", "jst", "missing.json"),
+        ("vendors", "set", "jst", "bad.json"),
+        ("vendors", "remove", "jst"),
+        ("--stack", "unheard-of", "keys", "list"),
+    ],
+    ids=lambda one: " ".join(one),
+)
+def test_the_command_says_in_one_line_what_is_wrong(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("bad.json").write_text('{"username": "only"}')
+    if arguments[1] == "remove":
+        assert run(capsys, *arguments)[0] == 0
+    status, said = run(capsys, *arguments)
+    assert status == 1
+    assert said.startswith("smsgw: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.usefixtures("stack_of")
+def test_the_command_sets_a_vendors_account_that_is_good(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("jst.json").write_text(json.dumps(ACCOUNTS["jst"] | {"sender": "NEWONE"}))
+    status, said = run(capsys, "vendors", "set", "jst", "jst.json")
+    assert (status, "Plain http" in said) == (0, True)
+    written = boto3.client("secretsmanager").get_secret_value(SecretId="test/vendors")
+    stored = json.loads(written["SecretString"])
+    assert stored == ACCOUNTS | {"jst": ACCOUNTS["jst"] | {"sender": "NEWONE"}}
+    assert "test-password" not in run(capsys, "vendors", "list")[1]
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId="test/vendors", SecretString=json.dumps(ACCOUNTS)
+    )
+
+
+@pytest.mark.usefixtures("stack_of")
+def test_the_command_tells_the_address_of_account_wide_callbacks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, said = run(capsys, "callback-url", "dinisoft")
+    assert status == 0
+    assert said.startswith("https://x/callbacks/dinisoft/ACCOUNT")

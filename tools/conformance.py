@@ -1,0 +1,84 @@
+"""Conformance rows: what each vendor's document lists, and the cases and tests that show it.
+
+`conformance.toml` holds the rows and says how they are written.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+ROWS = Path(__file__).with_suffix(".toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that the document lists, and what shows it.
+
+    A row about a code table has `cases` for many codes, and `shown` as a pattern of their names.
+    """
+
+    what: str
+    cases: Sequence[str]
+    shown: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of a vendor. It is open while its operations are not `implemented`."""
+
+    heading: str
+    rows: Sequence[Row]
+    implemented: bool = True
+
+
+@cache
+def tables(vendor: str) -> tuple[Table, ...]:
+    """Return a vendor's tables."""
+    written = tomllib.loads(ROWS.read_text(encoding="utf-8"))[vendor]
+    return tuple(_table(one) for one in written)
+
+
+def _table(written: dict[str, Any]) -> Table:
+    rows = [
+        Row(what, cases.split(), [f"`{one}`" for one in cases.split()])
+        for what, cases in written.get("rows", [])
+    ]
+    rows += [_code_table(key, place, case) for key, place, case in written.get("codes", [])]
+    module = written.get("module")
+    return Table(written["heading"], rows, module is None or find_spec(module) is not None)
+
+
+def _code_table(key: str, place: str, case: str) -> Row:
+    """Return one row for all codes of an adapter's table; each code has a case of its own."""
+    module, _, name = place.rpartition(".")
+    listed, cases = [], []
+    for code, row in getattr(import_module(f"sms_gateway.vendors.{module}"), name).items():
+        written = f"minus-{code[1:]}" if code.startswith("-") else code.lower()
+        cases.append(case.format(int(code) if "{:" in case else written))
+        listed.append(f"`{code}` {_vendor_word(row)}".rstrip())
+    shown = f"`{case.partition('{')[0]}…`, one case a code"
+    return Row(f"{key}: {', '.join(listed)}", cases, [shown])
+
+
+def _vendor_word(row: object) -> str:
+    """Return the vendor's word for a code, where its table has one."""
+    found = row[0] if isinstance(row, tuple) else getattr(row, "text", row)
+    return found if isinstance(found, str) else ""
+
+
+def markdown(vendor: str) -> str:
+    """Return a vendor's tables as Markdown."""
+    return "\n\n".join(_markdown(table) for table in tables(vendor))
+
+
+def _markdown(table: Table) -> str:
+    lines = [f"| {table.heading} | shown by |", "| --- | --- |"]
+    for row in table.rows:
+        shown = ", ".join(row.shown) if table.implemented else "open"
+        lines.append(f"| {row.what} | {shown or 'open'} |")
+    return "\n".join(lines)

@@ -1,0 +1,167 @@
+"""Write what repeats for each vendor: `python -m tools.generate`, with --check only compare.
+
+A generated block begins with a comment `generated: <name>` and ends with `end of generated`; both
+stay. The vendors come from the registry of adapters.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from sms_gateway.vendors.registry import VENDORS, adapter_class
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(
+    r"^(?P<margin> *)# generated: (?P<name>[a-z ]+)\n(?P<body>.*?)^ *# end of generated$",
+    re.MULTILINE | re.DOTALL,
+)
+FILES = ("template.yaml", "openapi.yaml")
+VENDOR_SCHEMA = "events/schemas/vendor.json"
+
+
+def queue_variables() -> str:
+    """Give a function the URLs of the vendors' queues."""
+    return "".join(f"QUEUE_{name.upper()}: !Ref {logical_id(name)}Queue\n" for name in VENDORS)
+
+
+def queue_arns() -> str:
+    """List the queues that submissions may be put into."""
+    return "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in VENDORS)
+
+
+def queue_events() -> str:
+    """Feed each queue to the dispatch function."""
+    return "".join(
+        f"""\
+{logical_id(name)}:
+  Type: SQS
+  Properties:
+    Queue: !GetAtt {logical_id(name)}Queue.Arn
+    BatchSize: 10
+    FunctionResponseTypes: [ReportBatchItemFailures]
+    ScalingConfig:
+      MaximumConcurrency: !FindInMap [Workers, !Ref DispatchWorkers, Number]
+"""
+        for name in VENDORS
+    )
+
+
+def queues() -> str:
+    """Make each vendor's queue, its dead-letter queue and the alarm of that."""
+    return "\n".join(
+        f"""\
+{logical_id(name)}Queue:
+  Type: AWS::SQS::Queue
+  Properties:
+    VisibilityTimeout: 720 # six times the dispatch function's timeout, as AWS advises
+    MessageRetentionPeriod: 1209600
+    SqsManagedSseEnabled: true
+    RedrivePolicy: {{deadLetterTargetArn: !GetAtt {logical_id(name)}DeadLetters.Arn, maxReceiveCount: 5}}
+
+{logical_id(name)}DeadLetters:
+  Type: AWS::SQS::Queue
+  Properties: {{MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true}}
+
+{logical_id(name)}DeadLettersAlarm:
+  Type: AWS::CloudWatch::Alarm
+  Properties:
+    <<: *alarm
+    AlarmDescription: {adapter_class(name).title} submissions could not be worked on; see docs/operations.md.
+    Namespace: AWS/SQS
+    MetricName: ApproximateNumberOfMessagesVisible
+    Dimensions: [{{Name: QueueName, Value: !GetAtt {logical_id(name)}DeadLetters.QueueName}}]
+    Statistic: Maximum
+"""  # noqa: E501 - as the template's lines are
+        for name in VENDORS
+    )
+
+
+def default_routes() -> list[dict[str, Any]]:
+    """The routes of a new deployment, the one for all other numbers last."""
+    return [
+        {"prefix": vendor.prefix, "vendors": [name]}
+        | ({"region": vendor.region} if vendor.region else {})
+        for name, vendor in sorted(VENDORS.items(), key=lambda one: one[1].prefix == "+")
+    ]
+
+
+def routes_value() -> str:
+    """Write the default routes as the value of their parameter."""
+    rows = ",\n".join(json.dumps(route) for route in default_routes())
+    return "Value: >-\n" + indent(f'{{"routes": [\n{rows}]}}\n', "  ")
+
+
+def vendor_names() -> str:
+    """List the names that the API knows vendors by."""
+    return f"enum: [{', '.join(VENDORS)}]\n"
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "queue variables": queue_variables,
+    "queue arns": queue_arns,
+    "queue events": queue_events,
+    "queues": queues,
+    "default routes": routes_value,
+    "vendor names": vendor_names,
+}
+
+
+def logical_id(vendor: str) -> str:
+    """Begin the names of a vendor's resources in the template."""
+    return vendor.capitalize()
+
+
+def rewritten(text: str) -> str:
+    """Fill the blocks of a file. Raises KeyError for a block that nobody writes."""
+
+    def fill(found: re.Match[str]) -> str:
+        margin, name = found["margin"], found["name"]
+        body = indent(BLOCKS[name](), margin)
+        return f"{margin}# generated: {name}\n{body}{margin}# end of generated"
+
+    return BLOCK.sub(fill, text)
+
+
+def vendor_schema() -> str:
+    """Write the schema that the events' schemas refer to."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Vendor",
+        "type": "string",
+        "enum": list(VENDORS),
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def generated() -> dict[Path, str]:
+    """The files that hold something generated, as they should be."""
+    files = {ROOT / name: rewritten((ROOT / name).read_text(encoding="utf-8")) for name in FILES}
+    return files | {ROOT / VENDOR_SCHEMA: vendor_schema()}
+
+
+def stale() -> list[str]:
+    """The files that are not as they should be."""
+    return [
+        str(path.relative_to(ROOT))
+        for path, text in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> int:
+    """Write the files, or with --check say which are stale; the exit status."""
+    if "--check" in sys.argv[1:]:
+        for name in stale():
+            print(f"{name} is stale: run `make generate`", file=sys.stderr)
+        return 1 if stale() else 0
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

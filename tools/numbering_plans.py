@@ -1,0 +1,32 @@
+"""Writes what layers/gateway/sms_gateway/sms/phone_numbers.py knows of each country's numbers by
+itself, from the plans of `phonenumbers`: `python -m tools.numbering_plans`, after each upgrade."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import phonenumbers
+
+from sms_gateway.sms.phone_numbers import PLANS
+
+
+def plans() -> dict[str, Any]:
+    """By country code: the lengths that a number may have without it, and a pattern of what such a
+    number begins with only at home."""
+    found: dict[str, Any] = {}
+    for code in sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE):
+        region = phonenumbers.region_code_for_country_code(code)
+        plan: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+        lengths = sorted(plan.general_desc.possible_length)
+        found[f"+{code}"] = [lengths, plan.national_prefix_for_parsing or ""]
+    return found
+
+
+def render() -> str:
+    """The file: a line a country code."""
+    lines = (f"{json.dumps(code)}: {json.dumps(plan)}" for code, plan in plans().items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+if __name__ == "__main__":
+    Path(PLANS).write_text(render())
