@@ -16,7 +16,7 @@ import msgspec
 
 from bench import FAMILIES, report
 from bench.targets import TARGETS, Family, missed
-from testing.template import ROOT
+from testing.paths import ROOT
 
 AS_DEPLOYED = ("cpu", "cost")  # with logs
 RESULTS = ROOT / ".bench" / "results"

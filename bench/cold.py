@@ -38,7 +38,8 @@ from botocore.session import Session
 from bench.gateway import EVENTS
 from bench.targets import Family, Figure
 from testing.aws import ENVIRONMENT, Aws, served
-from testing.template import ROOT, TEMPLATE
+from testing.paths import ROOT
+from testing.template import TEMPLATE
 
 FOLDER = ROOT / ".bench"  # what `make` installed for the references, and what is built here
 BUILT = FOLDER / "build"

@@ -14,22 +14,18 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from local.simulators.callbacks import Callback
+from local.simulators.registry import vendor_number
 from sms_gateway.core.observability import logger
+from sms_gateway.vendors.registry import VENDORS
 from testing.aws import ENVIRONMENT, Aws
 from testing.counting import Meter
+from testing.paths import ROOT
 from testing.server import Wire
-from testing.template import ROOT
 
 EVENTS: dict[str, Any] = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")
 }
 SCHEDULER = "scheduler"  # the function that runs once a minute
-FIRST = {  # numbers that can't be anybody's, by vendor
-    "jst": 911000000001,
-    "dinisoft": 8801000000001,
-    "server2sms": 447700900001,
-    "rajasms": 628000000001,
-}
 TITLES = {"jst": "JST", "dinisoft": "Dinisoft", "server2sms": "server2sms", "rajasms": "RajaSMS"}
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 CONTEXT = SimpleNamespace(
@@ -94,7 +90,7 @@ class Gateway:
 
     def dispatch(self, at_once: int = 10) -> None:
         """Hand everything queued to its vendor, `at_once` records an invocation."""
-        for queue in FIRST:
+        for queue in VENDORS:
             while records := self.aws.receive(queue, at_once):
                 self.handle("dispatch", {"Records": records})
 
@@ -186,7 +182,7 @@ def called(callback: Callback) -> dict[str, Any]:
 
 def numbers(vendor: str, count: int) -> list[str]:
     """Numbers that a vendor carries."""
-    return [f"+{FIRST[vendor] + nth}" for nth in range(count)]
+    return [vendor_number(vendor, nth) for nth in range(count)]
 
 
 def body(to: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from platform import machine, python_version
 from typing import Any
 
 from bench.targets import Family, Figure, met, shown, target
-from testing.template import ROOT
+from testing.paths import ROOT
 
 FOLDER = Path(__file__).parent
 VERSIONS = ("aws-lambda-powertools", "boto3", "botocore", "msgspec", "urllib3")

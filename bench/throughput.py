@@ -20,7 +20,7 @@ from ulid import ULID
 from bench import kannel
 from bench.targets import Family, Figure
 from local.simulators.registry import accounts
-from testing.template import ROOT
+from testing.paths import ROOT
 
 PATIENCE = 60  # seconds for anything at all
 VENDOR_WAIT = 0.05  # seconds, as bench/servers.py

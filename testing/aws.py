@@ -16,15 +16,12 @@ from uuid import uuid4
 import msgspec
 from ministack.services import dynamodb  # type: ignore[import-untyped]
 
-from local.simulators.dinisoft import Dinisoft
-from local.simulators.jst import Jst
-from local.simulators.rajasms import RajaSms
-from local.simulators.registry import accounts
-from local.simulators.server2sms import Server2Sms
+from local.simulators.registry import SIMULATORS, accounts
 from local.simulators.state import Message, State
-from local.simulators.vendor import Request, Vendor
+from local.simulators.vendor import Request
+from sms_gateway.vendors.registry import VENDORS
 from testing.server import Asked, Said, serving
-from testing.template import table_definition
+from testing.template import TEMPLATE, table_definition
 
 Item = dict[str, Any]
 
@@ -32,7 +29,7 @@ LATER = 86_400.0  # seconds until a vendor's outcome: none falls due by itself
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
 QUEUES = {
     f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
-    for vendor in ("jst", "dinisoft", "server2sms", "rajasms")
+    for vendor in VENDORS
 }
 ENVIRONMENT = QUEUES | {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -67,14 +64,6 @@ ENVIRONMENT = QUEUES | {
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",
     "POWERTOOLS_LOG_LEVEL": "ERROR",
 }
-ROUTES = {
-    "routes": [
-        {"prefix": "+91", "vendors": ["jst"], "region": "IN"},
-        {"prefix": "+880", "vendors": ["dinisoft"], "region": "BD"},
-        {"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},
-        {"prefix": "+", "vendors": ["server2sms"]},
-    ]
-}
 
 SOURCES = {
     "bus": {"com.example.orders": {"tenant": "acme"}},
@@ -83,7 +72,11 @@ SOURCES = {
     "cognito": {"eu-central-1_example": {"tenant": "acme", "text": "Your code is {code}"}},
 }
 
-PARAMETERS = {"/bench/routes": ROUTES, "/bench/sources": SOURCES, "/bench/campaigns": {}}
+PARAMETERS = {
+    "/bench/routes": TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"],
+    "/bench/sources": json.dumps(SOURCES),
+    "/bench/campaigns": "{}",
+}
 RANGE, RANGED = "pk = :pk AND sk BETWEEN :low AND :high", (":pk", ":low", ":high")
 MOST_IN_A_PAGE = 1_100  # items that surely are less than 1 MB
 DATA_KEY = base64.b64encode(bytes(32)).decode()  # sealed and open: nothing is secret here
@@ -94,8 +87,7 @@ class Vendors:
 
     def __init__(self) -> None:
         self.state = State(LATER, "http://127.0.0.1", 0)
-        kinds: tuple[type[Vendor], ...] = (Jst, Dinisoft, Server2Sms, RajaSms)
-        self.vendors = {kind.name: kind(self.state) for kind in kinds}
+        self.vendors = {name: kind(self.state) for name, kind in SIMULATORS.items()}
 
     def answer(self, asked: Asked) -> Said:
         """A vendor's answer."""
@@ -234,7 +226,7 @@ class Aws:
         return {"Name": "bench/vendors", "SecretString": json.dumps(self.accounts)}
 
     def _GetParameter(self, asked: Any) -> Any:
-        value = json.dumps(PARAMETERS[asked["Name"]])
+        value = PARAMETERS[asked["Name"]]
         return {"Parameter": {"Name": asked["Name"], "Type": "String", "Value": value}}
 
     def _GenerateDataKey(self, asked: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
-ROOT = Path(__file__).parent.parent
+from testing.paths import ROOT
+
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 TABLE: dict[str, Any] = TEMPLATE["Resources"]["Table"]["Properties"]
 FUNCTIONS: dict[str, dict[str, Any]] = {  # properties, by the name of the function's folder
