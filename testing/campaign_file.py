@@ -25,7 +25,7 @@ class File:
         self.parts: list[int] = []
 
     def blocks(self, _key: str, _etag: str, start: int, size: int) -> Iterator[bytes]:
-        """As s3_files.blocks."""
+        """As s3_files.read_blocks."""
         if size != self.size:
             raise ValueError("another file")
         if not start:
@@ -50,11 +50,11 @@ def uploaded(rows: int) -> Iterator[File]:
 
     file = File(rows)
     instead = {
-        "blocks": file.blocks,
-        "owner": lambda _key: None,
-        "begin": lambda _key, _campaign: "upload",
+        "read_blocks": file.blocks,
+        "campaign_of": lambda _key: None,
+        "begin_upload": lambda _key, _campaign: "upload",
         "put_part": file.put_part,
-        "finish": lambda *_: None,
+        "finish_upload": lambda *_: None,
     }
     with ExitStack() as stack:
         for name, function in instead.items():
