@@ -35,7 +35,7 @@ def measure(name: str) -> None:
 
 
 def main(names: Sequence[str]) -> int:
-    """The exit status."""
+    """Return the exit status."""
     if strange := sorted(set(names) - set(FAMILIES)):
         print(f"no such benchmark: {strange[0]}; there are {', '.join(FAMILIES)}")
         return 2
@@ -56,7 +56,7 @@ def main(names: Sequence[str]) -> int:
 
 
 def late(families: Sequence[Family]) -> list[str]:
-    """The target of the time that all families take together, if it is missed."""
+    """Return the target of the time that all families take together, if it is missed."""
     seconds, most = sum(one.seconds for one in families), TARGETS["all"]["seconds"]
     return [f"all together: {seconds:.0f} s, at most {most}"] if seconds > most else []
 

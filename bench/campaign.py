@@ -65,7 +65,7 @@ def rate() -> float:
 
 
 def memory() -> dict[str, float]:
-    """What the function's own process says after ROWS rows."""
+    """Return what the function's own process says after ROWS rows."""
     from testing.campaign_table import CampaignAws
     from testing.server import serving
 
@@ -82,8 +82,10 @@ def memory() -> dict[str, float]:
 
 
 def worker() -> dict[str, float]:
-    """The most memory (MB) that the work on ROWS rows takes; the writes of messages are left
-    out, which hold one chunk at a time."""
+    """Return the most memory (MB) that the work on ROWS rows takes.
+
+    The writes of messages are left out, which hold one chunk at a time.
+    """
     from sms_gateway.storage import dynamodb, message_repository
 
     put_all, whole_batch = dynamodb.put_all, message_repository.whole_batch

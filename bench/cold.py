@@ -153,8 +153,10 @@ def _functions(aws: Aws) -> list[Case]:
 
 
 def _work(aws: Aws) -> dict[str, dict[str, Any]]:
-    """Put a key and an accepted message into the table, and a campaign's file into the bucket; what
-    the events say of them."""
+    """Put a key and an accepted message into the table, and a campaign's file into the bucket.
+
+    What the events say of them.
+    """
     os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": aws.base}
     from sms_gateway.config import api_keys
     from sms_gateway.messages import send
@@ -182,7 +184,7 @@ def _work(aws: Aws) -> dict[str, dict[str, Any]]:
 
 
 def _uploaded() -> dict[str, Any]:
-    """The event of a campaign of one row."""
+    """Return the event of a campaign of one row."""
     (record,) = EVENTS["campaign_worker"]["Records"]
     notice = json.loads(record["body"])
     place = notice["Records"][0]["s3"]
@@ -192,7 +194,7 @@ def _uploaded() -> dict[str, Any]:
 
 
 def _sealed() -> dict[str, Any]:
-    """The event of a code that is encrypted as Cognito does it."""
+    """Return the event of a code that is encrypted as Cognito does it."""
     client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT)
     keys = StrictAwsKmsMasterKeyProvider(
         key_ids=[ENVIRONMENT["COGNITO_KEY"]], botocore_session=Session()
@@ -210,7 +212,7 @@ def _byte_code() -> int:
 
 
 def _into_page_cache(case: Case) -> None:
-    """Reads what the case may load."""
+    """Read what the case may load."""
     for folder in (case.folder, *case.paths):
         for path in folder.rglob("*"):
             if path.is_file():

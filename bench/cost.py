@@ -85,13 +85,13 @@ class Bench:
         self.counted[label] = meter.total, Counter(run.function for run in runs)
 
     def units(self, *label: str) -> dict[str, float]:
-        """What is billed of one life."""
+        """Return what is billed of one life."""
         tally, runs = self.counted[label]
         times = {name: fast(self.times[label, name]) for name in runs}
         return added((units(tally, times, runs), 1))
 
     def live(self, vendor: str, by_calls: bool, kind: str) -> None:
-        """A batch, or SINGLES single messages, from accept to a status read each."""
+        """Return a batch, or SINGLES single messages, from accept to a status read each."""
         size, keyed = KINDS[kind]
         label, gateway = (vendor, str(by_calls), kind), self.gateway
         gateway.aws.clear()
@@ -108,8 +108,11 @@ class Bench:
         gateway.all_delivered()
 
     def others(self) -> None:
-        """The scheduler with nothing due, without and with events; a key that is asked for; a
-        single message's changes, published one by one as they come for one that is alone."""
+        """Return the scheduler with nothing due, without and with events.
+
+        A key that is asked for; a single message's changes, published one by one as they
+        come for one that is alone.
+        """
         from sms_gateway.config import api_keys
 
         gateway = self.gateway
@@ -136,8 +139,11 @@ class Bench:
                 gateway.handle(PUBLISH, {"Records": [record]})
 
     def message(self, vendor: str, by_calls: bool, kind: str) -> dict[str, float]:
-        """What a message costs. What the scheduler asks and leases the same whatever is due stands
-        in the idle cost and not here."""
+        """Return what a message costs.
+
+        What the scheduler asks and leases the same whatever is due stands in the idle cost
+        and not here.
+        """
         size, _ = KINDS[kind]
         label = (vendor, str(by_calls), kind)
         leases = {"write units": self.leases[label]}

@@ -58,7 +58,7 @@ def main() -> Family:
 
 
 def fast(samples: list[float]) -> float:
-    """What something takes while the machine is at its full speed: the first decile."""
+    """Return what something takes while the machine is at its full speed: the first decile."""
     return quantiles(samples, n=10, method="inclusive")[0]
 
 

@@ -59,7 +59,7 @@ class Gateway:
         self.aws.clear()
 
     def meter(self) -> Meter:
-        """What counts the calls of the functions' clients, without a share in their time."""
+        """Return what counts the calls of the functions' clients, without a share in their time."""
         return Meter(self.aws.peek, ask=True, aside=self.wire.aside)
 
     def handle(self, name: str, event: Any) -> Any:
@@ -95,7 +95,7 @@ class Gateway:
                 self.handle("dispatch", {"Records": records})
 
     def callbacks(self, vendor: str, each: int = 1) -> list[dict[str, Any]]:
-        """The vendor's calls once every message arrived, `each` messages a call where it can."""
+        """Return the vendor's calls once every message arrived, `each` messages a call where it can."""
         self.aws.vendors.deliver()
         sent = self.aws.vendors.sent()
         groups = [sent[start : start + each] for start in range(0, len(sent), each)]
@@ -128,7 +128,7 @@ class Gateway:
         return json.loads(self.handle("status", api("GET", path))["body"])
 
     def all_delivered(self) -> None:
-        """Raises RuntimeError unless every message stored is delivered."""
+        """Raise RuntimeError unless every message stored is delivered."""
         for items in self.aws.items().values():
             for sort, item in items.items():
                 if sort.startswith("M#") and item.get("status", {}).get("S") != "delivered":
@@ -150,7 +150,7 @@ def quiet() -> Iterator[None]:
 def api(
     method: str, path: str, body: str | None = None, headers: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """API Gateway's event for a caller with every scope."""
+    """Return API Gateway's event for a caller with every scope."""
     event: dict[str, Any] = EVENTS["send"]
     authorizer = {"tenant": "acme", "scopes": "messages:send messages:read"}
     return event | {
@@ -164,7 +164,7 @@ def api(
 
 
 def called(callback: Callback) -> dict[str, Any]:
-    """A vendor's call as a function URL hands it over."""
+    """Return a vendor's call as a function URL hands it over."""
     parts = urlsplit(callback.url)
     path = parts.path.removeprefix("/v1")
     event: dict[str, Any] = {
@@ -186,10 +186,10 @@ def numbers(vendor: str, count: int) -> list[str]:
 
 
 def body(to: Sequence[str]) -> str:
-    """A send of one text."""
+    """Return a send of one text."""
     return json.dumps({"to": to if len(to) > 1 else to[0], "text": TEXT, "category": "promotional"})
 
 
 def own_texts(to: Iterable[str]) -> str:
-    """A send of a text for each."""
+    """Return a send of a text for each."""
     return json.dumps({"messages": [{"to": one, "text": f"{TEXT} {one}"} for one in to]})

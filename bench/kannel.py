@@ -67,7 +67,7 @@ def program(name: str) -> str | None:
 
 
 def version() -> str | None:
-    """The version that is installed, or None."""
+    """Return the version that is installed, or None."""
     box = program("bearerbox")
     if box is None or program("smsbox") is None:
         return None
@@ -88,8 +88,11 @@ class Kannel:
         self._ports = dict(zip(("admin", "box", "receive", "send"), _free_ports(4), strict=True))
 
     def run(self, kill_at: int | None = None) -> dict[str, Any]:
-        """Send everything; after `kill_at` messages kill it with -9 and start it again. What the
-        vendor says, and messages a second. Raises RuntimeError when it does not come up or end."""
+        """Send everything.
+
+        After `kill_at` messages kill it with -9 and start it again. What the vendor says,
+        and messages a second. Raises RuntimeError when it does not come up or end.
+        """
         self._fill()
         self._stage.vendors.ask("/_forget")
         self._configure("/dinisoft/sendtext")
@@ -158,7 +161,7 @@ class Kannel:
         raise RuntimeError("Kannel's boxes did not meet")
 
     def _settled(self) -> dict[str, Any]:
-        """The vendor's word when every number was reached, or when no more comes."""
+        """Return the vendor's word when every number was reached, or when no more comes."""
         end, last, since = time.monotonic() + PATIENCE, -1, time.monotonic()
         while time.monotonic() < end:
             told: dict[str, Any] = self._stage.vendors.ask("/_told")

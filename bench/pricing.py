@@ -41,7 +41,7 @@ type Units = Mapping[str, float]
 
 
 def memory(function: str) -> int:
-    """A function's MB."""
+    """Return a function's MB."""
     return int(FUNCTIONS[function].get("MemorySize", DEFAULT_MEMORY))
 
 
@@ -58,7 +58,7 @@ def billed(run: Run) -> int:
 
 
 def units(tally: Tally, milliseconds: Mapping[str, float], runs: Counter[str]) -> Units:
-    """What is billed of so many invocations of functions, each of so many milliseconds."""
+    """Return what is billed of so many invocations of functions, each of so many milliseconds."""
     calls = tally.calls
     sources = 2 * runs["dispatch"]  # one request receives its messages, one deletes them
     seconds = {name: times * milliseconds[name] / 1000 for name, times in runs.items()}
@@ -74,7 +74,7 @@ def units(tally: Tally, milliseconds: Mapping[str, float], runs: Counter[str]) -
 
 
 def added(*parts: tuple[Units, float]) -> dict[str, float]:
-    """The sum of units, each so many times."""
+    """Return the sum of units, each so many times."""
     total: dict[str, float] = defaultdict(float)
     for one, times in parts:
         for name, value in one.items():
@@ -88,7 +88,7 @@ def dollars(one: Units) -> float:
 
 
 def platform_bytes() -> int:
-    """What Lambda itself logs of an invocation, with the template's default parameters."""
+    """Return what Lambda itself logs of an invocation, with the template's default parameters."""
     level = TEMPLATE["Globals"]["Function"]["LoggingConfig"].get("SystemLogLevel", "INFO")
     if isinstance(level, dict):  # INFO only while debugging
         level = level["Fn::If"][2]
@@ -97,7 +97,9 @@ def platform_bytes() -> int:
 
 def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]:
     """Dollars a month while nobody sends, item by item, where the scheduler's `run` finds nothing.
-    Raises ValueError for a resource whose idle price nobody has entered."""
+
+    Raises ValueError for a resource whose idle price nobody has entered.
+    """
     resources = deployed(template).values()
     kinds = Counter(str(one["Type"]) for one in resources)
     if strange := sorted(set(kinds) - FREE_WHEN_IDLE - PRICED):

@@ -43,14 +43,14 @@ def write(families: Sequence[Family], date: str) -> None:
 
 
 def section(family: Family) -> str:
-    """A family as Markdown."""
+    """Return a family as Markdown."""
     parts = [f"## {family.title}\n", *tables(family)]
     parts.append(f"\n![{family.title}]({family.name}.svg)\n")
     return "\n".join([*parts, *(f"{note}\n" for note in family.notes)])
 
 
 def tables(family: Family) -> list[str]:
-    """A family's tables, in lines of Markdown."""
+    """Return a family's tables, in lines of Markdown."""
     lines: list[str] = []
     for table in dict.fromkeys(one.table for one in family.figures):
         figures = {(one.row, one.column): one for one in family.figures if one.table == table}
@@ -64,7 +64,7 @@ def tables(family: Family) -> list[str]:
 
 
 def cell(family: str, figure: Figure | None) -> str:
-    """A figure with its target, bold where that is missed."""
+    """Return a figure with its target, bold where that is missed."""
     if figure is None:
         return ""
     bound = target(family, figure)
@@ -75,7 +75,7 @@ def cell(family: str, figure: Figure | None) -> str:
 
 
 def cpu() -> str:
-    """The CPU's name; ARM's /proc/cpuinfo has none."""
+    """Return the CPU's name; ARM's /proc/cpuinfo has none."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -30,7 +30,7 @@ Counts = Mapping[str, float]
 
 
 def contents(seed: str, stored: int, due: int) -> Iterator[dict[str, object]]:
-    """A table's items: what is due, and messages that are final up to `stored`."""
+    """Return a table's items: what is due, and messages that are final up to `stored`."""
     draw = random.Random(seed)  # noqa: S311 - the same in every run
     made = 0
     for nth in range(due):
@@ -44,7 +44,7 @@ def contents(seed: str, stored: int, due: int) -> Iterator[dict[str, object]]:
 
 
 def counted(gateway: Gateway, stored: int, due: int) -> Counts:
-    """What one run of the scheduler takes where so much is stored and due."""
+    """Return what one run of the scheduler takes where so much is stored and due."""
     from sms_gateway.config.vendor_accounts import accounts
     from sms_gateway.scheduler import tick, tick_run
     from sms_gateway.storage import dynamodb
@@ -104,7 +104,7 @@ def _flat(found: Mapping[int, Counts]) -> list[Figure]:
 
 
 def _linear(found: Mapping[int, Counts]) -> list[Figure]:
-    """What one that is due takes, whether fewer or more are; the hottest partition's share."""
+    """Return what one that is due takes, whether fewer or more are; the hottest partition's share."""
     table = f"{ALWAYS_STORED:,} stored, for each that is due"
     figures, each = [], dict[int, dict[str, float]]()
     for due in DUE:

@@ -40,7 +40,7 @@ class SlowAws(Aws):
         return super().answer(asked)._replace(wait=wait)
 
     def control(self, asked: Asked) -> Any:
-        """The benchmark's own routes."""
+        """Return the benchmark's own routes."""
         match asked.path, asked.fields:
             case "/_forget", _:
                 self.clear()
@@ -91,7 +91,7 @@ class SlowVendors(Vendors):
         self.cpu = time.process_time()
 
     def answer(self, asked: Asked) -> Said:
-        """A vendor's answer to a request, or the benchmark's."""
+        """Return a vendor's answer to a request, or the benchmark's."""
         if asked.path == "/_never":
             return Said(b"", wait=LATER)
         if asked.path.startswith("/_"):
@@ -122,7 +122,7 @@ class SlowVendors(Vendors):
         }
 
     def busiest(self) -> float:
-        """The most messages a second in any SPAN that begins with a call."""
+        """Return the most messages a second in any SPAN that begins with a call."""
         most, inside = 0, 0
         span: deque[tuple[float, int]] = deque()
         for one in self.state._submissions:

@@ -24,8 +24,11 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Family(msgspec.Struct, frozen=True):
-    """What a family's main() answers. `plot` names the table and its columns that are drawn, `log`
-    whether on a logarithmic scale; `notes` are paragraphs of Markdown."""
+    """What a family's main() answers.
+
+    `plot` names the table and its columns that are drawn, `log` whether on a logarithmic
+    scale; `notes` are paragraphs of Markdown.
+    """
 
     name: str
     title: str
@@ -37,7 +40,7 @@ class Family(msgspec.Struct, frozen=True):
 
 
 def target(family: str, figure: Figure) -> tuple[str, float] | None:
-    """The bound of a figure, as ("at most", 5); None where it only tells."""
+    """Return the bound of a figure, as ("at most", 5); None where it only tells."""
     name = f"{figure.row}: {figure.column}"
     for pattern, wanted in TARGETS[family].items():
         if fnmatchcase(name, pattern):
@@ -74,7 +77,7 @@ def missed(family: Family) -> list[str]:
 
 
 def shown(value: float) -> str:
-    """A number with three digits that count, and commas between thousands."""
+    """Return a number with three digits that count, and commas between thousands."""
     if value == round(value):
         return f"{value:,.0f}"
     return f"{value:,.{max(0, 2 - floor(log10(abs(value))))}f}"

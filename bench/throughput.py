@@ -1,5 +1,7 @@
-"""Messages a second of a dispatch worker on one CPU, against vendors that answer in 50 ms; and of
-Kannel against the same vendor, in the same run."""
+"""Messages a second of a dispatch worker on one CPU, against vendors that answer in 50 ms.
+
+And of Kannel against the same vendor, in the same run.
+"""
 
 import http.client
 import json
@@ -43,7 +45,7 @@ class Server:
         self.address = f"127.0.0.1:{int(process.stdout.readline())}"
 
     def ask(self, path: str, body: object = None, **fields: str) -> Any:
-        """The answer of a route that begins with `/_`."""
+        """Return the answer of a route that begins with `/_`."""
         connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)
         try:
             connection.request("POST", f"{path}?{urlencode(fields)}", json.dumps(body))
@@ -71,7 +73,7 @@ class Worker:
         self.process.stdin.flush()
 
     def result(self) -> Told:
-        """What it took. Raises RuntimeError when it failed."""
+        """Return what it took. Raises RuntimeError when it failed."""
         said, _ = self.process.communicate(timeout=PATIENCE)
         if self.process.returncode:
             raise RuntimeError("a worker failed")
@@ -80,9 +82,11 @@ class Worker:
 
 
 class Stage:
-    """The servers on one CPU, the workers on another; messages are accepted by the gateway's own
-    code. As a context manager it ends whatever it started. Raises RuntimeError where there is one
-    CPU."""
+    """The servers on one CPU, the workers on another.
+
+    Messages are accepted by the gateway's own code. As a context manager it ends whatever it
+    started. Raises RuntimeError where there is one CPU.
+    """
 
     def __init__(self) -> None:
         cores = sorted(os.sched_getaffinity(0))
@@ -110,7 +114,7 @@ class Stage:
     def spawn(
         self, core: int, command: Sequence[str], folder: Path = ROOT, **environment: str
     ) -> subprocess.Popen[str]:
-        """A process on one core, ended with the stage."""
+        """Return a process on one core, ended with the stage."""
         os.sched_setaffinity(0, {core})  # a child begins with its parent's
         try:
             process = subprocess.Popen(  # noqa: S603 - our own programs, and Kannel's
@@ -127,8 +131,10 @@ class Stage:
         return process
 
     def accept(self, vendor: str, recipients: int, copies: int, **settings: object) -> int:
-        """Clear the stage, accept a batch as the API does and copy it; the vendor's account gets
-        `settings`. Returns the count of messages."""
+        """Clear the stage, accept a batch as the API does and copy it.
+
+        The vendor's account gets `settings`. Returns the count of messages.
+        """
         from bench.gateway import body, numbers
         from sms_gateway.config import cached_setting  # settings read the environment
         from sms_gateway.messages.send import send
@@ -146,8 +152,10 @@ class Stage:
         return recipients * copies
 
     def work(self, vendor: str, cores: Sequence[int], sharing: int, accepted: int) -> Told:
-        """One worker on each of `cores`, of `sharing` that share the account. Raises RuntimeError
-        when a message was lost or sent twice."""
+        """One worker on each of `cores`, of `sharing` that share the account.
+
+        Raises RuntimeError when a message was lost or sent twice.
+        """
         workers = [Worker(self, vendor, core, sharing) for core in cores]
         for worker in workers:
             worker.ready()
@@ -175,8 +183,10 @@ class Stage:
         }
 
     def wait_taken(self, messages: int) -> None:
-        """Wait until the vendors have taken so many. Raises RuntimeError when that takes too
-        long."""
+        """Wait until the vendors have taken so many.
+
+        Raises RuntimeError when that takes too long.
+        """
         end = time.monotonic() + PATIENCE
         while self.vendors.ask("/_told")["messages"] < messages:
             if time.monotonic() > end:

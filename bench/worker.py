@@ -28,7 +28,7 @@ class EventSource:
         self._queue = queue
 
     def receive(self, most: int = BATCH_SIZE) -> tuple[list[Any], int]:
-        """The next records, and how many others there are."""
+        """Return the next records, and how many others there are."""
         found = self._ask(f"/_receive?queue={self._queue}&most={most}", "")
         return found["Records"], found["left"]
 

@@ -53,10 +53,12 @@ def function_name(body: Mapping[str, Any]) -> str:
 
 
 def redrive(body: Mapping[str, Any]) -> Redriven:
-    """Publish the changes that a dead-letter message names, in batches; the function sends what it
-    can't understand to the dead-letter queue again. Raises CommandError when the stream has
-    forgotten them, or when they can't be published now either: then what was published before
-    is published again next time."""
+    """Publish the changes that a dead-letter message names, in batches.
+
+    The function sends what it can't understand to the dead-letter queue again. Raises
+    CommandError when the stream has forgotten them, or when they can't be published now
+    either: then what was published before is published again next time.
+    """
     total = Redriven()
     for batch in _batches(_records(body["DDBStreamBatchInfo"])):
         remaining = batch
@@ -160,8 +162,10 @@ def _shards(client: Any, batch: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shard_iterator(client: Any, batch: Mapping[str, Any], shard: str, number: str) -> str | None:
-    """Make an iterator that begins at a change; None when the shard does not hold it. A shard that
-    Lambda has named is not checked."""
+    """Make an iterator that begins at a change.
+
+    None when the shard does not hold it. A shard that Lambda has named is not checked.
+    """
     try:
         iterator = client.get_shard_iterator(
             StreamArn=batch["streamArn"],

@@ -1,5 +1,8 @@
-"""Dead-letter messages of triggers. Each holds what came, so that it can be sent again; only the
-problem is shown. A notice holds nothing to send: it says which recipients were refused for good."""
+"""Dead-letter messages of triggers.
+
+Each holds what came, so that it can be sent again; only the problem is shown. A notice holds
+nothing to send: it says which recipients were refused for good.
+"""
 
 import json
 from typing import Any
@@ -17,8 +20,10 @@ KEPT_ATTRIBUTES = ("source", "idempotency_key", "only")  # of a message of the i
 
 
 def describe(message: Any) -> str:
-    """Say why it is dead: our own reason, or that of the AWS service that gave up. Never show what
-    came, which has a number and a text."""
+    """Say why it is dead: our own reason, or that of the AWS service that gave up.
+
+    Never show what came, which has a number and a text.
+    """
     attributes = _string_attributes(message)
     if "reason" in attributes:
         where = f" ({attributes['pointer']})" if "pointer" in attributes else ""

@@ -90,7 +90,7 @@ class Vendors:
         self.vendors = {name: kind(self.state) for name, kind in SIMULATORS.items()}
 
     def answer(self, asked: Asked) -> Said:
-        """A vendor's answer."""
+        """Return a vendor's answer."""
         _, name, rest = asked.path.split("/", 2)
         fields = asked.fields
         if asked.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
@@ -122,7 +122,7 @@ class Aws:
         self.base = base
 
     def clear(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> None:
-        """An empty table, empty queues, and vendors that took nothing."""
+        """Return an empty table, empty queues, and vendors that took nothing."""
         self.queues.clear()
         self.vendors.state.clear()
         dynamodb._tables.pop(name, None)
@@ -132,7 +132,7 @@ class Aws:
             raise RuntimeError(f"no table: {told!r}")
 
     def items(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> dict[str, dict[str, Item]]:
-        """What the table has, by partition and sort key."""
+        """Return what the table has, by partition and sort key."""
         found: dict[str, dict[str, Item]] = dynamodb._tables[name]["items"]
         return found
 
@@ -143,11 +143,11 @@ class Aws:
             dynamodb._set_item(table, item["pk"]["S"], item["sk"]["S"], item)
 
     def peek(self, key: Mapping[str, Any]) -> Item | None:
-        """An item as it is stored."""
+        """Return an item as it is stored."""
         return self.items(os.environ["TABLE_NAME"]).get(key["pk"]["S"], {}).get(key["sk"]["S"])
 
     def changes(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> list[Item]:
-        """The table's stream."""
+        """Return the table's stream."""
         return [one | {"eventSourceARN": "arn"} for one in dynamodb.stream_live_records(name)]
 
     @contextmanager
@@ -176,7 +176,7 @@ class Aws:
         ]
 
     def answer(self, asked: Asked) -> Said:
-        """The answer to a request of AWS or of a vendor."""
+        """Return the answer to a request of AWS or of a vendor."""
         service, _, name = asked.target.rpartition(".")
         if service.startswith("DynamoDB"):
             status, body = self.table(name, asked.body)
@@ -201,7 +201,7 @@ class Aws:
         raise RuntimeError("the emulator waits")
 
     def _range(self, asked: Any) -> Item | None:
-        """A part of a partition, for which the emulator parses its condition for every item."""
+        """Return a part of a partition, for which the emulator parses its condition for every item."""
         if asked["KeyConditionExpression"] != RANGE or "ExclusiveStartKey" in asked:
             return None
         pk, low, high = (asked["ExpressionAttributeValues"][name]["S"] for name in RANGED)
@@ -252,7 +252,7 @@ class Aws:
 
 @contextmanager
 def served() -> Iterator[Aws]:
-    """The same behind HTTP, for functions that run in processes of their own; at `base`."""
+    """Return the same behind HTTP, for functions that run in processes of their own; at `base`."""
     aws = Aws()
     with serving(aws.answer) as aws.base:
         aws.accounts |= accounts(aws.base)

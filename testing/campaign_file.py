@@ -11,7 +11,7 @@ HEADER = b"to,name,template,reference\r\n"
 
 
 def line(nth: int) -> bytes:
-    """A row; all are as long, so that any part of the file can be made when it is asked for."""
+    """Return a row; all are as long, so that any part of the file can be made when it is asked for."""
     row = f'+{911_000_000_000 + nth},"Ani {nth:07d}",Your order {{name}} is ready.,r-{nth:07d}\r\n'
     return row.encode()
 
@@ -45,7 +45,7 @@ class File:
 
 @contextmanager
 def uploaded(rows: int) -> Iterator[File]:
-    """A file of so many rows, which the campaign's code finds."""
+    """Return a file of so many rows, which the campaign's code finds."""
     from sms_gateway.campaigns import s3_files
 
     file = File(rows)

@@ -17,7 +17,7 @@ CALLS = (700, 1_311, 1_702)  # of the table, after which it dies: anywhere in a 
 
 
 def killed() -> dict[str, int]:
-    """The counts."""
+    """Return the counts."""
     with uploaded(ROWS) as file, redirect_stdout(StringIO()):
         aws, deaths = CampaignAws(file), 0
         Wire(aws.answer)

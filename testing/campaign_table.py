@@ -16,8 +16,11 @@ class Killed(BaseException):
 
 
 class CampaignAws(Aws):
-    """AWS with a campaign whose file was uploaded. `rows` are its messages' references by batch,
-    `receipt` is what each message has beside what was accepted."""
+    """AWS with a campaign whose file was uploaded.
+
+    `rows` are its messages' references by batch, `receipt` is what each message has beside
+    what was accepted.
+    """
 
     def __init__(self, file: File) -> None:
         from sms_gateway.campaigns import model

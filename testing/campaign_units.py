@@ -29,8 +29,11 @@ class Beside(Meter):
 
 
 def units(rows: int) -> dict[str, float]:
-    """Of a chunk: write units; read units without and for one results file, in which every message
-    has its receipt; calls of the table that follow one another, its messages' among them."""
+    """Of a chunk: write units.
+
+    Read units without and for one results file, in which every message has its receipt; calls
+    of the table that follow one another, its messages' among them.
+    """
     from sms_gateway.core.status import Status
     from sms_gateway.storage import dynamodb, items
     from sms_gateway.storage.models import TimelineEntry

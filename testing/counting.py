@@ -46,7 +46,7 @@ TOLD = ("PutItem", "UpdateItem", "BatchWriteItem")  # transactions are told with
 
 
 def size_of(item: Item) -> int:
-    """An item's bytes as DynamoDB counts them: the names and the values."""
+    """Return an item's bytes as DynamoDB counts them: the names and the values."""
     return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
 
 
@@ -67,7 +67,7 @@ def _value_size(value: Item) -> int:
 
 
 def write_units(before: Item | None, after: Item | None) -> int:
-    """What a write costs that found `before` and left `after`, with the indexes."""
+    """Return what a write costs that found `before` and left `after`, with the indexes."""
     total = _begun(max(size_of(before or {}), size_of(after or {})), 1024)
     for names in INDEXES.values():
         was, now = _entry(before, names), _entry(after, names)
@@ -87,7 +87,7 @@ def _begun(size: int, unit: int) -> int:
 
 
 def read_units(sizes: Sequence[int], *, consistent: bool) -> float:
-    """What reading items of these sizes in one query, or one get, costs."""
+    """Return what reading items of these sizes in one query, or one get, costs."""
     return _begun(sum(sizes), 4096) * (1.0 if consistent else 0.5)
 
 
@@ -143,7 +143,7 @@ class Meter:
 
     @contextmanager
     def listening(self, *clients: Any) -> Iterator["Meter"]:
-        """Counts the clients' calls, and what is printed."""
+        """Count the clients' calls, and what is printed."""
         hooks = [("provide-client-params", self._begins), ("after-call", self._ends)]
         with ExitStack() as stack:
             for client in clients:
@@ -158,7 +158,7 @@ class Meter:
 
     @contextmanager
     def step(self) -> Iterator[Tally]:
-        """What is counted within; it is in the total as well."""
+        """Return what is counted within; it is in the total as well."""
         with self._lock:
             outer, self.total = self.total, Tally()
             inner = self.total
@@ -169,7 +169,7 @@ class Meter:
                 self.total = outer + inner
 
     def logged(self, text: str) -> None:
-        """Counts lines of the log."""
+        """Count lines of the log."""
         lines = [line for line in text.split("\n") if line]
         with self._lock:
             self.total.log_lines += len(lines)

@@ -49,7 +49,7 @@ Answering = Callable[[Asked], Said]
 
 
 def parse(request: bytes | bytearray, nth: int = 1) -> tuple[Asked, int] | None:
-    """The first request, and how many bytes it has; None if it is not whole yet."""
+    """Return the first request, and how many bytes it has; None if it is not whole yet."""
     end = request.find(b"\r\n\r\n")
     if end < 0:
         return None
@@ -64,7 +64,7 @@ def parse(request: bytes | bytearray, nth: int = 1) -> tuple[Asked, int] | None:
 
 
 def written(asked: Asked, said: Said) -> bytes:
-    """The bytes of an answer."""
+    """Return the bytes of an answer."""
     head = (
         f'HTTP/1.1 {said.status} Said\r\nContent-Type: {said.content_type}\r\nETag: "1"\r\n'
         f"Content-Length: {len(said.body)}\r\n\r\n"
@@ -121,7 +121,7 @@ async def serve(answering: Answering) -> None:
 
 @contextmanager
 def serving(answering: Answering) -> Iterator[str]:
-    """The same from a thread of this process; the address."""
+    """Return the same from a thread of this process; the address."""
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(_listen(answering))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -172,11 +172,11 @@ class Wire:
         return time.process_time() - sum(self._apart)
 
     def fileno(self) -> int:
-        """A socket that never has anything to read."""
+        """Return a socket that never has anything to read."""
         return self._idle[0].fileno()
 
     def answer(self, request: bytes) -> bytes:
-        """A whole HTTP answer to a whole HTTP request."""
+        """Return a whole HTTP answer to a whole HTTP request."""
         with self.aside(), self._lock:
             found = parse(request)
             if found is None:

@@ -31,7 +31,7 @@ _SHARED: dict[int, Item] = {}  # what does not differ is kept once: a million me
 
 
 def ulid(draw: random.Random) -> str:
-    """A batch's id of BEGAN."""
+    """Return a batch's id of BEGAN."""
     ms, written = BEGAN * 1000, ""
     for _ in range(10):
         ms, digit = divmod(ms, 32)
@@ -40,7 +40,7 @@ def ulid(draw: random.Random) -> str:
 
 
 def waiting(batch: str, count: int) -> Iterator[Item]:
-    """A submission that the vendor took, due from BEGAN on, with its messages."""
+    """Return a submission that the vendor took, due from BEGAN on, with its messages."""
     alone = count == 1
     content = MessageContent(to="+447700900001", text=TEXT)
     state = items.submission_item(
@@ -52,7 +52,7 @@ def waiting(batch: str, count: int) -> Iterator[Item]:
 
 
 def final(batch: str, count: int) -> Iterator[Item]:
-    """A batch in one submission whose messages have all arrived."""
+    """Return a batch in one submission whose messages have all arrived."""
     yield items.submission_item(_submission(batch, count, Status.SUBMITTED, None, None), TTL)
     log = items.timeline_attribute(
         [TimelineEntry(BEGAN * 1000, Status.DELIVERED, "poll", "server2sms", 1, "0")]

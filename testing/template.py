@@ -25,8 +25,10 @@ def table_definition(name: str) -> dict[str, Any]:
 
 
 def deployed(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The resources that a deployment without parameters makes. Raises ValueError for a condition
-    that can't be read."""
+    """Return the resources that a deployment without parameters makes.
+
+    Raises ValueError for a condition that can't be read.
+    """
     return {
         name: one
         for name, one in template["Resources"].items()
@@ -35,7 +37,7 @@ def deployed(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def asked(template: Mapping[str, Any], **parameters: str) -> dict[str, Any]:
-    """The template, with other defaults for some of its parameters."""
+    """Return the template, with other defaults for some of its parameters."""
     given = {name: {**template["Parameters"][name], "Default": v} for name, v in parameters.items()}
     return {**template, "Parameters": {**template["Parameters"], **given}}
 

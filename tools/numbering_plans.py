@@ -23,7 +23,7 @@ def plans() -> dict[str, Any]:
 
 
 def render() -> str:
-    """The file: a line a country code."""
+    """Return the file: a line a country code."""
     lines = (f"{json.dumps(code)}: {json.dumps(plan)}" for code, plan in plans().items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 

@@ -1,5 +1,6 @@
-"""Leave out of the layer the files of libraries that no function reads. Every file that stays is as
-its library published it.
+"""Leave out of the layer the files of libraries that no function reads.
+
+Every file that stays is as its library published it.
 
 Usage: python trim_dependencies.py <the layer's python folder>
 """

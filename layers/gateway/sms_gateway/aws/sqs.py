@@ -1,5 +1,7 @@
-"""The one module that talks to SQS: a queue a vendor, a message a submission; calls for
-campaigns; deliveries; dead letters."""
+"""The one module that talks to SQS: a queue a vendor, a message a submission.
+
+Calls for campaigns; deliveries; dead letters.
+"""
 
 import math
 import time
@@ -41,8 +43,10 @@ def send_to_dead_letter_queue(url: str, body: str, attributes: Mapping[str, str]
 
 
 class QueueMessage(ValueObject, frozen=True):
-    """A message for another queue than the vendors'; `group` is its fair-queue group, `delay` is
-    seconds (at most 900)."""
+    """A message for another queue than the vendors'.
+
+    `group` is its fair-queue group, `delay` is seconds (at most 900).
+    """
 
     body: str
     group: str
@@ -50,8 +54,10 @@ class QueueMessage(ValueObject, frozen=True):
 
 
 def send_batch(url: str, letters: Sequence[QueueMessage], until: float = math.inf) -> list[bool]:
-    """Puts letters into a queue; which of them it took. Begins no call after `until` (monotonic
-    seconds). Never raises."""
+    """Put letters into a queue.
+
+    Which of them it took. Begins no call after `until` (monotonic seconds). Never raises.
+    """
     pages = [letters[start : start + 10] for start in range(0, len(letters), 10)]
     if len(pages) < 2:
         return [taken for page in pages for taken in _send_page(url, page, until)]

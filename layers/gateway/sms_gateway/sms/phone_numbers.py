@@ -59,8 +59,11 @@ class NumberError(ValueError):
 
 
 def to_e164(raw: str, regions: Sequence[str] = ()) -> str:
-    """`raw` as `+` and digits. What begins with neither + nor 00 is a national form, and must have
-    exactly one meaning in `regions` (ISO 3166 alpha-2). Raises NumberError."""
+    """`raw` as `+` and digits.
+
+    What begins with neither + nor 00 is a national form, and must have exactly one meaning in
+    `regions` (ISO 3166 alpha-2). Raises NumberError.
+    """
     written = raw.translate(_PUNCTUATION)
     if written.startswith("00"):
         written = f"+{written[2:]}"
@@ -77,7 +80,7 @@ def to_e164(raw: str, regions: Sequence[str] = ()) -> str:
 
 
 def mask(e164: str) -> str:
-    """A number for logs: its country code and its last two digits, such as `+880…01`."""
+    """Return a number for logs: its country code and its last two digits, such as `+880…01`."""
     return f"{_country_code(e164)}…{e164[-2:]}"
 
 
@@ -87,14 +90,18 @@ def _country_code(number: str) -> str:
 
 @cache
 def _domestic(code: str) -> re.Pattern[str]:
-    """What a number begins with at home only. A zero may be a part of it or not: that is for
-    `phonenumbers` to say."""
+    """Return what a number begins with at home only.
+
+    A zero may be a part of it or not: that is for `phonenumbers` to say.
+    """
     return re.compile(f"0|{_PLANS[code].prefix or '0'}")
 
 
 def _is_canonical(written: str) -> bool:
-    """Whether `phonenumbers` would leave an international form as it is. Most numbers are written
-    like that, and reading one takes seven times as long as seeing it."""
+    """Whether `phonenumbers` would leave an international form as it is.
+
+    Most numbers are written like that, and reading one takes seven times as long as seeing it.
+    """
     code = _country_code(written)
     if not code or len(written) > 1 + _MAX_DIGITS:
         return False
