@@ -70,7 +70,7 @@ bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaig
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
 lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev \
-			bench/requirements bench/typical; do \
+			bench/requirements bench/typical bench/plots; do \
 		extra=; test $$set != layers/cognito/requirements || \
 			extra="-c layers/gateway/requirements.txt $(SHARED:%=--no-emit-package %)"; \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 \
@@ -90,8 +90,9 @@ $(READY): requirements-dev.txt pyproject.toml
 		&& touch $(READY)
 
 # Cold starts are measured under Lambda's own runtime client, in an interpreter that has only that,
-# beside a handler whose packages lie as plain `sam build` leaves them: without byte code.
-$(BENCH)/.ready: bench/requirements.txt bench/typical.txt $(READY)
+# beside a handler whose packages lie as plain `sam build` leaves them: without byte code. What draws
+# the plots lies apart, so that nobody else has to install it.
+$(BENCH)/.ready: bench/requirements.txt bench/typical.txt bench/plots.txt $(READY)
 	@echo "setting up $(BENCH)"
 	@rm -rf $(BENCH)
 	@"$(PYTHON)" -m venv $(BENCH)/runtime
@@ -99,4 +100,6 @@ $(BENCH)/.ready: bench/requirements.txt bench/typical.txt $(READY)
 		-r bench/requirements.txt
 	@$(BENCH)/runtime/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		--no-deps --no-compile --target $(BENCH)/typical -r bench/typical.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--no-deps --target $(BENCH)/plots -r bench/plots.txt
 	@touch $@

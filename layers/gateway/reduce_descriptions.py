@@ -1,5 +1,6 @@
-"""Derive from botocore's API descriptions the small ones that sms_gateway/aws/botocore_shortcuts.py
-reads: the operations that are called, with the shapes that they come to, and without documentation.
+"""Derive from botocore's API descriptions the small ones that botocore_shortcuts.py reads.
+
+They have the operations that are called with the shapes that those need, and no documentation.
 botocore's own stay beside them, as published.
 
 Usage: python -B reduce_descriptions.py <folder to make>, with botocore on PYTHONPATH
@@ -34,8 +35,10 @@ WHOLE = ("_retry", "partitions", "sdk-default-configuration")  # of no service, 
 
 
 def write_reduced(folder: Path) -> None:
-    """Write the reduced descriptions as a search path of botocore's loader. Raise ValueError where
-    a service has lost an operation."""
+    """Write the reduced descriptions as a search path of botocore's loader.
+
+    Raise ValueError where a service has lost an operation.
+    """
     loader = Loader(
         include_default_search_paths=False, extra_search_paths=[Loader.BUILTIN_DATA_PATH]
     )
@@ -71,7 +74,7 @@ def keep_operations(described: dict[str, Any], operations: Set[str]) -> None:
 
 
 def _shapes(part: Any) -> set[str]:
-    """The names of the shapes that a part of a description speaks of."""
+    """Return the names of the shapes that a part of a description speaks of."""
     if isinstance(part, dict):
         named = {part["shape"]} if isinstance(part.get("shape"), str) else set()
         return named.union(*map(_shapes, part.values()))
@@ -79,8 +82,10 @@ def _shapes(part: Any) -> set[str]:
 
 
 def remove_documentation(part: Any) -> Any:
-    """A copy of a description without its documentation, which is a text; an operation's or a
-    shape's member of that name is none."""
+    """Return a copy of a description without its documentation, which is a text.
+
+    An operation's or a shape's member of that name is none.
+    """
     if isinstance(part, list):
         return [remove_documentation(one) for one in part]
     if not isinstance(part, dict):

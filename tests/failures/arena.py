@@ -36,8 +36,8 @@ ROUTES = [
     *default_routes(),
 ]
 TIMEOUT = 10  # seconds that a vendor call may take
-HAND_OVER = 10  # seconds that the queue has before the clock helps
-CUT_SHORT = 20  # seconds until a call without a record is over
+REQUEUE_AFTER = 10  # seconds that the queue has before the scheduler requeues
+INTERRUPTED_AFTER = 20  # seconds until a call without a record counts as interrupted
 DEADLINE = 36_000  # seconds that a receipt may take: it passes only where a scenario says so
 HASTENED_AFTER = 40  # seconds after which it says so of what may end as unknown
 AT_ONCE = 4  # callers at once, and callbacks: each further one is a process more in the emulator
@@ -46,8 +46,8 @@ THROUGH = ("dynamodb", "sqs")  # which services the functions reach through rela
 PATIENCE = 400  # seconds after which a hope is given up, on however busy a machine
 PARAMETERS = {
     "ReceiptDeadline": str(DEADLINE),
-    "RequeueAfter": str(HAND_OVER),
-    "InterruptedAfter": str(CUT_SHORT),
+    "RequeueAfter": str(REQUEUE_AFTER),
+    "InterruptedAfter": str(INTERRUPTED_AFTER),
     "DispatchWorkers": "2",
     "Events": "none",  # a fault that strikes whoever calls next is meant for the workers
 }

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 
-from bench.counting import Item, Meter, Tally, size_of, write_units
 from sms_gateway.aws import sqs
 from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.messages.send import send
@@ -21,6 +20,7 @@ from sms_gateway.storage import dynamodb, items, message_repository
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check, start
 from testing.callbacks import call, rajasms, server2sms
+from testing.counting import Item, Meter, Tally, size_of, write_units
 from testing.environment import ACCOUNT_ID, REGION
 from testing.gateway import Gateway
 from testing.numbers import number
@@ -246,7 +246,7 @@ def test_a_tick_with_forty_due_costs_no_more_for_each(gateway: Gateway, meter: M
     assert gateway.wire.count(POLL["server2sms"]) == 1
 
 
-def test_an_idle_clock_asks_once_for_each_partition(gateway: Gateway, meter: Meter) -> None:
+def test_an_idle_tick_queries_each_shard_once(gateway: Gateway, meter: Meter) -> None:
     tally = spent(meter, gateway.tick)
     assert of(tally) == (IDLE, 0, 0.5 * len(items.SHARDS))
     assert tally.log_bytes == 0

@@ -11,7 +11,6 @@ import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
 
-from bench.conditions import deployed, enabled
 from sms_gateway.aws import clients
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.campaigns import results, time_budget
@@ -27,6 +26,7 @@ from sms_gateway.vendors import http_client
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check
 from sms_gateway.webhooks import attempt
+from testing.template import deployed, enabled
 
 ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"

@@ -21,8 +21,8 @@ from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 from botocore import xform_name
 from botocore.config import Config
 
-from bench.aws import ENVIRONMENT, served
 from sms_gateway.aws import botocore_shortcuts, clients
+from testing.aws import ENVIRONMENT, served
 
 ROOT = Path(__file__).parent.parent.parent
 LAYERS = ROOT / "layers"

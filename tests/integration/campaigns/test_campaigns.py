@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +20,6 @@ import pytest
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
 
-from bench.campaign import apart
 from sms_gateway.aws import clients as aws_clients
 from sms_gateway.campaigns import chunks, file_check, s3_files, settings, worker
 from sms_gateway.campaigns import model as campaign
@@ -830,9 +831,25 @@ def test_a_part_that_another_worker_wrote_over_is_written_again(bucket: Any) -> 
     assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
 
 
+def apart(program: str) -> Any:
+    """What a program says that has a process and a table of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die() -> None:
-    """In a process of its own, over the benchmark's table in memory."""
-    assert apart("killed") == {"deaths": 3, "most": 1, "rows": 100_000}
+    assert apart("testing.campaign_killed") == {"deaths": 3, "most": 1, "rows": 100_000}
+
+
+def test_a_chunk_takes_eight_write_units_beside_its_messages() -> None:
+    """Its record in a transaction, its batch's end, the campaign's own moves."""
+    found = apart("testing.campaign_units")
+    assert found["writes"] <= 8
+    assert found["reads"] <= 4
+    assert found["results"] <= 60
+    assert found["calls"] <= 11
 
 
 def test_the_function_answers_its_event(bucket: Any) -> None:

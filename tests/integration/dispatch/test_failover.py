@@ -253,7 +253,7 @@ def test_a_pause_that_is_longer_than_the_validity_ends_it(gateway: Gateway) -> N
     assert "never connected" in view["problem"]["detail"]
 
 
-def test_the_clock_hands_over_what_waits_for_its_next_round_when_the_queue_lost_it(
+def test_the_scheduler_requeues_what_waits_for_its_next_round_when_the_queue_lost_it(
     gateway: Gateway,
 ) -> None:
     gateway.wire.answers |= {SUBMIT["jst"]: UNREACHABLE, SUBMIT["server2sms"]: UNREACHABLE}
@@ -600,7 +600,7 @@ def test_what_the_other_calls_carried_is_sent_again_at_the_callers_word(gateway:
 # While nobody can read the accounts
 
 
-def test_a_clock_without_accounts_passes_a_refused_message_on(
+def test_a_scheduler_without_accounts_fails_a_refused_message_over(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = accepted(gateway, "rajasms", 2)
@@ -616,7 +616,7 @@ def test_a_clock_without_accounts_passes_a_refused_message_on(
     assert (view["status"], view["vendor"]) == ("accepted", "server2sms")
 
 
-def test_a_clock_without_accounts_sends_nothing_again_before_it_asked(gateway: Gateway) -> None:
+def test_a_scheduler_without_accounts_resends_nothing_before_it_polled(gateway: Gateway) -> None:
     gateway.wire.answers[SUBMIT["server2sms"]] = SILENT
     ids = accepted(gateway, "server2sms", 0, on_unknown="resend")
     gateway.dispatch("server2sms")

@@ -69,7 +69,7 @@ def test_of_two_workers_on_one_submission_one_sends(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     "answer", [SILENT, b"", b"<html>502</html>", RuntimeError("unforeseen")], ids=str
 )
-def test_an_unknown_outcome_stays_unsettled_and_is_never_sent_again(
+def test_an_unknown_outcome_stays_unknown_and_is_never_sent_again(
     gateway: Gateway, vendor: str, answer: object
 ) -> None:
     gateway.wire.answers |= {SUBMIT[vendor]: answer, "": SILENT}
@@ -201,7 +201,7 @@ def test_the_fan_out_of_a_mixed_answer_can_be_repeated(gateway: Gateway) -> None
 
 
 @pytest.mark.parametrize("count", [3, 4])
-def test_a_fan_out_that_was_cut_short_is_done_by_the_clock(
+def test_an_interrupted_split_is_done_by_the_scheduler(
     gateway: Gateway, failing: Callable[..., None], count: int
 ) -> None:
     def answer(request: Request) -> Any:
@@ -275,7 +275,7 @@ def test_a_call_that_could_not_be_made_is_tried_again(
     assert gateway.statuses(ids) == ["submitted", "submitted"]
 
 
-def test_a_worker_that_dies_after_its_call_leaves_it_unsettled(
+def test_a_worker_that_dies_after_its_call_leaves_the_outcome_unknown(
     gateway: Gateway, failing: Callable[..., None]
 ) -> None:
     def dies(request: Request) -> VendorResponse:
@@ -321,7 +321,7 @@ def test_what_can_not_be_finished_in_this_turn_goes_back_to_the_queue(gateway: G
     assert len(gateway.queued("dinisoft")) == 1
 
 
-def test_calls_that_a_slow_vendor_leaves_no_time_for_are_put_off_and_not_lost(
+def test_calls_that_a_slow_vendor_leaves_no_time_for_are_postponed_and_not_lost(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_account("dinisoft", concurrency=1)

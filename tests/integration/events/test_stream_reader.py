@@ -228,7 +228,7 @@ def unreadable(record: Any) -> Any:
     return broken
 
 
-def test_a_record_that_nobody_can_read_is_buried_and_the_rest_is_told(
+def test_an_unreadable_record_is_dead_lettered_and_the_rest_is_published(
     gateway: Gateway, stream: Stream, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (identifier,) = gateway.sent("server2sms")
@@ -256,7 +256,7 @@ def test_a_record_that_nobody_can_read_is_buried_and_the_rest_is_told(
     assert "+4477" not in said + letter.body
 
 
-def test_an_unreadable_record_is_buried_once_it_is_its_turn(
+def test_an_unreadable_record_is_dead_lettered_after_those_before_it(
     gateway: Gateway, stream: Stream
 ) -> None:
     (identifier,) = gateway.sent("server2sms")
@@ -272,7 +272,7 @@ def test_an_unreadable_record_is_buried_once_it_is_its_turn(
     assert len(emptied(STREAM_DEAD)) == 1
 
 
-def test_what_can_not_be_buried_comes_again(
+def test_a_record_that_can_not_be_dead_lettered_comes_again(
     gateway: Gateway, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.sent("server2sms")
@@ -326,7 +326,7 @@ def test_webhooks_that_can_not_be_read_come_again(
     assert len(emptied(FAST)) == 2
 
 
-def test_without_usable_accounts_a_balance_is_buried_and_messages_are_told(
+def test_without_usable_accounts_a_balance_is_dead_lettered_and_messages_are_published(
     gateway: Gateway, stream: Stream
 ) -> None:
     cache.cache_put("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])

@@ -61,7 +61,7 @@ def test_every_vendor_carries_a_scheduled_message(gateway: Gateway, vendor: str)
 
 
 @pytest.mark.parametrize("phase", [0, 1, 17, 30.5, 59])
-def test_the_clocks_minutes_hand_it_out_within_a_minute_and_never_early(
+def test_the_schedulers_ticks_send_it_within_a_minute_and_never_early(
     gateway: Gateway, phase: float
 ) -> None:
     """Ticks a minute apart, at any distance from the time that was asked for."""

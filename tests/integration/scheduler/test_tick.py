@@ -33,9 +33,7 @@ NO_RECEIPT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_what_was_scheduled_is_handed_out_at_its_time_and_once(
-    gateway: Gateway, count: int
-) -> None:
+def test_what_was_scheduled_is_sent_at_its_time_and_once(gateway: Gateway, count: int) -> None:
     at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
     ids = (
@@ -53,7 +51,7 @@ def test_what_was_scheduled_is_handed_out_at_its_time_and_once(
     assert sources == ["api", "clock", "dispatch", "dispatch"]
 
 
-def test_what_was_accepted_and_never_dispatched_is_handed_out_again(gateway: Gateway) -> None:
+def test_what_was_accepted_and_never_dispatched_is_requeued(gateway: Gateway) -> None:
     identifier = gateway.one("rajasms", validity=HOUR)
     gateway.queued("rajasms")
     handed = []
@@ -109,7 +107,7 @@ def taken_and_left(gateway: Gateway, vendor: str, count: int, **fields: Any) -> 
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_a_call_that_was_cut_short_is_settled_by_asking_and_never_repeated(
+def test_an_interrupted_call_is_resolved_by_polling_and_never_repeated(
     gateway: Gateway, count: int
 ) -> None:
     ids = taken_and_left(gateway, "server2sms", count)
@@ -270,7 +268,7 @@ def test_one_answer_that_cannot_be_written_does_not_lose_the_others(
     assert gateway.statuses(ids) == ["submitted"] + ["delivered"] * 9
 
 
-def test_two_clocks_at_once_never_ask_for_the_same_id(gateway: Gateway) -> None:
+def test_two_ticks_at_once_never_poll_for_the_same_id(gateway: Gateway) -> None:
     ids = [gateway.accept({"to": number("dinisoft", n), "text": "Hi"})[0] for n in range(12)]
     gateway.wire.answers[SUBMIT["dinisoft"]] = TAKES["dinisoft"]
     gateway.dispatch("dinisoft")
@@ -290,7 +288,7 @@ def test_two_clocks_at_once_never_ask_for_the_same_id(gateway: Gateway) -> None:
     assert [gateway.submission(one).polls for one in ids] == [1] * 12
 
 
-def test_a_clock_with_an_old_list_looks_at_nothing_twice(gateway: Gateway) -> None:
+def test_a_tick_with_an_old_list_checks_nothing_twice(gateway: Gateway) -> None:
     (identifier,) = gateway.sent("dinisoft")
     gateway.wire.answers[POLL["dinisoft"]] = b""
     key = split_id(identifier)

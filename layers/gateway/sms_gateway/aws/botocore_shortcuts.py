@@ -1,4 +1,4 @@
-"""Everything that makes botocore faster than it is by itself, in one place:
+"""Everything that makes botocore start and answer faster, in one place.
 
 - reduced API descriptions, derived from botocore's own when the layer is built
   (layers/gateway/reduce_descriptions.py), on a search path of botocore's loader; without a built
@@ -31,8 +31,10 @@ RULES = "endpoint-rule-set-1"
 
 
 def new_session() -> Session:
-    """A session with the shortcuts, or botocore's own. It holds no credentials yet, so that it may
-    be made while a function starts."""
+    """Return a session with the shortcuts, or botocore's own.
+
+    It holds no credentials yet, so that it may be made while a function starts.
+    """
     plain = os.environ.get("SMS_GATEWAY_PLAIN_BOTOCORE") == "1"
     return Session() if plain else ShortcutSession()
 
@@ -41,7 +43,7 @@ class MsgspecFileLoader(JSONFileLoader):
     """Reads botocore's descriptions, in a third of the time that json takes for ordered ones."""
 
     def load_file(self, file_path: str) -> Any:
-        """What a file says, named without its ending; None when there is none."""
+        """Return what a file says, named without its ending; None when there is none."""
         plain = Path(f"{file_path}.json")
         if plain.is_file():
             return msgspec.json.decode(plain.read_bytes())
@@ -49,10 +51,12 @@ class MsgspecFileLoader(JSONFileLoader):
 
 
 class ReducedLoader(Loader):
-    """Finds the reduced descriptions before botocore's own, where there are any. Knows no rules
-    for DynamoDB's endpoints, so that botocore takes the region's own from its table of them once
-    for all calls. The rules come to the same, but for each call anew, which is a fourteenth of its
-    CPU time, and are read at every start."""
+    """Finds the reduced descriptions before botocore's own, where there are any.
+
+    Knows no rules for DynamoDB's endpoints, so that botocore takes the region's own from its
+    table of them once for all calls. The rules come to the same, but for each call anew, which
+    is a fourteenth of its CPU time, and are read at every start.
+    """
 
     def __init__(self) -> None:
         built = REDUCED.is_dir()
@@ -65,20 +69,18 @@ class ReducedLoader(Loader):
     def load_service_model(
         self, service_name: str, type_name: str, api_version: str | None = None
     ) -> Any:
-        """A service's description."""
+        """Return a service's description."""
         if (service_name, type_name) == ("dynamodb", RULES):
             raise UnknownServiceError(service_name=service_name, known_service_names="")
         return super().load_service_model(service_name, type_name, api_version)
 
     def is_builtin_path(self, path: str) -> bool:
-        """Whether endpoints are AWS's own, and not somebody's: the reduced ones are a part of
-        botocore's."""
+        """Return whether a path is AWS's own: the reduced descriptions are botocore's."""
         return path.startswith(str(REDUCED)) or super().is_builtin_path(path)
 
 
 class ShortcutSession(Session):
-    """A session that has read what every client needs, which takes longer than all else about a
-    client."""
+    """A session that has read what every client needs: most of the work on a client."""
 
     def __init__(self) -> None:
         super().__init__(include_builtin_handlers=False)
@@ -91,8 +93,10 @@ class ShortcutSession(Session):
         loader.load_service_model("dynamodb", "service-2")  # all functions use the table
 
     def create_client(self, service_name: str, *args: Any, **options: Any) -> Any:
-        """A client, with the handlers and the parser of its service. Not safe in several threads,
-        as botocore's own."""
+        """Return a client, with the handlers and the parser of its service.
+
+        Not safe in several threads, as botocore's own.
+        """
         quick = service_name == "dynamodb"
         parsers = DynamoDbParserFactory() if quick else ResponseParserFactory()
         self.register_component("response_parser_factory", parsers)
@@ -100,9 +104,11 @@ class ShortcutSession(Session):
         return super().create_client(service_name, *args, **options)
 
     def _register_handlers(self, service: str) -> None:
-        """Register what botocore does about the events of a service, or about all services', but
-        for what writes documentation. To put a handler in its place takes its time, and 37 of 127
-        are S3's: a start without S3 does without them."""
+        """Register botocore's handlers for the events of a service, or for those of all.
+
+        Those that write documentation are left out. Registering takes time, and 37 of 127 handlers
+        are S3's: a start without S3 does without them.
+        """
         emitter = self.get_component("event_emitter")
         places = {REGISTER_FIRST: emitter.register_first, REGISTER_LAST: emitter.register_last}
         for event, handler, *place in BUILTIN_HANDLERS:

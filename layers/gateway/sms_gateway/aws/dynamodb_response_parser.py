@@ -1,6 +1,7 @@
-"""DynamoDB's answers, read by msgspec. botocore walks each one along the API's description, to make
-times and bytes of what JSON can't say. The calls made here are answered with no times, and hardly
-ever with bytes.
+"""DynamoDB's answers, read by msgspec.
+
+Botocore walks each one along the API's description, to make times and bytes of what JSON can't
+say. The calls made here are answered with no times, and hardly ever with bytes.
 """
 
 from typing import Any

@@ -1,12 +1,34 @@
-"""What a template's conditions leave of it, with its parameters' defaults."""
+"""The template, and what its conditions leave of it with its parameters' defaults."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from samcli.yamlhelper import yaml_parse
+
+from testing.paths import ROOT
+
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+TABLE: dict[str, Any] = TEMPLATE["Resources"]["Table"]["Properties"]
+FUNCTIONS: dict[str, dict[str, Any]] = {  # properties, by the name of the function's folder
+    Path(one["Properties"]["CodeUri"]).name: one["Properties"]
+    for one in TEMPLATE["Resources"].values()
+    if one["Type"] == "AWS::Serverless::Function"
+}
+
+
+def table_definition(name: str) -> dict[str, Any]:
+    """CreateTable's parameters for the template's own table."""
+    kept = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    return {"TableName": name, "StreamSpecification": stream, **{one: TABLE[one] for one in kept}}
 
 
 def deployed(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The resources that a deployment without parameters makes. Raises ValueError for a condition
-    that can't be read."""
+    """Return the resources that a deployment without parameters makes.
+
+    Raises ValueError for a condition that can't be read.
+    """
     return {
         name: one
         for name, one in template["Resources"].items()
@@ -15,7 +37,7 @@ def deployed(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def asked(template: Mapping[str, Any], **parameters: str) -> dict[str, Any]:
-    """The template, with other defaults for some of its parameters."""
+    """Return the template, with other defaults for some of its parameters."""
     given = {name: {**template["Parameters"][name], "Default": v} for name, v in parameters.items()}
     return {**template, "Parameters": {**template["Parameters"], **given}}
 

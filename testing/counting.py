@@ -1,7 +1,9 @@
-"""What AWS is asked for, and what it bills: every call of a boto3 client, by hooks on botocore.
+"""Count what AWS is asked for and bills: every call of a boto3 client, by hooks on botocore.
 
-Units are worked out as DynamoDB bills them on demand, from the sizes of the items themselves
-(docs.aws.amazon.com, "Read and write operations" and "Item sizes"):
+Write units are DynamoDB's own (`ReturnConsumedCapacity`) where it is asked for them. Emulators tell
+them wrongly, moto for writes and every one for reads: `writes` and `reads` are worked out as
+DynamoDB bills them on demand, from the sizes of the items themselves (docs.aws.amazon.com, "Read
+and write operations" and "Item sizes"):
 
 - a write is a unit for each KB begun of the larger of the item before and after; each global index
   adds as much of its own entry where one is put or removed, twice where its key changes, and
@@ -17,31 +19,34 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    redirect_stdout,
+)
 from dataclasses import dataclass, field
 from math import ceil
-from pathlib import Path
 from typing import Any
 
-from samcli.yamlhelper import yaml_parse
-
 from sms_gateway.core.observability import logger
+from testing.template import TABLE
 
 Item = Mapping[str, Any]
 Peek = Callable[[Item], Item | None]
 
-TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parent.parent / "template.yaml").read_text())
 INDEXES: dict[str, tuple[str, ...]] = {  # all of them keep keys only
     one["IndexName"]: tuple(key["AttributeName"] for key in one["KeySchema"])
-    for one in TEMPLATE["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]
+    for one in TABLE["GlobalSecondaryIndexes"]
 }
 LINE = 26  # bytes that CloudWatch Logs bills for each event beside its text
 KEY = ("pk", "sk")
-TOLD = ("PutItem", "UpdateItem", "BatchWriteItem")
+TOLD = ("PutItem", "UpdateItem", "BatchWriteItem")  # transactions are told without indexes
 
 
 def size_of(item: Item) -> int:
-    """An item's bytes as DynamoDB counts them: the names and the values."""
+    """Return an item's bytes as DynamoDB counts them: the names and the values."""
     return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
 
 
@@ -62,7 +67,7 @@ def _value_size(value: Item) -> int:
 
 
 def write_units(before: Item | None, after: Item | None) -> int:
-    """What a write costs that found `before` and left `after`, with the indexes."""
+    """Return what a write costs that found `before` and left `after`, with the indexes."""
     total = _begun(max(size_of(before or {}), size_of(after or {})), 1024)
     for names in INDEXES.values():
         was, now = _entry(before, names), _entry(after, names)
@@ -82,15 +87,17 @@ def _begun(size: int, unit: int) -> int:
 
 
 def read_units(sizes: Sequence[int], *, consistent: bool) -> float:
-    """What reading items of these sizes in one query, or one get, costs."""
+    """Return what reading items of these sizes in one query, or one get, costs."""
     return _begun(sum(sizes), 4096) * (1.0 if consistent else 0.5)
 
 
 @dataclass
 class Tally:
-    """What was asked for: calls by service and operation, DynamoDB's units, items that it read,
-    bytes of requests and answers, and what was logged. `reported` has the write units that the
-    backend itself told of `simple_writes`, where it was asked to."""
+    """What was asked for: calls, DynamoDB's units, items read, bytes, and what was logged.
+
+    `consumed` has the write units that DynamoDB itself reports, and those worked out where it
+    reports none; `differ` is the difference where it does.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
     writes: float = 0
@@ -100,8 +107,8 @@ class Tally:
     bytes_in: int = 0
     log_lines: int = 0
     log_bytes: int = 0
-    simple_writes: float = 0
-    reported: float = 0
+    consumed: float = 0
+    differ: float = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -119,18 +126,25 @@ class Meter:
 
     `peek` reads an item past the counting, so that a change can be billed by the item before it;
     without it an update is billed by what it leaves alone. `ask` makes DynamoDB tell the units
-    itself.
+    itself. `aside` is entered while it counts, for whoever measures time meanwhile.
     """
 
-    def __init__(self, peek: Peek | None = None, *, ask: bool = False) -> None:
+    def __init__(
+        self,
+        peek: Peek | None = None,
+        *,
+        ask: bool = False,
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.total = Tally()
+        self._aside = aside
         self._peek = peek
         self._ask = ask
         self._lock = threading.Lock()
 
     @contextmanager
     def listening(self, *clients: Any) -> Iterator["Meter"]:
-        """Counts the clients' calls, and what is printed."""
+        """Count the clients' calls, and what is printed."""
         hooks = [("provide-client-params", self._begins), ("after-call", self._ends)]
         with ExitStack() as stack:
             for client in clients:
@@ -145,7 +159,7 @@ class Meter:
 
     @contextmanager
     def step(self) -> Iterator[Tally]:
-        """What is counted within; it is in the total as well."""
+        """Return what is counted within; it is in the total as well."""
         with self._lock:
             outer, self.total = self.total, Tally()
             inner = self.total
@@ -156,7 +170,7 @@ class Meter:
                 self.total = outer + inner
 
     def logged(self, text: str) -> None:
-        """Counts lines of the log."""
+        """Count lines of the log."""
         lines = [line for line in text.split("\n") if line]
         with self._lock:
             self.total.log_lines += len(lines)
@@ -169,13 +183,14 @@ class Meter:
         if self._ask:
             params["ReturnConsumedCapacity"] = "INDEXES"
         if self._peek and model.name == "UpdateItem":
-            context["before"] = self._peek(params["Key"])
+            with self._aside():
+                context["before"] = self._peek(params["Key"])
 
     def _ends(
         self, http_response: Any, parsed: dict[str, Any], model: Any, context: Any, **_: Any
     ) -> None:
         params, service = context["counted"], model.service_model.service_name
-        with self._lock:
+        with self._aside(), self._lock:
             total = self.total
             total.calls[f"{service}.{model.name}"] += 1
             total.bytes_out += len(json.dumps(params, default=repr))
@@ -183,7 +198,7 @@ class Meter:
             if service == "dynamodb":
                 self._bill(total, model.name, params, parsed, context.get("before"))
 
-    def _bill(
+    def _bill(  # noqa: C901 - a case an operation
         self, total: Tally, name: str, params: Any, parsed: dict[str, Any], before: Item | None
     ) -> None:
         failed = "Error" in parsed
@@ -226,10 +241,15 @@ class Meter:
                 total.reads += read_units([size_of(one) for one in found], consistent=consistent)
             case _:
                 raise ValueError(f"nobody knows what {name} costs")
+        worked_out = total.writes - before_this
         if told and not failed:
-            total.simple_writes += total.writes - before_this
-            told = told if isinstance(told, list) else [told]
-            total.reported += sum(one["CapacityUnits"] for one in told)
+            units = sum(
+                one["CapacityUnits"] for one in (told if isinstance(told, list) else [told])
+            )
+            total.differ += abs(units - worked_out)
+            total.consumed += units
+        else:
+            total.consumed += worked_out
 
     def _now(self, part: Any) -> Item | None:
         return self._peek(part["Key"]) if self._peek else None

@@ -9,14 +9,17 @@ import shutil
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bench.throughput.stage import FIRST, PATIENCE, Stage
+from bench.gateway import numbers
 from local.simulators.dinisoft import ACCOUNT
+
+if TYPE_CHECKING:
+    from bench.throughput import Stage
 
 INSTALLED = 10  # calls at once, Kannel's default
 TUNED = 512
+PATIENCE = 60  # seconds for anything at all
 REST = 3.0  # seconds without a call after which nothing more is to come
 
 CONFIGURATION = """\
@@ -58,22 +61,18 @@ password = bench
 """
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What Kannel did: messages a second, and after a kill how many were sent twice or never."""
-
-    rate: float
-    twice: int
-    never: int
+def program(name: str) -> str | None:
+    """Where one of Debian's programs lies."""
+    return shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
 
 def version() -> str | None:
-    """The version that is installed, or None."""
-    program = shutil.which("bearerbox", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if program is None or shutil.which("smsbox", path=str(Path(program).parent)) is None:
+    """Return the version that is installed, or None."""
+    box = program("bearerbox")
+    if box is None or program("smsbox") is None:
         return None
     said = subprocess.run(  # noqa: S603 - Debian's own program
-        [program, "--version"], capture_output=True, text=True, check=False
+        [box, "--version"], capture_output=True, text=True, check=False
     )
     first = (said.stdout or said.stderr).splitlines()[:1]
     return "".join(first).partition("`")[2].partition("'")[0] or "unknown"
@@ -82,17 +81,20 @@ def version() -> str | None:
 class Kannel:
     """One run of `messages`, with `pending` calls at once, in a folder of its own."""
 
-    def __init__(self, stage: Stage, pending: int, messages: int) -> None:
+    def __init__(self, stage: "Stage", pending: int, messages: int) -> None:
         self._stage, self._pending, self._messages = stage, pending, messages
         self._folder = stage.folder / f"kannel-{pending}-{messages}-{time.monotonic_ns()}"
         self._folder.mkdir()
         self._ports = dict(zip(("admin", "box", "receive", "send"), _free_ports(4), strict=True))
 
-    def run(self, kill_at: int | None = None) -> Sent:
-        """Sends everything; after `kill_at` messages it is killed with -9 and started again.
-        Raises RuntimeError when it does not come up or does not end."""
+    def run(self, kill_at: int | None = None) -> dict[str, Any]:
+        """Send everything.
+
+        After `kill_at` messages kill it with -9 and start it again. What the vendor says,
+        and messages a second. Raises RuntimeError when it does not come up or end.
+        """
         self._fill()
-        self._stage.vendor.ask("/_forget")
+        self._stage.vendors.ask("/_forget")
         self._configure("/dinisoft/sendtext")
         box = self._start("bearerbox", "admin")
         if kill_at is not None:
@@ -104,8 +106,7 @@ class Kannel:
         box.kill()
         box.wait()
         seconds = told["last"] - told["first"] + 0.05  # until the last answer
-        never = self._messages - told["numbers"]
-        return Sent(told["messages"] / seconds, int(told["twice"]), int(never))
+        return {**told, "rate": told["messages"] / seconds}
 
     def _fill(self) -> None:
         self._configure("/_never")  # a vendor that takes nothing, so that everything is stored
@@ -114,8 +115,8 @@ class Kannel:
         self._joined()
         connection = http.client.HTTPConnection("127.0.0.1", self._ports["send"], timeout=PATIENCE)
         query = "/cgi-bin/sendsms?username=bench&password=bench&from=LOCAL&text=Your+parcel&to="
-        for nth in range(self._messages):
-            connection.request("GET", f"{query}{FIRST['dinisoft'] + nth}")
+        for number in numbers("dinisoft", self._messages):
+            connection.request("GET", f"{query}{number[1:]}")
             answer = connection.getresponse()
             answer.read()
             if answer.status != 202:
@@ -126,31 +127,25 @@ class Kannel:
             process.wait()
 
     def _configure(self, path: str) -> None:
-        account = ACCOUNT
         written = CONFIGURATION.format(
             **self._ports,
             pending=self._pending,
-            url=f"http://{self._stage.vendor.address}{path}",
-            key=account["api_key"],
-            secret=account["secret_key"],
+            url=f"http://{self._stage.vendors.address}{path}",
+            key=ACCOUNT["api_key"],
+            secret=ACCOUNT["secret_key"],
         )
         (self._folder / "kannel.conf").write_text(written)
 
-    def _start(self, program: str, port: str) -> subprocess.Popen[str]:
-        path = shutil.which(program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-        process = self._stage.spawn(
-            self._stage.core,
-            ["-v", "4", "kannel.conf"],
-            program=path or program,
-            folder=self._folder,
-        )
+    def _start(self, name: str, port: str) -> subprocess.Popen[str]:
+        command = [program(name) or name, "-v", "4", "kannel.conf"]
+        process = self._stage.spawn(self._stage.core, command, self._folder)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self._ports[port])) == 0:
                     return process
             time.sleep(0.02)
-        raise RuntimeError(f"{program} did not start")
+        raise RuntimeError(f"{name} did not start")
 
     def _joined(self) -> None:
         # It opens its port before it has reached the other box, and dies of a message until then.
@@ -165,11 +160,11 @@ class Kannel:
                 return
         raise RuntimeError("Kannel's boxes did not meet")
 
-    def _settled(self) -> dict[str, float | int]:
-        """The vendor's word when every number was reached, or when no more comes."""
+    def _settled(self) -> dict[str, Any]:
+        """Return the vendor's word when every number was reached, or when no more comes."""
         end, last, since = time.monotonic() + PATIENCE, -1, time.monotonic()
         while time.monotonic() < end:
-            told: dict[str, float | int] = self._stage.vendor.ask("/_told")
+            told: dict[str, Any] = self._stage.vendors.ask("/_told")
             if told["messages"] != last:
                 last, since = int(told["messages"]), time.monotonic()
             whole = told["numbers"] == self._messages
