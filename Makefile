@@ -1,4 +1,4 @@
-# make run | test | check | bench; each sets up .venv from pinned, hashed requirements first.
+# Each target sets up .venv from pinned, hashed requirements first. `make` prints the list.
 
 PYTHON := $(shell for p in python3.13 "$$(pyenv prefix 3.13 2>/dev/null)/bin/python" python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo "$$p" && break; done)
@@ -11,29 +11,40 @@ export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test failures check format lock generate openapi matrix clean bench
+PYTEST = $(BIN)/python -m pytest
+# Two processes are what two cores bear; a file's tests share one.
+PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
+
+.DEFAULT_GOAL = help
+.PHONY: help run test unit integration e2e failures check format generate lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
-run: $(READY)
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(READY) ## the whole gateway on this machine, one message through each vendor (ONCE=1 stops then)
 	@exec $(BIN)/python -m local
 
-# Two runs: the failure scenarios call the emulator from a process in which no service is faked, and
-# have the machine to themselves. All else runs in two processes, of which those of a stack mostly wait.
-test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/failures $(ARGS)
-	$(BIN)/python -m pytest tests/failures
+# The failure scenarios call the emulator from a process in which no service is faked, and have the
+# machine to themselves. Of all else, the tests of a whole stack mostly wait.
+test: $(READY) ## every test (ARGS="-k word" chooses), the failure scenarios last
+	$(PYTEST) $(PARALLEL) $(if $(ARGS),,--cov) --ignore=tests/failures $(ARGS)
+	$(PYTEST) tests/failures
 
-# SOAK=<minutes> draws faults at random for so long instead; SEED=<number> repeats a run.
-# CAMPAIGN=100000 is how many rows the campaign has that is killed three times, 10,000 by itself;
-# ARGS="-k killed_three" runs that alone.
-failures: $(READY)
-	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(BIN)/python -m pytest tests/failures $(ARGS))
+unit: $(READY) ## tests of single modules and of the vendors' captured cases
+	$(PYTEST) $(PARALLEL) tests/unit tests/vendors $(ARGS)
 
-bench bench-cold: $(BENCH)/.ready
-bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign: $(READY)
-	@exec $(BIN)/python -m bench $(patsubst bench-%,%,$(filter bench-%,$@))
+integration: $(READY) ## tests of the packages together, on a faked AWS
+	$(PYTEST) $(PARALLEL) tests/integration tests/template tests/simulators tests/tools $(ARGS)
 
-check: $(READY)
+e2e: $(READY) ## tests of the whole stack, deployed to the emulator
+	$(PYTEST) $(PARALLEL) tests/e2e $(ARGS)
+
+# CAMPAIGN=100000 is how many rows the campaign has that is killed three times; 10,000 by itself.
+failures: $(READY) ## kill, throttle and garble everything (SOAK=15: minutes of faults at random, SEED=n repeats)
+	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(PYTEST) tests/failures $(ARGS))
+
+check: $(READY) ## lint, types, import contracts, generated files, template
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,25 +52,25 @@ check: $(READY)
 	$(BIN)/python -m tools.generate --check
 	$(BIN)/sam validate --lint
 
-format: $(READY)
+format: $(READY) ## mend what the linter can, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What repeats for each vendor, in template.yaml, openapi.yaml and events/schemas.
-generate: $(READY)
+generate: $(READY) ## write what repeats for each vendor, the served contract, the vendors' pages
 	$(BIN)/python -m tools.generate
-
-openapi: $(READY)
 	$(BIN)/python -m tools.openapi
-
-matrix: $(READY)
 	$(BIN)/python -m tools.vendor_pages
+
+bench: $(BENCH)/.ready $(READY) ## every benchmark against its target, into bench/README.md
+bench-cold: $(BENCH)/.ready
+bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign: $(READY)
+	@exec $(BIN)/python -m bench $(patsubst bench-%,%,$(filter bench-%,$@))
 
 # The gateway's layer comes first: what it has is not put into the from_cognito function's again.
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
-lock: $(READY)
+lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev \
-			bench/requirements bench/typical; do \
+			bench/requirements bench/typical bench/plots; do \
 		extra=; test $$set != layers/cognito/requirements || \
 			extra="-c layers/gateway/requirements.txt $(SHARED:%=--no-emit-package %)"; \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 \
@@ -67,7 +78,7 @@ lock: $(READY)
 			$$set.in -o $$set.txt; \
 	done
 
-clean:
+clean: ## remove what was set up and built
 	rm -rf $(VENV) $(BENCH) .aws-sam .local
 
 $(READY): requirements-dev.txt pyproject.toml
@@ -79,8 +90,9 @@ $(READY): requirements-dev.txt pyproject.toml
 		&& touch $(READY)
 
 # Cold starts are measured under Lambda's own runtime client, in an interpreter that has only that,
-# beside a handler whose packages lie as plain `sam build` leaves them: without byte code.
-$(BENCH)/.ready: bench/requirements.txt bench/typical.txt $(READY)
+# beside a handler whose packages lie as plain `sam build` leaves them: without byte code. What draws
+# the plots lies apart, so that nobody else has to install it.
+$(BENCH)/.ready: bench/requirements.txt bench/typical.txt bench/plots.txt $(READY)
 	@echo "setting up $(BENCH)"
 	@rm -rf $(BENCH)
 	@"$(PYTHON)" -m venv $(BENCH)/runtime
@@ -88,4 +100,6 @@ $(BENCH)/.ready: bench/requirements.txt bench/typical.txt $(READY)
 		-r bench/requirements.txt
 	@$(BENCH)/runtime/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		--no-deps --no-compile --target $(BENCH)/typical -r bench/typical.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--no-deps --target $(BENCH)/plots -r bench/plots.txt
 	@touch $@

@@ -1,74 +1,128 @@
-"""A campaign of a million rows: how fast its rows are accepted, what memory that takes, what it
-costs beside its messages.
+"""A campaign of a million rows: rows a second, memory, and cost beside its messages.
+
+python -m bench.campaign <address> is the function's process whose memory is measured, over the
+table at that address.
 """
 
 import json
 import os
+import resource
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+from unittest.mock import patch
 
-import conftest  # noqa: F401 - the environment that a function has
+from testing.campaign_file import CHUNK, File, uploaded, work
 
-from bench.aws import ENVIRONMENT
-from bench.campaign_work import CHUNK, ROWS, SAMPLE, File
-from bench.pricing import ASSUMED, MILLION, PRICES, Spent, dollars, shown
-from bench.report import Result, Row
-
+ROWS, SAMPLE = 1_000_000, 20_000
 RESULTS = 3  # files that are written until most messages are final
-LIMIT = 256  # MB that a campaign of a million rows may take
 
 
-def apart(what: str) -> dict[str, float]:
-    """What one of them measures, in a process of its own."""
-    done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "bench.campaign_work", what],
-        env={**os.environ, **ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def main() -> Any:
+    """Rate, memory and cost, with the target of memory."""
+    from bench.pricing import ASSUMED, added, dollars
+    from bench.targets import Family, Figure
+    from testing.aws import ENVIRONMENT
+    from testing.campaign_units import units
+
+    os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": "http://aws.example.com"}
+    wide = memory()
+    each = units(SAMPLE)
+    seconds = rate() / SAMPLE
+    waited = each["calls"] * ASSUMED["ms"]["dynamodb"] / 1000 / CHUNK
+    row = {
+        "write units": each["writes"] / CHUNK,
+        "read units": (each["reads"] + RESULTS * each["results"]) / CHUNK,
+        "GB-seconds": (seconds + waited) * ASSUMED["full_cpu_mb"] / 1024,
+        "S3 GETs": 2 * File(ROWS).size / 2**20 / ROWS,
+        "S3 PUTs": RESULTS * (wide["parts"] + 2) / ROWS,  # each is begun and finished by one more
+    }
+    found = {
+        "rows a second of one CPU": 1 / seconds,
+        "memory for a million rows, MB": wide["peak"],
+        "a million rows beside their messages, $": dollars(added((row, 1))),
+    }
+    table = "A million rows"
+    figures = [Figure(table, name, "figure", value) for name, value in found.items()]
+    how = HOW.format(**each, size=wide["results"] / 1e6, took=wide["seconds"])
+    return Family("campaign", "A campaign of a million rows", figures, (table, "figure"), [how])
+
+
+def rate() -> float:
+    """CPU seconds that SAMPLE rows take, accepted and then written as results."""
+    from testing.campaign_table import CampaignAws
+    from testing.server import Wire
+
+    with uploaded(SAMPLE) as file, redirect_stdout(StringIO()):
+        wire = Wire(CampaignAws(file).answer)
+        began = wire.cpu()
+        work(SAMPLE)
+        return wire.cpu() - began
+
+
+def memory() -> dict[str, float]:
+    """Return what the function's own process says after ROWS rows."""
+    from testing.campaign_table import CampaignAws
+    from testing.server import serving
+
+    with serving(CampaignAws(File(ROWS)).answer) as address:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.campaign"],
+            env=os.environ | {"AWS_ENDPOINT_URL": address},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
     answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 
-def main() -> Result:
-    """Rate, memory and cost, with the target of memory."""
-    fast = apart("rate")  # which is timed, and the others are not
-    with ThreadPoolExecutor() as both:
-        each, wide = both.map(apart, ("units", "memory"))
-    chunks = MILLION / CHUNK
-    spent = Spent(
-        writes=chunks * each["writes"] / MILLION,
-        reads=chunks * (each["reads"] + RESULTS * each["results"]) / MILLION,
-    )
-    seconds = fast["seconds"] / SAMPLE + each["calls"] * ASSUMED["dynamodb_ms"] / 1000 / CHUNK
-    full = ASSUMED["full_cpu_mb"] / 1024  # GB of a function that has one CPU
-    spent.gb_seconds["campaign_worker"] = seconds * full
-    prices = dollars(spent)
-    dearer = sum(prices.values())
-    blocks = 2 * (File(ROWS).size / 2**20) / 1000 * PRICES["s3"]["thousand_gets"]
-    calls = RESULTS * (wide["parts"] + 2)  # each file is begun and finished by one more
-    writes = calls / 1000 * PRICES["s3"]["thousand_puts"]
-    return Result(
-        "campaign",
-        "A campaign of a million rows",
-        [
-            Row("rows a second, one CPU", SAMPLE / fast["seconds"], "rows/s"),
-            Row("the most memory for a million rows", wide["peak"], "MB", LIMIT),
-            Row("a million rows, beside their messages", dearer + blocks + writes, "$"),
-        ],
-        "rows/s",
-        [
-            f"CPU of the function alone, with every byte of HTTP to the table and without TLS, "
-            f"waiting and answers, over {SAMPLE:,} rows: checking, accepting and one results file. "
-            f"The memory is the whole process's, after {ROWS:,} rows and "
-            f"{wide['results'] / 1e6:.0f} MB of results in {wide['seconds']:.0f} s; the messages' "
-            "own writes, one chunk at a time, are left out there.",
-            f"Dollars for a million rows beside what their messages cost: {shown(prices)}, S3 "
-            f"{blocks + writes:.2f}. Units are counted over {SAMPLE:,} rows by the items' sizes: a "
-            f"chunk of {CHUNK:,} takes {each['writes']:.1f} write units, {each['reads']:.1f} read "
-            f"units, {each['results']:.0f} more for each of {RESULTS} results files, and "
-            f"{each['calls']:.1f} calls that follow one another.",
-        ],
-    )
+def worker() -> dict[str, float]:
+    """Return the most memory (MB) that the work on ROWS rows takes.
+
+    The writes of messages are left out, which hold one chunk at a time.
+    """
+    from sms_gateway.storage import dynamodb, message_repository
+
+    put_all, whole_batch = dynamodb.put_all, message_repository.whole_batch
+    first: list[Any] = []
+
+    def put_first(items: Any) -> None:
+        if not first:
+            first.append(put_all(items))
+
+    def read_first(batch: str) -> Any:
+        if len(first) < 2:
+            first.append(whole_batch(batch))
+        return first[1]
+
+    with (
+        uploaded(ROWS) as file,
+        redirect_stdout(StringIO()),
+        patch.object(dynamodb, "put_all", put_first),
+        patch.object(message_repository, "whole_batch", read_first),
+    ):
+        began = time.monotonic()
+        work(ROWS)
+        seconds = time.monotonic() - began
+    return {
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "seconds": seconds,
+        "results": sum(file.parts),
+        "parts": len(file.parts),
+    }
+
+
+HOW = f"""\
+CPU of the function alone, with every byte of HTTP to the table and without TLS, waiting and
+answers, over {SAMPLE:,} rows: checking, accepting and one results file. The memory is the
+function's own process's, after {ROWS:,} rows and {{size:.0f}} MB of results in {{took:.0f}} s. A
+chunk of {CHUNK:,} takes {{writes:.1f}} write units, {{reads:.1f}} read units, {{results:.0f}} more
+for each of {RESULTS} results files, and {{calls:.1f}} calls that follow one another."""
+
+
+if __name__ == "__main__":
+    print(json.dumps(worker()))

@@ -1,10 +1,9 @@
 """Cold starts: every function of the built stack under Lambda's own runtime client.
 
 `sam build`'s output runs under awslambdaric and the Runtime Interface Emulator that aws-sam-cli
-carries. Its INIT REPORT is the cold start; what the first invocation takes is shown beside it, and
-both together, so that nothing is won by putting work off. Functions and references take turns, in
-an order drawn anew each time, on one CPU, and each start is taken as it would be at that CPU's full
-speed.
+carries. Its INIT REPORT is the cold start; what the first invocation takes is shown beside it, so
+that nothing is won by putting work off. Functions and references take turns, in an order drawn anew
+each time, on one CPU.
 """
 
 import json
@@ -18,7 +17,8 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,13 +34,13 @@ from aws_encryption_sdk import (
     StrictAwsKmsMasterKeyProvider,
 )
 from botocore.session import Session
-from samcli.yamlhelper import yaml_parse
 
-from bench.aws import CALLBACK_KEY, ENVIRONMENT, Memory, served, unchanged
-from bench.calm import Samples
-from bench.report import Result, Row
+from bench.gateway import EVENTS
+from bench.targets import Family, Figure
+from testing.aws import ENVIRONMENT, Aws, served
+from testing.paths import ROOT
+from testing.template import TEMPLATE
 
-ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".bench"  # what `make` installed for the references, and what is built here
 BUILT = FOLDER / "build"
 LAYER = BUILT / "GatewayLayer" / "python"
@@ -52,10 +52,7 @@ EMULATOR = (
 )
 TURNS = 8
 EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
-START, FIRST, BOTH = "start", "first invocation", "both"
-TO_CLIENT, TO_TYPICAL = 1.25, 0.35
-WORKERS = ("authorize", "callback", "dispatch", "scheduler")
-TO_CLIENT_WORKER = 1.15
+START, FIRST = "start", "first"
 TIMEOUT = 60.0  # seconds for a start and its first invocation
 
 _INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
@@ -75,40 +72,35 @@ class Case:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def main() -> Result:
-    """Measures; the layer and the functions are built anew before."""
+Times = dict[tuple[str, str], list[float]]  # ms
+
+
+def main() -> Family:
+    """Measure; the layer and the functions are built anew before."""
     _build()
-    with served() as memory:
-        memory.upload = UPLOAD
-        memory.answers = {"SendTextSMS": {"StatusCode": "1", "StatusInfo": "OK"}}
+    times: Times = defaultdict(list)
+    with served() as aws:
+        aws.upload = UPLOAD
         references = _references()
-        cases = [*references, *_functions(memory)]
+        cases = [*references, *_functions(aws)]
         compiled = _byte_code()
         for case in cases:
             _into_page_cache(case)
         # Those who answer have the other CPU: they were there before.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         for case in references:
-            _start(case, memory.base)  # the emulator and the runtime come into the page cache too
-        samples = Samples()
+            _start(case, aws.base)  # the emulator and the runtime come into the page cache too
         often = next(case for case in references if case.name == CLIENT)
-        for turn in range(1, TURNS + 1):
-            print(f"  turn {turn} of {TURNS}", end="\r", file=sys.stderr, flush=True)
+        for _ in range(TURNS):
             for case in random.sample([*cases, often], len(cases) + 1):
-                _once(case, memory, samples)
+                with aws.unchanged():
+                    start, first = _start(case, aws.base)
+                times[case.name, START].append(start)
+                times[case.name, FIRST].append(first)
         if _byte_code() != compiled:
             raise RuntimeError("byte code was written into the code folders, as Lambda never does")
-    return _result([case.name for case in cases], samples)
-
-
-def _once(case: Case, memory: Memory, samples: Samples) -> None:
-    """A cold start and its first invocation, noted in ms."""
-    before = samples.look()
-    with unchanged(memory):
-        start, invocation = _start(case, memory.base)
-    after = samples.look()
-    for what, took in ((START, start), (FIRST, invocation), (BOTH, start + invocation)):
-        samples.add((case.name, what), took, before, after)
+    plot = ("cold starts", "start, ms", "first invocation, ms")
+    return Family("cold", "Cold starts", list(_figures(cases, times)), plot, [HOW], log=True)
 
 
 def _build() -> None:
@@ -126,60 +118,58 @@ def _build() -> None:
 
 
 def _references() -> list[Case]:
-    event = json.loads((ROOT / "events" / "status.json").read_text())
     cases = []
-    for name, module, paths in (
-        (EMPTY, "empty", []),
-        (CLIENT, "client", [LAYER]),
-        (TYPICAL, "typical", [FOLDER / "typical"]),
+    reduced = {"AWS_DATA_PATH": str(LAYER / "sms_gateway/aws/botocore_data")}
+    for name, module, paths, variables in (
+        (EMPTY, "empty", [], {}),
+        (CLIENT, "client", [LAYER], reduced),
+        (TYPICAL, "typical", [FOLDER / "typical"], {}),
     ):
         folder = FOLDER / "references" / module
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "bench" / "references" / f"{module}.py", folder / "app.py")
-        cases.append(Case(name, folder, paths, event))
+        cases.append(Case(name, folder, paths, EVENTS["status"], variables=variables))
     return cases
 
 
-def _functions(memory: Memory) -> list[Case]:
+def _functions(aws: Aws) -> list[Case]:
     """All functions of the template, each with an event that makes it do its work."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    common = template["Globals"]["Function"]
+    common = TEMPLATE["Globals"]["Function"]
     shared = common["Environment"]["Variables"]
-    changes = _work(memory)
+    changes = _work(aws)
     cases = []
-    for logical, resource in template["Resources"].items():
+    for logical, resource in TEMPLATE["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
         properties = resource["Properties"]
         name = Path(properties["CodeUri"]).name
         own = properties.get("Environment", {}).get("Variables", {})
-        event = json.loads((ROOT / "events" / f"{name}.json").read_text()) | changes.get(name, {})
         variables = dict.fromkeys((*shared, *own), "1")
         paths = [BUILT / layer["Ref"] / "python" for layer in properties.get("Layers", [])]
-        cases.append(
-            Case(name, BUILT / logical, [LAYER, *paths], event, common["Handler"], variables)
-        )
+        event = EVENTS[name] | changes.get(name, {})
+        handler = common["Handler"]
+        cases.append(Case(name, BUILT / logical, [LAYER, *paths], event, handler, variables))
     return cases
 
 
-def _work(memory: Memory) -> dict[str, dict[str, Any]]:
-    """Puts a key and an accepted message into the table, and a campaign's file into the bucket;
-    what the events say of them."""
-    os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": memory.base}
+def _work(aws: Aws) -> dict[str, dict[str, Any]]:
+    """Put a key and an accepted message into the table, and a campaign's file into the bucket.
+
+    What the events say of them.
+    """
+    os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": aws.base}
     from sms_gateway.config import api_keys
     from sms_gateway.messages import send
     from sms_gateway.receipts import callback_tokens
     from sms_gateway.storage import models
 
-    memory.answers["CheckOriginatorAuthorization"] = {"StatusCode": "31", "StatusInfo": "OK"}
     now = datetime.now(UTC)
     key, _ = api_keys.create_key("acme", ["messages:send"], "bench", now)
     sent = send.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)
     identifier = sent["messages"][0]["id"]
     submission = models.split_id(identifier)
-    token = callback_tokens.make_token("server2sms", submission, CALLBACK_KEY.encode())
-    (task,) = memory.queued
-    record = json.loads((ROOT / "events" / "dispatch.json").read_text())["Records"][0]
+    callback_key = aws.accounts["callback_key"].encode()
+    token = callback_tokens.make_token("server2sms", submission, callback_key)
     return {
         "authorize": {"authorizationToken": f"Bearer {key}"},
         "status": {"path": f"/messages/{identifier}", "resource": "/messages/{identifier}"},
@@ -187,15 +177,15 @@ def _work(memory: Memory) -> dict[str, dict[str, Any]]:
             "pathParameters": {"vendor": "server2sms", "token": token},
             "queryStringParameters": {"DST": "0", "RSN": "000", "ID": identifier},
         },
-        "dispatch": {"Records": [record | {"body": task}]},
+        "dispatch": {"Records": aws.receive("server2sms")},
         "campaign_worker": _uploaded(),
         "from_cognito": _sealed(),
     }
 
 
 def _uploaded() -> dict[str, Any]:
-    """The event of a campaign of one row."""
-    (record,) = json.loads((ROOT / "events" / "campaign_worker.json").read_text())["Records"]
+    """Return the event of a campaign of one row."""
+    (record,) = EVENTS["campaign_worker"]["Records"]
     notice = json.loads(record["body"])
     place = notice["Records"][0]["s3"]
     place["bucket"]["name"] = ENVIRONMENT["CAMPAIGNS_BUCKET"]
@@ -204,7 +194,7 @@ def _uploaded() -> dict[str, Any]:
 
 
 def _sealed() -> dict[str, Any]:
-    """The event of a code that is encrypted as Cognito does it."""
+    """Return the event of a code that is encrypted as Cognito does it."""
     client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT)
     keys = StrictAwsKmsMasterKeyProvider(
         key_ids=[ENVIRONMENT["COGNITO_KEY"]], botocore_session=Session()
@@ -214,8 +204,7 @@ def _sealed() -> dict[str, Any]:
         key_provider=keys,
         algorithm=Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
     )
-    event: dict[str, Any] = json.loads((ROOT / "events" / "from_cognito.json").read_text())
-    return {"request": event["request"] | {"code": b64encode(sealed).decode()}}
+    return {"request": EVENTS["from_cognito"]["request"] | {"code": b64encode(sealed).decode()}}
 
 
 def _byte_code() -> int:
@@ -223,7 +212,7 @@ def _byte_code() -> int:
 
 
 def _into_page_cache(case: Case) -> None:
-    """Reads what the case may load."""
+    """Read what the case may load."""
     for folder in (case.folder, *case.paths):
         for path in folder.rglob("*"):
             if path.is_file():
@@ -296,52 +285,29 @@ def _wait_for(port: int) -> None:
     raise RuntimeError("the Runtime Interface Emulator did not start")
 
 
-def _result(names: Sequence[str], samples: Samples) -> Result:
-    def middle(name: str, what: str) -> float:
-        return median(samples.of((name, what)))
-
-    starts = {name: middle(name, START) for name in names}
-    functions = [name for name in names if name not in (EMPTY, CLIENT, TYPICAL)]
-    rows = [Row(name, start, "ms") for name, start in starts.items()]
-    for name in functions:
-        most = TO_CLIENT_WORKER if name in WORKERS else TO_CLIENT
-        for other, words, bound in (
-            (CLIENT, "the boto3 client", most),
-            (TYPICAL, "the typical handler", TO_TYPICAL),
-        ):
-            rows.append(Row(f"{name} to {words}", starts[name] / starts[other], "x", bound))
-    rows += [
-        Row(
-            f"{name}, start and first invocation, to the boto3 client's",
-            middle(name, BOTH) / middle(CLIENT, BOTH),
-            "x",
-        )
-        for name in functions
-    ]
-    rows += [
-        Row(f"{name}, its first invocation", middle(name, FIRST), "ms of work") for name in names
-    ]
-    return Result("cold", "Cold starts", rows, "ms", NOTES)
+def _figures(cases: Sequence[Case], times: Times) -> Iterator[Figure]:
+    middle = {key: median(taken) for key, taken in times.items()}
+    references = (EMPTY, CLIENT, TYPICAL)
+    client = middle[CLIENT, START], middle[CLIENT, START] + middle[CLIENT, FIRST]
+    for name in (case.name for case in cases):
+        start, first = middle[name, START], middle[name, FIRST]
+        found = {"start, ms": start, "first invocation, ms": first}
+        if name not in references:
+            found |= {
+                "to a boto3 client": start / client[0],
+                "to a typical handler": start / middle[TYPICAL, START],
+                "both, to a boto3 client": (start + first) / client[1],
+            }
+        for column, value in found.items():
+            yield Figure("cold starts", name, column, value)
 
 
-NOTES = [
-    f"The INIT REPORT of `awslambdaric` under the Runtime Interface Emulator, in {TURNS} turns of "
-    "all functions and references in an order drawn anew, on one CPU. Times are medians of the "
-    "calmer half of the starts, as at the machine's full speed (see above). The code "
-    "folders hold what `sam build` made, and nothing is compiled into them. Files are in "
-    "the page cache and the whole CPU is there: on Lambda both take longer, alike for all.",
-    "References: a handler that answers at once; one that makes a DynamoDB client, from the "
-    "layer's own boto3 with its byte code; one with Powertools (Logger, Metrics, router), one "
-    "pydantic model and a DynamoDB client, without byte code, as plain `sam build` leaves it.",
-    "The first invocation is with AWS and the vendor answered on loopback: a known key, a message "
-    "accepted, read, dispatched and reported, a clock with nothing due, `GET /vendors`, a campaign "
-    "of one row, a code decrypted and sent. On Lambda "
-    "a start has the whole CPU and an invocation only its share by memory: what every invocation "
-    "needs is therefore made ready at the start.",
-    "Start and first invocation together are what the first caller waits for, here with the whole "
-    "CPU for both. The reference's invocation makes one call of DynamoDB; the functions' do their "
-    "whole work.",
-    "`cognito` is the dearest: it imports the AWS Encryption SDK with `cryptography` besides, "
-    "without which a code can't be opened. Taking out of the layer what else that imports and does "
-    "not use (SSH keys, most of wrapt) was tried, and could not be told from noise in 25 turns.",
-]
+HOW = f"""\
+Medians of {TURNS} starts. References: a handler that answers at once; one that makes a DynamoDB
+client, from the layer's own boto3 with its byte code and the reduced descriptions; one with
+Powertools (Logger, Metrics, router), one pydantic model and a DynamoDB client, without byte code,
+as plain `sam build` leaves it. Nothing is compiled into the code folders; files are in the page
+cache and the whole CPU is there: on Lambda both take longer, alike for all. The first invocation is
+with AWS and the vendors on loopback: a known key, a message accepted, read, dispatched and
+reported, nothing due, `GET /vendors`, a campaign of one row, a code decrypted and sent; the
+reference's makes one call of DynamoDB."""

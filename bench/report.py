@@ -1,189 +1,118 @@
-"""What a benchmark answers, and how it is kept: results.json, and from it README.md with a table
-and a bar chart for each benchmark."""
+"""Write bench/README.md: a section a family, with its tables and its plot."""
 
+import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from html import escape
+from importlib import import_module
 from importlib.metadata import version
-from math import floor, log10
 from os import sched_getaffinity
 from pathlib import Path
 from platform import machine, python_version
-from typing import Literal
+from typing import Any
 
-import msgspec
+from bench.targets import Family, Figure, met, shown, target
+from testing.paths import ROOT
 
 FOLDER = Path(__file__).parent
-RESULTS = FOLDER / "results.json"
-README = FOLDER / "README.md"
-INTRODUCTION = FOLDER / "introduction.md"
 VERSIONS = ("aws-lambda-powertools", "boto3", "botocore", "msgspec", "urllib3")
+INTRODUCTION = """\
+# Benchmarks
 
-Bound = Literal["at most", "at least"]
+    make bench            # all of them, under ten minutes; writes this page
+    make bench-cold       # or one: cold, cpu, cost, throughput, scale, campaign
 
-
-class Row(msgspec.Struct, frozen=True):
-    """One figure. `bound` says on which side of `target` it must lie; without one it only tells.
-    A target that is not `gated` is shown, met or missed, and fails nothing: the notes say why."""
-
-    label: str
-    value: float
-    unit: str
-    target: float | None = None
-    bound: Bound = "at most"
-    gated: bool = True
-
-    @property
-    def met(self) -> bool:
-        """Whether the target is met, if there is one."""
-        if self.target is None:
-            return True
-        return self.value <= self.target if self.bound == "at most" else self.value >= self.target
-
-    @property
-    def mark(self) -> str:
-        """Whether its target is met, in words; empty without one."""
-        if self.target is None:
-            return ""
-        return "met" if self.met else "missed" if self.gated else "missed, see the notes"
-
-    @property
-    def miss(self) -> str:
-        """A missed target in one line."""
-        return (
-            f"{self.label}: {shown(self.value)} {self.unit}, {self.bound} {shown(self.target or 0)}"
-        )
+The exit status is 1 when a target ([targets.toml](targets.toml)) is missed. Ratios and counts hold
+from machine to machine, times are this machine's. A CPU time is the first decile of its samples,
+taken in turn with all others': a shared host is slower than it can be most of the time, never
+faster. `cold` and `throughput` want a machine that does nothing else.
+"""
 
 
-class Result(msgspec.Struct, frozen=True):
-    """What a benchmark's main() answers. `name` is its word on the command line; the chart draws
-    the rows whose unit is `plot`; `notes` are paragraphs of Markdown."""
-
-    name: str
-    title: str
-    rows: Sequence[Row]
-    plot: str
-    notes: Sequence[str] = ()
-
-    @property
-    def misses(self) -> list[str]:
-        """Each target that is missed, in one line."""
-        return [f"{self.name}: {row.miss}" for row in self.rows if row.gated and not row.met]
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """A result with when, where and on what it was measured."""
-
-    result: Result
-    date: str
-    seconds: float
-    machine: str
-    versions: dict[str, str]
-
-
-def now() -> str:
-    """The date that results bear."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def kept(result: Result, seconds: float, date: str) -> Kept:
-    """A result of this machine; `seconds` is how long it took, `date` when its run began."""
-    return Kept(
-        result,
-        date,
-        round(seconds, 1),
-        f"{_cpu()}, {len(sched_getaffinity(0))} cores, {machine()}",
-        {"Python": python_version()} | {name: version(name) for name in VERSIONS},
+def write(families: Sequence[Family], date: str) -> None:
+    """Write the page and the plots."""
+    for one in families:
+        draw(one)
+    seconds = sum(one.seconds for one in families)
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    measured = (
+        f"Measured {date} in {seconds / 60:.1f} minutes on {cpu()}, {len(sched_getaffinity(0))} "
+        f"cores, {machine()}; Python {python_version()}, {versions}.\n"
+    )
+    (FOLDER / "README.md").write_text(
+        "\n".join([INTRODUCTION + measured, *(section(one) for one in families)])
     )
 
 
-def _cpu() -> str:
-    # platform.processor() is empty on most Linux systems; ARM's /proc/cpuinfo has no model name.
+def section(family: Family) -> str:
+    """Return a family as Markdown."""
+    parts = [f"## {family.title}\n", *tables(family)]
+    parts.append(f"\n![{family.title}]({family.name}.svg)\n")
+    return "\n".join([*parts, *(f"{note}\n" for note in family.notes)])
+
+
+def tables(family: Family) -> list[str]:
+    """Return a family's tables, in lines of Markdown."""
+    lines: list[str] = []
+    for table in dict.fromkeys(one.table for one in family.figures):
+        figures = {(one.row, one.column): one for one in family.figures if one.table == table}
+        columns = list(dict.fromkeys(column for _, column in figures))
+        lines += [""] if lines else []
+        lines += [f"| {table} | {' | '.join(columns)} |", f"|---{'|--:' * len(columns)}|"]
+        for row in dict.fromkeys(row for row, _ in figures):
+            cells = [cell(family.name, figures.get((row, column))) for column in columns]
+            lines.append(f"| {row} | {' | '.join(cells)} |")
+    return lines
+
+
+def cell(family: str, figure: Figure | None) -> str:
+    """Return a figure with its target, bold where that is missed."""
+    if figure is None:
+        return ""
+    bound = target(family, figure)
+    sign = {"at most": "≤", "at least": "≥"}
+    told = f" ({sign[bound[0]]} {shown(bound[1])})" if bound else ""
+    text = f"{shown(figure.value)}{told}"
+    return text if met(family, figure) else f"**{text} missed**"
+
+
+def cpu() -> str:
+    """Return the CPU's name; ARM's /proc/cpuinfo has none."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return "unnamed CPU"
 
 
-def write(results: Sequence[Kept], order: Sequence[str]) -> None:
-    """Puts results in place of the older ones of the same names, and writes README.md anew."""
-    every = {one.result.name: one for one in read()} | {one.result.name: one for one in results}
-    ordered = [every[name] for name in order if name in every]
-    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n")
-    for one in ordered:
-        (FOLDER / f"{one.result.name}.svg").write_text(chart(one.result))
-    README.write_text("\n".join([INTRODUCTION.read_text(), *map(section, ordered)]))
-
-
-def read() -> list[Kept]:
-    """The results kept so far."""
-    if not RESULTS.exists():
-        return []
-    return msgspec.json.decode(RESULTS.read_bytes(), type=list[Kept])
-
-
-def section(one: Kept) -> str:
-    """A result as Markdown."""
-    result = one.result
-    lines = [f"## {result.title}", "", f"`make bench-{result.name}`", ""]
-    lines += ["| | figure | target | |", "|---|--:|--:|---|"]
-    for row in result.rows:
-        target = "" if row.target is None else f"{row.bound} {shown(row.target)}"
-        mark = row.mark if row.met else f"**{row.mark}**"
-        lines.append(f"| {row.label} | {shown(row.value)} {row.unit} | {target} | {mark} |")
-    lines += ["", f"![{result.title}]({result.name}.svg)", ""]
-    for note in result.notes:
-        lines += [note, ""]
-    versions = ", ".join(f"{name} {number}" for name, number in one.versions.items())
-    lines.append(f"Measured {one.date} in {one.seconds:.0f} s on {one.machine}; {versions}.")
-    return "\n".join(lines) + "\n"
-
-
-def shown(value: float) -> str:
-    """A number with three digits that count, and commas between thousands."""
-    if value == round(value):
-        return f"{value:,.0f}"
-    return f"{value:,.{max(0, 2 - floor(log10(abs(value))))}f}"
-
-
-LABEL, BAR, HEIGHT = 330, 420, 24  # pixels
-
-
-def chart(result: Result) -> str:
-    """Horizontal bars as SVG; over two powers of ten, on a logarithmic scale that says so. A
-    target is a line across its bar."""
-    rows = [row for row in result.rows if row.unit == result.plot and row.value > 0]
-    ends = [end for row in rows for end in (row.value, row.target or row.value)]
-    most, least = max(ends, default=1.0), min(ends, default=1.0)
-    decades = most / least > 100
-    base = 10 ** floor(log10(least))
-
-    def width(value: float) -> float:
-        part = log10(value / base) / log10(most / base) if decades else value / most
-        return round(BAR * max(part, 0.004), 1)
-
-    title = f"{result.plot}{', logarithmic' if decades else ''}"
-    lines = [f'<text class="unit" x="{LABEL}" y="14">{escape(title)}</text>']
-    for number, row in enumerate(rows):
-        y = 24 + number * HEIGHT
-        kind = "bar" if row.met else "bar missed"
-        end = LABEL + width(row.value)
-        lines += [
-            f'<text class="label" x="{LABEL - 8}" y="{y + 15}">{escape(row.label)}</text>',
-            f'<rect class="{kind}" x="{LABEL}" y="{y + 3}" width="{width(row.value)}" '
-            f'height="{HEIGHT - 8}" rx="2"/>',
-        ]
-        if row.target is not None:
-            x = LABEL + width(row.target)
-            lines.append(f'<path class="target" d="M{x} {y + 1}v{HEIGHT - 4}"/>')
-            end = max(end, x)
-        lines.append(f'<text class="value" x="{end + 6}" y="{y + 15}">{shown(row.value)}</text>')
-    high, wide = 32 + len(rows) * HEIGHT, LABEL + BAR + 80
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" '
-        f'width="{wide}" height="{high}" role="img">\n<title>{escape(result.title)}</title>\n'
-        "<style>text{font:12px system-ui,sans-serif;fill:#3b4252}.label{text-anchor:end}"
-        ".unit{fill:#7a8294}.bar{fill:#4c8dae}.missed{fill:#c0504d}"
-        ".target{stroke:#3b4252;stroke-width:2}</style>\n"
-        f'<rect width="{wide}" height="{high}" fill="#fff"/>\n' + "\n".join(lines) + "\n</svg>\n"
-    )
+def draw(family: Family) -> None:
+    """Bars of the family's plot, with a line at each target."""
+    sys.path.append(str(ROOT / ".bench" / "plots"))  # where `make` put matplotlib
+    matplotlib: Any = import_module("matplotlib")
+    matplotlib.use("svg")
+    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}
+    plt: Any = import_module("matplotlib.pyplot")
+    table, *columns = family.plot
+    figures = [one for one in family.figures if one.table == table and one.column in columns]
+    rows = list(dict.fromkeys(one.row for one in figures))
+    figure, axes = plt.subplots(figsize=(8, 1 + 0.2 * len(figures)), layout="constrained")
+    for nth, column in enumerate(columns):
+        shown_here = [one for one in figures if one.column == column]
+        places = [rows.index(one.row) + nth / (len(columns) + 0.5) for one in shown_here]
+        colors = [f"C{nth}" if met(family.name, one) else "C3" for one in shown_here]
+        values = [one.value for one in shown_here]
+        bars = axes.barh(places, values, 0.8 / len(columns), color=colors, label=column)
+        axes.bar_label(bars, [shown(value) for value in values], padding=4)
+        for place, one in zip(places, shown_here, strict=True):
+            if bound := target(family.name, one):
+                half = 0.45 / len(columns)
+                axes.vlines(bound[1], place - half, place + half, "black", linewidth=2)
+    axes.set_yticks([nth + 0.4 - 0.4 / len(columns) for nth in range(len(rows))], rows)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    if family.log:
+        axes.set_xscale("log")
+    if len(columns) > 1:
+        axes.legend(fontsize=8)
+    else:
+        axes.set_xlabel(columns[0])
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(FOLDER / f"{family.name}.svg", metadata={"Date": None})
+    plt.close(figure)

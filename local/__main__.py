@@ -1,6 +1,6 @@
-"""`make run`: the whole gateway on this machine, and one message through each vendor.
+"""`make run`: run the gateway on this machine, and send one message through each vendor.
 
-With ONCE=1 it stops after the demonstration, with status 0 only if all arrived.
+With ONCE=1 it stops after the demonstration, with status 0 only if all were delivered.
 """
 
 import json
@@ -14,16 +14,17 @@ from typing import Any
 
 import urllib3
 
+from local.processes import StackError
 from local.simulators.registry import SIMULATORS, vendor_number
-from local.stack import LocalStack, StackError, running
+from local.stack import LocalStack, running
 
 FOLDER = Path(".local")
 NUMBERS = {vendor: vendor_number(vendor) for vendor in SIMULATORS}
-PATIENCE = 240  # seconds for all to arrive; the clock ticks once a minute
+DELIVERY_TIMEOUT_SECONDS = 240  # for all vendors; the scheduler runs once a minute
 
 
 def main() -> int:
-    """Runs until Ctrl-C; returns the exit status."""
+    """Run until Ctrl-C, and return the exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
 
@@ -36,10 +37,10 @@ def main() -> int:
         )
         with running(stack):
             (FOLDER / "stack.json").write_text(json.dumps(stack.facts, indent=2) + "\n")
-            arrived = demonstrate(stack, say)
+            all_delivered = demonstrate(stack, say)
             if os.environ.get("ONCE") == "1":
-                return 0 if arrived else 1
-            _invite(stack)
+                return 0 if all_delivered else 1
+            _print_usage(stack)
             while True:
                 signal.pause()
     except StackError as error:
@@ -62,46 +63,60 @@ def _port(variable: str, default: int) -> int:
 
 
 def demonstrate(stack: LocalStack, say: Any) -> bool:
-    """Sends one message through each vendor and prints each timeline as it grows; whether all
-    were delivered."""
+    """Send one message through each vendor, print the timelines as they grow.
+
+    Return whether all were delivered.
+    """
     say("sending one message through each vendor")
-    waiting: dict[str, str] = {}
-    seen: dict[str, int] = {}
+    waiting = _send_messages(stack, say)
+    if waiting is None:
+        return False
+    delivered = _print_timelines(stack, say, waiting)
+    say(f"{delivered} of {len(NUMBERS)} delivered")
+    return delivered == len(NUMBERS)
+
+
+def _send_messages(stack: LocalStack, say: Any) -> dict[str, str] | None:
+    """Send the messages, and return their ids by vendor; None when one is refused."""
+    sent: dict[str, str] = {}
     for vendor, number in NUMBERS.items():
         status, body = call(
             stack, "POST", "/messages", {"to": number, "text": f"Hello through {vendor}"}
         )
         if status != 202:
             say(f"{vendor:10}  refused: {body.get('title')}: {body.get('detail')}")
-            return False
-        waiting[vendor] = body["messages"][0]["id"]
-        seen[vendor] = 0
-    delivered = set()
-    until = time.monotonic() + PATIENCE
-    while waiting and time.monotonic() < until:
+            return None
+        sent[vendor] = body["messages"][0]["id"]
+    return sent
+
+
+def _print_timelines(stack: LocalStack, say: Any, waiting: dict[str, str]) -> int:
+    """Print timelines until all messages are final, and return how many were delivered."""
+    printed = dict.fromkeys(waiting, 0)
+    delivered = 0
+    deadline = time.monotonic() + DELIVERY_TIMEOUT_SECONDS
+    while waiting and time.monotonic() < deadline:
         for vendor, identifier in list(waiting.items()):
             _, message = call(stack, "GET", f"/messages/{identifier}")
             steps = message["timeline"]
-            for step in steps[seen[vendor] :]:
-                said = (step["vendor_code"], step["vendor_text"], step["note"])
-                word = " ".join(part for part in said if part)
-                say(f"{vendor:10}  {step['status']:10}  by {step['source']:8}  {word}")
-            seen[vendor] = len(steps)
+            for step in steps[printed[vendor] :]:
+                details = (step["vendor_code"], step["vendor_text"], step["note"])
+                text = " ".join(detail for detail in details if detail)
+                say(f"{vendor:10}  {step['status']:10}  by {step['source']:8}  {text}")
+            printed[vendor] = len(steps)
             if message["final"]:
                 del waiting[vendor]
-                if message["status"] == "delivered":
-                    delivered.add(vendor)
+                delivered += message["status"] == "delivered"
         time.sleep(0.5)
     for vendor in waiting:
-        say(f"{vendor:10}  not final after {PATIENCE} s")
-    say(f"{len(delivered)} of {len(NUMBERS)} delivered")
-    return len(delivered) == len(NUMBERS)
+        say(f"{vendor:10}  not final after {DELIVERY_TIMEOUT_SECONDS} s")
+    return delivered
 
 
 def call(
     stack: LocalStack, method: str, path: str, body: object = None, key: str | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """One call of the API; its status and its body."""
+    """Call the API, and return the answer's status and body."""
     answer = urllib3.request(
         method,
         stack.facts["url"] + path,
@@ -113,11 +128,11 @@ def call(
     return answer.status, answer.json()
 
 
-def _invite(stack: LocalStack) -> None:
+def _print_usage(stack: LocalStack) -> None:
     facts = stack.facts
     print(
         f"""
-The gateway is up; Ctrl-C stops it. Its facts stand in {FOLDER / "stack.json"}.
+The gateway is up; Ctrl-C stops it. Its URLs and keys are in {FOLDER / "stack.json"}.
 
   base URL  {facts["url"]}
   key       {facts["key"]}

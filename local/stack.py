@@ -3,12 +3,9 @@
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import urllib3
-from samcli.yamlhelper import yaml_parse
 
+from local.gateway_responses import set_gateway_responses
+from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts
 from sms_gateway.config.api_keys import SCOPES
 from sms_gateway.config.vendor_accounts import CALLBACK_KEY
@@ -28,7 +25,7 @@ STACK_NAME = "sms-gateway"
 REGION = "us-east-1"
 
 USER_POOL = "us-east-1_demo"
-# Every way in is open here, for the tenant that the key of `make run` belongs to.
+# Every trigger may send here, for the tenant of `make run`'s key.
 SOURCES: dict[str, Any] = {
     "bus": {"demo": {"tenant": "demo"}},
     "queue": {"default": {"tenant": "demo"}},
@@ -43,28 +40,26 @@ SOURCES: dict[str, Any] = {
 Say = Callable[[str], None]
 
 
-class StackError(Exception):
-    """Why the local stack can't run, in one line that says what to do."""
-
-
 @dataclass
 class LocalStack:
-    """A running stack. `folder` takes its logs and its state; with `keep` the emulator's state is
-    still there after a restart. `delay` is how long the vendors take to deliver, `poll_after` when
-    they are first asked, both in seconds."""
+    """A running stack.
+
+    `folder` has its logs and its state; with `persist` the emulator's state outlasts a restart.
+    The vendors deliver after `delay` seconds and are first polled after `poll_after` seconds.
+    """
 
     folder: Path
     gateway_port: int
     simulator_port: int
     delay: float = 1.0
     poll_after: int = 5
-    keep: bool = False
+    persist: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     say: Say = print
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     _clients: dict[str, Any] = field(default_factory=dict)
-    _making: threading.Lock = field(default_factory=threading.Lock)
+    _clients_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def endpoint(self) -> str:
@@ -78,7 +73,7 @@ class LocalStack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to talk to the emulator as AWS."""
+        """The environment variables of a process that uses the emulator as AWS."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
@@ -89,9 +84,8 @@ class LocalStack:
         }
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator; one for each service, since making one takes as long as
-        many calls."""
-        with self._making:
+        """Return the boto3 client of a service; it is cached, since making one takes long."""
+        with self._clients_lock:
             if service not in self._clients:
                 self._clients[service] = boto3.client(
                     service,  # type: ignore[call-overload]
@@ -103,12 +97,9 @@ class LocalStack:
             return self._clients[service]
 
     def start(self) -> None:
-        """Starts the emulator and the simulators. Raises StackError for a port that is in use."""
-        for port, variable in (
-            (self.gateway_port, "GATEWAY_PORT"),
-            (self.simulator_port, "SIMULATOR_PORT"),
-        ):
-            _must_be_free(port, variable)
+        """Start the emulator and the simulators. Raise StackError for a port that is in use."""
+        check_port(self.gateway_port, "GATEWAY_PORT")
+        check_port(self.simulator_port, "SIMULATOR_PORT")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.say(f"starting the AWS emulator on port {self.gateway_port}")
         self.start_emulator()
@@ -124,10 +115,10 @@ class LocalStack:
             ],
             {},
         )
-        _wait_for(f"{self.simulators}/_health", 20, "simulators", self.folder)
+        wait_for(f"{self.simulators}/_health", 20, "simulators", self.folder)
 
     def start_emulator(self) -> subprocess.Popen[bytes]:
-        """Starts the emulator with IAM enforced, and waits until it answers."""
+        """Start the emulator with IAM enforced, and wait until it answers."""
         temporary = self.folder / "tmp"
         temporary.mkdir(exist_ok=True)
         process = self._spawn(
@@ -141,22 +132,22 @@ class LocalStack:
                 "SFTP_ENABLED": "0",
                 "IOT_MTLS_ENABLED": "0",
                 "LOG_LEVEL": "WARNING",
-                "PERSIST_STATE": "1" if self.keep else "0",
+                "PERSIST_STATE": "1" if self.persist else "0",
                 "STATE_DIR": str(self.folder / "state"),
                 "TMPDIR": str(temporary),
             },
         )
-        _wait_for(f"{self.endpoint}/_ministack/health", 60, "emulator", self.folder)
+        wait_for(f"{self.endpoint}/_ministack/health", 60, "emulator", self.folder)
         return process
 
     def deploy(self) -> None:
-        """Builds and deploys template.yaml, sets the vendors' accounts, makes two keys."""
+        """Build and deploy template.yaml, set the vendors' accounts and the sources, make keys."""
         self.say("building (sam build)")
-        built = self.folder.absolute() / "build"  # another stack may be at work in this checkout
+        built = self.folder.absolute() / "build"  # another stack may build in this checkout
         self._sam("build", "build", "--build-dir", str(built))
         self.say("deploying (sam deploy)")
         key = self.client("kms").create_key(Description="codes of user pools")["KeyMetadata"]
-        every = {
+        parameters = {
             "Architecture": "x86_64",
             "AuthorizerCacheSeconds": "0",
             "SendFromBucket": "true",
@@ -169,7 +160,7 @@ class LocalStack:
             "WebhookLoopback": "true",
             **self.parameters,
         }
-        overrides = [f"{name}={value}" for name, value in every.items()]
+        overrides = [f"{name}={value}" for name, value in parameters.items()]
         self._sam(
             "deploy",
             "deploy",
@@ -197,68 +188,41 @@ class LocalStack:
             "publish_events_function": outputs["PublishEventsFunctionName"],
             "queue_webhooks_function": outputs["QueueWebhooksFunctionName"],
             "bus": outputs["BusName"],
-            "simulators": {
-                vendor: f"{self.simulators}/{vendor}" for vendor in accounts(self.simulators)
-            },
+            "simulators": {name: f"{self.simulators}/{name}" for name in accounts(self.simulators)},
         }
-        self._answer_as_aws(outputs["ApiId"])
+        set_gateway_responses(self.client("apigateway"), outputs["ApiId"], ROOT / "template.yaml")
         self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
         self.set_sources(SOURCES)
         self._make_keys()
 
     def set_sources(self, sources: Mapping[str, Any]) -> None:
-        """Writes the sources parameter; functions that are running see it within a minute."""
+        """Write the sources parameter; running functions read it within a minute."""
         self.client("ssm").put_parameter(
             Name=f"/{STACK_NAME}/sources", Value=json.dumps(sources), Type="String", Overwrite=True
         )
 
-    def _answer_as_aws(self, api: str) -> None:
-        """Gives the emulator the API's own error answers: AWS takes them from the API's definition
-        (x-amazon-apigateway-gateway-responses), the emulator only by this call."""
-        client = self.client("apigateway")
-        template = yaml_parse((ROOT / "template.yaml").read_text())
-        for kind, given in template["Resources"]["Api"]["Properties"]["GatewayResponses"].items():
-            client.put_gateway_response(
-                restApiId=api,
-                responseType=kind,
-                statusCode=str(given["StatusCode"]),
-                responseParameters={
-                    f"gatewayresponse.header.{name}": value
-                    for name, value in given["ResponseParameters"]["Headers"].items()
-                },
-                responseTemplates=given["ResponseTemplates"],
-            )
-        # The emulator takes the parameter's default for the time that a key is trusted.
-        (authorizer,) = client.get_authorizers(restApiId=api)["items"]
-        client.update_authorizer(
-            restApiId=api,
-            authorizerId=authorizer["id"],
-            patchOperations=[
-                {"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "0"}
-            ],
-        )
-        client.create_deployment(restApiId=api, stageName="v1")
-
     def set_accounts(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Writes the accounts secret: the simulators' accounts with `changes` over them; vendors
-        that `changes` does not name are left out."""
+        """Write the accounts secret: the simulators' accounts with `changes` merged over them.
+
+        Leave out vendors that `changes` does not name.
+        """
         secrets = self.client("secretsmanager")
         written = json.loads(
             secrets.get_secret_value(SecretId=self.facts["secret"])["SecretString"]
         )
         known = accounts(self.simulators)
-        every: dict[str, Any] = {CALLBACK_KEY: written[CALLBACK_KEY]}
+        merged: dict[str, Any] = {CALLBACK_KEY: written[CALLBACK_KEY]}
         for vendor, change in changes.items():
-            every[vendor] = {**known[vendor], "poll_after": self.poll_after, **change}
-        secrets.put_secret_value(SecretId=self.facts["secret"], SecretString=json.dumps(every))
+            merged[vendor] = {**known[vendor], "poll_after": self.poll_after, **change}
+        secrets.put_secret_value(SecretId=self.facts["secret"], SecretString=json.dumps(merged))
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
-        """A new API key, as an operator makes it."""
-        given = [word for scope in scopes for word in ("--scope", scope)]
-        return self.operate("keys", "create", "--tenant", tenant, *given).split()[-1]
+        """Create an API key with `smsgw`."""
+        options = [option for scope in scopes for option in ("--scope", scope)]
+        return self.run_smsgw("keys", "create", "--tenant", tenant, *options).split()[-1]
 
-    def operate(self, *arguments: str) -> str:
-        """What the `smsgw` command prints. Raises StackError when it fails."""
+    def run_smsgw(self, *arguments: str) -> str:
+        """Run `smsgw` and return what it prints. Raise StackError when it fails."""
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "smsgw", "--stack", STACK_NAME, *arguments],
             cwd=ROOT,
@@ -277,17 +241,17 @@ class LocalStack:
         self.facts["admin_key"] = self.key("demo", SCOPES)
 
     def tick(self) -> None:
-        """Runs the clock now, instead of waiting for its minute."""
+        """Run the scheduler now, instead of waiting for its minute."""
         answer = self.client("lambda").invoke(
             FunctionName=f"{self.facts['scheduler_function']}:live"
         )
         if "FunctionError" in answer:
-            raise StackError(f"the clock failed: {answer['Payload'].read()!r}")
+            raise StackError(f"the scheduler failed: {answer['Payload'].read()!r}")
 
     def stop(self) -> None:
-        """Stops every process that this started, and what those started."""
+        """Stop every process that this stack started, and their children."""
         for process in reversed(self.processes):
-            _end(process)
+            stop_process(process)
         self.processes.clear()
 
     def _spawn(
@@ -325,7 +289,7 @@ class LocalStack:
 
 @contextmanager
 def running(stack: LocalStack, *, fresh: bool = True) -> Iterator[LocalStack]:
-    """A started and deployed stack, stopped whatever happens."""
+    """Start and deploy a stack, and stop it whatever happens."""
     if fresh:
         shutil.rmtree(stack.folder, ignore_errors=True)
     try:
@@ -334,42 +298,3 @@ def running(stack: LocalStack, *, fresh: bool = True) -> Iterator[LocalStack]:
         yield stack
     finally:
         stack.stop()
-
-
-def _must_be_free(port: int, variable: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise StackError(f"port {port} is in use: free it, or set {variable}") from None
-
-
-def _wait_for(url: str, seconds: float, name: str, folder: Path) -> None:
-    until = time.monotonic() + seconds
-    pool = urllib3.PoolManager(retries=False, timeout=2.0)
-    while time.monotonic() < until:
-        try:
-            if pool.request("GET", url).status < 500:
-                return
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise StackError(f"the {name} did not answer in {seconds:.0f} s; see {folder / name}.log")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for number, patience in ((signal.SIGTERM, 8), (signal.SIGKILL, 5)):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    try:
-        os.killpg(process.pid, signal.SIGKILL)  # what the process itself has started
-    except ProcessLookupError:
-        return

@@ -1,4 +1,4 @@
-"""smsgw: the operator's command. It uses your AWS credentials and finds the gateway by its stack.
+"""Run smsgw, the operator's command, with your AWS credentials; it finds the gateway by its stack.
 
 smsgw keys create --tenant acme --scope messages:send --scope messages:read
 smsgw keys list
@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import boto3
 import msgspec
@@ -31,22 +32,26 @@ from sms_gateway.vendors.registry import VENDORS, build_adapter
 from smsgw import campaigns, dead_letters, messages
 from smsgw.errors import CommandError
 
-LOCAL = Path(".local/stack.json")
+Areas = Any  # argparse does not export the type of add_subparsers
+
+LOCAL_STACK = Path(".local/stack.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status."""
+    """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        _aim(options)
+        _find_stack(options)
         options.run(options)
     except (CommandError, GatewayError, ValueError) as error:
         print(f"smsgw: {error}", file=sys.stderr)
     except ClientError as error:
-        said = error.response.get("Error", {})
-        print(f"smsgw: AWS refused: {said.get('Code')}: {said.get('Message')}", file=sys.stderr)
+        refusal = error.response.get("Error", {})
+        print(
+            f"smsgw: AWS refused: {refusal.get('Code')}: {refusal.get('Message')}", file=sys.stderr
+        )
     except BotoCoreError as error:
-        print(f"smsgw: AWS can't be asked: {error}", file=sys.stderr)
+        print(f"smsgw: AWS can't be reached: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("smsgw: stopped", file=sys.stderr)
     else:
@@ -57,10 +62,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("smsgw", description="Operates an SMS gateway.")
     parser.add_argument("--stack", default="sms-gateway", help="the CloudFormation stack's name")
-    parser.add_argument("--local", action="store_true", help=f"use the local stack of {LOCAL}")
+    parser.add_argument(
+        "--local", action="store_true", help=f"use the local stack of {LOCAL_STACK}"
+    )
     areas = parser.add_subparsers(required=True, metavar="command")
+    _add_keys(areas)
+    _add_vendors(areas)
+    _add_messages(areas)
+    _add_campaigns(areas)
+    _add_dead_letters(areas)
+    _add_callback_url(areas)
+    return parser
 
-    keys = areas.add_parser("keys", help="API keys").add_subparsers(required=True, metavar="what")
+
+def _add_area(areas: Areas, name: str, text: str) -> Areas:
+    return areas.add_parser(name, help=text).add_subparsers(required=True, metavar="what")
+
+
+def _add_keys(areas: Areas) -> None:
+    keys = _add_area(areas, "keys", "API keys")
     create = keys.add_parser("create", help="make a key; it is shown this once")
     create.add_argument("--tenant", required=True, help="whose messages the key sends and sees")
     create.add_argument(
@@ -73,9 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("id", help="as `smsgw keys list` shows it")
     revoke.set_defaults(run=_revoke_key)
 
-    vendors = areas.add_parser("vendors", help="vendor accounts").add_subparsers(
-        required=True, metavar="what"
-    )
+
+def _add_vendors(areas: Areas) -> None:
+    vendors = _add_area(areas, "vendors", "vendor accounts")
     put = vendors.add_parser("set", help="set a vendor's account, checked first")
     put.add_argument("vendor", choices=VENDORS)
     put.add_argument("file", help="its settings as JSON; - reads standard input")
@@ -85,62 +105,63 @@ def _parser() -> argparse.ArgumentParser:
     remove.set_defaults(run=_remove_vendor)
     vendors.add_parser("list", help="list vendors").set_defaults(run=_list_vendors)
 
-    told = areas.add_parser("messages", help="single messages").add_subparsers(
-        required=True, metavar="what"
-    )
-    show = told.add_parser("show", help="a message's timeline, without its text or number")
+
+def _add_messages(areas: Areas) -> None:
+    single = _add_area(areas, "messages", "single messages")
+    show = single.add_parser("show", help="show a message's timeline, without its text or number")
     show.add_argument("id")
     show.set_defaults(run=messages.show)
-    settle = told.add_parser("settle", help="end a message as you found it at the vendor")
+    settle = single.add_parser("settle", help="give a message the status you found at the vendor")
     settle.add_argument("id")
-    settle.add_argument("outcome", choices=[str(one) for one in messages.OUTCOMES])
-    settle.add_argument("--note", default="", help="stands on the message's timeline")
+    settle.add_argument("outcome", choices=[str(outcome) for outcome in messages.OUTCOMES])
+    settle.add_argument("--note", default="", help="goes onto the message's timeline")
     settle.set_defaults(run=messages.settle)
 
-    uploaded = areas.add_parser("campaigns", help="uploaded campaigns").add_subparsers(
-        required=True, metavar="what"
-    )
+
+def _add_campaigns(areas: Areas) -> None:
+    uploaded = _add_area(areas, "campaigns", "uploaded campaigns")
     uploaded.add_parser("list", help="list campaigns").set_defaults(run=campaigns.show_all)
-    for what, words, run in (
-        ("show", "what became of its rows", campaigns.show),
+    for what, text, run in (
+        ("show", "show the progress of its rows", campaigns.show),
         ("pause", "read no more until it is resumed", campaigns.move),
         ("resume", "go on where it stopped", campaigns.move),
-        ("cancel", "read no more, and take back what has not left", campaigns.move),
+        ("cancel", "read no more, and cancel what was not sent", campaigns.move),
     ):
-        one = uploaded.add_parser(what, help=words)
-        one.add_argument("id", help="as `smsgw campaigns list` shows it")
-        one.set_defaults(run=run, what=what)
+        command = uploaded.add_parser(what, help=text)
+        command.add_argument("id", help="as `smsgw campaigns list` shows it")
+        command.set_defaults(run=run, what=what)
 
-    letters = areas.add_parser("dlq", help="dead letters").add_subparsers(
-        required=True, metavar="what"
-    )
-    for name, words, run in (
-        ("list", "list what could not be worked on", dead_letters.show),
-        ("redrive", "put it back into the queues", dead_letters.redrive),
-        ("dismiss", "remove what only tells of refused recipients", dead_letters.dismiss),
+
+def _add_dead_letters(areas: Areas) -> None:
+    letters = _add_area(areas, "dlq", "dead letters")
+    for what, text, run in (
+        ("list", "list dead letters", dead_letters.show),
+        ("redrive", "put them back into their queues", dead_letters.redrive),
+        ("dismiss", "delete notices of refused recipients", dead_letters.dismiss),
     ):
-        letter = letters.add_parser(name, help=words)
-        letter.add_argument(
+        command = letters.add_parser(what, help=text)
+        command.add_argument(
             "--vendor",
             "--queue",
             choices=dead_letters.QUEUES,
-            help="only those of a vendor, of campaigns, a lane of deliveries, changes not told, or "
-            "a trigger",
+            help="only those of a vendor, of campaigns, a lane of deliveries, unpublished changes, "
+            "or a trigger",
         )
-        letter.set_defaults(run=run)
-
-    address = areas.add_parser("callback-url", help="a vendor's address for account-wide callbacks")
-    address.add_argument("vendor", choices=VENDORS)
-    address.set_defaults(run=_callback_url)
-    return parser
+        command.set_defaults(run=run)
 
 
-def _aim(options: argparse.Namespace) -> None:
-    """Finds the stack's resources and tells the core of them."""
+def _add_callback_url(areas: Areas) -> None:
+    command = areas.add_parser("callback-url", help="print a vendor's account-wide callback URL")
+    command.add_argument("vendor", choices=VENDORS)
+    command.set_defaults(run=_callback_url)
+
+
+def _find_stack(options: argparse.Namespace) -> None:
+    """Read the stack's outputs, and set the environment that the core reads."""
     if options.local:
-        if not LOCAL.exists():
-            raise CommandError(f"{LOCAL} is not there: start the local stack with `make run`")
-        stack = json.loads(LOCAL.read_text())
+        if not LOCAL_STACK.exists():
+            raise CommandError(f"{LOCAL_STACK} is missing: start the local stack with `make run`")
+        stack = json.loads(LOCAL_STACK.read_text())
         options.stack = stack["stack_name"]
         os.environ |= {
             "AWS_ENDPOINT_URL": stack["endpoint_url"],
@@ -157,8 +178,8 @@ def _aim(options: argparse.Namespace) -> None:
 
 
 def _create_key(options: argparse.Namespace) -> None:
-    key, known = api_keys.create_key(options.tenant, options.scope, options.label, utc_now())
-    print(f"The key {known.id} of tenant {known.tenant}; keep it now, it can't be shown again:")
+    key, stored = api_keys.create_key(options.tenant, options.scope, options.label, utc_now())
+    print(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
     print(key)
 
 
@@ -171,13 +192,13 @@ def _list_keys(_options: argparse.Namespace) -> None:
 
 
 def _revoke_key(options: argparse.Namespace) -> None:
-    known = api_keys.revoke_key(options.id, utc_now())
-    if known is None:
+    revoked = api_keys.revoke_key(options.id, utc_now())
+    if revoked is None:
         raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
-    print(f"The key {known.id} of tenant {known.tenant} is revoked.")
+    print(f"The key {revoked.id} of tenant {revoked.tenant} is revoked.")
 
 
-def _secret(options: argparse.Namespace) -> dict[str, object]:
+def _read_accounts(options: argparse.Namespace) -> dict[str, object]:
     client = boto3.client("secretsmanager")
     written = client.get_secret_value(SecretId=options.outputs["AccountsSecretName"])
     try:
@@ -189,7 +210,7 @@ def _secret(options: argparse.Namespace) -> dict[str, object]:
     return accounts
 
 
-def _store(options: argparse.Namespace, accounts: dict[str, object]) -> None:
+def _write_accounts(options: argparse.Namespace, accounts: dict[str, object]) -> None:
     boto3.client("secretsmanager").put_secret_value(
         SecretId=options.outputs["AccountsSecretName"], SecretString=json.dumps(accounts)
     )
@@ -207,24 +228,24 @@ def _set_vendor(options: argparse.Namespace) -> None:
     if not isinstance(account, dict):
         raise CommandError(f"{options.file} must hold one JSON object of settings")
     adapter = build_adapter(options.vendor, account)
-    accounts = _secret(options)
+    accounts = _read_accounts(options)
     accounts[options.vendor] = account
-    _store(options, accounts)
+    _write_accounts(options, accounts)
     print(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
         print(f"warning: {warning}")
 
 
 def _remove_vendor(options: argparse.Namespace) -> None:
-    accounts = _secret(options)
+    accounts = _read_accounts(options)
     if accounts.pop(options.vendor, None) is None:
         raise CommandError(f"{options.vendor} is not configured")
-    _store(options, accounts)
+    _write_accounts(options, accounts)
     print(f"{options.vendor} is off; functions that are running see it within a minute.")
 
 
 def _list_vendors(options: argparse.Namespace) -> None:
-    accounts = _secret(options)
+    accounts = _read_accounts(options)
     for vendor in VENDORS:
         print(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
 
@@ -242,11 +263,11 @@ def _state(vendor: str, account: object) -> str:
 
 
 def _callback_url(options: argparse.Namespace) -> None:
-    key = _secret(options).get(CALLBACK_KEY)
+    key = _read_accounts(options).get(CALLBACK_KEY)
     if not isinstance(key, str):
         raise CommandError(f"the accounts secret has no {CALLBACK_KEY}")
-    made = make_token(options.vendor, None, key.encode())
-    print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{made}")
+    token = make_token(options.vendor, None, key.encode())
+    print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
 
 
 if __name__ == "__main__":

@@ -35,8 +35,7 @@ HIDE_STREAM_SECONDS = 900  # publishing its changes takes up to two minutes an i
 
 
 def show(options: argparse.Namespace) -> None:
-    """Print every dead-letter message: which submission, of how many messages, tried how often; or
-    what was wrong with what came by a trigger."""
+    """Print every dead-letter message: what it holds, and why a triggered send failed."""
     found = 0
     for name, url in _queues(options):
         messages = list(_receive(url))  # none is released before the last is read
@@ -51,9 +50,11 @@ def show(options: argparse.Namespace) -> None:
 
 
 def redrive(options: argparse.Namespace) -> None:
-    """Put messages back into their queues, or hand what came by a trigger to its function. A
-    submission that has been sent meanwhile is not sent again: its record forbids it. An event may
-    be published twice. Raises CommandError when there are notices, which stay, after all others."""
+    """Put messages back into their queues, or invoke a trigger's function with its event again.
+
+    A submission that was sent meanwhile is not sent again: its record forbids it. An event may be
+    published twice. Raise CommandError when there are notices, which stay, after all others.
+    """
     moved = dead_again = notices = 0
     for name, url in _queues(options):
         messages = _receive(url, HIDE_STREAM_SECONDS if name == STREAM else HIDE_SECONDS)
@@ -74,12 +75,12 @@ def redrive(options: argparse.Namespace) -> None:
             moved += 1
     print(f"{moved} dead letters are back in their queues")
     if dead_again:
-        print(f"{dead_again} changes are not understood yet and were buried again: smsgw dlq list")
+        print(f"{dead_again} changes failed again and are dead letters again: smsgw dlq list")
     if notices:
         raise CommandError(
-            f"{notices} letters only tell of recipients that were refused for good: they hold "
-            "nothing to send. Mend the numbers or texts at their source (`smsgw dlq list` says "
-            "which), send those again as new messages, then `smsgw dlq dismiss`"
+            f"{notices} dead letters are notices of recipients that were refused for good: they "
+            "hold nothing to send. Mend the numbers or texts at their source (`smsgw dlq list` "
+            "says which), send those again as new messages, then `smsgw dlq dismiss`"
         )
 
 
@@ -95,11 +96,11 @@ def dismiss(options: argparse.Namespace) -> None:
                 removed += 1
             else:
                 _release(url, [message])
-    print(f"{removed} letters about refused recipients are removed")
+    print(f"{removed} notices of refused recipients are removed")
 
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Name the dead-letter queues asked for, each with its URL."""
+    """Yield the name and the URL of each dead-letter queue that the options select."""
     for name in [options.vendor] if options.vendor else QUEUES:
         if name not in TRIGGERS:
             yield name, _url(options.stack, name, "DeadLetters")
@@ -108,7 +109,7 @@ def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 
 def _describe(name: str, message: Any) -> str:
-    """Never show an event: it may hold a number and a text."""
+    """Describe a message without its event, which may hold a number and a text."""
     if name in TRIGGERS:
         return trigger_dead_letters.describe(message)
     body = str(message["Body"])
@@ -123,19 +124,21 @@ def _describe(name: str, message: Any) -> str:
 
 
 def _describe_campaign(body: str) -> str:
-    """A body is a campaign's id, or JSON: S3's notice of uploaded files."""
+    """Describe a campaign worker's message: a campaign's id, or S3's notification of files."""
     if not body.startswith("{"):
         return f"campaign {body}"
     try:
         files = [unquote_plus(one["s3"]["object"]["key"]) for one in json.loads(body)["Records"]]
     except (ValueError, KeyError, TypeError):
-        return "a notice that nobody can read"
+        return "an unreadable notification"
     return f"uploaded {', '.join(files)}"
 
 
 def _redrive(options: argparse.Namespace, name: str, message: Any) -> int:
-    """Put a message back; return how many of its changes are dead letters again. Raises
-    CommandError when the changes it names are gone, or can't be published now."""
+    """Redrive one message, and return how many of its changes are dead letters again.
+
+    Raise CommandError when the changes it names are gone, or can't be published now.
+    """
     if name == STREAM:
         return stream_redrive.redrive(json.loads(message["Body"])).dead_again
     if name in TRIGGERS:
@@ -153,7 +156,7 @@ def _redrive(options: argparse.Namespace, name: str, message: Any) -> int:
 
 
 def _release(url: str, messages: list[Any]) -> None:
-    """Show messages to other readers again at once."""
+    """Make messages visible to other readers at once."""
     for message in messages:
         with suppress(ClientError):
             _client().change_message_visibility(

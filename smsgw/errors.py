@@ -1,5 +1,5 @@
-"""What goes wrong in a command."""
+"""The error of a command."""
 
 
 class CommandError(Exception):
-    """What went wrong, in one line that says what to do."""
+    """A problem, in one line that says what to do."""

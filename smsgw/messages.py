@@ -1,4 +1,4 @@
-"""`smsgw messages`: what an operator knows of a message and the gateway can't."""
+"""`smsgw messages`: show a message's timeline, and settle a message by hand."""
 
 import argparse
 
@@ -13,11 +13,11 @@ from sms_gateway.vendors.redaction import redact
 from smsgw.errors import CommandError
 
 OUTCOMES = (Status.DELIVERED, Status.UNDELIVERED, Status.REJECTED)
-LEFT = (Status.SUBMITTING, Status.SUBMITTED, Status.UNKNOWN)
+SETTLEABLE = (Status.SUBMITTING, Status.SUBMITTED, Status.UNKNOWN)
 
 
 def show(options: argparse.Namespace) -> None:
-    """Prints a message's timeline, without its text or number."""
+    """Print a message's timeline, without its text or number."""
     key = split_id(options.id)
     found = message_repository.find_message(key) if key else None
     if found is None:
@@ -25,24 +25,26 @@ def show(options: argparse.Namespace) -> None:
     view = message_view(*found)
     print(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
     for step in view["timeline"]:
-        # A vendor's word may repeat what was sent.
-        word = redact((step["vendor_text"] or "").replace(view["text"], "[text]").encode())
-        said = " ".join(filter(None, (step["vendor_code"], word, step["note"])))
-        print(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {said}")
+        # A vendor's text may repeat what was sent.
+        text = redact((step["vendor_text"] or "").replace(view["text"], "[text]").encode())
+        words = " ".join(filter(None, (step["vendor_code"], text, step["note"])))
+        print(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {words}")
 
 
 def settle(options: argparse.Namespace) -> None:
-    """Ends a message as an operator found it at the vendor: for one whose call was never answered,
-    or whose receipt never came."""
+    """Give a message the final status that an operator found at the vendor.
+
+    It is for a message whose call was never answered, or whose receipt never came.
+    """
     key = split_id(options.id)
     found = message_repository.find_message(key) if key else None
     if key is None or found is None:
         raise CommandError(f"there is no message {options.id}")
     _, message, sub = found
     status = status_of(message, sub)
-    if status not in LEFT:
+    if status not in SETTLEABLE:
         raise CommandError(
-            f"the message is {status}: only one that has left and is not settled can be"
+            f"the message is {status}: only one that was sent and is not final can be settled"
         )
     now = utc_now()
     entry = TimelineEntry(
@@ -60,5 +62,5 @@ def settle(options: argparse.Namespace) -> None:
         .schedule_check(None)
     )
     if change.if_open(or_unknown=True).apply() is None:
-        raise CommandError("a receipt has settled it meanwhile; look again")
+        raise CommandError("a receipt has settled the message meanwhile; show it again")
     print(f"{options.id} is {options.outcome}")

@@ -53,10 +53,12 @@ def function_name(body: Mapping[str, Any]) -> str:
 
 
 def redrive(body: Mapping[str, Any]) -> Redriven:
-    """Publish the changes that a dead-letter message names, in batches; the function sends what it
-    can't understand to the dead-letter queue again. Raises CommandError when the stream has
-    forgotten them, or when they can't be published now either: then what was published before
-    is published again next time."""
+    """Publish the changes that a dead-letter message names, in batches.
+
+    The function sends what it can't understand to the dead-letter queue again. Raises
+    CommandError when the stream has forgotten them, or when they can't be published now
+    either: then what was published before is published again next time.
+    """
     total = Redriven()
     for batch in _batches(_records(body["DDBStreamBatchInfo"])):
         remaining = batch
@@ -106,15 +108,9 @@ def _publish(body: Mapping[str, Any], batch: list[Any], total: Redriven) -> int:
 def _records(batch: Mapping[str, Any]) -> Iterator[Any]:
     """Read from the first to the last sequence number of a shard."""
     client, last = boto3.client("dynamodbstreams"), int(batch["endSequenceNumber"])
-    first, empty = batch["startSequenceNumber"], 0
-    iterator: str | None = None
+    empty = 0
     try:
-        for shard in [batch["shardId"]] if "shardId" in batch else _shards(client, batch):
-            iterator = _shard_iterator(client, batch, shard, first)
-            if iterator is not None:
-                break
-        if iterator is None:
-            raise CommandError(FORGOTTEN)
+        iterator: str | None = _first_iterator(client, batch)
         while iterator and empty < MAX_EMPTY_PAGES:
             page = client.get_records(ShardIterator=iterator, Limit=BATCH_SIZE)
             iterator = page.get("NextShardIterator")
@@ -143,6 +139,15 @@ FORGOTTEN = (
 )
 
 
+def _first_iterator(client: Any, batch: Mapping[str, Any]) -> str:
+    """Begin at the first change. Raise CommandError when the stream no longer has it."""
+    for shard in [batch["shardId"]] if "shardId" in batch else _shards(client, batch):
+        iterator = _shard_iterator(client, batch, shard, batch["startSequenceNumber"])
+        if iterator is not None:
+            return iterator
+    raise CommandError(FORGOTTEN)
+
+
 def _shards(client: Any, batch: Mapping[str, Any]) -> Iterator[str]:
     """List the shards that may hold the first change."""
     number = int(batch["startSequenceNumber"])
@@ -160,8 +165,10 @@ def _shards(client: Any, batch: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shard_iterator(client: Any, batch: Mapping[str, Any], shard: str, number: str) -> str | None:
-    """Make an iterator that begins at a change; None when the shard does not hold it. A shard that
-    Lambda has named is not checked."""
+    """Make an iterator that begins at a change.
+
+    None when the shard does not hold it. A shard that Lambda has named is not checked.
+    """
     try:
         iterator = client.get_shard_iterator(
             StreamArn=batch["streamArn"],

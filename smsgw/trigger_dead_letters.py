@@ -1,5 +1,8 @@
-"""Dead-letter messages of triggers. Each holds what came, so that it can be sent again; only the
-problem is shown. A notice holds nothing to send: it says which recipients were refused for good."""
+"""Dead-letter messages of triggers.
+
+Each holds what came, so that it can be sent again; only the problem is shown. A notice holds
+nothing to send: it says which recipients were refused for good.
+"""
 
 import json
 from typing import Any
@@ -17,8 +20,10 @@ KEPT_ATTRIBUTES = ("source", "idempotency_key", "only")  # of a message of the i
 
 
 def describe(message: Any) -> str:
-    """Say why it is dead: our own reason, or that of the AWS service that gave up. Never show what
-    came, which has a number and a text."""
+    """Say why it is dead: our own reason, or that of the AWS service that gave up.
+
+    Never show what came, which has a number and a text.
+    """
     attributes = _string_attributes(message)
     if "reason" in attributes:
         where = f" ({attributes['pointer']})" if "pointer" in attributes else ""
@@ -34,8 +39,10 @@ def is_notice(message: Any) -> bool:
 
 
 def redrive(stack: str, trigger: str, message: Any) -> None:
-    """Hand what came to its function again under the same key: what was sent meanwhile is not sent
-    again. Raises ValueError for a message that is no event."""
+    """Hand what came to its function again, under the same key.
+
+    What was sent meanwhile is not sent again. Raise ValueError for a message that is no event.
+    """
     if trigger == "from_sqs":
         _return_to_ingress_queue(stack, message)
         return

@@ -34,7 +34,7 @@ PARTS: dict[str, type[Any]] = {
 
 
 def understood(case: Case) -> object:
-    """What the vendor's account makes of the case's answer; `outcome` without empty fields."""
+    """Return what the vendor's account makes of the answer; `outcome` without empty fields."""
     spec, part = case.spec, _part(case)
     reply = VendorResponse(spec.get("http_status", 200), case.body, spec.get("content_type", ""))
     if spec["operation"] == "facts":
@@ -48,7 +48,7 @@ def understood(case: Case) -> object:
 
 
 def described(case: Case) -> list[dict[str, Any]]:
-    """The request that the vendor's account describes for the case."""
+    """Return the request that the vendor's account describes for the case."""
     request: Request = getattr(_part(case), case.spec["operation"])(*case.spec.get("with", []))
     return [readable(request)]
 

@@ -35,26 +35,26 @@ class Gateway:
     )
 
     def accept(self, body: dict[str, Any], tenant: str = "acme") -> list[str]:
-        """Accepts a send; the ids of its messages."""
+        """Accept a send; the ids of its messages."""
         answer = accept_body(tenant, json.dumps(body).encode(), datetime.now(UTC))
         return [one["id"] for one in answer["messages"]]
 
     def one(self, vendor: str, **fields: Any) -> str:
-        """Accepts a message for a vendor; its id."""
+        """Accept a message for a vendor; its id."""
         return self.accept({"to": number(vendor), "text": "Hello", **fields})[0]
 
     def many(self, vendor: str, count: int, **fields: Any) -> list[str]:
-        """Accepts a batch of one text for a vendor; the ids."""
+        """Accept a batch of one text for a vendor; the ids."""
         numbers = [number(vendor, nth) for nth in range(count)]
         return self.accept({"to": numbers, "text": "Hello", **fields})
 
     def queued(self, vendor: str) -> list[dict[str, Any]]:
-        """Takes what is in a vendor's queue, delayed or not, as Lambda's records."""
+        """Take what is in a vendor's queue, delayed or not, as Lambda's records."""
         waiting = drained(vendor)
         return [{"messageId": one.id, "body": one.body, "attributes": {}} for one in waiting]
 
-    def dispatch(self, vendor: str, remaining: float = 120, **accounts: Any) -> list[str]:
-        """Works on all that is queued for a vendor; the ids of the records that failed."""
+    def dispatch(self, vendor: str, remaining: float = 120) -> list[str]:
+        """Handle all that is queued for a vendor; return the ids of the failed records."""
         records = self.queued(vendor)
         return self.work(records, remaining)
 
@@ -64,7 +64,7 @@ class Gateway:
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
     def tick(self, after: float = 0, **options: Any) -> int:
-        """Runs the clock `after` seconds from now."""
+        """Run the clock `after` seconds from now."""
         adapters = options.pop("adapters", None)
         with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
             return scheduler_tick.process_all_due(
@@ -79,14 +79,14 @@ class Gateway:
             )
 
     def sent(self, vendor: str, count: int = 0, **fields: Any) -> list[str]:
-        """Accepts and submits a message, or `count` in a batch; the ids."""
+        """Accept and submits a message, or `count` in a batch; the ids."""
         self.wire.answers.setdefault(SUBMIT[vendor], TAKES[vendor])
         ids = self.many(vendor, count, **fields) if count else [self.one(vendor, **fields)]
         assert self.dispatch(vendor) == []
         return ids
 
     def view(self, identifier: str) -> dict[str, Any]:
-        """A message as the API shows it."""
+        """Return a message as the API shows it."""
         key = split_id(identifier)
         assert key
         found = message_repository.find_message(key)
@@ -94,7 +94,7 @@ class Gateway:
         return message_view(*found)
 
     def status(self, identifier: str) -> str:
-        """A message's status."""
+        """Return a message's status."""
         return str(self.view(identifier)["status"])
 
     def statuses(self, ids: Sequence[str]) -> list[str]:
@@ -102,7 +102,7 @@ class Gateway:
         return [self.status(one) for one in ids]
 
     def submission(self, identifier: str) -> Submission:
-        """The submission that a message stands in."""
+        """Return the submission that a message stands in."""
         key = split_id(identifier)
         assert key
         found = message_repository.find_message(key)
@@ -110,11 +110,11 @@ class Gateway:
         return found[2]
 
     def token(self, vendor: str, key: ItemKey | None) -> str:
-        """The callback token of a submission, or of an account."""
+        """Return the callback token of a submission, or of an account."""
         return make_token(vendor, key, CALLBACK_KEY.encode())
 
     def item(self, key: ItemKey) -> dict[str, Any]:
-        """An item as it is stored; empty when it is not there."""
+        """Return an item as it is stored; empty when it is not there."""
         return dynamodb.get(key) or {}
 
     def messages_stored(self) -> int:

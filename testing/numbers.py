@@ -4,5 +4,5 @@ from local.simulators.registry import vendor_number
 
 
 def number(vendor: str, nth: int = 0) -> str:
-    """The nth number that routes to a vendor."""
+    """Return the nth number that routes to a vendor."""
     return vendor_number(vendor, nth)

@@ -21,7 +21,7 @@ def new_worker() -> None:
 
 
 def function(name: str) -> ModuleType:
-    """A function's module: several files are called app.py."""
+    """Return a function's module: several files are called app.py."""
     spec = util.spec_from_file_location(f"{name}_app", ROOT / "functions" / name / "app.py")
     assert spec
     assert spec.loader

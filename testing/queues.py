@@ -13,17 +13,17 @@ LANES = ("deliveries", "slow")  # the queues of deliveries to webhooks
 
 
 def queue_name(vendor: str) -> str:
-    """A vendor's queue."""
+    """Return a vendor's queue."""
     return os.environ[f"QUEUE_{vendor.upper()}"].rpartition("/")[2]
 
 
 def drained(vendor: str) -> list[Any]:
-    """Takes everything out of a vendor's queue, delayed or not."""
+    """Take everything out of a vendor's queue, delayed or not."""
     return emptied(queue_name(vendor))
 
 
 def emptied(name: str) -> list[Any]:
-    """Takes everything out of a queue."""
+    """Take everything out of a queue."""
     queue = sqs_backends[ACCOUNT_ID][REGION].queues[name]
     waiting = list(queue._messages)
     queue._messages.clear()

@@ -37,18 +37,18 @@ WRITTEN: list[str] = []  # settings that a test changed
 
 @cache
 def _client(service: Any) -> Any:
-    """A client of AWS as the operator has: making one takes longer than most tests."""
+    """Return a client of AWS as the operator has: making one takes longer than most tests."""
     return boto3.client(service)
 
 
 def set_accounts(accounts: object) -> None:
-    """Writes the accounts' secret, which this process then reads anew."""
+    """Write the accounts' secret, which this process then reads anew."""
     written = accounts if isinstance(accounts, str) else json.dumps(accounts)
     _set_secret(os.environ["ACCOUNTS_SECRET"], written)
 
 
 def set_webhook_key(written: str) -> None:
-    """Writes the secret of the webhooks' key, which this process then reads anew."""
+    """Write the secret of the webhooks' key, which this process then reads anew."""
     _set_secret(os.environ["WEBHOOK_SECRET"], written)
 
 
@@ -62,12 +62,12 @@ def _set_secret(name: str, written: str) -> None:
 
 
 def set_account(vendor: str, **settings: object) -> None:
-    """Changes settings of one vendor's account."""
+    """Change settings of one vendor's account."""
     set_accounts({**ACCOUNTS, vendor: ACCOUNTS[vendor] | settings})
 
 
 def set_routes(written: str) -> None:
-    """Writes the routes parameter, which this process then reads anew."""
+    """Write the routes parameter, which this process then reads anew."""
     _client("ssm").put_parameter(
         Name=os.environ["ROUTES_PARAMETER"], Value=written, Type="String", Overwrite=True
     )
@@ -75,7 +75,7 @@ def set_routes(written: str) -> None:
 
 
 def set_sources(written: object) -> None:
-    """Writes the sources parameter, which this process then reads anew."""
+    """Write the sources parameter, which this process then reads anew."""
     _client("ssm").put_parameter(
         Name=os.environ["SOURCES_PARAMETER"],
         Value=written if isinstance(written, str) else json.dumps(written),

@@ -26,7 +26,9 @@ CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 120_000)
 
 def matches(pattern: Any, value: Any) -> bool:
     """Whether a record fits a filter, as far as the template's filters go: equal, prefix, exists.
-    As on AWS, `exists` looks at leaves only."""
+
+    As on AWS, `exists` looks at leaves only.
+    """
     if isinstance(pattern, dict):
         inside = value if isinstance(value, dict) else {}
         return all(matches(one, inside.get(name)) for name, one in pattern.items())
@@ -50,7 +52,8 @@ class Told:
     events: list[Event] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
 
-    def put(self, events: Sequence[Event], until: float) -> set[str]:
+    def put(self, events: Sequence[Event], _until: float) -> set[str]:
+        """Take events; return the ids of those refused."""
         self.events += [one for one in events if one.id not in self.refuses]
         return {one.id for one in events} & self.refuses
 
@@ -82,8 +85,10 @@ class Stream:
         ]
 
     def publish(self, records: Sequence[dict[str, Any]] | None = None) -> list[str]:
-        """Publishes what was written since; the records that failed. Every event must be what its
-        schema says."""
+        """Publish what was written since.
+
+        The records that failed. Every event must be what its schema says.
+        """
         given = self.records() if records is None else records
         if not given:
             return []
@@ -93,12 +98,12 @@ class Stream:
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
     def kinds(self, identifier: str = "") -> list[str]:
-        """The kinds of the events told, of one message or batch if one is given."""
+        """Return the kinds of the events told, of one message or batch if one is given."""
         return [str(one.type) for one in self.told.events if one.id.startswith(identifier)]
 
 
 def streaming() -> Iterator[Stream]:
-    """The table's stream, from now on."""
+    """Return the table's stream, from now on."""
     table = dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]]
     table.set_stream_specification({"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
     endpoints.reset_cache()

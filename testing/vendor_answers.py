@@ -19,7 +19,7 @@ def rajasms_takes(request: Request) -> Any:
 
 
 def rajasms_answer(packets: Sequence[tuple[str, int, int]]) -> Any:
-    """An answer from (number, sendingstatus, sendingid)."""
+    """Return an answer from (number, sendingstatus, sendingid)."""
     return {
         "sending_respon": [
             {
@@ -43,7 +43,7 @@ def rajasms_answer(packets: Sequence[tuple[str, int, int]]) -> Any:
 
 
 def captured(vendor: str, case: str) -> bytes:
-    """A captured answer of a vendor."""
+    """Return a captured answer of a vendor."""
     folder = ROOT / "tests" / "vendors" / vendor
     return next(path for path in folder.glob(f"{case}.*") if path.stem == case).read_bytes()
 
@@ -72,6 +72,7 @@ def arrived(request: Request) -> Any:
 
 
 def notifications(*rows: tuple[str, str]) -> Any:
+    """Return server2sms's answer from (reference, delivery status)."""
     return {
         "StatusCode": "1",
         "DeliveryNotifications": [

@@ -1,5 +1,8 @@
-"""The captured cases: `<case>.txt|json` is a vendor's answer byte for byte, `<case>.expected.json`
-says how it came about and what it means; `<case>.request.json` says what a request looks like."""
+"""The captured cases.
+
+`<case>.txt|json` is a vendor's answer byte for byte, `<case>.expected.json` says how it came about
+and what it means; `<case>.request.json` says what a request looks like.
+"""
 
 import json
 from dataclasses import dataclass
@@ -40,7 +43,7 @@ class Case:
 
 
 def adapter(vendor: str, **settings: object) -> Adapter:
-    """The vendor's adapter with the account of its folder, `settings` over it."""
+    """Return the vendor's adapter with the account of its folder, `settings` over it."""
     account = json.loads((CASES / vendor / "account.json").read_text())
     return build_adapter(vendor, account | settings)
 
@@ -58,7 +61,7 @@ def cases(suffix: str) -> list[Case]:
 
 
 def outgoing(spec: dict[str, Any]) -> OutgoingMessage:
-    """A message from a case's words; `send_at` is RFC 3339."""
+    """Return a message from a case's words; `send_at` is RFC 3339."""
     when, token = spec.get("send_at"), spec.get("one_time_code")
     made = {
         "send_at": datetime.fromisoformat(when) if when else None,
@@ -68,7 +71,7 @@ def outgoing(spec: dict[str, Any]) -> OutgoingMessage:
 
 
 def understood(case: Case) -> object:
-    """What the adapter makes of the case's answer, as JSON values without empty fields."""
+    """Return what the adapter makes of the case's answer, as JSON values without empty fields."""
     spec, vendor = case.spec, adapter(case.vendor, **case.spec.get("account", {}))
     reply = VendorResponse(spec.get("http_status", 200), case.body)
     match spec["operation"]:
@@ -98,7 +101,7 @@ def understood(case: Case) -> object:
 
 
 def described(case: Case) -> list[dict[str, Any]]:
-    """The requests that the adapter describes for the case."""
+    """Return the requests that the adapter describes for the case."""
     spec, vendor = case.spec, adapter(case.vendor, **case.spec.get("account", {}))
     match spec["operation"]:
         case "submit":
@@ -116,7 +119,7 @@ def described(case: Case) -> list[dict[str, Any]]:
 
 
 def readable(request: Request) -> dict[str, Any]:
-    """A request as a case writes it: address and query apart, a form or JSON body decoded."""
+    """Return a request as a case writes it: address and query apart, the body decoded."""
     parts = urlsplit(request.url)
     shown: dict[str, Any] = {
         "method": request.method,

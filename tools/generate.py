@@ -81,7 +81,7 @@ def queues() -> str:
 
 
 def default_routes() -> list[dict[str, Any]]:
-    """The routes of a new deployment, the one for all other numbers last."""
+    """Return the routes of a new deployment, the one for all other numbers last."""
     return [
         {"prefix": vendor.prefix, "vendors": [name]}
         | ({"region": vendor.region} if vendor.region else {})
@@ -138,13 +138,13 @@ def vendor_schema() -> str:
 
 
 def generated() -> dict[Path, str]:
-    """The files that hold something generated, as they should be."""
+    """Return the files that hold something generated, as they should be."""
     files = {ROOT / name: rewritten((ROOT / name).read_text(encoding="utf-8")) for name in FILES}
     return files | {ROOT / VENDOR_SCHEMA: vendor_schema()}
 
 
 def stale() -> list[str]:
-    """The files that are not as they should be."""
+    """Return the files that are not as they should be."""
     return [
         str(path.relative_to(ROOT))
         for path, text in generated().items()

@@ -8,6 +8,6 @@ client = boto3.client("dynamodb")
 
 
 def handler(_event: dict[str, Any], _context: object) -> dict[str, str]:
-    """Reads one item."""
+    """Read one item."""
     client.get_item(TableName="bench", Key={"pk": {"S": "KEYS"}, "sk": {"S": "none"}})
     return {"status": "ok"}

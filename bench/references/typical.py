@@ -22,17 +22,17 @@ class Order(BaseModel):
 
 @app.get("/messages")
 def read() -> dict[str, str]:
-    """Reads one item."""
+    """Read one item."""
     client.get_item(TableName="bench", Key={"pk": {"S": "KEYS"}, "sk": {"S": "none"}})
     return {"status": "ok"}
 
 
 @app.post("/messages")
 def write() -> dict[str, Any]:
-    """Reads a body."""
+    """Read a body."""
     return Order.model_validate(app.current_event.json_body).model_dump()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The Lambda entry point."""
+    """Return the Lambda entry point."""
     return app.resolve(event, context)

@@ -1,4 +1,4 @@
-"""Lambda authorizer: a bearer key becomes a tenant and its scopes, or 401."""
+"""Lambda authorizer: find the tenant and the scopes of a bearer key."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from sms_gateway.config import api_keys
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answers an IAM policy for the whole stage, since API Gateway keeps it for all routes."""
+    """Allow the whole stage: API Gateway caches the policy for all routes of a key."""
     scheme, _, key = str(event.get("authorizationToken", "")).partition(" ")
-    known = api_keys.find_key(key.strip()) if scheme.lower() == "bearer" else None
-    if known is None:
-        raise Exception("Unauthorized")  # the word that API Gateway turns into a 401
+    api_key = api_keys.find_key(key.strip()) if scheme.lower() == "bearer" else None
+    if api_key is None:
+        raise Exception("Unauthorized")  # API Gateway answers 401 to exactly this message
     api, stage, *_ = event["methodArn"].split("/")
     return {
-        "principalId": known.id,
+        "principalId": api_key.id,
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
@@ -25,8 +25,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             ],
         },
         "context": {
-            "tenant": known.tenant,
-            "scopes": " ".join(known.scopes),
-            "key_id": known.id,
+            "tenant": api_key.tenant,
+            "scopes": " ".join(api_key.scopes),
+            "key_id": api_key.id,
         },
     }

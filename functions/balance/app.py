@@ -5,26 +5,29 @@ from typing import Any
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import utc_now
-from sms_gateway.http_api.responses import json_response, require_scope, router
+from sms_gateway.http_api.request import Request, require_scope
+from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.vendor_accounts.balances import get_balances
 from sms_gateway.vendor_accounts.overview import vendors_view
 from sms_gateway.vendors.registry import VENDORS
 
+SCOPE = "balances:read"
+
 app = router()
 
 
 @app.get("/balances")
-def get_all_balances() -> Response:
-    """What is left at every configured vendor."""
-    require_scope(app, "balances:read")
+def get_all_balances(request: Request) -> Response:
+    """Show the balance at every configured vendor."""
+    require_scope(request, SCOPE)
     return json_response({"balances": get_balances(accounts().adapters, utc_now())})
 
 
 @app.get("/balances/<vendor>")
-def get_balance(vendor: str) -> Response:
-    """What is left at one vendor."""
-    require_scope(app, "balances:read")
+def get_balance(request: Request, vendor: str) -> Response:
+    """Show the balance at one vendor."""
+    require_scope(request, SCOPE)
     adapter = accounts().adapters.get(vendor) if vendor in VENDORS else None
     if adapter is None:
         raise NotFoundError("There is no such vendor, or it is not configured; see GET /vendors.")
@@ -32,12 +35,12 @@ def get_balance(vendor: str) -> Response:
 
 
 @app.get("/vendors")
-def get_vendors() -> Response:
-    """What each vendor can do, and whether it is configured."""
-    require_scope(app, "balances:read")
+def get_vendors(request: Request) -> Response:
+    """Show what each vendor can do, and whether it is configured."""
+    require_scope(request, SCOPE)
     return json_response({"vendors": vendors_view(accounts(), utc_now())})
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The Lambda entry point."""
+    """Answer API Gateway."""
     return app.resolve(event, context)

@@ -1,4 +1,4 @@
-"""GET and POST /callbacks/{vendor}/{token}: vendors report here, without a key."""
+"""GET and POST /callbacks/{vendor}/{token}: delivery receipts, without an API key."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from sms_gateway.receipts.callbacks import handle_callback
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answers 200 to a report, 404 to whoever does not know a token."""
+    """Answer 200 to a vendor with a valid token, 404 to others."""
     return handle_callback(event)

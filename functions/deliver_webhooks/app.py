@@ -1,4 +1,4 @@
-"""Posts queued events to customers' webhooks."""
+"""Post queued events to webhooks."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from sms_gateway.webhooks.delivery_worker import handle_records
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answers which queue messages failed, so that only those come again."""
+    """Report the queue messages that failed, so that SQS delivers only them again."""
     return handle_records(event["Records"])

@@ -1,4 +1,4 @@
-"""Hands queued submissions to a vendor; each queue message is one submission's key."""
+"""Submit queued submissions to their vendor."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from sms_gateway.dispatch.worker import handle_records
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answers which queue messages failed, so that only those come again."""
+    """Report the queue messages that failed, so that SQS delivers only them again."""
     return handle_records(event["Records"], context.get_remaining_time_in_millis() / 1000)

@@ -9,6 +9,6 @@ from sms_gateway.triggers.handler import handle_event
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Takes one event; Cognito wants it back."""
-    handle_event("cognito", event, partial(parse, event, unseal=decrypt_code))
+    """Handle one event and return it, as Cognito demands."""
+    handle_event("cognito", event, partial(parse, event, decrypt=decrypt_code))
     return event

@@ -1,4 +1,4 @@
-"""SendMessage events of the bus."""
+"""Send what SendMessage events on the event bus ask for."""
 
 import os
 from functools import partial
@@ -9,5 +9,5 @@ from sms_gateway.triggers.handler import handle_event
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Takes one event of EventBridge."""
+    """Handle one event of EventBridge."""
     handle_event("bus", event, partial(parse, event, own_account=os.environ["OWN_ACCOUNT"]))

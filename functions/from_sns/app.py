@@ -1,4 +1,4 @@
-"""Notifications of the topic: CloudWatch alarms, and messages with numbers in their attributes."""
+"""Send CloudWatch alarms and messages that an SNS topic delivers."""
 
 from functools import partial
 from typing import Any
@@ -8,6 +8,6 @@ from sms_gateway.triggers.sns import parse
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Takes what SNS delivers, one record an invocation."""
+    """Handle the event's records; SNS delivers one an invocation."""
     for record in event["Records"]:
         handle_event("topic", event | {"Records": [record]}, partial(parse, record["Sns"]))

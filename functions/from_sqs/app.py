@@ -1,4 +1,4 @@
-"""Messages of the ingress queue."""
+"""Send what messages of the ingress queue ask for."""
 
 from typing import Any
 
@@ -7,5 +7,5 @@ from sms_gateway.triggers.sqs import parse
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answers which messages shall come again."""
+    """Report the queue messages that failed, so that SQS delivers only them again."""
     return handle_records("queue", event["Records"], parse)

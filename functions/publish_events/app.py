@@ -1,4 +1,4 @@
-"""Tells the bus what changed in the table."""
+"""Publish events on the event bus for what changed in the table."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from sms_gateway.events.stream_reader import handle_records
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answers the record that failed, so that the stream goes on from there."""
+    """Report the record that failed, so that the stream continues from there."""
     remaining = context.get_remaining_time_in_millis() / 1000
     return handle_records(
         event["Records"], remaining, publish, report_dead_letters="redriven" in event

@@ -1,4 +1,4 @@
-"""Hands what changed in the table to the queue of deliveries, for the webhooks of tenants."""
+"""Enqueue webhook deliveries for what changed in the table."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from sms_gateway.events.webhook_fanout import enqueue_deliveries
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answers the record that failed, so that the stream goes on from there."""
+    """Report the record that failed, so that the stream continues from there."""
     remaining = context.get_remaining_time_in_millis() / 1000
     redriven = "redriven" in event
     return handle_records(

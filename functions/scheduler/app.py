@@ -1,4 +1,4 @@
-"""The clock's minute: looks at whatever is due."""
+"""Process what is due, once a minute."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from sms_gateway.scheduler.tick import run
 
 
 def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Answers how many submissions were looked at."""
-    return {"looked": run(context.get_remaining_time_in_millis() / 1000)}
+    """Return how many submissions were processed."""
+    return {"processed": run(context.get_remaining_time_in_millis() / 1000)}

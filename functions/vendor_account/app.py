@@ -1,78 +1,80 @@
-"""What vendors offer beside messages: /vendors/{vendor}/originators, vouchers, version and
-status-codes."""
+"""The routes /vendors/{vendor}/originators, vouchers, version and status-codes."""
 
 from typing import Any
 
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.timestamps import utc_now
-from sms_gateway.http_api.request import raw_body
-from sms_gateway.http_api.responses import json_response, require_scope, router
+from sms_gateway.http_api.request import Request, require_scope
+from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.vendor_accounts import interface_info, senders, vouchers
 from sms_gateway.vendor_accounts.calls import Caller
 
+READ_SCOPE = "balances:read"
+CHANGE_SCOPE = "account"
+
 app = router()
 
 
-def _by(vendor: str, scope: str) -> Caller:
-    tenant = require_scope(app, scope)
-    key = app.current_event.headers.get("Idempotency-Key")
-    return Caller(vendor, tenant, utc_now(), key)
+def _caller(request: Request, vendor: str, scope: str) -> Caller:
+    tenant = require_scope(request, scope)
+    return Caller(vendor, tenant, utc_now(), request.idempotency_key)
 
 
 @app.get("/vendors/<vendor>/originators/<originator>")
-def get_originator(vendor: str, originator: str) -> Response:
-    """Whether a sender is authorized."""
-    return json_response(senders.get_sender(_by(vendor, "balances:read"), accounts(), originator))
+def get_originator(request: Request, vendor: str, originator: str) -> Response:
+    """Show whether a sender is authorized."""
+    caller = _caller(request, vendor, READ_SCOPE)
+    return json_response(senders.get_sender(caller, accounts(), originator))
 
 
 @app.post("/vendors/<vendor>/originators/<originator>/unlock-code")
-def post_unlock_code(vendor: str, originator: str) -> Response:
-    """Has an unlock code sent to the sender's handset."""
-    return json_response(
-        senders.send_unlock_code(_by(vendor, "account"), accounts(), originator), 202
-    )
+def post_unlock_code(request: Request, vendor: str, originator: str) -> Response:
+    """Have the vendor send an unlock code to the sender's handset."""
+    caller = _caller(request, vendor, CHANGE_SCOPE)
+    return json_response(senders.send_unlock_code(caller, accounts(), originator), 202)
 
 
 @app.post("/vendors/<vendor>/originators/<originator>/unlock")
-def post_unlock(vendor: str, originator: str) -> Response:
-    """Unlocks a sender."""
-    by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
-    return json_response(senders.unlock(by, accounts(), originator, body))
+def post_unlock(request: Request, vendor: str, originator: str) -> Response:
+    """Unlock a sender."""
+    caller = _caller(request, vendor, CHANGE_SCOPE)
+    return json_response(senders.unlock(caller, accounts(), originator, request.body))
 
 
 @app.get("/vendors/<vendor>/vouchers")
-def get_vouchers(vendor: str) -> Response:
-    """Every voucher of the account."""
-    return json_response(vouchers.list_vouchers(_by(vendor, "account"), accounts()))
+def get_vouchers(request: Request, vendor: str) -> Response:
+    """List the account's vouchers."""
+    return json_response(vouchers.list_vouchers(_caller(request, vendor, CHANGE_SCOPE), accounts()))
 
 
 @app.post("/vendors/<vendor>/vouchers")
-def post_vouchers(vendor: str) -> Response:
-    """Creates vouchers."""
-    by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
-    return json_response(vouchers.create(by, accounts(), body), 201)
+def post_vouchers(request: Request, vendor: str) -> Response:
+    """Create vouchers."""
+    caller = _caller(request, vendor, CHANGE_SCOPE)
+    return json_response(vouchers.create(caller, accounts(), request.body), 201)
 
 
 @app.post("/vendors/<vendor>/vouchers/redeem")
-def post_redeem(vendor: str) -> Response:
-    """Redeems a voucher."""
-    by, body = _by(vendor, "account"), raw_body(app.current_event.raw_event)
-    return json_response(vouchers.redeem(by, accounts(), body))
+def post_redeem(request: Request, vendor: str) -> Response:
+    """Redeem a voucher."""
+    caller = _caller(request, vendor, CHANGE_SCOPE)
+    return json_response(vouchers.redeem(caller, accounts(), request.body))
 
 
 @app.get("/vendors/<vendor>/version")
-def get_version(vendor: str) -> Response:
-    """The interface's version."""
-    return json_response(interface_info.version(_by(vendor, "balances:read"), accounts()))
+def get_version(request: Request, vendor: str) -> Response:
+    """Show the version of the vendor's interface."""
+    return json_response(interface_info.version(_caller(request, vendor, READ_SCOPE), accounts()))
 
 
 @app.get("/vendors/<vendor>/status-codes")
-def get_status_codes(vendor: str) -> Response:
-    """Every code that the vendor answers with."""
-    return json_response(interface_info.status_codes(_by(vendor, "balances:read"), accounts()))
+def get_status_codes(request: Request, vendor: str) -> Response:
+    """List the codes of the vendor's interface."""
+    caller = _caller(request, vendor, READ_SCOPE)
+    return json_response(interface_info.status_codes(caller, accounts()))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The Lambda entry point."""
+    """Answer API Gateway."""
     return app.resolve(event, context)

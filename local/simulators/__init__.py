@@ -1,5 +1,5 @@
-"""The SMS vendors, played on loopback: faithful wire quirks, a ledger, faults on command.
+"""The SMS vendors simulated on loopback: wire quirks, a ledger, faults on command.
 
-Independent of the gateway's own code on purpose: what the ledger says is the oracle of the tests.
-Only the names of the vendors come from there.
+Independent of the gateway's own code on purpose: the ledger is the oracle of the tests. Only the
+names of the vendors come from there.
 """

@@ -12,7 +12,7 @@ from local.simulators.server import Settings, Simulators
 
 
 def main() -> int:
-    """Runs the simulators; 1 when the port is taken."""
+    """Run the simulators; 1 when the port is in use."""
     parser = argparse.ArgumentParser(prog="python -m local.simulators", description=__doc__)
     parser.add_argument("--port", type=int, default=8800)
     parser.add_argument("--delay", type=float, default=1.0, help="seconds to the outcome")
@@ -20,22 +20,22 @@ def main() -> int:
     parser.add_argument(
         "--balance-interval", type=float, default=10.0, help="seconds between RajaSMS balances"
     )
-    given = parser.parse_args()
-    if not 0 <= given.port <= 65535:
+    args = parser.parse_args()
+    if not 0 <= args.port <= 65535:
         parser.error("--port must be from 0 to 65535")
-    if given.delay < 0 or given.balance_interval < 0:
+    if args.delay < 0 or args.balance_interval < 0:
         parser.error("times must not be negative")
-    if reach(given.aws_endpoint, "") is None:
+    if reach(args.aws_endpoint, "") is None:
         parser.error("--aws-endpoint must be on this machine")
     logging.basicConfig(level=logging.INFO, format="simulators: %(message)s")
 
-    settings = Settings(given.port, given.delay, given.aws_endpoint, given.balance_interval)
+    settings = Settings(args.port, args.delay, args.aws_endpoint, args.balance_interval)
     try:
         server = Simulators(settings)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = "is in use" if taken else f"can't be opened ({error.strerror})"
-        print(f"simulators: port {given.port} {why}", file=sys.stderr)
+        in_use = error.errno == errno.EADDRINUSE
+        reason = "is in use" if in_use else f"can't be opened ({error.strerror})"
+        print(f"simulators: port {args.port} {reason}", file=sys.stderr)
         return 1
 
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""How the vendors call out: a clock with a heap, and the callbacks it sends, retried."""
+"""Send the vendors' callbacks: a clock with a heap, and a caller with retries."""
 
 import heapq
 import http.client
@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 
 log = logging.getLogger("simulators")
 
-RETRIES = 8
-PAUSE = 1.0  # seconds until a callback that failed is tried again; doubles each time
-TIMEOUT = 30.0  # seconds; API Gateway has answered by then, on however busy a machine
+MAX_RETRIES = 8
+PAUSE_SECONDS = 1.0  # until a failed callback is retried; doubles each time
+TIMEOUT_SECONDS = 30.0  # API Gateway has answered by then, on however busy a machine
 SENDERS = 16  # the emulator takes some 55 ms a call: one sender alone would be a bottleneck
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One call out to whoever sent the message."""
+    """One request to the sender's callback address."""
 
     vendor: str
     url: str = field(repr=False)
@@ -32,11 +32,11 @@ class Callback:
 
 
 def reach(url: str, endpoint: str) -> str | None:
-    """The address at which `url` can be called from this machine, or None: not to be called.
+    """Return the address at which `url` can be called from this machine, or None.
 
-    The host names of API Gateway and of function URLs do not resolve here, the AWS emulator at
-    `endpoint` answers for them. Apart from those only loopback is called: a simulator must never
-    reach out.
+    The host names of API Gateway and of function URLs do not resolve here; the AWS emulator at
+    `endpoint` serves them. Apart from those only loopback is called: a simulator must never reach
+    out.
     """
     try:
         parts = urlsplit(url)
@@ -65,7 +65,7 @@ def _loopback(host: str) -> bool:
 
 
 class Clock:
-    """One thread that runs actions when their time has come; they must be quick."""
+    """A thread that runs actions when they are due; they must be quick."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -76,7 +76,7 @@ class Clock:
         self._thread.start()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Runs `action` once, `seconds` from now."""
+        """Run `action` once, `seconds` from now."""
         due = time.monotonic() + seconds
         with self._changed:
             entry = (due, next(self._order), action)
@@ -85,12 +85,12 @@ class Clock:
                 self._changed.notify()
 
     def clear(self) -> None:
-        """Forgets all that is waiting."""
+        """Drop all waiting actions."""
         with self._changed:
             self._heap.clear()
 
     def stop(self) -> None:
-        """Ends the thread; what is waiting never runs."""
+        """End the thread; waiting actions never run."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -114,7 +114,7 @@ class Clock:
 
 
 class Caller:
-    """Sends callbacks from a few threads; tells `counted(vendor, arrived)` the end of each."""
+    """Send callbacks from a few threads; `counted(vendor, arrived)` gets the outcome of each."""
 
     def __init__(self, endpoint: str, clock: Clock, counted: Callable[[str, bool], None]) -> None:
         self._endpoint = endpoint
@@ -129,11 +129,11 @@ class Caller:
             thread.start()
 
     def send(self, callbacks: Sequence[Callback], tries: int = 0) -> None:
-        """Sends these one after the other; what fails is tried again later, on its own."""
+        """Send these one after the other; a failed one is retried later, on its own."""
         self._queue.put((callbacks, tries))
 
     def stop(self) -> None:
-        """Lets the idle threads end; one that is in a call ends with the process."""
+        """End the idle threads; one that is in a call ends with the process."""
         for _ in self._threads:
             self._queue.put(None)
 
@@ -156,26 +156,26 @@ class Caller:
         status = call(callback.method, url, callback.body)
         if 200 <= status < 300:
             self._counted(callback.vendor, True)
-        elif tries < RETRIES:
-            self._clock.after(PAUSE * 2**tries, partial(self.send, (callback,), tries + 1))
+        elif tries < MAX_RETRIES:
+            self._clock.after(PAUSE_SECONDS * 2**tries, partial(self.send, (callback,), tries + 1))
         else:
-            log.warning("%s: callback given up (last status %d)", callback.vendor, status)
+            log.warning("%s: callback abandoned (last status %d)", callback.vendor, status)
             self._counted(callback.vendor, False)
 
 
 def call(method: str, url: str, body: bytes) -> int:
-    """Calls `url` without following redirects; the HTTP status, or 0 when there was none."""
+    """Call `url` without following redirects; return the HTTP status, or 0 without one."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {"Content-Type": "application/json"} if method == "POST" else {}
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request(method, target, body or None, headers)
-            answer = connection.getresponse()
-            answer.read()
-            return answer.status
+            response = connection.getresponse()
+            response.read()
+            return response.status
         finally:
             connection.close()
     except (OSError, http.client.HTTPException, ValueError):

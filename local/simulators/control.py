@@ -1,7 +1,7 @@
-"""The control routes: what the vendors took, what shall go wrong, and when."""
+"""The control routes: what the vendors accepted, which faults to inject, and when."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.simulators.faults import CALLBACK, FAULTS
@@ -23,7 +23,7 @@ class ControlError(Exception):
 
 
 def control(state: State, method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
-    """Answers a control route; `path` begins with `/_`."""
+    """Answer a control route; `path` begins with `/_`."""
     try:
         return _route(state, method, path, query, body)
     except ControlError as error:
@@ -31,59 +31,73 @@ def control(state: State, method: str, path: str, query: Mapping[str, str], body
 
 
 def _route(state: State, method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
-    match method, path:
-        case "GET", "/_health":
-            return as_json({"status": "ok", "vendors": list(VENDORS)})
-        case "GET", "/_ledger":
-            vendor = _vendor(query) if query.get("vendor") else None
-            since = query.get("since") or "0"
-            if not (since.isascii() and since.isdigit()):
-                raise ControlError("since must be the seq of a submission")
-            return as_json({"submissions": state.ledger(vendor, int(since))})
-        case "GET", "/_ledger/counts":
-            return as_json(state.counts())
-        case "GET", "/_handset":
-            number = query.get("number", "").strip().removeprefix("+")
-            return as_json({"texts": state.handset(number)})
-        case "DELETE", "/_ledger":
-            state.clear()
-            return Answer(status=204)
-        case "GET", "/_account":
-            return as_json({"server2sms": state.account.view()})
-        case "GET", "/_faults":
-            return as_json({"faults": state.faults.listed()})
-        case "POST", "/_faults":
-            return _add_fault(state, _object(body))
-        case "DELETE", "/_faults":
-            state.faults.clear()
-            return Answer(status=204)
-        case "POST", "/_seed":
-            data = _object(body, "seed")
-            if type(data.get("seed")) is not int:
-                raise ControlError("seed must be an integer")
-            state.faults.seed(data["seed"])
-            return as_json({"seed": data["seed"]})
-        case "POST", "/_delay":
-            data = _object(body, "vendor", "seconds")
-            seconds = _number(data, "seconds", MAX_SECONDS)
-            if seconds is None:
-                raise ControlError("seconds is missing")
-            vendors = tuple(VENDORS) if data.get("vendor") is None else (_vendor(data),)
-            state.set_delay(seconds, vendors)
-            return as_json(state.delays())
-        case "POST", "/_deliver":
-            return _deliver(state, _object(body, "vendor", "number", "state"))
-        case (
-            _,
-            "/_health" | "/_ledger" | "/_ledger/counts" | "/_handset" | "/_faults" | "/_account",
-        ):
-            raise ControlError(f"{method} is not for {path}", 405)
-        case _, "/_seed" | "/_delay" | "/_deliver":
-            raise ControlError(f"{method} is not for {path}", 405)
+    route = ROUTES.get((method, path))
+    if route is not None:
+        return route(state, query, body)
+    if any(path == known for _, known in ROUTES):
+        raise ControlError(f"{method} is not for {path}", 405)
     raise ControlError(f"no such control route: {path}", 404)
 
 
-def _add_fault(state: State, data: Mapping[str, Any]) -> Answer:
+def _health(_state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
+    return as_json({"status": "ok", "vendors": list(VENDORS)})
+
+
+def _ledger(state: State, query: Mapping[str, str], _body: bytes) -> Answer:
+    vendor = _vendor(query) if query.get("vendor") else None
+    since = query.get("since") or "0"
+    if not (since.isascii() and since.isdigit()):
+        raise ControlError("since must be the seq of a submission")
+    return as_json({"submissions": state.ledger(vendor, int(since))})
+
+
+def _counts(state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
+    return as_json(state.counts())
+
+
+def _handset(state: State, query: Mapping[str, str], _body: bytes) -> Answer:
+    number = query.get("number", "").strip().removeprefix("+")
+    return as_json({"texts": state.handset(number)})
+
+
+def _clear_ledger(state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
+    state.clear()
+    return Answer(status=204)
+
+
+def _account(state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
+    return as_json({"server2sms": state.account.view()})
+
+
+def _list_faults(state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
+    return as_json({"faults": state.faults.listed()})
+
+
+def _clear_faults(state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
+    state.faults.clear()
+    return Answer(status=204)
+
+
+def _seed(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
+    data = _object(body, "seed")
+    if type(data.get("seed")) is not int:
+        raise ControlError("seed must be an integer")
+    state.faults.seed(data["seed"])
+    return as_json({"seed": data["seed"]})
+
+
+def _delay(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
+    data = _object(body, "vendor", "seconds")
+    seconds = _number(data, "seconds", MAX_SECONDS)
+    if seconds is None:
+        raise ControlError("seconds is missing")
+    vendors = tuple(VENDORS) if data.get("vendor") is None else (_vendor(data),)
+    state.set_delay(seconds, vendors)
+    return as_json(state.delays())
+
+
+def _add_fault(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
+    data = _object(body)
     known = ("vendor", "fault", "count", "probability", "operation", "seconds")
     if unknown := set(data) - set(known):
         raise ControlError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
@@ -91,9 +105,26 @@ def _add_fault(state: State, data: Mapping[str, Any]) -> Answer:
     fault = data.get("fault")
     if not isinstance(fault, str) or fault not in FAULTS:
         raise ControlError(f"fault must be one of {', '.join(sorted(FAULTS))}")
+    operation = data.get("operation", "submit")
+    _check_possible(vendor, fault, operation)
+    count = data.get("count")
+    if count is not None and (type(count) is not int or count < 1):
+        raise ControlError("count must be an integer from 1, or null for no end")
+    probability = _number(data, "probability", 1)
+    entry = state.faults.add(
+        vendor,
+        fault,
+        operation,
+        count,
+        1.0 if probability is None else probability,
+        _number(data, "seconds", MAX_SECONDS),
+    )
+    return as_json(entry.view(), status=201)
+
+
+def _check_possible(vendor: str, fault: str, operation: object) -> None:
     if fault in CALLBACK and not SIMULATORS[vendor].sends_callbacks:
         raise ControlError(f"{vendor} sends no callbacks")
-    operation = data.get("operation", "submit")
     if operation not in OPERATIONS:
         raise ControlError(f"operation must be one of {', '.join(OPERATIONS)}")
     if operation in ("inquiry", "change") and vendor != "server2sms":
@@ -102,30 +133,18 @@ def _add_fault(state: State, data: Mapping[str, Any]) -> Answer:
         raise ControlError("rajasms can't be polled")
     if operation == "verify" and vendor != "server2sms":
         raise ControlError("only server2sms judges codes")
-    count = data.get("count")
-    if count is not None and (type(count) is not int or count < 1):
-        raise ControlError("count must be an integer from 1, or null for no end")
-    probability = _number(data, "probability", 1)
-    made = state.faults.add(
-        vendor,
-        fault,
-        operation,
-        count,
-        1.0 if probability is None else probability,
-        _number(data, "seconds", MAX_SECONDS),
-    )
-    return as_json(made.view(), status=201)
 
 
-def _deliver(state: State, data: Mapping[str, Any]) -> Answer:
+def _deliver(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
+    data = _object(body, "vendor", "number", "state")
     vendor = _vendor(data)
-    wanted = data.get("state")
-    if wanted != "delivered" and wanted != "undelivered":
+    outcome = data.get("state")
+    if outcome != "delivered" and outcome != "undelivered":
         raise ControlError("state must be delivered or undelivered")
     number = data.get("number")
     if not isinstance(number, str) or not number:
         raise ControlError("number must be a text of digits with the country code")
-    message = state.force(vendor, number.removeprefix("+"), wanted)
+    message = state.force(vendor, number.removeprefix("+"), outcome)
     if message is None:
         raise ControlError(f"{vendor} accepted no message to that number", 404)
     return as_json(message.view())
@@ -150,10 +169,26 @@ def _vendor(data: Mapping[str, Any]) -> str:
     return vendor
 
 
-def _number(data: Mapping[str, Any], name: str, most: float) -> float | None:
+def _number(data: Mapping[str, Any], name: str, maximum: float) -> float | None:
     value = data.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise ControlError(f"{name} must be a number from 0 to {most}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= maximum:
+        raise ControlError(f"{name} must be a number from 0 to {maximum}")
     return float(value)
+
+
+ROUTES: Mapping[tuple[str, str], Callable[[State, Mapping[str, str], bytes], Answer]] = {
+    ("GET", "/_health"): _health,
+    ("GET", "/_ledger"): _ledger,
+    ("DELETE", "/_ledger"): _clear_ledger,
+    ("GET", "/_ledger/counts"): _counts,
+    ("GET", "/_handset"): _handset,
+    ("GET", "/_account"): _account,
+    ("GET", "/_faults"): _list_faults,
+    ("POST", "/_faults"): _add_fault,
+    ("DELETE", "/_faults"): _clear_faults,
+    ("POST", "/_seed"): _seed,
+    ("POST", "/_delay"): _delay,
+    ("POST", "/_deliver"): _deliver,
+}

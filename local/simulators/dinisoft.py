@@ -39,7 +39,7 @@ class Dinisoft(Vendor):
         return {**urls, "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
-        """Answers any of the three calls."""
+        """Answer any of the three calls."""
         fields = request.fields
         if request.path.endswith(".jsp"):  # no secret: the client's name is enough
             known = fields.get("client") == ACCOUNT["client"]
@@ -52,19 +52,21 @@ class Dinisoft(Vendor):
         return self._send(request) if sending else self._status(request)
 
     def refusal(self, request: Request, operation: Operation, *, temporary: bool) -> Answer:
-        """101 is the vendor's internal error, 1 its plain no."""
+        """Return 101, the vendor's internal error, or 1, its plain refusal."""
+        del request
         if operation == "balance":
             return Answer(b"Service unavailable" if temporary else b"Client not found")
         return coded("101" if temporary else "1", "REJECTD")
 
     def unknown_code(self, request: Request, operation: Operation) -> Answer:
-        """A status that no table has."""
+        """Return a status that no table lists."""
+        del request
         if operation == "balance":
             return Answer(b"E742")
         return as_json({"Status": "742", "Text": "RELAYED", "Message_ID": ""}, None)
 
     def wrong_type(self, operation: Operation) -> Answer:
-        """Anything but strings."""
+        """Return anything but strings."""
         if operation == "balance":
             return as_json({"Balance": [None]}, None)
         return as_json({"Status": {"code": 0}, "Text": None, "Message_ID": []}, None)
@@ -118,5 +120,5 @@ class Dinisoft(Vendor):
 
 
 def coded(status: str, text: str) -> Answer:
-    """The short answer form."""
+    """Return the short answer form."""
     return as_json({"Status": status, "Text": text}, None)

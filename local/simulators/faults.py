@@ -1,4 +1,4 @@
-"""Faults on command: which call of which vendor goes wrong, how often, and how."""
+"""Faults on command: which call of which vendor fails, how often, and how."""
 
 import random
 import threading
@@ -15,7 +15,7 @@ DEFAULT_SECONDS = {"slow": 5.0, "late-callbacks": 5.0}  # a hang lasts until the
 
 @dataclass(slots=True)
 class Fault:
-    """One order to fail: `count` is what is left of it, None for no end."""
+    """One fault in force: `count` is how often it still strikes, None for no end."""
 
     id: int
     vendor: str
@@ -27,7 +27,7 @@ class Fault:
     fired: int = 0
 
     def view(self) -> dict[str, object]:
-        """As the control routes show it."""
+        """Return the fault as the control routes show it."""
         return {
             "id": self.id,
             "vendor": self.vendor,
@@ -58,19 +58,19 @@ class Faults:
         probability: float = 1.0,
         seconds: float | None = None,
     ) -> Fault:
-        """Puts a fault in force, after those already there."""
+        """Put a fault in force, after those already there."""
         if seconds is None:
             seconds = DEFAULT_SECONDS.get(fault)
         if fault in CALLBACK:
             operation = "callback"
         with self._lock:
             self._last += 1
-            made = Fault(self._last, vendor, fault, operation, count, probability, seconds)
-            self._faults.append(made)
-        return made
+            entry = Fault(self._last, vendor, fault, operation, count, probability, seconds)
+            self._faults.append(entry)
+        return entry
 
     def draw(self, vendor: str, operation: str, *only: str) -> Fault | None:
-        """The first fault in force that strikes this call (one of `only`, if any are named)."""
+        """Return the first fault that strikes this call (one of `only`, if any are named)."""
         if not self._faults:
             return None
         with self._lock:
@@ -90,16 +90,16 @@ class Faults:
         return None
 
     def listed(self) -> list[dict[str, object]]:
-        """The faults in force, oldest first."""
+        """Return the faults in force, oldest first."""
         with self._lock:
             return [fault.view() for fault in self._faults]
 
     def clear(self) -> None:
-        """Ends every fault."""
+        """End every fault."""
         with self._lock:
             self._faults.clear()
 
     def seed(self, seed: int) -> None:
-        """Restarts the chances from `seed`."""
+        """Restart the chances from `seed`."""
         with self._lock:
             self._random.seed(seed)

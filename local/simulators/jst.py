@@ -1,6 +1,6 @@
 """JST (India): form fields in, JSON out, one job id for all the numbers of a call.
 
-Behind it stand the operators: a text that names a template and is not like it is accepted here
+Behind it stand the operators: a text that names a template and does not match it is accepted here
 and dropped there. A text that names none passes, so that plain texts can be tried.
 """
 
@@ -26,7 +26,7 @@ ACCOUNT: Mapping[str, Any] = {
 }
 INDIA = timezone(timedelta(hours=5, minutes=30))
 BALANCES = {"1": 5000, "2": 12500}  # by sms_type: 1 promotional, 2 transactional
-WORDS = {"pending": "Submitted", "delivered": "DELIVRD", "undelivered": "UNDELIV"}
+STATES = {"pending": "Submitted", "delivered": "DELIVRD", "undelivered": "UNDELIV"}
 DROPPED = "FAILED: TEMPLATE NOT MATCHED"
 
 NUMBER = re.compile(r"(?:91)?(\d{10})")
@@ -56,7 +56,7 @@ class Jst(Vendor):
         return {"base_url": f"{base}/index.php/api", "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
-        """Answers any of the four calls."""
+        """Answer any of the four calls."""
         fields = request.fields
         if any(fields.get(name) != ACCOUNT[name] for name in ("username", "password")):
             return refused("Invalid username or password")
@@ -71,13 +71,14 @@ class Jst(Vendor):
         return self._send(request, operation)
 
     def refusal(self, request: Request, operation: Operation, *, temporary: bool) -> Answer:
-        """Refusals come as a text beside a failing status."""
+        """Return a text beside a failing status."""
+        del request
         if temporary:
             return refused("Service temporarily unavailable, please try again later")
         return refused("Invalid sender id" if operation == "submit" else "Request not permitted")
 
     def unknown_code(self, request: Request, operation: Operation) -> Answer:
-        """A code, or for a report a word, that is new."""
+        """Return a new code, or for a report a new state."""
         if operation == "poll":
             job = request.fields.get("job_id", "")
             rows = [row(m, "STATE-742") for m in self.state.find(self.name, job)]
@@ -85,7 +86,7 @@ class Jst(Vendor):
         return as_json({"code": "G742", "note": "Queued at relay"}, HTML)
 
     def wrong_type(self, operation: Operation) -> Answer:
-        """Objects where plain values belong."""
+        """Return objects where plain values belong."""
         key = {"submit": "job_id", "poll": "report", "balance": "balance"}[operation]
         return as_json({"status": {}, key: {"value": [None]}}, HTML)
 
@@ -103,16 +104,7 @@ class Jst(Vendor):
             except ValueError:
                 return refused("Invalid scheduled_datetime")
             send_at = wanted.replace(tzinfo=INDIA).timestamp()
-        if operation == "bulk-sms":
-            pairs = [(to, fields.get("message", "")) for to in fields.get("to", "").split(",")]
-        else:
-            # No escape is known: a text with ^ or ~ in it is cut, as at the vendor.
-            pairs = [
-                (to, text)
-                for to, _, text in (
-                    part.partition("^") for part in fields.get("mobile_msg", "").split("~")
-                )
-            ]
+        pairs = parse_recipients(fields, operation)
         template = fields.get("template_id")
         job = str(self.state.next_id())
         messages = []
@@ -137,24 +129,33 @@ class Jst(Vendor):
         messages = self.state.find(self.name, job)
         if not messages:
             return refused("Invalid job id")
-        return as_json({"job_id": job, "report": [row(m, WORDS[m.state]) for m in messages]}, HTML)
+        return as_json({"job_id": job, "report": [row(m, STATES[m.state]) for m in messages]}, HTML)
 
 
-def row(message: Message, word: str) -> dict[str, str]:
-    """One line of a report: ten digits, without the country code, and India time."""
+def parse_recipients(fields: Mapping[str, str], operation: str) -> list[tuple[str, str]]:
+    """Return the numbers of a call, each with its text."""
+    if operation == "bulk-sms":
+        return [(to, fields.get("message", "")) for to in fields.get("to", "").split(",")]
+    # No escape is known: a text with ^ or ~ in it is cut, as at the vendor.
+    parts = (part.partition("^") for part in fields.get("mobile_msg", "").split("~"))
+    return [(to, text) for to, _, text in parts]
+
+
+def row(message: Message, state: str) -> dict[str, str]:
+    """Return one line of a report: ten digits, without the country code, and India time."""
     at = message.final_at or message.submitted_at
     time = datetime.fromtimestamp(at, UTC).astimezone(INDIA).strftime("%Y-%m-%d %H:%M:%S")
     if message.dropped and message.state == "undelivered":
-        word = DROPPED
-    return {"mobile": message.number[2:], "status": word, "time": time}
+        state = DROPPED
+    return {"mobile": message.number[2:], "status": state, "time": time}
 
 
 def registered(template: str, text: str) -> bool:
-    """Whether an operator finds a text like the template that it names."""
+    """Return whether an operator accepts a text for the template that it names."""
     pattern = REGISTERED.get(template)
     return pattern is not None and pattern.fullmatch(text) is not None
 
 
 def refused(error: str) -> Answer:
-    """A refusal: HTTP 200 like everything else."""
+    """Return a refusal: HTTP 200 like everything else."""
     return as_json({"status": "error", "error": error}, HTML)

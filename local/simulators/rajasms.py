@@ -28,7 +28,7 @@ GLOBAL = {
     30: "ApiKey not register",
     35: "Check Balance Limit",
     55: "Maximum Data",
-    77: "Relay",  # for the fault: no document knows it
+    77: "Relay",  # for the fault: no document lists it
 }
 SENDING = {10: "success", 60: "Invalid Number", 70: "Invalid Message", 90: "System Error"}
 DELIVERY = {"2": "Sent", "3": "Delivered Success", "4": "Delivered Error"}
@@ -52,7 +52,7 @@ class RajaSms(Vendor):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._lock = threading.Lock()
-        self._asked: dict[str, float] = {}
+        self._queried_at: dict[str, float] = {}
 
     @classmethod
     def account(cls, base: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class RajaSms(Vendor):
         return {"base_url": base, "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
-        """Answers a send or a balance of any product."""
+        """Answer a send or a balance of any product."""
         data = request.data()
         _, _, product, call, _ = request.path.split("_")
         if call == "balance":
@@ -72,7 +72,7 @@ class RajaSms(Vendor):
         return self._send(request, data, f"{product}_send")
 
     def refusal(self, request: Request, operation: Operation, *, temporary: bool) -> Answer:
-        """Each packet is refused under a global success; a balance globally."""
+        """Refuse each packet under a global success; a balance globally."""
         if operation == "balance":
             return balance(25 if temporary else 30)
         found = (request.data() or {}).get("datapacket")
@@ -82,23 +82,24 @@ class RajaSms(Vendor):
         return sending(10, [packet(number, 0, 90 if temporary else 70) for number in numbers])
 
     def unknown_code(self, request: Request, operation: Operation) -> Answer:
-        """A globalstatus that no table has."""
+        """Return a globalstatus that no table lists."""
+        del request
         return balance(77) if operation == "balance" else sending(77)
 
     def wrong_type(self, operation: Operation) -> Answer:
-        """A text where the list of answers belongs."""
+        """Return a text where the list of answers belongs."""
         key = "balance_respon" if operation == "balance" else "sending_respon"
         return as_json({key: "ok"}, HTML)
 
     def notices(self, messages: Sequence[Message], *, stale: bool = False) -> list[Callback]:
-        """The first message alone, then up to a hundred a call: both shapes occur."""
-        told = [message for message in messages if message.urls.get("any")]
-        if not told:
+        """Return the first message alone, then up to a hundred a call: both shapes occur."""
+        notified = [message for message in messages if message.urls.get("any")]
+        if not notified:
             return []
-        groups = [told[:1]]
+        groups = [notified[:1]]
         groups += [
-            told[start : start + PACKETS_A_CALLBACK]
-            for start in range(1, len(told), PACKETS_A_CALLBACK)
+            notified[start : start + PACKETS_A_CALLBACK]
+            for start in range(1, len(notified), PACKETS_A_CALLBACK)
         ]
         return [
             Callback(
@@ -119,9 +120,9 @@ class RajaSms(Vendor):
         urls = {"any": url} if isinstance(url := data.get("callbackurl"), str) and url else {}
         accepted = []
         answers = []
-        for asked in packets:
+        for item in packets:
             try:
-                number, text, send_at = understood(asked)
+                number, text, send_at = parse_packet(item)
             except (TypeError, ValueError):
                 return sending(20)
             matched = NUMBER.fullmatch(number)
@@ -155,30 +156,30 @@ class RajaSms(Vendor):
             return balance(30)
         now = time.monotonic()
         with self._lock:
-            last = self._asked.get(product)
+            last = self._queried_at.get(product)
             if last is not None and now - last < self.state.balance_interval:
                 return balance(35)
-            self._asked[product] = now
+            self._queried_at[product] = now
         expired = (datetime.now(WIB) + timedelta(days=300)).date().isoformat()
         return balance(10, Balance=BALANCES[product], Expired=expired)
 
 
-def understood(asked: Any) -> tuple[str, str, float | None]:
-    """Number, text and time of a packet. Raises TypeError or ValueError if it is none."""
-    if not isinstance(asked, dict):
+def parse_packet(item: Any) -> tuple[str, str, float | None]:
+    """Return number, text and time of a packet. Raises TypeError or ValueError if it is none."""
+    if not isinstance(item, dict):
         raise TypeError("a packet is an object")
-    number, text = asked.get("number"), asked.get("message")
+    number, text = item.get("number"), item.get("message")
     if not isinstance(number, str | int) or not isinstance(text, str):
         raise TypeError("a packet has a number and a message")
-    wanted = asked.get("sendingdatetime") or ""
-    if not wanted:
+    sending_time = item.get("sendingdatetime") or ""
+    if not sending_time:
         return str(number), text, None
-    moment = datetime.strptime(wanted, "%Y-%m-%d %H:%M:%S").replace(tzinfo=WIB)
+    moment = datetime.strptime(sending_time, "%Y-%m-%d %H:%M:%S").replace(tzinfo=WIB)
     return str(number), text, moment.astimezone(UTC).timestamp()
 
 
 def packet(number: object, sendingid: int, code: int) -> dict[str, object]:
-    """One number's part of an answer; a refused one costs nothing."""
+    """Return one number's part of an answer; a refused one costs nothing."""
     inner = {
         "number": number,
         "sendingid": sendingid,
@@ -190,7 +191,7 @@ def packet(number: object, sendingid: int, code: int) -> dict[str, object]:
 
 
 def sending(code: int, packets: Sequence[object] = ()) -> Answer:
-    """The answer to a send."""
+    """Return the answer to a send."""
     inner = {
         "globalstatus": code,
         "globalstatustext": GLOBAL[code],
@@ -200,13 +201,13 @@ def sending(code: int, packets: Sequence[object] = ()) -> Answer:
 
 
 def balance(code: int, **more: object) -> Answer:
-    """The answer to a balance."""
+    """Return the answer to a balance."""
     inner = {"globalstatus": code, "globalstatustext": GLOBAL[code], **more}
     return as_json({"balance_respon": [inner]}, HTML)
 
 
 def status(message: Message, stale: bool) -> dict[str, object]:
-    """One message's part of a callback; deliverystatus is a string, sendingid a number."""
+    """Return one message's part of a callback; deliverystatus is a string, sendingid a number."""
     sendingid = int(message.vendor_id or 0)
     if message.state == "pending" or stale:
         code = "2"

@@ -13,25 +13,25 @@ type Account = dict[str, Any]
 
 def _simulator(vendor: str) -> type[Vendor]:
     import_module(f"local.simulators.{vendor}")
-    return next(one for one in Vendor.__subclasses__() if one.name == vendor)
+    return next(kind for kind in Vendor.__subclasses__() if kind.name == vendor)
 
 
 SIMULATORS: Mapping[str, type[Vendor]] = {vendor: _simulator(vendor) for vendor in VENDORS}
 
 
 def accounts(base_url: str) -> dict[str, Account]:
-    """The account settings of all vendors, for simulators that listen at `base_url`."""
+    """Return the account settings of all vendors, for simulators that listen at `base_url`."""
     base = base_url.rstrip("/")
     return {name: simulator.account(f"{base}/{name}") for name, simulator in SIMULATORS.items()}
 
 
 def vendor_number(vendor: str, nth: int = 0) -> str:
-    """The nth of the numbers that no subscriber has and that the default routes give a vendor."""
+    """Return the nth number of no subscriber that the default routes give a vendor."""
     return f"+{SIMULATORS[vendor].first_number + nth}"
 
 
 def submit_ending(vendor: str) -> str:
-    """What the paths of a vendor's calls that send messages end with."""
+    """Return what the paths of a vendor's calls that send messages end with."""
     operations = SIMULATORS[vendor].operations.items()
     paths = [path[::-1] for path, operation in operations if operation == "submit"]
     return commonprefix(paths)[::-1]  # noqa: RUF071 - by character, as wanted

@@ -2,17 +2,14 @@
 
 import itertools
 import re
-import secrets
-import string
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from local.simulators.callbacks import Callback
+from local.simulators.server2sms_reports import DELIVERY, deferred, filled, row
+from local.simulators.server2sms_tokens import PLACEHOLDER, Token, by_mask
 from local.simulators.state import Message, State, digest
 from local.simulators.vendor import Answer, Operation, Request, Vendor, as_json
 
@@ -43,45 +40,14 @@ CODES = {
     "39": "Token already authorized.",
 }
 VERSION = {"Version": "1.0.0.0", "Date": "2026-11-01"}
-URLS = {  # parameter: the refusal's code, the state it is told of
+URLS = {  # parameter: the refusal's code, the state it is notified of
     "URLBufferedMessageNotification": ("17", "pending"),
     "URLDeliveryNotification": ("18", "delivered"),
     "URLNonDeliveryNotification": ("19", "undelivered"),
 }
 URL_LENGTH = 200
-DELIVERY = {  # state: DeliveryStatus, its description, reason code, its description
-    "queued": ("-1", "Not yet submitted", "", ""),
-    "pending": ("1", "Buffered", "107", "Absent Subscriber"),
-    "delivered": ("0", "Delivered", "000", ""),
-    "undelivered": ("2", "Not delivered", "101", "Unknown Subscriber"),
-}
-
-PLACEHOLDER = "<VERIFICATIONCODE>"
-MASKS = {
-    "#": string.digits,
-    "A": string.ascii_letters,
-    "N": string.ascii_letters + string.digits,
-}
-
 ORIGINATOR = re.compile(r"[A-Za-z0-9]{1,11}|\+\d{5,15}")
 NUMBER = re.compile(r"\+?([1-9]\d{6,14})")
-TAG = re.compile(r"<(?:DST|RSN|TRN|RCPNT|D?SCTS(?:UTC|CET)?)>")
-
-
-@dataclass(slots=True)
-class Token:
-    """A code that was sent; `until` is seconds since 1970."""
-
-    code: str = field(repr=False)
-    case_sensitive: bool
-    until: float
-    verified: bool = False
-
-    def fits(self, code: str) -> bool:
-        """Whether the code is right; once one was, each is (as seen at the vendor)."""
-        if self.case_sensitive:
-            return self.verified or code == self.code
-        return self.verified or code.lower() == self.code.lower()
 
 
 class Server2Sms(Vendor):
@@ -120,7 +86,7 @@ class Server2Sms(Vendor):
         return {"base_url": base, "allow_http": True, **ACCOUNT}
 
     def answer(self, request: Request) -> Answer:
-        """Answers any call of the interface."""
+        """Answer any call of the interface."""
         if request.path == "VersionInfo":
             return as_json(VERSION)
         if request.path == "ListAllStatusCodes":
@@ -140,15 +106,16 @@ class Server2Sms(Vendor):
             return self._send_token(request, data)
         if self.operations[request.path] == "submit":
             return self._send(request, data)
-        code, told = self.state.account.answer(request.path, data)
-        return as_json({**told, "StatusCode": code, "StatusInfo": CODES[code]})
+        code, members = self.state.account.answer(request.path, data)
+        return as_json({**members, "StatusCode": code, "StatusInfo": CODES[code]})
 
     def refusal(self, request: Request, operation: Operation, *, temporary: bool) -> Answer:
-        """24 asks to come again, 11 and 3 do not."""
+        """Return 24, which may be retried, or 11 and 3, which may not."""
+        del request
         return coded("24" if temporary else "11" if operation == "submit" else "3")
 
     def unknown_code(self, request: Request, operation: Operation) -> Answer:
-        """A StatusCode, or for a poll a DeliveryStatus, that no table has."""
+        """Return a StatusCode, or for a poll a DeliveryStatus, that no table lists."""
         if operation == "poll":
             rows = [
                 row(message, ("7", "Relayed", "742", "Relayed"))
@@ -159,7 +126,8 @@ class Server2Sms(Vendor):
         return as_json({"StatusCode": "742", "StatusInfo": "Relayed"})
 
     def wrong_type(self, operation: Operation) -> Answer:
-        """Nothing is a string, nothing a list of rows."""
+        """Return no value as a string and no list of rows."""
+        del operation
         return as_json(
             {
                 "StatusCode": [None],
@@ -171,7 +139,7 @@ class Server2Sms(Vendor):
         )
 
     def notices(self, messages: Sequence[Message], *, stale: bool = False) -> list[Callback]:
-        """One GET for each message whose sender asked for news of this state."""
+        """Return one GET for each message whose sender polled to be notified of this state."""
         callbacks = []
         for message in messages:
             state = "pending" if stale else message.state
@@ -184,11 +152,9 @@ class Server2Sms(Vendor):
         if not isinstance(originator, str) or not ORIGINATOR.fullmatch(originator):
             return coded("10")
         text = data.get("MessageText")
-        if not isinstance(text, str) or not text:
+        flags = (data.get(name, False) for name in ("FlashingSMS", "ForceGSM7bit"))
+        if not isinstance(text, str) or not text or not all(map(is_flag, flags)):
             return coded("11")
-        for flag in ("FlashingSMS", "ForceGSM7bit"):
-            if not isinstance(data.get(flag, False), bool) and data[flag] != "":
-                return coded("11")
         simple = request.path == "SendSimpleTextSMS"
         urls: dict[str, str] = {}
         send_at = None
@@ -199,25 +165,17 @@ class Server2Sms(Vendor):
                 send_at = deferred(data.get("DeferredDeliveryTime") or "")
             except (TypeError, ValueError):
                 return coded("22")
-        recipients = data.get("Recipients")
-        if simple and isinstance(recipients, str):
-            recipients = [recipients]
-        if not isinstance(recipients, list) or not recipients or not all(recipients):
+        recipients = recipients_of(data, simple)
+        if not recipients:
             return coded("20")
         sha = digest(text)
         messages = []
         for recipient in recipients:
-            to, _, reference = str(recipient).partition(":")
-            number = NUMBER.fullmatch(to)
-            if number is None:
-                return coded("11")
-            if not reference and not simple:
-                return coded("23")
-            if reference and not (reference.isascii() and reference.isalnum()):
-                return coded("11")
-            messages.append(
-                Message(number[1], sha, reference or None, urls=urls, send_at=send_at, plain=text)
-            )
+            found = parse_recipient(str(recipient), simple)
+            if isinstance(found, str):
+                return coded(found)
+            number, reference = found
+            messages.append(Message(number, sha, reference, urls=urls, send_at=send_at, plain=text))
         self.state.accept(self.name, request.path, messages, request.answered)
         return coded("1")  # no id: only the sender's own reference leads to the message
 
@@ -226,8 +184,8 @@ class Server2Sms(Vendor):
         if not isinstance(originator, str) or not ORIGINATOR.fullmatch(originator):
             return coded("10")
         names = ("MessageData", "TokenReference", "TokenMask", "VerificationCode")
-        given = {name: data.get(name) or "" for name in names}
-        if not all(isinstance(value, str) for value in given.values()):
+        fields = {name: data.get(name) or "" for name in names}
+        if not all(isinstance(value, str) for value in fields.values()):
             return coded("11")
         case, validity = data.get("TokenCaseSensitive") or "0", data.get("TokenValidity") or "5"
         if str(case) not in ("0", "1") or not re.fullmatch(r"[1-9]\d{0,4}", str(validity)):
@@ -242,13 +200,13 @@ class Server2Sms(Vendor):
         number = NUMBER.fullmatch(to)
         if number is None or (reference and not (reference.isascii() and reference.isalnum())):
             return coded("11")
-        code = given["VerificationCode"] or by_mask(given["TokenMask"] or "NNNN")
-        text = given["MessageData"]
+        code = fields["VerificationCode"] or by_mask(fields["TokenMask"] or "NNNN")
+        text = fields["MessageData"]
         text = text.replace(PLACEHOLDER, code) if PLACEHOLDER in text else code
-        key = (number[1], given["TokenReference"])
+        key = (number[1], fields["TokenReference"])
         with self._token_lock:
-            before = self._tokens.get(key)
-            if before is not None and before.verified and before.until > time.time():
+            previous = self._tokens.get(key)
+            if previous is not None and previous.verified and previous.until > time.time():
                 return coded("39")
             until = time.time() + 60 * int(validity)
             self._tokens[key] = Token(code, str(case) == "1", until)
@@ -273,15 +231,17 @@ class Server2Sms(Vendor):
         return coded("37" if arrived else "36")
 
     def _inquire(self, data: Mapping[str, Any]) -> Answer:
-        asked = references(data)
-        if not asked:
+        polled = references(data)
+        if not polled:
             return coded("23")
         rows = []
-        for reference in asked:
+        for reference in polled:
             for message in self.state.find(self.name, reference):
                 state = message.state
                 if state != "pending" and message.number[-1] in "02468":
-                    rows.append(row(message, DELIVERY["pending"]))  # earlier news; the last counts
+                    rows.append(
+                        row(message, DELIVERY["pending"])
+                    )  # an earlier row; the last counts
                 known = state != "pending" or message.in_flight
                 rows.append(row(message, DELIVERY[state if known else "queued"]))
         answer: dict[str, object] = {"StatusCode": "1", "StatusInfo": "OK"}
@@ -292,8 +252,34 @@ class Server2Sms(Vendor):
         return as_json(answer)
 
 
+def is_flag(value: object) -> bool:
+    """Return whether a value is true, false or, as some senders write it, an empty text."""
+    return isinstance(value, bool) or value == ""
+
+
+def recipients_of(data: Mapping[str, Any], simple: bool) -> list[Any]:
+    """Return a call's recipients; none where one is missing."""
+    recipients = data.get("Recipients")
+    if simple and isinstance(recipients, str):
+        recipients = [recipients]
+    return recipients if isinstance(recipients, list) and all(recipients) else []
+
+
+def parse_recipient(recipient: str, simple: bool) -> tuple[str, str | None] | str:
+    """Return the number and the reference of `number:reference`; else the code that refuses it."""
+    to, _, reference = recipient.partition(":")
+    number = NUMBER.fullmatch(to)
+    if number is None:
+        return "11"
+    if not reference and not simple:
+        return "23"
+    if reference and not (reference.isascii() and reference.isalnum()):
+        return "11"
+    return number[1], reference or None
+
+
 def notification_urls(data: Mapping[str, Any], urls: dict[str, str]) -> str | None:
-    """Puts the notification URLs by state into `urls`; the code that refuses one, if any."""
+    """Put the notification URLs by state into `urls`; return the code that refuses one, if any."""
     for name, (code, state) in URLS.items():
         url = data.get(name) or ""
         if not isinstance(url, str) or len(url) > URL_LENGTH:
@@ -304,86 +290,12 @@ def notification_urls(data: Mapping[str, Any], urls: dict[str, str]) -> str | No
     return None
 
 
-def by_mask(mask: str) -> str:
-    """A code by a TokenMask: # a digit, A a letter, N either, all else as it is."""
-    return "".join(secrets.choice(MASKS[each]) if each in MASKS else each for each in mask)
-
-
 def coded(code: str) -> Answer:
-    """An answer that is only a status; StatusCode is a string."""
+    """Return an answer that is only a status; StatusCode is a string."""
     return as_json({"StatusCode": code, "StatusInfo": CODES[code]})
 
 
 def references(data: Mapping[str, Any]) -> list[str]:
-    """The references asked for, which come joined with semicolons."""
-    asked = data.get("TransactionReferenceNumbers")
-    return [part for part in asked.split(";") if part] if isinstance(asked, str) else []
-
-
-def row(message: Message, told: tuple[str, str, str, str]) -> dict[str, str]:
-    """One line of InquireDeliveryNotifications, in the dates of the SOAP sibling."""
-    status, description, reason, why = told
-    final = message.final_at
-    return {
-        "TransactionReferenceNumber": message.reference or "",
-        "DeliveryStatus": status,
-        "DeliveryStatusDescription": description,
-        "SubmissionDate": plain(swiss(message.submitted_at)),
-        "NotificationDate": "" if final is None else plain(swiss(final)),
-        "Reasoncode": reason,
-        "ReasoncodeDescription": why,
-    }
-
-
-def filled(url: str, message: Message, state: str) -> str:
-    """The URL with its tags replaced; without any tag the reference is appended."""
-    reference = message.reference or ""
-    if not TAG.search(url):
-        return url + quote(reference, safe="")
-    status, _, reason, _ = DELIVERY[state]
-    submitted = swiss(message.submitted_at)
-    told = swiss(message.final_at or message.submitted_at)
-    values = {
-        "DST": status,
-        "RSN": reason,
-        "TRN": reference,
-        "RCPNT": f"+{message.number}",
-        "SCTS": plain(submitted),
-        "DSCTS": plain(told),
-        "SCTSUTC": submitted.astimezone(UTC).isoformat(timespec="seconds"),
-        "DSCTSUTC": told.astimezone(UTC).isoformat(timespec="seconds"),
-        "SCTSCET": submitted.isoformat(timespec="seconds"),
-        "DSCTSCET": told.isoformat(timespec="seconds"),
-    }
-    return TAG.sub(lambda tag: quote(values[tag[0][1:-1]], safe=""), url)
-
-
-def deferred(value: str) -> float | None:
-    """Seconds since 1970 of `ddmmyyyyhhmmss` in Swiss time, None for empty. Raises ValueError."""
-    if not value:
-        return None
-    if not re.fullmatch(r"\d{14}", value):
-        raise ValueError("not ddmmyyyyhhmmss")
-    wanted = datetime.strptime(value, "%d%m%Y%H%M%S").replace(tzinfo=UTC)
-    # Near a change of the clocks the hour may be off by one: no test depends on it.
-    return (wanted - swiss_offset(wanted - timedelta(hours=1))).timestamp()
-
-
-def swiss(seconds: float) -> datetime:
-    """A moment in Swiss time, by the European rule: not every machine has a zone database."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.astimezone(timezone(swiss_offset(moment)))
-
-
-def swiss_offset(moment: datetime) -> timedelta:
-    """Two hours from the last Sunday of March to that of October, 01:00 UTC; else one."""
-    start, end = (
-        last - timedelta(days=(last.weekday() + 1) % 7)
-        for last in (datetime(moment.year, month, 31, 1, tzinfo=UTC) for month in (3, 10))
-    )
-    return timedelta(hours=2 if start <= moment < end else 1)
-
-
-def plain(moment: datetime) -> str:
-    """`ddmmyyyyhhmmss`, without a zone."""
-    return moment.strftime("%d%m%Y%H%M%S")
+    """Return the references polled, which come joined with semicolons."""
+    polled = data.get("TransactionReferenceNumbers")
+    return [part for part in polled.split(";") if part] if isinstance(polled, str) else []

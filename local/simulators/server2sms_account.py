@@ -18,7 +18,7 @@ from typing import Any
 CREDITS = Decimal("2480.5")
 ORIGINATOR = re.compile(r"\+?[0-9]{1,15}|[A-Za-z0-9]{1,11}")
 ALPHABET = string.ascii_uppercase + string.digits
-MOST = 1000  # vouchers in one call
+MAX_VOUCHERS = 1000  # vouchers in one call
 
 type Answer = dict[str, object]
 
@@ -34,7 +34,7 @@ class Voucher:
     redeemed_at: float | None = None
 
     def row(self) -> Answer:
-        """As GetVoucherTransactions lists it."""
+        """Return the voucher as GetVoucherTransactions lists it."""
         return {
             "VoucherCode": self.code,
             "Credits": f"{self.credits:f}",
@@ -45,8 +45,10 @@ class Voucher:
 
 
 class Account:
-    """The account's credit, vouchers and originators. Every operation answers with a StatusCode,
-    and what else it tells."""
+    """The account's credit, vouchers and originators.
+
+    Every operation answers with a StatusCode and members beside it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class Account:
         self.clear()
 
     def clear(self) -> None:
-        """As on the first day."""
+        """Reset the account to its first day."""
         with self._lock:
             self._credits = CREDITS
             self._vouchers: dict[str, Voucher] = {}
@@ -62,11 +64,11 @@ class Account:
             self._unlocked: set[str] = set()
 
     def view(self) -> Answer:
-        """What only the control route shows: the unlock codes above all."""
+        """Return what only the control route shows: above all the unlock codes."""
         with self._lock:
             return {
                 "credits": f"{self._credits:f}",
-                "vouchers": [one.row() for one in self._vouchers.values()],
+                "vouchers": [voucher.row() for voucher in self._vouchers.values()],
                 "originators": {
                     name: {
                         "authorized": name in self._unlocked,
@@ -77,7 +79,7 @@ class Account:
             }
 
     def answer(self, operation: str, data: Mapping[str, Any]) -> tuple[str, Answer]:
-        """The StatusCode of an operation, and the members beside it."""
+        """Return the StatusCode of an operation, and the members beside it."""
         with self._lock:
             return self._operations()[operation](data)
 
@@ -128,7 +130,7 @@ class Account:
     def _create(self, data: Mapping[str, Any]) -> tuple[str, Answer]:
         number, each = _whole(data.get("NumberOfVouchers")), data.get("AmountCreditsPerVoucher")
         worth = _whole(each)
-        if number is None or worth is None or not 1 <= number <= MOST or worth < 1:
+        if number is None or worth is None or not 1 <= number <= MAX_VOUCHERS or worth < 1:
             return "11", {}
         if number * worth > self._credits:
             return "5", {}
@@ -140,7 +142,7 @@ class Account:
         return "1", {}
 
     def _list(self, _data: Mapping[str, Any]) -> tuple[str, Answer]:
-        return "1", {"vouchers": [one.row() for one in self._vouchers.values()]}
+        return "1", {"vouchers": [voucher.row() for voucher in self._vouchers.values()]}
 
     def _redeem(self, data: Mapping[str, Any]) -> tuple[str, Answer]:
         found = self._vouchers.get(str(data.get("RedeemCode")))
@@ -152,13 +154,13 @@ class Account:
 
 
 def _originator(data: Mapping[str, Any]) -> str | None:
-    given = data.get("Originator")
-    return given if isinstance(given, str) and ORIGINATOR.fullmatch(given) else None
+    originator = data.get("Originator")
+    return originator if isinstance(originator, str) and ORIGINATOR.fullmatch(originator) else None
 
 
 def _whole(value: object) -> int | None:
-    written = str(value)
-    return int(written) if re.fullmatch(r"[0-9]{1,9}", written) else None
+    text = str(value)
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 def _plain(seconds: float) -> str:

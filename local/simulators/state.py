@@ -1,4 +1,4 @@
-"""What the simulators remember: the ledger of accepted submissions, and what becomes of them."""
+"""The simulators' state: the ledger of accepted submissions, and the deliveries that follow."""
 
 import hashlib
 import itertools
@@ -29,31 +29,34 @@ COUNTS = (
     "callbacks_sent",
     "callbacks_failed",
 )
-SHOWN = 1000  # texts that can be read on handsets: the last ones, of all numbers together
-NOWHERE: Mapping[str, str] = MappingProxyType({})
+MAX_TEXTS = 1000  # texts that can be read on handsets: the last ones, of all numbers together
+NO_URLS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
 class Message:
-    """One accepted message. `number` is digits with the country code, without a plus; times are
-    seconds since 1970. `urls` are the callback addresses by the state that they are told of."""
+    """One accepted message.
+
+    `number` is digits with the country code, without a plus; times are seconds since 1970. `urls`
+    are the callback addresses by the state that they are notified of.
+    """
 
     number: str
     text: str = field(repr=False)  # the SHA-256 of it: the ledger has no texts
     reference: str | None = None
     vendor_id: str | None = None
-    urls: Mapping[str, str] = field(default=NOWHERE, repr=False)
+    urls: Mapping[str, str] = field(default=NO_URLS, repr=False)
     send_at: float | None = None
     submitted_at: float = 0.0
     state: MessageState = "pending"
     in_flight: bool = False  # its time came, and it stays with the network
     final_at: float | None = None
     read: bool = False  # its final answer has been read (Dinisoft gives it once)
-    dropped: bool = False  # an operator drops it, although the vendor took it
+    dropped: bool = False  # an operator drops it, although the vendor accepted it
     plain: str = field(default="", repr=False)  # the text itself, until it is on the handset
 
     def view(self) -> dict[str, object]:
-        """As the ledger shows it."""
+        """Return the message as the ledger shows it."""
         shown: dict[str, object] = {"number": self.number}
         if self.reference is not None:
             shown["reference"] = self.reference
@@ -77,7 +80,7 @@ class Submission:
     answered: str
 
     def view(self) -> dict[str, object]:
-        """As the ledger shows it."""
+        """Return the submission as the ledger shows it."""
         return {
             "seq": self.seq,
             "vendor": self.vendor,
@@ -89,18 +92,18 @@ class Submission:
 
 
 def digest(text: str) -> str:
-    """The SHA-256 of a text's UTF-8, in hex."""
+    """Return the SHA-256 of a text's UTF-8, in hex."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC with milliseconds."""
+    """Return RFC 3339 in UTC with milliseconds."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def outcome(number: str) -> MessageState:
-    """What becomes of a message, by its number's last digits."""
+    """Return a message's final state, by its number's last digits."""
     if number.endswith("98"):
         return "undelivered"
     return "pending" if number.endswith("97") else "delivered"
@@ -110,7 +113,7 @@ class Notices(Protocol):
     """How a vendor words its callbacks (see `Vendor.notices`)."""
 
     def __call__(self, messages: Sequence[Message], *, stale: bool = False) -> list[Callback]:
-        """The callbacks for these messages."""
+        """Return the callbacks for these messages."""
         ...
 
 
@@ -118,7 +121,7 @@ class State:
     """The ledger, the faults and the deliveries of all vendors.
 
     `delay` is the seconds from acceptance (or from the scheduled time) to the outcome, `endpoint`
-    the AWS emulator's address, `balance_interval` how long RajaSMS refuses to be asked again.
+    the AWS emulator's address, `balance_interval` how long RajaSMS refuses another balance query.
     """
 
     def __init__(self, delay: float, endpoint: str, balance_interval: float) -> None:
@@ -135,17 +138,17 @@ class State:
         self._delays = dict.fromkeys(VENDORS, delay)
         self._submissions: list[Submission] = []
         self._index: dict[tuple[str, str], list[Message]] = {}
-        self._handsets: deque[tuple[str, str]] = deque(maxlen=SHOWN)
+        self._handsets: deque[tuple[str, str]] = deque(maxlen=MAX_TEXTS)
         self._counts = self._zero()
 
     def next_id(self) -> int:
-        """A fresh vendor id, over 32 bits."""
+        """Return a fresh vendor id, over 32 bits."""
         return next(self._ids)
 
     def accept(
         self, vendor: str, operation: str, messages: Sequence[Message], answered: str
     ) -> None:
-        """Enters a submission into the ledger and sets the time of its messages' outcomes."""
+        """Enter a submission into the ledger and schedule its messages' outcomes."""
         now = time.time()
         delay = self._delays[vendor]
         due: dict[float, list[Message]] = {}
@@ -171,16 +174,16 @@ class State:
             self.clock.after(wait, partial(self._arrive, vendor, group))
 
     def handset(self, number: str) -> list[str]:
-        """The last texts to a number, oldest first, as its owner would read them."""
+        """Return the last texts to a number, oldest first, as its owner would read them."""
         with self._lock:
             return [text for to, text in self._handsets if to == number]
 
     def find(self, vendor: str, key: str) -> Sequence[Message]:
-        """The messages with this vendor id (or, for a vendor without ids, this reference)."""
+        """Return the messages with this vendor id or, at a vendor without ids, reference."""
         return self._index.get((vendor, key), ())
 
     def take(self, message: Message, *, peek: bool) -> bool:
-        """Whether a final answer is still unread; reading it, unless at a `peek`, uses it up."""
+        """Return whether a final answer is still unread; a read, not a `peek`, uses it up."""
         with self._lock:
             unread = not message.read
             if not peek:
@@ -188,7 +191,7 @@ class State:
         return unread
 
     def force(self, vendor: str, number: str, state: MessageState) -> Message | None:
-        """Settles the newest message to a number at once and reports it; None if there is none."""
+        """Settle the newest message to a number at once and report it; None if there is none."""
         with self._lock:
             message = next(
                 (
@@ -208,24 +211,24 @@ class State:
         return message
 
     def count(self, vendor: str, *names: str) -> None:
-        """Adds one to each of the vendor's counts named."""
+        """Add one to each of the vendor's counts named."""
         with self._lock:
             counts = self._counts[vendor]
             for name in names:
                 counts[name] += 1
 
     def set_delay(self, seconds: float, vendors: Iterable[str]) -> None:
-        """Sets the delay of what is accepted from now on."""
+        """Set the delay of what is accepted from now on."""
         with self._lock:
             self._delays.update(dict.fromkeys(vendors, seconds))
 
     def delays(self) -> dict[str, float]:
-        """Seconds to the outcome, by vendor."""
+        """Return the seconds to the outcome, by vendor."""
         with self._lock:
             return dict(self._delays)
 
     def ledger(self, vendor: str | None = None, since: int = 0) -> list[dict[str, object]]:
-        """The submissions after number `since`, oldest first."""
+        """Return the submissions after number `since`, oldest first."""
         with self._lock:
             return [
                 submission.view()
@@ -234,13 +237,12 @@ class State:
             ]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """The counts by vendor."""
+        """Return the counts by vendor."""
         with self._lock:
             return {vendor: dict(counts) for vendor, counts in self._counts.items()}
 
     def clear(self) -> None:
-        """Forgets every submission and count, what was still to be delivered or told, and what the
-        account's vouchers and originators came to."""
+        """Drop every submission, count, pending delivery and callback, and reset the account."""
         self.clock.clear()
         self.account.clear()
         with self._lock:
@@ -250,7 +252,7 @@ class State:
             self._counts = self._zero()
 
     def stop(self) -> None:
-        """Ends the threads."""
+        """End the threads."""
         self.clock.stop()
         self.caller.stop()
 
@@ -263,7 +265,7 @@ class State:
 
     def _arrive(self, vendor: str, messages: Sequence[Message]) -> None:
         now = time.time()
-        news = []
+        changed = []
         with self._lock:
             for message in messages:
                 if message.state != "pending":  # settled by command before its time
@@ -273,8 +275,8 @@ class State:
                     message.in_flight = True
                 else:
                     message.final_at = now
-                news.append(message)
-        self._notify(vendor, news)
+                changed.append(message)
+        self._notify(vendor, changed)
 
     def _notify(self, vendor: str, messages: Sequence[Message]) -> None:
         notices = self.notices.get(vendor)
@@ -283,7 +285,7 @@ class State:
         callbacks = notices(messages)
         draw = partial(self.faults.draw, vendor, "callback")
         if callbacks and draw("reversed-callbacks"):
-            # The last first, and after the finals the news that all are still in flight.
+            # The last first, and after the finals a report that all are still in flight.
             self.caller.send([*reversed(callbacks), *notices(messages, stale=True)])
             return
         for callback in callbacks:

@@ -28,7 +28,7 @@ class Request:
     peek: bool = False  # the answer will be spoiled: leave what is readable once unread
 
     def data(self) -> dict[str, Any] | None:
-        """The JSON object of the body; None when it is anything else."""
+        """Return the JSON object of the body; None when it is anything else."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole HTTP answer. `content_type` None leaves the header out, as one vendor does."""
+    """A complete HTTP response. `content_type` None leaves the header out, as one vendor does."""
 
     body: bytes = b""
     status: int = 200
@@ -47,14 +47,14 @@ class Answer:
 
 
 def as_json(value: object, content_type: str | None = JSON, status: int = 200) -> Answer:
-    """An answer that carries `value` as JSON."""
+    """Return an answer that carries `value` as JSON."""
     return Answer(json.dumps(value).encode(), status, content_type)
 
 
 class Vendor(ABC):
     """One simulated vendor. Never raises for what a caller sends: it refuses, as the vendor would.
 
-    `operations` maps the paths below the prefix to what they do; `methods` are the verbs taken.
+    `operations` maps the paths below the prefix to what they do; `methods` are the verbs accepted.
     The module has the vendor's name.
     """
 
@@ -74,21 +74,24 @@ class Vendor(ABC):
 
     @abstractmethod
     def answer(self, request: Request) -> Answer:
-        """The vendor's true answer; an accepted submission is then in the ledger."""
+        """Return the vendor's true answer; an accepted submission is then in the ledger."""
 
     @abstractmethod
     def refusal(self, request: Request, operation: Operation, *, temporary: bool) -> Answer:
-        """A refusal in the vendor's own words; nothing is accepted."""
+        """Return a refusal as the vendor writes it; nothing is accepted."""
 
     @abstractmethod
     def unknown_code(self, request: Request, operation: Operation) -> Answer:
-        """A well-formed answer with a code that no document knows."""
+        """Return a well-formed answer with a code that no document lists."""
 
     @abstractmethod
     def wrong_type(self, operation: Operation) -> Answer:
-        """JSON with the vendor's keys whose values are of types it never sends."""
+        """Return JSON with the vendor's keys and values of types it never sends."""
 
     def notices(self, messages: Sequence[Message], *, stale: bool = False) -> list[Callback]:
-        """The callbacks that tell the messages' states; `stale` tells that they are in flight,
-        whatever they are by now."""
+        """Return the callbacks that report the messages' states.
+
+        `stale` reports that they are in flight, whatever they are by now.
+        """
+        del messages, stale
         return []

@@ -39,14 +39,14 @@ def test_no_route_opens_without_a_key(method: str, path: str, key: str | None, a
 
 
 def test_a_revoked_key_is_a_wrong_key(api: Api) -> None:
-    made = api.stack.operate("keys", "create", "--tenant", "gone", "--scope", "messages:read")
+    made = api.stack.run_smsgw("keys", "create", "--tenant", "gone", "--scope", "messages:read")
     identifier, key = made.split()[2], made.split()[-1]
     assert Api(api.stack, key)("GET", "/messages").status == 200
 
-    api.stack.operate("keys", "revoke", identifier)
+    api.stack.run_smsgw("keys", "revoke", identifier)
 
     assert Api(api.stack, key)("GET", "/messages").status == 401
-    assert f"{identifier}  gone" in api.stack.operate("keys", "list")
+    assert f"{identifier}  gone" in api.stack.run_smsgw("keys", "list")
 
 
 def test_a_key_without_the_scope_is_told_which(api: Api) -> None:

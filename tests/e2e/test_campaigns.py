@@ -22,7 +22,7 @@ def campaign(stack: LocalStack, name: str) -> str:
     """The id of the campaign of a file, as soon as it has one."""
 
     def listed() -> str | None:
-        lines = stack.operate("campaigns", "list").splitlines()
+        lines = stack.run_smsgw("campaigns", "list").splitlines()
         found = [line.split()[0] for line in lines if line.endswith(f"/{name}.csv")]
         return found[0] if found else None
 
@@ -109,7 +109,7 @@ def test_an_operator_pauses_resumes_and_cancels_a_campaign(
         return api("GET", f"/batches/{identifier}").body
 
     wait(lambda: shown()["campaign"]["rows_read"])
-    assert "stops within seconds" in stack.operate("campaigns", "pause", identifier)
+    assert "stops within seconds" in stack.run_smsgw("campaigns", "pause", identifier)
     read = shown()["campaign"]["rows_read"]
     assert 0 < read < ROWS
     time.sleep(5)  # a worker that went on would have accepted more of it
@@ -119,14 +119,14 @@ def test_an_operator_pauses_resumes_and_cancels_a_campaign(
     assert paused["rows_read"] - read in (0, 1000)
     assert "only one that is running" in _refused(stack, "pause", identifier)
 
-    stack.operate("campaigns", "resume", identifier)
+    stack.run_smsgw("campaigns", "resume", identifier)
 
     def ticked() -> Any:
         stack.tick()
         return shown()
 
     wait(lambda: ticked()["campaign"]["rows_read"] > paused["rows_read"])
-    assert "begins to be taken back" in stack.operate("campaigns", "cancel", identifier)
+    assert "begins to cancel" in stack.run_smsgw("campaigns", "cancel", identifier)
     cancelled = wait(lambda: (one := ticked())["final"] and one)
     assert cancelled["campaign"]["state"] == "cancelled"
     read = cancelled["campaign"]["rows_read"]
@@ -138,8 +138,8 @@ def test_an_operator_pauses_resumes_and_cancels_a_campaign(
 
 
 def _refused(stack: LocalStack, what: str, identifier: str) -> str:
-    from local.stack import StackError
+    from local.processes import StackError
 
     with pytest.raises(StackError) as error:
-        stack.operate("campaigns", what, identifier)
+        stack.run_smsgw("campaigns", what, identifier)
     return str(error.value)

@@ -227,7 +227,7 @@ def test_what_can_never_be_sent_is_buried_with_its_reason(stack: LocalStack) -> 
     }
     for way, reason in reasons.items():
         end = time.monotonic() + PATIENCE
-        while reason not in (listed := stack.operate("dlq", "list", "--queue", way)):
+        while reason not in (listed := stack.run_smsgw("dlq", "list", "--queue", way)):
             assert time.monotonic() < end, listed
         assert "never" not in listed
 
@@ -242,6 +242,6 @@ def test_a_dead_letter_is_brought_again(stack: LocalStack) -> None:
     for name, body in bodies.items():
         sqs.send_message(QueueUrl=dead_letters(stack, name), MessageBody=json.dumps(body))
     for way in ("from_eventbridge", "from_sqs"):
-        assert "are back" in stack.operate("dlq", "redrive", "--queue", way)
+        assert "are back" in stack.run_smsgw("dlq", "redrive", "--queue", way)
     for number in numbers.values():
         assert arrived(stack, number, "again") == ["again"]

@@ -18,8 +18,9 @@ from e2e.conftest import Answer, Api, free_port
 from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
+from local.processes import StackError
 from local.simulators.registry import SIMULATORS
-from local.stack import STACK_NAME, LocalStack, StackError, running
+from local.stack import STACK_NAME, LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
 from tools.generate import default_routes
 

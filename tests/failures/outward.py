@@ -170,7 +170,7 @@ class Outside:
 
     def later(self, case: Case, webhook: str) -> None:
         """Pretends that a webhook's pauses are over: the real ones are minutes and hours."""
-        self.due_now(f"HOOKS#{case.marker}", webhook, "rest")
+        self.due_now(f"HOOKS#{case.marker}", webhook, "paused")
         for one in self.deliveries(case, webhook):
             if one["state"] == "waiting":
                 self.due_now(f"HOOK#{case.marker}#{webhook}", one["id"], "due", "next")

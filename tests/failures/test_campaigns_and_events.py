@@ -227,7 +227,7 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
 
 def _campaign(outer: Outside, case: Case) -> str | None:
     """The id of the campaign of a scenario's tenant, as soon as it has one."""
-    listed = outer.ground.stack.operate("campaigns", "list").splitlines()
+    listed = outer.ground.stack.run_smsgw("campaigns", "list").splitlines()
     return next((line.split()[0] for line in listed if f"/{case.marker}/" in line), None)
 
 

@@ -170,7 +170,7 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
         store.client().put_item(TableName=store.table_name(), Item=item)
         return True
 
-    off(guard, monkeypatch, worker, "_known", lambda _: chunks.AbandonedChunk())
+    off(guard, monkeypatch, worker, "find_next_chunk", lambda _: chunks.AbandonedChunk())
     off(guard, monkeypatch, campaign_repository, "put_chunk", written)
 
     def killed(*_: object) -> None:

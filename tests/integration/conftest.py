@@ -101,7 +101,7 @@ def aws(stack: None) -> Iterator[None]:
 
 
 def _forget() -> None:
-    clients.forget()
+    clients.reset()
     circuit_breaker._store.cache_clear()
     cached_setting.reset_all()
 

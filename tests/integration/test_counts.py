@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 
-from bench.counting import Item, Meter, Tally, size_of, write_units
 from sms_gateway.aws import sqs
 from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.messages.send import send
@@ -21,6 +20,7 @@ from sms_gateway.storage import dynamodb, items, message_repository
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check, start
 from testing.callbacks import call, rajasms, server2sms
+from testing.counting import Item, Meter, Tally, size_of, write_units
 from testing.environment import ACCOUNT_ID, REGION
 from testing.gateway import Gateway
 from testing.numbers import number

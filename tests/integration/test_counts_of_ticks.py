@@ -16,17 +16,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 
-from bench.counting import Item, Meter
-from bench.scale import BEGAN, final, seen, ulid, waiting
 from sms_gateway.aws import sqs
 from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, items
 from sms_gateway.vendors.types import Request
+from testing.counting import Item, Meter
 from testing.environment import ACCOUNT_ID, REGION
 from testing.gateway import Gateway
 from testing.numbers import number
+from testing.stored import BEGAN, final, seen, ulid, waiting
 from testing.vendor_answers import POLL
 
 LEASES = 2  # write units of a tick with anything due, however much

@@ -24,7 +24,7 @@ from local.simulators import callbacks
 from local.simulators.callbacks import reach
 from local.simulators.registry import SIMULATORS, accounts, vendor_number
 from local.simulators.server import Settings, Simulators
-from local.simulators.server2sms import deferred, plain, swiss
+from local.simulators.server2sms_reports import deferred, plain, swiss
 from sms_gateway.vendors.registry import build_adapter
 from sms_gateway.vendors.types import OutgoingMessage
 
@@ -880,15 +880,15 @@ def test_a_callback_to_another_host_is_refused(client: Client) -> None:
 def test_a_failed_callback_is_tried_again(
     client: Client, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "PAUSE", 0.002)
-    inbox.refuse = callbacks.RETRIES
+    monkeypatch.setattr(callbacks, "PAUSE_SECONDS", 0.002)
+    inbox.refuse = callbacks.MAX_RETRIES
     client.submit("rajasms", url=inbox.url)
-    inbox.wait(callbacks.RETRIES + 1)
+    inbox.wait(callbacks.MAX_RETRIES + 1)
     eventually(lambda: client.counts("rajasms")["callbacks_sent"] == 1)
-    inbox.refuse = callbacks.RETRIES + 1
+    inbox.refuse = callbacks.MAX_RETRIES + 1
     client.submit("rajasms", url=inbox.url)
     eventually(lambda: client.counts("rajasms")["callbacks_failed"] == 1)
-    assert len(inbox.calls) == 2 * (callbacks.RETRIES + 1)
+    assert len(inbox.calls) == 2 * (callbacks.MAX_RETRIES + 1)
 
 
 def test_duplicate_and_dropped_callbacks(client: Client, inbox: Inbox) -> None:

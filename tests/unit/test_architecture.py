@@ -16,15 +16,6 @@ ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
-WORKERS = (
-    "authorize",
-    "callback",
-    "deliver_webhooks",
-    "dispatch",
-    "publish_events",
-    "queue_webhooks",
-    "scheduler",
-)
 IO = {"boto3", "botocore", "urllib3", "socket", "http", "requests", "ssl", "aws_lambda_powertools"}
 
 
@@ -65,8 +56,15 @@ def test_one_module_talks_http() -> None:
     assert importers("requests") == set()
 
 
+def test_the_two_http_clients_share_one_socket() -> None:
+    clients = {"vendors/http_client.py", "webhooks/http_client.py"}
+    assert importers("socket") == clients | {"core/deadline_socket.py"}
+    users = [CORE / one for one in MODULES if "deadline_socket" in (CORE / one).read_text()]
+    assert {str(path.relative_to(CORE)) for path in users} == clients
+
+
 def test_one_module_calls_customers_addresses() -> None:
-    assert importers("socket") == importers("http") == {"webhooks/http_client.py"}
+    assert importers("http") == {"webhooks/http_client.py"}
     assert "http_client.resolve_public" in (CORE / "webhooks/management.py").read_text()
 
 
@@ -90,7 +88,7 @@ def test_one_module_talks_to_each_service(service: str, module: str) -> None:
         if "botocore.session" in imports(CORE / path)
         or "create_client" in (CORE / path).read_text()
     }
-    assert makers == {"aws/clients.py"}
+    assert makers == {"aws/botocore_shortcuts.py", "aws/clients.py"}
     assert importers("boto3") == set()
 
 
@@ -142,11 +140,10 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     assert "aws_lambda_powertools.event_handler" not in modules
     assert not {f"sms_gateway.vendors.{one}.adapter" for one in VENDORS} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
-    if function in (*WORKERS, "balance", "vendor_account"):
-        assert "phonenumbers" not in modules
+    assert "phonenumbers" not in modules  # imported for numbers that have to be read
     assert "aws_lambda_powertools.utilities.parameters" not in modules
     assert "asyncio" not in modules
-    if function != "from_cognito":  # whose Encryption SDK brings them, until it is trimmed
+    if function != "from_cognito":  # whose Encryption SDK imports boto3
         assert not {"boto3", "s3transfer", "aws_encryption_sdk"} & modules
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.aws import ENVIRONMENT
+from testing.aws import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent.parent
 PATHS = (ROOT / "functions" / "status", ROOT / "layers" / "gateway")

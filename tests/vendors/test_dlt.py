@@ -60,8 +60,8 @@ def test_a_text_matches_its_template(template: str, text: str, matches: bool) ->
 
 def test_how_much_a_variable_holds_can_be_set() -> None:
     template = Template(id=CODE, text="See {#var#}")
-    assert template.matches("See " + "x" * 40, longest=40)
-    assert not template.matches("See " + "x" * 41, longest=40)
+    assert template.matches("See " + "x" * 40, max_length=40)
+    assert not template.matches("See " + "x" * 41, max_length=40)
 
 
 parts = st.lists(st.text("ab ", max_size=3), min_size=2, max_size=4).filter(

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +20,6 @@ import pytest
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
 
-from bench.campaign import apart
 from sms_gateway.aws import clients as aws_clients
 from sms_gateway.campaigns import chunks, file_check, s3_files, settings, worker
 from sms_gateway.campaigns import model as campaign
@@ -156,9 +157,7 @@ class Killed(BaseException):
 def kill_at(nth: int, when: str) -> Callable[[], bool]:
     """Kills the worker at its nth call of AWS, before or after it is done; what is returned ends
     that, and says whether it came to it."""
-    clients = [
-        aws_clients.client(name, s3_files.CONFIG) for name in ("dynamodb", "s3", "sqs", "ssm")
-    ]
+    clients = [aws_clients.client(name) for name in ("dynamodb", "s3", "sqs", "ssm")]
     left = [nth]
 
     def handler(**_: Any) -> None:
@@ -272,7 +271,7 @@ def test_a_file_that_takes_too_long_to_check_fails_and_says_why(
         late[0] += block
 
     notice = upload(bucket, body)
-    events = aws_clients.client("s3", s3_files.CONFIG).meta.events
+    events = aws_clients.client("s3").meta.events
     events.register("before-call.s3.GetObject", reading)
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", slow)
@@ -438,7 +437,7 @@ def test_the_clock_calls_a_worker_for_a_campaign_whose_own_died(
         work(notice)
     assert end()
     assert gateway.tick(after=30) == 0
-    assert gateway.tick(after=campaign.WORKER_TIMEOUT + 1) == 1
+    assert gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 1) == 1
     much_later()
     (call,) = emptied(QUEUE)
     work(call.body)
@@ -480,8 +479,8 @@ def test_results_are_written_again_until_every_message_is_final(
     assert not one.final
     gateway.dispatch("server2sms")
     gateway.wire.answers[POLL["server2sms"]] = arrived
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
     assert {line["status"] for line in results(bucket)} == {"delivered"}
@@ -510,7 +509,7 @@ def delivered(gateway: Gateway) -> None:
     gateway.wire.answers[POLL["server2sms"]] = arrived
     gateway.dispatch("server2sms")
     for _ in range(2):
-        gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+        gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
 
@@ -671,7 +670,7 @@ def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
     assert (one.state, one.final) == ("done", False)
     operate("cancel", one.id)
     operate("show", one.id)
-    assert "rows 1 to 1002 are still to be taken back" in capsys.readouterr().out
+    assert "rows 1 to 1002 are still to be cancelled" in capsys.readouterr().out
     gateway.tick(after=1)
     for call in emptied(QUEUE):
         work(call.body)
@@ -681,7 +680,7 @@ def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
     gateway.tick(after=90_000)
     assert gateway.queued("server2sms") == []
     operate("show", one.id)
-    assert "still to be taken back" not in capsys.readouterr().out
+    assert "still to be cancelled" not in capsys.readouterr().out
     assert shown(one.id)[1]["counts"] == {"cancelled": 1002}
 
 
@@ -692,8 +691,8 @@ def test_a_campaign_whose_messages_are_all_final_is_not_cancelled(
     one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
     gateway.dispatch("server2sms")
     gateway.wire.answers[POLL["server2sms"]] = arrived
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
-    gateway.tick(after=campaign.WORKER_TIMEOUT + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
+    gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
     for call in emptied(QUEUE):
         work(call.body)
     with pytest.raises(CommandError, match="each of its messages: nothing is left to cancel"):
@@ -770,7 +769,7 @@ def test_nothing_is_accepted_of_a_campaign_that_was_stopped_meanwhile(
     bucket: Any, what: str, state: str
 ) -> None:
     notice = upload(bucket, "to,text\r\n" + rows(3))
-    client = aws_clients.client("dynamodb", dynamodb.CONFIG)
+    client = aws_clients.client("dynamodb")
     stopped: list[str] = []
 
     def stop(params: Any, **_: Any) -> None:
@@ -832,9 +831,25 @@ def test_a_part_that_another_worker_wrote_over_is_written_again(bucket: Any) -> 
     assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
 
 
+def apart(program: str) -> Any:
+    """What a program says that has a process and a table of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def test_a_hundred_thousand_rows_are_each_accepted_once_though_three_workers_die() -> None:
-    """In a process of its own, over the benchmark's table in memory."""
-    assert apart("killed") == {"deaths": 3, "most": 1, "rows": 100_000}
+    assert apart("testing.campaign_killed") == {"deaths": 3, "most": 1, "rows": 100_000}
+
+
+def test_a_chunk_takes_eight_write_units_beside_its_messages() -> None:
+    """Its record in a transaction, its batch's end, the campaign's own moves."""
+    found = apart("testing.campaign_units")
+    assert found["writes"] <= 8
+    assert found["reads"] <= 4
+    assert found["results"] <= 60
+    assert found["calls"] <= 11
 
 
 def test_the_function_answers_its_event(bucket: Any) -> None:
@@ -849,7 +864,7 @@ def test_the_function_answers_its_event(bucket: Any) -> None:
 
 
 def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) -> None:
-    client, sent = aws_clients.client("s3", s3_files.CONFIG), []
+    client, sent = aws_clients.client("s3"), []
 
     def look(request: Any, **_: Any) -> None:
         sent.append({name.lower() for name in request.headers})

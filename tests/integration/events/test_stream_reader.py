@@ -413,11 +413,11 @@ def test_a_verification_is_told_when_its_code_was_given(stream: Stream) -> None:
         "sk": {"S": "V"},
         "owner": {"S": "acme"},
         "data": {"S": '{"to":"+8801000000001","mask":"######","reference":"login-7"}'},
-        "turn": {"N": "0"},
+        "version": {"N": "0"},
     }
     approved = {**item, "approved": {"N": "1793525455"}}
-    images = [({}, item), (item, {**item, "turn": {"N": "1"}}), (item, approved)]
-    images.append((approved, {**approved, "turn": {"N": "3"}}))
+    images = [({}, item), (item, {**item, "version": {"N": "1"}}), (item, approved)]
+    images.append((approved, {**approved, "version": {"N": "3"}}))
     records = [
         {"dynamodb": {"OldImage": old, "NewImage": new, "SequenceNumber": str(n)}}
         for n, (old, new) in enumerate(images)
@@ -561,14 +561,15 @@ def test_events_go_ten_by_ten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_bus_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes connections and says nothing: each of our tries is one call."""
-    monkeypatch.setattr(eventbridge, "CONFIG", eventbridge.CONFIG.merge(Config(read_timeout=0.3)))
+    impatient = clients.CONFIGS["events"].merge(Config(read_timeout=0.3))
+    monkeypatch.setitem(clients.CONFIGS, "events", impatient)
     with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", address)
-        clients.forget()
+        clients.reset()
         begun = time.monotonic()
         refused = eventbridge.publish(events(200), begun + 0.5)
         took = time.monotonic() - begun
-        clients.forget()
+        clients.reset()
     assert len(refused) == 200
     assert took < 0.5 + 0.3 + 1

@@ -586,7 +586,7 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
     status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 0
     assert streams.invoked == [("publish_events:live", ["102"])]
-    assert "1 changes are not understood yet and were buried again" in said
+    assert "1 changes failed again and are dead letters again" in said
 
 
 UPLOADED = {
@@ -602,7 +602,7 @@ def test_dead_letters_of_campaigns_are_listed_and_put_back(smsgw: Run) -> None:
     assert [line.split("times  ")[1] for line in said.splitlines()[:-1]] == [
         f"campaign {NOBODY[:26]}",
         "uploaded campaigns/acme/may sale.csv",
-        "a notice that nobody can read",
+        "an unreadable notification",
     ]
     assert smsgw("dlq", "redrive", "--queue", "campaigns")[1] == (
         "3 dead letters are back in their queues\n"
@@ -812,7 +812,9 @@ def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
     assert "recipients-refused: 3: No.\n" in smsgw("dlq", "list", "--queue", "from_eventbridge")[1]
     status, said, error = smsgw("dlq", "redrive")
     assert (status, said) == (1, "1 dead letters are back in their queues\n")
-    assert error.startswith("smsgw: 2 letters only tell of recipients that were refused for good")
+    assert error.startswith(
+        "smsgw: 2 dead letters are notices of recipients that were refused for good"
+    )
     assert "smsgw dlq dismiss" in error
     assert invoked == [{"id": "7"}]
     assert (waiting("FromEventbridge", "DeadLetters"), waiting("FromSqs", "DeadLetters")) == (1, 1)
@@ -820,9 +822,9 @@ def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
 
     came("from_eventbridge", '{"id": "8"}', problem="x", reason="No.")
     assert smsgw("dlq", "dismiss", "--queue", "from_sqs")[1] == (
-        "1 letters about refused recipients are removed\n"
+        "1 notices of refused recipients are removed\n"
     )
-    assert smsgw("dlq", "dismiss")[1] == "1 letters about refused recipients are removed\n"
+    assert smsgw("dlq", "dismiss")[1] == "1 notices of refused recipients are removed\n"
     assert (waiting("FromEventbridge", "DeadLetters"), waiting("FromSqs", "DeadLetters")) == (1, 0)
     assert smsgw("dlq", "redrive")[0] == 0
     assert invoked == [{"id": "7"}, {"id": "8"}]

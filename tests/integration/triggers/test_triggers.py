@@ -123,7 +123,7 @@ def test_an_event_that_is_no_send_is_buried_with_its_reason(
     handle("from_eventbridge", given)
     ((letter, words),) = letters()
     assert json.loads(letter) == given
-    assert (words["way"], words["problem"], words.get("pointer")) == ("bus", problem, pointer)
+    assert (words["trigger"], words["problem"], words.get("pointer")) == ("bus", problem, pointer)
     assert said in words["reason"]
     assert sent() == []
 
@@ -232,7 +232,7 @@ def test_a_refused_recipient_is_counted_and_named_by_its_place(
     (line,) = (one for one in caplog.records if "recipient" in one.message)
     assert (vars(line)["index"], vars(line)["problem"]) == (0, "/problems/invalid-number")
     shown = capsys.readouterr().out
-    assert '"SourceRecipientsRefused":[1.0]' in shown
+    assert '"TriggerRecipientsRejected":[1.0]' in shown
     for secret in ("secret", "447700900001"):
         assert secret not in shown + str([vars(one) for one in caplog.records])
 
@@ -248,7 +248,11 @@ def test_recipients_refused_for_good_are_buried_by_their_indexes(gateway: Gatewa
         (0, "invalid-number"),
         (2, "invalid-number"),
     ]
-    assert (words["way"], words["problem"], words["refused"]) == ("bus", "recipients-refused", "2")
+    assert (words["trigger"], words["problem"], words["refused"]) == (
+        "bus",
+        "recipients-refused",
+        "2",
+    )
     assert all(one["detail"] in words["reason"] for one in refused["refused"])
     for secret in ("secret", number("server2sms")[1:], "nobody"):
         assert secret not in letter + str(words)
@@ -280,7 +284,7 @@ def test_recipients_that_wait_for_the_operator_are_buried_and_sent_once_when_red
     assert [one["to"] for one in sent()] == [number("server2sms")]
     (left, words), (_, refused) = letters()
     assert json.loads(left) == given
-    assert (words["way"], words["problem"], words["only"]) == ("bus", "recipients-left", "0,2")
+    assert (words["trigger"], words["problem"], words["only"]) == ("bus", "recipients-left", "0,2")
     assert "dinisoft" in words["reason"]
     assert refused["refused"] == "1"
     with pytest.raises(
@@ -352,7 +356,7 @@ def test_a_key_that_the_sender_chose_is_not_logged(
 ) -> None:
     body = {"to": number("jst"), "text": "Hello"}
     handle("from_sqs", {"Records": records(body, idempotency_key=f"sms-{number('jst')}")})
-    (line,) = (one for one in caplog.records if one.message == "source accepted")
+    (line,) = (one for one in caplog.records if one.message == "trigger accepted")
     assert vars(line)["key"] == "queue/id-0"
     assert number("jst") not in str([vars(one) for one in caplog.records])
 

@@ -594,7 +594,7 @@ def test_a_key_that_cannot_be_is_refused(till: Till, wire: Wire, key: str) -> No
     assert wire.sent == []
 
 
-def test_an_errand_costs_a_read_and_two_writes(till: Till, wire: Wire) -> None:
+def test_an_operation_costs_a_read_and_two_writes(till: Till, wire: Wire) -> None:
     calls: list[str] = []
 
     def note(model: Any, **_: Any) -> None:

@@ -2,12 +2,14 @@
 
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from sms_gateway.vendors.http_client import (
     send,
 )
 from sms_gateway.vendors.types import Request
+from testing.certificates import certificate
 
 SECRET = "s3cr3t-in-the-address"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
@@ -41,8 +44,10 @@ def _request(connection: socket.socket) -> bytes:
 class Server:
     """Reads a request from every connection, again and again, and then does as told."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
         self.behaviour: Behaviour = lambda connection: connection.sendall(OK)
+        self.read: Callable[[socket.socket], bytes | None] = _request
         self.requests: list[bytes] = []
         self.connections = 0
         self._open: list[socket.socket] = []
@@ -65,13 +70,13 @@ class Server:
             one.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            try:
-                while request := _request(connection):
+        with suppress(OSError):
+            if self._context:
+                connection = self._context.wrap_socket(connection, server_side=True)
+            with connection:
+                while request := self.read(connection):
                     self.requests.append(request)
                     self.behaviour(connection)
-            except OSError:
-                pass
 
     def stop(self) -> None:
         http_client._pools().clear()
@@ -210,6 +215,106 @@ def test_a_body_that_stops_coming_has_no_longer_than_it_was_given(server: Server
     assert time.monotonic() - started < 1.6
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+
+
+def late_twice(connection: socket.socket) -> None:
+    """The first byte within the timeout, the body within as long again."""
+    time.sleep(0.4)
+    connection.sendall(HEAD)
+    time.sleep(0.4)
+    connection.sendall(b"x" * 100)
+
+
+def drips_its_head(connection: socket.socket) -> None:
+    for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20 + HEAD:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+def drips_its_body(connection: socket.socket) -> None:
+    connection.sendall(HEAD)
+    for _ in range(100):
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def drips_its_chunks(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(100):
+        connection.sendall(b"1\r\nx\r\n")
+        time.sleep(0.05)
+
+
+LATE = [late_twice, drips_its_head, drips_its_body, drips_its_chunks]
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
+@pytest.mark.parametrize("behaviour", LATE)
+def test_headers_and_body_together_have_the_timeout_once(
+    server: Server, behaviour: Behaviour, kept: bool
+) -> None:
+    if kept:
+        assert send(Request("GET", server.url), 5).body == b"OK"
+    server.behaviour = behaviour
+    started = time.monotonic()
+    with pytest.raises(VendorOutcomeUnknownError):
+        send(Request("GET", server.url), 0.5)
+    assert 0.4 < time.monotonic() - started < 1
+    server.behaviour = lambda connection: connection.sendall(OK)
+    assert send(Request("GET", server.url), 5).body == b"OK"
+    assert server.connections == 2
+
+
+def test_a_response_may_come_slowly_within_the_timeout(server: Server) -> None:
+    server.behaviour = late_twice
+    assert send(Request("GET", server.url), 10).body == b"x" * 100
+
+
+def test_a_request_that_nobody_reads_is_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.3)
+    server.read = lambda connection: time.sleep(3)
+    started = time.monotonic()
+    with pytest.raises(VendorOutcomeUnknownError):
+        send(Request("POST", server.url, body=b"x" * 20_000_000), 5)
+    assert time.monotonic() - started < 2.5
+
+
+def test_a_slow_name_server_is_never_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_rest: object, **_named: object) -> object:
+        time.sleep(1)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.2)
+    started = time.monotonic()
+    with pytest.raises(VendorConnectionFailedError):
+        send(Request("GET", f"http://vendor.example.com/?key={SECRET}"), 5)
+    assert time.monotonic() - started < 0.9
+
+
+def test_all_addresses_share_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def deaf(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(address[0])
+        time.sleep(timeout)
+        raise TimeoutError
+
+    addresses = [f"203.0.113.{last}" for last in range(4)]
+    found = [(socket.AF_INET, 1, 6, "", (address, 80)) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_rest, **_named: found)
+    monkeypatch.setattr(socket, "create_connection", deaf)
+    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.4)
+    started = time.monotonic()
+    with pytest.raises(VendorConnectionFailedError):
+        send(Request("GET", f"http://vendor.example.com/?key={SECRET}"), 5)
+    assert time.monotonic() - started < 0.8
+    assert tried == addresses
+
+
 def test_after_an_answer_that_was_given_up_the_next_one_is_its_own(server: Server) -> None:
     length = 2 * http_client.MAX_RESPONSE_BYTES
     long = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length
@@ -251,3 +356,52 @@ def test_a_request_shows_its_secrets_to_nobody() -> None:
 def test_the_status_of_an_answer_says_nothing(server: Server, status: int) -> None:
     server.behaviour = says(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nOK" % status)
     assert send(Request("GET", server.url), 1).body == b"OK"
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server with a certificate for vendor.example.com that the client trusts."""
+    context, caller = certificate(tmp_path, "vendor.example.com")
+    running = Server(context)
+    running.url = re.sub("http://[0-9.]+", "https://vendor.example.com", running.url)
+    http_client._pools().clear()
+    monkeypatch.setitem(http_client._pools().connection_pool_kw, "ssl_context", caller)
+    found = [(socket.AF_INET, "127.0.0.1")]
+    monkeypatch.setattr(http_client, "resolve", lambda *_: found)
+    yield running
+    running.stop()
+
+
+def test_a_tls_connection_is_kept_too(tls_server: Server) -> None:
+    for _ in range(3):
+        assert send(Request("POST", tls_server.url, body=b"x"), 5).body == b"OK"
+    assert tls_server.connections == 1
+
+
+@pytest.mark.parametrize("behaviour", LATE)
+def test_headers_and_body_over_tls_have_the_timeout_once(
+    tls_server: Server, behaviour: Behaviour
+) -> None:
+    assert send(Request("GET", tls_server.url), 5).body == b"OK"
+    tls_server.behaviour = behaviour
+    started = time.monotonic()
+    with pytest.raises(VendorOutcomeUnknownError):
+        send(Request("GET", tls_server.url), 0.5)
+    assert 0.4 < time.monotonic() - started < 1
+
+
+def test_a_certificate_for_another_name_is_never_connected(tls_server: Server) -> None:
+    with pytest.raises(VendorConnectionFailedError, match="certificate"):
+        send(Request("GET", tls_server.url.replace("vendor.", "other.")), 5)
+    assert tls_server.requests == []
+
+
+def test_a_handshake_that_nobody_answers_ends_with_the_time_to_connect(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.3)
+    server.read = lambda connection: time.sleep(1)
+    started = time.monotonic()
+    with pytest.raises(VendorOutcomeUnknownError):
+        send(Request("GET", server.url.replace("http:", "https:")), 5)
+    assert time.monotonic() - started < 0.9

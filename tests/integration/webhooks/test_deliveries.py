@@ -187,7 +187,7 @@ def test_the_attempts_come_when_they_should_and_then_no_more(
         endpoints.record_success(endpoints.find_endpoint("acme", identifier))  # type: ignore[arg-type]
         wake(clock)
         run(customer, SLOW)
-    assert [round(one) for one in gaps] == list(deliveries.PAUSE_SECONDS)
+    assert [round(one) for one in gaps] == list(deliveries.RETRY_SCHEDULE_SECONDS)
     assert gaps == [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]
     (one,) = stored(identifier, state="failed")
     assert len(one["attempts"]) == len(customer.got) == 10
@@ -375,7 +375,7 @@ def test_an_attempt_that_is_put_off_counts_for_nothing(
     for spread in (360, (3600 + 360) / 2):  # a tenth of the rest, half of what it has waited
         began = clock.at
         endpoints.record_failure(
-            management.get_endpoint("acme", identifier), int(began), busy=True, asked=3600
+            management.get_endpoint("acme", identifier), int(began), busy=True, retry_after=3600
         )
         run(customer)
         wake(clock)
@@ -389,8 +389,8 @@ def test_an_attempt_that_is_put_off_counts_for_nothing(
 
 def test_every_pause_is_a_little_longer_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
-    for tries, pause in enumerate(deliveries.PAUSE_SECONDS, 1):
-        later = {(deliveries.pause_after(tries) or 0) - pause for _ in range(500)}
+    for tries, pause in enumerate(deliveries.RETRY_SCHEDULE_SECONDS, 1):
+        later = {(deliveries.retry_delay_seconds(tries) or 0) - pause for _ in range(500)}
         assert len(later) >= 3
         assert later <= set(range(max(3, pause // 10 + 1)))
 
@@ -401,7 +401,7 @@ def test_what_comes_back_after_a_short_rest_does_not_come_all_at_once(
     identifier = hook()
     monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
     endpoints.record_failure(
-        management.get_endpoint("acme", identifier), int(clock.at), busy=True, asked=5
+        management.get_endpoint("acme", identifier), int(clock.at), busy=True, retry_after=5
     )
     webhook_fanout.enqueue_deliveries([event(nth) for nth in range(30)])
     run(customer)
@@ -467,7 +467,7 @@ def test_a_delivery_ends_after_four_days_however_much_was_put_off(
         if clock.at < NOW.timestamp() + deliveries.MAX_AGE_SECONDS or answer.retry_after:
             # Another event's attempt, at which the webhook asks for a day.
             found = management.get_endpoint("acme", identifier)
-            endpoints.record_failure(found, int(clock.at), busy=True, asked=86_400)
+            endpoints.record_failure(found, int(clock.at), busy=True, retry_after=86_400)
         wake(clock)
         run(customer, SLOW)
     (one,) = stored(identifier, state="failed")
@@ -592,7 +592,7 @@ def test_a_status_url_is_told_however_new_its_webhook_is(
 
 
 def busy_meanwhile(one: endpoints.Endpoint) -> None:
-    endpoints.record_failure(one, int(NOW.timestamp()), busy=True, asked=3600)
+    endpoints.record_failure(one, int(NOW.timestamp()), busy=True, retry_after=3600)
 
 
 def disabled_meanwhile(one: endpoints.Endpoint) -> None:
@@ -601,7 +601,7 @@ def disabled_meanwhile(one: endpoints.Endpoint) -> None:
 
 def counted_meanwhile(one: endpoints.Endpoint) -> None:
     """Two that began earlier: the one is counted, the other is not and asks for an hour."""
-    endpoints.record_failure(one, int(NOW.timestamp()), busy=False, asked=None)
+    endpoints.record_failure(one, int(NOW.timestamp()), busy=False, retry_after=None)
     busy_meanwhile(one)
 
 
@@ -611,7 +611,7 @@ def test_a_success_under_way_undoes_nothing_that_came_meanwhile(
 ) -> None:
     identifier = hook()
     first = management.get_endpoint("acme", identifier)
-    endpoints.record_failure(first, int(NOW.timestamp()), busy=False, asked=None)
+    endpoints.record_failure(first, int(NOW.timestamp()), busy=False, retry_after=None)
     known = management.get_endpoint("acme", identifier)
     happened: list[endpoints.Endpoint] = []
 
@@ -925,7 +925,7 @@ def test_one_of_before_the_nonces_keeps_its_secret(customer: Customer) -> None:
         "sk": {"S": identifier},
         "data": {"S": json.dumps({"url": URL})},
         "request": {"S": "(the digest of a body)"},
-        **{name: {"N": "0"} for name in ("created", "failures", "rest", "slow")},
+        **{name: {"N": "0"} for name in ("created", "failures", "paused", "slow")},
         "generation": {"N": "2"},
         "rotated": {"N": str(int(NOW.timestamp()))},
     }

@@ -1,6 +1,5 @@
 """Calls to customers' addresses over real sockets: pinned, bounded, one host in sight."""
 
-import datetime as dt
 import socket
 import ssl
 import threading
@@ -11,14 +10,11 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from sms_gateway.webhooks import http_client
 from sms_gateway.webhooks.http_client import post
 from sms_gateway.webhooks.url_policy import UrlError, parse_url
+from testing.certificates import certificate
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 Serve = Callable[[socket.socket], None]
@@ -318,39 +314,6 @@ def test_a_closed_port_is_a_fault() -> None:
         port = taken.getsockname()[1]
         posted = post(parse_url(local(port), loopback=True), b"{}", {}, 5, loopback=True)
     assert (posted.status, posted.failure) == (None, "the connection was refused")
-
-
-def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The server's side and the caller's of a certificate for a name."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{name}.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(path)
-    caller = ssl.create_default_context(cafile=str(path))
-    caller.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return server, caller
 
 
 def test_tls_is_for_the_name_though_the_connection_is_to_the_address(tmp_path: Path) -> None:

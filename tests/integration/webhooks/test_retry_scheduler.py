@@ -111,7 +111,7 @@ def test_many_are_handed_over_by_a_few_calls(calls: Counter[str]) -> None:
 
 def test_one_that_is_due_waits_for_no_other_partition(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry_scheduler, "PAGE_SIZE", 5)
-    monkeypatch.setattr(retry_scheduler, "DELIVERIES_AT_ONCE", 2)
+    monkeypatch.setattr(retry_scheduler, "DELIVERIES_PER_BATCH", 2)
     for nth in in_shard(SHARDS[0], range(100))[:20]:
         wait("noisy", DEAD, nth)
     wait("quiet", GOOD, in_shard(SHARDS[-1], range(100))[0])
@@ -128,13 +128,18 @@ def test_what_is_due_while_its_webhook_rests_is_put_off_to_the_rest_s_end(
     rest = NOW + 600
     parcels = [wait("noisy", DEAD, nth) for nth in range(20)]
     wait("quiet", GOOD, 20)
-    ItemUpdate(endpoints.key_of("noisy", DEAD)).set("rest", rest).set("failures", 9).apply()
+    ItemUpdate(endpoints.key_of("noisy", DEAD)).set("paused", rest).set("failures", 9).apply()
     calls.clear()
     assert wake() == 21
     assert calls["SendMessageBatch"] == 1
     assert handed_over() == {GOOD: 1}
     for one in map(found, parcels):
-        assert (one.state, one.next, one.due, len(one.attempts)) == ("waiting", rest, rest, 3)
+        assert (one.state, one.next_attempt_at, one.next_check_at, len(one.attempts)) == (
+            "waiting",
+            rest,
+            rest,
+            3,
+        )
     assert wake(rest - 1) == 0
     assert wake(rest) == 20
     assert handed_over() == {DEAD: 20}
@@ -142,11 +147,11 @@ def test_what_is_due_while_its_webhook_rests_is_put_off_to_the_rest_s_end(
 
 def test_one_whose_time_is_over_ends_though_its_webhook_rests() -> None:
     parcel = wait("noisy", DEAD, 0, since=NOW - deliveries.MAX_AGE_SECONDS)
-    ItemUpdate(endpoints.key_of("noisy", DEAD)).set("rest", NOW + 600).apply()
+    ItemUpdate(endpoints.key_of("noisy", DEAD)).set("paused", NOW + 600).apply()
     assert wake() == 1
     assert handed_over() == {}
     one = found(parcel)
-    assert (one.state, one.due) == ("failed", None)
+    assert (one.state, one.next_check_at) == ("failed", None)
     assert one.attempts[-1].failure == "given up: its time is over, and the webhook rests"
 
 
@@ -160,7 +165,7 @@ def test_one_whose_webhook_is_gone_is_handed_over_to_be_ended() -> None:
 def test_one_that_can_not_be_read_stops_no_other() -> None:
     parcel = wait("noisy", DEAD, 0)
     wait("quiet", GOOD, 1)
-    ItemUpdate(deliveries.key_of(parcel)).set("tries", "no JSON").apply()
+    ItemUpdate(deliveries.key_of(parcel)).set("attempts", "no JSON").apply()
     assert wake() == 1
     assert handed_over() == {GOOD: 1}
     assert wake(NOW + deliveries.REQUEUE_AFTER_SECONDS - 1) == 0

@@ -118,7 +118,7 @@ def test_a_row_that_is_too_long_is_refused_alone(row: bytes, size: int) -> None:
     ]
     assert found[-1].end == len(raw)
     widest = max(map(len, long.splitlines(keepends=True)))
-    faults = [one.fault for one in found if one.cells is None]
+    faults = [one.error for one in found if one.cells is None]
     assert faults.count(f"it has {widest} bytes and may have 32768") == 1
     (place,) = [one.end for one in found if one.cells == ["e", "f"]]
     assert place == raw.index(b"e,f\n") + 4

@@ -139,6 +139,6 @@ def test_tenants_may_want_what_is_theirs() -> None:
     assert set(EventType) - set(TENANT_EVENTS) == {
         EventType.OPENED,
         EventType.CLOSED,
-        EventType.LOW,
+        EventType.BALANCE_LOW,
         EventType.TEST,
     }

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sms_gateway.http_api.request import Request
 from sms_gateway.http_api.router import Response, Router
 
 
@@ -19,15 +20,15 @@ def app() -> Router:
     )
 
     @made.get("/things/<identifier>/parts/<part>")
-    def read(identifier: str, part: str) -> Response:
+    def read(_request: Request, identifier: str, part: str) -> Response:
         return words(f"{identifier} {part}")
 
     @made.post("/things")
-    def write() -> Response:
-        return words(str(made.current_event.headers.get("idempotency-key")))
+    def write(request: Request) -> Response:
+        return words(str(request.idempotency_key))
 
     @made.delete("/things")
-    def fail() -> Response:
+    def fail(_request: Request) -> Response:
         raise RuntimeError("broken")
 
     return made
@@ -85,3 +86,17 @@ def test_what_no_route_reads_is_nowhere(app: Router, method: str, path: str) -> 
 
 def test_what_a_handler_raises_is_answered(app: Router) -> None:
     assert asked(app, "DELETE", "/things")["body"] == "broken"
+
+
+def test_what_a_request_holds_of_people_and_keys_stays_out_of_logs() -> None:
+    event = {
+        "httpMethod": "POST",
+        "path": "/messages/+8801000000001",
+        "headers": {"Authorization": "Bearer sms_secret"},
+        "queryStringParameters": {"to": "+8801000000001"},
+        "body": "a text",
+        "requestContext": {"authorizer": {"tenant": "acme", "scopes": "messages:send account"}},
+    }
+    assert repr(Request.from_event(event)) == (
+        "Request(method='POST', tenant='acme', scopes=('messages:send', 'account'))"
+    )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sms_gateway.sms import phone_numbers
 from sms_gateway.sms.phone_numbers import NumberError, mask, to_e164
+from tools import numbering_plans
 
 MOBILE = phonenumbers.PhoneNumberType.MOBILE
 SAFE = ("+8801000000001", "+911000000001", "+628000000001", "+447700900001")
@@ -201,3 +202,8 @@ def test_the_plans_own_examples_are_what_reading_them_gives(kind: int) -> None:
 def test_a_number_as_it_should_be_written_is_not_read(number: str) -> None:
     with patch.object(phonenumbers, "parse", side_effect=AssertionError):
         assert to_e164(number) == number
+
+
+def test_the_plans_known_here_are_those_of_phonenumbers() -> None:
+    """Else: python -m tools.numbering_plans"""
+    assert phone_numbers.PLANS.read_text() == numbering_plans.render()

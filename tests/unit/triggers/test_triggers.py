@@ -52,7 +52,7 @@ def test_an_event_of_the_bus_is_a_send_under_its_id() -> None:
     ask = eventbridge.parse(given_event, SOURCES, OWN)
     assert (ask.source.tenant, ask.key) == ("acme", f"bus/{given_event['id']}")
     assert body(ask) == given_event["detail"]
-    assert ask.place == "/detail"
+    assert ask.body_pointer == "/detail"
 
 
 @pytest.mark.parametrize(

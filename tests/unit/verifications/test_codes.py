@@ -32,7 +32,7 @@ from sms_gateway.verifications.codes import (
     number_digest,
     render_code,
     sample_code,
-    strange_characters,
+    unknown_mask_characters,
     with_code,
     without_code,
 )
@@ -293,7 +293,7 @@ def test_what_is_wrong_with_a_body_is_named(
 
 @given(st.text())
 def test_a_mask_is_refused_exactly_for_its_strange_characters(mask: str) -> None:
-    assert bool(strange_characters(mask)) == bool(set(mask) - set("#AN- "))
+    assert bool(unknown_mask_characters(mask)) == bool(set(mask) - set("#AN- "))
 
 
 def test_a_body_that_is_none_is_refused() -> None:

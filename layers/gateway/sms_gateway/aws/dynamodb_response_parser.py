@@ -1,6 +1,7 @@
-"""DynamoDB's answers, read by msgspec. botocore walks each one along the API's description, to make
-times and bytes of what JSON can't say. The calls made here are answered with no times, and hardly
-ever with bytes.
+"""DynamoDB's answers, read by msgspec.
+
+Botocore walks each one along the API's description, to make times and bytes of what JSON can't
+say. The calls made here are answered with no times, and hardly ever with bytes.
 """
 
 from typing import Any
@@ -18,11 +19,13 @@ class _Parser(JSONParser):
                 return msgspec.json.decode(raw_body)
             except msgspec.DecodeError:
                 pass  # an empty body, or none of DynamoDB's
-        botocores: Any = super()  # internal: tests/unit/test_dynamo_answers.py holds it
+        botocores: Any = (
+            super()
+        )  # internal: tests/unit/aws/test_dynamodb_response_parser.py holds it
         return botocores._handle_json_body(raw_body, shape)
 
 
-class Parsers(ResponseParserFactory):
+class DynamoDbParserFactory(ResponseParserFactory):
     """Makes the parser of DynamoDB's client, for botocore."""
 
     def create_parser(self, protocol_name: str) -> ResponseParser:

@@ -1,13 +1,11 @@
-"""The one module that talks to SQS: a queue a vendor, a message a submission; calls for
-campaigns; deliveries; dead letters."""
+"""The one module that talks to SQS: send messages in batches, and dead letters."""
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -20,21 +18,20 @@ if TYPE_CHECKING:
 
 
 MAX_DELAY_SECONDS = 900  # seconds, SQS's own limit
-CONFIG = Config(
-    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
-)
 
 MAX_PARALLEL_CALLS = 8  # calls at once
 
 
 def _client() -> "SQSClient":
-    made: SQSClient = clients.client("sqs", CONFIG)
+    made: SQSClient = clients.client("sqs")
     return made
 
 
 def send_to_dead_letter_queue(url: str, body: str, attributes: Mapping[str, str]) -> None:
-    """Puts what can't be worked on into a dead-letter queue, with `words` as its attributes (at
-    most ten, none of them empty). Raises when SQS does not take it."""
+    """Put what can't be handled into a dead-letter queue.
+
+    `attributes` are at most ten, none of them empty. Raise botocore's errors.
+    """
     _client().send_message(
         QueueUrl=url,
         MessageBody=body,
@@ -45,18 +42,22 @@ def send_to_dead_letter_queue(url: str, body: str, attributes: Mapping[str, str]
 
 
 class QueueMessage(ValueObject, frozen=True):
-    """A message for another queue than the vendors'; `group` is its fair-queue group, `delay` is
-    seconds (at most 900)."""
+    """A message for another queue than the vendors'.
+
+    `group` is its fair-queue group, `delay` is seconds (at most 900).
+    """
 
     body: str
     group: str
     delay: int = 0
 
 
-def send_batch(url: str, letters: Sequence[QueueMessage], until: float = math.inf) -> list[bool]:
-    """Puts letters into a queue; which of them it took. Begins no call after `until` (monotonic
-    seconds). Never raises."""
-    pages = [letters[start : start + 10] for start in range(0, len(letters), 10)]
+def send_batch(url: str, messages: Sequence[QueueMessage], until: float = math.inf) -> list[bool]:
+    """Put messages into a queue; return which of them it took.
+
+    Begin no call after `until` (monotonic seconds). Never raise.
+    """
+    pages = [messages[start : start + 10] for start in range(0, len(messages), 10)]
     if len(pages) < 2:
         return [taken for page in pages for taken in _send_page(url, page, until)]
     with ThreadPoolExecutor(min(MAX_PARALLEL_CALLS, len(pages))) as pool:
@@ -70,16 +71,21 @@ def _send_page(url: str, page: Sequence[QueueMessage], until: float) -> list[boo
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
-            "MessageBody": letter.body,
-            "MessageGroupId": letter.group,
-            "DelaySeconds": min(letter.delay, MAX_DELAY_SECONDS),
+            "MessageBody": message.body,
+            "MessageGroupId": message.group,
+            "DelaySeconds": min(message.delay, MAX_DELAY_SECONDS),
         }
-        for number, letter in enumerate(page)
+        for number, message in enumerate(page)
     ]
     try:
         answer = _client().send_message_batch(QueueUrl=url, Entries=entries)
     except (ClientError, BotoCoreError) as error:
-        logger.error("not enqueued", extra={"letters": len(page), "error": str(error)})
+        logger.error("not enqueued", extra={"messages": len(page), "error": str(error)})
         return [False] * len(page)
     failed = {one["Id"] for one in answer.get("Failed", [])}
     return [entry["Id"] not in failed for entry in entries]
+
+
+def partial_batch_response(failed_ids: Iterable[str]) -> dict[str, Any]:
+    """Report to Lambda's event source which records of a batch failed; it delivers them again."""
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed_ids]}

@@ -1,6 +1,7 @@
-"""Takes back what has not left of a cancelled campaign, the last rows first: the first ones are the
-likeliest to have left. What is done is remembered chunk by chunk, so that a million rows take as
-many workers as they need.
+"""Cancel the unsent messages of a cancelled campaign, last rows first.
+
+The first rows are the likeliest to have been sent. Progress is stored chunk by chunk, so a million
+rows take as many workers as they need.
 """
 
 import time
@@ -8,44 +9,51 @@ from collections.abc import Callable
 from itertools import batched
 
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns.model import WORKER_TIMEOUT, Campaign
+from sms_gateway.campaigns.model import WORKER_TIMEOUT_SECONDS, Campaign
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.status import Status
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import ItemKey, TimelineEntry
 
-WRITES_PER_PAGE = 10 * dynamodb.MAX_PARALLEL_WRITES  # writes between two looks at the clock
-PAGE_SECONDS = 10.0  # seconds that reading a chunk, or so many writes, may take at the worst
+WRITES_PER_PAGE = 10 * dynamodb.MAX_PARALLEL_WRITES  # writes between two checks of the time left
+PAGE_SECONDS = 10.0  # seconds that reading a chunk, or writing a page, may take at most
 
 HasTimeFor = Callable[[float], bool]
 
 
-def cancel_unsent(one: Campaign, time_for: HasTimeFor) -> Campaign | None:
-    """Goes on taking back as far as there is time; the campaign as it is then, None when another
-    worker is at it. Raises Unavailable when AWS does not answer."""
-    now: Campaign | None = (
-        one if one.rows_left_to_cancel is not None else _save_progress(one, one.row)
-    )
-    while now is not None and now.rows_left_to_cancel and time_for(PAGE_SECONDS):
-        chunk = campaign_repository.find_chunk_of_row(now.id, now.rows_left_to_cancel)
+def cancel_unsent(campaign: Campaign, has_time_for: HasTimeFor) -> Campaign | None:
+    """Cancel unsent messages while there is time, and return the campaign as it is then.
+
+    Return None when another worker changed it. Raise ServiceUnavailableError when AWS does not
+    answer.
+    """
+    current: Campaign | None = campaign
+    if campaign.rows_left_to_cancel is None:
+        current = _save_progress(campaign, campaign.row)
+    while current is not None and current.rows_left_to_cancel and has_time_for(PAGE_SECONDS):
+        chunk = campaign_repository.find_chunk_of_row(current.id, current.rows_left_to_cancel)
         if chunk is None:
-            raise ServiceUnavailableError("A chunk of the campaign is not there; try again.")
-        if chunk.batch and not _cancel_batch(chunk.batch, time_for):
+            raise ServiceUnavailableError("A chunk of the campaign is missing; try again.")
+        if chunk.batch and not _cancel_batch(chunk.batch, has_time_for):
             break
-        now = _save_progress(now, chunk.first - 1)
-    return now
+        current = _save_progress(current, chunk.first - 1)
+    return current
 
 
-def _save_progress(one: Campaign, left: int) -> Campaign | None:
-    change = MessageUpdate(one.item_key).set("left", left).set("turn", one.version + 1)
-    # While this worker is alive the clock need call no other.
-    return campaign_repository.update(one, change.schedule_check(int(time.time()) + WORKER_TIMEOUT))
+def _save_progress(campaign: Campaign, rows_left: int) -> Campaign | None:
+    change = MessageUpdate(campaign.item_key).set("rows_left_to_cancel", rows_left)
+    change.set("version", campaign.version + 1)
+    # The scheduler wakes another worker only when this one must be dead.
+    change.schedule_check(int(time.time()) + WORKER_TIMEOUT_SECONDS)
+    return campaign_repository.update(campaign, change)
 
 
-def _cancel_batch(batch: str, time_for: HasTimeFor) -> bool:
-    """Cancels the submissions of a batch that have not left; False when time ran out. What is in
-    a vendor's hands, or may be, is not touched: its status, or its doubt, fails the condition."""
+def _cancel_batch(batch: str, has_time_for: HasTimeFor) -> bool:
+    """Cancel the unsent submissions of a batch; return False when time ran out.
+
+    The condition spares what a vendor has, or may have.
+    """
     now = time.time()
     entry = TimelineEntry(int(now * 1000), Status.CANCELLED, "operator")
     changes = [
@@ -59,8 +67,8 @@ def _cancel_batch(batch: str, time_for: HasTimeFor) -> bool:
         for item in message_repository.submissions_of(batch)
         if item["status"]["S"] in (Status.SCHEDULED, Status.ACCEPTED)
     ]
-    for some in batched(changes, WRITES_PER_PAGE, strict=False):
-        if not time_for(PAGE_SECONDS):
+    for page in batched(changes, WRITES_PER_PAGE, strict=False):
+        if not has_time_for(PAGE_SECONDS):
             return False
-        dynamodb.apply_all(some)
+        dynamodb.apply_all(page)
     return True

@@ -1,13 +1,13 @@
-"""A campaign's CSV as a stream: which rows it has, where each one ends, what each one asks for.
+"""Read a campaign's CSV as a stream of records, and build a draft of each. No I/O.
 
-The file is UTF-8, with or without a byte order mark, with commas, quotes as in RFC 4180, and names
-in its first line. A record never spans the memory of more than LONGEST_RECORD. No I/O.
+The file is UTF-8, with or without a byte order mark, with commas, quotes as in RFC 4180, and column
+names in its first line. At most MAX_RECORD_BYTES of a record are in memory.
 """
 
 import csv
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,50 +18,56 @@ from sms_gateway.http_api.json_body import decode_json
 from sms_gateway.messages.request import Draft, OneMessage
 
 MAX_ROWS = 1_000_000
-MAX_FILE_BYTES = 512 * 1024 * 1024  # bytes
-MAX_RECORD_BYTES = 32 * 1024  # bytes; a text of 5,000 characters takes at most 20,000
-MAX_LINE_BYTES = 1024 * 1024  # bytes; what has none for so long has no rows
+MAX_FILE_BYTES = 512 * 1024 * 1024
+MAX_RECORD_BYTES = 32 * 1024  # a text of 5,000 characters takes at most 20,000
+MAX_LINE_BYTES = 1024 * 1024  # a file without a line feed for so long has no rows
 BOM = b"\xef\xbb\xbf"
 TO, TEXT, TEMPLATE, REFERENCE, SEND_AT = "to", "text", "template", "reference", "send_at"
+
+NextLine = Callable[[], bytes | int | None]
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
 class FileError(InvalidRequestError):
-    """What is wrong with a whole file."""
+    """A problem of the whole file."""
 
     slug = "campaign-file"
 
 
 class Record(ValueObject, frozen=True):
-    """One record; `end` is the byte behind it, counted from the beginning of the file. Without
-    `cells` it can't be read, for the reason `fault`."""
+    """One record of the file.
+
+    `end` is the byte behind it, counted from the beginning of the file. Without `cells` it can't be
+    read, for the reason `error`.
+    """
 
     end: int
     cells: Sequence[str] | None
-    fault: str = ""
+    error: str = ""
 
 
 class _UnterminatedError(Exception):
-    """A record that runs on and on."""
+    """A quote that is opened and never closed."""
 
 
 def read_lines(blocks: Iterable[bytes], start: int = 0) -> Iterator[bytes | int]:
-    """The lines of a stream that begins at the byte `start` of the file, each with its line feed;
-    of one longer than LONGEST_RECORD only how many bytes it has. Raises FileError for one that is
-    longer than LONGEST_LINE. No byte of a UTF-8 character but the line feed itself is 10, so that
-    no character is cut."""
-    rest, gone = b"", 0  # what has no line feed yet, and how many bytes of it are not kept
+    """Split a stream that begins at the byte `start` of the file into lines with their line feeds.
+
+    A line longer than MAX_RECORD_BYTES is only its number of bytes. Raise FileError for one longer
+    than MAX_LINE_BYTES. In UTF-8 the byte 10 is always a line feed, so no character is cut.
+    """
+    rest, dropped = b"", 0  # the line so far, and how many bytes of it were dropped
     for block in blocks:
         *whole, rest = (rest + block).split(b"\n")
         for line in whole:
-            size = gone + len(line) + 1
+            size = dropped + len(line) + 1
             yield line + b"\n" if size <= MAX_RECORD_BYTES else _check_line_size(size, start)
-            start, gone = start + size, 0
-        if gone + len(rest) > MAX_RECORD_BYTES:
-            gone, rest = _check_line_size(gone + len(rest), start), b""
-    if rest or gone:
-        yield gone + len(rest) if gone else rest
+            start, dropped = start + size, 0
+        if dropped + len(rest) > MAX_RECORD_BYTES:
+            dropped, rest = _check_line_size(dropped + len(rest), start), b""
+    if rest or dropped:
+        yield dropped + len(rest) if dropped else rest
 
 
 def _check_line_size(size: int, start: int) -> int:
@@ -75,52 +81,46 @@ def _check_line_size(size: int, start: int) -> int:
 
 
 def read_records(blocks: Iterable[bytes], start: int = 0, width: int = 0) -> Iterator[Record]:
-    """The records of a stream that begins at the byte `start` of the file, where a record begins;
-    empty lines are none. Raises FileError for what is not UTF-8.
+    """Read the records of a stream that begins at the byte `start` of the file, where one begins.
 
-    Of a record that can't be read only its first line is given up, or one quote that is never
-    closed would swallow all rows behind it; also of one over several lines that has not the
-    `width` columns that it should.
+    Skip empty lines. Raise FileError for bytes that are not UTF-8. An unreadable record loses only
+    its first line, or a quote that is never closed would swallow all rows behind it; so does a
+    record of several lines that has not `width` columns.
     """
     source = read_lines(blocks, start)
-    ahead: deque[bytes | int] = deque()
+    pushed_back: deque[bytes | int] = deque()
 
-    def following() -> bytes | int | None:
-        return ahead.popleft() if ahead else next(source, None)
+    def next_line() -> bytes | int | None:
+        return pushed_back.popleft() if pushed_back else next(source, None)
 
     end = start
-    while (first := following()) is not None:
+    while (first := next_line()) is not None:
         if isinstance(first, int):
             end += first
             yield Record(end, None, f"it has {first} bytes and may have {MAX_RECORD_BYTES}")
             continue
-        cut = first if end else _first_characters(first)
-        at = end + len(first) - len(cut)
-        taken: list[bytes | int] = [first]
+        line = first if end else _strip_bom(first)
+        position = end + len(first) - len(line)
+        consumed: list[bytes | int] = [first]
         cells: Sequence[str] | None
-        fault = ""
+        reason = ""
         try:
-            if b'"' in cut:
-                cells = _multiline_record(cut, at, following, taken)
-                if width and len(taken) > 1 and len(cells) != width:
-                    raise _UnterminatedError
-            else:
-                cells = next(csv.reader((_decode_line(cut, at),), strict=True))
+            cells = _parse_cells(line, position, next_line, consumed, width)
         except (csv.Error, _UnterminatedError) as error:
-            ahead.extendleft(reversed(taken[1:]))
-            taken, cells = [first], None
-            fault = _fault(error)
-        end += sum(map(_size, taken))
+            pushed_back.extendleft(reversed(consumed[1:]))
+            consumed, cells = [first], None
+            reason = _error_reason(error)
+        end += sum(map(_size, consumed))
         if cells != []:
-            yield Record(end, cells, fault)
+            yield Record(end, cells, reason)
 
 
 def _size(line: bytes | int) -> int:
     return line if isinstance(line, int) else len(line)
 
 
-def _first_characters(line: bytes) -> bytes:
-    """The first line of a file without its byte order mark."""
+def _strip_bom(line: bytes) -> bytes:
+    """Return the first line of a file without its byte order mark."""
     if b"\0" in line:
         raise FileError(
             "The file is UTF-16, or no text: save it as CSV UTF-8.", slug="campaign-encoding"
@@ -128,56 +128,71 @@ def _first_characters(line: bytes) -> bytes:
     return line.removeprefix(BOM)
 
 
-def _fault(error: Exception) -> str:
-    said = str(error) or "a quote is opened and never closed"
-    alone = "a carriage return stands alone: end rows with a line feed"
-    return alone if said.startswith("new-line character") else said
+def _error_reason(error: Exception) -> str:
+    reason = str(error) or "a quote is opened and never closed"
+    if reason.startswith("new-line character"):
+        return "a carriage return stands alone: end rows with a line feed"
+    return reason
 
 
-def _multiline_record(first: bytes, at: int, following: Any, taken: list[bytes | int]) -> list[str]:
-    """The cells of a record that begins at the byte `at` and may go over several lines; those it
-    takes are added."""
+def _parse_cells(
+    first: bytes, position: int, next_line: NextLine, consumed: list[bytes | int], width: int
+) -> list[str]:
+    """Parse the record that begins with a line at the byte `position`.
 
-    def feed() -> Iterator[str]:
-        yield _decode_line(first, at)
-        place = at + len(first)
-        while (line := following()) is not None:
-            taken.append(line)
-            if isinstance(line, int) or place + len(line) - at > MAX_RECORD_BYTES:
+    Add further lines of the record to `consumed`.
+    """
+    if b'"' not in first:
+        return next(csv.reader((_decode_line(first, position),), strict=True))
+    cells = _parse_quoted_cells(first, position, next_line, consumed)
+    if width and len(consumed) > 1 and len(cells) != width:
+        raise _UnterminatedError
+    return cells
+
+
+def _parse_quoted_cells(
+    first: bytes, position: int, next_line: NextLine, consumed: list[bytes | int]
+) -> list[str]:
+    def lines() -> Iterator[str]:
+        yield _decode_line(first, position)
+        end = position + len(first)
+        while (line := next_line()) is not None:
+            consumed.append(line)
+            if isinstance(line, int) or end + len(line) - position > MAX_RECORD_BYTES:
                 raise _UnterminatedError
-            yield _decode_line(line, place)
-            place += len(line)
+            yield _decode_line(line, end)
+            end += len(line)
 
-    return next(csv.reader(feed(), strict=True))
+    return next(csv.reader(lines(), strict=True))
 
 
-def _decode_line(line: bytes, at: int) -> str:
+def _decode_line(line: bytes, position: int) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
         raise FileError(
-            f"The file is not UTF-8 (byte {at + error.start}): save it as CSV UTF-8.",
+            f"The file is not UTF-8 (byte {position + error.start}): save it as CSV UTF-8.",
             slug="campaign-encoding",
         ) from None
 
 
 def parse_header(record: Record | None) -> tuple[str, ...]:
-    """The columns' names. Raises FileError when no row could be sent with them."""
+    """Return the columns' names. Raise FileError when no row could be sent with them."""
     if record is None:
         raise FileError(
             "The file has no first line with the columns' names: to, text.", slug="campaign-columns"
         )
     if record.cells is None:
-        raise FileError(f"The first line can't be read: {record.fault}.", slug="campaign-columns")
+        raise FileError(f"The first line can't be read: {record.error}.", slug="campaign-columns")
     names = tuple(cell.strip() for cell in record.cells)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted({name for name in names if names.count(name) > 1})
     if TO not in names:
         hint = " Separate columns by commas, not semicolons." if ";" in "".join(names) else ""
         raise FileError(
             f'There is no column "to" in the first line.{hint}', slug="campaign-columns"
         )
-    if twice:
-        raise FileError(f'The column "{twice[0][:40]}" is there twice.', slug="campaign-columns")
+    if repeated:
+        raise FileError(f'The column "{repeated[0][:40]}" is there twice.', slug="campaign-columns")
     if (TEXT in names) == (TEMPLATE in names):
         raise FileError(
             'The file needs either a column "text" or a column "template".', slug="campaign-columns"
@@ -188,9 +203,9 @@ def parse_header(record: Record | None) -> tuple[str, ...]:
 def build_draft(
     index: int, record: Record, columns: Sequence[str], defaults: Mapping[str, Any]
 ) -> Draft:
-    """What a row asks for. Raises Invalid, with the column as its pointer where one is at fault."""
+    """Build the draft of a row. Raise InvalidRequestError with the wrong column as its pointer."""
     if record.cells is None:
-        raise InvalidRequestError(f"The row can't be read: {record.fault}.", slug="broken-row")
+        raise InvalidRequestError(f"The row can't be read: {record.error}.", slug="broken-row")
     if len(record.cells) != len(columns):
         raise InvalidRequestError(
             f"The row has {len(record.cells)} columns, the first line has {len(columns)}.",
@@ -198,17 +213,19 @@ def build_draft(
         )
     cells = dict(zip(columns, record.cells, strict=True))
     text = fill_template(cells[TEMPLATE], cells) if TEMPLATE in cells else cells[TEXT]
-    asked = {**defaults, TO: cells[TO].strip(), TEXT: text}
+    body = {**defaults, TO: cells[TO].strip(), TEXT: text}
     for name in (REFERENCE, SEND_AT):
         if value := cells.get(name, "").strip():
-            asked[name] = value
-    one = decode_json(msgspec.json.encode(asked), OneMessage)
-    return Draft(index, "", "/to", one.to, one.text, one)
+            body[name] = value
+    message = decode_json(msgspec.json.encode(body), OneMessage)
+    return Draft(index, "", "/to", message.to, message.text, message)
 
 
 def fill_template(template: str, cells: Mapping[str, str]) -> str:
-    """A template with its row's cells in place of `{column}`; `{{` and `}}` are braces. Raises
-    Invalid for a column that is not there, or empty in this row."""
+    """Fill a row's cells into a template's `{column}` placeholders; `{{` and `}}` are braces.
+
+    Raise InvalidRequestError for a column that is missing, or empty in this row.
+    """
 
     def value(found: re.Match[str]) -> str:
         name = found[1]
@@ -226,6 +243,6 @@ def fill_template(template: str, cells: Mapping[str, str]) -> str:
 
 
 def one_line_problem(problem: GatewayError) -> str:
-    """A problem as one cell of the results."""
+    """Render a problem as one cell of the results."""
     where = f" ({problem.pointer.removeprefix('/')})" if problem.pointer else ""
     return f"{problem.slug}{where}: {problem.detail}"

@@ -1,8 +1,7 @@
-"""A campaign: a CSV whose rows become messages. Its item, its chunks, and how the API shows it.
+"""A campaign (a CSV whose rows become messages), its chunks, and their items. No I/O.
 
-A chunk is what is accepted at once: up to a thousand rows, one batch. Its item is written before
-its batch, says which batch that is, and for each row which message it became or why it did not.
-No I/O.
+A chunk is up to a thousand rows that are accepted together as one batch. Its item is written before
+its batch, names that batch, and has each row's message or problem.
 """
 
 import zlib
@@ -13,18 +12,17 @@ from typing import Any
 import msgspec
 
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute, shard_of
+from sms_gateway.storage.items import Item, key_of, number_attribute, shard_of
 from sms_gateway.storage.models import ItemKey, message_id
 
 FOLDER, RESULTS, UNFINISHED = "campaigns/", "results/", "unfinished/"
-CHUNK_ROWS = 1000  # rows; a batch has no more positions
-WORKER_TIMEOUT = (
-    90  # seconds after which the clock calls another worker; above the function's timeout of 50
-)
+CHUNK_ROWS = 1000  # a batch has no more positions
+# After so long the scheduler wakes another worker: above the function's timeout of 50 seconds.
+WORKER_TIMEOUT_SECONDS = 90
 
 
 class CampaignState(StrEnum):
-    """Where a campaign is: only a running one reads on."""
+    """The state of a campaign; only a running one reads on."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -34,14 +32,16 @@ class CampaignState(StrEnum):
 
     @property
     def stopped(self) -> bool:
-        """Whether no row is read any more; a failed one may be resumed."""
+        """Whether no further row is read; a failed campaign may be resumed."""
         return self in (CampaignState.CANCELLED, CampaignState.FAILED, CampaignState.DONE)
 
 
 class ResultsFile(msgspec.Struct, omit_defaults=True):
-    """A results file that is being written: the upload and its parts so far, the first row of the
-    next chunk, and what was counted on the way; `prices` is amount and messages by currency. `held`
-    is the file (its ETag and bytes) of what stands behind the parts and is too small for one."""
+    """A results file that is being written: the upload, its parts so far and the counts so far.
+
+    `next` is the first row of the next chunk; `prices` is amount and messages by currency.
+    `pending` is the file (its ETag and bytes) with rows behind the last part, too few for a part.
+    """
 
     upload: str
     parts: list[str] = []
@@ -52,7 +52,7 @@ class ResultsFile(msgspec.Struct, omit_defaults=True):
 
 
 class Tally(msgspec.Struct, omit_defaults=True):
-    """What the last results file counted; `at` is epoch seconds."""
+    """The counts of the last results file; `at` is epoch seconds."""
 
     at: int
     counts: dict[str, int] = {}
@@ -60,9 +60,12 @@ class Tally(msgspec.Struct, omit_defaults=True):
 
 
 class Campaign(ValueObject, frozen=True):
-    """`row` rows are done, and the next one begins at the byte `offset`. `rows` and `columns` are
-    known once the file was checked. `left` is how many rows of a cancelled one, from the first on,
-    are still to be taken back; None before that began. `turn` counts writings of the report."""
+    """A campaign, of which `row` rows are done; the next one begins at the byte `offset`.
+
+    `rows` and `columns` are known once the file was checked. `rows_left_to_cancel` counts from the
+    first row; None before cancelling began. `version` counts writes of the results file's progress;
+    `result_runs` counts the results files that were not final.
+    """
 
     id: str
     tenant: str
@@ -86,7 +89,7 @@ class Campaign(ValueObject, frozen=True):
 
     @property
     def item_key(self) -> ItemKey:
-        """Where its item stands."""
+        """The key of its item."""
         return campaign_key(self.id)
 
     @property
@@ -96,14 +99,16 @@ class Campaign(ValueObject, frozen=True):
 
     @property
     def unfinished_key(self) -> str:
-        """The key of what was written of its results and is too small for a part."""
+        """The key of its results behind the last part, which are too small for a part."""
         return UNFINISHED + self.id
 
 
 class Chunk(ValueObject, frozen=True):
-    """Rows `first` to `first + count - 1`, up to the byte `end`. `positions` has for each row its
-    message's position in the batch, or -1; `refused` the problem of those, by offset. `started` is
-    epoch seconds. Without a batch every row was refused."""
+    """Rows `first` to `first + count - 1`, up to the byte `end`.
+
+    `positions` has each row's position in the batch, or -1 for a refused one, whose problem is in
+    `refused` by its offset. `started` is epoch seconds. Without a batch every row was refused.
+    """
 
     first: int
     count: int
@@ -119,7 +124,7 @@ class Chunk(ValueObject, frozen=True):
         return self.count - len(self.refused)
 
     def message(self, offset: int) -> str | None:
-        """The id of the message that a row became."""
+        """Return the id of a row's message; None for a refused row."""
         position = self.positions[offset]
         return message_id(self.batch, position) if self.batch and position >= 0 else None
 
@@ -130,22 +135,22 @@ class _Rows(msgspec.Struct):
 
 
 def campaign_key(identifier: str) -> ItemKey:
-    """Where a campaign's item stands."""
+    """Return the key of a campaign's item."""
     return ItemKey(identifier, "C")
 
 
 def chunk_key(identifier: str, first: int) -> ItemKey:
-    """Where a chunk's item stands, so that chunks sort by their rows."""
+    """Return the key of a chunk's item; chunks sort by their rows."""
     return ItemKey(identifier, f"R#{first:07d}")
 
 
 def campaign_item(
     identifier: str, tenant: str, key: str, etag: str, size: int, due: int, ttl: int
 ) -> Item:
-    """A campaign of which no row was read. What the tenant is called keeps it apart from the items
-    that make a batch accepted."""
+    """Make the item of a campaign of which no row was read."""
     return {
         **key_of(campaign_key(identifier)),
+        # Not "tenant": an item with that attribute makes a batch accepted.
         "owner": {"S": tenant},
         "key": {"S": key},
         "etag": {"S": etag},
@@ -153,7 +158,7 @@ def campaign_item(
         "state": {"S": CampaignState.RUNNING},
         **{
             name: number_attribute(0)
-            for name in ("row", "offset", "sent", "refused", "turn", "looks")
+            for name in ("row", "offset", "sent", "refused", "version", "result_runs")
         },
         "due": number_attribute(due),
         "shard": {"S": shard_of(identifier)},
@@ -162,12 +167,12 @@ def campaign_item(
 
 
 def read_campaign(item: Item) -> Campaign:
-    """A campaign from its item."""
+    """Read a campaign from its item."""
 
-    def whole(name: str) -> int:
+    def number(name: str) -> int:
         return int(item[name]["N"])
 
-    def made[T](name: str, kind: type[T]) -> T | None:
+    def decoded[T](name: str, kind: type[T]) -> T | None:
         return msgspec.json.decode(item[name]["S"], type=kind) if name in item else None
 
     return Campaign(
@@ -175,26 +180,28 @@ def read_campaign(item: Item) -> Campaign:
         tenant=item["owner"]["S"],
         key=item["key"]["S"],
         etag=item["etag"]["S"],
-        size=whole("size"),
+        size=number("size"),
         state=CampaignState(item["state"]["S"]),
-        row=whole("row"),
-        offset=whole("offset"),
-        sent=whole("sent"),
-        refused=whole("refused"),
-        rows=whole("rows") if "rows" in item else None,
-        columns=made("columns", list[str]) or (),
-        problem=made("problem", dict[str, Any]),
-        results_file=made("report", ResultsFile),
-        tally=made("tally", Tally),
-        rows_left_to_cancel=whole("left") if "left" in item else None,
-        version=whole("turn"),
-        result_runs=whole("looks"),
+        row=number("row"),
+        offset=number("offset"),
+        sent=number("sent"),
+        refused=number("refused"),
+        rows=number("rows") if "rows" in item else None,
+        columns=decoded("columns", list[str]) or (),
+        problem=decoded("problem", dict[str, Any]),
+        results_file=decoded("results_file", ResultsFile),
+        tally=decoded("tally", Tally),
+        rows_left_to_cancel=number("rows_left_to_cancel")
+        if "rows_left_to_cancel" in item
+        else None,
+        version=number("version"),
+        result_runs=number("result_runs"),
         final="final" in item,
     )
 
 
 def chunk_item(campaign: str, chunk: Chunk, ttl: int) -> Item:
-    """A chunk's item; a thousand refused rows take some 10 KB."""
+    """Make a chunk's item; a thousand refused rows take some 10 KB."""
     rows = _Rows(list(chunk.positions), dict(chunk.refused))
     item = {
         **key_of(chunk_key(campaign, chunk.first)),
@@ -208,7 +215,7 @@ def chunk_item(campaign: str, chunk: Chunk, ttl: int) -> Item:
 
 
 def read_chunk(item: Item) -> Chunk:
-    """A chunk from its item."""
+    """Read a chunk from its item."""
     rows = msgspec.json.decode(zlib.decompress(item["rows"]["B"]), type=_Rows)
     return Chunk(
         first=int(item["sk"]["S"][2:]),
@@ -219,8 +226,3 @@ def read_chunk(item: Item) -> Chunk:
         positions=rows.positions,
         refused=rows.refused,
     )
-
-
-def problem_item(problem: Mapping[str, Any]) -> Item:
-    """A problem document as an attribute."""
-    return json_attribute(problem)

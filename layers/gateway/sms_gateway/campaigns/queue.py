@@ -1,4 +1,4 @@
-"""The queue of campaign workers."""
+"""Wake campaign workers by their queue."""
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -7,9 +7,9 @@ from sms_gateway.core.observability import increment, logger
 
 
 def enqueue_campaign(url: str, campaign: str) -> None:
-    """Calls a worker for a campaign by the queue at `url`. Never raises: the clock calls again."""
+    """Enqueue a campaign's id for a worker. Never raise: the scheduler enqueues it again."""
     try:
         _client().send_message(QueueUrl=url, MessageBody=campaign)
     except (ClientError, BotoCoreError) as error:
-        logger.error("not called", extra={"campaign": campaign, "error": str(error)})
+        logger.error("campaign not enqueued", extra={"campaign": campaign, "error": str(error)})
         increment("NotEnqueued", vendor="campaigns")

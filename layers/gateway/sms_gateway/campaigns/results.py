@@ -1,9 +1,9 @@
-"""results/<name>.csv: a line for each row, with its message's id, status and problem.
+"""Write results/<name>.csv: a line for each row, with its message's id, status and problem.
 
-It is written when the last row was read, and again, further apart each time, until every message
-is final. A million rows take longer than one worker has: the file is an upload in parts, and each
-part that is done is remembered with the first row of the next. S3 takes no small parts, so a worker
-whose time ends within one leaves what it has in a file for the next. Memory holds one part.
+The file is written when the last row was read, and again, at growing intervals, until every message
+is final. A million rows take longer than one worker has: the file is an upload in parts, and the
+progress after each part is stored. S3 takes no small parts, so a worker that runs out of time
+within a part leaves its rows in a file for the next worker. Memory holds one part.
 """
 
 import csv
@@ -26,76 +26,93 @@ from sms_gateway.storage.message_state import price_of_message
 from sms_gateway.storage.message_updates import MessageUpdate
 
 COLUMNS = ("row", "id", "status", "problem")
-PART_BYTES = 6 * 1024 * 1024  # bytes; S3 takes none below 5 MB but the last
-CHUNK_SECONDS = 15.0  # seconds that a chunk, and then writing the part, may take at the worst
-PART_SECONDS = 25.0  # seconds that must be left to begin with one
-FIRST_RUN_SECONDS, LAST_RUN_SECONDS = 60, 86_400  # seconds from one file to the next
+PART_BYTES = 6 * 1024 * 1024  # S3 takes none below 5 MB but the last
+CHUNK_SECONDS = 15.0  # seconds that a chunk, and then writing the part, may take at most
+PART_SECONDS = 25.0  # seconds that must be left to begin a part
+FIRST_RUN_SECONDS, LAST_RUN_SECONDS = 60, 86_400  # shortest and longest wait between two files
 
 HasTimeFor = Callable[[float], bool]
 
 
-def write_results(one: Campaign, time_for: HasTimeFor) -> None:
-    """Writes the results as far as there is time. Raises Unavailable when AWS does not answer."""
-    current: Campaign | None = one
-    while current is not None and time_for(PART_SECONDS):
-        current = _step(current, time_for)
+def write_results(campaign: Campaign, has_time_for: HasTimeFor) -> None:
+    """Write results while there is time.
+
+    Raise ServiceUnavailableError when AWS does not answer.
+    """
+    current: Campaign | None = campaign
+    while current is not None and has_time_for(PART_SECONDS):
+        current = _write_next(current, has_time_for)
 
 
-def _step(one: Campaign, time_for: HasTimeFor) -> Campaign | None:
-    """A part more; None when the file is done, or another worker is at it."""
-    if one.results_file is None:
-        if (s3_files.campaign_of(one.results_key) or "") > one.id:
-            _close(one)  # a later file of the same name has its results there
+def _write_next(campaign: Campaign, has_time_for: HasTimeFor) -> Campaign | None:
+    """Begin, continue or complete the file; None when it is done or another worker changed it."""
+    if campaign.results_file is None:
+        if (s3_files.campaign_of(campaign.results_key) or "") > campaign.id:
+            _close(campaign)  # a later file of the same name has its results there
             return None
-        return _save(one, ResultsFile(s3_files.begin_upload(one.results_key, one.id)))
-    now = one.results_file
+        return _begin_file(campaign)
+    file = campaign.results_file
     try:
-        if now.parts and not now.pending and now.next > one.row:
-            s3_files.finish_upload(one.results_key, now.upload, now.parts)
-            _finish(one, Tally(int(time.time()), now.counts, now.prices))
+        if file.parts and not file.pending and file.next > campaign.row:
+            s3_files.finish_upload(campaign.results_key, file.upload, file.parts)
+            _finish(campaign, Tally(int(time.time()), file.counts, file.prices))
             return None
-        body, following = _write_part(one, now, time_for)
-        if following.next <= one.row and len(body) < s3_files.MIN_PART_BYTES:
-            following.pending = (s3_files.put_file(one.unfinished_key, body), len(body))
-        else:
-            etag = s3_files.put_part(one.results_key, now.upload, len(now.parts) + 1, body)
-            following.parts = [*now.parts, etag]
+        after = _write_part(campaign, file, has_time_for)
     except (ConflictError, NotFoundError):
-        # Put together by a worker that died before it could say so, or given up by S3, or written
-        # over by one that was slower: once more.
-        return _save(one, ResultsFile(s3_files.begin_upload(one.results_key, one.id)))
-    return _save(one, following)
+        # Completed by a worker that died before it could store that, dropped by S3, or overwritten
+        # by a slower worker: begin again.
+        return _begin_file(campaign)
+    return _save(campaign, after)
 
 
-def _write_part(one: Campaign, now: ResultsFile, time_for: HasTimeFor) -> tuple[bytes, ResultsFile]:
-    """The next part, or as much of it as there is time for, at least a chunk; and the report behind
-    it, but for where that stands."""
-    written = io.StringIO(newline="")
-    rows = csv.writer(written)
-    if now.pending is not None:
-        etag, size = now.pending
-        written.write(b"".join(s3_files.read_blocks(one.unfinished_key, etag, 0, size)).decode())
-    elif not now.parts:
+def _begin_file(campaign: Campaign) -> Campaign | None:
+    upload = s3_files.begin_upload(campaign.results_key, campaign.id)
+    return _save(campaign, ResultsFile(upload))
+
+
+def _write_part(campaign: Campaign, file: ResultsFile, has_time_for: HasTimeFor) -> ResultsFile:
+    """Write the next part, or a pending file where it is too small for one."""
+    body, after = _render_part(campaign, file, has_time_for)
+    if after.next <= campaign.row and len(body) < s3_files.MIN_PART_BYTES:
+        after.pending = (s3_files.put_file(campaign.unfinished_key, body), len(body))
+    else:
+        number = len(file.parts) + 1
+        etag = s3_files.put_part(campaign.results_key, file.upload, number, body)
+        after.parts = [*file.parts, etag]
+    return after
+
+
+def _render_part(
+    campaign: Campaign, file: ResultsFile, has_time_for: HasTimeFor
+) -> tuple[bytes, ResultsFile]:
+    """Render the next part, or at least a chunk of it, and the progress after it."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    if file.pending is not None:
+        etag, size = file.pending
+        pending = s3_files.read_blocks(campaign.unfinished_key, etag, 0, size)
+        text.write(b"".join(pending).decode())
+    elif not file.parts:
         rows.writerow(COLUMNS)
-        if one.problem is not None:
-            rows.writerow(("", "", one.state, f"{one.problem['type']}: {one.problem['detail']}"))
-    counts, prices = Counter(now.counts), dict(now.prices)
-    following = now.next
-    while following <= one.row and written.tell() < PART_BYTES:
-        if following > now.next and not time_for(CHUNK_SECONDS):
+        if campaign.problem is not None:
+            problem = f"{campaign.problem['type']}: {campaign.problem['detail']}"
+            rows.writerow(("", "", campaign.state, problem))
+    counts, prices = Counter(file.counts), dict(file.prices)
+    row = file.next
+    while row <= campaign.row and text.tell() < PART_BYTES:
+        if row > file.next and not has_time_for(CHUNK_SECONDS):
             break
-        chunk = campaign_repository.find_chunk(one.id, following)
+        chunk = campaign_repository.find_chunk(campaign.id, row)
         if chunk is None:
-            raise ServiceUnavailableError("A chunk of the campaign is not there; try again.")
-        _write_rows(one, chunk, rows, counts, prices)
-        following += chunk.count
-    after = ResultsFile(now.upload, now.parts, next=following, counts=dict(counts), prices=prices)
-    return written.getvalue().encode(), after
+            raise ServiceUnavailableError("A chunk of the campaign is missing; try again.")
+        _write_rows(chunk, rows, counts, prices)
+        row += chunk.count
+    after = ResultsFile(file.upload, file.parts, next=row, counts=dict(counts), prices=prices)
+    return text.getvalue().encode(), after
 
 
-def _write_rows(
-    one: Campaign, chunk: Chunk, rows: Any, counts: Counter[str], prices: dict[str, Any]
-) -> None:
+def _write_rows(chunk: Chunk, rows: Any, counts: Counter[str], prices: dict[str, Any]) -> None:
+    """Write a chunk's rows, and add its messages to the counts and prices."""
     found: dict[int, Any] = {}
     if chunk.batch:
         whole = message_repository.whole_batch(chunk.batch)
@@ -116,35 +133,29 @@ def _write_rows(
             rows.writerow((row, chunk.message(offset), status, problem))
 
 
-def _save(one: Campaign, now: ResultsFile) -> Campaign | None:
-    change = MessageUpdate(one.item_key).set("report", now).set("turn", one.version + 1)
-    return campaign_repository.update(one, change)
+def _save(campaign: Campaign, file: ResultsFile) -> Campaign | None:
+    change = MessageUpdate(campaign.item_key).set("results_file", file)
+    return campaign_repository.update(campaign, change.set("version", campaign.version + 1))
 
 
-def _finish(one: Campaign, tally: Tally) -> None:
-    """What the file says is kept; what is not final is looked at again, later each time."""
-    change = (
-        MessageUpdate(one.item_key)
-        .set("tally", tally)
-        .remove("report")
-        .set("turn", one.version + 1)
-    )
+def _finish(campaign: Campaign, tally: Tally) -> None:
+    """Store the file's counts; unless all are final, schedule the next file, later each time."""
+    change = MessageUpdate(campaign.item_key).set("tally", tally).remove("results_file")
+    change.set("version", campaign.version + 1)
     if all(Status(status).final for status in tally.counts if status != "gone"):
         change.set("final", 1).schedule_check(None)
     else:
         wait = min(
-            (FIRST_RUN_SECONDS + one.sent // 1000) * 2 ** min(one.result_runs, 20), LAST_RUN_SECONDS
+            (FIRST_RUN_SECONDS + campaign.sent // 1000) * 2 ** min(campaign.result_runs, 20),
+            LAST_RUN_SECONDS,
         )
-        change.set("looks", one.result_runs + 1).schedule_check(int(time.time()) + wait)
-    # What a worker took in meanwhile is not in the file: then it is written again.
-    campaign_repository.update(one, change.if_in("row", one.row))
+        change.set("result_runs", campaign.result_runs + 1)
+        change.schedule_check(int(time.time()) + wait)
+    # A chunk adopted meanwhile is not in the file: then the file is written again.
+    campaign_repository.update(campaign, change.if_in("row", campaign.row))
 
 
-def _close(one: Campaign) -> None:
-    change = (
-        MessageUpdate(one.item_key)
-        .set("final", 1)
-        .set("turn", one.version + 1)
-        .schedule_check(None)
-    )
-    campaign_repository.update(one, change)
+def _close(campaign: Campaign) -> None:
+    change = MessageUpdate(campaign.item_key).set("final", 1)
+    change.set("version", campaign.version + 1).schedule_check(None)
+    campaign_repository.update(campaign, change)

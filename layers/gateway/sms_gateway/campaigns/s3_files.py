@@ -1,11 +1,10 @@
-"""The one module that talks to S3: reads a file in blocks, writes one in parts."""
+"""Read campaign files from S3 in blocks, and write results files in parts."""
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -14,25 +13,17 @@ from sms_gateway.core.problems import ConflictError, NotFoundError, ServiceUnava
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BLOCK_BYTES = 1024 * 1024  # bytes of a file that are read at once
-MIN_PART_BYTES = 5 * 1024 * 1024  # bytes; S3's own limit, but for the last part
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 4},
-    # Else each part has a checksum that S3 wants to see again when the parts are put together.
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-)
+BLOCK_BYTES = 1024 * 1024  # that are read at once
+MIN_PART_BYTES = 5 * 1024 * 1024  # S3's own limit, but for the last part
 
 
 def _client() -> "S3Client":
-    made: S3Client = clients.client("s3", CONFIG)
+    made: S3Client = clients.client("s3")
     return made
 
 
 def bucket_name() -> str:
-    """The bucket's name."""
+    """Return the name of the bucket of campaigns."""
     return os.environ["CAMPAIGNS_BUCKET"]
 
 
@@ -42,8 +33,8 @@ def _translate_errors() -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "error")
-        # Who may not list a bucket is told 403 for what is not there.
-        # A part that another worker wrote over is gone as well.
+        # S3 answers 403 for a missing key to callers that may not list the bucket.
+        # A part that another worker overwrote is missing as well.
         if code in ("NoSuchKey", "NoSuchUpload", "InvalidPart", "404", "AccessDenied", "403"):
             raise NotFoundError(
                 "The file is not there any more.", slug="campaign-file-gone"
@@ -61,8 +52,10 @@ def _translate_errors() -> Iterator[None]:
 
 
 def read_blocks(key: str, etag: str, start: int, size: int) -> Iterator[bytes]:
-    """A file's bytes from `start` on, as long as it is the one of that ETag. Raises NotFound,
-    Conflict when another stands there, or Unavailable."""
+    """Read a file's bytes from `start` on, while it has that ETag.
+
+    Raise NotFoundError, ConflictError when the file was replaced, or ServiceUnavailableError.
+    """
     while start < size:
         with _translate_errors():
             answer = _client().get_object(
@@ -79,7 +72,7 @@ def read_blocks(key: str, etag: str, start: int, size: int) -> Iterator[bytes]:
 
 
 def campaign_of(key: str) -> str | None:
-    """Which campaign wrote a results file; None when there is none."""
+    """Return the campaign that wrote a results file; None when there is none."""
     try:
         with _translate_errors():
             return _client().head_object(Bucket=bucket_name(), Key=key)["Metadata"].get("campaign")
@@ -88,7 +81,7 @@ def campaign_of(key: str) -> str | None:
 
 
 def begin_upload(key: str, campaign: str) -> str:
-    """Begins a file that is written in parts; the upload's id."""
+    """Begin a file that is written in parts, and return the upload's id."""
     with _translate_errors():
         answer = _client().create_multipart_upload(
             Bucket=bucket_name(),
@@ -100,15 +93,17 @@ def begin_upload(key: str, campaign: str) -> str:
 
 
 def put_file(key: str, body: bytes) -> str:
-    """Writes a small file at once; its ETag."""
+    """Write a small file at once, and return its ETag."""
     with _translate_errors():
         answer = _client().put_object(Bucket=bucket_name(), Key=key, Body=body)
     return answer["ETag"].strip('"')
 
 
 def put_part(key: str, upload: str, number: int, body: bytes) -> str:
-    """Writes a part, from 1 on, over what it was before; its ETag. Raises NotFound when the upload
-    is over."""
+    """Write or overwrite a part, counted from 1, and return its ETag.
+
+    Raise NotFoundError when the upload is over.
+    """
     with _translate_errors():
         answer = _client().upload_part(
             Bucket=bucket_name(), Key=key, UploadId=upload, PartNumber=number, Body=body
@@ -117,12 +112,14 @@ def put_part(key: str, upload: str, number: int, body: bytes) -> str:
 
 
 def finish_upload(key: str, upload: str, parts: Sequence[str]) -> None:
-    """Puts a file together from the parts of these ETags. Raises NotFound when the upload is
-    over."""
-    every: list[Any] = [
+    """Complete a file from the parts of these ETags.
+
+    Raise NotFoundError when the upload is over.
+    """
+    completed: list[Any] = [
         {"PartNumber": number, "ETag": etag} for number, etag in enumerate(parts, 1)
     ]
     with _translate_errors():
         _client().complete_multipart_upload(
-            Bucket=bucket_name(), Key=key, UploadId=upload, MultipartUpload={"Parts": every}
+            Bucket=bucket_name(), Key=key, UploadId=upload, MultipartUpload={"Parts": completed}
         )

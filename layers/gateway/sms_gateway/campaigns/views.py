@@ -1,4 +1,4 @@
-"""Campaigns as the API shows them."""
+"""Render campaigns for the API."""
 
 from typing import Any
 
@@ -9,41 +9,45 @@ from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.ulids import created_at
 
 
-def campaign_view(one: Campaign) -> dict[str, Any]:
-    """GET /batches/{id}'s answer for a campaign: a batch's, and what its rows came to. The counts
-    are those of the last look at all messages; what was accepted since is in none."""
-    tally = one.tally or Tally(0)
+def campaign_view(campaign: Campaign) -> dict[str, Any]:
+    """Render a campaign as GET /batches/{id} shows it: a batch, and the progress of its rows.
+
+    The counts are those of the last results file; messages accepted since are in none.
+    """
+    tally = campaign.tally or Tally(0)
     return {
-        "id": one.id,
-        "created_at": rfc3339(created_at(one.id)),
-        "total": one.sent,
+        "id": campaign.id,
+        "created_at": rfc3339(created_at(campaign.id)),
+        "total": campaign.sent,
         "counts": tally.counts,
-        "final": one.final,
+        "final": campaign.final,
         "price": [
             {"amount": amount, "currency": currency, "messages": messages}
             for currency, (amount, messages) in sorted(tally.prices.items())
         ],
         "campaign": {
-            "file": one.key,
-            "state": one.state,
-            "rows": one.rows,
-            "rows_read": one.row,
-            "rows_sent": one.sent,
-            "rows_refused": one.refused,
-            "counted_at": rfc3339(from_ms(tally.at * 1000)) if one.tally else None,
-            "results": one.results_key if one.tally else None,
-            "problem": one.problem,
+            "file": campaign.key,
+            "state": campaign.state,
+            "rows": campaign.rows,
+            "rows_read": campaign.row,
+            "rows_sent": campaign.sent,
+            "rows_refused": campaign.refused,
+            "counted_at": rfc3339(from_ms(tally.at * 1000)) if campaign.tally else None,
+            "results": campaign.results_key if campaign.tally else None,
+            "problem": campaign.problem,
         },
     }
 
 
 def refuse_campaign(tenant: str, batch: str) -> None:
-    """Raises Invalid where the id is not a batch's but the tenant's campaign's: its rows stand in
-    batches of their own, up to a thousand of them."""
-    one = repository.find_campaign(batch)
-    if one is not None and one.tenant == tenant:
+    """Raise InvalidRequestError where the id is not a batch's but the tenant's campaign's.
+
+    Its rows are in batches of their own, up to a thousand of them.
+    """
+    campaign = repository.find_campaign(batch)
+    if campaign is not None and campaign.tenant == tenant:
         raise InvalidRequestError(
             f"{batch} is a campaign: GET /batches/{batch} has its counts, and the file "
-            f"{one.results_key} in the stack's bucket each row's message and its status.",
+            f"{campaign.results_key} in the stack's bucket each row's message and its status.",
             slug="batch-is-a-campaign",
         )

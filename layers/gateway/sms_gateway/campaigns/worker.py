@@ -1,11 +1,11 @@
-"""The work on a campaign: from an uploaded file to accepted batches, each row exactly once.
+"""Work on a campaign: from an uploaded file to accepted batches, each row exactly once.
 
-A chunk's item is written first, by a condition that one worker wins, with the ULID of its batch in
-it; then the batch, through the same core as POST /messages; then the campaign's offset moves. A
-worker that finds a chunk sees from the batch's own item whether it was accepted. If not, it waits
-until whoever wrote the chunk must be dead, and begins it again under a new batch; what the dead one
-left can never become accepted. The campaign's due time lets the clock call another worker when one
-died.
+A worker writes a chunk's item first, by a condition that only one worker meets, with the ULID of
+the chunk's batch; then the batch, through the same core as POST /messages; then it moves the
+campaign's offset. A worker that finds a chunk sees by the batch's own item whether it was accepted.
+If not, it waits until the worker that wrote the chunk must be dead, and accepts the rows under a
+new batch; what the dead worker wrote can never become accepted. The campaign stands in the due
+index, so the scheduler wakes another worker after one died.
 """
 
 import os
@@ -16,8 +16,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from sms_gateway.campaigns import model as campaign
-from sms_gateway.campaigns import queue, s3_files
+from sms_gateway.campaigns import model, queue, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.cancel import cancel_unsent
 from sms_gateway.campaigns.chunks import (
@@ -28,7 +27,7 @@ from sms_gateway.campaigns.chunks import (
     find_next_chunk,
 )
 from sms_gateway.campaigns.file_check import CHECK_SECONDS, check_file, check_tenant
-from sms_gateway.campaigns.model import FOLDER, WORKER_TIMEOUT, Campaign, CampaignState
+from sms_gateway.campaigns.model import FOLDER, WORKER_TIMEOUT_SECONDS, Campaign, CampaignState
 from sms_gateway.campaigns.results import write_results
 from sms_gateway.campaigns.settings import row_defaults
 from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
@@ -43,95 +42,98 @@ from sms_gateway.storage.dynamodb import ItemUpdate
 
 
 def handle_record(body: str, remaining: float) -> None:
-    """Works on a queue message, a campaign's id or S3's notice of uploads, for at most `remaining`
-    seconds. Raises Unavailable when AWS does not answer, ValueError for a body that is neither."""
-    run = TimeBudget(time.time() + remaining)
+    """Work on a queue message for at most `remaining` seconds.
+
+    The message is a campaign's id or S3's notification of uploads. Raise ServiceUnavailableError
+    when AWS does not answer, ValueError for a body that is neither.
+    """
+    budget = TimeBudget(time.time() + remaining)
     if is_ulid(body):
-        _work(run, body)
+        _work(budget, body)
         return
     event = msgspec.json.decode(body)
     if not isinstance(event, dict):
-        raise ValueError("neither a campaign's id nor a notice of S3")
+        raise ValueError("neither a campaign's id nor a notification of S3")
     if event.get("Event") == "s3:TestEvent":
         return
     for record in event["Records"]:
-        place = record["s3"]
-        if place["bucket"]["name"] != s3_files.bucket_name():
-            raise ValueError("a notice of another bucket")
-        one = place["object"]
-        key = unquote_plus(one["key"])
+        bucket, file = record["s3"]["bucket"], record["s3"]["object"]
+        if bucket["name"] != s3_files.bucket_name():
+            raise ValueError("a notification of another bucket")
+        key = unquote_plus(file["key"])
         if key.startswith(FOLDER) and not key.endswith("/"):
-            _work(run, begin_campaign(key, one["eTag"], one["size"], utc_now()))
+            _work(budget, begin_campaign(key, file["eTag"], file["size"], utc_now()))
 
 
 def begin_campaign(key: str, etag: str, size: int, now: datetime) -> str:
-    """The campaign of a file; the same name with the same content is the same campaign, so that
-    neither a notice that comes twice nor an upload that is repeated sends anything again."""
+    """Begin the campaign of a file, unless it has begun, and return its id.
+
+    The same name with the same content is the same campaign: neither a repeated notification nor a
+    repeated upload sends anything again.
+    """
     seconds = epoch_seconds(now)
     ttl = seconds + int(MAX_SCHEDULE_AHEAD.total_seconds()) + retention_seconds()
-    name = sha256(f"{key}\n{etag}".encode()).hexdigest()
-    identifier = campaign_repository.claim_id(name, new_ulid(now), ttl)
+    digest = sha256(f"{key}\n{etag}".encode()).hexdigest()
+    identifier = campaign_repository.claim_id(digest, new_ulid(now), ttl)
     tenant = key.removeprefix(FOLDER).partition("/")[0]
-    item = campaign.campaign_item(
-        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT, ttl
+    item = model.campaign_item(
+        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl
     )
     dynamodb.put_new(item)
     return identifier
 
 
-def _work(run: TimeBudget, identifier: str) -> None:
+def _work(budget: TimeBudget, identifier: str) -> None:
     found = campaign_repository.find_campaign(identifier)
     if found is None or found.state is CampaignState.PAUSED or found.final:
         return
-    one: Campaign | None = found
+    current: Campaign | None = found
     if found.state is CampaignState.RUNNING:
         try:
-            one = _accept_rows(run, found)
+            current = _accept_rows(budget, found)
         except ServiceUnavailableError:
             raise
         except GatewayError as problem:
-            one = _fail(found, problem)
-    if one is not None and one.state.stopped and not one.final:
-        one = adopt_pending_chunk(one)
-        if one is not None and one.state is CampaignState.CANCELLED:
-            one = cancel_unsent(one, run.has_time_for)
-        if one is not None and not one.rows_left_to_cancel:
-            write_results(one, run.has_time_for)
-    if one is not None:
+            current = _fail(found, problem)
+    if current is not None and current.state.stopped and not current.final:
+        current = adopt_pending_chunk(current)
+        if current is not None and current.state is CampaignState.CANCELLED:
+            current = cancel_unsent(current, budget.has_time_for)
+        if current is not None and not current.rows_left_to_cancel:
+            write_results(current, budget.has_time_for)
+    if current is not None:
         _enqueue_rest(identifier)
 
 
 def _enqueue_rest(identifier: str) -> None:
-    """Hands what is left to the next worker, at once."""
-    one = campaign_repository.find_campaign(identifier)
-    if one is None or one.final:
+    """Enqueue the campaign for the next worker while there is work that needs no waiting."""
+    campaign = campaign_repository.find_campaign(identifier)
+    if campaign is None or campaign.final:
         return
-    unwritten = one.results_file is not None or one.tally is None
-    if one.state is CampaignState.RUNNING or (one.state.stopped and unwritten):
+    unwritten = campaign.results_file is not None or campaign.tally is None
+    if campaign.state is CampaignState.RUNNING or (campaign.state.stopped and unwritten):
         queue.enqueue_campaign(os.environ["CAMPAIGN_QUEUE"], identifier)
 
 
-def _accept_rows(run: TimeBudget, one: Campaign) -> Campaign | None:
-    """Sends rows while there is time; the campaign as it is then, or None when another worker is
-    at it. Raises a GatewayError for what is wrong with the campaign as a whole."""
-    moved = (
-        ItemUpdate(one.item_key)
-        .schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT)
-        .if_in("state", CampaignState.RUNNING)
-        .apply()
-    )
-    if moved is None:
-        return campaign_repository.find_campaign(one.id)
-    check_tenant(one)
-    defaults = row_defaults(one.tenant)
-    if not one.columns:
-        if not run.has_time_for(CHECK_SECONDS):
-            return one
-        check_file(run, one)
+def _accept_rows(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
+    """Accept rows while there is time, and return the campaign as it is then.
+
+    Return None while another worker is accepting a chunk. Raise a GatewayError for a problem of the
+    campaign as a whole.
+    """
+    change = ItemUpdate(campaign.item_key).schedule_check(_worker_deadline())
+    if change.if_in("state", CampaignState.RUNNING).apply() is None:
+        return campaign_repository.find_campaign(campaign.id)
+    check_tenant(campaign)
+    defaults = row_defaults(campaign.tenant)
+    if not campaign.columns:
+        if not budget.has_time_for(CHECK_SECONDS):
+            return campaign
+        check_file(budget, campaign)
     while (
-        found := campaign_repository.find_campaign(one.id)
+        found := campaign_repository.find_campaign(campaign.id)
     ) and found.state is CampaignState.RUNNING:
-        if not run.has_time_for(CHUNK_SECONDS):
+        if not budget.has_time_for(CHUNK_SECONDS):
             return found
         if found.row == found.rows:
             _finish_reading(found)
@@ -140,33 +142,29 @@ def _accept_rows(run: TimeBudget, one: Campaign) -> Campaign | None:
         if chunk is None:
             return None
         if isinstance(chunk, AbandonedChunk):
-            chunk = accept_next_chunk(run, found, defaults, chunk.batch)
+            chunk = accept_next_chunk(budget, found, defaults, chunk.batch)
         if chunk is None:
-            stopped = campaign_repository.find_campaign(one.id)
+            stopped = campaign_repository.find_campaign(campaign.id)
             return stopped if stopped and stopped.state is not CampaignState.RUNNING else None
         advance(found, chunk)
     return found
 
 
-def _finish_reading(one: Campaign) -> None:
-    change = (
-        ItemUpdate(one.item_key)
-        .set("state", CampaignState.DONE)
-        .schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT)
-    )
+def _worker_deadline() -> int:
+    return epoch_seconds(utc_now()) + WORKER_TIMEOUT_SECONDS
+
+
+def _finish_reading(campaign: Campaign) -> None:
+    change = ItemUpdate(campaign.item_key).set("state", CampaignState.DONE)
+    change.schedule_check(_worker_deadline())
     if change.if_in("state", CampaignState.RUNNING).apply():
-        logger.info("campaign read", extra={"campaign": one.id, "rows": one.row})
+        logger.info("campaign read", extra={"campaign": campaign.id, "rows": campaign.row})
 
 
-def _fail(one: Campaign, problem: GatewayError) -> Campaign | None:
-    logger.warning("campaign failed", extra={"campaign": one.id, "problem": problem.slug})
+def _fail(campaign: Campaign, problem: GatewayError) -> Campaign | None:
+    logger.warning("campaign failed", extra={"campaign": campaign.id, "problem": problem.slug})
     increment("CampaignFailed")
-    change = (
-        ItemUpdate(one.item_key)
-        .set("state", CampaignState.FAILED)
-        .set("problem", problem.to_dict())
-    )
-    change.schedule_check(epoch_seconds(utc_now()) + WORKER_TIMEOUT).if_in(
-        "state", CampaignState.RUNNING
-    ).apply()
-    return campaign_repository.find_campaign(one.id)
+    change = ItemUpdate(campaign.item_key).set("state", CampaignState.FAILED)
+    change.set("problem", problem.to_dict()).schedule_check(_worker_deadline())
+    change.if_in("state", CampaignState.RUNNING).apply()
+    return campaign_repository.find_campaign(campaign.id)

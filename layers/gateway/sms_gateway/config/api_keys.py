@@ -1,4 +1,4 @@
-"""API keys: shown once when made, kept as SHA-256 only, each for one tenant and some scopes."""
+"""API keys, each of one tenant with some scopes; only their SHA-256 is stored."""
 
 import hashlib
 import re
@@ -21,13 +21,13 @@ SCOPES = (
     "verifications",
     "account",
 )
-PARTITION = "KEYS"  # the partition in which they stand
+PARTITION = "KEYS"
 PREFIX = "sms_"
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class ApiKey(ValueObject, frozen=True):
-    """What is known of a key: `id` is the beginning of its digest, fit for logs."""
+    """A stored key; `id` is the beginning of its digest, fit for logs."""
 
     id: str
     tenant: str
@@ -38,12 +38,13 @@ class ApiKey(ValueObject, frozen=True):
 
 
 def create_key(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tuple[str, ApiKey]:
-    """Makes and stores a key. Returns the key itself, which nothing can show again, and what is
-    known of it. Raises ValueError for a tenant or scope that can't be."""
+    """Create and store a key; return its text, which nothing can show again, and its record.
+
+    Raises ValueError for a tenant or scope that is not valid.
+    """
     if not TENANT.fullmatch(tenant):
         raise ValueError("a tenant is 1 to 40 lower-case letters, digits and hyphens")
-    strange = sorted(set(scopes) - set(SCOPES))
-    if strange or not scopes:
+    if not scopes or not set(scopes).issubset(SCOPES):
         raise ValueError(f"a scope is one of {', '.join(SCOPES)}")
     key = PREFIX + secrets.token_urlsafe(32)
     item: Item = {
@@ -54,36 +55,36 @@ def create_key(tenant: str, scopes: Sequence[str], label: str, now: datetime) ->
         "created": {"N": str(epoch_seconds(now))},
     }
     dynamodb.put_new(item)
-    return key, _read(item)
+    return key, _from_item(item)
 
 
 def find_key(key: str) -> ApiKey | None:
-    """The key that a caller shows, unless it is unknown or revoked."""
+    """Find the record of a key's text; None when it is unknown or revoked."""
     if not key.startswith(PREFIX) or len(key) > 100:
         return None
     item = dynamodb.get(ItemKey(PARTITION, digest(key)))
-    known = _read(item) if item else None
-    return known if known and known.revoked_at is None else None
+    found = _from_item(item) if item else None
+    return found if found and found.revoked_at is None else None
 
 
 def list_keys() -> list[ApiKey]:
-    """All keys, oldest first."""
-    return sorted((_read(item) for item in _key_items()), key=lambda key: key.created_at)
+    """Return all keys, oldest first."""
+    return sorted((_from_item(item) for item in _key_items()), key=lambda key: key.created_at)
 
 
 def revoke_key(identifier: str, now: datetime) -> ApiKey | None:
-    """Revokes the key with this id; None when there is none."""
+    """Revoke the key with this id; None when there is none."""
     for item in _key_items():
-        if _read(item).id == identifier:
-            ItemUpdate(ItemKey(PARTITION, item["sk"]["S"])).set(
-                "revoked", epoch_seconds(now)
-            ).apply()
-            return _read(item)
+        key = _from_item(item)
+        if key.id == identifier:
+            change = ItemUpdate(ItemKey(PARTITION, item["sk"]["S"]))
+            change.set("revoked", epoch_seconds(now)).apply()
+            return key
     return None
 
 
 def digest(key: str) -> str:
-    """SHA-256 in hex. A key has 256 random bits, so a slow hash would add nothing."""
+    """Hash a key with SHA-256, in hex; its 256 random bits need no slow hash."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -91,7 +92,7 @@ def _key_items() -> list[Item]:
     return list(dynamodb.query("pk = :pk", {":pk": {"S": PARTITION}}))
 
 
-def _read(item: Item) -> ApiKey:
+def _from_item(item: Item) -> ApiKey:
     revoked = item.get("revoked")
     return ApiKey(
         id=item["sk"]["S"][:12],

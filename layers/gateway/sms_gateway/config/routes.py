@@ -1,4 +1,4 @@
-"""Which vendor carries a message: by the longest prefix of its number."""
+"""Routes: the vendors for a number, by its longest matching prefix."""
 
 from typing import Annotated
 
@@ -9,8 +9,10 @@ from sms_gateway.vendors.registry import VENDORS
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Vendors in order of preference for the numbers with a prefix ("+" is every number).
-    `region` (ISO 3166 alpha-2) lets callers write national numbers."""
+    """Vendors in order of preference for numbers with a prefix ("+" matches every number).
+
+    `region` (ISO 3166 alpha-2) lets callers write national numbers.
+    """
 
     prefix: Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]{0,14}\Z")]
     vendors: Annotated[list[str], msgspec.Meta(min_length=1)]
@@ -35,30 +37,30 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("two routes have the same prefix")
 
     @classmethod
-    def parse(cls, written: str) -> "Routes":
-        """Routes from JSON. Raises ValueError that says what is wrong."""
+    def parse(cls, text: str) -> "Routes":
+        """Parse JSON. Raises ValueError with what is wrong."""
         try:
-            return msgspec.json.decode(written, type=cls)
+            return msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError as error:
             raise ValueError(str(error)) from None
 
     def route(self, number: str) -> Route | None:
-        """The route of an E.164 number: the one with the longest prefix."""
-        fitting = [route for route in self.routes if number.startswith(route.prefix)]
-        return max(fitting, key=lambda route: len(route.prefix), default=None)
+        """Find the route with the longest prefix of an E.164 number."""
+        matching = [route for route in self.routes if number.startswith(route.prefix)]
+        return max(matching, key=lambda route: len(route.prefix), default=None)
 
     def regions(self, vendor: str | None = None) -> list[str]:
-        """The regions whose national numbers are understood, of one vendor's routes or of all."""
-        found = [
+        """Return the regions of one vendor's routes, or of all."""
+        regions = [
             route.region
             for route in self.routes
             if route.region and (vendor is None or vendor in route.vendors)
         ]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(regions))
 
 
 def routes() -> Routes:
-    """The routes of the parameter. Raises Unavailable when it is missing or not valid."""
+    """Return the configured routes. Raises ServiceUnavailableError without valid ones."""
     return _routes.get()
 
 

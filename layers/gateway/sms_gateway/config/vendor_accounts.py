@@ -1,4 +1,4 @@
-"""The accounts at the vendors, all in one secret."""
+"""The accounts at the vendors, in one secret."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.registry import VENDORS, build_adapter
 
-CALLBACK_KEY = "callback_key"  # the secret's entry that is no vendor
+CALLBACK_KEY = "callback_key"  # the secret's one entry that is not a vendor
 
 
 class Accounts(ValueObject, frozen=True):
-    """The vendors' accounts as far as they are good; `faults` names what is wrong with the rest."""
+    """The usable vendor accounts; `faults` says what is wrong with the others."""
 
     adapters: Mapping[str, Adapter]
     faults: Mapping[str, str]
@@ -26,23 +26,25 @@ class Accounts(ValueObject, frozen=True):
 
 
 def accounts() -> Accounts:
-    """The accounts of the secret. Raises Unavailable when it is missing, or no JSON object."""
+    """Return the configured accounts. Raises ServiceUnavailableError without a valid secret."""
     return _accounts.get()
 
 
-def parse_accounts(written: str) -> Accounts:
-    """The accounts of a secret's text. One vendor's bad settings don't put out the others. Raises
-    ValueError when the whole can't be used; messages name settings, never their values."""
+def parse_accounts(text: str) -> Accounts:
+    """Parse the secret; one vendor's invalid settings leave the others usable.
+
+    Raises ValueError when the whole is not usable. Messages name settings, never their values.
+    """
     try:
-        every = msgspec.json.decode(written, type=dict[str, Any])
+        settings = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError:
         raise ValueError("it must be a JSON object of vendors") from None
-    key = every.pop(CALLBACK_KEY, None)
+    key = settings.pop(CALLBACK_KEY, None)
     if not isinstance(key, str) or len(key) < 32:
         raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
     adapters: dict[str, Adapter] = {}
     faults: dict[str, str] = {}
-    for vendor, account in every.items():
+    for vendor, account in settings.items():
         if vendor not in VENDORS:
             faults[vendor] = f"unknown vendor; there are {', '.join(VENDORS)}"
         elif not isinstance(account, dict):

@@ -1,7 +1,7 @@
-"""The events that the gateway tells: their kinds, ids and form. docs/events.md is the catalogue.
+"""Events: their types, sequence numbers and form. docs/events.md is the catalogue.
 
-An event's id follows from what it tells, so that the same fact told twice has one id. A message's
-events have a sequence number: its status only moves forward, so that the kind alone gives it.
+An event's id is derived from its fact, so that a repeated event has the same id. A message's status
+only moves forward, so that the type alone gives the sequence number.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
 
 VERSION = "1"
-MAX_EVENT_BYTES = 20_000  # bytes of an event as JSON
+MAX_EVENT_BYTES = 20_000  # as JSON
 
 
 class EventType(StrEnum):
-    """What an event tells; also EventBridge's detail-type and a webhook's type."""
+    """An event's type; also its EventBridge detail-type."""
 
     ACCEPTED = "MessageAccepted"
     SUBMITTED = "MessageSubmitted"
@@ -33,7 +33,7 @@ class EventType(StrEnum):
     APPROVED = "VerificationApproved"
     OPENED = "VendorCircuitOpened"
     CLOSED = "VendorCircuitClosed"
-    LOW = "BalanceLow"
+    BALANCE_LOW = "BalanceLow"
     TEST = "WebhookTest"
 
 
@@ -46,28 +46,28 @@ EVENT_OF_STATUS: Mapping[Status, EventType] = {
     Status.CANCELLED: EventType.CANCELLED,
     Status.UNKNOWN: EventType.UNKNOWN,
 }
-# A message has at most one event of each number: of the ends, one wins, and only `unknown` is
-# followed by another.
+# A message has at most one event of each number: it reaches one final status, and only `unknown`
+# is followed by another.
 SEQUENCE: Mapping[EventType, int] = {
     EventType.ACCEPTED: 1,
     EventType.SUBMITTED: 2,
     EventType.UNKNOWN: 3,
     **{
-        kind: 4
-        for kind in EVENT_OF_STATUS.values()
-        if kind not in (EventType.SUBMITTED, EventType.UNKNOWN)
+        event_type: 4
+        for event_type in EVENT_OF_STATUS.values()
+        if event_type not in (EventType.SUBMITTED, EventType.UNKNOWN)
     },
 }
-TENANT_EVENTS = (
-    *SEQUENCE,
-    EventType.COMPLETED,
-    EventType.APPROVED,
-)  # the other kinds are the operator's
+# The other types are the operator's.
+TENANT_EVENTS = (*SEQUENCE, EventType.COMPLETED, EventType.APPROVED)
 
 
 class Event(ValueObject, frozen=True):
-    """One event. `at` is epoch milliseconds; `tenant` is None for what concerns the operator only;
-    `status_url` is where this message's sender also wants to be told, and is not told itself."""
+    """One event.
+
+    `at` is epoch milliseconds; `tenant` is None for an operator's event; `status_url` is the
+    address that the message asks to notify too, which the event itself does not show.
+    """
 
     id: str
     type: EventType
@@ -77,8 +77,8 @@ class Event(ValueObject, frozen=True):
     status_url: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The event as it is told, on the bus and to webhooks alike."""
-        made = {
+        """Return the event as EventBridge and webhooks receive it."""
+        members = {
             "id": self.id,
             "type": self.type,
             "version": VERSION,
@@ -87,14 +87,13 @@ class Event(ValueObject, frozen=True):
             "sequence": SEQUENCE.get(self.type),
             "data": self.data,
         }
-        return {name: value for name, value in made.items() if value is not None}
+        return {name: value for name, value in members.items() if value is not None}
 
     def to_json(self) -> str:
-        """The document as JSON of at most LARGEST bytes: a long text is cut, and `text_cut` says
-        so."""
+        """Encode as JSON of at most MAX_EVENT_BYTES: cut a long text and set `text_cut`."""
         encoded = msgspec.json.encode(self.to_dict())
         if len(encoded) > MAX_EVENT_BYTES and "text" in self.data:
-            # JSON writes a character in at most 6 bytes, so that this many surely fit.
+            # A character takes at most 6 bytes in JSON, so that these 1,000 fit.
             data = {**self.data, "text": self.data["text"][:1000], "text_cut": True}
             encoded = msgspec.json.encode({**self.to_dict(), "data": data})
         return encoded.decode()

@@ -1,4 +1,4 @@
-"""Logs and metrics. They carry ids, vendor names and codes: never a text, a number or a secret."""
+"""Logs and metrics: ids, vendor names and codes, never a text, a phone number or a secret."""
 
 import os
 
@@ -15,10 +15,10 @@ logger = Logger(
 
 
 def increment(metric: str, amount: int = 1, **dimensions: str) -> None:
-    """Counts something for CloudWatch, by stack and `dimensions`."""
+    """Add to a CloudWatch metric, by stack and `dimensions`."""
     with single_metric(
         name=metric, unit=MetricUnit.Count, value=amount, namespace=NAMESPACE
-    ) as one:
-        one.add_dimension("stack", os.environ["STACK_NAME"])
+    ) as emitted:
+        emitted.add_dimension("stack", os.environ["STACK_NAME"])
         for name, value in dimensions.items():
-            one.add_dimension(name, value)
+            emitted.add_dimension(name, value)

@@ -1,11 +1,17 @@
-"""Every error the gateway answers with, as RFC 9457 problem documents.
+"""Errors that become RFC 9457 problem documents.
 
-GatewayError (500)
-├── MalformedBody 400    ├── Unauthorized 401      ├── Forbidden 403        ├── NotFound 404
-├── Conflict 409         ├── TooLarge 413          ├── Invalid 422          ├── TooMany 429
-├── VendorFailed 502     (the vendor can't be used, or said what nobody understands)
-├── Unavailable 503      (settings that are missing or broken, AWS that does not answer)
-└── VendorTimeout 504    (the vendor did not answer)
+GatewayError 500
+├── MalformedBodyError 400
+├── UnauthorizedError 401
+├── ForbiddenError 403
+├── NotFoundError 404
+├── ConflictError 409
+├── TooLargeError 413
+├── InvalidRequestError 422
+├── TooManyRequestsError 429
+├── VendorFailedError 502
+├── ServiceUnavailableError 503
+└── VendorTimeoutError 504
 """
 
 from collections.abc import Mapping
@@ -13,8 +19,11 @@ from typing import Any, ClassVar
 
 
 class GatewayError(Exception):
-    """An error that knows its answer. `detail` says what is wrong and what to do next, and never
-    holds a text, a number or a secret; `pointer` is a JSON pointer into the request's body."""
+    """An error with its HTTP status and problem document.
+
+    `detail` says what is wrong and what to do next, and never holds a text, a phone number or a
+    secret; `pointer` is a JSON pointer into the request's body.
+    """
 
     http_status: ClassVar[int] = 500
     slug: str = "internal-error"
@@ -38,8 +47,8 @@ class GatewayError(Exception):
         self.members = members
 
     def to_dict(self) -> dict[str, Any]:
-        """The problem document, without empty members."""
-        every = {
+        """Return the problem document, without empty members."""
+        document = {
             "type": f"/problems/{self.slug}",
             "title": self.title,
             "status": self.http_status,
@@ -47,11 +56,11 @@ class GatewayError(Exception):
             "pointer": self.pointer,
             **{"retryable": self.retryable, **self.members},
         }
-        return {name: value for name, value in every.items() if value is not None}
+        return {name: value for name, value in document.items() if value is not None}
 
 
 class MalformedBodyError(GatewayError):
-    """The body is no JSON."""
+    """The body is not JSON."""
 
     http_status = 400
     slug = "malformed-json"
@@ -59,7 +68,7 @@ class MalformedBodyError(GatewayError):
 
 
 class UnauthorizedError(GatewayError):
-    """No key, or not one of ours."""
+    """The API key is missing, unknown or revoked."""
 
     http_status = 401
     slug = "unauthorized"
@@ -67,7 +76,7 @@ class UnauthorizedError(GatewayError):
 
 
 class ForbiddenError(GatewayError):
-    """A good key without the scope."""
+    """The API key lacks the scope."""
 
     http_status = 403
     slug = "missing-scope"
@@ -75,7 +84,7 @@ class ForbiddenError(GatewayError):
 
 
 class NotFoundError(GatewayError):
-    """Nothing there, or nothing that this tenant may know of."""
+    """There is no such resource, or not of this tenant."""
 
     http_status = 404
     slug = "not-found"
@@ -83,7 +92,7 @@ class NotFoundError(GatewayError):
 
 
 class ConflictError(GatewayError):
-    """The state of things does not allow it."""
+    """The resource's state does not allow the request."""
 
     http_status = 409
     slug = "conflict"
@@ -91,7 +100,7 @@ class ConflictError(GatewayError):
 
 
 class TooLargeError(GatewayError):
-    """The body is over the limit."""
+    """The body, or what it asks for, is over the limit."""
 
     http_status = 413
     slug = "body-too-large"
@@ -99,7 +108,7 @@ class TooLargeError(GatewayError):
 
 
 class InvalidRequestError(GatewayError):
-    """The request can be read but not accepted."""
+    """The request is well formed but not valid."""
 
     http_status = 422
     slug = "invalid-request"
@@ -107,7 +116,7 @@ class InvalidRequestError(GatewayError):
 
 
 class TooManyRequestsError(GatewayError):
-    """More than is allowed in a time; `Retry-After` says when it is over."""
+    """A rate limit is reached; `Retry-After` says for how long."""
 
     http_status = 429
     slug = "too-many-requests"
@@ -116,7 +125,7 @@ class TooManyRequestsError(GatewayError):
 
 
 class VendorFailedError(GatewayError):
-    """The vendor was asked, and what came of it is no good."""
+    """The vendor refused the call, or its response is unreadable."""
 
     http_status = 502
     slug = "vendor-failed"
@@ -124,7 +133,7 @@ class VendorFailedError(GatewayError):
 
 
 class ServiceUnavailableError(GatewayError):
-    """The gateway can't do it now: its settings are broken, or AWS does not answer."""
+    """The gateway's settings are not usable, or AWS does not answer."""
 
     http_status = 503
     slug = "unavailable"
@@ -133,7 +142,7 @@ class ServiceUnavailableError(GatewayError):
 
 
 class VendorTimeoutError(GatewayError):
-    """The vendor was asked and said nothing."""
+    """The vendor did not answer in time."""
 
     http_status = 504
     slug = "vendor-silent"

@@ -1,10 +1,10 @@
-"""The one vocabulary for what became of a message."""
+"""A message's statuses: one vocabulary for the API, the table and the metrics."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """A message's status. A final one never changes, but a late receipt settles `unknown`."""
+    """A message's status. A final one stays, except that a late receipt replaces `unknown`."""
 
     SCHEDULED = "scheduled"
     ACCEPTED = "accepted"
@@ -19,7 +19,7 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether the message's life is over."""
+        """Whether the status is final."""
         return self not in _OPEN
 
 

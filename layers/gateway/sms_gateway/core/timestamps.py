@@ -4,25 +4,25 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """The present, as an aware UTC time."""
+    """Return the present as an aware UTC time."""
     return datetime.now(UTC)
 
 
 def epoch_seconds(when: datetime) -> int:
-    """Whole seconds since 1970, rounded down."""
+    """Convert to whole seconds since 1970, rounded down."""
     return int(when.timestamp())
 
 
 def epoch_ms(when: datetime) -> int:
-    """Whole milliseconds since 1970, rounded down."""
+    """Convert to whole milliseconds since 1970, rounded down."""
     return int(when.timestamp() * 1000)
 
 
 def from_ms(ms: int) -> datetime:
-    """The aware UTC time of epoch milliseconds."""
+    """Convert epoch milliseconds to an aware UTC time."""
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def rfc3339(when: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds and Z."""
+    """Format as RFC 3339 in UTC with milliseconds and Z."""
     return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,19 +8,19 @@ _CROCKFORD = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJK
 
 
 def new_ulid(now: datetime) -> str:
-    """A new ULID of the time `now`."""
-    from ulid import ULID  # most functions make none
+    """Make a ULID of the time `now`."""
+    from ulid import ULID  # saves start-up time: most functions make none
 
     return str(ULID.from_datetime(now))
 
 
 def is_ulid(text: str) -> bool:
-    """Whether a text has the form of a ULID."""
+    """Whether a text is a ULID."""
     return len(text) == 26 and all(letter in _CROCKFORD for letter in text)
 
 
 def ulid_ms(ulid: str) -> int:
-    """The epoch milliseconds in a ULID's first ten characters."""
+    """Return a ULID's time in epoch milliseconds."""
     total = 0
     for letter in ulid[:10]:
         total = total * 32 + _CROCKFORD[letter]
@@ -28,5 +28,5 @@ def ulid_ms(ulid: str) -> int:
 
 
 def created_at(ulid: str) -> datetime:
-    """The time in a ULID."""
+    """Return a ULID's time."""
     return from_ms(ulid_ms(ulid))

@@ -1,7 +1,7 @@
-"""What most of this package passes around: immutable values.
+"""The base of immutable values.
 
-A Struct costs a start a fraction of what a frozen dataclass does, which compiles its methods from
-text each time; docs/decisions.md has the figures.
+A msgspec Struct takes a fraction of a dataclass's start-up time, whose methods are compiled from
+text at each start (see docs/decisions.md).
 """
 
 from typing import ClassVar
@@ -10,8 +10,10 @@ from msgspec import Struct
 
 
 class ValueObject(Struct, frozen=True):
-    """An immutable value, equal to another with the same fields. Its `repr`, which may get into a
-    log, leaves out the fields that `hidden` names: texts, numbers, secrets."""
+    """An immutable value, equal to another with the same fields.
+
+    Its `repr`, which a log may show, leaves out the fields in `hidden`: texts, numbers, secrets.
+    """
 
     hidden: ClassVar[frozenset[str]] = frozenset()
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+from sms_gateway.aws.sqs import partial_batch_response
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
@@ -30,7 +31,7 @@ def handle_records(
     try:
         configured = accounts()
     except ServiceUnavailableError:
-        return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records]}
+        return partial_batch_response(r["messageId"] for r in records)
     callback_base = os.environ["CALLBACK_URL"].rstrip("/")
     workers = int(os.environ["DISPATCH_WORKERS"])
     with ExitStack() as stack:
@@ -54,7 +55,7 @@ def handle_records(
             with ThreadPoolExecutor(MAX_RECORDS) as pool:
                 handled = list(pool.map(lambda record: _handle_record(record, sessions), records))
     failed = [r["messageId"] for r, ok in zip(records, handled, strict=True) if not ok]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    return partial_batch_response(failed)
 
 
 def _handle_record(record: Mapping[str, Any], sessions: Mapping[str, VendorSession]) -> bool:

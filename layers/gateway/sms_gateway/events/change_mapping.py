@@ -269,7 +269,7 @@ def _balance_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
                 "checked_at": row["checked_at"],
             }
             identifier = f"balance-{vendor}-{product or 'all'}-{change['SequenceNumber']}"
-            yield Event(identifier, EventType.LOW, changed_at(change), None, data)
+            yield Event(identifier, EventType.BALANCE_LOW, changed_at(change), None, data)
 
 
 def _rows_by_product(item: Item) -> dict[str | None, dict[str, Any]]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -20,16 +19,10 @@ SOURCE = "sms-gateway"
 PAGE_SIZE = 10
 MAX_PARALLEL_CALLS = 8
 MAX_ATTEMPTS = 3  # ours alone: botocore's retries know no deadline
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 1},
-    max_pool_connections=MAX_PARALLEL_CALLS,
-)
 
 
 def _client() -> Any:
-    return clients.client("events", CONFIG)
+    return clients.client("events")
 
 
 def publish(events: Sequence[Event], until: float = math.inf) -> set[str]:

@@ -73,7 +73,7 @@ def handle_records(
     if records and not published:
         raise NothingPublishedError(f"{len(records)} records")
     failed = [_sequence_number(record) for record in records[published : published + 1]]
-    response: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+    response = sqs.partial_batch_response(failed)
     return response | {"dead_lettered": dead_lettered} if report_dead_letters else response
 
 

@@ -57,7 +57,7 @@ def _delivery_messages(event: Event, endpoints: Sequence[Endpoint]) -> list[Deli
     deliveries = [
         DeliveryMessage(tenant, endpoint.id, identifier, event.type, None, body)
         for endpoint in endpoints
-        if endpoint.wants(event.type) and not endpoint.disabled
+        if endpoint.wants(event.type) and not endpoint.disabled_reason
     ]
     if event.status_url:
         owner = owner_of(event.status_url, endpoints)

@@ -1,4 +1,4 @@
-"""A request's JSON body as a value, or the problem that says what is wrong with it."""
+"""Decode a JSON body into a typed value."""
 
 import msgspec
 
@@ -6,18 +6,16 @@ from sms_gateway.core.problems import InvalidRequestError, MalformedBodyError
 
 
 def decode_json[T](raw: bytes | msgspec.Raw, kind: type[T], place: str = "") -> T:
-    """The body as a `kind`; `place` is the JSON pointer of `raw` in the whole body. Raises
-    MalformedBody, or Invalid with a pointer to the field at fault."""
+    """Decode JSON as a `kind`; `place` is the JSON pointer of `raw` in the whole body.
+
+    Raises MalformedBodyError, or InvalidRequestError with a pointer to the invalid field.
+    """
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `")
+        reason, _, path = str(error).partition(" - at `")
         path = path.removeprefix("key` in `").strip("$`").replace("[...]", "")
         pointer = place + path.replace(".", "/").replace("[", "/").replace("]", "")
-        raise InvalidRequestError(_sentence(what), pointer=pointer) from None
+        raise InvalidRequestError(f"{reason.removesuffix('.')}.", pointer=pointer) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedBodyError("The body must be one JSON object in UTF-8.") from None
-
-
-def _sentence(what: str) -> str:
-    return what if what.endswith(".") else f"{what}."

@@ -1,4 +1,4 @@
-"""What the query strings of lists have in common: how a word is read, and refused by its name."""
+"""Parse the query parameters of lists."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -6,38 +6,42 @@ from datetime import UTC, datetime
 from sms_gateway.core.problems import InvalidRequestError
 
 
-def reject_unknown(given: Mapping[str, str], known: Collection[str]) -> None:
-    """Raises Invalid for a parameter that is none of those known."""
-    strange = sorted(set(given).difference(known))
-    if strange:
+def reject_unknown(parameters: Mapping[str, str], known: Collection[str]) -> None:
+    """Raise InvalidRequestError for a parameter that is not known."""
+    unknown = sorted(set(parameters).difference(known))
+    if unknown:
         raise InvalidRequestError(
-            f"There is no query parameter {strange[0][:40]!r}.", slug="unknown-parameter"
+            f"There is no query parameter {unknown[0][:40]!r}.", slug="unknown-parameter"
         )
 
 
-def read_param[T](given: Mapping[str, str], name: str, convert: Callable[[str], T]) -> T | None:
-    """A parameter, None when it is not given. Raises Invalid that names it and says what
-    `convert`'s ValueError does."""
-    if name not in given:
+def read_param[T](
+    parameters: Mapping[str, str], name: str, convert: Callable[[str], T]
+) -> T | None:
+    """Convert a parameter; None when it is not parameters.
+
+    Raises InvalidRequestError with its name and the message of `convert`'s ValueError.
+    """
+    if name not in parameters:
         return None
     try:
-        return convert(given[name])
+        return convert(parameters[name])
     except ValueError as error:
         raise InvalidRequestError(
             f"The query parameter {name} is not valid: {error}.", slug="invalid-parameter"
         ) from None
 
 
-def parse_limit(written: str) -> int:
-    """How many a page holds."""
-    if not (written.isascii() and written.isdigit() and 1 <= int(written) <= 100):
+def parse_limit(text: str) -> int:
+    """Parse a page's size. Raises ValueError."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100):
         raise ValueError("it is a number from 1 to 100")
-    return int(written)
+    return int(text)
 
 
-def parse_time(written: str) -> datetime:
-    """A time, in UTC."""
-    when = datetime.fromisoformat(written.replace(" ", "+"))  # an unescaped + arrives as a space
+def parse_time(text: str) -> datetime:
+    """Parse an ISO 8601 time with an offset, as aware UTC. Raises ValueError."""
+    when = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + arrives as a space
     if when.tzinfo is None:
         raise ValueError("it needs an offset or Z")
     try:

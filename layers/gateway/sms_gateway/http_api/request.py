@@ -1,27 +1,86 @@
-"""What stands in the event of an HTTP request, without a web framework."""
+"""An HTTP request, read from API Gateway's event."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
+from sms_gateway.core.problems import ForbiddenError, UnauthorizedError
+from sms_gateway.core.value_object import ValueObject
 
-def raw_body(event: dict[str, Any]) -> bytes:
-    """The body's bytes as they were sent."""
+
+class Request(ValueObject, frozen=True):
+    """One request. Header names are in lower case; `tenant` is None without a valid key."""
+
+    hidden = frozenset({"path", "headers", "body", "query"})
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    query: dict[str, str]
+    tenant: str | None
+    scopes: tuple[str, ...]
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> "Request":
+        """Read an event of a REST API's proxy integration."""
+        authorizer = event.get("requestContext", {}).get("authorizer") or {}
+        tenant, scopes = authorizer.get("tenant"), authorizer.get("scopes")
+        return cls(
+            method=event["httpMethod"],
+            path=_stage_path(event),
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            body=raw_body(event),
+            query=query(event),
+            tenant=str(tenant) if tenant and scopes is not None else None,
+            scopes=tuple((scopes or "").split()),
+        )
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key header."""
+        return self.headers.get("idempotency-key")
+
+
+def require_scope(request: Request, scope: str) -> str:
+    """Return the tenant whose key has the scope. Raises UnauthorizedError, ForbiddenError."""
+    if request.tenant is None:
+        raise UnauthorizedError("Send a valid key as Authorization: Bearer <key>.")
+    if scope not in request.scopes:
+        raise ForbiddenError(
+            f"This key does not have the scope {scope}; its operator can make one."
+        )
+    return request.tenant
+
+
+def raw_body(event: Mapping[str, Any]) -> bytes:
+    """Decode the body to the bytes that were sent."""
     body = event.get("body") or ""
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
 
 
-def callback_route(event: dict[str, Any]) -> tuple[str, str, str]:
-    """The method, the vendor and the token of a request to /callbacks/{vendor}/{token}, from API
-    Gateway or from the function's own URL (payload format 2.0, which knows no routes); empty texts
-    for another path."""
+def query(event: Mapping[str, Any]) -> dict[str, str]:
+    """Read the query parameters; of a repeated one, the last counts."""
+    return dict(event.get("queryStringParameters") or {})
+
+
+def callback_route(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Read method, vendor and token of a request to /callbacks/{vendor}/{token}.
+
+    The event is API Gateway's or a function URL's (payload format 2.0, which has no path
+    parameters). Vendor and token are empty for another path.
+    """
     if event.get("version") != "2.0":
-        path = event.get("pathParameters") or {}
-        return event["httpMethod"], str(path.get("vendor", "")), str(path.get("token", ""))
+        parameters = event.get("pathParameters") or {}
+        vendor, token = parameters.get("vendor", ""), parameters.get("token", "")
+        return event["httpMethod"], str(vendor), str(token)
     route, vendor, token = (*event["rawPath"].strip("/").split("/"), "", "", "")[:3]
     method = event["requestContext"]["http"]["method"]
     return (method, vendor, token) if route == "callbacks" else (method, "", "")
 
 
-def query(event: dict[str, Any]) -> dict[str, str]:
-    """The query string's parameters; of one given twice, the last."""
-    return dict(event.get("queryStringParameters") or {})
+def _stage_path(event: Mapping[str, Any]) -> str:
+    # A custom domain's base path stands before the resource's path.
+    path: str = event["path"]
+    segments = path.rsplit("/", event.get("resource", path).count("/"))[1:]
+    return f"/{'/'.join(segments)}"

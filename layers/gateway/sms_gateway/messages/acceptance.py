@@ -1,8 +1,8 @@
-"""Records what is accepted and hands it to the dispatchers.
+"""Store accepted messages and enqueue their submissions.
 
-The order of writes is the guarantee: messages and submissions first, the batch's own item last.
-Nothing is sent for a batch whose item is missing, so a crash before it leaves nothing behind, and
-a crash after it leaves what the clock finds and finishes.
+The messages and submissions are written first, the batch's item (the head) last. Without a head
+nothing is sent, so that a crash before it leaves no batch; after it the scheduler finishes the
+batch.
 """
 
 from collections import defaultdict
@@ -35,7 +35,7 @@ from sms_gateway.vendors.types import OutgoingMessage
 
 
 class AcceptedMessage(ValueObject, frozen=True):
-    """What a caller is told of one accepted recipient."""
+    """One accepted recipient."""
 
     index: int
     id: str
@@ -44,7 +44,7 @@ class AcceptedMessage(ValueObject, frozen=True):
 
 
 class BuiltBatch(ValueObject, frozen=True):
-    """A batch as it will be written: `items` first, then `head`, whose writing accepts it."""
+    """A batch ready to store: `items` first, then `head`, whose write accepts the batch."""
 
     tenant: str
     messages: Sequence[AcceptedMessage]
@@ -56,107 +56,123 @@ class BuiltBatch(ValueObject, frozen=True):
 def build_batch(
     tenant: str,
     batch: str,
-    accepted: Sequence[PlannedRecipient],
+    recipients: Sequence[PlannedRecipient],
     retention: int,
     campaign: str | None = None,
 ) -> BuiltBatch:
-    """Makes a batch under its ULID, whose time is the batch's; `campaign` is the id of the campaign
-    that it is a part of. Its messages stay readable for `retention` seconds after they leave."""
+    """Build a batch under its ULID, whose time is the batch's.
+
+    `campaign` is the id of the campaign that it belongs to. Messages stay readable for `retention`
+    seconds after their time of sending.
+    """
     now = ulid_ms(batch) // 1000
-    sends = [one.content.send_at for one in accepted if one.content.send_at]
-    ttl = max([now, *(epoch_seconds(when) for when in sends)]) + retention
+    send_times = [planned.content.send_at for planned in recipients if planned.content.send_at]
+    ttl = max([now, *(epoch_seconds(when) for when in send_times)]) + retention
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
-    groups = _group_by_submission(accepted)
-    ordered = [one for group in groups for one in group]
+    groups = _group_by_submission(recipients)
+    ordered = [planned for group in groups for planned in group]
     submissions = []
     position = 0
     for group in groups:
-        submissions.append(_submission(batch, position, group, tenant, alone=len(ordered) == 1))
+        submissions.append(_submission(batch, position, group, tenant, single=len(ordered) == 1))
         position += len(group)
     if len(ordered) == 1:
-        alone = msgspec.structs.replace(submissions[0], campaign=campaign)
-        items, head = [], submission_item(alone, ttl, day)
+        single = msgspec.structs.replace(submissions[0], campaign=campaign)
+        items, head = [], submission_item(single, ttl, day)
     else:
-        shared, own = _shared_content([one.content for one in ordered])
+        shared, own = _shared_content([planned.content for planned in ordered])
         items = _items(batch, submissions, own, ttl)
         head = batch_item(Batch(batch, tenant, len(ordered), shared, campaign), day, ttl)
-    receipts = []
-    for submission, group in zip(submissions, groups, strict=True):
-        for offset, one in enumerate(group):
-            identifier = message_id(batch, submission.key.position + offset)
-            receipts.append(AcceptedMessage(one.index, identifier, submission.status, one))
-    receipts.sort(key=lambda receipt: receipt.index)
-    return BuiltBatch(tenant, receipts, submissions, items, head)
+    messages = _accepted_messages(batch, submissions, groups)
+    return BuiltBatch(tenant, messages, submissions, items, head)
 
 
-def store_batch(prepared: BuiltBatch) -> None:
-    """Writes a batch and enqueues what is to leave now. Raises Unavailable before anything is
-    promised."""
-    if prepared.items:
-        dynamodb.put_all(prepared.items)
-    if not dynamodb.put_new(prepared.head):
+def store_batch(batch: BuiltBatch) -> None:
+    """Write a batch and enqueue what is due now.
+
+    Raises ServiceUnavailableError; then the batch is not accepted.
+    """
+    if batch.items:
+        dynamodb.put_all(batch.items)
+    if not dynamodb.put_new(batch.head):
         raise ServiceUnavailableError("This batch is recorded already; try again.")
-    _enqueue(prepared.tenant, prepared.submissions)
+    _enqueue(batch.tenant, batch.submissions)
 
 
-def _group_by_submission(accepted: Sequence[PlannedRecipient]) -> list[list[PlannedRecipient]]:
-    """Groups that each become one submission: one route, one time, one lifetime, and whatever the
-    vendor itself needs to be alike."""
-    alike: dict[Any, list[PlannedRecipient]] = defaultdict(list)
-    for one in accepted:
-        content = one.content
-        alike[(one.vendors, content.send_at, one.validity, content.on_unknown)].append(one)
+def _group_by_submission(recipients: Sequence[PlannedRecipient]) -> list[list[PlannedRecipient]]:
+    """Group what one submission can carry: equal vendors, times and policies, packed by adapter."""
+    candidates: dict[Any, list[PlannedRecipient]] = defaultdict(list)
+    for planned in recipients:
+        content = planned.content
+        shared = (planned.vendors, content.send_at, planned.validity, content.on_unknown)
+        candidates[shared].append(planned)
     groups = []
-    for members in alike.values():
+    for members in candidates.values():
         adapter: Adapter = members[0].adapter
-        numbered = {str(number): one for number, one in enumerate(members)}
-        outgoing: list[OutgoingMessage] = [one.content.outgoing(n) for n, one in numbered.items()]
-        groups += [[numbered[o.id] for o in packed] for packed in adapter.pack(outgoing)]
+        by_id = {str(number): planned for number, planned in enumerate(members)}
+        outgoing: list[OutgoingMessage] = [
+            planned.content.outgoing(identifier) for identifier, planned in by_id.items()
+        ]
+        groups += [[by_id[message.id] for message in pack] for pack in adapter.pack(outgoing)]
     return groups
 
 
 def _submission(
-    batch: str, position: int, group: Sequence[PlannedRecipient], tenant: str, *, alone: bool
+    batch: str, position: int, group: Sequence[PlannedRecipient], tenant: str, *, single: bool
 ) -> Submission:
     first = group[0]
     created = ulid_ms(batch)
     now = created // 1000
     send_at = first.content.send_at
-    leaves = ceil(send_at.timestamp()) if send_at else now
-    held = send_at is not None and not first.content.at_vendor
-    status = Status.SCHEDULED if held else Status.ACCEPTED
-    kind = "M" if len(group) == 1 else "S"
+    send_time = ceil(send_at.timestamp()) if send_at else now
+    scheduled_here = send_at is not None and not first.content.at_vendor
+    status = Status.SCHEDULED if scheduled_here else Status.ACCEPTED
+    prefix = "M" if len(group) == 1 else "S"
     return Submission(
-        key=ItemKey(batch, f"{kind}#{position:03d}"),
+        key=ItemKey(batch, f"{prefix}#{position:03d}"),
         count=len(group),
         vendor=first.vendors[0],
         vendors=first.vendors,
         status=status,
         attempt=0,
         created=created,
-        expires=leaves + first.validity,
-        due=leaves if held else now + first.adapter.poll_after,
+        expires=send_time + first.validity,
+        due=send_time if scheduled_here else now + first.adapter.poll_after,
         polls=0,
         changed=now,
         result=None,
         timeline=(TimelineEntry(created, status, "api", first.vendors[0], note=first.reason),),
-        tenant=tenant if alone else None,
-        content=first.content if alone else None,
+        tenant=tenant if single else None,
+        content=first.content if single else None,
     )
 
 
 def _shared_content(
     contents: Sequence[MessageContent],
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What all messages have alike, and what each one has of its own."""
-    plain: list[dict[str, Any]] = [msgspec.to_builtins(content) for content in contents]
-    first = plain[0]
+    """Split contents into the fields that all messages share and each message's own."""
+    fields: list[dict[str, Any]] = [msgspec.to_builtins(content) for content in contents]
+    first = fields[0]
     shared = {
         name: value
         for name, value in first.items()
-        if all(other.get(name) == value for other in plain)
+        if all(other.get(name) == value for other in fields)
     }
-    return shared, [{n: v for n, v in one.items() if n not in shared} for one in plain]
+    return shared, [{n: v for n, v in own.items() if n not in shared} for own in fields]
+
+
+def _accepted_messages(
+    batch: str, submissions: Sequence[Submission], groups: Sequence[Sequence[PlannedRecipient]]
+) -> list[AcceptedMessage]:
+    """List the accepted messages in the order of the request."""
+    messages = []
+    for submission, group in zip(submissions, groups, strict=True):
+        for offset, planned in enumerate(group):
+            identifier = message_id(batch, submission.key.position + offset)
+            messages.append(
+                AcceptedMessage(planned.draft.index, identifier, submission.status, planned)
+            )
+    return sorted(messages, key=lambda message: message.index)
 
 
 def _items(

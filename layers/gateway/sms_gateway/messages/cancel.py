@@ -1,4 +1,4 @@
-"""Takes a message back, as long as it has not left."""
+"""Cancel a message that was not submitted yet."""
 
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,15 @@ from sms_gateway.messages.views import message_view
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.message_updates import MessageUpdate
-from sms_gateway.storage.models import TimelineEntry, split_id
+from sms_gateway.storage.models import Message, Submission, TimelineEntry, split_id
 
 
 def cancel_message(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
-    """Cancels a message and shows it. Raises NotFound for an id that is not this tenant's,
-    Conflict for a message that has left or ended."""
+    """Cancel a message and return its view.
+
+    Raises NotFoundError for an id that is not this tenant's, ConflictError for a message that was
+    submitted or is final.
+    """
     key = split_id(identifier)
     found = message_repository.find_message(key) if key else None
     if key is None or found is None or found[0].tenant != tenant:
@@ -29,26 +32,32 @@ def cancel_message(tenant: str, identifier: str, now: datetime) -> dict[str, Any
     if sub.key == key:
         change.set("changed", seconds).schedule_check(None)
         change.if_in("status", Status.SCHEDULED, Status.ACCEPTED).if_missing("in_doubt")
-        done = change.apply() is not None
+        cancelled = change.apply() is not None
     else:
-        done = message_repository.cancel_message_in_submission(sub.key, change.if_no_own_status())
+        cancelled = message_repository.cancel_message_in_submission(
+            sub.key, change.if_no_own_status()
+        )
     found = message_repository.find_message(key)
     if found is None:
         raise NotFoundError("There is no such message.")
-    # An update whose answer got lost fails when botocore asks again: what stands there decides.
+    # botocore repeats an update whose response was lost, and the second one fails: the stored
+    # status decides.
     _, message, sub = found
-    status = status_of(message, sub)
-    if not done and status is not Status.CANCELLED:
-        send_at = message.content.send_at
-        held = message.content.at_vendor and send_at is not None and send_at > now
-        if held and send_at and status in (Status.SUBMITTING, Status.SUBMITTED):
-            raise ConflictError(
-                f"The message was left with {sub.vendor} until {rfc3339(send_at)}, and the vendor "
-                "has no way to take it back.",
-                slug="held-by-vendor",
-                vendor=sub.vendor,
-            )
-        raise ConflictError(
-            f"The message can't be cancelled any more: it is {status}.", slug="not-cancellable"
-        )
+    if not cancelled and status_of(message, sub) is not Status.CANCELLED:
+        raise _not_cancellable(message, sub, now)
     return message_view(*found)
+
+
+def _not_cancellable(message: Message, sub: Submission, now: datetime) -> ConflictError:
+    status, send_at = status_of(message, sub), message.content.send_at
+    held = message.content.at_vendor and send_at is not None and send_at > now
+    if held and send_at and status in (Status.SUBMITTING, Status.SUBMITTED):
+        return ConflictError(
+            f"The message was left with {sub.vendor} until {rfc3339(send_at)}, and the vendor "
+            "has no way to take it back.",
+            slug="held-by-vendor",
+            vendor=sub.vendor,
+        )
+    return ConflictError(
+        f"The message can't be cancelled any more: it is {status}.", slug="not-cancellable"
+    )

@@ -1,10 +1,9 @@
 """Idempotency-Key: one request, one batch, one answer, for a day.
 
-A batch's ids are known before anything is written, so its answer is too. The key's record is
-written first, with the batch and the answer in it, by a condition that one request wins. Whether
-the work was done is then seen from the batch itself: it is accepted exactly when its own item is
-there. A request that meets a record without a batch waits until whoever wrote it must be dead, and
-begins again under a new batch; what the dead one left can never become accepted.
+A send first writes the key's record with the batch's id and the answer, by a condition that one
+request wins. The send is complete exactly when the batch's head exists. A repeat that finds a
+record without a batch is refused until the first request must have ended, and then starts a new
+batch; the incomplete one can never become accepted.
 """
 
 import zlib
@@ -24,18 +23,21 @@ from sms_gateway.storage.items import Item
 
 
 def find_answer(
-    place: str, digest: str, now: int
+    key: str, digest: str, now: int
 ) -> tuple[IdempotencyRecord | None, dict[str, Any] | None]:
-    """What is known of a send's key: its record if its work was never done, or the answer if it
-    was. Raises Invalid when the body is another one, Conflict while the first is at work."""
-    item = find_record(place, digest, now)
-    return resolve_existing(item, place, digest, now) if item else (None, None)
+    """Find a key's record if its send is incomplete, or the answer if it is complete.
+
+    Raises InvalidRequestError for a different body, ConflictError while the first request is in
+    progress.
+    """
+    item = find_record(key, digest, now)
+    return resolve_existing(item, key, digest, now) if item else (None, None)
 
 
 def resolve_existing(
-    item: Item, place: str, digest: str, now: int
+    item: Item, key: str, digest: str, now: int
 ) -> tuple[IdempotencyRecord | None, dict[str, Any] | None]:
-    """The same of a living record that another one met, {} when it has gone since."""
+    """Do the same for a record's item that a conditional write met ({} when it was deleted)."""
     if not item:
         raise in_progress(1)
     check_same_body(item, digest)
@@ -45,4 +47,4 @@ def resolve_existing(
         return None, answer
     if now - started < IN_PROGRESS_SECONDS:
         raise in_progress(IN_PROGRESS_SECONDS - (now - started))
-    return IdempotencyRecord(place, batch, digest, started, answer), None
+    return IdempotencyRecord(key, batch, digest, started, answer), None

@@ -1,4 +1,4 @@
-"""A tenant's messages, newest first: day by day, batch by batch, without a scan."""
+"""List a tenant's messages, newest first: day by day, batch by batch, without a scan."""
 
 import base64
 import os
@@ -21,32 +21,32 @@ from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.models import Batch, Message, Submission
 from sms_gateway.vendors.registry import VENDORS
 
-MAX_DAYS = 31  # partitions looked into for one page
-MAX_BATCHES = 50  # batches looked into for one page
+MAX_DAYS = 31  # partitions read for one page
+MAX_BATCHES = 50  # read for one page
 
-RefuseBatch = Callable[[str, str], None]  # of a tenant and of a batch's id
+RefuseBatch = Callable[[str, str], None]  # tenant, batch id
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """Where the next page begins: behind a message, or at a day when there is none yet."""
+    """Where the next page begins: after a message, or at a day when `batch` is empty."""
 
     day: date
     batch: str = ""
     position: int = 1000
 
     def encode(self) -> str:
-        """Opaque to callers."""
+        """Encode as opaque text."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
     @classmethod
-    def decode(cls, written: str) -> "Cursor":
-        """Raises Invalid for anything that `write` did not make."""
+    def decode(cls, text: str) -> "Cursor":
+        """Decode `encode`'s text. Raises InvalidRequestError for any other."""
         try:
-            padded = written + "=" * (-len(written) % 4)
-            read = msgspec.json.decode(base64.urlsafe_b64decode(padded.encode("ascii")), type=cls)
-            if read.batch and not is_ulid(read.batch):
+            padded = text + "=" * (-len(text) % 4)
+            cursor = msgspec.json.decode(base64.urlsafe_b64decode(padded.encode("ascii")), type=cls)
+            if cursor.batch and not is_ulid(cursor.batch):
                 raise ValueError("no batch")
-            return read
+            return cursor
         except (ValueError, RecursionError):
             raise InvalidRequestError(
                 "The cursor is not one that this list gave: begin again without it.",
@@ -55,7 +55,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class MessageQuery(ValueObject, frozen=True):
-    """What is asked for; None is "any". Times are UTC."""
+    """Filters of a list; None is "any". Times are UTC."""
 
     limit: int = 25
     status: Status | None = None
@@ -67,7 +67,7 @@ class MessageQuery(ValueObject, frozen=True):
     created_to: datetime | None = None
 
     def matches(self, message: Message, sub: Submission) -> bool:
-        """Whether a message is asked for, but for its time."""
+        """Whether a message passes the filters, but for its time."""
         return (
             (self.status is None or status_of(message, sub) is self.status)
             and (self.vendor is None or sub.vendor == self.vendor)
@@ -76,47 +76,47 @@ class MessageQuery(ValueObject, frozen=True):
         )
 
 
-def parse_query(given: dict[str, str]) -> tuple[MessageQuery, Cursor | None]:
-    """The query string's words. Raises Invalid that names the one at fault."""
-    reject_unknown(given, {*MessageQuery.__struct_fields__, "cursor"})
+def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None]:
+    """Parse the query parameters. Raises InvalidRequestError with the invalid one's name."""
+    reject_unknown(parameters, {*MessageQuery.__struct_fields__, "cursor"})
     return (
         MessageQuery(
-            limit=read_param(given, "limit", parse_limit) or 25,
-            status=read_param(given, "status", Status),
-            vendor=read_param(given, "vendor", _vendor),
-            to=read_param(given, "to", _number),
-            reference=read_param(given, "reference", _reference),
-            batch_id=read_param(given, "batch_id", _batch),
-            created_from=read_param(given, "created_from", parse_time),
-            created_to=read_param(given, "created_to", parse_time),
+            limit=read_param(parameters, "limit", parse_limit) or 25,
+            status=read_param(parameters, "status", Status),
+            vendor=read_param(parameters, "vendor", _vendor),
+            to=read_param(parameters, "to", _number),
+            reference=read_param(parameters, "reference", _reference),
+            batch_id=read_param(parameters, "batch_id", _batch),
+            created_from=read_param(parameters, "created_from", parse_time),
+            created_to=read_param(parameters, "created_to", parse_time),
         ),
-        Cursor.decode(given["cursor"]) if "cursor" in given else None,
+        Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None,
     )
 
 
-def _vendor(written: str) -> str:
-    if written not in VENDORS:
+def _vendor(text: str) -> str:
+    if text not in VENDORS:
         raise ValueError(f"there are {', '.join(VENDORS)}")
-    return written
+    return text
 
 
-def _number(written: str) -> str:
-    number = "+" + written[1:]  # an unescaped + arrives as a space
-    if written[:1] not in ("+", " ") or not re.fullmatch(r"\+[1-9][0-9]{3,14}", number):
+def _number(text: str) -> str:
+    number = "+" + text[1:]  # an unescaped + arrives as a space
+    if text[:1] not in ("+", " ") or not re.fullmatch(r"\+[1-9][0-9]{3,14}", number):
         raise ValueError("it is an E.164 number such as +8801000000001, its + written %2B")
     return number
 
 
-def _reference(written: str) -> str:
-    if not 1 <= len(written) <= 64:
+def _reference(text: str) -> str:
+    if not 1 <= len(text) <= 64:
         raise ValueError("it has 1 to 64 characters")
-    return written
+    return text
 
 
-def _batch(written: str) -> str:
-    if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", written):
+def _batch(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", text):
         raise ValueError("it is a batch's id of 26 characters")
-    return written
+    return text
 
 
 def list_messages(
@@ -126,29 +126,31 @@ def list_messages(
     now: datetime,
     refuse_batch: RefuseBatch | None = None,
 ) -> dict[str, Any]:
-    """One page of a tenant's messages; `cursor` is null on the last one. A page may be short, even
-    empty, while more follow: the work for one page is bounded. `refuse_batch` gets the tenant and a
-    `batch_id` that no batch has, and may raise what says why."""
+    """Show one page of a tenant's messages; `cursor` is None on the last one.
+
+    A page may be short, even empty, while more follow: the work for one page is bounded.
+    `refuse_batch` is called for a `batch_id` without a batch, and may raise the reason.
+    """
     if query.batch_id is not None:
-        source = _batch_pages(tenant, query.batch_id, cursor, refuse_batch)
+        source = _batch_messages(tenant, query.batch_id, cursor, refuse_batch)
     else:
-        source = _day_pages(tenant, query, cursor, now)
-    shown: list[dict[str, Any]] = []
-    for place, found in source:
+        source = _tenant_messages(tenant, query, cursor, now)
+    page: list[dict[str, Any]] = []
+    for position, found in source:
         if found is None:
-            return {"messages": shown, "cursor": place.encode()}
+            return {"messages": page, "cursor": position.encode()}
         owner, message, sub = found
-        if query.matches(message, sub) and _within(query, owner.id):
-            shown.append(_without_timeline(message_view(owner, message, sub)))
-        if len(shown) == query.limit:
-            return {"messages": shown, "cursor": place.encode()}
-    return {"messages": shown, "cursor": None}
+        if query.matches(message, sub) and _in_period(query, owner.id):
+            page.append(_without_timeline(message_view(owner, message, sub)))
+        if len(page) == query.limit:
+            return {"messages": page, "cursor": position.encode()}
+    return {"messages": page, "cursor": None}
 
 
 Found = tuple[Batch, Message, Submission]
 
 
-def _within(query: MessageQuery, batch: str) -> bool:
+def _in_period(query: MessageQuery, batch: str) -> bool:
     when = created_at(batch)
     return not (query.created_from and when < query.created_from) and not (
         query.created_to and when >= query.created_to
@@ -159,28 +161,28 @@ def _without_timeline(view: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in view.items() if name != "timeline"}
 
 
-def _batch_pages(
+def _batch_messages(
     tenant: str, batch: str, cursor: Cursor | None, refuse_batch: RefuseBatch | None
 ) -> Iterator[tuple[Cursor, Found | None]]:
     after = cursor.position if cursor and cursor.batch == batch else -1
-    yield from _in_batch(tenant, utc_now().date(), batch, after, refuse_batch)
+    yield from _messages_after(tenant, utc_now().date(), batch, after, refuse_batch)
 
 
-def _in_batch(
+def _messages_after(
     tenant: str, day: date, batch: str, after: int, refuse_batch: RefuseBatch | None = None
 ) -> Iterator[tuple[Cursor, Found | None]]:
-    whole = message_repository.whole_batch(batch)
-    if whole is None and refuse_batch is not None:
+    found = message_repository.whole_batch(batch)
+    if found is None and refuse_batch is not None:
         refuse_batch(tenant, batch)
-    if whole is None or whole[0].tenant != tenant:
+    if found is None or found[0].tenant != tenant:
         return
-    owner, messages = whole
+    owner, messages = found
     for message, sub in messages:
         if message.key.position > after:
             yield Cursor(day, batch, message.key.position), (owner, message, sub)
 
 
-def _day_pages(
+def _tenant_messages(
     tenant: str, query: MessageQuery, cursor: Cursor | None, now: datetime
 ) -> Iterator[tuple[Cursor, Found | None]]:
     newest = min(query.created_to or now, now).date()
@@ -190,7 +192,7 @@ def _day_pages(
     day = min(cursor.day, newest) if cursor else newest
     before: str | None = None
     if cursor and cursor.batch:
-        yield from _in_batch(tenant, cursor.day, cursor.batch, cursor.position)
+        yield from _messages_after(tenant, cursor.day, cursor.batch, cursor.position)
         before = cursor.batch
     batches = 0
     for _ in range(MAX_DAYS):
@@ -203,7 +205,7 @@ def _day_pages(
                 if batches == MAX_BATCHES:
                     yield Cursor(day, before or "", 1000), None
                     return
-                yield from _in_batch(tenant, day, batch, -1)
+                yield from _messages_after(tenant, day, batch, -1)
                 before = batch
                 batches += 1
             if len(ids) < MAX_BATCHES:

@@ -1,4 +1,4 @@
-"""What a send would do, without doing it: the very plan of a send, shown instead of recorded."""
+"""Preview: show the plan of a send without storing it."""
 
 from datetime import datetime
 from typing import Any
@@ -16,18 +16,21 @@ from sms_gateway.messages.status_url import status_url_checker
 from sms_gateway.sms.encoding import length, not_gsm7, segments, split
 from sms_gateway.sms.transliteration import code_point, name_of, to_gsm7
 
-MAX_ANSWER_BYTES = 5 * 1024 * 1024  # bytes as JSON within JSON; Lambda's answers may have 6 MiB
+MAX_ANSWER_BYTES = 5 * 1024 * 1024  # as JSON within JSON; Lambda allows 6 MiB
 
 
 def preview(tenant: str, body: bytes, now: datetime) -> dict[str, Any]:
-    """What POST /messages would do with a tenant's `body` now. Raises what it would raise for a
-    request that is wrong as a whole; a recipient that it would refuse stands in `rejected`, also
-    when none is left. Raises TooLarge when so much can't be told at once."""
-    told = status_url_checker(tenant)
-    accepted, rejected = plan_recipients(parse_send_request(body), now, accounts(), routes(), told)
+    """Show what POST /messages would do with a tenant's `body` now.
+
+    Raises what a send raises for an invalid request, but not when every recipient is rejected.
+    Raises TooLargeError when the response is too large.
+    """
+    check_status_url = status_url_checker(tenant)
+    drafts = parse_send_request(body)
+    accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), check_status_url)
     answer = {
-        "messages": [_view(one) for one in accepted],
-        "rejected": [rejected_view(one.index, one.to, one.problem) for one in rejected],
+        "messages": [_view(planned) for planned in accepted],
+        "rejected": [rejected_view(recipient) for recipient in rejected],
     }
     if len(msgspec.json.encode(msgspec.json.encode(answer).decode())) > MAX_ANSWER_BYTES:
         raise TooLargeError(
@@ -37,28 +40,30 @@ def preview(tenant: str, body: bytes, now: datetime) -> dict[str, Any]:
     return answer
 
 
-def _view(one: PlannedRecipient) -> dict[str, Any]:
-    content, asked = one.content, one.draft.text
-    in_gsm7, strange = to_gsm7(asked)
+def _view(planned: PlannedRecipient) -> dict[str, Any]:
+    content, text = planned.content, planned.draft.text
+    transliterated, missing = to_gsm7(text)
     return {
-        "index": one.index,
+        "index": planned.draft.index,
         "to": content.to,
-        "vendor": one.vendors[0],
-        "why": one.reason,
-        "failover": list(one.vendors[1:]),
+        "vendor": planned.vendors[0],
+        "why": planned.reason,
+        "failover": list(planned.vendors[1:]),
         "encoding": content.encoding,
         "segments": content.segments,
         "parts": [
             {"characters": len(part), "units": length(part, content.encoding)}
             for part in split(content.text, content.encoding)
         ],
-        "text": None if content.text == asked else content.text,
+        "text": None if content.text == text else content.text,
         "not_gsm7": [
             {"code_point": code_point(character), "name": name_of(character)}
-            for character in not_gsm7(asked)[:MAX_NAMED_CHARACTERS]
+            for character in not_gsm7(text)[:MAX_NAMED_CHARACTERS]
         ],
-        "gsm7_segments": None if strange or not in_gsm7.strip() else segments(in_gsm7, "gsm7"),
-        "template_id": one.adapter.template_of(content.outgoing("")),
-        "price": price_view(price_of_number(one.adapter, content.to, content.segments)),
-        "warnings": warnings_view(one),
+        "gsm7_segments": (
+            None if missing or not transliterated.strip() else segments(transliterated, "gsm7")
+        ),
+        "template_id": planned.adapter.template_of(content.outgoing("")),
+        "price": price_view(price_of_number(planned.adapter, content.to, content.segments)),
+        "warnings": warnings_view(planned),
     }

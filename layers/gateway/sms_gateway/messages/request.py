@@ -1,4 +1,4 @@
-"""Reads a send's body and decides, recipient by recipient, what can be sent through whom."""
+"""Parse the body of a send."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from sms_gateway.http_api.json_body import decode_json
 from sms_gateway.vendors.types import Category
 
 MAX_RECIPIENTS = 1000
-MAX_BODY_BYTES = 1024 * 1024  # bytes
+MAX_BODY_BYTES = 1024 * 1024
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Sender = Annotated[str, msgspec.Meta(min_length=1, max_length=16, pattern=r"^[ -~]+\Z")]
@@ -28,7 +28,7 @@ Text = Annotated[str, msgspec.Meta(max_length=5000)]
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What may stand at the top of a send and in each of its messages; null is "not given"."""
+    """Options of a send as a whole or of one of its messages; None is "not given"."""
 
     sender: Sender | None = msgspec.field(default=None, name="from")
     category: Category | None = None
@@ -47,7 +47,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class OneMessage(Options):
-    """One of `messages`."""
+    """An element of `messages`."""
 
     to: Recipient
     text: Text
@@ -65,23 +65,26 @@ OPTIONS = tuple(Options.__struct_fields__)
 
 
 class Draft(ValueObject, frozen=True):
-    """One recipient as asked for; `place` is its JSON pointer, `to_place` its number's."""
+    """One recipient of a request; `pointer` is its JSON pointer, `to_pointer` its number's."""
 
     index: int
-    place: str
-    to_place: str
+    pointer: str
+    to_pointer: str
     to: str
     text: str
     options: Options
 
 
 def parse_send_request(body: bytes) -> list[Draft]:
-    """The recipients of a body. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
+    """Parse a body into its recipients.
+
+    Raises MalformedBodyError, TooLargeError, or InvalidRequestError with a pointer.
+    """
     if len(body) > MAX_BODY_BYTES:
         raise TooLargeError(
             f"A body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}: send it in parts."
         )
-    sent = decode_json(body, SendBody, "")
+    sent = decode_json(body, SendBody)
     if sent.messages is not msgspec.UNSET:
         return _per_message_drafts(sent, sent.messages)
     if sent.to is msgspec.UNSET:
@@ -96,31 +99,31 @@ def parse_send_request(body: bytes) -> list[Draft]:
     ]
 
 
-def _per_message_drafts(sent: SendBody, every: Sequence[msgspec.Raw]) -> list[Draft]:
+def _per_message_drafts(sent: SendBody, messages: Sequence[msgspec.Raw]) -> list[Draft]:
     if sent.to is not msgspec.UNSET or sent.text is not msgspec.UNSET:
         raise InvalidRequestError(
             'With "messages", "to" and "text" belong into each of them.', pointer="/messages"
         )
-    _check_count(len(every), "/messages")
+    _check_count(len(messages), "/messages")
     drafts = []
-    for index, raw in enumerate(every):
-        place = f"/messages/{index}"
-        one = decode_json(raw, OneMessage, place)
-        _merge_options(one, sent)
-        drafts.append(Draft(index, place, f"{place}/to", one.to, one.text, one))
+    for index, raw in enumerate(messages):
+        pointer = f"/messages/{index}"
+        message = decode_json(raw, OneMessage, pointer)
+        _merge_options(message, sent)
+        drafts.append(Draft(index, pointer, f"{pointer}/to", message.to, message.text, message))
     return drafts
 
 
 def apply_defaults(defaults: Options, drafts: Sequence[Draft]) -> None:
-    """Fills in what the drafts do not say themselves."""
+    """Set the options that the drafts leave out."""
     for draft in drafts:
         _merge_options(draft.options, defaults)
 
 
-def _merge_options(options: Options, others: Options) -> None:
+def _merge_options(options: Options, defaults: Options) -> None:
     for name in OPTIONS:
         if getattr(options, name) is None:
-            setattr(options, name, getattr(others, name))
+            setattr(options, name, getattr(defaults, name))
 
 
 def _check_count(recipients: int, pointer: str) -> None:
@@ -133,7 +136,7 @@ def _check_count(recipients: int, pointer: str) -> None:
 
 
 def parse_object[T](body: bytes, kind: type[T]) -> T:
-    """A body as a struct. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
+    """Decode a body. Raises MalformedBodyError, TooLargeError or InvalidRequestError."""
     if len(body) > MAX_BODY_BYTES:
         raise TooLargeError(f"A body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}.")
     return decode_json(body, kind)

@@ -1,4 +1,4 @@
-"""The main job: a send's body becomes a recorded, enqueued batch."""
+"""Send: turn a request's body into a stored and enqueued batch."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -28,45 +28,49 @@ def send(
     defaults: Options | None = None,
     only: Collection[int] = (),
 ) -> dict[str, Any]:
-    """Accepts what can be sent and says why the rest can't; with an Idempotency-Key, once, whatever
-    becomes of `defaults`, which stand in for what the body does not say. With `only`, no more of it
-    than the recipients of these indexes. Raises a GatewayError when the request is wrong as a
-    whole, when no recipient is left, or when nothing can be recorded; then nothing is stored and
-    nothing is sent."""
+    """Accept the recipients that can be sent to, and reject the others.
+
+    `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
+    `defaults` fill in options that the body leaves out. `only` selects recipients by index.
+
+    Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
+    or when the batch can't be stored; then nothing is accepted or sent.
+    """
     if key is None:
-        prepared, answer = _build(tenant, body, now, defaults, only)
-        store_batch(prepared)
+        batch, answer = _build(tenant, body, now, defaults, only)
+        store_batch(batch)
         return answer
-    place, digest = (
-        idempotency_keys.record_key(tenant, idempotency_keys.check_key(key)),
-        idempotency_keys.digest_of(body),
-    )
-    seconds = epoch_seconds(now)
+    record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
+    digest, seconds = idempotency_keys.digest_of(body), epoch_seconds(now)
     try:
-        prepared, answer = _build(tenant, body, now, defaults, only)
+        batch, answer = _build(tenant, body, now, defaults, only)
     except GatewayError:
-        # What would be refused now may have been accepted before, or stand for another body.
-        _, given = idempotency.find_answer(place, digest, seconds)
-        if given is None:
+        # The first request may have been accepted before settings changed, or had another body.
+        _, first_answer = idempotency.find_answer(record_key, digest, seconds)
+        if first_answer is None:
             raise
-        return given
-    # Hardly any request is a repeat, so none is looked for first.
-    record = idempotency_keys.IdempotencyRecord(place, answer["batch_id"], digest, seconds, answer)
-    there = record.claim()
-    if there is not None:
-        unfinished, given = idempotency.resolve_existing(there, place, digest, seconds)
-        if given is not None:
-            return given
-        if record.claim(unfinished) is not None:
+        return first_answer
+    record = idempotency_keys.IdempotencyRecord(
+        record_key, answer["batch_id"], digest, seconds, answer
+    )
+    # Few requests are repeats: claim the key without reading it first.
+    existing = record.claim()
+    if existing is not None:
+        incomplete, first_answer = idempotency.resolve_existing(
+            existing, record_key, digest, seconds
+        )
+        if first_answer is not None:
+            return first_answer
+        if record.claim(incomplete) is not None:
             raise idempotency_keys.in_progress(1)
-    store_batch(prepared)
+    store_batch(batch)
     return answer
 
 
 def _build(
     tenant: str, body: bytes, now: datetime, defaults: Options | None, only: Collection[int]
 ) -> tuple[BuiltBatch, dict[str, Any]]:
-    told = status_url_checker(tenant)
+    check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
     if only:
         drafts = [draft for draft in drafts if draft.index in only]
@@ -76,29 +80,29 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), told)
+    accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), check_status_url)
     if not accepted:
         raise _none_accepted(rejected)
-    batch = new_ulid(now)
-    prepared = build_batch(tenant, batch, accepted, retention_seconds())
-    return prepared, accepted_view(batch, prepared.messages, rejected)
+    identifier = new_ulid(now)
+    batch = build_batch(tenant, identifier, accepted, retention_seconds())
+    return batch, accepted_view(identifier, batch.messages, rejected)
 
 
 def retention_seconds() -> int:
-    """How long a message stays readable, in seconds."""
+    """Return how long a message stays readable, in seconds."""
     return int(os.environ["RETENTION_DAYS"]) * DAY_SECONDS
 
 
 def _none_accepted(rejected: Sequence[RejectedRecipient]) -> GatewayError:
     if len(rejected) == 1:
         return rejected[0].problem
-    kind = (
+    error_type = (
         ServiceUnavailableError
-        if all(one.problem.http_status == 503 for one in rejected)
+        if all(recipient.problem.http_status == 503 for recipient in rejected)
         else InvalidRequestError
     )
-    return kind(
+    return error_type(
         "None of the recipients can be sent to; each one's problem stands in `rejected`.",
         slug="all-rejected",
-        rejected=[rejected_view(one.index, one.to, one.problem) for one in rejected],
+        rejected=[rejected_view(recipient) for recipient in rejected],
     )

@@ -1,6 +1,6 @@
-"""A message's status_url: only where the tenant has a webhook at the same host, whose secret signs.
+"""Check a message's status_url: the tenant must have a webhook at the same origin.
 
-So nobody can have the gateway call an address that its owner did not register here.
+Its secret signs the deliveries, and nobody can make the gateway call an unregistered host.
 """
 
 import os
@@ -12,11 +12,11 @@ from sms_gateway.webhooks.url_policy import UrlError, parse_url
 
 
 def status_url_checker(tenant: str) -> Callable[[str], None]:
-    """What checks a tenant's status_urls: it raises Invalid for one that can't be told."""
-    good: set[str] = set()
+    """Make a check of a tenant's status_urls; it raises InvalidRequestError."""
+    valid: set[str] = set()
 
     def check(url: str) -> None:
-        if url in good:
+        if url in valid:
             return
         if os.environ["EVENTS"] not in ("webhooks", "all"):
             raise InvalidRequestError(
@@ -31,13 +31,13 @@ def status_url_checker(tenant: str) -> Callable[[str], None]:
                 f"The address can't be called: {error}.", slug="status-url"
             ) from None
         if owner_of(url, cached_endpoints(tenant)) is None and (
-            owner_of(url, cached_endpoints(tenant, fresh=True)) is None  # it may be new
+            owner_of(url, cached_endpoints(tenant, fresh=True)) is None  # the cache may be stale
         ):
             raise InvalidRequestError(
                 f"You have no active webhook at {origin}: make one first (POST /webhooks), since "
                 "its secret signs what is sent there.",
                 slug="status-url-without-webhook",
             )
-        good.add(url)
+        valid.add(url)
 
     return check

@@ -1,4 +1,4 @@
-"""Messages and batches as the API shows them."""
+"""Views of messages and batches."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,11 +20,11 @@ TITLES = {
     Status.UNKNOWN: "Nobody can say what became of the message",
 }
 
-TAKEN = (VerdictLetter.ACCEPTED, VerdictLetter.UNKNOWN)  # the vendor has it, or may have it
+AT_VENDOR = (VerdictLetter.ACCEPTED, VerdictLetter.UNKNOWN)  # the vendor has it, or may have it
 
 
 def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, Any]:
-    """GET /messages/{id}'s answer."""
+    """Show a message with its timeline."""
     content, status = message.content, status_of(message, sub)
     offset = message.key.position - sub.key.position
     entries = _timeline(message, sub, offset)
@@ -53,25 +53,25 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
 
 
 def _vendor_id(message: Message, sub: Submission, offset: int) -> str | None:
-    if sub.result is None or sub.result.verdict(offset) not in TAKEN:
+    if sub.result is None or sub.result.verdict(offset) not in AT_VENDOR:
         return None
     return message.id if sub.result.own_ids else sub.result.vendor_id_of(offset)
 
 
 def _timeline(message: Message, sub: Submission, offset: int) -> list[TimelineEntry]:
-    """A message's steps: its submission's, then its own."""
+    """Merge the timelines of a message and its submission."""
     if message.key == sub.key:
         return _numbered(sub.timeline)
     own = list(message.timeline)
-    taken = sub.result is None or sub.result.verdict(offset) in TAKEN
-    steps = [entry for entry in sub.timeline if taken or entry.status not in ("submitted",)]
+    at_vendor = sub.result is None or sub.result.verdict(offset) in AT_VENDOR
+    shared = [entry for entry in sub.timeline if at_vendor or entry.status != Status.SUBMITTED]
     if own and own[0].status == Status.CANCELLED:
-        steps = [entry for entry in steps if entry.at <= own[0].at]
-    return _numbered(sorted(steps + own, key=lambda entry: entry.at))
+        shared = [entry for entry in shared if entry.at <= own[0].at]
+    return _numbered(sorted(shared + own, key=lambda entry: entry.at))
 
 
 def _numbered(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
-    """A call's beginning is written before its number is known: it is counted here."""
+    """Count the attempts: an entry that begins one is written before its number is known."""
     attempt = 0
     numbered = []
     for entry in entries:
@@ -97,7 +97,7 @@ def _entry_view(entry: TimelineEntry) -> dict[str, Any]:
 
 
 def _last(entries: Sequence[TimelineEntry], status: Status) -> TimelineEntry:
-    """The step that led to a status; a late answer may stand behind it."""
+    """Find the entry that led to a status; a late response may follow it."""
     return next((entry for entry in reversed(entries) if entry.status == status), entries[-1])
 
 
@@ -116,26 +116,26 @@ def _problem(status: Status, last: TimelineEntry) -> dict[str, Any] | None:
 
 
 def status_and_problem(message: Message, sub: Submission) -> tuple[Status, str]:
-    """A message's status, and in one line what went wrong."""
+    """Return a message's status, and in one line what went wrong."""
     status = status_of(message, sub)
     if status not in TITLES:
         return status, ""
     entries = _timeline(message, sub, message.key.position - sub.key.position)
     problem = _problem(status, _last(entries, status)) or {}
-    said = (problem["vendor_code"], problem["vendor_text"])
-    words = " ".join(word for word in said if word and word != problem["detail"])
-    return status, f"{problem['detail']}{f' ({words})' if words else ''}"
+    vendor_fields = (problem["vendor_code"], problem["vendor_text"])
+    response = " ".join(text for text in vendor_fields if text and text != problem["detail"])
+    return status, f"{problem['detail']}{f' ({response})' if response else ''}"
 
 
-def batch_view(owner: Batch, found: Iterable[tuple[Message, Submission]]) -> dict[str, Any]:
-    """GET /batches/{id}'s answer."""
-    every = list(found)
-    counts = Counter(status_of(message, sub) for message, sub in every)
+def batch_view(owner: Batch, messages: Iterable[tuple[Message, Submission]]) -> dict[str, Any]:
+    """Show a batch's counts and prices."""
+    states = list(messages)
+    counts = Counter(status_of(message, sub) for message, sub in states)
     return {
         "id": owner.id,
         "created_at": rfc3339(created_at(owner.id)),
         "total": counts.total(),
         "counts": dict(counts),
         "final": all(status.final for status in counts),
-        "price": sum_prices(price_of_message(message, sub) for message, sub in every),
+        "price": sum_prices(price_of_message(message, sub) for message, sub in states),
     }

@@ -1,46 +1,54 @@
-"""Telephone numbers: whatever people write becomes E.164, or an error that says what to change.
+"""Phone numbers: convert what people write to E.164.
 
-The numbering plans are those of the `phonenumbers` module. An international form need only be
-possible there, since plans change faster than their copies; a national form must be valid.
+The numbering plans are the `phonenumbers` package's. An international number need only be possible
+there, since plans change faster than their copies; a national number must be valid.
+
+Importing `phonenumbers` takes a tenth of a start, and most numbers are canonical: they are checked
+with a summary of its plans (tools/numbering_plans.py), and only the others import it.
 """
 
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
+import msgspec
 
-# Spaces, dashes, dots and brackets; the invisible marks are what phones add to a copied number.
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
+# Spaces, dashes, dots and brackets, and the invisible marks that phones add to a copied number.
 _PUNCTUATION: Final = str.maketrans(
     "",
     "",
     " \u00a0\u2007\u2009\u202f-\u2010\u2011\u2012\u2013\u2014\u2212.()[]"
     "\u200b\u200e\u200f\u202a\u202c\u202d\u2060\u2066\u2068\u2069",
 )
-_COUNTRY_CODES: Final = frozenset(f"+{code}" for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+PLANS: Final = Path(__file__).with_name("numbering_plans.json")
 _MAX_DIGITS: Final = 15  # ITU-T E.164, country code included; some plans allow more
 
 _INVALID: Final = "invalid-number"
 _AMBIGUOUS: Final = "ambiguous-number"
 _TOO_SHORT: Final = "The number has too few digits for its country."
 _TOO_LONG: Final = "The number has too many digits for its country."
+_UNUSED_LENGTH: Final = "The number has a length that its country does not use."
+_NO_AREA_CODE: Final = "The number lacks its area code."
 _UNKNOWN_COUNTRY: Final = "The number begins with no known country code."
-_UNPARSED: Final = {
-    NumberParseException.TOO_LONG: _TOO_LONG,
-    NumberParseException.INVALID_COUNTRY_CODE: _UNKNOWN_COUNTRY,
-}
-_IMPOSSIBLE: Final = {
-    ValidationResult.TOO_LONG: _TOO_LONG,
-    ValidationResult.INVALID_LENGTH: "The number has a length that its country does not use.",
-    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "The number lacks its area code.",
-    ValidationResult.INVALID_COUNTRY_CODE: _UNKNOWN_COUNTRY,
-}
+
+
+class _Plan(msgspec.Struct, array_like=True, frozen=True):
+    """A country's possible lengths without country code, and a pattern of national prefixes."""
+
+    lengths: frozenset[int]
+    prefix: str
+
+
+_PLANS: Final = msgspec.json.decode(PLANS.read_bytes(), type=dict[str, _Plan])
 
 
 class NumberError(ValueError):
-    """A number that can't be used. `slug` names the problem; `detail` never holds the number."""
+    """A number that is not usable. `slug` names the problem; `detail` never holds the number."""
 
     def __init__(self, slug: str, detail: str) -> None:
         super().__init__(detail)
@@ -49,12 +57,15 @@ class NumberError(ValueError):
 
 
 def to_e164(raw: str, regions: Sequence[str] = ()) -> str:
-    """`raw` as `+` and digits. What begins with neither + nor 00 is a national form, and must have
-    exactly one meaning in `regions` (ISO 3166 alpha-2). Raises NumberError."""
-    written = raw.translate(_PUNCTUATION)
-    if written.startswith("00"):
-        written = f"+{written[2:]}"
-    digits = written.removeprefix("+")
+    """Convert a number to `+` and digits. Raises NumberError.
+
+    A number without + or 00 is national, and must be valid for exactly one number in `regions` (ISO
+    3166 alpha-2).
+    """
+    number = raw.translate(_PUNCTUATION)
+    if number.startswith("00"):
+        number = f"+{number[2:]}"
+    digits = number.removeprefix("+")
     if not digits:
         raise NumberError(_INVALID, "The number has no digits.")
     if not (digits.isascii() and digits.isdigit()):
@@ -63,77 +74,82 @@ def to_e164(raw: str, regions: Sequence[str] = ()) -> str:
             "A number is written with digits, a leading +, spaces, dashes, dots and brackets:"
             " no letters and no extension.",
         )
-    return _national(digits, regions) if written == digits else _international(written)
+    return _national(digits, regions) if number == digits else _international(number)
 
 
 def mask(e164: str) -> str:
-    """A number for logs: its country code and its last two digits, such as `+880…01`."""
+    """Mask a number for logs: country code and last two digits, such as `+880…01`."""
     return f"{_country_code(e164)}…{e164[-2:]}"
 
 
 def _country_code(number: str) -> str:
-    return next((number[:end] for end in (2, 3, 4) if number[:end] in _COUNTRY_CODES), "")
-
-
-class _Plan(NamedTuple):
-    """What of a country's plan says that a number needs no reading: the lengths that one without
-    its country code may have, and what it may begin with at home only."""
-
-    lengths: frozenset[int]
-    prefix: re.Pattern[str]
+    return next((number[:end] for end in (2, 3, 4) if number[:end] in _PLANS), "")
 
 
 @cache
-def _plan(code: str) -> _Plan:
-    country = int(code)
-    region = phonenumbers.region_code_for_country_code(country)
-    found: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(country, region)
-    # A zero may be a part of the number or not: that is for phonenumbers to say.
-    prefix = re.compile(f"0|{found.national_prefix_for_parsing or '0'}")
-    return _Plan(frozenset(found.general_desc.possible_length), prefix)
+def _national_prefix(code: str) -> re.Pattern[str]:
+    # A leading zero may belong to the number: phonenumbers decides.
+    return re.compile(f"0|{_PLANS[code].prefix or '0'}")
 
 
-def _is_canonical(written: str) -> bool:
-    """Whether `phonenumbers` would leave an international form as it is. Most numbers are written
-    like that, and reading one takes seven times as long as seeing it."""
-    code = _country_code(written)
-    if not code or len(written) > 1 + _MAX_DIGITS:
+def _is_canonical(number: str) -> bool:
+    """Whether `phonenumbers` would return an international number unchanged.
+
+    Most numbers are canonical, and parsing one takes seven times as long as this check.
+    """
+    code = _country_code(number)
+    if not code or len(number) > 1 + _MAX_DIGITS:
         return False
-    plan, national = _plan(code), written[len(code) :]
-    return len(national) in plan.lengths and not plan.prefix.match(national)
+    national = number[len(code) :]
+    return len(national) in _PLANS[code].lengths and not _national_prefix(code).match(national)
 
 
-def _international(written: str) -> str:
-    if _is_canonical(written):
-        return written
+def _international(number: str) -> str:
+    if _is_canonical(number):
+        return number
+    import phonenumbers
+    from phonenumbers import NumberParseException, ValidationResult
+
     try:
-        number = phonenumbers.parse(written)
+        parsed = phonenumbers.parse(number)
     except NumberParseException as error:
-        # Its message and its input stay here: a detail must not hold the number.
-        raise NumberError(_INVALID, _UNPARSED.get(error.error_type, _TOO_SHORT)) from None
-    reason = phonenumbers.is_possible_number_with_reason(number)
+        unparsed = {
+            NumberParseException.TOO_LONG: _TOO_LONG,
+            NumberParseException.INVALID_COUNTRY_CODE: _UNKNOWN_COUNTRY,
+        }
+        # Drop the error: it holds the number.
+        raise NumberError(_INVALID, unparsed.get(error.error_type, _TOO_SHORT)) from None
+    reason = phonenumbers.is_possible_number_with_reason(parsed)
     if reason != ValidationResult.IS_POSSIBLE:
-        raise NumberError(_INVALID, _IMPOSSIBLE.get(reason, _TOO_SHORT))
-    formatted = _format(number)
+        impossible = {
+            ValidationResult.TOO_LONG: _TOO_LONG,
+            ValidationResult.INVALID_LENGTH: _UNUSED_LENGTH,
+            ValidationResult.IS_POSSIBLE_LOCAL_ONLY: _NO_AREA_CODE,
+            ValidationResult.INVALID_COUNTRY_CODE: _UNKNOWN_COUNTRY,
+        }
+        raise NumberError(_INVALID, impossible.get(reason, _TOO_SHORT))
+    formatted = _format(parsed)
     if len(formatted) > 1 + _MAX_DIGITS:
         raise NumberError(_INVALID, _TOO_LONG)
     return formatted
 
 
 def _national(digits: str, regions: Sequence[str]) -> str:
+    import phonenumbers
+
     readings: dict[str, list[str]] = {}
     for region in regions:
         try:
             number = phonenumbers.parse(digits, region)
-        except NumberParseException:
+        except phonenumbers.NumberParseException:
             continue
-        # A region's own international prefix (010, 011) could lead abroad: only + and 00 may.
-        at_home = number.country_code == phonenumbers.country_code_for_region(region)
-        if at_home and phonenumbers.is_valid_number(number):
+        # phonenumbers also reads a region's own international prefix (010, 011): reject it.
+        in_region = number.country_code == phonenumbers.country_code_for_region(region)
+        if in_region and phonenumbers.is_valid_number(number):
             readings.setdefault(_format(number), []).append(region)
     if len(readings) == 1:
         return next(iter(readings))
-    names = [region for found in readings.values() for region in found]
+    names = [region for matches in readings.values() for region in matches]
     if names:
         raise NumberError(
             _AMBIGUOUS,
@@ -144,5 +160,7 @@ def _national(digits: str, regions: Sequence[str]) -> str:
     raise NumberError(_INVALID, f"The number is {where}: write it with + and the country code.")
 
 
-def _format(number: PhoneNumber) -> str:
+def _format(number: "PhoneNumber") -> str:
+    import phonenumbers
+
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,10 +1,9 @@
-"""Writes a text in the GSM 7-bit alphabet where look-alikes allow it.
+"""Transliterate a text to the GSM 7-bit alphabet by look-alikes.
 
-Built on the Unicode Character Database that comes with Python: canonical decompositions take
-accents off Latin letters, the compatibility ones of `_SAME_MEANING` unfold ligatures, ellipses and
-full-width forms, categories and names tell spaces, dashes and quotation marks. What changes the
-meaning has no look-alike: a struck-out "=" is not "=", nor a raised 2 a 2, nor any other script a
-Latin one.
+Python's Unicode Character Database supplies them: canonical decompositions remove accents from
+Latin letters, the compatibility ones in `_SAME_MEANING` expand ligatures, ellipses and full-width
+forms, categories and names identify spaces, dashes and quotation marks. A look-alike keeps the
+meaning: there is none for a struck-out "=", for a raised 2, or for another script.
 """
 
 import re
@@ -15,12 +14,12 @@ from typing import Final
 
 from sms_gateway.sms.encoding import encoding_of
 
-# Kinds of compatibility decomposition (UAX #44, 5.7.3) that leave the meaning as it is; not among
-# them are <super>, <sub>, <fraction>, <circle> and <square>: 10² would become 102.
+# Compatibility decompositions (UAX #44, 5.7.3) that keep the meaning. With <super>, <sub>,
+# <fraction>, <circle> or <square> it changes: 10² would become 102.
 _SAME_MEANING: Final = frozenset({"<compat>", "<font>", "<narrow>", "<noBreak>", "<wide>"})
 
-# What the database does not say, by code point: each row's characters and what stands for them. The
-# Greek capitals are those that TS 23.038 leaves out because they look like Latin ones.
+# Look-alikes that the database lacks. The Greek capitals are those that TS 23.038 leaves out, since
+# they look like Latin ones.
 _ROWS: Final = (
     ("`\u00b4\u02ca\u02cb\u02b9\u02bb\u02bc\u02bd\u2032\u2035", "'"),  # accents, primes
     ("\u02ba\u02ee", '"'),  # the same doubled
@@ -42,55 +41,57 @@ _ROWS: Final = (
 )  # fmt: skip
 _LOOK_ALIKES: Final = {character: same for characters, same in _ROWS for character in characters}
 
-# Characters that show nothing: joiners, marks of direction, soft hyphens, variation selectors. An
-# override of direction is not among them: without it digits would stand the other way round.
+# Joiners, direction marks, soft hyphens, variation selectors. Not the direction overrides: without
+# one, digits would read in the other order.
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u200b-\u200f\u202a-\u202c\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
 )
 _LATIN: Final = re.compile("LATIN (SMALL|CAPITAL) LETTER ([A-Z])( WITH .+)?")
-_OVERLAY: Final = 1  # canonical combining class of what strikes a character out
+_OVERLAY: Final = 1  # canonical combining class of strokes through a character
 
 
 def to_gsm7(text: str) -> tuple[str, list[str]]:
-    """`text` in the GSM alphabet, and the distinct characters without a look-alike, which it then
-    still holds, in order of appearance. A text of that alphabet is returned as it is."""
+    """Transliterate `text`; return it with its distinct characters that have no look-alike.
+
+    Those stay in the text and are in order of appearance. A text in the GSM alphabet is unchanged.
+    """
     if encoding_of(text) == "gsm7":
         return text, []
-    written: list[str] = []
-    without: dict[str, None] = {}
+    output: list[str] = []
+    missing: dict[str, None] = {}
     base = ""
     for character in unicodedata.normalize("NFC", text):
         if encoding_of(character) == "gsm7":
-            base, same = character, character
+            base, replacement = character, character
         elif _is_accent(character) and _takes_accents(base):
-            same = ""
+            replacement = ""
         else:
-            base, found = character, _look_alike(character)
-            if found is None:
-                without[character] = None
-            same = character if found is None else found
-        written.append(same)
-    return "".join(written), list(without)
+            base, look_alike = character, _look_alike(character)
+            if look_alike is None:
+                missing[character] = None
+            replacement = character if look_alike is None else look_alike
+        output.append(replacement)
+    return "".join(output), list(missing)
 
 
 def describe_character(character: str) -> str:
-    """A character as `U+201C LEFT DOUBLE QUOTATION MARK`; a nameless one by its number alone."""
+    """Describe a character as `U+201C LEFT DOUBLE QUOTATION MARK`, or by its number alone."""
     return f"{code_point(character)} {unicodedata.name(character, '')}".rstrip()
 
 
 def code_point(character: str) -> str:
-    """A character's number, such as `U+201C`."""
+    """Return a character's code point, such as `U+201C`."""
     return f"U+{ord(character):04X}"
 
 
 def name_of(character: str) -> str | None:
-    """A character's name in the Unicode Character Database; None for controls and the like."""
+    """Return a character's Unicode name; None for controls and the like."""
     return unicodedata.name(character, None)
 
 
 @lru_cache(maxsize=2048)
 def _look_alike(character: str) -> str | None:
-    """What stands for one character that is not in the GSM alphabet; None for nothing."""
+    """Find the look-alike of one character outside the GSM alphabet; None without one."""
     if (same := _LOOK_ALIKES.get(character)) is not None:
         return same
     if _INVISIBLE.fullmatch(character):
@@ -103,7 +104,7 @@ def _look_alike(character: str) -> str | None:
     if "QUOTATION MARK" in name and category in ("Pi", "Pf", "Ps", "Pe"):
         return '"' if "DOUBLE" in name else "'"
     if latin := _LATIN.fullmatch(name):
-        # Also of letters that do not decompose, such as the l with a stroke.
+        # Includes letters that do not decompose, such as l with stroke.
         accented = _without_accents(character)
         letter = latin[2] if latin[1] == "CAPITAL" else latin[2].lower()
         return letter if accented is None else accented
@@ -111,11 +112,11 @@ def _look_alike(character: str) -> str | None:
 
 
 def _without_accents(character: str) -> str | None:
-    """A character by its decomposition, without accents; None where it has none that can do."""
+    """Decompose a character and remove accents; None when the rest is not in the alphabet."""
     parts = list(_parts(character))
     if not parts:
         return None
-    base, written = "", ""
+    base, output = "", ""
     for part in parts:
         if _is_accent(part) and _takes_accents(base):
             continue
@@ -123,12 +124,12 @@ def _without_accents(character: str) -> str | None:
         if same is None:
             return None
         base = part
-        written += same
-    return written
+        output += same
+    return output
 
 
 def _parts(character: str) -> Iterator[str]:
-    """The characters of a one-step decomposition that keeps the meaning."""
+    """Yield the characters of a one-step decomposition that keeps the meaning."""
     kind, *codes = unicodedata.decomposition(character).split() or [""]
     if kind.startswith("<"):
         if kind not in _SAME_MEANING:

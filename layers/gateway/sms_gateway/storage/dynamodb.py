@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
@@ -24,18 +23,12 @@ from sms_gateway.storage.update_expression import UpdateExpression
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MAX_PARALLEL_WRITES = 16
-CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 4},
-    max_pool_connections=2 * MAX_PARALLEL_WRITES,
-)
+MAX_PARALLEL_WRITES = 16  # parallel BatchWriteItem and UpdateItem calls
 
 
 def client() -> "DynamoDBClient":
     """Return this process's one client: bounded timeouts and retries, reused connections."""
-    shared: DynamoDBClient = clients.client("dynamodb", CONFIG)
+    shared: DynamoDBClient = clients.client("dynamodb")
     return shared
 
 

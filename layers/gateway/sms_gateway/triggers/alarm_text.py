@@ -1,4 +1,4 @@
-"""A CloudWatch alarm as a text of at most two segments.
+"""Render a CloudWatch alarm as a text of at most two segments.
 
 Source: "Notify users on alarm changes" in the CloudWatch user guide; metric and composite alarms
 have `AlarmName`, `NewStateValue` and `NewStateReason` in common.
@@ -20,7 +20,7 @@ ELLIPSIS: Final = "..."
 
 
 class Alarm(msgspec.Struct, frozen=True):
-    """What a text tells of an alarm."""
+    """The fields of an alarm that go into the text."""
 
     name: str = msgspec.field(name="AlarmName")
     state: str = msgspec.field(name="NewStateValue")
@@ -28,7 +28,7 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 def parse_alarm(message: str) -> Alarm | None:
-    """The alarm that a message of SNS tells of; None when it tells of something else."""
+    """Parse an alarm from a message of SNS; None when it is something else."""
     try:
         return msgspec.json.decode(message, type=Alarm)
     except msgspec.DecodeError:
@@ -36,10 +36,12 @@ def parse_alarm(message: str) -> Alarm | None:
 
 
 def alarm_text(alarm: Alarm, defaults: Options | None = None) -> str:
-    """State, name and reason, the end cut off where as the source's defaults have it sent it would
-    take more than two segments, or than they allow. No alarm is lost for a character in it."""
+    """Render state, name and reason in the encoding that the source's defaults ask for.
+
+    Cut the end off where the text would take more than two segments, or than the defaults allow.
+    """
     wanted = defaults or Options()
-    most = min(MAX_SEGMENTS, int(wanted.max_segments or MAX_SEGMENTS))
+    limit = min(MAX_SEGMENTS, int(wanted.max_segments or MAX_SEGMENTS))
     name = (
         alarm.name
         if len(alarm.name) <= MAX_NAME_LENGTH
@@ -48,30 +50,32 @@ def alarm_text(alarm: Alarm, defaults: Options | None = None) -> str:
     reason = " ".join(CONTROL.sub(" ", alarm.reason).split())
     text = CONTROL.sub(" ", f"{alarm.state} {name}: {reason}")
     if wanted.encoding == "unicode":
-        return cut_to_segments(text, most, "ucs2")
-    return cut_to_segments(_plain(text, certainly=wanted.encoding == "gsm7"), most)
+        return cut_to_segments(text, limit, "ucs2")
+    return cut_to_segments(_to_gsm7(text, force=wanted.encoding == "gsm7"), limit)
 
 
-def cut_to_segments(text: str, most: int = MAX_SEGMENTS, encoding: Encoding | None = None) -> str:
-    """The text, or the longest beginning of it that with three dots takes `most` segments."""
+def cut_to_segments(text: str, limit: int = MAX_SEGMENTS, encoding: Encoding | None = None) -> str:
+    """Cut a text to the longest beginning that with three dots takes `limit` segments."""
     encoding = encoding or encoding_of(text)  # of the whole: a beginning may need less, never more
-    if segments(text, encoding) <= most:
+    if segments(text, encoding) <= limit:
         return text
     low, high = 0, len(text)
     while high - low > 1:
         middle = (low + high) // 2
-        if segments(text[:middle] + ELLIPSIS, encoding) <= most:
+        if segments(text[:middle] + ELLIPSIS, encoding) <= limit:
             low = middle
         else:
             high = middle
     return text[:low].rstrip() + ELLIPSIS
 
 
-def _plain(text: str, *, certainly: bool) -> str:
-    """With look-alikes for what would halve the room, where each such character has one; or
-    `certainly`, with question marks for the others."""
-    written, without = to_gsm7(text)
-    while without and certainly:
-        text = "".join("?" if one in without else one for one in normalize("NFC", text))
-        written, without = to_gsm7(text)
-    return text if without else written
+def _to_gsm7(text: str, *, force: bool) -> str:
+    """Transliterate to GSM 03.38 where each character has a look-alike.
+
+    With `force` replace the characters without one by question marks.
+    """
+    transliterated, unmapped = to_gsm7(text)
+    while unmapped and force:
+        text = "".join("?" if char in unmapped else char for char in normalize("NFC", text))
+        transliterated, unmapped = to_gsm7(text)
+    return text if unmapped else transliterated

@@ -1,4 +1,4 @@
-"""A user pool's custom SMS sender: a code that Cognito made and encrypted, for one user.
+"""Parse an event of a user pool's custom SMS sender: a code that Cognito made and encrypted.
 
 Source: "Custom SMS sender Lambda trigger" in the Cognito developer guide.
 """
@@ -16,17 +16,19 @@ from sms_gateway.triggers.settings import CODE, USERNAME, TriggerSources
 
 KIND = "customSMSSenderRequestV1"
 
-# A temporary password comes with HTML's own characters escaped, which a phone shows as they are.
+# Cognito escapes HTML's characters in a temporary password, which a phone would show escaped.
 # Source: "Custom sender Lambda triggers" in the same guide.
 FIRST_PASSWORD = "CustomSMSSender_AdminCreateUser"  # noqa: S105 - a trigger's name
 ESCAPED = re.compile(r"&(?:lt|gt|amp|quot|apos|#[0-9]{2,3}|#x[0-9a-f]{2});", re.IGNORECASE)
 
 
 def parse(
-    event: Mapping[str, Any], sources: TriggerSources, unseal: Callable[[bytes], str]
+    event: Mapping[str, Any], sources: TriggerSources, decrypt: Callable[[bytes], str]
 ) -> TriggeredSend:
-    """What a user pool asks for; `unseal` decrypts. An event has no id, and its ciphertext is never
-    the same twice: that is its key. Raises Invalid that says what is wrong."""
+    """Parse an event; its ciphertext, which is never the same twice, makes its key.
+
+    Raise InvalidRequestError.
+    """
     request = event.get("request")
     if not isinstance(request, dict) or request.get("type") != KIND:
         raise InvalidRequestError(
@@ -39,22 +41,26 @@ def parse(
         raise InvalidRequestError(
             "The user has no phone_number.", pointer="/request/userAttributes"
         )
-    sealed = request.get("code")
-    try:
-        ciphertext = base64.b64decode(sealed or "", validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        ciphertext = b""
-    if not ciphertext:
-        raise InvalidRequestError("The code is no ciphertext in base64.", pointer="/request/code")
+    ciphertext = _ciphertext(request)
     wording = pool.texts.get(str(event.get("triggerSource")), pool.text)
-    # The name first: a code may hold braces, being a password when an administrator makes a user.
-    code = unseal(ciphertext)
+    code = decrypt(ciphertext)
     if event.get("triggerSource") == FIRST_PASSWORD:
-        from html import unescape  # a code needs none of it, and hardly a start is for a password
+        from html import unescape  # only first passwords need it: saves start-up time
 
         code = ESCAPED.sub(lambda found: unescape(found[0]), code)
+    # The name first: a first password may hold braces.
     text = wording.replace(USERNAME, str(event.get("userName", ""))).replace(CODE, code)
     body = {"to": to, "text": text, "category": "otp"}
     return TriggeredSend(
         pool, encode_body(body), f"cognito/{hashlib.sha256(ciphertext).hexdigest()}"
     )
+
+
+def _ciphertext(request: Mapping[str, Any]) -> bytes:
+    try:
+        ciphertext = base64.b64decode(request.get("code") or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        ciphertext = b""
+    if not ciphertext:
+        raise InvalidRequestError("The code is no ciphertext in base64.", pointer="/request/code")
+    return ciphertext

@@ -1,5 +1,8 @@
-"""Opens what Cognito sealed, with the AWS Encryption SDK. It and the cryptography package come
-with a layer of the cognito function's own: nobody else waits for their import."""
+"""Decrypt Cognito's codes with the AWS Encryption SDK.
+
+The SDK and the cryptography package come with the cognito function's own layer: no other function
+waits for their import.
+"""
 
 import os
 from functools import cache
@@ -8,25 +11,23 @@ from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
 from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
 from aws_encryption_sdk.key_providers.base import MasterKeyProvider
 from aws_encryption_sdk.key_providers.kms import KMSMasterKey
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
 from sms_gateway.core.problems import ServiceUnavailableError
 
-CONFIG = Config(
-    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3}
-)
-
 
 def decrypt_code(ciphertext: bytes) -> str:
-    """The code. Raises Unavailable when the pool's key does not open it, or KMS does not answer."""
+    """Decrypt a code with the pool's key.
+
+    Raise ServiceUnavailableError when the key does not fit, or KMS does not answer.
+    """
     return decrypt_with(ciphertext, _provider())
 
 
 def decrypt_with(ciphertext: bytes, provider: MasterKeyProvider) -> str:
-    """The code, opened by the keys of a provider. Raises Unavailable when they don't."""
-    # Cognito's messages have no key commitment: what does not require it may still be opened.
+    """Decrypt a code with a provider's keys. Raise ServiceUnavailableError when they don't fit."""
+    # Cognito's messages have no key commitment: decrypt them all the same.
     client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_ALLOW_DECRYPT)
     try:
         plain, _ = client.decrypt(source=ciphertext, key_provider=provider)
@@ -41,5 +42,5 @@ def decrypt_with(ciphertext: bytes, provider: MasterKeyProvider) -> str:
 
 @cache
 def _provider() -> MasterKeyProvider:
-    # The one key that a pool has; a provider of several would make its client by boto3.
-    return KMSMasterKey(key_id=os.environ["COGNITO_KEY"], client=clients.client("kms", CONFIG))
+    # A pool has one key; a provider of several keys would make its client by boto3.
+    return KMSMasterKey(key_id=os.environ["COGNITO_KEY"], client=clients.client("kms"))

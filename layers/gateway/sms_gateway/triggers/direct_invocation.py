@@ -1,4 +1,4 @@
-"""Direct invocation of the send function: whoever IAM lets invoke it may send, without an API key.
+"""Send by direct invocation of the send function, which IAM allows instead of an API key.
 
     {"source": "orders", "idempotency_key": "order-7", "message": {"to": "…", "text": "…"}}
 
@@ -19,16 +19,16 @@ from sms_gateway.triggers.request import encode_body, find_source, one_line_reas
 from sms_gateway.triggers.settings import sources
 
 
-class SendRefused(Exception):
-    """It never will be sent as it is: nothing to try again."""
+class SendRefused(Exception):  # noqa: N818 - state machines match this name
+    """A send that is refused for good."""
 
 
-class TryAgain(Exception):
-    """Not now; under the same key it is never sent twice."""
+class TryAgain(Exception):  # noqa: N818 - state machines match this name
+    """A send that may succeed later; under the same key it is never sent twice."""
 
 
 class Invocation(msgspec.Struct, forbid_unknown_fields=True):
-    """What is asked for; without a key each invocation is a send of its own."""
+    """The payload; without a key each invocation is a send of its own."""
 
     source: str
     message: msgspec.Raw
@@ -36,16 +36,16 @@ class Invocation(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def handle_invocation(event: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Sends. Raises SendRefused or TryAgain that says what is wrong, and where."""
-    place = ""
+    """Send. Raise SendRefused or TryAgain that says what is wrong, and where."""
+    body_pointer = ""
     try:
         asked = decode_json(encode_body(event), Invocation)
         source = find_source("direct", asked.source, sources().direct)
-        place = "/message"
+        body_pointer = "/message"
         body = bytes(asked.message)
         return send(source.tenant, body, now, asked.idempotency_key, source.defaults)
     except GatewayError as problem:
-        increment("SourceRefused", way="direct")
-        where = "" if problem.pointer is None else f" ({place}{problem.pointer})"
+        increment("TriggerRefused", trigger="direct")
+        where = "" if problem.pointer is None else f" ({body_pointer}{problem.pointer})"
         kind = TryAgain if problem.to_dict()["retryable"] else SendRefused
         raise kind(f"{problem.slug}: {one_line_reason(problem)}{where}") from None

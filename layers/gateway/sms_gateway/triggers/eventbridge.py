@@ -1,4 +1,4 @@
-"""An event of the bus: detail-type SendMessage, and a send's body as its detail."""
+"""Parse an event of the bus: its detail-type is SendMessage, its detail a send's body."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,10 @@ DETAIL_TYPE = "SendMessage"
 
 
 def parse(event: Mapping[str, Any], sources: TriggerSources, own_account: str) -> TriggeredSend:
-    """What an event asks for. Its id is EventBridge's, the same however often it is delivered.
-    Raises Invalid or Forbidden that says what is wrong with it."""
+    """Parse an event; EventBridge gives it the same id however often it is delivered.
+
+    Raise InvalidRequestError or ForbiddenError.
+    """
     identifier, name = event.get("id"), event.get("source")
     if not isinstance(identifier, str) or not isinstance(name, str):
         raise InvalidRequestError("This is no event of EventBridge: it has no id, or no source.")

@@ -1,5 +1,8 @@
-"""Takes what sources bring: sends it, buries what never can be sent with the reason beside it, and
-raises what may go better later, so that AWS brings it again."""
+"""Handle triggered sends: accept them, or send them to the trigger's dead-letter queue.
+
+A send that is refused for good becomes a dead letter with the reason among its attributes. A
+retryable problem is raised, so that AWS delivers the trigger again.
+"""
 
 import os
 import re
@@ -14,165 +17,175 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.messages.send import send
-from sms_gateway.triggers.request import TriggeredSend, in_one_line, one_line_reason
+from sms_gateway.triggers.request import TriggeredSend, one_line, one_line_reason
 from sms_gateway.triggers.settings import TriggerSources, sources
 from sms_gateway.triggers.sqs import KEY, ONLY, SOURCE, own_key
 
 Parse = Callable[[TriggerSources], TriggeredSend]
+ParseRecord = Callable[[Mapping[str, Any], TriggerSources], TriggeredSend]
 
 INDEXES = re.compile(r"[0-9]{1,3}(,[0-9]{1,3})*")
-MAX_DETAIL_LENGTH = 150  # characters; a letter about a thousand recipients must fit into SQS
+MAX_DETAIL_LENGTH = 150  # characters; a dead letter with a thousand recipients must fit into SQS
 
 
 def handle(
     trigger: str,
     payload: str,
     parse: Parse,
-    keep: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
     only: str = "",
 ) -> None:
-    """Sends what `understand` makes of something that came, or buries it: `letter`, as it came,
-    with `keep` among its attributes. With `only` (indexes, with commas between them) it is no more
-    than these recipients, which were left when the others were sent. Raises what may go better
-    later."""
-    place = ""
+    """Send what `parse` makes of a payload, or send the payload to the dead-letter queue.
+
+    The dead letter has `attributes` beside the reason. With `only` (recipients' indexes, separated
+    by commas) send to no others: these were refused when the others were sent. Raise a retryable
+    GatewayError.
+    """
+    body_pointer = ""
     try:
-        ask = parse(sources())
-        place = ask.place
-        answer = _send(ask, only)
+        triggered = parse(sources())
+        body_pointer = triggered.body_pointer
+        answer = _send(triggered, only)
     except GatewayError as problem:
         if problem.to_dict()["retryable"]:
-            increment("SourceWaits", way=trigger)
+            increment("TriggerWaiting", trigger=trigger)
             raise
-        words = _dead_letter_attributes(problem, place)
-        sqs.send_to_dead_letter_queue(
-            os.environ["DEAD_LETTERS"], payload, {"way": trigger, **words, **(keep or {})}
-        )
-        logger.error("source refused", extra={"way": trigger, **words})
-        increment("SourceRefused", way=trigger)
+        _dead_letter(trigger, payload, problem, body_pointer, attributes or {})
         return
-    batch = answer["batch_id"]
     logger.info(
-        "source accepted", extra={"way": trigger, "key": ask.name or ask.key, "batch": batch}
+        "trigger accepted",
+        extra={
+            "trigger": trigger,
+            "key": triggered.log_key or triggered.key,
+            "batch": answer["batch_id"],
+        },
     )
     if answer["rejected"]:
-        _dead_letter_refused(trigger, payload, answer, keep or {})
+        _dead_letter_rejected(trigger, payload, answer, attributes or {})
 
 
-def _send(ask: TriggeredSend, only: str) -> dict[str, Any]:
-    tenant, key, defaults = ask.source.tenant, ask.key, ask.source.defaults
+def _send(triggered: TriggeredSend, only: str) -> dict[str, Any]:
+    source, body, key = triggered.source, triggered.body, triggered.key
     if not only:
-        return send(tenant, ask.body, utc_now(), key, defaults)
+        return send(source.tenant, body, utc_now(), key, source.defaults)
     if not INDEXES.fullmatch(only):
         raise InvalidRequestError("`only` must be indexes of recipients, with commas between them.")
-    # The first send's key stands for its answer, in which these were refused.
+    # The first send's key has an answer, in which these recipients were refused.
     key = f"only/{sha256(f'{only} {key}'.encode()).hexdigest()}"
-    return send(tenant, ask.body, utc_now(), key, defaults, set(map(int, only.split(","))))
+    indexes = set(map(int, only.split(",")))
+    return send(source.tenant, body, utc_now(), key, source.defaults, indexes)
 
 
-def _dead_letter_refused(
-    trigger: str, payload: str, answer: Mapping[str, Any], keep: Mapping[str, str]
+def _dead_letter(
+    trigger: str,
+    payload: str,
+    problem: GatewayError,
+    body_pointer: str,
+    attributes: Mapping[str, str],
 ) -> None:
-    """Buries who was refused while others were sent: what came, to be brought again for those who
-    can be sent to once something is mended; of the others only who they are, and why."""
+    reason = {"problem": problem.slug, "reason": one_line_reason(problem)}
+    if pointer := body_pointer + (problem.pointer or ""):
+        reason["pointer"] = pointer
+    labels = {"trigger": trigger, **reason}
+    sqs.send_to_dead_letter_queue(os.environ["DEAD_LETTERS"], payload, {**labels, **attributes})
+    logger.error("trigger refused", extra=labels)
+    increment("TriggerRefused", trigger=trigger)
+
+
+def _dead_letter_rejected(
+    trigger: str, payload: str, answer: Mapping[str, Any], attributes: Mapping[str, str]
+) -> None:
+    """Send the recipients that were rejected while others were sent to the dead-letter queue.
+
+    For the retryable ones that is the payload, to be redriven for them alone; for the others only
+    their indexes and problems.
+    """
     batch = answer["batch_id"]
-    left: list[Mapping[str, Any]] = []
-    lost: list[Mapping[str, Any]] = []
-    for one in answer["rejected"]:
-        problem = one["problem"]
-        (left if problem["retryable"] else lost).append(one)
+    retryable: list[Mapping[str, Any]] = []
+    final: list[Mapping[str, Any]] = []
+    for rejected in answer["rejected"]:
+        problem = rejected["problem"]
+        (retryable if problem["retryable"] else final).append(rejected)
         logger.error(
-            "recipient of a source refused",
+            "trigger recipient rejected",
             extra={
-                "way": trigger,
+                "trigger": trigger,
                 "batch": batch,
-                "index": one["index"],
+                "index": rejected["index"],
                 "problem": problem["type"],
                 "reason": problem["detail"],
             },
         )
-    increment("SourceRecipientsRefused", len(answer["rejected"]), way=trigger)
+    increment("TriggerRecipientsRejected", len(answer["rejected"]), trigger=trigger)
     url = os.environ["DEAD_LETTERS"]
-    if left:
-        said = in_one_line("Not sent yet, while others were.", left)
-        only = ",".join(str(one["index"]) for one in left)
-        words = {"way": trigger, "problem": "recipients-left", "reason": said}
-        sqs.send_to_dead_letter_queue(url, payload, {**words, **keep, ONLY: only})
-    if lost:
-        said = in_one_line(f"Refused for good, while others were sent (batch {batch}).", lost)
-        words = {"way": trigger, "problem": "recipients-refused", "reason": said}
+    if retryable:
+        reason = one_line("Not sent yet, while others were.", retryable)
+        labels = {"trigger": trigger, "problem": "recipients-left", "reason": reason}
+        only = ",".join(str(rejected["index"]) for rejected in retryable)
+        sqs.send_to_dead_letter_queue(url, payload, {**labels, **attributes, ONLY: only})
+    if final:
+        reason = one_line(f"Refused for good, while others were sent (batch {batch}).", final)
+        labels = {"trigger": trigger, "problem": "recipients-refused", "reason": reason}
         sqs.send_to_dead_letter_queue(
-            url, _log_rejected(batch, lost), {**words, "refused": str(len(lost))}
+            url, _rejection_notice(batch, final), {**labels, "refused": str(len(final))}
         )
 
 
-def _log_rejected(batch: str, lost: Sequence[Mapping[str, Any]]) -> str:
-    """Who was refused, and why, without their numbers and texts."""
+def _rejection_notice(batch: str, rejected: Sequence[Mapping[str, Any]]) -> str:
+    """List rejected recipients and their problems, without numbers and texts."""
     refused = [
         {
-            "index": one["index"],
-            "problem": one["problem"]["type"].removeprefix("/problems/"),
-            "detail": one["problem"]["detail"][:MAX_DETAIL_LENGTH],
+            "index": each["index"],
+            "problem": each["problem"]["type"].removeprefix("/problems/"),
+            "detail": each["problem"]["detail"][:MAX_DETAIL_LENGTH],
         }
-        for one in lost
+        for each in rejected
     ]
     return msgspec.json.encode({"batch_id": batch, "refused": refused}).decode()
 
 
 def handle_event(trigger: str, event: Mapping[str, Any], parse: Parse) -> None:
-    """Takes one event of an asynchronous invocation. What is raised makes Lambda try twice more,
-    and then bury the event itself."""
+    """Handle one event of an asynchronous invocation.
+
+    After an error Lambda invokes twice more, then sends the event to the dead-letter queue itself.
+    """
     only = str(event.get(ONLY, ""))
     handle(trigger, msgspec.json.encode(event).decode(), parse, only=only)
 
 
 def handle_records(
-    trigger: str,
-    records: Sequence[Mapping[str, Any]],
-    parse: Callable[[Mapping[str, Any], TriggerSources], TriggeredSend],
+    trigger: str, records: Sequence[Mapping[str, Any]], parse: ParseRecord
 ) -> dict[str, Any]:
-    """Takes messages of a queue; the answer names those that shall come again."""
+    """Handle messages of a queue; the answer names those to be delivered again."""
     failed = []
     for record in records:
         try:
-            keep = _stored_record(record)
-            handle(trigger, record["body"], _parser_of(parse, record), keep, keep.get(ONLY, ""))
+            attributes = _kept_attributes(record)
+            only = attributes.get(ONLY, "")
+            handle(trigger, record["body"], _record_parser(parse, record), attributes, only)
         except Exception as error:
             logger.error(
-                "source failed",
+                "trigger failed",
                 extra={
-                    "way": trigger,
+                    "trigger": trigger,
                     "queue_message": record["messageId"],
-                    "error": _describe_error(error),
+                    "error": f"{type(error).__name__}: {error}",
                 },
             )
             failed.append(record["messageId"])
-    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+    return sqs.partial_batch_response(failed)
 
 
-def _parser_of(
-    understand: Callable[[Mapping[str, Any], TriggerSources], TriggeredSend],
-    record: Mapping[str, Any],
-) -> Parse:
-    return lambda known: understand(record, known)
+def _record_parser(parse: ParseRecord, record: Mapping[str, Any]) -> Parse:
+    return lambda known: parse(record, known)
 
 
-def _stored_record(record: Mapping[str, Any]) -> dict[str, str]:
-    """What a message must still have when it is put back: in particular the same key, which a
-    new message's id would not be."""
-    attributes = record.get("messageAttributes", {})
-    given = {name: attributes.get(name, {}).get("stringValue") for name in (KEY, SOURCE, ONLY)}
-    given[KEY] = given[KEY] or own_key(record["messageId"])
-    return {name: str(value) for name, value in given.items() if value}
+def _kept_attributes(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that a redriven message must have again.
 
-
-def _dead_letter_attributes(problem: GatewayError, place: str) -> dict[str, str]:
-    """What a dead letter says of itself."""
-    words = {"problem": problem.slug, "reason": one_line_reason(problem)}
-    if pointer := place + (problem.pointer or ""):
-        words["pointer"] = pointer
-    return words
-
-
-def _describe_error(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    The key is among them: a new message's id would be another key.
+    """
+    given = record.get("messageAttributes", {})
+    found = {name: given.get(name, {}).get("stringValue") for name in (KEY, SOURCE, ONLY)}
+    found[KEY] = found[KEY] or own_key(record["messageId"])
+    return {name: str(value) for name, value in found.items() if value}

@@ -1,4 +1,4 @@
-"""A send that comes by a trigger."""
+"""A triggered send, its source, and the wording of its problems."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,31 +13,33 @@ MAX_REASON_LENGTH = 1000  # characters
 
 
 class TriggeredSend(ValueObject, frozen=True):
-    """A send that a source asks for: its body as POST /messages takes it, and its key. `place` is
-    where the body stands in what came, as a JSON pointer; `name` what the logs call it where its
-    sender chose the key, which may hold a number."""
+    """A send by a trigger: its body as POST /messages takes it, and its idempotency key.
+
+    `body_pointer` is the JSON pointer of the body in the payload. `log_key` replaces a key that the
+    sender chose in the logs, since that may hold a number.
+    """
 
     source: TriggerSource
     body: bytes
     key: str
-    place: str = ""
-    name: str = ""
+    body_pointer: str = ""
+    log_key: str = ""
 
 
 def find_source[T](trigger: str, name: str, sources: Mapping[str, T]) -> T:
-    """The source of that name. Raises Invalid when the settings have none."""
+    """Find a source by its name. Raise InvalidRequestError when the settings have none."""
     if name in sources:
         return sources[name]
-    there = ", ".join(sorted(sources)) or "none"
+    known = ", ".join(sorted(sources)) or "none"
     raise InvalidRequestError(
-        f'The sources parameter has no "{name[:100]}" under "{trigger}"; it has: {there}. '
+        f'The sources parameter has no "{name[:100]}" under "{trigger}"; it has: {known}. '
         "Add it, then redrive.",
         slug="unknown-source",
     )
 
 
 def encode_body(body: Any) -> bytes:
-    """A body as it would come by HTTP. Raises Invalid for what is no text."""
+    """Encode a body as an HTTP client would. Raise InvalidRequestError for half a character."""
     try:
         return msgspec.json.encode(body)
     except UnicodeEncodeError:
@@ -47,13 +49,15 @@ def encode_body(body: Any) -> bytes:
 
 
 def one_line_reason(problem: GatewayError) -> str:
-    """What is wrong, in one line, with each refused recipient by its index."""
-    return in_one_line(problem.detail, problem.to_dict().get("rejected", ()))
+    """Render a problem in one line, with each rejected recipient by its index."""
+    return one_line(problem.detail, problem.to_dict().get("rejected", ()))
 
 
-def in_one_line(detail: str, refused: Iterable[Mapping[str, Any]]) -> str:
-    """What is wrong and, by their indexes, with which recipients. As no problem's detail has one,
-    it holds no text and no number."""
-    several = [f"{one['index']}: {one['problem']['detail']}" for one in refused]
-    line = " ".join([detail, *several])
-    return "".join(one if one.isprintable() else " " for one in line)[:MAX_REASON_LENGTH]
+def one_line(detail: str, rejected: Iterable[Mapping[str, Any]]) -> str:
+    """Join a detail and the recipients' problems, by index, into one line.
+
+    Like each problem's detail, it holds no text and no number.
+    """
+    problems = [f"{each['index']}: {each['problem']['detail']}" for each in rejected]
+    line = " ".join([detail, *problems])
+    return "".join(char if char.isprintable() else " " for char in line)[:MAX_REASON_LENGTH]

@@ -1,6 +1,7 @@
-"""Who sends without HTTP, and as whom: the tenant and the defaults of each source.
+"""The sources that may send by a trigger, with each one's tenant and defaults.
 
-The SSM parameter `/<stack>/sources` has a part for each way in. What is not in it can't send:
+The SSM parameter `/<stack>/sources` has a part for each trigger. A source that is not in it can't
+send:
 
     {"bus": {"com.acme.orders": {"tenant": "acme", "accounts": ["210987654321"]}},
      "queue": {"default": {"tenant": "acme", "defaults": {"from": "ACME"}}},
@@ -25,7 +26,7 @@ CODE, USERNAME = "{code}", "{username}"
 
 
 class TriggerSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Whose messages a source sends; `defaults` stand in for what a send does not say itself."""
+    """A source's tenant; `defaults` fill in what its sends leave out."""
 
     tenant: Tenant
     defaults: Options | None = None
@@ -39,8 +40,11 @@ class TriggerSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class BusSource(TriggerSource, frozen=True, kw_only=True):
-    """Events of one `source`. Whoever puts an event chooses that name, but not the account that
-    the event comes from: other accounts than the gateway's own are taken only when named."""
+    """Events of one `source`.
+
+    An event's sender chooses that name, but not the event's account: accounts other than the
+    gateway's own must be named.
+    """
 
     accounts: list[AccountId] = []
 
@@ -73,14 +77,14 @@ class PoolSource(TriggerSource, frozen=True, kw_only=True):
 
 
 class TopicSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What comes by the topic."""
+    """The topic's sources: alarms and other messages."""
 
     alarms: AlarmSource | None = None
     messages: TriggerSource | None = None
 
 
 class TriggerSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All sources, by the way they come and their name there."""
+    """All sources, by trigger and name."""
 
     bus: dict[str, BusSource] = {}
     queue: dict[str, TriggerSource] = {}
@@ -90,7 +94,7 @@ class TriggerSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def parse(cls, written: str) -> "TriggerSources":
-        """Sources from JSON. Raises ValueError that says what is wrong."""
+        """Parse sources from JSON. Raise ValueError that says what is wrong."""
         try:
             return msgspec.json.decode(written, type=cls)
         except msgspec.DecodeError as error:
@@ -98,7 +102,10 @@ class TriggerSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def sources() -> TriggerSources:
-    """The sources of the parameter. Raises Unavailable when it is missing or not valid."""
+    """Return the parameter's sources.
+
+    Raise ServiceUnavailableError when it is missing or not valid.
+    """
     return _sources.get()
 
 

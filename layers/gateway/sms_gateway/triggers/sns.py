@@ -1,5 +1,8 @@
-"""A notification of the topic: a CloudWatch alarm goes to the numbers on call as a short text, any
-other message to the numbers in its attribute `to`."""
+"""Parse a notification of the topic.
+
+A CloudWatch alarm goes to the numbers on call as a short text, any other message to the numbers in
+its attribute `to`.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +18,11 @@ FIELDS = ("from", "category", "vendor", "reference", "template_id")  # of a send
 
 
 def parse(notification: Mapping[str, Any], sources: TriggerSources) -> TriggeredSend:
-    """What `Sns` of a record of Lambda's event asks for. Raises Invalid that says what is wrong."""
+    """Parse `Sns` of a record of Lambda's event. Raise InvalidRequestError."""
     message, key = str(notification.get("Message", "")), f"topic/{notification['MessageId']}"
     alarm = parse_alarm(message)
     if alarm is not None:
-        return _alarm(alarm, sources, key)
+        return _alarm_send(alarm, sources, key)
     source = find_source(
         "topic", "messages", {"messages": sources.topic.messages} if sources.topic.messages else {}
     )
@@ -31,7 +34,7 @@ def parse(notification: Mapping[str, Any], sources: TriggerSources) -> Triggered
     return TriggeredSend(source, encode_body(body), key)
 
 
-def _alarm(alarm: Alarm, sources: TriggerSources, key: str) -> TriggeredSend:
+def _alarm_send(alarm: Alarm, sources: TriggerSources, key: str) -> TriggeredSend:
     source = find_source(
         "topic", "alarms", {"alarms": sources.topic.alarms} if sources.topic.alarms else {}
     )
@@ -41,7 +44,7 @@ def _alarm(alarm: Alarm, sources: TriggerSources, key: str) -> TriggeredSend:
 
 
 def _numbers(attributes: Mapping[str, Any]) -> list[str]:
-    """The numbers of `to`: a String with commas between them, or a String.Array."""
+    """Read the numbers of `to`: a String with commas between them, or a String.Array."""
     if "to" not in attributes:
         raise InvalidRequestError(
             "The message is no CloudWatch alarm and has no attribute `to` with numbers.",
@@ -49,7 +52,7 @@ def _numbers(attributes: Mapping[str, Any]) -> list[str]:
         )
     written = _text(attributes, "to")
     if not written.lstrip().startswith("["):
-        return [one.strip() for one in written.split(",")]
+        return [number.strip() for number in written.split(",")]
     try:
         return msgspec.json.decode(written, type=list[str])
     except msgspec.DecodeError:

@@ -1,6 +1,8 @@
-"""A message of the ingress queue: its body is a send's. The message attribute `source` names whose
-it is ("default" without one), `idempotency_key` is what Idempotency-Key is over HTTP. `only` stands
-beside it when redriving brings it for those recipients that are left."""
+"""Parse a message of the ingress queue: its body is a send's.
+
+The message attribute `source` names its source ("default" without one), `idempotency_key` is the
+Idempotency-Key of HTTP. A message redriven for some of its recipients has their indexes in `only`.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,21 +16,23 @@ DEFAULT = "default"
 
 
 def parse(record: Mapping[str, Any], sources: TriggerSources) -> TriggeredSend:
-    """What a record of Lambda's event asks for. Without a key of its own the message's id is it.
-    Raises Invalid that says what is wrong."""
+    """Parse a record of Lambda's event; without a key of its own the message's id is the key.
+
+    Raise InvalidRequestError.
+    """
     source = find_source("queue", attribute(record, SOURCE) or DEFAULT, sources.queue)
     own = own_key(record["messageId"])
     key = attribute(record, KEY) or own
-    return TriggeredSend(source, str(record["body"]).encode(), key, name=own)
+    return TriggeredSend(source, str(record["body"]).encode(), key, log_key=own)
 
 
 def own_key(message_id: str) -> str:
-    """The key of a message that brought none."""
+    """Make the key of a message that has none."""
     return f"queue/{message_id}"
 
 
 def attribute(record: Mapping[str, Any], name: str) -> str | None:
-    """A message attribute's text; None without one. Raises Invalid for another kind."""
+    """Read a message attribute; None without one. Raise InvalidRequestError for another type."""
     given = record.get("messageAttributes", {}).get(name)
     if given is None:
         return None

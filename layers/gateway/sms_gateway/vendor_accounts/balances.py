@@ -1,4 +1,4 @@
-"""What is left at the vendors: asked side by side, each within a bound, kept for a minute."""
+"""Balances at the vendors: queried side by side, each within a bound, cached for a minute."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +12,8 @@ from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import BalanceRefusedError, Request, VendorResponse
 
-CACHE_SECONDS = 60  # seconds; RajaSMS refuses to be asked more often
-TIMEOUT_SECONDS = 8.0  # seconds for one vendor's answer
+CACHE_SECONDS = 60  # RajaSMS refuses to be queried more often
+TIMEOUT_SECONDS = 8.0  # for one vendor's whole response
 
 Row = dict[str, Any]
 Send = Callable[[Request, float], VendorResponse]
@@ -22,35 +22,37 @@ Send = Callable[[Request, float], VendorResponse]
 def get_balances(
     adapters: Mapping[str, Adapter], now: datetime, send: Send = http_client.send
 ) -> list[Row]:
-    """A row for each product of each vendor; a vendor's failure is its rows' `problem`, beside
-    the amount last known."""
+    """Return a row for each product of each vendor.
+
+    A vendor's failure is its rows' `problem`, beside the amount last known.
+    """
     seconds = epoch_seconds(now)
-    kept = cache.cache_get([f"BALANCE#{vendor}" for vendor in adapters])
+    cached = cache.cache_get([f"BALANCE#{vendor}" for vendor in adapters])
     stale = []
     rows: dict[str, list[Row]] = {}
     for vendor in adapters:
-        at, known = kept.get(f"BALANCE#{vendor}", (0, []))
+        cached_at, known = cached.get(f"BALANCE#{vendor}", (0, []))
         rows[vendor] = known
-        if seconds - at >= CACHE_SECONDS:
+        if seconds - cached_at >= CACHE_SECONDS:
             stale.append(vendor)
     if stale:
         with ThreadPoolExecutor(len(stale)) as pool:
-            asked = pool.map(
-                lambda vendor: _ask_vendor(adapters[vendor], rows[vendor], now, send), stale
+            queried = pool.map(
+                lambda vendor: _query_vendor(adapters[vendor], rows[vendor], now, send), stale
             )
-            rows |= dict(zip(stale, asked, strict=True))
+            rows |= dict(zip(stale, queried, strict=True))
         for vendor in stale:
             cache.cache_put(f"BALANCE#{vendor}", seconds, rows[vendor])
     return [row for vendor in adapters for row in rows[vendor]]
 
 
 def last_known(vendors: Iterable[str]) -> dict[str, list[Row]]:
-    """The rows that each vendor had when it was last asked; nobody is asked now."""
-    kept = cache.cache_get([f"BALANCE#{vendor}" for vendor in vendors])
-    return {name.removeprefix("BALANCE#"): rows for name, (_, rows) in kept.items()}
+    """Return the rows that each vendor had when it was last queried; calls no vendor."""
+    cached = cache.cache_get([f"BALANCE#{vendor}" for vendor in vendors])
+    return {name.removeprefix("BALANCE#"): rows for name, (_, rows) in cached.items()}
 
 
-def _ask_vendor(adapter: Adapter, known: list[Row], now: datetime, send: Send) -> list[Row]:
+def _query_vendor(adapter: Adapter, known: list[Row], now: datetime, send: Send) -> list[Row]:
     last = {row["product"]: row for row in known}
     requests = adapter.balance()
     with ThreadPoolExecutor(len(requests)) as pool:
@@ -73,8 +75,8 @@ def _row(
     send: Send,
 ) -> Row:
     try:
-        reply = send(request, min(adapter.timeout, TIMEOUT_SECONDS))
-        credit = adapter.parse_balance(reply, product)
+        response = send(request, min(adapter.timeout, TIMEOUT_SECONDS))
+        balance = adapter.parse_balance(response, product)
     except BalanceRefusedError as refusal:
         return _failed(adapter, product, last, refusal.text, refusal.code, refusal.retryable)
     except (http_client.VendorConnectionFailedError, http_client.VendorOutcomeUnknownError):
@@ -82,9 +84,9 @@ def _row(
     return {
         "vendor": adapter.name,
         "product": product,
-        "amount": f"{credit.amount:f}",
-        "unit": credit.unit,
-        "expires_on": credit.expires_on.isoformat() if credit.expires_on else None,
+        "amount": f"{balance.amount:f}",
+        "unit": balance.unit,
+        "expires_on": balance.expires_on.isoformat() if balance.expires_on else None,
         "checked_at": rfc3339(now),
         "problem": None,
     }

@@ -1,8 +1,8 @@
-"""Calls to a vendor on a caller's behalf, and the problems that come of them.
+"""Calls to a vendor on a caller's behalf, and the problems for their failures.
 
-A question that fails may be asked again. A change that fails is either certainly not made, or in
-doubt; in doubt nothing is ever tried again. These calls neither open a vendor's circuit nor obey
-it: they are rare, bounded, and say nothing of whether messages go through.
+A failed query may be repeated. A failed one-time operation was either certainly not done, or its
+outcome is unknown; then it is never repeated. These calls neither open a vendor's circuit nor obey
+it: they are rare, bounded, and show nothing of whether messages go through.
 """
 
 import re
@@ -27,8 +27,8 @@ from sms_gateway.vendors.account_services import OperationResult, service_of, ve
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
 
-TIMEOUT_SECONDS = 6.0  # seconds for a first byte, and again for all of an answer
-CONFIRM_SECONDS = 3.0  # seconds, for a question right after a change: both must fit into 29
+TIMEOUT_SECONDS = 6.0  # for a whole response
+CONFIRM_SECONDS = 3.0  # for a query right after a change: both must fit into the API's 29
 
 Send = Callable[[Request, float], VendorResponse]
 
@@ -46,7 +46,7 @@ DETAILS = {
 
 
 class Caller(ValueObject, frozen=True):
-    """Who asks what of which vendor: `key` is the Idempotency-Key, `send` the transport."""
+    """Who calls which vendor: `key` is the Idempotency-Key, `send` the HTTP client."""
 
     vendor: str
     tenant: str
@@ -55,18 +55,21 @@ class Caller(ValueObject, frozen=True):
     send: Send = http_client.send
 
 
-def resolve[T](caller: Caller, accounts: Accounts, part: type[T]) -> tuple[Adapter, T]:
-    """The vendor's adapter with its `part`. Raises NotFound, with the vendors that have the part,
-    where the vendor has none, or has no account here."""
-    able = vendors_with(part)
-    if caller.vendor not in able:
+def resolve[T](caller: Caller, accounts: Accounts, service: type[T]) -> tuple[Adapter, T]:
+    """Return the vendor's adapter with one of its services.
+
+    Raises NotFoundError, with the vendors that offer the service, where the vendor does not, or has
+    no account here.
+    """
+    vendors = vendors_with(service)
+    if caller.vendor not in vendors:
         raise NotFoundError(
-            f"This vendor does not have this operation; it is there at: {', '.join(able)}.",
+            f"This vendor does not have this operation; it is there at: {', '.join(vendors)}.",
             slug="no-such-operation",
-            vendors=able,
+            vendors=vendors,
         )
     adapter = accounts.adapters.get(caller.vendor)
-    found = service_of(adapter, part) if adapter else None
+    found = service_of(adapter, service) if adapter else None
     if adapter is None or found is None:
         raise NotFoundError(
             "This vendor is not configured; see GET /vendors.",
@@ -77,11 +80,11 @@ def resolve[T](caller: Caller, accounts: Accounts, part: type[T]) -> tuple[Adapt
 
 
 def query(
-    caller: Caller, adapter: Adapter, request: Request, bound: float = TIMEOUT_SECONDS
+    caller: Caller, adapter: Adapter, request: Request, timeout: float = TIMEOUT_SECONDS
 ) -> VendorResponse:
-    """The answer to a question. Raises VendorFailed or VendorTimeout when there is none."""
+    """Return a query's response. Raises VendorFailedError or VendorTimeoutError."""
     try:
-        return caller.send(request, min(adapter.timeout, bound))
+        return caller.send(request, min(adapter.timeout, timeout))
     except http_client.VendorConnectionFailedError:
         raise _unreachable(adapter) from None
     except http_client.VendorOutcomeUnknownError:
@@ -98,75 +101,78 @@ def execute_once(
     parse: Callable[[VendorResponse], OperationResult],
     *secrets: str,
 ) -> SubmitOutcome | UnknownOutcome:
-    """Makes a change, once. What came of it if it was made; a Doubt, which the errand does not know
-    of yet, where nobody can say. Raises GatewayError when it was certainly not made, and frees the
-    key then. `secrets` are taken out of what the vendor says."""
+    """Execute a one-time operation and return its outcome.
+
+    Where that is unknown an UnknownOutcome, which is not recorded yet. Raises GatewayError when it
+    was certainly not done, and releases the key then. `secrets` are redacted from the vendor's
+    text.
+    """
     try:
-        reply = caller.send(request, min(adapter.timeout, TIMEOUT_SECONDS))
+        response = caller.send(request, min(adapter.timeout, TIMEOUT_SECONDS))
     except http_client.VendorConnectionFailedError:
         operation.release_key(caller.now)
         raise _unreachable(adapter) from None
     except http_client.VendorOutcomeUnknownError:
         return UnknownOutcome(silent=True)
-    deed = parse(reply)
-    outcome = deed.outcome
-    said = redact_codes(outcome.text, *secrets)
+    result = parse(response)
+    outcome = result.outcome
+    vendor_text = redact_codes(outcome.text, *secrets)
     if outcome.verdict is SubmitVerdict.ACCEPTED:
-        return SubmitOutcome(SubmitVerdict.ACCEPTED, code=outcome.code, text=said)
+        return SubmitOutcome(SubmitVerdict.ACCEPTED, code=outcome.code, text=vendor_text)
     if outcome.verdict is SubmitVerdict.UNKNOWN:
-        increment("UnreadableAnswer", vendor=adapter.name)
-        text = said or cached_text(adapter, outcome.code)
-        return UnknownOutcome(undocumented=deed.undocumented, code=outcome.code, text=text)
+        increment("UnreadableVendorResponse", vendor=adapter.name)
+        text = vendor_text or cached_text(adapter, outcome.code)
+        return UnknownOutcome(undocumented=result.undocumented, code=outcome.code, text=text)
     operation.release_key(caller.now)
-    raise refusal(adapter, outcome, deed.problem, *secrets)
+    raise refusal(adapter, outcome, result.problem, *secrets)
 
 
 def refusal(
     adapter: Adapter, outcome: SubmitOutcome, problem: str | None, *secrets: str
 ) -> GatewayError:
-    """What a caller is told of an answer that is no success, and that changed nothing."""
-    words: dict[str, Any] = {
+    """Return the problem for a response that is no success and changed nothing."""
+    members: dict[str, Any] = {
         "vendor": adapter.name,
         "vendor_code": outcome.code,
         "vendor_text": redact_codes(outcome.text, *secrets) or cached_text(adapter, outcome.code),
     }
     if problem:
         detail = DETAILS[problem].format(title=adapter.title, name=adapter.name)
-        return InvalidRequestError(detail, slug=problem, **words)
+        return InvalidRequestError(detail, slug=problem, **members)
     if outcome.account_fault:
         logger.error("account fault", extra={"vendor": adapter.name, "code": outcome.code})
         increment("AccountFault")
         return VendorFailedError(
             f"{adapter.title} refuses the gateway's account: its operator must mend it.",
             slug="vendor-refuses-account",
-            **words,
+            **members,
         )
     if outcome.verdict is SubmitVerdict.RETRY:
         return VendorFailedError(
             f"{adapter.title} can't do it now: ask again later.",
             slug="vendor-busy",
             retryable=True,
-            **words,
+            **members,
         )
     if outcome.verdict is not SubmitVerdict.REFUSED:
-        increment("UnreadableAnswer", vendor=adapter.name)
+        increment("UnreadableVendorResponse", vendor=adapter.name)
         return VendorFailedError(
             f"{adapter.title} gave no answer that can be used: ask again later.",
             slug="vendor-unreadable",
             retryable=True,
-            **words,
+            **members,
         )
     return InvalidRequestError(
         f"{adapter.title} refuses: its own words are in vendor_text.",
         slug="vendor-refused",
-        **words,
+        **members,
     )
 
 
 def outcome_unknown(
     adapter: Adapter, outcome: UnknownOutcome, what: str, then: str, **members: Any
 ) -> GatewayError:
-    """What a caller is told when nobody can say whether `what` was done: `then` is what to do."""
+    """Return the problem for an unknown outcome of `what`; `then` is what to do."""
     kind = VendorTimeoutError if outcome.silent else VendorFailedError
     return kind(
         f"It is not known whether {what}: {adapter.title} did not say. {then} The same "
@@ -180,26 +186,28 @@ def outcome_unknown(
 
 
 def redact_codes(text: str | None, *secrets: str) -> str | None:
-    """A vendor's words without the codes that it was sent."""
+    """Return a vendor's text without the codes that it was sent."""
     for secret in filter(None, secrets):
         text = text and re.sub(re.escape(secret), "[code]", text, flags=re.IGNORECASE)
     return text
 
 
 def codes_cache_key(vendor: str) -> str:
-    """The name under which a vendor's list of status codes is kept."""
+    """Return the key under which a vendor's list of status codes is cached."""
     return f"CODES#{vendor}"
 
 
 def cached_text(adapter: Adapter, code: str | None) -> str | None:
-    """What the vendor's own list says of a code, if the list was ever asked for. Read only where
-    neither the answer nor our table has a word for it."""
+    """Return what the vendor's own list says of a code, if the list was ever queried.
+
+    Read only where neither the response nor our table has a text for it.
+    """
     if code is None:
         return None
-    _, kept = cache.cache_get([codes_cache_key(adapter.name)]).get(
+    _, cached = cache.cache_get([codes_cache_key(adapter.name)]).get(
         codes_cache_key(adapter.name), (0, None)
     )
-    return kept["texts"].get(code) if kept else None
+    return cached["texts"].get(code) if cached else None
 
 
 def _unreachable(adapter: Adapter) -> GatewayError:

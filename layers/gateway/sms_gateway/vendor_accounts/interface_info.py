@@ -1,4 +1,4 @@
-"""What a vendor says of its own interface: version and status codes, asked once a day."""
+"""What a vendor publishes about its interface: version and status codes, queried once a day."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,34 +16,38 @@ from sms_gateway.vendors.account_services import InterfaceInfo, raw_answer
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
 
-MAX_CACHED_BYTES = 100_000  # bytes; an item of the table may have 400 kB, and is billed by its size
+MAX_CACHED_BYTES = 100_000  # an item of the table may have 400 kB, and is billed by its size
 
 Row = dict[str, Any]
 
 
 def version(caller: Caller, accounts: Accounts) -> Row:
-    """The interface's version, as the vendor answers it. Raises GatewayError when the vendor does
-    not tell it and never did."""
-    adapter, facts = _resolve(caller, accounts)
-    kept = _cached_for_a_day(
-        caller, adapter, facts, f"VERSION#{adapter.name}", facts.ask_version(), lambda _: {}
+    """Return the interface's version, as the vendor answers it.
+
+    Raises GatewayError when the vendor does not answer it and never did.
+    """
+    adapter, info = _resolve(caller, accounts)
+    cached = _cached_for_a_day(
+        caller, adapter, info, f"VERSION#{adapter.name}", info.ask_version(), lambda _: {}
     )
-    return _without_texts(kept, "texts")
+    return _without_texts(cached, "texts")
 
 
 def status_codes(caller: Caller, accounts: Accounts) -> Row:
-    """The vendor's list of its status codes, as it answers it, and beside it `codes`: its texts
-    joined with what our own table knows. Raises GatewayError like `version`."""
-    adapter, facts = _resolve(caller, accounts)
-    kept = _cached_for_a_day(
+    """Return the vendor's list of its status codes, as it answers it.
+
+    Beside it `codes`: its texts joined with our own table. Raises GatewayError like `version`.
+    """
+    adapter, info = _resolve(caller, accounts)
+    cached = _cached_for_a_day(
         caller,
         adapter,
-        facts,
+        info,
         codes_cache_key(adapter.name),
-        facts.ask_status_codes(),
-        facts.status_codes,
+        info.ask_status_codes(),
+        info.status_codes,
     )
-    return {**_without_texts(kept, "texts"), "codes": _join_texts(kept["texts"], facts)}
+    return {**_without_texts(cached, "texts"), "codes": _join_texts(cached["texts"], info)}
 
 
 def _resolve(caller: Caller, accounts: Accounts) -> tuple[Adapter, InterfaceInfo]:
@@ -53,27 +57,29 @@ def _resolve(caller: Caller, accounts: Accounts) -> tuple[Adapter, InterfaceInfo
 def _cached_for_a_day(
     caller: Caller,
     adapter: Adapter,
-    facts: InterfaceInfo,
+    info: InterfaceInfo,
     name: str,
     request: Request,
     texts: Callable[[Any], dict[str, str]],
 ) -> Row:
-    """What was kept, at most a day ago; else what the vendor says now; else, with a problem beside
-    it, what was kept before."""
+    """Return what was cached within a day; else the vendor's answer.
+
+    Without an answer, what was cached earlier, with a problem beside it.
+    """
     seconds = epoch_seconds(caller.now)
-    at_second, kept = cache.cache_get([name]).get(name, (0, None))
-    if kept is not None and seconds - at_second < DAY_SECONDS:
-        return {**kept, "problem": None}
+    cached_at, cached = cache.cache_get([name]).get(name, (0, None))
+    if cached is not None and seconds - cached_at < DAY_SECONDS:
+        return {**cached, "problem": None}
     try:
-        reply = query(caller, adapter, request)
-        if refused := _is_refusal(facts, reply):
+        response = query(caller, adapter, request)
+        if refused := _is_refusal(info, response):
             raise refusal(adapter, refused, None)
     except GatewayError as problem:
-        if kept is None:
+        if cached is None:
             raise
-        increment("VendorFactsFailed", vendor=adapter.name)
-        return {**kept, "problem": _without_texts(problem.to_dict(), "status")}
-    found = raw_answer(reply)
+        increment("InterfaceInfoFailed", vendor=adapter.name)
+        return {**cached, "problem": _without_texts(problem.to_dict(), "status")}
+    found = raw_answer(response)
     row: Row = {
         "vendor": adapter.name,
         "content_type": found.content_type,
@@ -86,14 +92,14 @@ def _cached_for_a_day(
     return {**row, "problem": None}
 
 
-def _is_refusal(facts: InterfaceInfo, reply: VendorResponse) -> SubmitOutcome | None:
-    if reply.status >= 400 or not reply.body.strip():
+def _is_refusal(info: InterfaceInfo, response: VendorResponse) -> SubmitOutcome | None:
+    if response.status >= 400 or not response.body.strip():
         return SubmitOutcome(SubmitVerdict.UNKNOWN)
-    return facts.refusal(reply)
+    return info.refusal(response)
 
 
 def _is_page(data: object) -> bool:
-    """Whether it is a web page: more likely a proxy's word than the vendor's, so not kept."""
+    """Return whether it is a web page: more likely a proxy's than the vendor's, so not cached."""
     return isinstance(data, str) and data.lstrip()[:14].lower().startswith(
         ("<html", "<!doctype html")
     )
@@ -103,15 +109,15 @@ def _without_texts(row: Row, *names: str) -> Row:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def _join_texts(texts: dict[str, str], facts: InterfaceInfo) -> list[Row]:
-    ours = facts.our_codes()
-    every = sorted({*ours, *texts}, key=lambda code: (len(code), code))
+def _join_texts(texts: dict[str, str], info: InterfaceInfo) -> list[Row]:
+    our_codes = info.our_codes()
+    codes = sorted({*our_codes, *texts}, key=lambda code: (len(code), code))
     return [
         {
             "code": code,
-            "text": texts.get(code) or ours[code].text,
-            "meaning": ours[code].verdict if code in ours else None,
+            "text": texts.get(code) or our_codes[code].text,
+            "meaning": our_codes[code].verdict if code in our_codes else None,
             "listed": code in texts,
         }
-        for code in every
+        for code in codes
     ]

@@ -1,4 +1,4 @@
-"""Each vendor as GET /vendors shows it."""
+"""The vendors as GET /vendors shows them."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sms_gateway.vendors.registry import VENDORS, adapter_class
 
 
 def vendors_view(accounts: Accounts, now: datetime) -> list[dict[str, Any]]:
-    """All vendors there are, configured or not, as they stand in the table: nobody is asked."""
+    """Return all vendors, configured or not, from stored state; calls no vendor."""
     circuits = circuit_states(list(VENDORS), epoch_seconds(now))
     balances = last_known(accounts.adapters)
     return [

@@ -1,4 +1,4 @@
-"""Senders at a vendor that lets them through one by one: ask, have a code sent, show the code."""
+"""Senders that a vendor unlocks one by one: check, send an unlock code, unlock."""
 
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -26,14 +26,14 @@ CHECK_HINT = "GET the originator to see whether it is authorized."
 
 
 class UnlockBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST …/unlock; the code is a secret of whoever holds the handset."""
+    """The body of POST …/unlock; the code is a secret of the handset's owner."""
 
     code: str
     affiliate_id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")] | None = None
 
 
 def get_sender(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any]:
-    """Whether a sender is authorized. Raises GatewayError, also when the vendor does not say."""
+    """Return whether a sender is authorized. Raises GatewayError when that is unknown."""
     adapter, senders, originator = _resolve(caller, accounts, originator)
     found = senders.sender(query(caller, adapter, senders.ask_sender(originator)))
     if found.authorized is None:
@@ -43,26 +43,26 @@ def get_sender(caller: Caller, accounts: Accounts, originator: str) -> dict[str,
 
 
 def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any]:
-    """Has the vendor send an unlock code to the sender's handset. Raises GatewayError."""
+    """Have the vendor send an unlock code to the sender's handset. Raises GatewayError."""
     adapter, senders, originator = _resolve(caller, accounts, originator)
     subject = f"{adapter.name}/originators/{originator}/unlock-code"
-    errand, before = begin_operation(
+    operation, previous = begin_operation(
         caller.tenant, caller.key, subject, b"", accounts.callback_key, caller.now
     )
-    came = before or execute_once(
+    outcome = previous or execute_once(
         caller,
         adapter,
-        errand,
+        operation,
         senders.send_unlock_code(originator),
         senders.unlock_code_sent,
     )
-    if isinstance(came, Completed):
-        return came.answer
-    if isinstance(came, UnknownOutcome):
-        errand.mark_unknown(came)
+    if isinstance(outcome, Completed):
+        return outcome.answer
+    if isinstance(outcome, UnknownOutcome):
+        operation.mark_unknown(outcome)
         raise outcome_unknown(
             adapter,
-            came,
+            outcome,
             "an unlock code was sent",
             "Look at the handset, and ask again with another key if none arrives.",
         )
@@ -70,48 +70,48 @@ def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dic
         "vendor": adapter.name,
         "originator": originator,
         "sent": True,
-        "vendor_code": came.code,
-        "vendor_text": came.text,
+        "vendor_code": outcome.code,
+        "vendor_text": outcome.text,
     }
-    errand.complete(answer)
+    operation.complete(answer)
     return answer
 
 
 def unlock(caller: Caller, accounts: Accounts, originator: str, body: bytes) -> dict[str, Any]:
-    """Unlocks a sender with the code that its handset got. Raises GatewayError."""
+    """Unlock a sender with the code that its handset received. Raises GatewayError."""
     adapter, senders, originator = _resolve(caller, accounts, originator)
-    given = decode_json(body, UnlockBody)
-    if not (1 <= len(given.code) <= 40 and given.code.isascii() and given.code.isalnum()):
+    fields = decode_json(body, UnlockBody)
+    if not (1 <= len(fields.code) <= 40 and fields.code.isascii() and fields.code.isalnum()):
         raise InvalidRequestError(
             "An unlock code is 1 to 40 letters and digits, as the handset shows it.",
             slug="malformed-unlock-code",
             pointer="/code",
         )
     subject = f"{adapter.name}/originators/{originator}/unlock"
-    errand, before = begin_operation(
+    operation, previous = begin_operation(
         caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
     )
-    came = before or execute_once(
+    outcome = previous or execute_once(
         caller,
         adapter,
-        errand,
-        senders.unlock(originator, given.code, given.affiliate_id),
+        operation,
+        senders.unlock(originator, fields.code, fields.affiliate_id),
         senders.unlocked,
-        given.code,
+        fields.code,
     )
-    if isinstance(came, Completed):
-        return came.answer
-    if isinstance(came, UnknownOutcome):
-        errand.mark_unknown(came)
-        raise outcome_unknown(adapter, came, "the originator was unlocked", CHECK_HINT)
-    answer = _view(adapter, originator, Authorized.YES, came)
-    errand.complete(answer)
+    if isinstance(outcome, Completed):
+        return outcome.answer
+    if isinstance(outcome, UnknownOutcome):
+        operation.mark_unknown(outcome)
+        raise outcome_unknown(adapter, outcome, "the originator was unlocked", CHECK_HINT)
+    answer = _view(adapter, originator, Authorized.YES, outcome)
+    operation.complete(answer)
     return answer
 
 
-def _resolve(caller: Caller, accounts: Accounts, written: str) -> tuple[Adapter, Senders, str]:
+def _resolve(caller: Caller, accounts: Accounts, raw: str) -> tuple[Adapter, Senders, str]:
     adapter, senders = resolve(caller, accounts, Senders)  # type: ignore[type-abstract]
-    originator = unquote(written)  # a plus may arrive as %2B; a sender has no per cent sign
+    originator = unquote(raw)  # a plus may arrive as %2B; a sender has no per cent sign
     if not senders.is_sender(originator):
         detail = DETAILS["malformed-originator"].format(title=adapter.title)
         raise InvalidRequestError(detail, slug="malformed-originator", vendor=adapter.name)

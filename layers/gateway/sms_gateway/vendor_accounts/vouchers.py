@@ -1,10 +1,10 @@
-"""Vouchers at a vendor: created, listed, redeemed. Their codes are money, so they are in answers
-only, never in a log, a problem or the table.
+"""Create, list and redeem vouchers at a vendor.
 
-The vendor's answer to a creation holds no codes, and nothing at the vendor keeps a repeat from
+Their codes are money, so they are in answers only, never in a log, a problem or the table. The
+vendor's response to a creation holds no codes, and nothing at the vendor keeps a repeat from
 creating again. So each creation carries a reference of ours at the end of its remarks: its codes
 are those of the rows in the vendor's list that mention the reference. The same list settles a
-creation whose answer was lost.
+creation of unknown outcome.
 """
 
 import re
@@ -57,19 +57,19 @@ class RedeemBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def list_vouchers(caller: Caller, accounts: Accounts) -> dict[str, Any]:
-    """All vouchers that the account created or redeemed. Raises GatewayError."""
-    adapter, desk = _resolve(caller, accounts)
-    listing = _list(caller, adapter, desk, TIMEOUT_SECONDS)
+    """Return all vouchers that the account created or redeemed. Raises GatewayError."""
+    adapter, service = _resolve(caller, accounts)
+    listing = _list(caller, adapter, service, TIMEOUT_SECONDS)
     return {"vendor": adapter.name, "vouchers": [_view(one) for one in listing.every]}
 
 
 def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
-    """Creates vouchers, once. Raises GatewayError."""
-    adapter, desk = _resolve(caller, accounts)
-    given = decode_json(body, CreateBody)
-    number = _parse_whole(given.count, MAX_VOUCHERS, "count", "voucher-count")
-    credits_each = _parse_whole(given.credits_each, MAX_CREDITS, "credits_each", "voucher-credits")
-    remarks = (given.remarks or "").strip()
+    """Create vouchers, once. Raises GatewayError."""
+    adapter, service = _resolve(caller, accounts)
+    fields = decode_json(body, CreateBody)
+    number = _parse_whole(fields.count, MAX_VOUCHERS, "count", "voucher-count")
+    credits_each = _parse_whole(fields.credits_each, MAX_CREDITS, "credits_each", "voucher-credits")
+    remarks = (fields.remarks or "").strip()
     if len(remarks) > MAX_REMARKS_LENGTH or not remarks.isprintable():
         raise InvalidRequestError(
             f"Remarks are at most {MAX_REMARKS_LENGTH} characters, "
@@ -78,42 +78,44 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
             pointer="/remarks",
         )
     subject = f"{adapter.name}/vouchers"
-    errand, before = begin_operation(
+    operation, previous = begin_operation(
         caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
     )
-    tagged = f"{remarks} {errand.reference}".strip()
-    request = desk.create(number, credits_each, tagged)
-    came = before or execute_once(caller, adapter, errand, request, desk.created)
+    tagged = f"{remarks} {operation.reference}".strip()
+    request = service.create(number, credits_each, tagged)
+    outcome = previous or execute_once(caller, adapter, operation, request, service.created)
     answer = {
         "vendor": adapter.name,
-        "reference": errand.reference,
+        "reference": operation.reference,
         "count": number,
         "credits_each": credits_each,
         "remarks": tagged,
     }
-    if isinstance(came, SubmitOutcome):
-        errand.complete(answer)
-    elif isinstance(came, UnknownOutcome) and before is None:
-        errand.mark_unknown(came)
-    # Beside a change there is less time for the question.
-    rows = _rows_of(caller, adapter, desk, errand, TIMEOUT_SECONDS if before else CONFIRM_SECONDS)
-    if isinstance(came, UnknownOutcome):
+    if isinstance(outcome, SubmitOutcome):
+        operation.complete(answer)
+    elif isinstance(outcome, UnknownOutcome) and previous is None:
+        operation.mark_unknown(outcome)
+    # Right after the operation there is less time for the query.
+    rows = _rows_of(
+        caller, adapter, service, operation, TIMEOUT_SECONDS if previous else CONFIRM_SECONDS
+    )
+    if isinstance(outcome, UnknownOutcome):
         if not rows:
             raise outcome_unknown(
                 adapter,
-                came,
+                outcome,
                 "the vouchers were created",
                 f"Look for the reference in the remarks at GET /vendors/{adapter.name}/vouchers; "
                 "to repeat this request looks there for you.",
-                reference=errand.reference,
+                reference=operation.reference,
             )
-        errand.complete(answer)
+        operation.complete(answer)
     return {**answer, "codes": list(dict.fromkeys(one.code for one in rows if one.code))}
 
 
 def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
-    """Adds a voucher's credits to the account, once. Raises GatewayError."""
-    adapter, desk = _resolve(caller, accounts)
+    """Add a voucher's credits to the account, once. Raises GatewayError."""
+    adapter, service = _resolve(caller, accounts)
     code = decode_json(body, RedeemBody).code
     if not _CODE.fullmatch(code):
         raise InvalidRequestError(
@@ -122,33 +124,35 @@ def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
             pointer="/code",
         )
     subject = f"{adapter.name}/vouchers/redeem"
-    errand, before = begin_operation(
+    operation, previous = begin_operation(
         caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
     )
-    came = before or execute_once(caller, adapter, errand, desk.redeem(code), desk.redeemed, code)
-    if isinstance(came, Completed):
-        return came.answer
-    if isinstance(came, UnknownOutcome):
-        if came.undocumented and before is None and _is_absent(caller, adapter, desk, code):
-            # The call is over, and the vendor's list of all that was ever redeemed here does not
-            # have this voucher: it was not redeemed, whatever the code means.
-            errand.release_key(caller.now)
-            told = SubmitOutcome(SubmitVerdict.REFUSED, code=came.code, text=came.text)
-            raise refusal(adapter, told, "unknown-voucher")
-        errand.mark_unknown(came)
+    outcome = previous or execute_once(
+        caller, adapter, operation, service.redeem(code), service.redeemed, code
+    )
+    if isinstance(outcome, Completed):
+        return outcome.answer
+    if isinstance(outcome, UnknownOutcome):
+        if outcome.undocumented and previous is None and _is_absent(caller, adapter, service, code):
+            # The call is over, and the vendor's list of all vouchers ever redeemed here lacks this
+            # one: it was not redeemed, whatever the code means.
+            operation.release_key(caller.now)
+            refused = SubmitOutcome(SubmitVerdict.REFUSED, code=outcome.code, text=outcome.text)
+            raise refusal(adapter, refused, "unknown-voucher")
+        operation.mark_unknown(outcome)
         raise outcome_unknown(
             adapter,
-            came,
+            outcome,
             "the voucher was redeemed",
             f"Look at GET /balances/{adapter.name} and GET /vendors/{adapter.name}/vouchers.",
         )
     answer = {
         "vendor": adapter.name,
         "redeemed": True,
-        "vendor_code": came.code,
-        "vendor_text": came.text,
+        "vendor_code": outcome.code,
+        "vendor_text": outcome.text,
     }
-    errand.complete(answer)
+    operation.complete(answer)
     return answer
 
 
@@ -156,40 +160,44 @@ def _resolve(caller: Caller, accounts: Accounts) -> tuple[Adapter, Vouchers]:
     return resolve(caller, accounts, Vouchers)  # type: ignore[type-abstract]
 
 
-def _parse_whole(value: float, most: int, name: str, slug: str) -> int:
-    if not 1 <= value <= most or value != int(value):
+def _parse_whole(value: float, maximum: int, name: str, slug: str) -> int:
+    if not 1 <= value <= maximum or value != int(value):
         raise InvalidRequestError(
-            f'"{name}" must be a whole number from 1 to {most}.', slug=slug, pointer=f"/{name}"
+            f'"{name}" must be a whole number from 1 to {maximum}.', slug=slug, pointer=f"/{name}"
         )
     return int(value)
 
 
-def _list(caller: Caller, adapter: Adapter, desk: Vouchers, bound: float) -> Listing:
-    listing = desk.vouchers(query(caller, adapter, desk.ask_vouchers(), bound))
+def _list(caller: Caller, adapter: Adapter, service: Vouchers, timeout: float) -> Listing:
+    listing = service.vouchers(query(caller, adapter, service.ask_vouchers(), timeout))
     if listing.vouchers is None:
         raise refusal(adapter, listing.outcome, None)
     return listing
 
 
 def _rows_of(
-    caller: Caller, adapter: Adapter, desk: Vouchers, operation: OneTimeOperation, bound: float
+    caller: Caller, adapter: Adapter, service: Vouchers, operation: OneTimeOperation, timeout: float
 ) -> list[Voucher]:
-    """An errand's vouchers, as far as the vendor's list shows them now."""
+    """Return an operation's vouchers, as far as the vendor's list shows them now."""
     try:
-        listing = _list(caller, adapter, desk, bound)
+        listing = _list(caller, adapter, service, timeout)
     except GatewayError as problem:
-        logger.warning("vouchers not listed", extra={"vendor": adapter.name, "why": problem.slug})
+        logger.warning(
+            "vouchers not listed", extra={"vendor": adapter.name, "problem": problem.slug}
+        )
         return []
-    return [one for one in listing.every if one.mentions(operation.reference)]
+    return [voucher for voucher in listing.every if voucher.mentions(operation.reference)]
 
 
-def _is_absent(caller: Caller, adapter: Adapter, desk: Vouchers, code: str) -> bool:
+def _is_absent(caller: Caller, adapter: Adapter, service: Vouchers, code: str) -> bool:
     try:
-        listing = _list(caller, adapter, desk, CONFIRM_SECONDS)
+        listing = _list(caller, adapter, service, CONFIRM_SECONDS)
     except GatewayError:
         return False
-    # Only a list of which the vendor itself says that it is good can show that something is not.
-    return listing.outcome.code is not None and not any(one.mentions(code) for one in listing.every)
+    # Only a list with the vendor's own success code can show that a voucher is absent.
+    return listing.outcome.code is not None and not any(
+        voucher.mentions(code) for voucher in listing.every
+    )
 
 
 def _view(voucher: Voucher) -> dict[str, Any]:

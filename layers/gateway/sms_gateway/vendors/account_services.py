@@ -1,8 +1,8 @@
-"""What a vendor may offer beside messages: senders, vouchers, and facts about itself. No I/O.
+"""What a vendor may offer beside messages: senders, vouchers, interface info. No I/O.
 
-`Senders`, `Vouchers` and `Facts` describe requests and understand replies as an `Adapter` does. A
-vendor's class in ACCOUNTS is built from its adapter and fills in those that its interface has; what
-it does not fill in, the vendor does not have.
+`Senders`, `Vouchers` and `InterfaceInfo` describe requests and parse responses as an `Adapter`
+does. A vendor's class in ACCOUNTS is built from its adapter and implements the services that its
+interface has; a service that it does not implement, the vendor does not offer.
 """
 
 import codecs
@@ -34,16 +34,19 @@ class Authorized(StrEnum):
 
 
 class Authorization(ValueObject, frozen=True):
-    """What a vendor says of a sender; `authorized` is None where it did not say it."""
+    """A sender's authorization at a vendor; `authorized` is None where the response has none."""
 
     authorized: Authorized | None
     outcome: SubmitOutcome
 
 
 class OperationResult(ValueObject, frozen=True):
-    """What came of a change: ACCEPTED it is done, REFUSED or RETRY it certainly is not, UNKNOWN
-    nobody can say. `problem` is the slug of a refusal that has a name of its own; `undocumented`
-    marks a whole answer whose code no document lists."""
+    """The result of a one-time operation.
+
+    ACCEPTED: it was done. REFUSED, RETRY: it certainly was not. UNKNOWN: the outcome is unknown.
+    `problem` is the slug of a refusal that has a name of its own; `undocumented` marks a complete
+    response whose code no document lists.
+    """
 
     outcome: SubmitOutcome
     problem: str | None = None
@@ -51,8 +54,11 @@ class OperationResult(ValueObject, frozen=True):
 
 
 class Voucher(ValueObject, frozen=True):
-    """A voucher as a vendor lists it: `code` is worth money. `credits` is what it adds, in the
-    vendor's own count; `data` is the whole row as the vendor wrote it."""
+    """A voucher as a vendor lists it: `code` is worth money.
+
+    `credits` is what it adds, in the vendor's own count; `data` is the whole row as the vendor
+    wrote it.
+    """
 
     hidden = frozenset({"code", "remarks", "data"})
 
@@ -61,13 +67,13 @@ class Voucher(ValueObject, frozen=True):
     remarks: str | None
     data: object
 
-    def mentions(self, said: str) -> bool:
-        """Whether `said` stands anywhere in the row, in capitals or not."""
-        return said.casefold() in msgspec.json.encode(self.data).decode().casefold()
+    def mentions(self, text: str) -> bool:
+        """Return whether `text` stands anywhere in the row, in capitals or not."""
+        return text.casefold() in msgspec.json.encode(self.data).decode().casefold()
 
 
 class Listing(ValueObject, frozen=True):
-    """A list of vouchers; None where the vendor refused to tell it, or can't be understood."""
+    """A list of vouchers; None where the vendor refused it, or it can't be parsed."""
 
     hidden = frozenset({"vouchers"})
 
@@ -76,47 +82,47 @@ class Listing(ValueObject, frozen=True):
 
     @property
     def every(self) -> list[Voucher]:
-        """The rows that there are."""
+        """The rows, none where there is no list."""
         return self.vouchers or []
 
 
 class RawAnswer(ValueObject, frozen=True):
-    """An answer of any shape: a JSON value, or the text of all else."""
+    """An answer of any shape: a JSON value, or the text of anything else."""
 
     content_type: str
     data: object
 
 
 class Senders(ABC):
-    """The senders of an account, which the vendor lets through one by one."""
+    """The senders of an account, which the vendor unlocks one by one."""
 
     @abstractmethod
     def is_sender(self, originator: str) -> bool:
-        """Whether a text has the form of a sender."""
+        """Return whether a text has the form of a sender."""
 
     @abstractmethod
     def ask_sender(self, originator: str) -> Request:
-        """Asks whether a sender is authorized."""
+        """Return the request that asks whether a sender is authorized."""
 
     @abstractmethod
-    def sender(self, reply: VendorResponse) -> Authorization:
-        """What the answer says. Never raises."""
+    def sender(self, response: VendorResponse) -> Authorization:
+        """Parse the response to `ask_sender`. Never raises."""
 
     @abstractmethod
     def send_unlock_code(self, originator: str) -> Request:
-        """Has the vendor send a code to the sender's own handset."""
+        """Return the request that sends a code to the sender's own handset."""
 
     @abstractmethod
-    def unlock_code_sent(self, reply: VendorResponse) -> OperationResult:
-        """What came of it. Never raises."""
+    def unlock_code_sent(self, response: VendorResponse) -> OperationResult:
+        """Parse the response to `send_unlock_code`. Never raises."""
 
     @abstractmethod
     def unlock(self, originator: str, code: str, affiliate_id: str | None) -> Request:
-        """Shows the code that arrived there."""
+        """Return the request that presents the code that arrived there."""
 
     @abstractmethod
-    def unlocked(self, reply: VendorResponse) -> OperationResult:
-        """What came of it. Never raises."""
+    def unlocked(self, response: VendorResponse) -> OperationResult:
+        """Parse the response to `unlock`. Never raises."""
 
 
 class Vouchers(ABC):
@@ -124,82 +130,82 @@ class Vouchers(ABC):
 
     @abstractmethod
     def create(self, number: int, credits_each: int, remarks: str) -> Request:
-        """Makes `number` vouchers of `credits_each`, paid from the account's credit."""
+        """Return the request that creates `number` vouchers of `credits_each`."""
 
     @abstractmethod
-    def created(self, reply: VendorResponse) -> OperationResult:
-        """What came of it. Never raises."""
+    def created(self, response: VendorResponse) -> OperationResult:
+        """Parse the response to `create`. Never raises."""
 
     @abstractmethod
     def ask_vouchers(self) -> Request:
-        """Asks for all vouchers that were created or redeemed."""
+        """Return the request for all vouchers that were created or redeemed."""
 
     @abstractmethod
-    def vouchers(self, reply: VendorResponse) -> Listing:
-        """What the answer says. Never raises."""
+    def vouchers(self, response: VendorResponse) -> Listing:
+        """Parse the response to `ask_vouchers`. Never raises."""
 
     @abstractmethod
     def redeem(self, code: str) -> Request:
-        """Adds a voucher's credits to the account."""
+        """Return the request that adds a voucher's credits to the account."""
 
     @abstractmethod
-    def redeemed(self, reply: VendorResponse) -> OperationResult:
-        """What came of it. Never raises."""
+    def redeemed(self, response: VendorResponse) -> OperationResult:
+        """Parse the response to `redeem`. Never raises."""
 
 
 class InterfaceInfo(ABC):
-    """What a vendor says of its own interface."""
+    """What a vendor publishes about its own interface."""
 
     @abstractmethod
     def ask_version(self) -> Request:
-        """Asks for the interface's version."""
+        """Return the request for the interface's version."""
 
     @abstractmethod
     def ask_status_codes(self) -> Request:
-        """Asks for every code that the interface answers with."""
+        """Return the request for every code that the interface uses."""
 
     @abstractmethod
-    def refusal(self, reply: VendorResponse) -> SubmitOutcome | None:
-        """The refusal that the answer is, if it is one. Never raises."""
+    def refusal(self, response: VendorResponse) -> SubmitOutcome | None:
+        """Return the refusal in a response; None where it is none. Never raises."""
 
     @abstractmethod
-    def status_codes(self, told: RawAnswer) -> dict[str, str]:
-        """The texts of the codes in a list of any shape, as far as they can be made out."""
+    def status_codes(self, answer: RawAnswer) -> dict[str, str]:
+        """Return the texts of the codes in a list of any shape, as far as they can be parsed."""
 
     @abstractmethod
     def our_codes(self) -> Mapping[str, SubmitOutcome]:
-        """What our own table says of each code."""
+        """Return what our own table says of each code."""
 
 
-def vendors_with(part: type) -> list[str]:
-    """The vendors that have a part: `Senders`, `Vouchers` or `Facts`."""
-    return [vendor for vendor in ACCOUNTS if issubclass(_account_class(vendor), part)]
+def vendors_with(service: type) -> list[str]:
+    """Return the vendors that offer a service: `Senders`, `Vouchers` or `InterfaceInfo`."""
+    return [vendor for vendor in ACCOUNTS if issubclass(_account_class(vendor), service)]
 
 
-def service_of[T](adapter: Adapter, part: type[T]) -> T | None:
-    """The part of an adapter's vendor, or None where it has none."""
-    if adapter.name not in vendors_with(part):
+def service_of[T](adapter: Adapter, service: type[T]) -> T | None:
+    """Return a service of an adapter's vendor, or None where it has none."""
+    if adapter.name not in vendors_with(service):
         return None
-    made: T = _account_class(adapter.name)(adapter)
-    return made
+    found: T = _account_class(adapter.name)(adapter)
+    return found
 
 
 def _account_class(vendor: str) -> type:
     module, name = ACCOUNTS[vendor]
-    found: type = getattr(import_module(f"sms_gateway.vendors.{module}"), name)
-    return found
+    account: type = getattr(import_module(f"sms_gateway.vendors.{module}"), name)
+    return account
 
 
-def raw_answer(reply: VendorResponse) -> RawAnswer:
-    """An answer as it is, whatever its shape. Never raises."""
-    data = decode_json(reply.body)
-    named = "".join(re.findall("[ -~]", reply.content_type))[:100]
-    if data is not None or reply.body.strip() == b"null":
-        return RawAnswer(named or "application/json", data)
-    found = re.search(r"charset=\"?([\w-]+)", named)
+def raw_answer(response: VendorResponse) -> RawAnswer:
+    """Return a response's content as it is, whatever its shape. Never raises."""
+    data = decode_json(response.body)
+    content_type = "".join(re.findall("[ -~]", response.content_type))[:100]
+    if data is not None or response.body.strip() == b"null":
+        return RawAnswer(content_type or "application/json", data)
+    found = re.search(r"charset=\"?([\w-]+)", content_type)
     try:
         codec = codecs.lookup(found[1] if found else "utf-8")
-        text = reply.body.decode(codec.name, "replace")
+        text = response.body.decode(codec.name, "replace")
     except (LookupError, ValueError):  # no such charset, or one that is not for texts
-        text = reply.body.decode("utf-8", "replace")
-    return RawAnswer(named or "text/plain", text)
+        text = response.body.decode("utf-8", "replace")
+    return RawAnswer(content_type or "text/plain", text)

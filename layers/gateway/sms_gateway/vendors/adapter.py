@@ -1,8 +1,8 @@
-"""What every vendor adapter is made of: values in, values out, no I/O.
+"""The interface of a vendor adapter: values in, values out, no I/O.
 
-An adapter is a frozen dataclass built from the account's settings. It describes requests
-(`submit`, `balance`, `poll`) and understands replies (`submitted`, `credit`, `reports`,
-`callback`). Anything it does not understand is *no news*: never a failure, never an exception.
+An adapter is a frozen dataclass built from the account's settings. It describes requests (`submit`,
+`balance`, `poll`) and parses responses (`submitted`, `parse_balance`, `reports`, `callback`). What
+it can't parse changes nothing: it is never a failure and never an exception.
 """
 
 from abc import ABC, abstractmethod
@@ -42,14 +42,14 @@ class Capabilities(ValueObject, frozen=True):
     template_id: bool
     receipts_poll: bool
     receipts_callback: bool
-    own_reference: bool  # carries our reference, so that an unanswered send can be settled
+    own_reference: bool  # carries our reference, which settles a send without a response
     tokens: bool = False  # makes and checks one-time codes itself
-    senders: bool = False  # tells and unlocks the senders that an account may use
-    vouchers: bool = False  # makes, lists and redeems vouchers
+    senders: bool = False  # shows and unlocks the senders of an account
+    vouchers: bool = False  # creates, lists and redeems vouchers
 
 
 class UnsupportedMessageError(Exception):
-    """A message that this vendor can't carry as asked: `field` of the send body, and why."""
+    """This vendor can't carry the message as asked: `field` of the send body, and why."""
 
     def __init__(self, slug: str, field: str, detail: str) -> None:
         super().__init__(detail)
@@ -59,8 +59,10 @@ class UnsupportedMessageError(Exception):
 
 
 class DeliveryWarning(ValueObject, frozen=True):
-    """Why a message that this vendor can carry may not arrive: `field` of the send body, and what
-    to do. Never holds a text or a number."""
+    """Why a message may not arrive although this vendor can carry it.
+
+    `field` is of the send body; `detail` says what to do. Never holds a text or a number.
+    """
 
     slug: str
     field: str
@@ -69,14 +71,15 @@ class DeliveryWarning(ValueObject, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter(ABC):
-    """The settings all vendors share, and the behaviour each one fills in.
+    """The settings all vendors share, and the methods each one implements.
 
-    Times are seconds. `concurrency` bounds the calls at once over all workers, `rate` the messages
-    a second over all workers (None: no bound), `poll_after` is the wait before receipts are first
-    asked for; `schedule_at_vendor` leaves a send_at to the vendor where it can keep one; `prices`
-    is for vendors that tell none. Raises ValueError from `__post_init__` for settings that can't
-    work. Subclasses call `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not
-    work in Python 3.13.
+    Times are seconds. `timeout` is for a response's headers and body together; connecting has 3
+    seconds more. `concurrency` bounds the calls at once over all workers, `rate` the messages a
+    second over all workers (None: no bound), `poll_after` is the wait before receipts are first
+    polled; `schedule_at_vendor` leaves a send_at to a vendor that supports it; `prices` is for
+    vendors that report none. Raises ValueError from `__post_init__` for settings that can't work.
+    Subclasses call `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not work in
+    Python 3.13.
     """
 
     name: ClassVar[str]
@@ -92,7 +95,7 @@ class Adapter(ABC):
     poll_after: int = 60
     schedule_at_vendor: bool = False
     prices: PriceTable | None = None
-    balance_low: float | None = None  # in the balance's unit; below it BalanceLow is told
+    balance_low: float | None = None  # in the balance's unit; below it BalanceLow is emitted
 
     def __post_init__(self) -> None:
         self.check_url("base_url", self.base_url)
@@ -109,8 +112,10 @@ class Adapter(ABC):
             raise ValueError("balance_low must not be below 0")
 
     def check_url(self, name: str, url: str) -> None:
-        """Raises ValueError unless `url` is https, or http and the account allows it. What can't be
-        called would look like a call without an answer, time and again."""
+        """Raise ValueError unless `url` is https, or http and the account allows it.
+
+        A URL that can't be called would look like a call without a response, time and again.
+        """
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").encode("idna"), parts.port
@@ -136,15 +141,16 @@ class Adapter(ABC):
 
     @property
     def makes_codes(self) -> bool:
-        """Whether the code of a verification that begins here is the vendor's, not ours."""
+        """Whether the vendor, not the gateway, makes the code of a verification."""
         return False
 
     def calls(self, messages: int) -> int:
-        """How many calls at most a submission of so many messages takes."""
+        """Return how many calls a submission of so many messages takes at most."""
+        del messages
         return 1
 
     def check(self, message: OutgoingMessage) -> None:
-        """Raises Refusal, naming the field, when this vendor can't carry `message` as asked."""
+        """Raise UnsupportedMessageError when this vendor can't carry `message`."""
         for name in ("flash", "filter_dnd", "template_id"):
             if getattr(message, name) and not getattr(self.capabilities, name):
                 raise UnsupportedMessageError(
@@ -152,57 +158,68 @@ class Adapter(ABC):
                 )
 
     def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
-        """What may keep `message`, leaving at `at`, from arriving although `check` lets it pass."""
+        """Return why `message`, leaving at `at`, may not arrive although `check` passes."""
+        del message, at
         return []
 
     def template_of(self, message: OutgoingMessage) -> str | None:
-        """The template id that goes with `message`; None where the vendor knows none."""
+        """Return the template id that goes with `message`; None where the vendor knows none."""
+        del message
         return None
 
     def holds(self, send_at: datetime) -> bool:
-        """Whether the vendor's interface can say `send_at`, so that it is never sent before."""
+        """Return whether the vendor can hold a message until exactly `send_at`."""
+        del send_at
         return self.capabilities.schedule
 
     def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
-        """Splits messages into submissions, each at most `submission_size`, order kept within."""
+        """Split messages into submissions, each at most `submission_size`, in order."""
         return chunks(messages, self.submission_size)
 
     @abstractmethod
     def submit(
         self, messages: Sequence[OutgoingMessage], callback_url: str | None
     ) -> list[SubmitCall]:
-        """The calls that send one submission. `callback_url` is the submission's own, unguessable
-        callback address, at most 140 characters and without a query, or None for no callbacks."""
+        """Return the calls that send one submission.
+
+        `callback_url` is the submission's own, unguessable callback address, at most 140 characters
+        and without a query, or None for no callbacks.
+        """
 
     @abstractmethod
-    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
-        """One outcome for each of `call.members`, in their order. Never raises."""
+    def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
+        """Return one outcome for each of `call.members`, in their order. Never raises."""
 
     @abstractmethod
     def balance(self) -> Mapping[str | None, Request]:
-        """A request for each product that has a balance of its own; key None for the only one."""
+        """Return a request for each product with a balance; key None for the only one."""
 
     @abstractmethod
-    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
-        """Raises BalanceRefusedError for a refusal and for an answer that can't be read."""
+    def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
+        """Parse a balance. Raises BalanceRefusedError, also for an unreadable response."""
 
     def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
-        """The calls that ask for receipts, in the vendor's own unit; none for a vendor without."""
+        """Return the calls that ask for receipts, in the vendor's own unit."""
+        del pending
         return []
 
-    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
-        """What the answer says, by `message_id`; messages it does not mention are left out.
-        Never raises."""
+    def reports(self, response: VendorResponse, call: PollCall) -> list[DeliveryReport]:
+        """Parse a poll's response into reports by `message_id`, only for messages it mentions.
+
+        Never raises.
+        """
+        del response, call
         return []
 
     def verify(self, to: str, message_id: str, code: str) -> Request:
-        """The call that lets a vendor that `makes_codes` judge the code of a message."""
+        """Return the call with which a vendor that `makes_codes` checks a message's code."""
         raise NotImplementedError(f"{self.title} makes no codes")
 
-    def verified(self, reply: VendorResponse) -> CodeCheck:
-        """What the answer to `verify` says. Never raises for what a vendor may answer."""
+    def verified(self, response: VendorResponse) -> CodeCheck:
+        """Parse the response to `verify`. Never raises for what a vendor may answer."""
         raise NotImplementedError(f"{self.title} makes no codes")
 
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
-        """What a callback says. Never raises; an unreadable one gives an empty list."""
+        """Parse a callback into reports. Never raises; an unreadable one gives an empty list."""
+        del request
         return []

@@ -1,50 +1,78 @@
-"""The one module that talks HTTP to vendors.
+"""Send requests to vendors: the only importer of urllib3.
 
-VendorUnreachable   the connection was never made: nothing was sent
-VendorSilent        the request may have been received: nobody can say
+VendorConnectionFailedError   never connected: the vendor received nothing
+VendorOutcomeUnknownError     the vendor may have received the request
 """
 
+import socket
 import ssl
 import time
 from functools import cache
-from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    LocationValueError,
-    MaxRetryError,
-    NameResolutionError,
-    NewConnectionError,
-    SSLError,
-)
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError, SSLError
 
+from sms_gateway.core.deadline_socket import Deadline, DeadlineSocket, connect, resolve
 from sms_gateway.vendors.types import Request, VendorResponse
 
-CONNECT_TIMEOUT_SECONDS = 3.0  # seconds
+CONNECT_TIMEOUT_SECONDS = 3.0  # for the name lookup, all addresses and the TLS handshake together
 MAX_CONNECTIONS = 250  # to one vendor from one worker; each needs a thread, of Lambda's 1,024
-MAX_IDLE_SECONDS = 4.0  # seconds that a kept connection may rest between two calls
-MAX_RESPONSE_BYTES = 2 * 1024 * 1024  # bytes; a thousand RajaSMS packets are about 150 kB
-CHUNK_BYTES = 64 * 1024  # bytes
+MAX_IDLE_SECONDS = 4.0  # that a kept connection may rest between two calls
+MAX_RESPONSE_BYTES = 2 * 1024 * 1024  # a thousand RajaSMS packets are about 150 kB
+CHUNK_BYTES = 64 * 1024
 
 
 class VendorConnectionFailedError(Exception):
-    """The connection was never made, so the vendor can't have taken anything."""
+    """The connection was never made: the vendor received nothing."""
 
 
 class VendorOutcomeUnknownError(Exception):
-    """The request left, or may have left, and no whole answer came back."""
+    """The vendor may have received the request, but no complete response arrived."""
+
+
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        deadline, host = Deadline(CONNECT_TIMEOUT_SECONDS), self._dns_host.strip("[]")
+        try:
+            found = resolve(host, self.port, CONNECT_TIMEOUT_SECONDS)
+            addresses = [address for _, address in found]
+            share = CONNECT_TIMEOUT_SECONDS / len(addresses)
+            self.sock = connected = connect(addresses, self.port, deadline, share)
+            connected.settimeout(deadline.seconds_left())  # for the whole TLS handshake
+        except OSError as error:
+            raise VendorConnectionFailedError(type(error).__name__) from None
+        for option in self.socket_options or ():
+            connected.setsockopt(*option)
+        return connected
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = DeadlineSocket(self.sock, Deadline(CONNECT_TIMEOUT_SECONDS))  # to send
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
 
 
 @cache
 def _pools() -> urllib3.PoolManager:
-    return urllib3.PoolManager(
+    pools = urllib3.PoolManager(
         num_pools=8,
         maxsize=MAX_CONNECTIONS,  # beyond it a connection would be made for each call
         retries=False,
     )
+    pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return pools
 
 
 _used = {"at": 0.0}
@@ -52,7 +80,7 @@ _used = {"at": 0.0}
 
 def _fresh_pool(host: str) -> urllib3.HTTPConnectionPool:
     # A connection kept over an idle time (a frozen Lambda, above all) may be dead without a sign:
-    # what is then written to it ends as "outcome unknown", which must never be our own doing.
+    # a request written to it ends as "outcome unknown", which must never be our own doing.
     pools, now = _pools(), time.time()
     if now - _used["at"] > MAX_IDLE_SECONDS:
         pools.clear()
@@ -61,28 +89,32 @@ def _fresh_pool(host: str) -> urllib3.HTTPConnectionPool:
 
 
 def send(request: Request, timeout: float) -> VendorResponse:
-    """One request, once: no retry, no redirect. `timeout` is seconds for the answer's first byte,
-    and again for all of it. Raises VendorUnreachable or VendorSilent; the request's address and
-    body are never in the message, since they carry credentials."""
+    """Send a request once: no retry, no redirect, no proxy.
+
+    `timeout` is seconds for the whole response, headers and body, once the request is sent. The
+    call as a whole, with the connection, ends within `timeout` + CONNECT_TIMEOUT_SECONDS.
+
+    Raises VendorConnectionFailedError or VendorOutcomeUnknownError; neither message has the
+    request's URL or body, which carry credentials.
+    """
     scheme, server, *_ = urlsplit(request.url)
     host = f"{scheme}://{server}"
     target = f"/{request.url[len(host) :].removeprefix('/')}"
     try:
-        answer = _fresh_pool(host).urlopen(
+        response = _fresh_pool(host).urlopen(
             request.method,
             target,
             body=request.body or None,
             headers={"User-Agent": "sms-gateway", **request.headers},
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=timeout),
+            timeout=urllib3.Timeout(
+                total=timeout + CONNECT_TIMEOUT_SECONDS,
+                connect=CONNECT_TIMEOUT_SECONDS,
+                read=timeout,  # DeadlineSocket makes it the whole response's
+            ),
             redirect=False,
             preload_content=False,
         )
-    except (
-        ConnectTimeoutError,
-        LocationValueError,  # an address that can't be read
-        NameResolutionError,
-        NewConnectionError,
-    ) as error:
+    except LocationValueError as error:  # an address that can't be parsed
         raise VendorConnectionFailedError(type(error).__name__) from None
     except SSLError as error:
         if error.args and isinstance(error.args[0], ssl.SSLCertVerificationError):
@@ -93,25 +125,19 @@ def send(request: Request, timeout: float) -> VendorResponse:
     except HTTPError as error:
         raise VendorOutcomeUnknownError(type(error).__name__) from None
     try:
-        body = _read_body(answer, time.monotonic() + timeout)
+        body = _read_body(response)
     except HTTPError as error:
         raise VendorOutcomeUnknownError(type(error).__name__) from None
     finally:
-        answer.release_conn()
-    return VendorResponse(answer.status, body, answer.headers.get("Content-Type", ""))
+        response.release_conn()
+    return VendorResponse(response.status, body, response.headers.get("Content-Type", ""))
 
 
-def _read_body(answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
-    """The whole body, within LONGEST_REPLY and by `until` on the monotonic clock."""
+def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
     body = bytearray()
-    while True:
-        connection: Any = answer.connection
-        if connection is not None and connection.sock is not None:  # or all is here already
-            connection.sock.settimeout(max(0.001, until - time.monotonic()))
-        part = answer.read1(CHUNK_BYTES, decode_content=True)
-        if not part:
-            return bytes(body)
+    while part := response.read1(CHUNK_BYTES, decode_content=True):
         body += part
-        if len(body) > MAX_RESPONSE_BYTES or time.monotonic() > until:
-            answer.close()  # the rest must not be taken for the answer to the next request
-            raise VendorOutcomeUnknownError("the answer is too long, or too slow")
+        if len(body) > MAX_RESPONSE_BYTES:
+            response.close()  # its rest must not be read as the next request's response
+            raise VendorOutcomeUnknownError("the response is too long")
+    return bytes(body)

@@ -1,4 +1,4 @@
-"""Reading what vendors write, whose types and key spelling drift. Nothing here raises."""
+"""Parse what vendors write, whose types and key spelling drift. Nothing here raises."""
 
 import re
 from codecs import BOM_UTF8
@@ -10,7 +10,7 @@ Record = dict[str, object]
 
 
 def decode_json(body: bytes) -> object:
-    """The value of a JSON body; None for anything that is not JSON."""
+    """Return the value of a JSON body; None for anything that is not JSON."""
     try:
         value: object = msgspec.json.decode(body.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError):  # msgspec's and Unicode's errors are ValueErrors
@@ -19,22 +19,28 @@ def decode_json(body: bytes) -> object:
 
 
 def normalize_keys(value: object) -> Record:
-    """The members of a JSON object by the letters of their keys, in lower case; empty for anything
-    else."""
+    """Return the members of a JSON object by the letters of their keys, in lower case.
+
+    Empty for anything else.
+    """
     if not isinstance(value, dict):
         return {}
     return {re.sub("[^a-z]", "", str(key).lower()): item for key, item in value.items()}
 
 
 def normalize_rows(value: object) -> list[Record]:
-    """The objects of a list, or of the only one; an empty one stands for each thing that is none,
-    so that positions keep their meaning."""
+    """Return the objects of a list, or of the only one.
+
+    An empty one stands for each item that is none, so that positions keep their meaning.
+    """
     return [normalize_keys(item) for item in (value if isinstance(value, list) else [value])]
 
 
 def as_text(value: object) -> str | None:
-    """A code, an id or a text, written as a string or as a number, cut at 200 characters; None for
-    all else and for an empty one."""
+    """Return a code, an id or a text, written as a string or as a number, cut at 200 characters.
+
+    None for anything else and for an empty one.
+    """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -43,7 +49,7 @@ def as_text(value: object) -> str | None:
 
 
 def as_decimal(value: object) -> Decimal | None:
-    """A plain decimal number, written as a string or as a number."""
+    """Return a plain decimal number, written as a string or as a number; None for anything else."""
     written = as_text(value) or ""
     plain = re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", written)
     return Decimal(written) if plain else None

@@ -11,8 +11,11 @@ from sms_gateway.vendors.adapter import Adapter
 
 
 class Vendor(msgspec.Struct, frozen=True):
-    """A vendor's adapter class, and the default route: the prefix of the numbers it carries, and
-    the region in which numbers without a country code are read."""
+    """A vendor's adapter class and default route.
+
+    `prefix` is that of the numbers it carries, `region` the one in which numbers without a country
+    code are read.
+    """
 
     adapter: str
     prefix: str
@@ -29,15 +32,17 @@ VENDORS: Mapping[str, Vendor] = {
 
 
 def adapter_class(vendor: str) -> type[Adapter]:
-    """The adapter of a vendor in VENDORS; KeyError for another name."""
+    """Return the adapter of a vendor in VENDORS; KeyError for another name."""
     module = import_module(f"sms_gateway.vendors.{vendor}.adapter")
     found: type[Adapter] = getattr(module, VENDORS[vendor].adapter)
     return found
 
 
 def build_adapter(vendor: str, settings: Mapping[str, Any]) -> Adapter:
-    """The adapter for an account's settings. Raises ValueError with one sentence that names the
-    setting at fault and never its value."""
+    """Build the adapter for an account's settings.
+
+    Raises ValueError with one sentence that names the setting at fault and never its value.
+    """
     cls = adapter_class(vendor)
     unknown = sorted(set(settings) - {field.name for field in fields(cls)})
     if unknown:

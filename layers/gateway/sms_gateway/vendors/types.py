@@ -1,4 +1,4 @@
-"""The values that vendor adapters take and give. No I/O."""
+"""Values that vendor adapters take and return. No I/O."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -14,7 +14,7 @@ Encoding = Literal["gsm7", "ucs2"]
 
 
 class Request(ValueObject, frozen=True):
-    """An HTTP request to a vendor. `repr` shows the host only: URLs and bodies carry secrets."""
+    """An HTTP request to a vendor. `repr` shows no URL and no body: they carry secrets."""
 
     hidden = frozenset({"url", "headers", "body"})
 
@@ -25,7 +25,7 @@ class Request(ValueObject, frozen=True):
 
 
 class VendorResponse(ValueObject, frozen=True):
-    """A vendor's whole answer. The HTTP status says little: vendors refuse inside a 200."""
+    """A vendor's complete response. The HTTP status says little: vendors refuse inside a 200."""
 
     hidden = frozenset({"body"})
 
@@ -35,7 +35,7 @@ class VendorResponse(ValueObject, frozen=True):
 
 
 class CallbackRequest(ValueObject, frozen=True):
-    """A vendor's call to our callback route; query values are already percent-decoded."""
+    """A vendor's request to the callback route; query values are already percent-decoded."""
 
     hidden = frozenset({"body"})
 
@@ -46,8 +46,11 @@ class CallbackRequest(ValueObject, frozen=True):
 
 
 class OneTimeCode(ValueObject, frozen=True):
-    """The one-time code of a verification's message. `template` is the text with `{code}` in it;
-    `code` is ours, or None where the vendor itself makes one by `mask`; `ttl` is seconds."""
+    """The one-time code of a verification's message.
+
+    `template` is the text with `{code}` in it; `code` is ours, or None where the vendor makes one
+    by `mask`; `ttl` is seconds.
+    """
 
     hidden = frozenset({"template", "code"})
 
@@ -59,8 +62,11 @@ class OneTimeCode(ValueObject, frozen=True):
 
 
 class OutgoingMessage(ValueObject, frozen=True):
-    """One message as a vendor must send it. `id` is 29 letters and digits; `to` is E.164. With a
-    `token`, `text` has our code in it; where the vendor makes the code it is the template."""
+    """One message as a vendor must send it.
+
+    `id` is 29 letters and digits; `to` is E.164. With a `one_time_code`, `text` has our code in it;
+    where the vendor makes the code it is the template.
+    """
 
     hidden = frozenset({"to", "text"})
 
@@ -73,24 +79,24 @@ class OutgoingMessage(ValueObject, frozen=True):
     flash: bool = False
     filter_dnd: bool = False
     template_id: str | None = None
-    send_at: datetime | None = None  # only when the vendor itself is to hold the message
+    send_at: datetime | None = None  # only where the vendor itself holds the message
     one_time_code: OneTimeCode | None = None
 
 
 class SubmitCall(ValueObject, frozen=True):
-    """One HTTP call that carries `members`, in the order in which the reply speaks of them."""
+    """One HTTP call that carries `members`, in the order in which the response names them."""
 
     request: Request
     members: tuple[OutgoingMessage, ...]
 
 
 class SubmitVerdict(StrEnum):
-    """What the answer to a submission says of one message."""
+    """What the response to a submission means for one message."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"  # certainly not sent, and trying again will not help
     RETRY = "retry"  # certainly not sent; trying later may help
-    UNKNOWN = "unknown"  # nobody can say whether it was sent: never send it again blindly
+    UNKNOWN = "unknown"  # may have been sent: never send it again blindly
 
 
 class Price(ValueObject, frozen=True):
@@ -101,8 +107,11 @@ class Price(ValueObject, frozen=True):
 
 
 class SubmitOutcome(ValueObject, frozen=True):
-    """What became of one message of a call. `account` marks a fault of our account, not of the
-    message (credentials, address, credit): an operator must act, another vendor may do."""
+    """The outcome of a submission for one message.
+
+    `account_fault` marks a fault of our account, not of the message (credentials, address, credit):
+    an operator must act, another vendor may succeed.
+    """
 
     verdict: SubmitVerdict
     vendor_id: str | None = None
@@ -110,12 +119,15 @@ class SubmitOutcome(ValueObject, frozen=True):
     text: str | None = None
     price: Price | None = None
     account_fault: bool = False
-    note: str | None = None  # our own word, where the vendor had none
+    note: str | None = None  # our own text, where the vendor gave none
 
 
 class PendingReceipt(ValueObject, frozen=True):
-    """A submitted message whose receipt is awaited. `vendor_id` is the vendor's id of the message,
-    or of the whole job (JST); None when the vendor gave none."""
+    """A submitted message that awaits its delivery receipt.
+
+    `vendor_id` is the vendor's id of the message, or of the whole job (JST); None when the vendor
+    gave none.
+    """
 
     hidden = frozenset({"to"})
 
@@ -133,12 +145,14 @@ class PollCall(ValueObject, frozen=True):
 
 
 class DeliveryReport(ValueObject, frozen=True):
-    """What a vendor says of one message's delivery. `status` None is no news. A poll names the
-    message by `message_id`; a callback by whatever the vendor gave: `message_id` (our reference),
-    `vendor_id` or `number` (digits as the vendor wrote them). `once` marks an answer that can't be
-    read a second time; `alarm` an account fault that an operator must see; `unknown_word` a word
-    that no document of the vendor lists; `taken` that the vendor has the message under our
-    reference, so that a submission whose answer was lost did arrive."""
+    """What a vendor reports on one message's delivery; `status` None changes nothing.
+
+    A poll names the message by `message_id`; a callback by what the vendor gave: `message_id` (our
+    reference), `vendor_id` or `number` (digits as the vendor wrote them). `read_once` marks a
+    response that can't be read again; `account_fault` a fault that an operator must see;
+    `unknown_status` a status that no document of the vendor lists; `accepted` that the vendor has
+    the message under our reference, so that a submission without a response did arrive.
+    """
 
     hidden = frozenset({"number"})
 
@@ -156,18 +170,20 @@ class DeliveryReport(ValueObject, frozen=True):
 
 
 class CodeVerdict(StrEnum):
-    """What a vendor says of a code that it made itself."""
+    """A vendor's verdict on a code that it made itself."""
 
     RIGHT = "right"
     WRONG = "wrong"
-    ALREADY = "already"  # found right before: it no longer looks at the code
-    FAILED = "failed"  # it did not look at the code
-    UNKNOWN = "unknown"  # nobody can say whether it did
+    ALREADY = "already"  # found right before: it no longer checks the code
+    FAILED = "failed"  # it did not check the code
+    UNKNOWN = "unknown"  # it may have checked the code
 
 
 class CodeCheck(ValueObject, frozen=True):
-    """A vendor's answer to a check. `account` marks a fault of our account, `retryable` that the
-    same check may be answered later."""
+    """A vendor's response to a code check.
+
+    `account_fault` marks a fault of our account, `retryable` that a later check may succeed.
+    """
 
     verdict: CodeVerdict
     code: str | None = None
@@ -186,7 +202,7 @@ class Balance(ValueObject, frozen=True):
 
 
 class BalanceRefusedError(Exception):
-    """The vendor refused to tell the balance, or its answer can't be read (`code` is None)."""
+    """The vendor refused the balance, or its response can't be parsed (`code` is None)."""
 
     def __init__(self, text: str, code: str | None = None, *, retryable: bool = False) -> None:
         super().__init__(text)
@@ -196,6 +212,6 @@ class BalanceRefusedError(Exception):
 
 
 def chunks[T](items: Iterable[T], size: int) -> list[list[T]]:
-    """Consecutive lists of at most `size`."""
-    every = list(items)
-    return [every[start : start + size] for start in range(0, len(every), size)]
+    """Return consecutive lists of at most `size`."""
+    whole = list(items)
+    return [whole[start : start + size] for start in range(0, len(whole), size)]

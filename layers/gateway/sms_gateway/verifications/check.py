@@ -1,4 +1,10 @@
-"""Check a code, at most as often as the verification allows, whoever checks at once."""
+"""Check a code, at most as often as the verification allows, however many check it at once.
+
+Each check is one conditional write on the version that was read: of concurrent checks at most
+`max_checks` are judged, and one is approved. A code that a vendor made is judged by the vendor, one
+check at a time. The vendor says yes to any code once it has said yes: after a lost answer no other
+code is believed until the vendor has said no.
+"""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -11,6 +17,7 @@ from sms_gateway.config.vendor_accounts import Accounts, accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import (
     ConflictError,
+    GatewayError,
     InvalidRequestError,
     ServiceUnavailableError,
     VendorFailedError,
@@ -29,14 +36,13 @@ from sms_gateway.verifications.codes import (
 )
 from sms_gateway.verifications.model import StoredAnswer, Verification, VerificationState
 from sms_gateway.verifications.request import parse_check
-from sms_gateway.verifications.start import View, find_own, record_key
+from sms_gateway.verifications.start import View, find_own_verification, idempotency_key_digest
 
-TIMEOUT_SECONDS = 8.0  # seconds for a vendor's answer to a check
-IN_PROGRESS_SECONDS = (
-    35  # seconds after which the function that began a check is dead: it stops at 29
-)
-MAX_WRITE_ATTEMPTS = 12  # for a turn; more than there can be checks
-MAX_UNKNOWN = 2  # with two codes in doubt none is believed, and a third changes nothing
+TIMEOUT_SECONDS = 8.0  # for a vendor's answer to a check
+# After so long the function that began a check is dead: it stops at 29 seconds.
+IN_PROGRESS_SECONDS = 35
+MAX_WRITE_ATTEMPTS = 12  # to write a version; more than there can be checks
+MAX_UNKNOWN = 2  # after two unknown outcomes no code is believed, and a third changes nothing
 Send = Callable[[Request, float], VendorResponse]
 
 
@@ -48,28 +54,32 @@ def check_code(
     key: str | None = None,
     send: Send = http_client.send,
 ) -> View:
-    """Checks a code: `approved`, `pending` with what is left, or `exhausted`; with an
-    Idempotency-Key once. Raises Conflict for a verification that is over or is being checked;
-    Unavailable or VendorFailed, without using up a check, where a vendor does not judge."""
+    """Check a code, with an Idempotency-Key once: `approved`, `pending`, or `exhausted`.
+
+    Raise ConflictError for a verification that is over or is being checked;
+    ServiceUnavailableError or VendorFailedError, without using up a check, where a vendor does not
+    judge the code.
+    """
     known, seconds = accounts(), epoch_seconds(now)
     code = parse_check(body)
-    one = find_own(tenant, identifier)
-    asked = _Check(one.id, body, code, seconds, key, known)
+    verification = find_own_verification(tenant, identifier)
+    check = _Check(verification.id, body, code, seconds, key, known)
     for _ in range(MAX_WRITE_ATTEMPTS):
-        if (given := asked.find_answer(one)) is not None:
-            return given
-        _refuse_unless_pending(one, seconds)
-        moved = (
-            asked.compare_code(one) if one.details.vendor is None else asked.ask_vendor(one, send)
-        )
-        if moved is not None:
-            return moved.view(seconds)
-        one = find_own(tenant, identifier)  # another check was faster
+        if (answer := check.find_answer(verification)) is not None:
+            return answer
+        _refuse_unless_pending(verification, seconds)
+        if verification.details.vendor is None:
+            checked = check.compare_code(verification)
+        else:
+            checked = check.ask_vendor(verification, send)
+        if checked is not None:
+            return checked.view(seconds)
+        verification = find_own_verification(tenant, identifier)  # another check was faster
     raise _in_progress(1)
 
 
-def _refuse_unless_pending(one: Verification, now: int) -> None:
-    state = one.state(now)
+def _refuse_unless_pending(verification: Verification, now: int) -> None:
+    state = verification.state(now)
     if state is not VerificationState.PENDING:
         detail = {
             VerificationState.APPROVED: "The code was approved already, and counts once: "
@@ -77,9 +87,11 @@ def _refuse_unless_pending(one: Verification, now: int) -> None:
             VerificationState.EXPIRED: "The code is over: start another verification.",
             VerificationState.EXHAUSTED: "Every check is used up: start another verification.",
         }[state]
-        raise ConflictError(detail, slug=f"verification-{state}", verification=one.view(now))
-    if one.busy_until > now:
-        raise _in_progress(min(one.busy_until - now, 5))
+        raise ConflictError(
+            detail, slug=f"verification-{state}", verification=verification.view(now)
+        )
+    if verification.busy_until > now:
+        raise _in_progress(min(verification.busy_until - now, 5))
 
 
 def _in_progress(seconds: int) -> ConflictError:
@@ -101,122 +113,162 @@ class _Check:
         self._known = known
         self._code = code
         self._id = identifier
-        self._name = None if key is None else record_key(key)
-        self._body = body_digest(body, identifier, known.callback_key)
+        self._key_digest = None if key is None else idempotency_key_digest(key)
+        self._body_digest = body_digest(body, identifier, known.callback_key)
 
-    def find_answer(self, one: Verification) -> View | None:
-        """The answer that this Idempotency-Key got before. Raises Invalid when it was for another
-        body."""
-        before = one.answers.get(self._name or "")
-        if before is None:
+    def find_answer(self, verification: Verification) -> View | None:
+        """Return the answer that this Idempotency-Key got before.
+
+        Raise InvalidRequestError when it was for another body.
+        """
+        stored = verification.answers.get(self._key_digest or "")
+        if stored is None:
             return None
-        if not digests_equal(before.body, self._body):
+        if not digests_equal(stored.body, self._body_digest):
             raise InvalidRequestError(
                 "This Idempotency-Key was used with another body: use a new key for a new check.",
                 slug="idempotency-key-reused",
             )
-        return one.view(self._now) | {"status": before.state, "checks_left": before.left}
+        view = verification.view(self._now)
+        return view | {"status": stored.state, "checks_left": stored.checks_left}
 
-    def compare_code(self, one: Verification) -> Verification | None:
-        """Compares with our own code; None when another check was faster."""
-        code, digest = self._typed(one), one.details.digest or ""
+    def compare_code(self, verification: Verification) -> Verification | None:
+        """Compare with our own code; None when another check was faster."""
+        code, digest = self._normalize(verification), verification.details.digest or ""
         right = code is not None and digests_equal(digest, self._digest(code))
-        return self._write(one, checks=one.checks + 1, approved=right, answered=True)
+        checks = verification.checks + 1
+        return self._write(verification, checks=checks, approved=right, answered=True)
 
-    def ask_vendor(self, one: Verification, send: Send) -> Verification | None:
-        """Lets the vendor judge; None when another check was faster."""
-        adapter = self._known.adapters.get(one.details.vendor or "")
-        if adapter is None:
-            raise ServiceUnavailableError(
-                "The vendor that made the code is not configured; the operator must mend that.",
-                slug="vendor-not-configured",
-                vendor=one.details.vendor,
-            )
-        code = self._typed(one)
+    def ask_vendor(self, before: Verification, send: Send) -> Verification | None:
+        """Let the vendor judge the code; None when another check was faster.
+
+        Raise ServiceUnavailableError or VendorFailedError where the vendor does not judge it.
+        """
+        adapter = self._adapter(before)
+        code = self._normalize(before)
         if code is None:  # no code of this mask: the vendor need not be asked
-            return self._write(one, checks=one.checks + 1, answered=True)
-        mine = self._digest(code)[:16]
-        doubt = tuple(dict.fromkeys([*one.unknown_checks, mine]))[:MAX_UNKNOWN]
-        begun = self._write(
-            one, checks=one.checks + 1, doubt=doubt, busy=self._now + IN_PROGRESS_SECONDS
-        )
+            return self._write(before, checks=before.checks + 1, answered=True)
+        digest = self._digest(code)[:16]
+        begun = self._begin(before, digest)
         if begun is None:
             return None
-        answer = _ask_vendor(adapter, one, code, send)
+        answer = _ask_vendor(adapter, before, code, send)
         if answer.account_fault:
             logger.error("account fault", extra={"vendor": adapter.name, "codes": [answer.code]})
             increment("AccountFault")
         match answer.verdict:
             case CodeVerdict.WRONG:
-                return self._write(begun, doubt=(), answered=True)
-            case CodeVerdict.RIGHT if doubt == (mine,):
-                return self._write(begun, approved=True, doubt=(), answered=True)
-            case CodeVerdict.ALREADY if one.unknown_checks == doubt == (mine,):
-                return self._write(begun, approved=True, doubt=(), answered=True)
+                return self._write(begun, unknown_checks=(), answered=True)
+            case CodeVerdict.RIGHT | CodeVerdict.ALREADY if _is_about(
+                digest, answer.verdict, before, begun
+            ):
+                return self._write(begun, approved=True, unknown_checks=(), answered=True)
             case CodeVerdict.RIGHT | CodeVerdict.ALREADY:
                 self._write(begun)
-                raise VendorFailedError(
-                    "An earlier check got no answer, so that the vendor's yes may mean its code: "
-                    "send that code again, or start another verification.",
-                    slug="check-in-doubt",
-                    **_vendor_words(adapter, answer),
-                )
+                raise _ambiguous(adapter, answer)
             case CodeVerdict.UNKNOWN:
-                self._write(begun, checks=one.checks)
+                self._write(begun, checks=before.checks)
             case CodeVerdict.FAILED:
-                self._write(begun, checks=one.checks, doubt=one.unknown_checks)
-        increment("CheckFailed", vendor=adapter.name)
-        kind = ServiceUnavailableError if answer.retryable else VendorFailedError
-        raise kind(
-            f"{adapter.title} did not judge the code; this check is not used up.",
-            slug="check-failed",
-            **_vendor_words(adapter, answer),
+                self._write(begun, checks=before.checks, unknown_checks=before.unknown_checks)
+        raise _not_judged(adapter, answer)
+
+    def _adapter(self, verification: Verification) -> Adapter:
+        adapter = self._known.adapters.get(verification.details.vendor or "")
+        if adapter is None:
+            raise ServiceUnavailableError(
+                "The vendor that made the code is not configured; the operator must mend that.",
+                slug="vendor-not-configured",
+                vendor=verification.details.vendor,
+            )
+        return adapter
+
+    def _begin(self, before: Verification, digest: str) -> Verification | None:
+        """Use up a check, and record its outcome as unknown, before the vendor is asked."""
+        unknown = tuple(dict.fromkeys([*before.unknown_checks, digest]))[:MAX_UNKNOWN]
+        busy_until = self._now + IN_PROGRESS_SECONDS
+        return self._write(
+            before, checks=before.checks + 1, unknown_checks=unknown, busy_until=busy_until
         )
 
-    def _typed(self, one: Verification) -> str | None:
-        return normalize_input(self._code, one.details.mask, one.details.case_sensitive)
+    def _normalize(self, verification: Verification) -> str | None:
+        details = verification.details
+        return normalize_input(self._code, details.mask, details.case_sensitive)
 
     def _digest(self, code: str) -> str:
         return code_digest(code, self._id, self._known.callback_key)
 
     def _write(
         self,
-        one: Verification,
+        before: Verification,
         *,
         checks: int | None = None,
         approved: bool = False,
-        doubt: tuple[str, ...] | None = None,
-        busy: int = 0,
+        unknown_checks: tuple[str, ...] | None = None,
+        busy_until: int = 0,
         answered: bool = False,
     ) -> Verification | None:
-        """The next turn of a verification; None when it is not ours. `answered` is what is told
-        again to whoever repeats the check."""
-        moved = msgspec.structs.replace(
-            one,
-            turn=one.version + 1,
-            checks=one.checks if checks is None else checks,
+        """Write the next version; None when another check wrote it.
+
+        With `answered` store the answer for the check's Idempotency-Key.
+        """
+        after = msgspec.structs.replace(
+            before,
+            version=before.version + 1,
+            checks=before.checks if checks is None else checks,
             approved=approved,
-            doubt=one.unknown_checks if doubt is None else doubt,
-            busy=busy,
+            unknown_checks=before.unknown_checks if unknown_checks is None else unknown_checks,
+            busy_until=busy_until,
             claim=secrets.token_hex(8),
         )
-        change = ItemUpdate(verification_repository.verification_key(one.id)).if_in(
-            "turn", one.version
-        )
-        change.set("turn", moved.version).set("checks", moved.checks).set("claim", moved.claim)
+        change = ItemUpdate(verification_repository.verification_key(before.id))
+        change.if_in("version", before.version)
+        change.set("version", after.version).set("checks", after.checks).set("claim", after.claim)
         if approved:
             change.set("approved", self._now)
-        _set_or_remove(change, "doubt", ",".join(moved.unknown_checks), one.unknown_checks)
-        _set_or_remove(change, "busy", busy, one.busy_until)
-        if answered and self._name:
-            given = StoredAnswer(self._body, moved.state(self._now), moved.left)
-            moved = msgspec.structs.replace(moved, answers={**one.answers, self._name: given})
-            change.set("answers", msgspec.json.encode(moved.answers).decode())
+        unknown = ",".join(after.unknown_checks)
+        _set_or_remove(change, "unknown_checks", unknown, before.unknown_checks)
+        _set_or_remove(change, "busy_until", busy_until, before.busy_until)
+        if answered and self._key_digest:
+            answer = StoredAnswer(self._body_digest, after.state(self._now), after.checks_left)
+            answers = {**before.answers, self._key_digest: answer}
+            after = msgspec.structs.replace(after, answers=answers)
+            change.set("answers", msgspec.json.encode(answers).decode())
         if change.apply() is not None:
-            return moved
-        # When DynamoDB's answer is lost, the SDK asks again and finds our own first writing.
-        there = verification_repository.find_verification(one.id)
-        return moved if there is not None and there.claim == moved.claim else None
+            return after
+        # When DynamoDB's answer is lost, the SDK writes again and meets our own first write.
+        stored = verification_repository.find_verification(before.id)
+        return after if stored is not None and stored.claim == after.claim else None
+
+
+def _is_about(digest: str, verdict: CodeVerdict, before: Verification, begun: Verification) -> bool:
+    """Whether the vendor's yes can only mean this check's code.
+
+    `RIGHT` may mean the code of an earlier check whose answer was lost. `ALREADY` must mean one, so
+    that check must have been of the same code.
+    """
+    only_this = begun.unknown_checks == (digest,)
+    if verdict is CodeVerdict.RIGHT:
+        return only_this
+    return only_this and before.unknown_checks == (digest,)
+
+
+def _ambiguous(adapter: Adapter, answer: CodeCheck) -> VendorFailedError:
+    return VendorFailedError(
+        "An earlier check got no answer, so that the vendor's yes may mean its code: "
+        "send that code again, or start another verification.",
+        slug="check-in-doubt",
+        **_vendor_members(adapter, answer),
+    )
+
+
+def _not_judged(adapter: Adapter, answer: CodeCheck) -> GatewayError:
+    increment("VerificationCheckFailed", vendor=adapter.name)
+    kind = ServiceUnavailableError if answer.retryable else VendorFailedError
+    return kind(
+        f"{adapter.title} did not judge the code; this check is not used up.",
+        slug="check-failed",
+        **_vendor_members(adapter, answer),
+    )
 
 
 def _set_or_remove(change: ItemUpdate, attribute: str, value: str | int, before: object) -> None:
@@ -226,9 +278,9 @@ def _set_or_remove(change: ItemUpdate, attribute: str, value: str | int, before:
         change.remove(attribute)
 
 
-def _ask_vendor(adapter: Adapter, one: Verification, code: str, send: Send) -> CodeCheck:
-    """The vendor's judgement; silence is one too."""
-    request = adapter.verify(one.details.to, one.message_id, code)
+def _ask_vendor(adapter: Adapter, verification: Verification, code: str, send: Send) -> CodeCheck:
+    """Return the vendor's verdict; a lost answer is `UNKNOWN`, a lost request `FAILED`."""
+    request = adapter.verify(verification.details.to, verification.message_id, code)
     try:
         return adapter.verified(send(request, min(adapter.timeout, TIMEOUT_SECONDS)))
     except http_client.VendorConnectionFailedError:
@@ -237,5 +289,5 @@ def _ask_vendor(adapter: Adapter, one: Verification, code: str, send: Send) -> C
         return CodeCheck(CodeVerdict.UNKNOWN, retryable=True)
 
 
-def _vendor_words(adapter: Adapter, answer: CodeCheck) -> Mapping[str, Any]:
+def _vendor_members(adapter: Adapter, answer: CodeCheck) -> Mapping[str, Any]:
     return {"vendor": adapter.name, "vendor_code": answer.code, "vendor_text": answer.text}

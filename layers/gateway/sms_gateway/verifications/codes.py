@@ -1,4 +1,9 @@
-"""One-time codes: draw, render, normalize and compare them. No I/O."""
+"""One-time codes: draw, render, normalize and compare them. No I/O.
+
+Our own codes are stored nowhere. A message keeps a random nonce, and its code is drawn from
+HMAC(key, nonce and id) whenever it is needed: a worker that comes after a crash sends the same
+code, and the table alone reveals nothing.
+"""
 
 import hmac
 import string
@@ -9,7 +14,7 @@ from sms_gateway.storage.models import CodeSpec
 from sms_gateway.vendors.types import OutgoingMessage, SubmitCall, SubmitOutcome
 
 CODE_PLACEHOLDER = "{code}"
-LITERALS = "- "  # stand in a code as they are, and need not be typed
+LITERALS = "- "  # are not drawn, and need not be typed
 MAX_MASK_LENGTH = 20
 # The mask's characters are server2sms's: vendor-docs, TokenMask.
 ALPHABETS: Mapping[str, str] = {
@@ -20,29 +25,35 @@ ALPHABETS: Mapping[str, str] = {
 SYMBOLS: Mapping[str, str] = {"digits": "#", "letters": "A", "alphanumeric": "N"}
 
 
-def strange_characters(mask: str) -> list[str]:
-    """The characters of a mask that mean nothing."""
-    return [each for each in dict.fromkeys(mask) if each not in ALPHABETS and each not in LITERALS]
+def unknown_mask_characters(mask: str) -> list[str]:
+    """Return the characters that are not allowed in a mask."""
+    return [
+        symbol
+        for symbol in dict.fromkeys(mask)
+        if symbol not in ALPHABETS and symbol not in LITERALS
+    ]
 
 
 def drawn_length(mask: str) -> int:
-    """How many characters of a mask are drawn."""
+    """Count the characters of a mask that are drawn."""
     return sum(symbol in ALPHABETS for symbol in mask)
 
 
 def sample_code(mask: str) -> str:
-    """A code of the right length and alphabet, to count segments with."""
+    """Make a code of the right length and alphabet, to count segments with."""
     return "".join("0" if symbol in ALPHABETS else symbol for symbol in mask)
 
 
 def render_code(text: str, code: str) -> str:
-    """The text with the code in it."""
+    """Put the code into the text."""
     return text.replace(CODE_PLACEHOLDER, code)
 
 
 def derive_code(code_spec: CodeSpec, identifier: str, secret: bytes) -> str:
-    """The code of a verification: each drawn character is uniform over its alphabet. Without
-    `case_sensitive` letters are capitals."""
+    """Derive a verification's code; each drawn character is uniform over its alphabet.
+
+    Without `case_sensitive` letters are capitals.
+    """
     subject = f"{identifier}/{code_spec.nonce}"
     random = _stream(_key("code", secret), subject)
     return "".join(
@@ -60,7 +71,7 @@ def _alphabet(symbol: str, case_sensitive: bool) -> str:
 
 
 def _draw(alphabet: str, random: Iterator[int]) -> str:
-    """A letter by a random byte; bytes above the last whole multiple would prefer the first."""
+    """Draw a character; bytes above the last whole multiple would favour the first ones."""
     fair = 256 - 256 % len(alphabet)
     return alphabet[next(byte for byte in random if byte < fair) % len(alphabet)]
 
@@ -73,17 +84,19 @@ def _stream(key: bytes, subject: str) -> Iterator[int]:
 
 
 def normalize_input(written: str, mask: str, case_sensitive: bool) -> str | None:
-    """What somebody typed in the form of the mask; None for what can't be a code of it. Spaces and
-    hyphens don't matter, nor does case unless the code is case-sensitive."""
-    bare = "".join(each for each in written if each not in LITERALS)
-    if len(bare) != drawn_length(mask) or not (bare.isascii() and bare.isalnum()):
+    """Bring a typed code into the form of the mask; None for what can't be a code of it.
+
+    Ignore spaces and hyphens, and case unless the code is case-sensitive.
+    """
+    typed = "".join(character for character in written if character not in LITERALS)
+    if len(typed) != drawn_length(mask) or not (typed.isascii() and typed.isalnum()):
         return None
-    letters = iter(bare if case_sensitive else bare.upper())
-    return "".join(next(letters) if symbol in ALPHABETS else symbol for symbol in mask)
+    characters = iter(typed if case_sensitive else typed.upper())
+    return "".join(next(characters) if symbol in ALPHABETS else symbol for symbol in mask)
 
 
 def code_digest(code: str, identifier: str, secret: bytes) -> str:
-    """What is kept of a code: HMAC-SHA256 in hex, different for each verification."""
+    """Digest a code for storage: HMAC-SHA256 in hex, different for each verification."""
     return _mac("digest", f"{identifier}/{code}", secret)
 
 
@@ -93,13 +106,12 @@ def digests_equal(digest: str, other: str) -> bool:
 
 
 def number_digest(tenant: str, number: str, secret: bytes) -> str:
-    """What is kept of a number whose sends are counted; numbers are few enough to be guessed, so
-    that only a keyed hash hides them."""
+    """Digest a number whose sends are counted; only a keyed hash hides it, numbers being few."""
     return _mac("number", f"{tenant}/{number}", secret)
 
 
 def body_digest(body: bytes, identifier: str, secret: bytes) -> str:
-    """What tells one check's body from another's: keyed, since it holds a code."""
+    """Digest a check's body; keyed, since it holds a code."""
     return hmac.digest(_key("body", secret), identifier.encode() + b"/" + body, "sha256").hex()
 
 
@@ -108,29 +120,31 @@ def _mac(label: str, subject: str, secret: bytes) -> str:
 
 
 def _key(label: str, secret: bytes) -> bytes:
-    """A key for one use, from the secret of the stack."""
+    """Derive the key for one use from the secret of the stack."""
     return hmac.digest(secret, f"verification/{label}".encode(), "sha256")
 
 
-def with_code(made: OutgoingMessage, code_spec: CodeSpec | None, secret: bytes) -> OutgoingMessage:
-    """A message with its code in it; one without a code of ours as it is."""
-    if code_spec is None or code_spec.nonce is None or made.one_time_code is None:
-        return made
-    code = derive_code(code_spec, made.id[:26], secret)
-    token = replace(made.one_time_code, code=code)
-    return replace(made, text=render_code(made.text, code), one_time_code=token)
+def with_code(
+    message: OutgoingMessage, code_spec: CodeSpec | None, secret: bytes
+) -> OutgoingMessage:
+    """Put our own code into a message; return one without such a code as it is."""
+    if code_spec is None or code_spec.nonce is None or message.one_time_code is None:
+        return message
+    code = derive_code(code_spec, message.id[:26], secret)
+    one_time_code = replace(message.one_time_code, code=code)
+    return replace(message, text=render_code(message.text, code), one_time_code=one_time_code)
 
 
 def without_code(outcomes: Sequence[SubmitOutcome], call: SubmitCall) -> list[SubmitOutcome]:
-    """Outcomes in which no vendor repeats a code of ours: their words stand on the timeline."""
+    """Redact our own codes from the vendor's texts, which go to the timeline."""
     codes = [
-        one.one_time_code.code
-        for one in call.members
-        if one.one_time_code and one.one_time_code.code
+        member.one_time_code.code
+        for member in call.members
+        if member.one_time_code and member.one_time_code.code
     ]
     if not codes:
         return list(outcomes)
-    return [replace(one, text=_redact(one.text, codes)) for one in outcomes]
+    return [replace(outcome, text=_redact(outcome.text, codes)) for outcome in outcomes]
 
 
 def _redact(text: str | None, codes: Sequence[str]) -> str | None:

@@ -1,9 +1,4 @@
-"""One-time codes: masks, codes, their hashes, and what state a verification is in. No I/O.
-
-A code of ours is stored nowhere. A verification's message keeps a random nonce; the code is drawn
-from HMAC(key, nonce and id) whenever it is needed, so that a worker that comes after a crash sends
-the same one, and who reads the table alone learns nothing. A check compares keyed hashes.
-"""
+"""A verification, its state, and how the API shows it. No I/O."""
 
 from enum import StrEnum
 from typing import Any
@@ -17,7 +12,7 @@ MIN_CODE_LENGTH, MAX_CODE_LENGTH = 4, 10  # drawn characters of a code
 
 
 class VerificationState(StrEnum):
-    """What a verification has come to."""
+    """The state of a verification."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -26,16 +21,19 @@ class VerificationState(StrEnum):
 
 
 class StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """The answer to a check that carried an Idempotency-Key; `body` is a keyed hash."""
+    """The answer to a check with an Idempotency-Key; `body` is a keyed hash."""
 
     body: str
     state: VerificationState
-    left: int
+    checks_left: int
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What never changes. `vendor` made the code and alone can judge it; without one `digest` is
-    the keyed hash of ours."""
+    """The part of a verification that never changes.
+
+    `vendor` made the code and alone can judge it; without one `digest` is the keyed hash of our
+    own code.
+    """
 
     to: str
     mask: str
@@ -47,11 +45,12 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """A verification: `id` is its message's batch. `expires` and `busy` are epoch seconds.
+    """A verification; `id` is its message's batch.
 
-    `turn` counts the writes, each of which is conditional on it. `doubt` has the hashes of codes
-    that a vendor was asked about without a known answer; `busy` is until when a check may be at
-    work; `answers` are by the hash of their Idempotency-Keys.
+    `expires` and `busy_until`, the end of a check in progress, are epoch seconds. `version` counts
+    the writes, each of which is conditional on it; `claim` is the last write's random mark.
+    `unknown_checks` has the hashes of codes on which the vendor's answer was lost; `answers` are by
+    the hash of their Idempotency-Keys.
     """
 
     id: str
@@ -67,31 +66,31 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     claim: str = ""
 
     @property
-    def left(self) -> int:
-        """How many checks are left."""
+    def checks_left(self) -> int:
+        """The number of checks left."""
         return max(0, self.details.max_checks - self.checks)
 
     @property
     def message_id(self) -> str:
-        """The message that brings the code."""
+        """The id of the message with the code."""
         return message_id(self.id, 0)
 
     def state(self, now: int) -> VerificationState:
-        """What it has come to by `now`, epoch seconds."""
+        """Return the state at `now`, epoch seconds."""
         if self.approved:
             return VerificationState.APPROVED
-        if not self.left and self.busy_until <= now:
+        if not self.checks_left and self.busy_until <= now:
             return VerificationState.EXHAUSTED
         return VerificationState.EXPIRED if self.expires <= now else VerificationState.PENDING
 
     def view(self, now: int) -> dict[str, Any]:
-        """As the API shows it."""
+        """Render it for the API."""
         return {
             "id": self.id,
             "to": self.details.to,
             "status": self.state(now),
             "expires_at": rfc3339(from_ms(self.expires * 1000)),
-            "checks_left": self.left,
+            "checks_left": self.checks_left,
             "message_id": self.message_id,
             "reference": self.details.reference,
         }

@@ -1,4 +1,4 @@
-"""Verifications in the table."""
+"""Find verifications in the table; make and read their items."""
 
 import msgspec
 
@@ -13,42 +13,44 @@ _answers = msgspec.json.Decoder(dict[str, StoredAnswer])
 
 
 def verification_key(identifier: str) -> ItemKey:
-    """Where a verification stands."""
+    """Return the key of a verification's item."""
     return ItemKey(identifier, "V")
 
 
 def find_verification(identifier: str) -> Verification | None:
-    """A verification by its id, consistently."""
+    """Read a verification by its id, consistently."""
     item = dynamodb.get(verification_key(identifier)) if is_ulid(identifier) else None
     return read_verification_item(item) if item else None
 
 
-def verification_item(one: Verification, ttl: int) -> Item:
-    """A verification's item, beside its message's. What the tenant is called keeps it apart from
-    the items that make a batch accepted."""
+def verification_item(verification: Verification, ttl: int) -> Item:
+    """Make a verification's item, which stands beside its message's."""
     return {
-        **key_of(verification_key(one.id)),
-        "owner": {"S": one.tenant},
-        "data": json_attribute(one.details),
-        "expires": number_attribute(one.expires),
-        "turn": number_attribute(one.version),
-        "checks": number_attribute(one.checks),
+        **key_of(verification_key(verification.id)),
+        # Not "tenant": an item with that attribute makes a batch accepted.
+        "owner": {"S": verification.tenant},
+        "data": json_attribute(verification.details),
+        "expires": number_attribute(verification.expires),
+        "version": number_attribute(verification.version),
+        "checks": number_attribute(verification.checks),
         "ttl": number_attribute(ttl),
     }
 
 
 def read_verification_item(item: Item) -> Verification:
-    """A verification from its item."""
+    """Read a verification from its item."""
     return Verification(
         id=item["pk"]["S"],
         tenant=item["owner"]["S"],
         details=_details.decode(item["data"]["S"]),
         expires=int(item["expires"]["N"]),
-        version=int(item["turn"]["N"]),
+        version=int(item["version"]["N"]),
         checks=int(item["checks"]["N"]),
         approved="approved" in item,
-        unknown_checks=tuple(item["doubt"]["S"].split(",")) if "doubt" in item else (),
-        busy_until=int(item["busy"]["N"]) if "busy" in item else 0,
+        unknown_checks=(
+            tuple(item["unknown_checks"]["S"].split(",")) if "unknown_checks" in item else ()
+        ),
+        busy_until=int(item["busy_until"]["N"]) if "busy_until" in item else 0,
         answers=_answers.decode(item["answers"]["S"]) if "answers" in item else {},
         claim=item["claim"]["S"] if "claim" in item else "",
     )

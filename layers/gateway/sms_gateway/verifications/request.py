@@ -1,4 +1,4 @@
-"""Reads the bodies of a verification and of a check."""
+"""Parse the bodies of a verification and of a check."""
 
 from typing import Annotated, Any, Literal
 
@@ -23,14 +23,14 @@ from sms_gateway.verifications.codes import (
     drawn_length,
     render_code,
     sample_code,
-    strange_characters,
+    unknown_mask_characters,
 )
 from sms_gateway.verifications.model import MAX_CODE_LENGTH, MIN_CODE_LENGTH
 
 DEFAULT_LENGTH = 6  # drawn characters
 DEFAULT_TTL_SECONDS, MIN_TTL_SECONDS, MAX_TTL_SECONDS = 300, 60, 86_400  # seconds
 DEFAULT_CHECKS, MAX_CHECKS = 5, 10
-RESERVED = "<VERIFICATIONCODE>"  # where server2sms itself puts a code
+RESERVED = "<VERIFICATIONCODE>"  # server2sms's own placeholder
 
 Whole = Annotated[float, msgspec.Meta(multiple_of=1)]
 
@@ -61,8 +61,10 @@ class CheckBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class VerificationRequest(ValueObject, frozen=True):
-    """A verification as asked for. `draft` is its message with a sample code in the text, since
-    the code itself does not exist yet; `text` has `{code}`."""
+    """A parsed request.
+
+    `text` has `{code}`; the text of `draft` has a sample code, since there is no code yet.
+    """
 
     draft: Draft
     text: str
@@ -74,19 +76,22 @@ class VerificationRequest(ValueObject, frozen=True):
 
 
 def parse_verification(body: bytes) -> VerificationRequest:
-    """A verification from a body. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
-    asked = parse_object(body, VerificationBody)
-    mask = _mask(asked)
-    if CODE_PLACEHOLDER not in asked.text:
-        raise _wrong(
+    """Parse a verification.
+
+    Raise MalformedBodyError, TooLargeError, or InvalidRequestError with a pointer.
+    """
+    request = parse_object(body, VerificationBody)
+    mask = _mask(request)
+    if CODE_PLACEHOLDER not in request.text:
+        raise _invalid(
             "code-missing",
             "text",
             f"The text must hold {CODE_PLACEHOLDER}, which the code takes the place of.",
         )
-    if RESERVED in asked.text:
-        raise _wrong("reserved-placeholder", "text", f"The text may not hold {RESERVED}.")
-    ttl = _within(
-        asked,
+    if RESERVED in request.text:
+        raise _invalid("reserved-placeholder", "text", f"The text may not hold {RESERVED}.")
+    ttl = _in_range(
+        request,
         "ttl",
         DEFAULT_TTL_SECONDS,
         MIN_TTL_SECONDS,
@@ -94,76 +99,79 @@ def parse_verification(body: bytes) -> VerificationRequest:
         "seconds, a day at most",
     )
     options: Any = {
-        "to": asked.to,
-        "text": render_code(asked.text, sample_code(mask)),
+        "to": request.to,
+        "text": render_code(request.text, sample_code(mask)),
         "category": "otp",
-        "vendor": asked.vendor,
+        "vendor": request.vendor,
         "validity": ttl,
-        "reference": asked.reference,
-        "sender": asked.sender,
-        "template_id": asked.template_id,
-        "max_segments": asked.max_segments,
-        "on_unknown": asked.on_unknown,
+        "reference": request.reference,
+        "sender": request.sender,
+        "template_id": request.template_id,
+        "max_segments": request.max_segments,
+        "on_unknown": request.on_unknown,
     }
     message = OneMessage(**options)
     return VerificationRequest(
         draft=Draft(0, "", "/to", message.to, message.text, message),
-        text=asked.text,
+        text=request.text,
         mask=mask,
         ttl=ttl,
-        case_sensitive=bool(asked.case_sensitive),
-        max_checks=_within(asked, "max_checks", DEFAULT_CHECKS, 1, MAX_CHECKS, "checks"),
-        reference=asked.reference,
+        case_sensitive=bool(request.case_sensitive),
+        max_checks=_in_range(request, "max_checks", DEFAULT_CHECKS, 1, MAX_CHECKS, "checks"),
+        reference=request.reference,
     )
 
 
 def parse_check(body: bytes) -> str:
-    """What was typed. Raises MalformedBody, TooLarge, or Invalid with a pointer."""
+    """Parse the code of a check.
+
+    Raise MalformedBodyError, TooLargeError, or InvalidRequestError with a pointer.
+    """
     return parse_object(body, CheckBody).code
 
 
-def _mask(asked: VerificationBody) -> str:
-    if asked.mask is None:
-        symbol = SYMBOLS[asked.alphabet or "digits"]
-        return symbol * _within(
-            asked, "length", DEFAULT_LENGTH, MIN_CODE_LENGTH, MAX_CODE_LENGTH, "characters"
+def _mask(request: VerificationBody) -> str:
+    if request.mask is None:
+        symbol = SYMBOLS[request.alphabet or "digits"]
+        return symbol * _in_range(
+            request, "length", DEFAULT_LENGTH, MIN_CODE_LENGTH, MAX_CODE_LENGTH, "characters"
         )
-    if asked.length is not None or asked.alphabet is not None:
-        raise _wrong("mask-and-length", "mask", "Give a mask, or length and alphabet, not both.")
-    if strange := strange_characters(asked.mask):
-        names = ", ".join(f"U+{ord(character):04X}" for character in strange[:10])
-        raise _wrong(
+    if request.length is not None or request.alphabet is not None:
+        raise _invalid("mask-and-length", "mask", "Give a mask, or length and alphabet, not both.")
+    if unknown := unknown_mask_characters(request.mask):
+        names = ", ".join(f"U+{ord(character):04X}" for character in unknown[:10])
+        raise _invalid(
             "unknown-mask-character",
             "mask",
             f"A mask is made of {', '.join(ALPHABETS)} (a digit, a letter, either), hyphens and "
             f"spaces; these mean nothing: {names}.",
         )
     if (
-        len(asked.mask) > MAX_MASK_LENGTH
-        or not MIN_CODE_LENGTH <= drawn_length(asked.mask) <= MAX_CODE_LENGTH
+        len(request.mask) > MAX_MASK_LENGTH
+        or not MIN_CODE_LENGTH <= drawn_length(request.mask) <= MAX_CODE_LENGTH
     ):
-        raise _wrong(
+        raise _invalid(
             "mask-length",
             "mask",
             f"A mask draws {MIN_CODE_LENGTH} to {MAX_CODE_LENGTH} characters "
             f"and has at most {MAX_MASK_LENGTH}.",
         )
-    if asked.mask != asked.mask.strip():
-        raise _wrong("mask-length", "mask", "A mask neither begins nor ends with a space.")
-    return asked.mask
+    if request.mask != request.mask.strip():
+        raise _invalid("mask-length", "mask", "A mask neither begins nor ends with a space.")
+    return request.mask
 
 
-def _within(
-    asked: VerificationBody, name: str, default: int, least: int, most: int, unit: str
+def _in_range(
+    body: VerificationBody, name: str, default: int, lowest: int, highest: int, unit: str
 ) -> int:
-    value = getattr(asked, name)
+    value = getattr(body, name)
     if value is None:
         return default
-    if not least <= value <= most:
+    if not lowest <= value <= highest:
         slug = f"{name.replace('_', '-')}-out-of-range"
-        raise _wrong(slug, name, f"{name} is {least} to {most} {unit}.")
+        raise _invalid(slug, name, f"{name} is {lowest} to {highest} {unit}.")
     return int(value)
 
 
-def _wrong(slug: str, field: str, detail: str) -> InvalidRequestError:
+def _invalid(slug: str, field: str, detail: str) -> InvalidRequestError:
     return InvalidRequestError(detail, slug=slug, pointer=f"/{field}")

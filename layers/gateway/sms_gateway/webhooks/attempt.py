@@ -1,4 +1,4 @@
-"""One signed attempt to tell a webhook something, and what its answer means."""
+"""One signed attempt at a webhook, and the meaning of its answer."""
 
 import os
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from sms_gateway.webhooks.endpoints import Endpoint
 from sms_gateway.webhooks.http_client import PostResult
 from sms_gateway.webhooks.url_policy import UrlError, WebhookUrl, parse_url
 
-TIMEOUT_SECONDS = 15.0  # seconds for one attempt
-MAX_RETRY_AFTER_SECONDS = 86_400  # seconds of a Retry-After that are honoured
+TIMEOUT_SECONDS = 15.0  # for one attempt
+MAX_RETRY_AFTER_SECONDS = 86_400  # a longer Retry-After is cut to this
 
 
 class Post(Protocol):
-    """Who posts: outward.post, or what a test puts in its place."""
+    """The type of http_client.post."""
 
     def __call__(
         self,
@@ -26,13 +26,15 @@ class Post(Protocol):
         timeout: float,
         *,
         loopback: bool,
-    ) -> PostResult: ...
+    ) -> PostResult:
+        """Post once, within `timeout` seconds."""
+        ...
 
 
 def post_signed(
     endpoint: Endpoint, url: str | None, identifier: str, body: str, post: Post
 ) -> PostResult:
-    """Signs and posts once, to the webhook's address or to a message's own."""
+    """Sign and post once, to the webhook's URL or to a message's status_url."""
     loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
     try:
         target = parse_url(url or endpoint.settings.url, loopback=loopback)
@@ -45,7 +47,7 @@ def post_signed(
 
 
 def failure_reason(posted: PostResult) -> str | None:
-    """What was wrong, in words; None when it was taken."""
+    """Describe a failed attempt; None when it was accepted."""
     if posted.accepted:
         return None
     if posted.status is None:
@@ -56,7 +58,7 @@ def failure_reason(posted: PostResult) -> str | None:
 
 
 def retry_after_seconds(posted: PostResult, now: int) -> int | None:
-    """The seconds of a Retry-After, written as a number or a date; None without a valid one."""
+    """Read the seconds of a Retry-After, a number or a date; None without a valid one."""
     written = (posted.retry_after or "").strip()
     if written.isascii() and written.isdigit() and len(written) < 10:
         seconds = int(written)

@@ -1,14 +1,13 @@
-"""Deliveries to webhooks: what is to be told, to whom, and what became of it.
+"""Deliveries to webhooks: their attempts, their schedule of retries, and how they are stored.
 
-A delivery that arrives at the first attempt is never stored. One that fails is: it then stands in
-the due index like everything that waits, in shards of its own, until it has arrived or the last
-attempt has failed. Failed ones stay to be listed and sent again.
+A delivery that succeeds at the first attempt is never stored. A failed one is, and stands in shards
+of its own in the due index until it is delivered or the last attempt has failed. Failed deliveries
+stay stored, to be listed and replayed.
 """
 
 import os
 import random
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal
 from zlib import crc32
 
@@ -16,7 +15,7 @@ import msgspec
 
 from sms_gateway.aws import sqs
 from sms_gateway.core.observability import increment
-from sms_gateway.core.timestamps import epoch_ms, from_ms, rfc3339
+from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
@@ -24,22 +23,20 @@ from sms_gateway.storage.items import DAY_SECONDS, Item, json_attribute, number_
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
 
-# Seconds between an attempt that failed and the next: standardwebhooks.com's own example.
-PAUSE_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-JITTER = 0.1  # of a pause, added by chance
-MIN_JITTER_SECONDS = 3  # seconds; a tenth of a short pause would be none, in whole seconds
-SPREAD = 0.5  # of the time that a delivery has waited, over which those put off come back
-MAX_AGE_SECONDS = (
-    4 * DAY_SECONDS
-)  # seconds after which the next attempt is the last, however few were made
-REQUEUE_AFTER_SECONDS = 60  # seconds that the queue has before the clock puts it there again
-SHARDS = ("w0", "w1", "w2", "w3")  # of the due index: beside the messages', so as not to delay them
+# Seconds between a failed attempt and the next: standardwebhooks.com's own example.
+RETRY_SCHEDULE_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+JITTER = 0.1  # of a delay, added at random
+MIN_JITTER_SECONDS = 3  # a tenth of a short delay would be none, in whole seconds
+SPREAD = 0.5  # of a delivery's age, over which postponed ones come back
+MAX_AGE_SECONDS = 4 * DAY_SECONDS  # after which the next attempt is the last
+REQUEUE_AFTER_SECONDS = 60  # that the queue has before the scheduler enqueues a delivery again
+SHARDS = ("w0", "w1", "w2", "w3")  # of the due index; apart from the messages', not to delay them
 
 State = Literal["waiting", "delivered", "failed"]
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True, array_like=True):
-    """One attempt: when (epoch seconds), and what came of it."""
+    """One attempt, at epoch seconds, and its outcome."""
 
     at: int
     status: int | None
@@ -47,18 +44,21 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Delivery(ValueObject, frozen=True):
-    """A stored delivery; it began at `since`, is tried next at `next`, and the clock looks at `due`
-    (epoch seconds)."""
+    """A stored delivery; times are epoch seconds.
+
+    At `next_check_at` the scheduler enqueues it, unless the queue already has.
+    """
 
     message: DeliveryMessage
     state: State
     attempts: tuple[DeliveryAttempt, ...]
-    since: int
-    next: int | None
-    due: int | None
+    started_at: int
+    next_attempt_at: int | None
+    next_check_at: int | None
 
     def view(self) -> dict[str, Any]:
-        """As the API shows it."""
+        """Render it for the API."""
+        next_attempt = self.next_attempt_at
         return {
             "id": self.message.id,
             "event_id": self.message.event_id,
@@ -66,176 +66,208 @@ class Delivery(ValueObject, frozen=True):
             "url": self.message.url,
             "state": self.state,
             "occurred_at": rfc3339(from_ms(int(self.message.id[:13]))),
-            "next_attempt_at": rfc3339(from_ms(self.next * 1000)) if self.next else None,
+            "next_attempt_at": rfc3339(from_ms(next_attempt * 1000)) if next_attempt else None,
             "attempts": [
                 {
-                    "at": rfc3339(from_ms(one.at * 1000)),
-                    "status_code": one.status,
-                    "problem": one.failure,
+                    "at": rfc3339(from_ms(attempt.at * 1000)),
+                    "status_code": attempt.status,
+                    "problem": attempt.failure,
                 }
-                for one in self.attempts
+                for attempt in self.attempts
             ],
         }
 
 
-def key_of(parcel: DeliveryMessage) -> ItemKey:
-    """A delivery's place."""
-    return ItemKey(f"HOOK#{parcel.tenant}#{parcel.webhook}", parcel.id)
+def key_of(message: DeliveryMessage) -> ItemKey:
+    """Return the key of a delivery's item."""
+    return ItemKey(f"HOOK#{message.tenant}#{message.webhook}", message.id)
 
 
-def find_delivery(parcel: DeliveryMessage) -> Delivery | None:
-    """A stored delivery."""
-    item = dynamodb.get(key_of(parcel))
+def find_delivery(message: DeliveryMessage) -> Delivery | None:
+    """Find a stored delivery."""
+    item = dynamodb.get(key_of(message))
     return read_delivery(item) if item else None
 
 
 def query_deliveries(
     tenant: str, webhook: str, low: str, high: str, limit: int, *, newest_first: bool
 ) -> list[Delivery]:
-    """Stored deliveries whose ids lie from `low` to `high`."""
+    """Query stored deliveries by their ids, from `low` to `high`."""
     found = dynamodb.query_range(
         f"HOOK#{tenant}#{webhook}", low, high, limit, newest_first=newest_first
     )
     return [read_delivery(item) for item in found]
 
 
-def pause_after(tries: int) -> int | None:
-    """Seconds until the next attempt after so many; None after the last one."""
-    if tries > len(PAUSE_SECONDS):
+def retry_delay_seconds(attempts: int) -> int | None:
+    """Return the delay after so many attempts; None after the last one."""
+    if attempts > len(RETRY_SCHEDULE_SECONDS):
         return None
-    return _later(PAUSE_SECONDS[tries - 1], 0)
+    return _with_jitter(RETRY_SCHEDULE_SECONDS[attempts - 1], 0)
 
 
 def record_failure(
-    parcel: DeliveryMessage,
+    message: DeliveryMessage,
     stored: Delivery | None,
-    tried: DeliveryAttempt,
+    attempt: DeliveryAttempt,
     now: int,
-    rest: int = 0,
+    not_before: int = 0,
     *,
     last: bool = False,
 ) -> None:
-    """Writes that an attempt failed, and when the next one is: not before the end of a `rest`,
-    never where this was the `last`. Raises Unavailable when it can't be written: the queue then
-    tries again."""
-    tries = (*(stored.attempts if stored else ()), tried)
-    since = stored.since if stored else now
-    pause = None if last or now >= since + MAX_AGE_SECONDS else pause_after(len(tries))
+    """Record a failed attempt and schedule the next one, unless this was the `last`.
+
+    Raise ServiceUnavailableError when it can't be written: the queue then delivers again.
+    """
+    attempts = (*(stored.attempts if stored else ()), attempt)
+    started_at = stored.started_at if stored else now
+    deadline = started_at + MAX_AGE_SECONDS
+    delay = None if last or now >= deadline else retry_delay_seconds(len(attempts))
     due = None
-    if pause is not None:
-        due = max(rest, min(max(now + pause, _after(rest, now)), since + MAX_AGE_SECONDS))
-    _write(parcel, stored, tries, since, due, now)
+    if delay is not None:
+        due = max(not_before, min(max(now + delay, _soon_after(not_before, now)), deadline))
+    _write(message, stored, attempts, started_at, due, now)
 
 
 def postpone(
-    parcel: DeliveryMessage, stored: Delivery | None, now: int, rest: int, *, letter: bool = True
+    message: DeliveryMessage,
+    stored: Delivery | None,
+    now: int,
+    paused_until: int,
+    *,
+    requeue: bool = True,
 ) -> None:
-    """Writes that an attempt was not made, since the webhook rests: it is due after the `rest`, or
-    ends where its time is over. Without a `letter` the clock alone comes back to it. Raises
-    Unavailable as `record` does."""
-    since = stored.since if stored else now
-    if now >= since + MAX_AGE_SECONDS:
+    """Schedule an attempt after its webhook's pause, or end a delivery that is too old.
+
+    Without `requeue` the delivery is not enqueued: the scheduler comes back to it. Raise
+    ServiceUnavailableError as `record_failure` does.
+    """
+    started_at = stored.started_at if stored else now
+    deadline = started_at + MAX_AGE_SECONDS
+    if now >= deadline:
         over = DeliveryAttempt(now, None, "given up: its time is over, and the webhook rests")
-        return record_failure(parcel, stored, over, now, last=True)
-    # What has waited long asks less often: else a long outage would cost by its square.
-    due = max(rest, min(_after(rest, now, SPREAD * (now - since)), since + MAX_AGE_SECONDS))
-    _write(parcel, stored, stored.attempts if stored else (), since, due, now, letter=letter)
+        return record_failure(message, stored, over, now, last=True)
+    # Old deliveries come back less often: else a long outage would cost by its square.
+    spread = SPREAD * (now - started_at)
+    due = max(paused_until, min(_soon_after(paused_until, now, spread), deadline))
+    attempts = stored.attempts if stored else ()
+    _write(message, stored, attempts, started_at, due, now, requeue=requeue)
 
 
-def _after(rest: int, now: int, spread: float = 0) -> int:
-    """A time after a rest, by chance, so that what waits does not come back all at once."""
-    return now + _later(rest - now, spread) if rest > now else rest
+def _soon_after(when: int, now: int, spread: float = 0) -> int:
+    """Return a random time after a pause's end, so that not all deliveries come back at once."""
+    return now + _with_jitter(when - now, spread) if when > now else when
 
 
-def _later(pause: int, spread: float) -> int:
-    """A pause, and by chance up to `spread` more, but at least up to a tenth or some seconds."""
-    most = max(spread, JITTER * pause, MIN_JITTER_SECONDS)
-    return pause + int(random.uniform(0, most))  # noqa: S311 - spreads load
+def _with_jitter(delay: int, spread: float) -> int:
+    """Add up to `spread` seconds to a delay, or up to a tenth of it, or up to some seconds."""
+    most = max(spread, JITTER * delay, MIN_JITTER_SECONDS)
+    return delay + int(random.uniform(0, most))  # noqa: S311 - spreads load
 
 
 def _write(
-    parcel: DeliveryMessage,
+    message: DeliveryMessage,
     stored: Delivery | None,
-    tries: Sequence[DeliveryAttempt],
-    since: int,
+    attempts: Sequence[DeliveryAttempt],
+    started_at: int,
     due: int | None,
     now: int,
     *,
-    letter: bool = True,
+    requeue: bool = True,
 ) -> None:
+    """Store a delivery unless another worker did; enqueue it where it is due soon."""
     if stored is None:
-        if not dynamodb.put_new(_item(parcel, tries, since, due, now)):
-            return  # the same event came twice, and the other one is written
-    else:
-        change = _set_next_attempt(ItemUpdate(key_of(parcel)), parcel, due, now, letter=letter)
-        change.set("tries", _attempts_json(tries)).set("state", "waiting" if due else "failed")
-        change.if_in("tries", _attempts_json(stored.attempts)).if_in("state", "waiting")
-        if stored.next is not None:
-            change.if_in("next", stored.next)
-        if change.apply() is None:
-            return
+        if not dynamodb.put_new(_item(message, attempts, started_at, due, now)):
+            return  # the same event came twice, and the other one is stored
+    elif not _update(message, stored, attempts, due, now, requeue=requeue):
+        return
     if due is None:
-        increment("WebhookGaveUp")
-    elif letter and due - now <= sqs.MAX_DELAY_SECONDS:
-        enqueue([parcel], due - now)
+        increment("WebhookDeliveryAbandoned")
+    elif requeue and due - now <= sqs.MAX_DELAY_SECONDS:
+        enqueue([message], due - now)
 
 
-def record_success(parcel: DeliveryMessage, stored: Delivery | None, now: int) -> None:
-    """Writes that a stored delivery arrived; of others nothing is kept."""
+def _update(
+    message: DeliveryMessage,
+    stored: Delivery,
+    attempts: Sequence[DeliveryAttempt],
+    due: int | None,
+    now: int,
+    *,
+    requeue: bool,
+) -> bool:
+    change = _set_next_attempt(ItemUpdate(key_of(message)), message, due, now, requeue=requeue)
+    change.set("attempts", _attempts_json(attempts)).set("state", "waiting" if due else "failed")
+    change.if_in("attempts", _attempts_json(stored.attempts)).if_in("state", "waiting")
+    if stored.next_attempt_at is not None:
+        change.if_in("next", stored.next_attempt_at)
+    return change.apply() is not None
+
+
+def record_success(message: DeliveryMessage, stored: Delivery | None, now: int) -> None:
+    """Record that a stored delivery succeeded; of others nothing is stored."""
     if stored is not None:
-        tries = (*stored.attempts, DeliveryAttempt(now, 200, None))
-        change = (
-            ItemUpdate(key_of(parcel)).set("state", "delivered").set("tries", _attempts_json(tries))
-        )
+        attempts = (*stored.attempts, DeliveryAttempt(now, 200, None))
+        change = ItemUpdate(key_of(message)).set("state", "delivered")
+        change.set("attempts", _attempts_json(attempts))
         change.remove("due", "shard", "next").apply()
 
 
 def replay(delivery: Delivery, now: int) -> bool:
-    """Starts a delivery's attempts anew; False when another request was faster."""
+    """Start a delivery's attempts anew; False when another request was faster."""
     change = _set_next_attempt(ItemUpdate(key_of(delivery.message)), delivery.message, now, now)
-    change.set("state", "waiting").set("tries", _attempts_json(())).set("since", now)
+    change.set("state", "waiting").set("attempts", _attempts_json(())).set("started", now)
     if change.if_in("state", delivery.state).apply() is None:
         return False
     enqueue([delivery.message], 0)
     return True
 
 
-def enqueue(parcels: Sequence[DeliveryMessage], delay: int) -> None:
-    """Puts stored deliveries into the slow lane. What does not get there the clock puts there."""
-    bare = [DeliveryMessage(one.tenant, one.webhook, one.id) for one in parcels]
-    letters = [one.to_queue_message(delay) for one in bare]
-    sqs.send_batch(os.environ["DELIVERY_QUEUE_SLOW"], letters)
+def enqueue(messages: Sequence[DeliveryMessage], delay: int) -> None:
+    """Enqueue stored deliveries in the slow lane; the scheduler enqueues again what gets lost."""
+    ids_only = [DeliveryMessage(each.tenant, each.webhook, each.id) for each in messages]
+    queue_messages = [each.to_queue_message(delay) for each in ids_only]
+    sqs.send_batch(os.environ["DELIVERY_QUEUE_SLOW"], queue_messages)
 
 
 def _set_next_attempt(
-    change: ItemUpdate, parcel: DeliveryMessage, when: int | None, now: int, *, letter: bool = True
+    change: ItemUpdate,
+    message: DeliveryMessage,
+    when: int | None,
+    now: int,
+    *,
+    requeue: bool = True,
 ) -> ItemUpdate:
     if when is None:
         return change.remove("due", "shard", "next")
-    change.set("next", when).set("due", _check_time(when, now) if letter else when)
-    return change.set("shard", shard_of(key_of(parcel)))
+    change.set("next", when).set("due", _check_time(when, now) if requeue else when)
+    return change.set("shard", shard_of(key_of(message)))
 
 
 def _check_time(when: int, now: int) -> int:
-    """When the clock looks: what is soon stands in the queue already."""
+    """Return when the scheduler checks: later where the queue has the delivery already."""
     return when + REQUEUE_AFTER_SECONDS if when - now <= sqs.MAX_DELAY_SECONDS else when
 
 
-def _attempts_json(tries: Sequence[DeliveryAttempt]) -> str:
-    return msgspec.json.encode(tries).decode()
+def _attempts_json(attempts: Sequence[DeliveryAttempt]) -> str:
+    return msgspec.json.encode(attempts).decode()
 
 
 def _item(
-    parcel: DeliveryMessage, tries: Sequence[DeliveryAttempt], since: int, due: int | None, now: int
+    message: DeliveryMessage,
+    attempts: Sequence[DeliveryAttempt],
+    started_at: int,
+    due: int | None,
+    now: int,
 ) -> Item:
-    key = key_of(parcel)
+    key = key_of(message)
     item: Item = {
         "pk": {"S": key.batch},
         "sk": {"S": key.sort},
-        "data": json_attribute(parcel),
+        "data": json_attribute(message),
         "state": {"S": "waiting" if due else "failed"},
-        "tries": {"S": _attempts_json(tries)},
-        "since": number_attribute(since),
+        "attempts": {"S": _attempts_json(attempts)},
+        "started": number_attribute(started_at),
         "ttl": number_attribute(now + int(os.environ["RETENTION_DAYS"]) * DAY_SECONDS),
     }
     if due is not None:
@@ -246,28 +278,17 @@ def _item(
 
 
 def shard_of(key: ItemKey) -> str:
-    """The partition of the due index that a delivery stands in."""
+    """Return a delivery's shard of the due index."""
     return SHARDS[crc32(key.sort.encode()) % len(SHARDS)]
 
 
 def read_delivery(item: Mapping[str, Any]) -> Delivery:
-    """A delivery from its item."""
+    """Read a delivery from its item."""
     return Delivery(
         msgspec.json.decode(item["data"]["S"], type=DeliveryMessage),
         item["state"]["S"],
-        tuple(msgspec.json.decode(item["tries"]["S"], type=list[DeliveryAttempt])),
-        int(item["since"]["N"]),
+        tuple(msgspec.json.decode(item["attempts"]["S"], type=list[DeliveryAttempt])),
+        int(item["started"]["N"]),
         int(item["next"]["N"]) if "next" in item else None,
         int(item["due"]["N"]) if "due" in item else None,
     )
-
-
-def time_range(start: datetime | None, end: datetime | None) -> tuple[str, str]:
-    """The ids between two times, both included."""
-    low = f"{_ms(start):013d}" if start else "0"
-    high = f"{_ms(end):013d}~" if end else "~"
-    return low, high
-
-
-def _ms(when: datetime) -> int:
-    return min(max(0, epoch_ms(when)), 10**13 - 1)

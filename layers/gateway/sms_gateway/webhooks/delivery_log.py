@@ -1,4 +1,4 @@
-"""A webhook's deliveries: list them, and replay those that failed."""
+"""List a webhook's stored deliveries, and replay them."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from sms_gateway.core.problems import ConflictError, InvalidRequestError
-from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.http_api import query_params
 from sms_gateway.http_api.json_body import decode_json
 from sms_gateway.http_api.query_params import parse_time, read_param, reject_unknown
@@ -18,9 +18,9 @@ from sms_gateway.webhooks.delivery_message import DeliveryMessage
 from sms_gateway.webhooks.management import check_body_size, get_endpoint, require_enabled
 
 MAX_REPLAYED = 100  # deliveries by one request
-MAX_READ = 100  # stored deliveries looked at for one page of the list
+MAX_READ = 100  # stored deliveries read for one page of the list
 MAX_READ_FOR_REPLAY = 1000  # and for one replay of a time range
-CURSOR = "[0-9]{13}-[!-~]{1,106}"  # the id of the last delivery that was looked at
+CURSOR = "[0-9]{13}-[!-~]{1,106}"  # the id of the last delivery that was read
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -40,46 +40,62 @@ class ReplayBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def list_deliveries(tenant: str, identifier: str, query: dict[str, str]) -> dict[str, Any]:
-    """Deliveries that did not arrive at once, newest first."""
-    found = get_endpoint(tenant, identifier)
+    """List the deliveries whose first attempt failed, newest first."""
+    endpoint = get_endpoint(tenant, identifier)
     reject_unknown(query, {"from", "to", "state", "limit", "cursor"})
     limit = read_param(query, "limit", query_params.parse_limit) or 25
     state = read_param(query, "state", _parse_state)
-    low, high = deliveries.time_range(
+    low, high = _id_range(
         read_param(query, "from", parse_time), read_param(query, "to", parse_time)
     )
     before = read_param(query, "cursor", _parse_cursor)
-    known = deliveries.query_deliveries(
-        tenant, found.id, low, min(high, before or "~"), MAX_READ + 2, newest_first=True
+    found = deliveries.query_deliveries(
+        tenant, endpoint.id, low, min(high, before or "~"), MAX_READ + 2, newest_first=True
     )
-    known = [one for one in known if one.message.id != before]
-    page, cursor = _page(known, MAX_READ, limit, state)
-    return {"deliveries": [each.view() for each in page], "cursor": cursor}
+    found = [delivery for delivery in found if delivery.message.id != before]
+    page, cursor = _page(found, MAX_READ, limit, state)
+    return {"deliveries": [delivery.view() for delivery in page], "cursor": cursor}
+
+
+def _id_range(start: datetime | None, end: datetime | None) -> tuple[str, str]:
+    """Return the lowest and the highest delivery id between two times, both included."""
+    low = f"{_ms(start):013d}" if start else "0"
+    high = f"{_ms(end):013d}~" if end else "~"
+    return low, high
+
+
+def _ms(when: datetime) -> int:
+    return min(max(0, epoch_ms(when)), 10**13 - 1)
 
 
 def _page(
-    known: Sequence[Delivery], most: int, limit: int, state: str | None
+    found: Sequence[Delivery], max_read: int, limit: int, state: str | None
 ) -> tuple[list[Delivery], str | None]:
-    """Those in a state, and the cursor for what follows. Only so many are looked at: there may be
-    fewer than the limit, even none, while a cursor says that more follow."""
-    part: list[Delivery] = []
+    """Filter by state, and return the cursor for what follows.
+
+    At most `max_read` are read: a page may be shorter than the limit, even empty, while its cursor
+    says that more follow.
+    """
+    page: list[Delivery] = []
     last = None
-    for each in known[:most]:
-        last = each.message.id
-        if state in (None, each.state):
-            part.append(each)
-        if len(part) == limit:
+    for delivery in found[:max_read]:
+        last = delivery.message.id
+        if state in (None, delivery.state):
+            page.append(delivery)
+        if len(page) == limit:
             break
-    return part, last if known and known[-1].message.id != last else None
+    return page, last if found and found[-1].message.id != last else None
 
 
 def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str, Any]:
-    """Starts stored deliveries anew: those named, or those of a time range that failed for good.
-    Raises Invalid when there is nothing to send again."""
+    """Start stored deliveries anew: those named, or those of a time range that failed for good.
+
+    Raise InvalidRequestError when there is nothing to replay.
+    """
     require_enabled()
     wanted = decode_json(check_body_size(body), ReplayBody)
-    found = get_endpoint(tenant, identifier)
-    if found.disabled:
+    endpoint = get_endpoint(tenant, identifier)
+    if endpoint.disabled_reason:
         raise ConflictError(
             "The webhook is disabled: mend it, and make it active with a test that arrives.",
             slug="webhook-disabled",
@@ -90,38 +106,39 @@ def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str
             'Give either "ids", or "from" and "to".', slug="invalid-request", pointer=""
         )
     if wanted.ids is not None:
-        chosen, cursor = _by_ids(tenant, found.id, wanted.ids), None
+        chosen, cursor = _find_by_ids(tenant, endpoint.id, wanted.ids), None
     else:
-        chosen, cursor = _failed_within(tenant, found.id, wanted)
-    begun = [each.message.id for each in chosen if deliveries.replay(each, epoch_seconds(now))]
-    return {"replayed": begun, "cursor": cursor}
+        chosen, cursor = _find_failed(tenant, endpoint.id, wanted)
+    seconds = epoch_seconds(now)
+    replayed = [each.message.id for each in chosen if deliveries.replay(each, seconds)]
+    return {"replayed": replayed, "cursor": cursor}
 
 
-def _by_ids(tenant: str, webhook: str, ids: Sequence[str]) -> list[Delivery]:
-    chosen = []
-    for number, name in enumerate(ids):
-        delivery = deliveries.find_delivery(DeliveryMessage(tenant, webhook, name))
+def _find_by_ids(tenant: str, webhook: str, ids: Sequence[str]) -> list[Delivery]:
+    found = []
+    for index, identifier in enumerate(ids):
+        delivery = deliveries.find_delivery(DeliveryMessage(tenant, webhook, identifier))
         if delivery is None:
             raise InvalidRequestError(
                 "There is no such delivery; GET /webhooks/{id}/deliveries lists them.",
                 slug="unknown-delivery",
-                pointer=f"/ids/{number}",
+                pointer=f"/ids/{index}",
             )
-        chosen.append(delivery)
-    return chosen
+        found.append(delivery)
+    return found
 
 
-def _failed_within(
+def _find_failed(
     tenant: str, webhook: str, wanted: ReplayBody
 ) -> tuple[list[Delivery], str | None]:
-    """What failed for good in a time range, oldest first, and the cursor for what follows."""
-    low, high = deliveries.time_range(wanted.start, wanted.end)
-    most, after = MAX_READ_FOR_REPLAY, wanted.cursor
-    known = deliveries.query_deliveries(
-        tenant, webhook, max(low, after or "0"), high, most + 2, newest_first=False
+    """Find what failed for good in a time range, oldest first, and the cursor for what follows."""
+    low, high = _id_range(wanted.start, wanted.end)
+    max_read, after = MAX_READ_FOR_REPLAY, wanted.cursor
+    found = deliveries.query_deliveries(
+        tenant, webhook, max(low, after or "0"), high, max_read + 2, newest_first=False
     )
-    known = [one for one in known if one.message.id != after]
-    failed, cursor = _page(known, most, MAX_REPLAYED, "failed")
+    found = [delivery for delivery in found if delivery.message.id != after]
+    failed, cursor = _page(found, max_read, MAX_REPLAYED, "failed")
     if not failed and cursor is None and after is None:
         raise InvalidRequestError(
             "Nothing failed for good in that time: there is nothing to send again.",

@@ -1,15 +1,17 @@
-"""What the delivery queues carry."""
+"""The message of the delivery queues."""
 
 import msgspec
 
 from sms_gateway.aws.sqs import QueueMessage
 
-STATUS_SUFFIX = "-status"  # ends the id of what goes to a message's status_url
+STATUS_SUFFIX = "-status"  # ends the id of a delivery to a message's status_url
 
 
 class DeliveryMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the delivery queues carry. `id` is the delivery's; `url` is a message's status_url;
-    `body` is the event as it is told, empty for a delivery that is stored."""
+    """A message of the delivery queues; `id` is the delivery's.
+
+    `url` is a message's status_url; `body` is the event's JSON, empty for a stored delivery.
+    """
 
     tenant: str
     webhook: str
@@ -24,10 +26,10 @@ class DeliveryMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.id.partition("-")[2].removesuffix(STATUS_SUFFIX)
 
     def to_queue_message(self, delay: int = 0) -> QueueMessage:
-        """As a queue takes it; one webhook is one fair-queue group."""
+        """Make a queue message; each webhook is a fair-queue group of its own."""
         return QueueMessage(msgspec.json.encode(self).decode(), self.webhook, delay)
 
 
 def delivery_id(at: int, event: str) -> str:
-    """A delivery's id: it sorts by the event's time (epoch ms)."""
+    """Make a delivery's id, which sorts by the event's time (epoch ms)."""
     return f"{at:013d}-{event}"

@@ -1,8 +1,8 @@
-"""A delivery worker: takes queued deliveries and posts them, side by side.
+"""Deliver queued deliveries to webhooks, side by side.
 
-Two queues feed it. The fast lane is everybody's; a webhook that failed or was slow lately has its
-deliveries moved to the slow lane, so that they hold up nobody else's. One that fails on and on
-rests: an attempt that falls into its rest is put off.
+Two queues feed the worker. The fast lane is everybody's; deliveries of a webhook that failed or was
+slow lately move to the slow lane, so that they delay nobody else's. A webhook that keeps failing is
+paused: an attempt within its pause is postponed.
 """
 
 import os
@@ -20,98 +20,110 @@ from sms_gateway.webhooks.attempt import Post, failure_reason, post_signed, retr
 from sms_gateway.webhooks.deliveries import Delivery, DeliveryAttempt
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
 from sms_gateway.webhooks.endpoints import SLOW_SECONDS, Endpoint
+from sms_gateway.webhooks.http_client import PostResult
 
-MAX_RECORDS = 10  # at once
+MAX_RECORDS = 10  # of one invocation
 BUSY = (429, 502, 503, 504)
 GONE = 410
 
-_parcel = msgspec.json.Decoder(DeliveryMessage)
+_decoder = msgspec.json.Decoder(DeliveryMessage)
 
 
 def handle_records(
     records: Sequence[Mapping[str, Any]], post: Post = http_client.post
 ) -> dict[str, Any]:
-    """Works on one delivery of a queue; answers the records that failed."""
+    """Deliver the records of a queue; the answer names those that failed."""
     with ThreadPoolExecutor(MAX_RECORDS) as pool:
         done = list(pool.map(lambda record: _handle_record(record, post), records))
-    failed = [r["messageId"] for r, good in zip(records, done, strict=True) if not good]
-    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+    failed = [record["messageId"] for record, ok in zip(records, done, strict=True) if not ok]
+    return sqs.partial_batch_response(failed)
 
 
 def _handle_record(record: Mapping[str, Any], post: Post) -> bool:
     try:
         slow_lane = record["eventSourceARN"] == os.environ["DELIVERY_QUEUE_SLOW_ARN"]
-        return deliver(_parcel.decode(record["body"]), post, slow_lane=slow_lane)
+        return deliver(_decoder.decode(record["body"]), post, slow_lane=slow_lane)
     except Exception:
-        logger.exception("not delivered", extra={"queue_message": record["messageId"]})
-        increment("DeliverFailed")
+        logger.exception("delivery failed", extra={"queue_message": record["messageId"]})
+        increment("WebhookDeliveryFailed")
         return False
 
 
-def deliver(parcel: DeliveryMessage, post: Post = http_client.post, *, slow_lane: bool) -> bool:
-    """One attempt; whether the letter is done with."""
+def deliver(message: DeliveryMessage, post: Post = http_client.post, *, slow_lane: bool) -> bool:
+    """Make one attempt, if one is due; return whether the queue message is done with."""
     now = int(time.time())
-    stored = deliveries.find_delivery(parcel) if not parcel.body else None
-    if not parcel.body:
-        if stored is None or stored.state != "waiting":
-            return True  # it arrived meanwhile, or its webhook is gone
-        if stored.next is not None and stored.next > now + 1:
-            return True  # an older letter: it was put off meanwhile
-        parcel = stored.message
-    endpoint = endpoints.find_endpoint(parcel.tenant, parcel.webhook)
+    stored = None
+    if not message.body:
+        stored = deliveries.find_delivery(message)
+        if stored is None or not _is_due(stored, now):
+            return True
+        message = stored.message
+    endpoint = endpoints.find_endpoint(message.tenant, message.webhook)
     if endpoint is None:
         if stored is not None:
-            tried = DeliveryAttempt(now, None, "the webhook was deleted")
-            deliveries.record_failure(parcel, stored, tried, now, last=True)
+            attempt = DeliveryAttempt(now, None, "the webhook was deleted")
+            deliveries.record_failure(message, stored, attempt, now, last=True)
         return True
-    if endpoint.disabled:
-        tried = DeliveryAttempt(now, None, "not tried: the webhook is disabled")
-        deliveries.record_failure(parcel, stored, tried, now, last=True)
+    if endpoint.disabled_reason:
+        attempt = DeliveryAttempt(now, None, "not tried: the webhook is disabled")
+        deliveries.record_failure(message, stored, attempt, now, last=True)
         return True
     if not slow_lane and (endpoint.failures or endpoint.slow_until > now):
-        (moved,) = sqs.send_batch(os.environ["DELIVERY_QUEUE_SLOW"], [parcel.to_queue_message()])
-        return moved
+        (sent,) = sqs.send_batch(os.environ["DELIVERY_QUEUE_SLOW"], [message.to_queue_message()])
+        return sent
     if endpoint.paused_until > now:
-        deliveries.postpone(parcel, stored, now, endpoint.paused_until)
+        deliveries.postpone(message, stored, now, endpoint.paused_until)
         return True
-    _attempt(parcel, stored, endpoint, post)
+    _attempt(message, stored, endpoint, post)
     return True
 
 
+def _is_due(stored: Delivery, now: int) -> bool:
+    """Whether a stored delivery still waits, and was not postponed since it was enqueued."""
+    if stored.state != "waiting":
+        return False
+    return stored.next_attempt_at is None or stored.next_attempt_at <= now + 1
+
+
 def _attempt(
-    parcel: DeliveryMessage, stored: Delivery | None, endpoint: Endpoint, post: Post
+    message: DeliveryMessage, stored: Delivery | None, endpoint: Endpoint, post: Post
 ) -> None:
-    posted = post_signed(endpoint, parcel.url, parcel.event_id, parcel.body, post)
+    result = post_signed(endpoint, message.url, message.event_id, message.body, post)
     now = int(time.time())
     logger.info(
-        "webhook",
+        "webhook attempt",
         extra={
             "webhook": endpoint.id,
-            "event_id": parcel.event_id,
-            "status_code": posted.status,
-            "fault": posted.failure,
-            "milliseconds": int(posted.seconds * 1000),
+            "event_id": message.event_id,
+            "status_code": result.status,
+            "failure": result.failure,
+            "milliseconds": int(result.seconds * 1000),
         },
     )
-    increment("WebhookAttempts", result="taken" if posted.accepted else "failed")
-    if (
-        posted.seconds > SLOW_SECONDS
-        and endpoint.slow_until <= now + endpoints.SLOW_LANE_SECONDS // 2
-    ):
+    increment("WebhookAttempts", result="accepted" if result.accepted else "failed")
+    slow = result.seconds > SLOW_SECONDS
+    if slow and endpoint.slow_until <= now + endpoints.SLOW_LANE_SECONDS // 2:
         endpoints.mark_slow(endpoint, now)
-    if posted.accepted:
-        deliveries.record_success(parcel, stored, now)
-        if endpoint.failures and parcel.url is None:
+    if result.accepted:
+        deliveries.record_success(message, stored, now)
+        if endpoint.failures and message.url is None:
             endpoints.record_success(endpoint)
         return
-    busy, gone = posted.status in BUSY, posted.status == GONE
-    asked = retry_after_seconds(posted, now) if busy else None
-    if parcel.url is not None:  # what it answers is about that message only
-        rest = now + endpoints.pause_seconds(1, busy=busy, asked=asked)
-    elif gone:
+    not_before = _record_endpoint_failure(message, endpoint, result, now)
+    attempt = DeliveryAttempt(now, result.status, failure_reason(result))
+    last = result.status == GONE
+    deliveries.record_failure(message, stored, attempt, now, not_before, last=last)
+
+
+def _record_endpoint_failure(
+    message: DeliveryMessage, endpoint: Endpoint, result: PostResult, now: int
+) -> int:
+    """Record a failure at its webhook, and return until when the delivery must wait."""
+    busy = result.status in BUSY
+    retry_after = retry_after_seconds(result, now) if busy else None
+    if message.url is not None:  # a status_url's answer is about that message only
+        return now + endpoints.pause_seconds(1, busy=busy, retry_after=retry_after)
+    if result.status == GONE:
         endpoints.disable(endpoint, "it answered 410 Gone")
-        rest = now
-    else:
-        rest = endpoints.record_failure(endpoint, now, busy=busy, asked=asked)
-    tried = DeliveryAttempt(now, posted.status, failure_reason(posted))
-    deliveries.record_failure(parcel, stored, tried, now, rest, last=gone)
+        return now
+    return endpoints.record_failure(endpoint, now, busy=busy, retry_after=retry_after)

@@ -1,7 +1,7 @@
-"""A tenant's webhooks as they are stored: where to, which events, and how the other side is doing.
+"""A tenant's webhook endpoints as they are stored: settings, secrets and health.
 
-`rest` is the time until which nobody calls it, after failures in a row or at its own word; `slow`
-the time until which its deliveries take the slow lane, so that they hold up nobody else's.
+An endpoint is paused after failures in a row, or when it asks for it. A slow endpoint's deliveries
+take the slow lane for a while, so that they delay nobody else's.
 """
 
 import secrets
@@ -22,17 +22,17 @@ from sms_gateway.webhooks import signing
 from sms_gateway.webhooks.url_policy import UrlError, parse_url
 
 MAX_ENDPOINTS = 10  # webhooks of a tenant
-SECRET_OVERLAP_SECONDS = DAY_SECONDS  # seconds for which a secret signs on after a rotation
+SECRET_OVERLAP_SECONDS = DAY_SECONDS  # for which a secret signs on after a rotation
 MAX_SECRETS = 5  # that sign at once
-FAILURES_TO_PAUSE = 3  # failures in a row until it rests
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 30, 900  # seconds
-SLOW_SECONDS = 2.0  # seconds; an answer that takes longer leads into the slow lane
-SLOW_LANE_SECONDS = 300  # seconds
-CACHE_SECONDS = 15  # seconds that a tenant's webhooks are remembered
+FAILURES_TO_PAUSE = 3  # failures in a row until an endpoint is paused
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 30, 900
+SLOW_SECONDS = 2.0  # an answer that takes longer leads into the slow lane
+SLOW_LANE_SECONDS = 300
+CACHE_SECONDS = 15  # for which a tenant's endpoints are cached
 
 
 class EndpointSettings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What its owner said of it; `events` None is all."""
+    """The settings that its tenant chose; `events` None is all."""
 
     url: str
     events: list[str] | None = None
@@ -40,58 +40,63 @@ class EndpointSettings(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Endpoint(ValueObject, frozen=True):
-    """One webhook. Times are epoch seconds; `superseded` are those at which the secrets before the
-    present one were, the latest first. `request` is the place of the record of the request that
-    made it, where that had a key."""
+    """One webhook endpoint; times are epoch seconds.
+
+    `superseded_at` has the times at which earlier secrets were replaced, the latest first.
+    `idempotency_record` is the key of the record of the request that created it, if any.
+    """
 
     tenant: str
     id: str
     settings: EndpointSettings
     created: int
     generation: int
-    superseded: tuple[int, ...]
+    superseded_at: tuple[int, ...]
     failures: int
     paused_until: int
     slow_until: int
-    disabled: str | None
+    disabled_reason: str | None
     nonce: str | None
-    request: str | None
+    idempotency_record: str | None
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port of its address."""
+        """Scheme, host and port of its URL."""
         return origin_of(self.settings.url) or ""
 
     def wants(self, kind: str) -> bool:
-        """Whether it is to be told of such events."""
+        """Whether it subscribes to events of a type."""
         return self.settings.events is None or kind in self.settings.events
 
     def secrets(self, key: bytes, now: int) -> list[str]:
-        """The secrets that sign now, the newest first."""
-        living = 1 + len(self.active_previous_secrets(now))
-        generations = range(self.generation, self.generation - living, -1)
-        return [signing.derive_secret(key, self.id, self.nonce, one) for one in generations]
+        """Return the secrets that sign now, the newest first."""
+        active = 1 + len(self.active_previous_secrets(now))
+        generations = range(self.generation, self.generation - active, -1)
+        return [
+            signing.derive_secret(key, self.id, self.nonce, generation)
+            for generation in generations
+        ]
 
     def active_previous_secrets(self, now: int) -> list[int]:
-        """Of `superseded`, those of secrets that still sign."""
-        return [when for when in self.superseded if now < when + SECRET_OVERLAP_SECONDS]
+        """Return the times of `superseded_at` whose secrets still sign."""
+        return [when for when in self.superseded_at if now < when + SECRET_OVERLAP_SECONDS]
 
     def view(self) -> dict[str, Any]:
-        """As the API shows it."""
+        """Render it for the API."""
         return {
             "id": self.id,
             "url": self.settings.url,
             "events": self.settings.events,
             "description": self.settings.description,
-            "state": "disabled" if self.disabled else "active",
-            "disabled_because": self.disabled,
+            "state": "disabled" if self.disabled_reason else "active",
+            "disabled_because": self.disabled_reason,
             "failures_in_a_row": self.failures,
             "created_at": rfc3339(from_ms(self.created * 1000)),
         }
 
 
 def origin_of(url: str) -> str | None:
-    """Scheme, host and port of an address; None for what is none."""
+    """Return scheme, host and port of a URL; None for one that is not valid."""
     try:
         return parse_url(url, loopback=True).origin
     except UrlError:
@@ -99,20 +104,19 @@ def origin_of(url: str) -> str | None:
 
 
 def key_of(tenant: str, identifier: str) -> ItemKey:
-    """A webhook's place."""
+    """Return the key of an endpoint's item."""
     return ItemKey(f"HOOKS#{tenant}", identifier)
 
 
 def load_endpoints(tenant: str) -> list[Endpoint]:
-    """A tenant's webhooks, in the order of their ids."""
+    """Load a tenant's endpoints, in the order of their ids."""
     return [
         _read(item) for item in dynamodb.query_range(f"HOOKS#{tenant}", "0", "[", MAX_ENDPOINTS * 2)
     ]
 
 
 def cached_endpoints(tenant: str, *, fresh: bool = False) -> list[Endpoint]:
-    """A tenant's webhooks as this process last read them, at most MAX_AGE seconds ago; with
-    `fresh` they are read now."""
+    """Return a tenant's endpoints, at most CACHE_SECONDS old; with `fresh`, load them."""
     at, found = _cache.get(tenant, (0.0, []))
     if fresh or not at or time.monotonic() - at > CACHE_SECONDS:
         found = load_endpoints(tenant)
@@ -121,34 +125,42 @@ def cached_endpoints(tenant: str, *, fresh: bool = False) -> list[Endpoint]:
 
 
 def reset_cache() -> None:
-    """Forgets what was read."""
+    """Empty the cache."""
     _cache.clear()
 
 
 def owner_of(url: str, known: Sequence[Endpoint]) -> Endpoint | None:
-    """The active webhook at the same host, whose secret signs what goes to a status_url."""
+    """Return the active endpoint at a status_url's origin, whose secret signs its deliveries."""
     origin = origin_of(url)
-    return next((one for one in known if one.origin == origin and not one.disabled), None)
+    return next(
+        (each for each in known if each.origin == origin and not each.disabled_reason), None
+    )
 
 
 def find_endpoint(tenant: str, identifier: str) -> Endpoint | None:
-    """One webhook."""
+    """Find an endpoint."""
     item = dynamodb.get(key_of(tenant, identifier))
     return _read(item) if item else None
 
 
-def paused_until(known: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Until when each of at most 100 webhooks, by tenant and id, rests; without those that are
-    gone."""
-    places = {key_of(*one) for one in known}
-    found = [_read(item) for item in dynamodb.get_many(list(places)).values()] if places else []
-    return {(one.tenant, one.id): one.paused_until for one in found}
+def load_pauses(known: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Load until when each of at most 100 endpoints, by tenant and id, is paused.
+
+    Leave out deleted ones.
+    """
+    keys = {key_of(tenant, identifier) for tenant, identifier in known}
+    found = [_read(item) for item in dynamodb.get_many(list(keys)).values()] if keys else []
+    return {(each.tenant, each.id): each.paused_until for each in found}
 
 
 def create_endpoint(
-    tenant: str, identifier: str, settings: EndpointSettings, now: datetime, request: str | None
+    tenant: str,
+    identifier: str,
+    settings: EndpointSettings,
+    now: datetime,
+    idempotency_record: str | None,
 ) -> Endpoint | None:
-    """Stores a new one; None when there is one of this id."""
+    """Store a new endpoint; None when there is one of this id."""
     item: Item = {
         "pk": {"S": f"HOOKS#{tenant}"},
         "sk": {"S": identifier},
@@ -158,42 +170,47 @@ def create_endpoint(
         "nonce": {"S": secrets.token_hex(16)},
         "rotated": number_attribute(0),
         "failures": number_attribute(0),
-        "rest": number_attribute(0),
+        "paused": number_attribute(0),
         "slow": number_attribute(0),
     }
-    if request is not None:
-        item["made_by"] = {"S": request}
+    if idempotency_record is not None:
+        item["made_by"] = {"S": idempotency_record}
     return _read(item) if dynamodb.put_new(item) else None
 
 
-def rotate_secret(endpoint: Endpoint, now: int, *, stop: bool) -> Endpoint | None:
-    """Gives it a new secret; those before sign on for a while, or `stop`. None when it is gone, or
-    was rotated meanwhile."""
-    earlier = [] if stop else endpoint.active_previous_secrets(now)
+def rotate_secret(endpoint: Endpoint, now: int, *, stop_previous: bool) -> Endpoint | None:
+    """Give an endpoint a new secret; earlier ones sign on for a while, or stop.
+
+    Return None when it was deleted or rotated meanwhile.
+    """
+    earlier = [] if stop_previous else endpoint.active_previous_secrets(now)
     change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).add("generation", 1)
-    change.set("rotated", 0 if stop else now).set("earlier", earlier)
+    change.set("rotated", 0 if stop_previous else now).set("earlier", earlier)
     item = change.if_in("generation", endpoint.generation).apply()
     return _read(item) if item else None
 
 
 def record_success(endpoint: Endpoint) -> None:
-    """It took something: what stood against it when it was read is forgotten, unless more came."""
-    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("failures", 0).set("rest", 0)
-    change.if_in("failures", endpoint.failures).if_in("rest", endpoint.paused_until)
+    """Reset an endpoint's failures and pause, unless it failed again since it was read."""
+    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("failures", 0).set("paused", 0)
+    change.if_in("failures", endpoint.failures).if_in("paused", endpoint.paused_until)
     change.if_missing("disabled").apply()
 
 
 def reactivate(endpoint: Endpoint) -> None:
-    """A test arrived: it is active, whatever stood against it."""
-    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("failures", 0).set("rest", 0)
+    """Enable an endpoint and reset its failures and pause, after a test was accepted."""
+    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("failures", 0).set("paused", 0)
     change.remove("disabled").apply()
 
 
-def pause_seconds(failures: int, *, busy: bool, asked: int | None) -> int:
-    """Seconds to leave an address alone after so many failures in a row: as long as it asked for,
-    else longer and longer from the third on, and at once where it said that it is busy."""
-    if asked is not None:
-        return asked
+def pause_seconds(failures: int, *, busy: bool, retry_after: int | None) -> int:
+    """Return the pause after so many failures in a row.
+
+    It is as long as the endpoint asked for; else it grows from the third failure on, or from the
+    first where the endpoint is busy.
+    """
+    if retry_after is not None:
+        return retry_after
     if not busy and failures < FAILURES_TO_PAUSE:
         return 0
     return int(
@@ -204,26 +221,28 @@ def pause_seconds(failures: int, *, busy: bool, asked: int | None) -> int:
     )
 
 
-def record_failure(endpoint: Endpoint, now: int, *, busy: bool, asked: int | None) -> int:
-    """It took nothing. Returns until when it rests. Attempts side by side are one failure in a row:
-    the first that ends is counted."""
-    place = key_of(endpoint.tenant, endpoint.id)
+def record_failure(endpoint: Endpoint, now: int, *, busy: bool, retry_after: int | None) -> int:
+    """Record a failed attempt and return until when the endpoint is paused.
+
+    Concurrent attempts are one failure in a row: the first to end is counted.
+    """
+    key = key_of(endpoint.tenant, endpoint.id)
     failures = endpoint.failures + 1
-    ItemUpdate(place).set("failures", failures).if_in("failures", endpoint.failures).apply()
-    until = now + pause_seconds(failures, busy=busy, asked=asked)
+    ItemUpdate(key).set("failures", failures).if_in("failures", endpoint.failures).apply()
+    until = now + pause_seconds(failures, busy=busy, retry_after=retry_after)
     if until > now:
-        ItemUpdate(place).set("rest", until).if_before("rest", until).apply()
+        ItemUpdate(key).set("paused", until).if_before("paused", until).apply()
     return until
 
 
 def mark_slow(endpoint: Endpoint, now: int) -> None:
-    """It took long: for a while its deliveries take the slow lane."""
+    """Move an endpoint's deliveries to the slow lane for a while."""
     ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("slow", now + SLOW_LANE_SECONDS).apply()
 
 
-def disable(endpoint: Endpoint, why: str) -> None:
-    """Nothing is sent there any more, until a test arrives."""
-    ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("disabled", why).apply()
+def disable(endpoint: Endpoint, reason: str) -> None:
+    """Stop deliveries to an endpoint until a test is accepted."""
+    ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("disabled", reason).apply()
 
 
 _cache: dict[str, tuple[float, list[Endpoint]]] = {}
@@ -236,13 +255,13 @@ def _read(item: Mapping[str, Any]) -> Endpoint:
         settings=msgspec.json.decode(item["data"]["S"], type=EndpointSettings),
         created=int(item["created"]["N"]),
         generation=int(item["generation"]["N"]),
-        superseded=_superseded(item),
+        superseded_at=_superseded(item),
         failures=int(item["failures"]["N"]),
-        paused_until=int(item["rest"]["N"]),
+        paused_until=int(item["paused"]["N"]),
         slow_until=int(item["slow"]["N"]),
-        disabled=item.get("disabled", {}).get("S"),
+        disabled_reason=item.get("disabled", {}).get("S"),
         nonce=item.get("nonce", {}).get("S"),
-        request=item.get("made_by", {}).get("S"),
+        idempotency_record=item.get("made_by", {}).get("S"),
     )
 
 

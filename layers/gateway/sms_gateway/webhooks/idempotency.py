@@ -1,7 +1,7 @@
-"""Which webhook an Idempotency-Key made, for a day.
+"""Record for a day which webhook was created with an Idempotency-Key.
 
-The record is written before the webhook and is removed with it, so that a key never leads to the
-secret, or the deliveries, of one that was deleted.
+The record is written before the webhook and removed with it: a key never leads to the secret or the
+deliveries of a deleted webhook.
 """
 
 from datetime import datetime
@@ -13,37 +13,43 @@ from sms_gateway.storage.models import ItemKey
 
 
 def record_key(tenant: str, key: str) -> str:
-    """Where a key's record stands: beside the webhooks, which is all that their function may write.
-    Raises Invalid for a key that can't be."""
+    """Return the partition key of a record, beside the webhooks: their function may write no other.
+
+    Raise InvalidRequestError for an Idempotency-Key that is not valid.
+    """
     name = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
     return f"HOOKS#{name.removeprefix('REQUEST#')}"
 
 
-def find_webhook(place: str, body: bytes, now: datetime) -> str | None:
-    """The id that a key stands for, of a webhook that is there or was to be. Raises Invalid when it
-    stands for another request."""
-    item = idempotency_keys.find_record(place, idempotency_keys.digest_of(body), epoch_seconds(now))
+def find_webhook(record_pk: str, body: bytes, now: datetime) -> str | None:
+    """Return the webhook id of a record; the webhook itself may not be stored yet.
+
+    Raise InvalidRequestError when the record is of another request.
+    """
+    item = idempotency_keys.find_record(
+        record_pk, idempotency_keys.digest_of(body), epoch_seconds(now)
+    )
     return str(item["batch"]["S"]) if item else None
 
 
-def claim(place: str, body: bytes, identifier: str, now: datetime) -> str:
-    """Lets a key stand for a webhook, unless it does for one; the id that it stands for."""
+def claim(record_pk: str, body: bytes, identifier: str, now: datetime) -> str:
+    """Record a webhook's id, unless there is a record; return the id that is recorded then."""
     seconds = epoch_seconds(now)
     record = {
         "batch": {"S": identifier},
         "digest": {"S": idempotency_keys.digest_of(body)},
         "ttl": {"N": str(seconds + idempotency_keys.KEY_SECONDS)},
     }
-    if idempotency_keys.put_request(place, record, seconds, None) is None:
+    if idempotency_keys.put_request(record_pk, record, seconds, None) is None:
         return identifier
-    there = find_webhook(place, body, now)
-    if there is None:
+    recorded = find_webhook(record_pk, body, now)
+    if recorded is None:
         raise ServiceUnavailableError("The webhook was just removed; try again.")
-    return there
+    return recorded
 
 
-def release(place: str, identifier: str) -> None:
-    """Frees a key, unless it stands for another webhook by now."""
-    item = idempotency_keys.get_request(place)
+def release(record_pk: str, identifier: str) -> None:
+    """Remove a record, unless it is of another webhook by now."""
+    item = idempotency_keys.get_request(record_pk)
     if item is not None and item["batch"]["S"] == identifier:
-        dynamodb.remove(ItemKey(place, "REQUEST"))
+        dynamodb.remove(ItemKey(record_pk, "REQUEST"))

@@ -1,4 +1,4 @@
-"""What a tenant does with its webhooks: make, list, rotate, test, remove, look at what failed."""
+"""Create, list, test and delete webhooks, and rotate their secrets."""
 
 import os
 import re
@@ -46,7 +46,7 @@ class RotationBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def require_enabled() -> None:
-    """Raises Conflict where the stack tells no webhooks."""
+    """Raise ConflictError where the stack's webhooks are turned off."""
     if os.environ["EVENTS"] not in ("webhooks", "all"):
         raise ConflictError(
             "Webhooks are turned off: the operator turns them on with the parameter Events.",
@@ -61,65 +61,69 @@ def create_webhook(
     key: str | None = None,
     resolver: Resolve = http_client.resolve,
 ) -> dict[str, Any]:
-    """Makes a webhook; its secret is in this answer only. With an Idempotency-Key a repeat gets the
-    same answer for a day, while nobody has deleted or rotated it. Raises Invalid for an address or
-    a filter that can't be, Conflict when there are too many, or the secret is another one."""
+    """Create a webhook; its secret is in this answer only.
+
+    With an Idempotency-Key a repeat gets the same answer for a day, until the webhook is deleted or
+    rotated. Raise InvalidRequestError for a URL or an event that is not valid, ConflictError when
+    there are too many webhooks or the secret was rotated.
+    """
     require_enabled()
     wanted = decode_json(check_body_size(body), WebhookBody)
-    identifier, place = new_ulid(now), None
+    identifier, record = new_ulid(now), None
     if key is not None:
-        place = idempotency.record_key(tenant, key)
-        before = idempotency.find_webhook(place, body, now)
-        known = endpoints.find_endpoint(tenant, before) if before else None
-        if known is not None:
-            return _repeated(known)
+        record = idempotency.record_key(tenant, key)
+        recorded = idempotency.find_webhook(record, body, now)
+        existing = endpoints.find_endpoint(tenant, recorded) if recorded else None
+        if existing is not None:
+            return _repeat_answer(existing)
     _check_url(wanted, resolver)
     if len(endpoints.load_endpoints(tenant)) >= endpoints.MAX_ENDPOINTS:
         raise ConflictError(
             f"There are {endpoints.MAX_ENDPOINTS} webhooks already: delete one first.",
             slug="too-many-webhooks",
         )
-    if place is not None:
-        # Of two requests side by side both make the webhook of the first, and one does.
-        identifier = idempotency.claim(place, body, identifier, now)
+    if record is not None:
+        # Of two concurrent requests both get the first one's id, and one creates the webhook.
+        identifier = idempotency.claim(record, body, identifier, now)
     stored = EndpointSettings(wanted.url, wanted.events, wanted.description)
-    made = endpoints.create_endpoint(tenant, identifier, stored, now, place)
-    if made is None:
-        known = endpoints.find_endpoint(tenant, identifier)
-        if known is None or place is None:
+    created = endpoints.create_endpoint(tenant, identifier, stored, now, record)
+    if created is None:
+        existing = endpoints.find_endpoint(tenant, identifier)
+        if existing is None or record is None:
             raise ServiceUnavailableError("The webhook could not be recorded; try again.")
-        return _repeated(known)
-    return _with_secret(made)
+        return _repeat_answer(existing)
+    return _with_secret(created)
 
 
 def check_body_size(body: bytes) -> bytes:
+    """Return the body. Raise TooLargeError."""
     if len(body) > MAX_BODY_BYTES:
         raise TooLargeError(f"This body may have {MAX_BODY_BYTES} bytes, it has {len(body)}.")
     return body
 
 
-def _repeated(known: Endpoint) -> dict[str, Any]:
-    if known.generation > 1:
+def _repeat_answer(existing: Endpoint) -> dict[str, Any]:
+    if existing.generation > 1:
         raise ConflictError(
-            f"This Idempotency-Key made the webhook {known.id}, whose secret was rotated since: "
+            f"This Idempotency-Key made the webhook {existing.id}, whose secret was rotated since: "
             "the new one was told to whoever rotated it, and is not told again.",
             slug="webhook-rotated",
         )
-    return _with_secret(known)
+    return _with_secret(existing)
 
 
-def _with_secret(made: Endpoint) -> dict[str, Any]:
-    newest, *_ = made.secrets(settings.webhook_key(), made.created)
-    return {**made.view(), "secret": newest}
+def _with_secret(endpoint: Endpoint) -> dict[str, Any]:
+    newest, *_ = endpoint.secrets(settings.webhook_key(), endpoint.created)
+    return {**endpoint.view(), "secret": newest}
 
 
 def _check_url(wanted: WebhookBody, resolver: Resolve) -> None:
-    for number, kind in enumerate(wanted.events or ()):
-        if kind not in TENANT_EVENTS:
+    for index, event in enumerate(wanted.events or ()):
+        if event not in TENANT_EVENTS:
             raise InvalidRequestError(
                 f"There is no such event; there are {', '.join(TENANT_EVENTS)}.",
                 slug="unknown-event",
-                pointer=f"/events/{number}",
+                pointer=f"/events/{index}",
             )
     loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
     try:
@@ -133,77 +137,78 @@ def _check_url(wanted: WebhookBody, resolver: Resolve) -> None:
 
 
 def list_endpoints(tenant: str) -> dict[str, Any]:
-    """A tenant's webhooks."""
-    return {"webhooks": [one.view() for one in endpoints.load_endpoints(tenant)]}
+    """List a tenant's webhooks."""
+    return {"webhooks": [each.view() for each in endpoints.load_endpoints(tenant)]}
 
 
 def get_endpoint(tenant: str, identifier: str) -> Endpoint:
-    """One webhook. Raises NotFound."""
-    # What is no id is not asked for: DynamoDB refuses a key that is too long.
-    found = (
-        endpoints.find_endpoint(tenant, identifier)
-        if re.fullmatch(WEBHOOK_ID, identifier)
-        else None
-    )
-    if found is None:
+    """Find a webhook. Raise NotFoundError."""
+    endpoint = None
+    if re.fullmatch(WEBHOOK_ID, identifier):  # DynamoDB refuses a key that is too long
+        endpoint = endpoints.find_endpoint(tenant, identifier)
+    if endpoint is None:
         raise NotFoundError("There is no such webhook; GET /webhooks lists yours.")
-    return found
+    return endpoint
 
 
 def delete_webhook(tenant: str, identifier: str) -> dict[str, Any]:
-    """Removes a webhook; what waits for it ends as failed."""
-    found = get_endpoint(tenant, identifier)
-    if found.request is not None:
-        # First: else its key would lead to its id once it is gone.
-        idempotency.release(found.request, found.id)
+    """Delete a webhook; its waiting deliveries end as failed."""
+    endpoint = get_endpoint(tenant, identifier)
+    if endpoint.idempotency_record is not None:
+        # First: else the Idempotency-Key would lead to the id of a deleted webhook.
+        idempotency.release(endpoint.idempotency_record, endpoint.id)
     dynamodb.remove(endpoints.key_of(tenant, identifier))
-    return found.view()
+    return endpoint.view()
 
 
 def rotate_webhook_secret(
     tenant: str, identifier: str, now: datetime, body: bytes = b""
 ) -> dict[str, Any]:
-    """Gives a webhook a new secret; each one before signs on for a day after its own rotation, or
-    stops at once where the body says so. Raises Conflict when too many sign."""
+    """Give a webhook a new secret.
+
+    Each earlier secret signs on for a day after its own rotation, or stops at once where the body
+    asks for it. Raise ConflictError when too many sign.
+    """
     require_enabled()
     stop = bool(body) and decode_json(check_body_size(body), RotationBody).stop_previous
-    found, seconds = get_endpoint(tenant, identifier), epoch_seconds(now)
-    living = found.active_previous_secrets(seconds)
-    if len(living) >= endpoints.MAX_SECRETS - 1 and not stop:
+    endpoint, seconds = get_endpoint(tenant, identifier), epoch_seconds(now)
+    active = endpoint.active_previous_secrets(seconds)
+    if len(active) >= endpoints.MAX_SECRETS - 1 and not stop:
         raise ConflictError(
-            f"{endpoints.MAX_SECRETS} secrets sign already. Rotate after {_until(living[-1])}, "
+            f"{endpoints.MAX_SECRETS} secrets sign already. Rotate after {_until(active[-1])}, "
             'or with {"stop_previous": true}, which stops all before the new one at once.',
             slug="too-many-secrets",
         )
-    changed = endpoints.rotate_secret(found, seconds, stop=stop)
-    if changed is None:
+    rotated = endpoints.rotate_secret(endpoint, seconds, stop_previous=stop)
+    if rotated is None:
         raise ConflictError("The webhook was changed meanwhile: look at it and try again.")
     until = None if stop else _until(seconds)
-    return {**_with_secret(changed), "previous_secret_until": until}
+    return {**_with_secret(rotated), "previous_secret_until": until}
 
 
 def _until(superseded: int) -> str:
-    """When a secret stops that was superseded at an epoch second."""
+    """Return when a secret stops that was superseded at an epoch second."""
     return rfc3339(from_ms((superseded + endpoints.SECRET_OVERLAP_SECONDS) * 1000))
 
 
 def send_test(
     tenant: str, identifier: str, now: datetime, post: Post = http_client.post
 ) -> dict[str, Any]:
-    """Posts a test event at once and tells what came of it. One that is taken makes a disabled or
-    resting webhook active again."""
+    """Post a test event at once and return the outcome.
+
+    An accepted one makes a disabled or paused webhook active again.
+    """
     require_enabled()
-    found = get_endpoint(tenant, identifier)
-    at = epoch_ms(now)
-    data = {"webhook_id": found.id}
-    event = Event(f"{new_ulid(now)}-test", EventType.TEST, at, tenant, data)
-    posted = post_signed(found, None, event.id, event.to_json(), post)
-    if posted.accepted:
-        endpoints.reactivate(found)
+    endpoint = get_endpoint(tenant, identifier)
+    data = {"webhook_id": endpoint.id}
+    event = Event(f"{new_ulid(now)}-test", EventType.TEST, epoch_ms(now), tenant, data)
+    result = post_signed(endpoint, None, event.id, event.to_json(), post)
+    if result.accepted:
+        endpoints.reactivate(endpoint)
     return {
         "event_id": event.id,
-        "delivered": posted.accepted,
-        "status_code": posted.status,
-        "milliseconds": int(posted.seconds * 1000),
-        "problem": failure_reason(posted),
+        "delivered": result.accepted,
+        "status_code": result.status,
+        "milliseconds": int(result.seconds * 1000),
+        "problem": failure_reason(result),
     }

@@ -1,8 +1,8 @@
-"""The clock's part in deliveries: hands over whatever is due.
+"""Enqueue the deliveries that are due, once a minute.
 
-Many at once and in turn over the partitions, so that one webhook's many cost the others seconds at
-most. What is due while its webhook rests is not handed over, since a worker could only put it off:
-the clock does so itself, without a letter, and comes back at the rest's end.
+The shards take turns in pages, so that one webhook's many deliveries delay the others by seconds. A
+delivery whose webhook is paused is postponed here, without a queue message: a worker could only do
+the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,85 +20,88 @@ from sms_gateway.webhooks import deliveries, endpoints
 from sms_gateway.webhooks.deliveries import REQUEUE_AFTER_SECONDS, SHARDS, Delivery
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
 
-PAGE_SIZE = 200  # deliveries taken from a partition at a time
-DELIVERIES_AT_ONCE = 100  # and read, written and handed over together
-LEASE_SECONDS = 55  # seconds
+PAGE_SIZE = 200  # deliveries read from a shard at a time
+DELIVERIES_PER_BATCH = 100  # that are read, written and enqueued together
+LEASE_SECONDS = 55
 
 Webhook = tuple[str, str]  # its tenant and its id
 
 
 def enqueue_due(pool: ThreadPoolExecutor, now: int, time_left: Callable[[], bool]) -> int:
-    """Hands over or puts off what is due at `now` (epoch seconds) while there is time; returns how
-    many that were."""
+    """Enqueue or postpone what is due at `now` (epoch seconds) while there is time.
+
+    Return the number of deliveries.
+    """
     waiting = due_index.query_due(pool, SHARDS, now, PAGE_SIZE)
-    held = due_index.lease(list(waiting), now, LEASE_SECONDS) if waiting else []
-    woken = 0
+    leased = due_index.lease(list(waiting), now, LEASE_SECONDS) if waiting else []
+    processed = 0
     try:
-        waiting = {shard: waiting[shard] for shard in held}
+        waiting = {shard: waiting[shard] for shard in leased}
         while waiting and time_left():
-            for keys in chunks(due_index.round_robin(waiting), DELIVERIES_AT_ONCE):
+            for keys in chunks(due_index.round_robin(waiting), DELIVERIES_PER_BATCH):
                 if time_left():
-                    woken += _process_page(pool, keys, now)
+                    processed += _process_batch(pool, keys, now)
             full = [shard for shard, keys in waiting.items() if len(keys) == PAGE_SIZE]
             waiting = due_index.query_due(pool, full, now, PAGE_SIZE)
     finally:
-        if held:
-            due_index.release(held)
-    return woken
+        if leased:
+            due_index.release(leased)
+    return processed
 
 
-def _process_page(pool: ThreadPoolExecutor, keys: Sequence[ItemKey], now: int) -> int:
-    """Takes each of at most 100 deliveries one step further. What can't be read is still due."""
+def _process_batch(pool: ThreadPoolExecutor, keys: Sequence[ItemKey], now: int) -> int:
+    """Enqueue or postpone at most 100 deliveries; what can't be read stays due."""
     try:
-        found = dynamodb.get_many(keys)  # anew, since the index lags behind
-        known = list(pool.map(lambda key: _read(key, found[key], now), found))
-        standing = [one for one in known if one is not None]
-        rests = endpoints.paused_until(
-            (one.message.tenant, one.message.webhook) for one in standing
+        items = dynamodb.get_many(keys)  # read again, since the index lags behind
+        read = list(pool.map(lambda key: _read_due(key, items[key], now), items))
+        due = [delivery for delivery in read if delivery is not None]
+        pauses = endpoints.load_pauses(
+            (delivery.message.tenant, delivery.message.webhook) for delivery in due
         )
     except ServiceUnavailableError:
-        logger.exception("look failed", extra={"deliveries": len(keys)})
-        increment("LookFailed", len(keys))
+        logger.exception("deliveries not checked", extra={"deliveries": len(keys)})
+        increment("WebhookDeliveryCheckFailed", len(keys))
         return 0
-    done = list(pool.map(lambda one: _next_step(one, rests, now), standing))
-    deliveries.enqueue([one for one in done if isinstance(one, DeliveryMessage)], 0)
-    return sum(one is not None for one in done)
+    done = list(pool.map(lambda delivery: _claim_or_postpone(delivery, pauses, now), due))
+    deliveries.enqueue([each for each in done if isinstance(each, DeliveryMessage)], 0)
+    return sum(each is not None for each in done)
 
 
-def _read(key: ItemKey, item: Mapping[str, Any], now: int) -> Delivery | None:
-    """A delivery that is due still."""
+def _read_due(key: ItemKey, item: Mapping[str, Any], now: int) -> Delivery | None:
+    """Read a delivery; None when it is no longer due."""
     if "due" not in item or int(item["due"]["N"]) > now:
         return None
     try:
         return deliveries.read_delivery(item)
     except Exception:
-        _postpone_failed(key, now)
+        _postpone_check(key, now)
         return None
 
 
-def _next_step(
-    one: Delivery, rests: Mapping[Webhook, int], now: int
+def _claim_or_postpone(
+    delivery: Delivery, pauses: Mapping[Webhook, int], now: int
 ) -> DeliveryMessage | bool | None:
-    """What is to be handed over; True where that was put off, None where another was faster."""
-    key = deliveries.key_of(one.message)
+    """Return the message to enqueue; True when postponed, None when another worker was faster."""
+    key = deliveries.key_of(delivery.message)
     try:
-        rest = rests.get((one.message.tenant, one.message.webhook), 0)
-        if rest > now:
-            deliveries.postpone(one.message, one, now, rest, letter=False)
+        pause = pauses.get((delivery.message.tenant, delivery.message.webhook), 0)
+        if pause > now:
+            deliveries.postpone(delivery.message, delivery, now, pause, requeue=False)
             return True
-        # A letter that gets lost is written again, when the queue has had its time.
+        # Due again after the queue has had its time, in case the queue message gets lost.
         change = ItemUpdate(key).set("due", now + sqs.MAX_DELAY_SECONDS)
-        return one.message if change.if_in("due", one.due or 0).apply() else None
+        change.if_in("due", delivery.next_check_at or 0)
+        return delivery.message if change.apply() else None
     except Exception:
-        _postpone_failed(key, now)
+        _postpone_check(key, now)
         return None
 
 
-def _postpone_failed(key: ItemKey, now: int) -> None:
-    """Puts one that can't be looked at behind what is due now: it must not hold up the others."""
-    logger.exception("look failed", extra={"delivery": str(key)})
-    increment("LookFailed")
+def _postpone_check(key: ItemKey, now: int) -> None:
+    """Make a delivery that can't be checked due later, so that it does not block the others."""
+    logger.exception("delivery not checked", extra={"delivery": str(key)})
+    increment("WebhookDeliveryCheckFailed")
     try:
         ItemUpdate(key).set("due", now + REQUEUE_AFTER_SECONDS).apply()
     except ServiceUnavailableError:
-        logger.warning("not put off", extra={"delivery": str(key)})
+        logger.warning("delivery check not postponed", extra={"delivery": str(key)})

@@ -1,15 +1,15 @@
-"""The key that the webhooks' secrets follow from."""
+"""The stack's key, from which the webhooks' secrets are derived."""
 
 from sms_gateway.config.cached_setting import CachedSetting, fetch_secret
 
 
 def webhook_key() -> bytes:
-    """The key from which the webhooks' secrets follow. Raises Unavailable when there is none."""
+    """Return the key. Raise ServiceUnavailableError when there is none."""
     return _webhook_key.get()
 
 
 def parse_webhook_key(written: str) -> bytes:
-    """The key that a secret's text is. Raises ValueError."""
+    """Parse the key from its secret. Raise ValueError."""
     if len(written) < 32:
         raise ValueError("it must be a text of at least 32 characters")
     return written.encode()

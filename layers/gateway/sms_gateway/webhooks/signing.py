@@ -1,8 +1,7 @@
 """Standard Webhooks signatures, and the secrets that make them. No I/O.
 
-A webhook's secret is not stored: it is the HMAC of the webhook's id, a nonce made with it and a
-generation under the stack's own key. Rotating counts the generation up; those before sign too for
-a while.
+A webhook's secret is not stored: it is the HMAC of the webhook's id, its nonce and a generation
+under the stack's key. Rotating increments the generation; earlier ones sign too for a while.
 """
 
 import hmac
@@ -14,20 +13,22 @@ from sms_gateway.core.timestamps import epoch_seconds
 
 
 def derive_secret(key: bytes, webhook: str, nonce: str | None, generation: int) -> str:
-    """A webhook's secret of one generation, as the receiver's library takes it. Webhooks of before
-    2026-11-26 have no nonce."""
+    """Derive a webhook's secret of one generation, in the form of the receiver's library.
+
+    Webhooks of before 2026-11-26 have no nonce.
+    """
     parts = ["webhook", webhook, *([nonce] if nonce else []), str(generation)]
-    made = hmac.digest(key, "/".join(parts).encode(), "sha256")
-    return f"whsec_{b64encode(made).decode()}"
+    digest = hmac.digest(key, "/".join(parts).encode(), "sha256")
+    return f"whsec_{b64encode(digest).decode()}"
 
 
 def sign_headers(
     identifier: str, now: datetime, body: str, secrets: Sequence[str]
 ) -> Mapping[str, str]:
-    """The headers of one attempt; the id stays the same over all of them."""
-    from standardwebhooks import Webhook  # most starts of a function sign nothing
+    """Make the headers of one attempt; each attempt of a delivery has the same id."""
+    from standardwebhooks import Webhook  # saves start-up time: most starts sign nothing
 
-    signed = [Webhook(one).sign(identifier, now, body) for one in secrets]
+    signed = [Webhook(secret).sign(identifier, now, body) for secret in secrets]
     return {
         "Content-Type": "application/json",
         "webhook-id": identifier,

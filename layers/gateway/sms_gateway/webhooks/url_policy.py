@@ -1,7 +1,7 @@
-"""Which addresses a customer may have us call: a strict grammar, and a word on each IP address.
+"""Decide which URLs of customers may be called: by a strict grammar, and by IP address.
 
-What this module does not read is refused, so that it and the connection never see two different
-hosts in one address. Names are judged by the address that is really connected to, in outward.py.
+What does not match the grammar is refused, so that this module and the connection never see two
+different hosts in one URL. For a host name, http_client.py checks the address it connects to.
 """
 
 import re
@@ -19,22 +19,21 @@ _URL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)  # as the last label: not a name, an address
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)  # as the last label: an IPv4 address
 _PORTS = {"https": 443, "http": 80}
 
-# Where an address of the public internet stands in IPv6, and what of that carries another address.
+# IPv6's public addresses, and those among them that carry an IPv4 address.
 _UNICAST = IPv6Network("2000::/3")
 _TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
 _RELAY = IPv4Address("192.88.99.0")
 
 
 class UrlError(ValueError):
-    """An address that we do not call; the message says why, and what to do."""
+    """A URL that is not called; the message says why, and what to do."""
 
 
 class WebhookUrl(ValueObject, frozen=True):
-    """An address taken apart: `host` is a name in lower case, or an IP address; `path` has the
-    query in it."""
+    """A parsed URL: `host` is a name in lower case, or an IP address; `path` includes the query."""
 
     scheme: str
     host: str
@@ -48,14 +47,16 @@ class WebhookUrl(ValueObject, frozen=True):
 
     @property
     def authority(self) -> str:
-        """What belongs into the Host header."""
+        """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def parse_url(url: str, *, loopback: bool = False) -> WebhookUrl:
-    """The parts of a customer's address. With `loopback` (development) plain http to this machine
-    is one too. Raises AddressError."""
+    """Parse a customer's URL. Raise UrlError.
+
+    With `loopback` (development) allow plain http to this machine.
+    """
     if len(url) > MAX_URL_LENGTH:
         raise UrlError(f"the address has more than {MAX_URL_LENGTH} characters")
     found = _URL.fullmatch(url)
@@ -67,7 +68,7 @@ def parse_url(url: str, *, loopback: bool = False) -> WebhookUrl:
     scheme, port = found["scheme"].lower(), int(found["port"] or _PORTS[found["scheme"].lower()])
     if not 1 <= port <= 65535:
         raise UrlError("a port is a number from 1 to 65535")
-    host = _literal(found["six"].lower()) if found["six"] else _name(found["name"].lower())
+    host = _ipv6(found["six"].lower()) if found["six"] else _name_or_ipv4(found["name"].lower())
     if scheme == "http" and not (loopback and host in ("localhost", "127.0.0.1", "::1")):
         raise UrlError("it must begin with https://")
     if host == "localhost" and not loopback:
@@ -77,17 +78,17 @@ def parse_url(url: str, *, loopback: bool = False) -> WebhookUrl:
     return WebhookUrl(scheme, host, port, found["path"] or "/")
 
 
-def _literal(written: str) -> str:
+def _ipv6(written: str) -> str:
     try:
         return str(IPv6Address(written))
     except ValueError:
         raise UrlError("that is no IPv6 address") from None
 
 
-def _name(written: str) -> str:
+def _name_or_ipv4(written: str) -> str:
     labels = written.split(".")
     if _NUMERIC.fullmatch(labels[-1]):
-        # Resolvers read 2130706433, 0177.0.0.1 and 0x7f.1 as addresses: only one spelling is ours.
+        # Resolvers read 2130706433, 0177.0.0.1 and 0x7f.1 as addresses: accept one spelling only.
         try:
             return str(IPv4Address(written))
         except ValueError:
@@ -108,9 +109,11 @@ def _is_address(host: str) -> bool:
 
 
 def is_public_address(address: str, *, loopback: bool = False) -> bool:
-    """Whether an IP address is one of the public internet (or with `loopback`, this machine):
-    neither private, loopback, link-local (metadata), shared, multicast, reserved, nor one that
-    carries another address within it."""
+    """Whether an IP address is public, or with `loopback` this machine's.
+
+    Not public are private, loopback, link-local (metadata), shared, multicast and reserved ones,
+    and those that carry another address.
+    """
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
@@ -120,5 +123,5 @@ def is_public_address(address: str, *, loopback: bool = False) -> bool:
     if isinstance(found, IPv4Address):
         relay = int(found) >> 8 == int(_RELAY) >> 8
         return found.is_global and not found.is_multicast and not found.is_reserved and not relay
-    inside = any(found in network for network in _TUNNELS)
-    return found in _UNICAST and found.is_global and not inside
+    tunnelled = any(found in network for network in _TUNNELS)
+    return found in _UNICAST and found.is_global and not tunnelled

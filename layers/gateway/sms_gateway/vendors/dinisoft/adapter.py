@@ -1,7 +1,7 @@
 """Dinisoft (Bangladesh), a REVE SMS platform. vendor-docs: SMS API 1.03, 21-01-2021.
 
-`Status` decides, and what `Text` adds differs from call to call: on a send it is a matter of
-spelling, on a receipt it names the state, and REJECTD to a query speaks of the query itself.
+`Status` decides, and what `Text` adds differs from call to call: on a send it only varies in
+spelling, on a receipt it names the state, and REJECTD to a query refuses the query itself.
 """
 
 import hmac
@@ -35,7 +35,7 @@ OK = "0"
 SUBMIT_CODES: Mapping[str, SubmitOutcome] = {
     "0": SubmitOutcome(SubmitVerdict.ACCEPTED, text="request successful"),  # ACCEPTD, or Acceptd
     "1": SubmitOutcome(SubmitVerdict.REFUSED, text="request failed"),
-    # Nothing was taken, since it says REJECTD: a later try may do.
+    # Nothing was accepted, since it says REJECTD: a later try may succeed.
     "101": SubmitOutcome(SubmitVerdict.RETRY, text="internal server error"),
     "108": SubmitOutcome(SubmitVerdict.REFUSED, text="wrong password or none", account_fault=True),
     # Text may be a sentence here.
@@ -48,7 +48,7 @@ SUBMIT_CODES: Mapping[str, SubmitOutcome] = {
 UNKNOWN_CODE = SubmitOutcome(SubmitVerdict.UNKNOWN)
 
 DELIVERY_CODES: Mapping[str, DeliveryReport] = {
-    "0": DeliveryReport(None, text="request successful"),  # what it says is in DELIVERY_TEXTS
+    "0": DeliveryReport(None, text="request successful"),  # DELIVERY_TEXTS has its Text
     "1": DeliveryReport(None, text="request failed"),
     "2": DeliveryReport(None, text="request pending"),
     "4": DeliveryReport(None, text="request sent"),
@@ -58,7 +58,7 @@ DELIVERY_CODES: Mapping[str, DeliveryReport] = {
     "114": DeliveryReport(None, text="message id missing, not valid or read before"),
     "-42": DeliveryReport(None, text="authorization failed", account_fault=True),
 }
-NO_NEWS = DeliveryReport(None, unknown_status=True)
+UNKNOWN_DELIVERY = DeliveryReport(None, unknown_status=True)
 
 # `Text` of a receipt of Status 0 and of a status push, in capitals.
 DELIVERY_TEXTS: Mapping[str, DeliveryReport] = {
@@ -78,8 +78,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dinisoft(Adapter):
-    """An account at Dinisoft. `client` opens the balance page, which asks for no secret;
-    `message_type` is the `type` of some resellers (1 English, 3 Bengali)."""
+    """An account at Dinisoft.
+
+    `client` opens the balance page, which asks for no secret; `message_type` is the `type` of some
+    resellers (1 English, 3 Bengali).
+    """
 
     name: ClassVar[str] = "dinisoft"
     title: ClassVar[str] = "Dinisoft"
@@ -116,15 +119,18 @@ class Dinisoft(Adapter):
 
     @property
     def account_callbacks(self) -> bool:
+        """Whether the account's status push is set up."""
         return self.status_push
 
     def calls(self, messages: int) -> int:
+        """Return one call a message."""
         return messages
 
     def submit(
         self, messages: Sequence[OutgoingMessage], callback_url: str | None
     ) -> list[SubmitCall]:
-        """One call each: the document shows one number, and a receipt needs an id of its own."""
+        """Return one call a message: each receipt needs an id of its own."""
+        del callback_url  # the account has one address
         return [SubmitCall(self._send(message), (message,)) for message in messages]
 
     def _send(self, message: OutgoingMessage) -> Request:
@@ -141,8 +147,9 @@ class Dinisoft(Adapter):
         keys = {"apikey": self.api_key, "secretkey": self.secret_key}
         return _get(f"{self.base_url.rstrip('/')}/{path}", keys | params)
 
-    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
-        answer = _fold_keys(decode_json(reply.body))
+    def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
+        """Parse the status of the one message."""
+        answer = _fold_keys(decode_json(response.body))
         code, text = as_text(answer.get("status")), as_text(answer.get("text"))
         row = SUBMIT_CODES.get(code or "", UNKNOWN_CODE)
         vendor_id = as_text(answer.get("messageid"))
@@ -150,14 +157,15 @@ class Dinisoft(Adapter):
         return [outcome] * len(call.members)
 
     def balance(self) -> Mapping[str | None, Request]:
+        """Return the request for the balance page."""
         return {None: _get(self.balance_url, {"client": self.client})}
 
-    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
-        """A bare number, or an object with `Balance`."""
-        answer = _fold_keys(decode_json(reply.body))
-        left = as_decimal(answer.get("balance", reply.body.decode(errors="replace")))
-        if left is not None:
-            return Balance(product, left, self.currency)
+    def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
+        """Parse a bare number, or an object with `Balance`."""
+        answer = _fold_keys(decode_json(response.body))
+        amount = as_decimal(answer.get("balance", response.body.decode(errors="replace")))
+        if amount is not None:
+            return Balance(product, amount, self.currency)
         code, text = as_text(answer.get("status")), as_text(answer.get("text"))
         if code in (None, OK):
             raise BalanceRefusedError("unreadable answer")
@@ -166,43 +174,46 @@ class Dinisoft(Adapter):
         raise BalanceRefusedError(text or row.text or "unknown code", code, retryable=retryable)
 
     def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
+        """Return one call for each message that has a vendor id."""
         return [
             PollCall(self._request("getstatus", {"messageid": one.vendor_id}), (one,))
             for one in pending
             if one.vendor_id
         ]
 
-    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
-        """A final answer can be read only once. No receipt yet can be an empty body."""
-        answer = _fold_keys(decode_json(reply.body))
+    def reports(self, response: VendorResponse, call: PollCall) -> list[DeliveryReport]:
+        """Parse a receipt: final ones can be read once; an empty body is none yet."""
+        answer = _fold_keys(decode_json(response.body))
         code, text = as_text(answer.get("status")), as_text(answer.get("text"))
         if not code:
             return []
-        row = DELIVERY_CODES.get(code, NO_NEWS)
-        said = _state(text) if code == OK else row
+        row = DELIVERY_CODES.get(code, UNKNOWN_DELIVERY)
+        found = _state(text) if code == OK else row
         report = replace(
-            said,
+            found,
             code=code,
             text=text or row.text,
             at=_parse_time(as_text(answer.get("deliverytime"))),
-            read_once=said.status is not None,
+            read_once=found.status is not None,
         )
         return [replace(report, message_id=one.id) for one in call.pending]
 
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
-        """The platform's status push, which the document leaves out: GET, or POST of a form or of
-        JSON. One with other keys than ours is dropped."""
+        """Parse the platform's status push, which the document leaves out.
+
+        GET, or POST of a form or of JSON. One with other keys than ours is dropped.
+        """
         form = dict(parse_qsl(request.body.decode(errors="replace")))
         document = decode_json(request.body)
         answer = _fold_keys(request.query) | _fold_keys(document if document is not None else form)
         vendor_id, text = as_text(answer.get("messageid")), as_text(answer.get("text"))
-        if not vendor_id or not self._ours(answer):
+        if not vendor_id or not self._has_our_keys(answer):
             return []
         at = _parse_time(as_text(answer.get("donedate")))
         return [replace(_state(text), vendor_id=vendor_id, text=text, at=at)]
 
-    def _ours(self, answer: Record) -> bool:
-        """Whether the keys of a push, where it has any, are ours."""
+    def _has_our_keys(self, answer: Record) -> bool:
+        """Return whether the keys of a push, where it has any, are ours."""
         keys = {"apikey": self.api_key, "secretkey": self.secret_key}
         return all(
             hmac.compare_digest(
@@ -218,7 +229,7 @@ def _get(url: str, params: dict[str, str]) -> Request:
 
 
 def _fold_keys(value: object) -> Record:
-    """The members of an object by the letters of their keys: `Delivery Time` is deliverytime."""
+    """Return an object's members by the letters of their keys: `Delivery Time` is deliverytime."""
     return {re.sub("[^a-z]", "", key): item for key, item in normalize_keys(value).items()}
 
 
@@ -227,6 +238,6 @@ def _state(text: str | None) -> DeliveryReport:
 
 
 def _parse_time(written: str | None) -> datetime | None:
-    """A time from epoch milliseconds; None for "0" and for anything else."""
+    """Return a time from epoch milliseconds; None for "0" and for anything else."""
     plain = re.fullmatch("[1-9][0-9]{11,13}", written or "")
     return EPOCH + timedelta(milliseconds=int(plain[0])) if plain else None

@@ -1,6 +1,6 @@
 """JST (India), a Metamorph white label. vendor-docs: the five HTTP calls of smsmobile.co.in.
 
-The document shows no answer: what can be understood of one is in `jst_answers`.
+The document shows no response: `responses` has what can be parsed of one.
 """
 
 import re
@@ -55,10 +55,12 @@ OUTSIDE_HOURS = DeliveryWarning(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jst(Adapter):
-    """One job per call. `sender` is a registered header of 6 letters, `template_id` the account's
-    default DLT template and `template_ids` that of a category. `templates` are those registered
-    for the account, `senders` the further headers; `template_mismatch` says what becomes of a text
-    that an operator would drop. `method` is how parameters travel: POST keeps them out of URL logs.
+    """An account at JST; a call is one job.
+
+    `sender` is a registered header of 6 letters, `template_id` the account's default DLT template
+    and `template_ids` that of a category. `templates` are those registered for the account,
+    `senders` the further headers; `template_mismatch` says what happens to a text that an operator
+    would drop. `method` is how parameters travel: POST keeps them out of URL logs.
     """
 
     name: ClassVar[str] = "jst"
@@ -105,6 +107,7 @@ class Jst(Adapter):
 
     @property
     def warnings(self) -> tuple[str, ...]:
+        """What an operator should know, also of GET and of missing templates."""
         found = list(super(Jst, self).warnings)
         if self.method == "GET":
             found.append("GET: credentials and texts stand in the vendor's URL logs.")
@@ -115,6 +118,7 @@ class Jst(Adapter):
         return tuple(found)
 
     def check(self, message: OutgoingMessage) -> None:
+        """Refuse also a foreign number, a bad header and, by setting, a wrong template."""
         Adapter.check(self, message)
         if not re.fullmatch(r"\+91[0-9]{10}", message.to):
             # Ten digits are all that JST reads: a foreign number could reach a stranger in India.
@@ -125,13 +129,13 @@ class Jst(Adapter):
             raise UnsupportedMessageError(
                 "bad-sender", "from", "A sender at JST is a header of 6 letters."
             )
-        caution = self._choice(message).caution
-        if caution and self.template_mismatch == "refuse":
-            raise UnsupportedMessageError(caution.slug, caution.field, caution.detail)
+        warning = self._choice(message).warning
+        if warning and self.template_mismatch == "refuse":
+            raise UnsupportedMessageError(warning.slug, warning.field, warning.detail)
 
     def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
-        """What operators drop: no template or the wrong one, an unknown header, a bad hour."""
-        found = [caution] if (caution := self._choice(message).caution) else []
+        """Return what operators drop: no or a wrong template, an unknown header, a bad hour."""
+        found = [warning] if (warning := self._choice(message).warning) else []
         headers = {self.sender, *self.senders, *(one.sender for one in self.templates)}
         if self.senders and (message.sender or self.sender) not in headers:
             found.append(UNKNOWN_HEADER)
@@ -140,6 +144,7 @@ class Jst(Adapter):
         return found
 
     def template_of(self, message: OutgoingMessage) -> str | None:
+        """Return the DLT template id of a message."""
         return self._choice(message).template_id
 
     def _choice(self, message: OutgoingMessage) -> dlt_templates.Choice:
@@ -154,8 +159,11 @@ class Jst(Adapter):
         )
 
     def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
-        """Submissions that are one call each, with no number twice: reports go by number. A text
-        stands alone when customized-sms can't carry it or when it fills a call by itself."""
+        """Split messages into submissions that are one call each, with no number twice.
+
+        Reports go by number. A text stands alone when customized-sms can't carry it or when it
+        fills a call by itself.
+        """
         keys = [(*self._common(message).items(),) for message in messages]
         shared = Counter((key, one.text) for key, one in zip(keys, messages, strict=True))
         packed: dict[object, list[dict[str, OutgoingMessage]]] = {}
@@ -177,6 +185,8 @@ class Jst(Adapter):
     def submit(
         self, messages: Sequence[OutgoingMessage], callback_url: str | None
     ) -> list[SubmitCall]:
+        """Return one call for each group of `pack`."""
+        del callback_url  # JST has no callbacks
         return [self._call(group) for group in self.pack(messages)]
 
     def _call(self, group: Sequence[OutgoingMessage]) -> SubmitCall:
@@ -190,7 +200,7 @@ class Jst(Adapter):
         return SubmitCall(self._request(path, self._common(group[0]) | content), tuple(group))
 
     def _common(self, message: OutgoingMessage) -> dict[str, str]:
-        """What holds for a whole call."""
+        """Return the parameters that hold for a whole call."""
         params = {"from": message.sender or self.sender, "sms_type": _sms_type(message.category)}
         if message.flash:
             params["flash_sms"] = "1"
@@ -200,7 +210,7 @@ class Jst(Adapter):
         if message.filter_dnd and params["sms_type"] == OTHER_TYPE:
             params["filter_dnd"] = "1"  # promotional messages are filtered anyway
         if template := self.template_of(message):
-            params["template_id"] = template  # not in the document; the operators demand it
+            params["template_id"] = template  # not in the document; operators demand it
         return params
 
     def _request(self, path: str, params: dict[str, str]) -> Request:
@@ -212,30 +222,32 @@ class Jst(Adapter):
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         return Request("POST", url, form, query.encode())
 
-    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
-        """One job for all members. Without job id and error word: accepted, untracked."""
-        outcome = responses.parse_outcome(reply, {message.text for message in call.members})
+    def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
+        """Parse the outcome of the one job of all members."""
+        outcome = responses.parse_outcome(response, {message.text for message in call.members})
         return [outcome] * len(call.members)
 
     def balance(self) -> Mapping[str | None, Request]:
+        """Return one request for each product."""
         return {
             product: self._request("get-balance", {"sms_type": sms_type})
             for product, sms_type in SMS_TYPES.items()
         }
 
-    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
-        answer = responses.parse(reply.body)
+    def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
+        """Parse a count of credits."""
+        answer = responses.parse(response.body)
         if responses.refused(answer):
             words = responses.vendor_words(answer)[:200]
             retryable = bool(responses.LATER.search(words))
             raise BalanceRefusedError(words or "refused", retryable=retryable)
-        left = responses.parse_balance(answer)
-        if left is None:
+        amount = responses.parse_balance(answer)
+        if amount is None:
             raise BalanceRefusedError("unreadable answer")
-        return Balance(product, left, "credits")
+        return Balance(product, amount, "credits")
 
     def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
-        """Once a job, for all its numbers; a message without a job can't be asked for."""
+        """Return one call a job, for all its numbers; a message without a job can't be polled."""
         jobs: dict[tuple[str, str], list[PendingReceipt]] = {}
         for one in pending:
             if one.vendor_id:
@@ -248,9 +260,9 @@ class Jst(Adapter):
             for (job, sms_type), members in jobs.items()
         ]
 
-    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
-        """Receipts are matched by number; an answer that has none may tell of our account."""
-        answer = responses.parse(reply.body)
+    def reports(self, response: VendorResponse, call: PollCall) -> list[DeliveryReport]:
+        """Match receipts by number; a response without any may report a fault of our account."""
+        answer = responses.parse(response.body)
         found, words = responses.parse_receipts(answer), responses.vendor_words(answer)
         if not found and responses.ACCOUNT.search(words):
             refused = DeliveryReport(None, text=words[:200], account_fault=True)

@@ -1,4 +1,4 @@
-"""India's rules for commercial messages (TRAI, TCCCPR 2018), as far as a sender can see them.
+"""India's rules for commercial messages (TRAI, TCCCPR 2018), as far as a sender can check them.
 
 Operators compare each text with the templates that are registered for its sender on their ledger
 (DLT), and drop what does not match although the vendor accepted it. No vendor's document says how
@@ -20,7 +20,7 @@ from sms_gateway.vendors.local_times import INDIA
 from sms_gateway.vendors.types import Category
 
 # Promotional messages: 10:00 to 21:00. Until October 2025 operators let them pass from 9:00; since
-# then their ledgers answer EC_INVALID_PROMO_TIME (651) before 10:00. The hours are those of the
+# then their ledgers return EC_INVALID_PROMO_TIME (651) before 10:00. The hours are those of the
 # time bands of TRAI's preference register (…, 08-10, 10-12, …, 18-21, 21-24).
 OPENS, CLOSES = time(10), time(21)
 VARIABLE_LENGTH: Final = 30  # characters
@@ -34,8 +34,10 @@ _VARIABLE: Final = re.compile(r"\{#(.*?)#\}", re.S)
 
 
 class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A template as it is registered: its DLT id and its text with `{#var#}`. `sender` and
-    `category` bind it to a header and a category; without them it serves all."""
+    """A template as it is registered: its DLT id and its text with `{#var#}`.
+
+    `sender` and `category` bind it to a header and a category; without them it serves all.
+    """
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}\Z")]
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
@@ -49,8 +51,8 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         if not _VARIABLE.sub("", self.text).strip():
             raise ValueError("a template needs a fixed part")
 
-    def matches(self, text: str, longest: int = VARIABLE_LENGTH) -> bool:
-        """Whether `text` is this template with at most `longest` characters in each variable."""
+    def matches(self, text: str, max_length: int = VARIABLE_LENGTH) -> bool:
+        """Return whether `text` is this template, each variable within `max_length`."""
         start, rest = _parts(self.text)
         if not text.startswith(start):
             return False
@@ -59,7 +61,7 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             ends = {
                 at + len(fixed)
                 for end in ends
-                for at in range(end, _reach(text, end, longest, tag) + 1)
+                for at in range(end, _reach(text, end, max_length, tag) + 1)
                 if text.startswith(fixed, at)
             }
         return len(text) in ends
@@ -67,24 +69,24 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 @lru_cache(maxsize=1024)
 def _parts(template: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The text before the first variable, and each variable's tag with the text behind it."""
+    """Return the text before the variables, and each one's tag and following text."""
     start, *rest = _VARIABLE.split(template)
     return start, tuple(zip(rest[::2], rest[1::2], strict=True))
 
 
-def _reach(text: str, start: int, longest: int, tag: str) -> int:
-    """How far a variable that begins at `start` may reach."""
-    end = min(start + longest, len(text))
+def _reach(text: str, start: int, max_length: int, tag: str) -> int:
+    """Return how far a variable that begins at `start` may reach."""
+    end = min(start + max_length, len(text))
     if tag in _DIGITS_ONLY:
         return next((at for at in range(start, end) if not text[at].isdecimal()), end)
     return end
 
 
 class Choice(ValueObject, frozen=True):
-    """The template id that goes with a message, and what an operator would say against it."""
+    """A message's template id, and the warning where operators would drop it."""
 
     template_id: str | None
-    caution: DeliveryWarning | None = None
+    warning: DeliveryWarning | None = None
 
 
 def choose(
@@ -92,24 +94,27 @@ def choose(
     text: str,
     sender: str,
     category: Category,
-    named: str | None,
+    requested: str | None,
     default: str | None,
-    longest: int = VARIABLE_LENGTH,
+    max_length: int = VARIABLE_LENGTH,
 ) -> Choice:
-    """The template id of a message: the one that it names, else that of the only registered
-    template that fits it, else the account's default."""
-    matching = [one for one in templates if one.matches(text, longest)]
+    """Return the template id of a message.
+
+    The one that it names, else that of the only registered template that fits it, else the
+    account's default.
+    """
+    matching = [one for one in templates if one.matches(text, max_length)]
     fitting = {
         one.id
         for one in matching
         if one.sender in (None, sender) and one.category in (None, category)
     }
-    if named is not None:
-        if not templates or named in fitting:
-            return Choice(named)
-        listed = any(one.id == named for one in templates)
-        elsewhere = any(one.id == named for one in matching)
-        return Choice(named, _mismatch(elsewhere) if listed else _UNLISTED)
+    if requested is not None:
+        if not templates or requested in fitting:
+            return Choice(requested)
+        listed = any(one.id == requested for one in templates)
+        elsewhere = any(one.id == requested for one in matching)
+        return Choice(requested, _mismatch(elsewhere) if listed else _UNLISTED)
     if len(fitting) == 1:
         return Choice(next(iter(fitting)))
     if default in fitting or (default and not templates):
@@ -139,7 +144,7 @@ _AMBIGUOUS: Final = DeliveryWarning(
 
 
 def _mismatch(elsewhere: bool) -> DeliveryWarning:
-    """`elsewhere`: the text matches, but for another sender or category."""
+    """Return a warning; `elsewhere`: the text matches, but for another sender or category."""
     if elsewhere:
         detail = (
             "The text matches a template that is registered for another sender or category:"
@@ -154,5 +159,5 @@ def _mismatch(elsewhere: bool) -> DeliveryWarning:
 
 
 def outside_hours(at: datetime) -> bool:
-    """Whether operators would drop a promotional message that leaves at this time."""
+    """Return whether operators would drop a promotional message that leaves at this time."""
     return not OPENS <= at.astimezone(INDIA).time() < CLOSES

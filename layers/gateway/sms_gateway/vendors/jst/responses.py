@@ -1,7 +1,7 @@
-"""Reading JST's answers, none of which its document shows: JSON or plain text, in any spelling.
+"""Parse JST's responses, none of which its document shows: JSON or plain text, in any spelling.
 
 One rule stands above the rest: a refusal must be certain, since the message may then be sent
-elsewhere. Where an answer shows signs of both, nobody can say. Nothing here raises.
+elsewhere. A response with signs of both leaves the outcome unknown. Nothing here raises.
 """
 
 import re
@@ -15,7 +15,7 @@ from sms_gateway.vendors.local_times import INDIA
 from sms_gateway.vendors.parsing import as_decimal, as_text, decode_json
 from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict, VendorResponse
 
-# Parts of a receipt's state, in lower case. "deliv" is looked for first: it means delivered but
+# Parts of a receipt's state, in lower case. "deliv" is searched first: it means delivered, except
 # beside one of NOT_DELIVERED.
 STATES: Mapping[str, Status | None] = {
     "dnd": Status.UNDELIVERED,  # on the do-not-disturb register
@@ -44,7 +44,7 @@ SUCCESS = re.compile(r"(?<!not )\b(success|accepted|submitted)", re.I)
 LATER = re.compile("temporar|try again", re.I)
 TROUBLE = re.compile("error|fail|reject|denied|unavailable|timed? ?out", re.I)
 
-PROXIES = (502, 503, 504)  # HTTP statuses of who stands before JST
+PROXIES = (502, 503, 504)  # HTTP statuses of proxies before JST
 ERROR_KEYS, NO_ERROR = ("error", "errors"), ("0", "false", "no", "none", "null")
 STATUS_KEYS, FAILING = ("status", "success"), re.compile("err|fail|false|reject|denied|inv", re.I)
 NUMBER_KEYS = ("mobile", "number", "to", "mobileno")
@@ -64,8 +64,10 @@ ROW = re.compile(  # [job,] number, state[, time]
 
 
 class Receipt(ValueObject, frozen=True):
-    """What an answer says of one number (its 10 digits); `status` None is no news, and of a state
-    that is not `known` nothing is."""
+    """A receipt of one number (its 10 digits).
+
+    `status` None changes nothing; a state that is not `known` has none.
+    """
 
     number: str
     state: str
@@ -75,7 +77,7 @@ class Receipt(ValueObject, frozen=True):
 
 
 def parse(body: bytes) -> object:
-    """JSON, or else plain text; None for what is neither: nothing, HTML, half an answer."""
+    """Return JSON, or else plain text; None for what is neither: nothing, HTML, half a response."""
     answer = decode_json(body)
     if answer is None:
         text = body.decode("utf-8-sig", errors="replace").strip()
@@ -84,38 +86,40 @@ def parse(body: bytes) -> object:
 
 
 def vendor_words(answer: object, texts: Set[str] = frozenset()) -> str:
-    """All words of an answer, without `texts` that it may repeat."""
+    """Return all words of an answer, without `texts` that it may repeat."""
     strings = [item for _, item in _pairs(answer) if isinstance(item, str) and item not in texts]
     return "; ".join(item for item in strings if re.search("[A-Za-z]", item))
 
 
-def parse_outcome(reply: VendorResponse, texts: Set[str]) -> SubmitOutcome:
-    """What became of a submission of `texts`. Without job id and error word it is accepted,
-    untracked."""
-    answer = parse(reply.body)
+def parse_outcome(response: VendorResponse, texts: Set[str]) -> SubmitOutcome:
+    """Return the outcome of a submission of `texts`.
+
+    Without job id and error word it is accepted, untracked.
+    """
+    answer = parse(response.body)
     words = vendor_words(answer, texts)
-    verdict, job = _verdict(reply.status, answer, words)
+    verdict, job = _verdict(response.status, answer, words)
     account = verdict is SubmitVerdict.REFUSED and bool(ACCOUNT.search(words))
     return SubmitOutcome(verdict, vendor_id=job, text=words[:200] or None, account_fault=account)
 
 
 def refused(answer: object) -> bool:
-    """Whether an answer has a word of refusal, an error, or a status that is false or says so."""
+    """Return whether an answer has a word of refusal, an error, or a failing status."""
     return bool(REFUSED.search(vendor_words(answer))) or _failing(answer)
 
 
 def parse_balance(answer: object) -> Decimal | None:
-    """A bare number, or of an object the value of its balance, or the last of two."""
+    """Return a bare number, or of an object the value of its balance, or the last of two."""
     found = [item for key, item in _pairs(answer) if "balance" in key]
     if not isinstance(answer, dict):
         found.append(answer)
     elif len(answer) <= 2:
         found += [*answer.values()][-1:]
-    return next((left for left in map(as_decimal, found) if left is not None), None)
+    return next((amount for amount in map(as_decimal, found) if amount is not None), None)
 
 
 def parse_receipts(answer: object) -> list[Receipt]:
-    """Receipts from a list or map of objects, a map of numbers to states, or lines of text."""
+    """Parse a list or map of objects, a map of numbers to states, or lines of text."""
     rows = _lines(answer) if isinstance(answer, str) else _objects(answer)
     return [
         Receipt(number, state[:200], *_status(state), _parse_time(time))
@@ -124,13 +128,13 @@ def parse_receipts(answer: object) -> list[Receipt]:
 
 
 def ten_digits(number: str) -> str:
-    """The 10 digits of an Indian number, however it is written; "" for anything else."""
+    """Return the 10 digits of an Indian number, however it is written; "" for anything else."""
     found = NUMBER.fullmatch(number)
     return found[1] if found else ""
 
 
 def _verdict(http_status: int, answer: object, words: str) -> tuple[SubmitVerdict, str | None]:
-    """The verdict and the job id, surest sign first."""
+    """Return the verdict and the job id, surest sign first."""
     if job := _job(answer):
         return SubmitVerdict.ACCEPTED, job
     # Proxies on the way answer {"error": …} too, with a 5xx: that refuses nothing. Nor do words
@@ -144,17 +148,17 @@ def _verdict(http_status: int, answer: object, words: str) -> tuple[SubmitVerdic
     if http_status >= 400 or TROUBLE.search(words):
         return SubmitVerdict.UNKNOWN, None
     text = str(answer) if isinstance(answer, str | int) else ""
-    if last := LAST_NUMBER.search(text):
-        return SubmitVerdict.ACCEPTED, last[1]
+    if number := LAST_NUMBER.search(text):
+        return SubmitVerdict.ACCEPTED, number[1]
     untracked = isinstance(answer, str | dict) and any(as_text(item) for _, item in _pairs(answer))
     return SubmitVerdict.ACCEPTED if untracked else SubmitVerdict.UNKNOWN, None
 
 
 def _job(answer: object) -> str | None:
-    """The job id that an answer calls so."""
+    """Return the job id that an answer names as one."""
     if isinstance(answer, str):
-        called = JOB_IN_TEXT.search(answer)
-        return called and called[1]
+        match = JOB_IN_TEXT.search(answer)
+        return match and match[1]
     named = (as_text(item) or "" for key, item in _pairs(answer) if key == "jobid")
     return next((job for job in named if JOB.fullmatch(job)), None)
 
@@ -168,7 +172,7 @@ def _failing(answer: object) -> bool:
 
 
 def _pairs(answer: object) -> list[tuple[str, object]]:
-    """Every value of an answer at any depth, with its key's letters in lower case."""
+    """Return every value of an answer at any depth, with its key's letters in lower case."""
     found = [("", answer)]
     for key, item in found:  # grows while it is read
         if isinstance(item, dict):
@@ -215,7 +219,7 @@ def _status(state: str) -> tuple[Status | None, bool]:
 
 
 def _parse_time(written: str) -> datetime | None:
-    """A time in UTC; one without a zone is India's."""
+    """Return a time in UTC; one without a zone is India's."""
     try:
         when = datetime.fromisoformat(written)
         return (when if when.tzinfo else when.replace(tzinfo=INDIA)).astimezone(UTC)

@@ -1,7 +1,7 @@
 """RajaSMS: Indonesia, an ADSMedia system; JSON over POST, a host and four products per account.
 
-Each kind of answer has its own code table: 10 is success on a send and delivered-by-backup in a
-callback, 8 and 90 are both system errors. Codes and words are those of the vendor's document.
+Each kind of response has its own code table: 10 is success on a send and delivered-by-backup in a
+callback, 8 and 90 are both system errors. Codes and texts are those of the vendor's document.
 """
 
 import re
@@ -44,8 +44,8 @@ from sms_gateway.vendors.types import (
 
 OK = "10"
 GLOBAL_CODES: Mapping[str, SubmitOutcome] = {
-    # Speaks of the request: even a refused number comes under it, and a message without a packet
-    # of its own has no answer.
+    # Of the request: even a refused number comes under it, and a message without a packet of its
+    # own has no outcome.
     "10": SubmitOutcome(SubmitVerdict.UNKNOWN, text="Success"),
     "20": SubmitOutcome(SubmitVerdict.REFUSED, text="Json Post Error"),
     "30": SubmitOutcome(SubmitVerdict.REFUSED, text="ApiKey not register", account_fault=True),
@@ -60,16 +60,16 @@ SENDING_CODES: Mapping[str, SubmitOutcome] = {
     "80": SubmitOutcome(SubmitVerdict.REFUSED, text="Minimum Balance", account_fault=True),
     "90": SubmitOutcome(
         SubmitVerdict.RETRY, text="System Error"
-    ),  # not taken only with sendingid 0
+    ),  # not accepted only with sendingid 0
 }
 UNKNOWN_CODE = SubmitOutcome(SubmitVerdict.UNKNOWN)
 
-BALANCE_CODES: Mapping[str, tuple[str, bool]] = {  # the word, and whether asking later may help
+BALANCE_CODES: Mapping[str, tuple[str, bool]] = {  # the text, and whether a later query may succeed
     "10": ("Success", False),
     "20": ("Json Post Error", False),
     "25": ("Error Check Balance", True),
     "30": ("ApiKey not register", False),
-    "35": ("Check Balance Limit", True),  # asked too often
+    "35": ("Check Balance Limit", True),  # queried too often
     "40": ("Ip address not register", False),
 }
 UNKNOWN_BALANCE_CODE = ("unknown code", False)
@@ -97,8 +97,10 @@ TEXT_LIMIT = 480
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RajaSms(Adapter):
-    """An account at RajaSMS. The product, and with it the sender, follows from the category;
-    `url_encode` is for hosts that want texts percent-encoded inside the JSON."""
+    """An account at RajaSMS. The product, and with it the sender, follows from the category.
+
+    `url_encode` is for hosts that want texts percent-encoded inside the JSON.
+    """
 
     name: ClassVar[str] = "rajasms"
     title: ClassVar[str] = "RajaSMS"
@@ -123,7 +125,9 @@ class RajaSms(Adapter):
             "promotional": "reguler",
         }
     )
-    bulk_send_path: str = "/sms/api_sms_bulk_send_json.php"  # by the others' pattern: undocumented
+    bulk_send_path: str = (
+        "/sms/api_sms_bulk_send_json.php"  # undocumented: by the pattern of the others
+    )
     bulk_balance_path: str = "/sms/api_sms_bulk_balance_json.php"
     url_encode: bool = False
     callbacks: bool = True
@@ -137,7 +141,7 @@ class RajaSms(Adapter):
                 raise ValueError(f"{name} must begin with a slash")
 
     def check(self, message: OutgoingMessage) -> None:
-        """Raises Refusal also for a sender, which the product decides, and for a long text."""
+        """Refuse also a sender, which the product decides, a foreign number and a long text."""
         Adapter.check(self, message)
         if not message.to.startswith("+62"):
             raise UnsupportedMessageError(
@@ -151,20 +155,23 @@ class RajaSms(Adapter):
             raise UnsupportedMessageError("text-too-long", "text", detail)
 
     def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
-        """Submissions of one call each: one product, and no number twice, since the answer and
-        the callbacks name messages by number."""
+        """Split messages into submissions of one call item: one product, and no number twice.
+
+        The response and the callbacks name messages by number.
+        """
         groups: dict[tuple[Product, int], list[OutgoingMessage]] = {}
         earlier: Counter[tuple[Product, str]] = Counter()
-        for one in messages:
-            product = self.products[one.category]
-            target = product, _international(one.to)
-            groups.setdefault((product, earlier[target]), []).append(one)
-            earlier[target] += 1
+        for message in messages:
+            product = self.products[message.category]
+            recipient = product, _international(message.to)
+            groups.setdefault((product, earlier[recipient]), []).append(message)
+            earlier[recipient] += 1
         return [part for group in groups.values() for part in chunks(group, self.submission_size)]
 
     def submit(
         self, messages: Sequence[OutgoingMessage], callback_url: str | None
     ) -> list[SubmitCall]:
+        """Return one call for item group of `pack`."""
         callback = callback_url if self.callbacks and callback_url else ""
         return [
             SubmitCall(self._send(group, callback), tuple(group)) for group in self.pack(messages)
@@ -176,11 +183,11 @@ class RajaSms(Adapter):
             "callbackurl": callback_url,
             "datapacket": [
                 {
-                    "number": _international(one.to),
-                    "message": quote(one.text, safe="") if self.url_encode else one.text,
-                    "sendingdatetime": _sending_time(one.send_at),
+                    "number": _international(message.to),
+                    "message": quote(message.text, safe="") if self.url_encode else message.text,
+                    "sendingdatetime": _sending_time(message.send_at),
                 }
-                for one in group
+                for message in group
             ],
         }
         product = self.products[group[0].category]
@@ -196,10 +203,10 @@ class RajaSms(Adapter):
             msgspec.json.encode(payload),
         )
 
-    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
-        """Packets are matched by number, and by position only where they name none."""
-        answer = _response(reply.body, "sendingrespon")
-        whole = _outcome(GLOBAL_CODES, answer, "globalstatus")
+    def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
+        """Match packets by number, and by position only where they name none."""
+        answer = _response(response.body, "sendingrespon")
+        overall = _outcome(GLOBAL_CODES, answer, "globalstatus")
         packets = _unwrapped(answer.get("datapacket"))
         numbers = [_international(as_text(packet.get("number"))) for packet in packets]
         named = dict(zip(numbers, packets, strict=True))
@@ -208,11 +215,11 @@ class RajaSms(Adapter):
             packet = named.get(_international(member.to), {})
             if not packet and len(packets) == len(call.members) and not numbers[position]:
                 packet = packets[position]
-            outcomes.append(_sent(packet) if as_text(packet.get("sendingstatus")) else whole)
+            outcomes.append(_sent(packet) if as_text(packet.get("sendingstatus")) else overall)
         return outcomes
 
     def balance(self) -> Mapping[str | None, Request]:
-        """One request for each product in use."""
+        """Return one request for item product in use."""
         paths = {
             product: f"/sms/api_sms_{product}_balance_json.php"
             for product in self.products.values()
@@ -222,24 +229,25 @@ class RajaSms(Adapter):
         payload = {"apikey": self.api_key}
         return {product: self._request(path, payload) for product, path in paths.items()}
 
-    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
-        answer = _response(reply.body, "balancerespon")
+    def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
+        """Parse a balance in rupiah."""
+        answer = _response(response.body, "balancerespon")
         code, rupiah = as_text(answer.get("globalstatus")), as_decimal(answer.get("balance"))
         if code == OK and rupiah is not None:
             return Balance(product, rupiah, "IDR", _day(as_text(answer.get("expired"))))
         if code in (None, OK):
             raise BalanceRefusedError("unreadable answer")
         text, retryable = BALANCE_CODES.get(code, UNKNOWN_BALANCE_CODE)
-        said = as_text(answer.get("globalstatustext"))
-        raise BalanceRefusedError(said or text, code, retryable=retryable)
+        vendor_text = as_text(answer.get("globalstatustext"))
+        raise BalanceRefusedError(vendor_text or text, code, retryable=retryable)
 
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
-        """A JSON body, a form with the JSON in a field, or the fields themselves as a form."""
+        """Parse a JSON body, a form with JSON in a field, or a form of the fields."""
         document = decode_json(request.body)
         if document is None:
             form = dict(parse_qsl(request.body.decode(errors="replace")))
             values = (decode_json(field.encode(errors="replace")) for field in form.values())
-            document = next((each for each in values if isinstance(each, dict | list)), form)
+            document = next((item for item in values if isinstance(item, dict | list)), form)
         reports = []
         for row in _responses(document, "statusrespon"):
             code, vendor_id = as_text(row.get("deliverystatus")), _sending_id(row)
@@ -258,7 +266,7 @@ def _sending_time(send_at: datetime | None) -> str:
 
 
 def _responses(document: object, key: str) -> list[Record]:
-    """The objects under `key` (letters only), a list or a single one; the bare document without."""
+    """Return the objects under `key` (letters only), else the document itself."""
     return _unwrapped(normalize_keys(document).get(key, document))
 
 
@@ -267,19 +275,19 @@ def _response(body: bytes, key: str) -> Record:
 
 
 def _unwrapped(value: object) -> list[Record]:
-    """The objects of a list, or the only one, each with or without its `packet` around it."""
-    return [normalize_keys(each.get("packet", each)) for each in normalize_rows(value)]
+    """Return the objects of a list, or the only one, out of their `packet` if any."""
+    return [normalize_keys(item.get("packet", item)) for item in normalize_rows(value)]
 
 
 def _outcome(table: Mapping[str, SubmitOutcome], answer: Record, key: str) -> SubmitOutcome:
-    """What the code under `key` says, by `table`; the vendor's word stands under `<key>text`."""
-    code, said = as_text(answer.get(key)), as_text(answer.get(f"{key}text"))
+    """Return the outcome of the code under `key`; the vendor's text stands under `<key>text`."""
+    code, vendor_text = as_text(answer.get(key)), as_text(answer.get(f"{key}text"))
     row = table.get(code or "", UNKNOWN_CODE)
-    return replace(row, code=code, text=said or row.text)
+    return replace(row, code=code, text=vendor_text or row.text)
 
 
 def _sent(packet: Record) -> SubmitOutcome:
-    """What a packet of the answer says of its message."""
+    """Return the outcome of a packet's message."""
     found = _outcome(SENDING_CODES, packet, "sendingstatus")
     vendor_id, price = _sending_id(packet), as_decimal(packet.get("price"))
     if found.verdict is SubmitVerdict.RETRY and as_text(packet.get("sendingid")) != "0":
@@ -291,13 +299,13 @@ def _sent(packet: Record) -> SubmitOutcome:
 
 
 def _sending_id(row: Record) -> str | None:
-    """The vendor's id, which may exceed 32 bits; 0 is none."""
+    """Return the vendor's id, which may exceed 32 bits; 0 is none."""
     found = as_text(row.get("sendingid"))
     return None if found == "0" else found
 
 
 def _international(number: str | None) -> str:
-    """The digits of 081…, 6281… or +6281… as 6281…; '' for none."""
+    """Return the digits of 081…, 6281… or +6281… as 6281…; '' for none."""
     digits = re.sub(r"[^0-9]", "", number or "")
     return f"62{digits[1:]}" if re.match("0[1-9]", digits) else digits.removeprefix("00")
 

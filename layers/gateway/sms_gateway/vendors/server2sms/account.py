@@ -1,7 +1,7 @@
 """server2sms beside messages: originators, vouchers, VersionInfo and ListAllStatusCodes.
 
-The document gives the parameters; of the answers it shows no more than StatusCode and StatusInfo.
-Which code answers which mistake is not documented where a row says so.
+The document gives the parameters; of the responses it shows only StatusCode and StatusInfo. Which
+code answers which mistake is not documented where a row says so.
 """
 
 import re
@@ -61,7 +61,7 @@ REDEEM_PROBLEMS: Mapping[str, str] = {"11": "unknown-voucher"}
 CODE_KEYS = ("code", "vouchercode", "redeemcode", "voucher")
 CREDITS_KEYS = ("credits", "amountcreditspervoucher", "amountcredits", "amount", "value")
 REMARKS_KEYS = ("remarks", "remark", "comment")
-_BARE_CODE = re.compile(r"[A-Za-z0-9-]{4,64}")
+_PLAIN_CODE = re.compile(r"[A-Za-z0-9-]{4,64}")
 
 # ListAllStatusCodes: how a code and its text may stand side by side in JSON, in text and in XML.
 NUMBER_KEYS = ("statuscode", "code", "status", "id", "key", "number")
@@ -78,33 +78,41 @@ class Server2smsAccount(Senders, Vouchers, InterfaceInfo):
     adapter: Server2sms
 
     def is_sender(self, originator: str) -> bool:
+        """Return whether a text has the form of an Originator."""
         return SENDER.fullmatch(originator) is not None
 
     def ask_sender(self, originator: str) -> Request:
+        """Return the CheckOriginatorAuthorization call."""
         return self._call("CheckOriginatorAuthorization", Originator=originator)
 
-    def sender(self, reply: VendorResponse) -> Authorization:
-        outcome = _outcome(reply)
+    def sender(self, response: VendorResponse) -> Authorization:
+        """Parse an authorization."""
+        outcome = _outcome(response)
         return Authorization(AUTHORIZED.get(outcome.code or ""), outcome)
 
     def send_unlock_code(self, originator: str) -> Request:
+        """Return the SendOriginatorUnlockCode call."""
         return self._call("SendOriginatorUnlockCode", Originator=originator)
 
-    def unlock_code_sent(self, reply: VendorResponse) -> OperationResult:
-        return _operation_result(reply, UNLOCK_CODE_PROBLEMS)
+    def unlock_code_sent(self, response: VendorResponse) -> OperationResult:
+        """Parse the response to SendOriginatorUnlockCode."""
+        return _operation_result(response, UNLOCK_CODE_PROBLEMS)
 
     def unlock(self, originator: str, code: str, affiliate_id: str | None) -> Request:
+        """Return the UnlockOriginator call."""
         affiliate = affiliate_id or self.adapter.affiliate_id
         more = {"AffiliateID": affiliate} if affiliate else {}
         return self._call("UnlockOriginator", Originator=originator, UnlockCode=code, **more)
 
-    def unlocked(self, reply: VendorResponse) -> OperationResult:
-        deed = _operation_result(reply, UNLOCK_PROBLEMS)
-        if deed.outcome.code in UNLOCKED:
-            return OperationResult(replace(deed.outcome, verdict=SubmitVerdict.ACCEPTED))
-        return deed
+    def unlocked(self, response: VendorResponse) -> OperationResult:
+        """Parse the response to UnlockOriginator."""
+        result = _operation_result(response, UNLOCK_PROBLEMS)
+        if result.outcome.code in UNLOCKED:
+            return OperationResult(replace(result.outcome, verdict=SubmitVerdict.ACCEPTED))
+        return result
 
     def create(self, number: int, credits_each: int, remarks: str) -> Request:
+        """Return the CreateVoucher call."""
         return self._call(
             "CreateVoucher",
             NumberOfVouchers=str(number),
@@ -112,58 +120,66 @@ class Server2smsAccount(Senders, Vouchers, InterfaceInfo):
             Remarks=remarks,
         )
 
-    def created(self, reply: VendorResponse) -> OperationResult:
-        return _operation_result(reply, CREATE_PROBLEMS)
+    def created(self, response: VendorResponse) -> OperationResult:
+        """Parse the response to CreateVoucher."""
+        return _operation_result(response, CREATE_PROBLEMS)
 
     def ask_vouchers(self) -> Request:
+        """Return the GetVoucherTransactions call."""
         return self._call("GetVoucherTransactions")
 
-    def vouchers(self, reply: VendorResponse) -> Listing:
-        """Rows may be texts or objects, one or many, and missing where there is none."""
-        value = decode_json(reply.body)
-        answer, outcome = normalize_keys(value), _outcome(reply)
+    def vouchers(self, response: VendorResponse) -> Listing:
+        """Parse rows: texts or objects, one or many, or missing."""
+        value = decode_json(response.body)
+        answer, outcome = normalize_keys(value), _outcome(response)
         rows = value if isinstance(value, list) else answer.get("vouchers")
         if outcome.code not in (None, OK) or (rows is None and outcome.code is None):
             return Listing(None, outcome)
-        every = rows if isinstance(rows, list) else [] if rows in (None, "") else [rows]
-        taken = replace(outcome, verdict=SubmitVerdict.ACCEPTED)
-        return Listing([_voucher(row) for row in every if row not in (None, "")], taken)
+        items = rows if isinstance(rows, list) else [] if rows in (None, "") else [rows]
+        accepted = replace(outcome, verdict=SubmitVerdict.ACCEPTED)
+        return Listing([_voucher(row) for row in items if row not in (None, "")], accepted)
 
     def redeem(self, code: str) -> Request:
+        """Return the RedeemVoucher call."""
         return self._call("RedeemVoucher", RedeemCode=code)
 
-    def redeemed(self, reply: VendorResponse) -> OperationResult:
-        return _operation_result(reply, REDEEM_PROBLEMS)
+    def redeemed(self, response: VendorResponse) -> OperationResult:
+        """Parse the response to RedeemVoucher."""
+        return _operation_result(response, REDEEM_PROBLEMS)
 
     def ask_version(self) -> Request:
+        """Return the VersionInfo call."""
         return self._open("VersionInfo")
 
     def ask_status_codes(self) -> Request:
+        """Return the ListAllStatusCodes call."""
         return self._open("ListAllStatusCodes")
 
-    def refusal(self, reply: VendorResponse) -> SubmitOutcome | None:
-        """A StatusCode at the top that is not 1; a list of codes has none there."""
-        value = decode_json(reply.body)
-        outcome = _outcome(reply)
+    def refusal(self, response: VendorResponse) -> SubmitOutcome | None:
+        """Return a StatusCode at the top that is not 1; a list of codes has none there."""
+        value = decode_json(response.body)
+        outcome = _outcome(response)
         if outcome.code in (None, OK) or len(normalize_keys(value)) > 2:
             return None
         return outcome
 
-    def status_codes(self, told: RawAnswer) -> dict[str, str]:
-        if isinstance(told.data, str):
-            pairs = _TAGGED.findall(told.data) if "<" in told.data else _lines(told.data)
+    def status_codes(self, answer: RawAnswer) -> dict[str, str]:
+        """Parse a list of codes in JSON, text or XML."""
+        if isinstance(answer.data, str):
+            pairs = _TAGGED.findall(answer.data) if "<" in answer.data else _lines(answer.data)
         else:
-            pairs = list(islice(_pairs(told.data), MAX_CODES))
+            pairs = list(islice(_pairs(answer.data), MAX_CODES))
         return {code.lstrip("0") or "0": text.strip()[:200] for code, text in pairs[:MAX_CODES]}
 
     def our_codes(self) -> Mapping[str, SubmitOutcome]:
+        """Return STATUS_CODES."""
         return STATUS_CODES
 
     def _call(self, operation: str, **payload: str) -> Request:
         return self.adapter._request(operation, payload)
 
     def _open(self, operation: str) -> Request:
-        """A call that takes no credentials, and therefore gets none."""
+        """Return a call that takes no credentials, and therefore gets none."""
         return Request(
             "POST",
             f"{self.adapter.base_url.rstrip('/')}/{operation}",
@@ -172,55 +188,55 @@ class Server2smsAccount(Senders, Vouchers, InterfaceInfo):
         )
 
 
-def _outcome(reply: VendorResponse) -> SubmitOutcome:
-    return parse_outcome(normalize_keys(decode_json(reply.body)))
+def _outcome(response: VendorResponse) -> SubmitOutcome:
+    return parse_outcome(normalize_keys(decode_json(response.body)))
 
 
-def _operation_result(reply: VendorResponse, problems: Mapping[str, str]) -> OperationResult:
-    outcome = _outcome(reply)
+def _operation_result(response: VendorResponse, problems: Mapping[str, str]) -> OperationResult:
+    outcome = _outcome(response)
     undocumented = outcome.code is not None and outcome.code not in STATUS_CODES
     return OperationResult(outcome, problems.get(outcome.code or ""), undocumented)
 
 
 def _voucher(row: object) -> Voucher:
     if isinstance(row, str):
-        bare = row.strip()
-        return Voucher(bare if _BARE_CODE.fullmatch(bare) else None, None, None, row)
-    told = normalize_keys(row)
+        code = row.strip()
+        return Voucher(code if _PLAIN_CODE.fullmatch(code) else None, None, None, row)
+    fields = normalize_keys(row)
     return Voucher(
-        code=_first(told, CODE_KEYS),
-        credits=as_decimal(_first(told, CREDITS_KEYS)),
-        remarks=_first(told, REMARKS_KEYS),
+        code=_first(fields, CODE_KEYS),
+        credits=as_decimal(_first(fields, CREDITS_KEYS)),
+        remarks=_first(fields, REMARKS_KEYS),
         data=row,
     )
 
 
-def _first(told: Mapping[str, object], keys: tuple[str, ...]) -> str | None:
-    return next((found for key in keys if (found := as_text(told.get(key)))), None)
+def _first(fields: Mapping[str, object], keys: tuple[str, ...]) -> str | None:
+    return next((found for key in keys if (found := as_text(fields.get(key)))), None)
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
     found = (_LINE.match(line[:500]) for line in text.splitlines()[: 2 * MAX_CODES])
-    return [(one[1], one[2]) for one in found if one]
+    return [(match[1], match[2]) for match in found if match]
 
 
 def _pairs(value: object) -> Iterator[tuple[str, str]]:
-    """Codes with their texts, wherever they stand: `{"1": "OK"}`, rows of both, `"1: OK"`."""
-    waiting = deque([value])
-    while waiting:
-        one = waiting.popleft()
-        if isinstance(one, str):
-            yield from _lines(one)
-        elif isinstance(one, list):
-            waiting += one
-        elif isinstance(one, dict):
-            told = normalize_keys(one)
-            number, text = _first(told, NUMBER_KEYS), _first(told, TEXT_KEYS)
+    """Yield codes with their texts, wherever they stand: `{"1": "OK"}`, rows of both, `"1: OK"`."""
+    queue = deque([value])
+    while queue:
+        item = queue.popleft()
+        if isinstance(item, str):
+            yield from _lines(item)
+        elif isinstance(item, list):
+            queue += item
+        elif isinstance(item, dict):
+            fields = normalize_keys(item)
+            number, text = _first(fields, NUMBER_KEYS), _first(fields, TEXT_KEYS)
             if number and text and number.isdecimal():
                 yield number, text
                 continue
-            for key, item in one.items():
-                if str(key).isdecimal() and isinstance(item, str):
-                    yield str(key), item
-                elif isinstance(item, list | dict):
-                    waiting.append(item)
+            for key, value in item.items():
+                if str(key).isdecimal() and isinstance(value, str):
+                    yield str(key), value
+                elif isinstance(value, list | dict):
+                    queue.append(value)

@@ -1,7 +1,7 @@
 """server2sms: Switzerland, a white label of ASPSMS; JSON over https.
 
-The only vendor that carries our own reference, so that a send without an answer can be settled by
-asking. Codes are those of the vendor's document and of public integrations of ASPSMS.
+The only vendor that carries our own reference, so that a poll settles a send without a response.
+Codes are those of the vendor's document and of public integrations of ASPSMS.
 """
 
 import re
@@ -79,9 +79,12 @@ MAY_BE_LOCKED = DeliveryWarning(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server2sms(Adapter):
-    """An account at server2sms. `sender` is the Originator of messages that name none; `simple`
-    uses SendSimpleTextSMS where nothing of SendTextSMS is needed; `poll_size` is references;
-    `own_codes` gives the vendor our code (VerificationCode) instead of a mask."""
+    """An account at server2sms.
+
+    `sender` is the Originator of messages that name none; `simple` uses SendSimpleTextSMS where
+    nothing of SendTextSMS is needed; `poll_size` is references; `own_codes` gives the vendor our
+    code (VerificationCode) instead of a mask.
+    """
 
     name: ClassVar[str] = "server2sms"
     title: ClassVar[str] = "server2sms"
@@ -119,24 +122,27 @@ class Server2sms(Adapter):
             raise ValueError("poll_size must be at least 1")
 
     def check(self, message: OutgoingMessage) -> None:
-        """Raises Refusal also for a sender that is no Originator."""
+        """Refuse also a sender that is no Originator."""
         Adapter.check(self, message)
         if message.sender and not SENDER.fullmatch(message.sender):
             detail = f"{self.title} takes a sender of at most 15 digits or 11 letters and digits."
             raise UnsupportedMessageError("bad-sender", "from", detail)
 
     def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
-        """A number that is not the account's own sender may be locked (codes 29 and 30)."""
+        """Warn of a number other than the account's sender: codes 29 and 30 lock it."""
+        del at
         own = message.sender in (None, self.sender)
         return [] if own or not NUMERIC.fullmatch(message.sender or "") else [MAY_BE_LOCKED]
 
     def holds(self, send_at: datetime) -> bool:
-        """Not in the hour that comes twice when summer time ends: DeferredDeliveryTime names no
-        offset, and the wrong one of the two could be an hour early."""
+        """Return False in the hour that comes twice when summer time ends.
+
+        DeferredDeliveryTime has no offset, and the wrong one of the two could be an hour early.
+        """
         return unambiguous(to_local_ceil(send_at, ZURICH, SECOND))
 
     def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
-        """Submissions of one call each: all that differs within is number and reference."""
+        """Split messages into calls within which only number and reference differ."""
         groups: dict[tuple[object, ...], list[OutgoingMessage]] = {}
         for one in messages:
             shared = (one.text, one.sender or self.sender, one.flash, one.encoding, one.send_at)
@@ -147,37 +153,40 @@ class Server2sms(Adapter):
     def submit(
         self, messages: Sequence[OutgoingMessage], callback_url: str | None
     ) -> list[SubmitCall]:
+        """Return one call for each group of `pack`."""
         notify = _notification_url(callback_url) if self.callbacks and callback_url else None
         return [
             SubmitCall(self._send(group, notify), tuple(group)) for group in self.pack(messages)
         ]
 
     def _send(self, group: Sequence[OutgoingMessage], notify: str | None) -> Request:
-        one = group[0]
-        if one.one_time_code:
-            return self._send_token(one, one.one_time_code, notify)
+        first = group[0]
+        if first.one_time_code:
+            return self._send_token(first, first.one_time_code, notify)
         payload = {
-            "Originator": one.sender or self.sender,
-            "Recipients": [f"{each.to}:{each.id}" for each in group],
-            "MessageText": one.text,
-            "ForceGSM7bit": one.encoding == "gsm7",
-            "FlashingSMS": one.flash or None,
-            "DeferredDeliveryTime": swiss_time(one.send_at) if one.send_at else None,
+            "Originator": first.sender or self.sender,
+            "Recipients": [f"{message.to}:{message.id}" for message in group],
+            "MessageText": first.text,
+            "ForceGSM7bit": first.encoding == "gsm7",
+            "FlashingSMS": first.flash or None,
+            "DeferredDeliveryTime": swiss_time(first.send_at) if first.send_at else None,
             "URLBufferedMessageNotification": notify,
             "URLDeliveryNotification": notify,
             "URLNonDeliveryNotification": notify,
             "AffiliateID": self.affiliate_id,
         }
-        given = {key: value for key, value in payload.items() if value is not None}
-        simple = self.simple and given.keys() <= SIMPLE_FIELDS
-        return self._request("SendSimpleTextSMS" if simple else "SendTextSMS", given)
+        fields = {key: value for key, value in payload.items() if value is not None}
+        simple = self.simple and fields.keys() <= SIMPLE_FIELDS
+        return self._request("SendSimpleTextSMS" if simple else "SendTextSMS", fields)
 
-    def _send_token(self, one: OutgoingMessage, token: OneTimeCode, notify: str | None) -> Request:
+    def _send_token(
+        self, message: OutgoingMessage, token: OneTimeCode, notify: str | None
+    ) -> Request:
         payload = {
-            "Originator": one.sender or self.sender,
-            "Recipients": f"{one.to}:{one.id}",
+            "Originator": message.sender or self.sender,
+            "Recipients": f"{message.to}:{message.id}",
             "MessageData": token.template.replace("{code}", PLACEHOLDER),
-            "TokenReference": one.id,
+            "TokenReference": message.id,
             "TokenValidity": str(-(-token.ttl // 60)),  # minutes, rounded up: ours ends first
             "TokenMask": None if token.code else token.mask,
             "VerificationCode": token.code,
@@ -187,19 +196,22 @@ class Server2sms(Adapter):
             "URLNonDeliveryNotification": notify,
             "AffiliateID": self.affiliate_id,
         }
-        given = {key: value for key, value in payload.items() if value is not None}
-        return self._request("SendTokenSMS", given)
+        fields = {key: value for key, value in payload.items() if value is not None}
+        return self._request("SendTokenSMS", fields)
 
     @property
     def makes_codes(self) -> bool:
+        """Whether SendTokenSMS makes the code by a mask."""
         return not self.own_codes
 
     def verify(self, to: str, message_id: str, code: str) -> Request:
+        """Return the VerifyToken call."""
         payload = {"PhoneNumber": to, "TokenReference": message_id, "VerificationCode": code}
         return self._request("VerifyToken", payload)
 
-    def verified(self, reply: VendorResponse) -> CodeCheck:
-        outcome = parse_outcome(normalize_keys(decode_json(reply.body)))
+    def verified(self, response: VendorResponse) -> CodeCheck:
+        """Parse the response to VerifyToken."""
+        outcome = parse_outcome(normalize_keys(decode_json(response.body)))
         known = CodeVerdict.FAILED if outcome.code in STATUS_CODES else CodeVerdict.UNKNOWN
         return CodeCheck(
             TOKEN_CODES.get(outcome.code or "", known),
@@ -218,18 +230,20 @@ class Server2sms(Adapter):
             msgspec.json.encode(body),
         )
 
-    def submitted(self, reply: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
-        """One StatusCode speaks for the whole call; there is no id but our own reference."""
-        outcome = parse_outcome(normalize_keys(decode_json(reply.body)))
+    def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
+        """Apply the one StatusCode to the whole call; there is no id but our own reference."""
+        outcome = parse_outcome(normalize_keys(decode_json(response.body)))
         if outcome.verdict is not SubmitVerdict.ACCEPTED:
             return [outcome] * len(call.members)
         return [replace(outcome, vendor_id=member.id) for member in call.members]
 
     def balance(self) -> Mapping[str | None, Request]:
+        """Return the CheckCredits call."""
         return {None: self._request("CheckCredits", {})}
 
-    def parse_balance(self, reply: VendorResponse, product: str | None) -> Balance:
-        answer = normalize_keys(decode_json(reply.body))
+    def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
+        """Parse a count of credits."""
+        answer = normalize_keys(decode_json(response.body))
         outcome, credits_left = parse_outcome(answer), as_decimal(answer.get("credits"))
         if outcome.code == OK and credits_left is not None:
             return Balance(product, credits_left, "credits")
@@ -239,7 +253,7 @@ class Server2sms(Adapter):
         raise BalanceRefusedError(outcome.text or "unknown code", outcome.code, retryable=retryable)
 
     def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
-        """References are joined across submissions, `poll_size` a call."""
+        """Join references across submissions, `poll_size` a call."""
         calls = []
         for part in chunks(pending, self.poll_size):
             references = ";".join(one.id for one in part)
@@ -248,14 +262,17 @@ class Server2sms(Adapter):
             calls.append(PollCall(request, tuple(part)))
         return calls
 
-    def reports(self, reply: VendorResponse, call: PollCall) -> list[DeliveryReport]:
-        """The last row of a reference counts. A refused question is no news of any message."""
-        answer, asked = normalize_keys(decode_json(reply.body)), {one.id for one in call.pending}
+    def reports(self, response: VendorResponse, call: PollCall) -> list[DeliveryReport]:
+        """Parse rows; the last of a reference counts. A refused query changes no message."""
+        answer, polled = (
+            normalize_keys(decode_json(response.body)),
+            {one.id for one in call.pending},
+        )
         found = {}
         for row in normalize_rows(answer.get("deliverynotifications")):
             reference = as_text(row.get("transactionreferencenumber"))
             status = as_text(row.get("deliverystatus"))
-            if reference in asked and status:
+            if reference in polled and status:
                 found[reference] = replace(
                     parse_delivery(
                         status,
@@ -280,7 +297,8 @@ class Server2sms(Adapter):
         return [replace(refused, message_id=one.id) for one in call.pending]
 
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
-        # A tag that the vendor had nothing for may stay as it was.
+        # A tag without a value at the vendor may stay as it was.
+        """Parse a notification URL's filled tags."""
         filled = {key: item for key, item in request.query.items() if not item.startswith("<")}
         query = {key: as_text(item) for key, item in filled.items()}
         reference = query.get("ID") or query.get("TRN")
@@ -294,7 +312,9 @@ class Server2sms(Adapter):
 
 
 def _notification_url(callback_url: str) -> str | None:
-    """`callback_url` with as many tags as the vendor's limit leaves room for; None without room
-    for status and reference, which leaves polling."""
+    """Return `callback_url` with as many tags as the vendor's limit allows.
+
+    None where status and reference do not fit, which leaves polling.
+    """
     urls = (callback_url + query for query in NOTIFICATION_QUERIES)
     return next((url for url in urls if len(url) <= NOTIFICATION_URL_LIMIT), None)

@@ -1,4 +1,4 @@
-"""What server2sms answers: its codes, delivery statuses, reasons and times. No I/O."""
+"""Parse server2sms's responses: codes, delivery statuses, reasons and times. No I/O."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ STATUS_CODES: Mapping[str, SubmitOutcome] = {
     "3": SubmitOutcome(SubmitVerdict.REFUSED, text="authorization failed", account_fault=True),
     "4": SubmitOutcome(SubmitVerdict.REFUSED, text="binary file not found"),
     "5": SubmitOutcome(SubmitVerdict.REFUSED, text="not enough credits", account_fault=True),
-    # The vendor calls both retryable, but the message may have left: ask by reference first.
+    # The vendor calls both retryable, but the message may have left: poll by reference first.
     "6": SubmitOutcome(SubmitVerdict.UNKNOWN, text="time-out"),
     "7": SubmitOutcome(SubmitVerdict.UNKNOWN, text="transmission error"),
     "8": SubmitOutcome(SubmitVerdict.REFUSED, text="invalid user key", account_fault=True),
@@ -57,15 +57,15 @@ STATUS_CODES: Mapping[str, SubmitOutcome] = {
     "39": SubmitOutcome(SubmitVerdict.REFUSED, text="token already authorized"),
 }
 UNKNOWN_CODE = SubmitOutcome(SubmitVerdict.UNKNOWN)
-RETRYABLE = frozenset({"2", "6", "7", "24"})  # of a question, which asked twice does no harm
-# VerifyToken: a code of the table above that is not here says that no token was looked at.
+RETRYABLE = frozenset({"2", "6", "7", "24"})  # of a query, which may be repeated
+# VerifyToken: a code of the table above that is not here says that no token was checked.
 TOKEN_CODES: Mapping[str, CodeVerdict] = {
     "1": CodeVerdict.RIGHT,
     "6": CodeVerdict.UNKNOWN,
     "7": CodeVerdict.UNKNOWN,
     "36": CodeVerdict.WRONG,
     "37": CodeVerdict.WRONG,
-    "38": CodeVerdict.WRONG,  # also when the token is over; counted, or guesses would be free
+    "38": CodeVerdict.WRONG,  # also when the token has expired; counted, or guesses would be free
     "39": CodeVerdict.ALREADY,
 }
 DELIVERY_STATUSES: Mapping[str, DeliveryReport] = {
@@ -100,26 +100,32 @@ REASONS: Mapping[str, str] = {
 
 
 def parse_outcome(answer: Mapping[str, object]) -> SubmitOutcome:
-    """What an answer's StatusCode says."""
+    """Return the outcome of an answer's StatusCode."""
     code, text = as_text(answer.get("statuscode")), as_text(answer.get("statusinfo"))
     row = STATUS_CODES.get(code or "", UNKNOWN_CODE)
     return replace(row, code=code, text=text or row.text)
 
 
 def parse_delivery(
-    status: str, reason: str | None, said: str | None = None, why: str | None = None
+    status: str,
+    reason: str | None,
+    status_text: str | None = None,
+    reason_text: str | None = None,
 ) -> DeliveryReport:
-    """A DeliveryStatus with its reason, as code `status/reason`; the vendor's words come first."""
+    """Return the report of a DeliveryStatus and its reason, as code `status/reason`.
+
+    The vendor's own texts come first.
+    """
     row = DELIVERY_STATUSES.get(status, UNKNOWN_STATUS)
     if row.status is Status.DELIVERED or not reason:
-        return replace(row, code=status, text=said or row.text)
+        return replace(row, code=status, text=status_text or row.text)
     reason = reason.zfill(3)
-    text = why or REASONS.get(reason) or said or row.text
+    text = reason_text or REASONS.get(reason) or status_text or row.text
     return replace(row, code=f"{status}/{reason}", text=text)
 
 
 def parse_time(written: str | None, zone: tzinfo) -> datetime | None:
-    """A ddmmyyyyhhmmss or ISO 8601 time in UTC; `zone` is that of a time without one."""
+    """Return a ddmmyyyyhhmmss or ISO 8601 time in UTC; `zone` is that of a time without one."""
     # A plus sign in a query string arrives as a space.
     text = re.sub(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$", r"\1+\2", written or "")
     compact = re.fullmatch(r"(\d\d)(\d\d)(\d{4})(\d{6})", text)
@@ -133,4 +139,5 @@ def parse_time(written: str | None, zone: tzinfo) -> datetime | None:
 
 
 def swiss_time(when: datetime) -> str:
+    """Return a time as DeferredDeliveryTime has it: Swiss, ddmmyyyyhhmmss, rounded up."""
     return to_local_ceil(when, ZURICH, SECOND).strftime("%d%m%Y%H%M%S")
