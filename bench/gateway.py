@@ -95,7 +95,7 @@ class Gateway:
                 self.handle("dispatch", {"Records": records})
 
     def callbacks(self, vendor: str, each: int = 1) -> list[dict[str, Any]]:
-        """Return the vendor's calls once every message arrived, `each` messages a call where it can."""
+        """Return the vendor's calls once every message arrived, `each` messages a call."""
         self.aws.vendors.deliver()
         sent = self.aws.vendors.sent()
         groups = [sent[start : start + each] for start in range(0, len(sent), each)]
@@ -110,7 +110,7 @@ class Gateway:
         for event in self.callbacks(vendor) if by_calls else ():
             self.handle("callback", event)
         self.make_due()
-        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["looked"])
+        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["processed"])
 
     def make_due(self) -> None:
         """Everything that waits for its time is due now."""

@@ -104,7 +104,7 @@ def _flat(found: Mapping[int, Counts]) -> list[Figure]:
 
 
 def _linear(found: Mapping[int, Counts]) -> list[Figure]:
-    """Return what one that is due takes, whether fewer or more are; the hottest partition's share."""
+    """Return what each that is due takes, and the hottest partition's share."""
     table = f"{ALWAYS_STORED:,} stored, for each that is due"
     figures, each = [], dict[int, dict[str, float]]()
     for due in DUE:

@@ -46,8 +46,8 @@ ENVIRONMENT = QUEUES | {
     "ROUTES_PARAMETER": "/bench/routes",
     "SOURCES_PARAMETER": "/bench/sources",
     "OWN_ACCOUNT": "123456789012",
-    "HAND_OVER_AFTER": "60",
-    "CUT_SHORT_AFTER": "150",
+    "REQUEUE_AFTER": "60",
+    "INTERRUPTED_AFTER": "150",
     "RECEIPT_DEADLINE": "259200",
     "RETENTION_DAYS": "90",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
@@ -113,7 +113,7 @@ class Aws:
     every file reads `upload`, a bus that keeps `events`; and at `base` the vendors, of which
     `accounts` are the settings."""
 
-    def __init__(self, base: str = "http://vendors.example.com") -> None:
+    def __init__(self, base: str = "http://127.0.0.1:1") -> None:
         self.vendors = Vendors()
         self.accounts: dict[str, Any] = {"callback_key": CALLBACK_KEY, **accounts(base)}
         self.queues: dict[str, deque[tuple[float, str]]] = defaultdict(deque)
@@ -201,7 +201,7 @@ class Aws:
         raise RuntimeError("the emulator waits")
 
     def _range(self, asked: Any) -> Item | None:
-        """Return a part of a partition, for which the emulator parses its condition for every item."""
+        """Return a part of a partition; the emulator parses the condition for each item."""
         if asked["KeyConditionExpression"] != RANGE or "ExclusiveStartKey" in asked:
             return None
         pk, low, high = (asked["ExpressionAttributeValues"][name]["S"] for name in RANGED)

@@ -11,7 +11,7 @@ HEADER = b"to,name,template,reference\r\n"
 
 
 def line(nth: int) -> bytes:
-    """Return a row; all are as long, so that any part of the file can be made when it is asked for."""
+    """Return a row; all are as long, so that any part of the file can be made at once."""
     row = f'+{911_000_000_000 + nth},"Ani {nth:07d}",Your order {{name}} is ready.,r-{nth:07d}\r\n'
     return row.encode()
 
