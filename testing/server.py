@@ -124,13 +124,18 @@ def serving(answering: Answering) -> Iterator[str]:
     """Return the same from a thread of this process; the address."""
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(_listen(answering))
+
+    def end() -> None:
+        server.close()
+        server.abort_clients()
+        loop.call_soon(loop.stop)  # once the connections are lost
+
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        for step in (server.close, server.abort_clients, loop.stop):
-            loop.call_soon_threadsafe(step)
+        loop.call_soon_threadsafe(end)
         thread.join()
         loop.close()
 
