@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl
 
 from urllib3.connection import HTTPConnection
 
+from sms_gateway.vendors import http_client
+
 
 class Asked(NamedTuple):
     """A request: `search` is what stands behind the question mark, undecoded."""
@@ -154,7 +156,8 @@ class Wire:
         def connect(_self: HTTPConnection) -> Any:
             return _Socket(wire)
 
-        HTTPConnection._new_conn = connect  # type: ignore[method-assign, assignment]
+        for kind in (HTTPConnection, http_client._Connection):
+            kind._new_conn = connect  # type: ignore[method-assign, assignment]
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -193,11 +196,23 @@ class _Socket:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._sent: list[bytes] = []
+        self._unread = io.BytesIO()
 
     def sendall(self, data: bytes) -> None:
         self._sent.append(bytes(data))
 
-    def makefile(self, _mode: str, *_: Any) -> io.BytesIO:
+    def send(self, data: bytes) -> int:
+        self.sendall(data)
+        return len(data)
+
+    def recv_into(self, buffer: bytearray) -> int:
+        if self._sent:
+            self._unread = self.makefile("rb")
+        return self._unread.readinto(buffer)
+
+    def makefile(self, _mode: str, buffering: int = -1) -> io.BytesIO:
+        if buffering == 0:
+            return io.BytesIO()  # never read: vendors' responses are, by recv_into
         request, self._sent = b"".join(self._sent), []
         return io.BytesIO(self._wire.answer(request))
 
