@@ -222,7 +222,7 @@ def late_twice(connection: socket.socket) -> None:
     """The first byte within the timeout, the body within as long again."""
     time.sleep(0.4)
     connection.sendall(HEAD)
-    time.sleep(0.4)
+    time.sleep(0.4)  # the timeout of 0.5 ends here
     connection.sendall(b"x" * 100)
 
 
@@ -260,7 +260,7 @@ def test_headers_and_body_together_have_the_timeout_once(
     started = time.monotonic()
     with pytest.raises(VendorOutcomeUnknownError):
         send(Request("GET", server.url), 0.5)
-    assert 0.4 < time.monotonic() - started < 1
+    assert 0.4 < time.monotonic() - started < 2.5
     server.behaviour = lambda connection: connection.sendall(OK)
     assert send(Request("GET", server.url), 5).body == b"OK"
     assert server.connections == 2
@@ -274,45 +274,47 @@ def test_a_response_may_come_slowly_within_the_timeout(server: Server) -> None:
 def test_a_request_that_nobody_reads_is_given_up(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.3)
-    server.read = lambda connection: time.sleep(3)
+    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.5)
+    done = threading.Event()
+    server.read = lambda connection: b"" if done.wait(20) else None
     started = time.monotonic()
     with pytest.raises(VendorOutcomeUnknownError):
-        send(Request("POST", server.url, body=b"x" * 20_000_000), 5)
-    assert time.monotonic() - started < 2.5
+        send(Request("POST", server.url, body=b"x" * 20_000_000), 30)
+    assert time.monotonic() - started < 10
+    done.set()
 
 
 def test_a_slow_name_server_is_never_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
     def slow(*_rest: object, **_named: object) -> object:
-        time.sleep(1)
+        answered.wait(20)
         raise OSError
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.2)
     started = time.monotonic()
     with pytest.raises(VendorConnectionFailedError):
-        send(Request("GET", f"http://vendor.example.com/?key={SECRET}"), 5)
-    assert time.monotonic() - started < 0.9
+        send(Request("GET", f"http://vendor.example.com/?key={SECRET}"), 30)
+    assert time.monotonic() - started < 10
+    answered.set()
 
 
 def test_all_addresses_share_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[str] = []
+    tried: dict[str, float] = {}
 
     def deaf(address: tuple[str, int], timeout: float) -> socket.socket:
-        tried.append(address[0])
-        time.sleep(timeout)
+        tried[address[0]] = timeout
         raise TimeoutError
 
     addresses = [f"203.0.113.{last}" for last in range(4)]
     found = [(socket.AF_INET, 1, 6, "", (address, 80)) for address in addresses]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_rest, **_named: found)
     monkeypatch.setattr(socket, "create_connection", deaf)
-    monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.4)
-    started = time.monotonic()
     with pytest.raises(VendorConnectionFailedError):
         send(Request("GET", f"http://vendor.example.com/?key={SECRET}"), 5)
-    assert time.monotonic() - started < 0.8
-    assert tried == addresses
+    assert list(tried) == addresses
+    assert sum(tried.values()) <= http_client.CONNECT_TIMEOUT_SECONDS
 
 
 def test_after_an_answer_that_was_given_up_the_next_one_is_its_own(server: Server) -> None:
@@ -387,7 +389,7 @@ def test_headers_and_body_over_tls_have_the_timeout_once(
     started = time.monotonic()
     with pytest.raises(VendorOutcomeUnknownError):
         send(Request("GET", tls_server.url), 0.5)
-    assert 0.4 < time.monotonic() - started < 1
+    assert 0.4 < time.monotonic() - started < 2.5
 
 
 def test_a_certificate_for_another_name_is_never_connected(tls_server: Server) -> None:
@@ -400,8 +402,10 @@ def test_a_handshake_that_nobody_answers_ends_with_the_time_to_connect(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_client, "CONNECT_TIMEOUT_SECONDS", 0.3)
-    server.read = lambda connection: time.sleep(1)
+    done = threading.Event()
+    server.read = lambda connection: b"" if done.wait(20) else None
     started = time.monotonic()
     with pytest.raises(VendorOutcomeUnknownError):
-        send(Request("GET", server.url.replace("http:", "https:")), 5)
-    assert time.monotonic() - started < 0.9
+        send(Request("GET", server.url.replace("http:", "https:")), 30)
+    assert time.monotonic() - started < 10
+    done.set()

@@ -1,7 +1,7 @@
 """Sockets whose every wait ends at one deadline, for both HTTP clients.
 
 A socket's own timeout starts anew with each byte: a peer that drips its response has no bound.
-This module lies in core because vendors and webhooks both build on it; it opens nothing by itself.
+It lies in core because vendors and webhooks both build on it; only their HTTP clients use it.
 """
 
 import io
