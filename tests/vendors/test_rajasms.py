@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_gateway.vendors.adapter import UnsupportedMessageError
-from sms_gateway.vendors.rajasms.adapter import (
+from sms_gateway.vendors.rajasms.responses import (
     BALANCE_CODES,
     DELIVERY_CODES,
     GLOBAL_CODES,

@@ -9,22 +9,33 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from sms_gateway.core.status import Status
 from sms_gateway.vendors.adapter import Adapter, Capabilities, UnsupportedMessageError
 from sms_gateway.vendors.local_times import SECOND, WIB, to_local_ceil
 from sms_gateway.vendors.parsing import (
-    Record,
     as_decimal,
     as_text,
     decode_json,
-    normalize_keys,
-    normalize_rows,
+)
+from sms_gateway.vendors.rajasms.responses import (
+    BALANCE_CODES,
+    DELIVERY_CODES,
+    GLOBAL_CODES,
+    OK,
+    UNKNOWN_BALANCE_CODE,
+    UNKNOWN_DELIVERY,
+    outcome_of,
+    packet_outcome,
+    parse_day,
+    row_of,
+    rows_of,
+    sending_id,
+    unwrap,
 )
 from sms_gateway.vendors.types import (
     Balance,
@@ -33,62 +44,12 @@ from sms_gateway.vendors.types import (
     Category,
     DeliveryReport,
     OutgoingMessage,
-    Price,
     Request,
     SubmitCall,
     SubmitOutcome,
-    SubmitVerdict,
     VendorResponse,
     chunks,
 )
-
-OK = "10"
-GLOBAL_CODES: Mapping[str, SubmitOutcome] = {
-    # Of the request: even a refused number comes under it, and a message without a packet of its
-    # own has no outcome.
-    "10": SubmitOutcome(SubmitVerdict.UNKNOWN, text="Success"),
-    "20": SubmitOutcome(SubmitVerdict.REFUSED, text="Json Post Error"),
-    "30": SubmitOutcome(SubmitVerdict.REFUSED, text="ApiKey not register", account_fault=True),
-    "40": SubmitOutcome(SubmitVerdict.REFUSED, text="Ip address not register", account_fault=True),
-    "50": SubmitOutcome(SubmitVerdict.REFUSED, text="Expired Balance", account_fault=True),
-    "55": SubmitOutcome(SubmitVerdict.REFUSED, text="Maximum Data"),
-}
-SENDING_CODES: Mapping[str, SubmitOutcome] = {
-    "10": SubmitOutcome(SubmitVerdict.ACCEPTED, text="Success"),
-    "60": SubmitOutcome(SubmitVerdict.REFUSED, text="Invalid Number"),
-    "70": SubmitOutcome(SubmitVerdict.REFUSED, text="Invalid Message"),
-    "80": SubmitOutcome(SubmitVerdict.REFUSED, text="Minimum Balance", account_fault=True),
-    "90": SubmitOutcome(
-        SubmitVerdict.RETRY, text="System Error"
-    ),  # not accepted only with sendingid 0
-}
-UNKNOWN_CODE = SubmitOutcome(SubmitVerdict.UNKNOWN)
-
-BALANCE_CODES: Mapping[str, tuple[str, bool]] = {  # the text, and whether a later query may succeed
-    "10": ("Success", False),
-    "20": ("Json Post Error", False),
-    "25": ("Error Check Balance", True),
-    "30": ("ApiKey not register", False),
-    "35": ("Check Balance Limit", True),  # queried too often
-    "40": ("Ip address not register", False),
-}
-UNKNOWN_BALANCE_CODE = ("unknown code", False)
-
-DELIVERY_CODES: Mapping[str, DeliveryReport] = {
-    "1": DeliveryReport(None, text="Schedule"),
-    "2": DeliveryReport(None, text="Sent"),
-    "3": DeliveryReport(Status.DELIVERED, text="Delivered Success"),
-    "4": DeliveryReport(Status.UNDELIVERED, text="Delivered Error"),
-    "5": DeliveryReport(Status.UNDELIVERED, text="System Failed"),
-    "6": DeliveryReport(
-        Status.UNDELIVERED, text="Saldo Minus/Expired", account_fault=True
-    ),  # our balance
-    "7": DeliveryReport(Status.UNDELIVERED, text="Reject"),
-    "8": DeliveryReport(Status.UNDELIVERED, text="System Error"),
-    "9": DeliveryReport(Status.UNDELIVERED, text="Duplicate message"),  # of an earlier one
-    "10": DeliveryReport(Status.DELIVERED, text="Delivered Success Backup"),
-}
-UNKNOWN_DELIVERY = DeliveryReport(None, unknown_status=True)
 
 Product = Literal["reguler", "masking", "otp", "bulk"]
 CATEGORIES: frozenset[Category] = frozenset({"otp", "transactional", "promotional"})
@@ -205,9 +166,9 @@ class RajaSms(Adapter):
 
     def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """Match packets by number, and by position only where they name none."""
-        answer = _response(response.body, "sendingrespon")
-        overall = _outcome(GLOBAL_CODES, answer, "globalstatus")
-        packets = _unwrapped(answer.get("datapacket"))
+        answer = row_of(response.body, "sendingrespon")
+        overall = outcome_of(GLOBAL_CODES, answer, "globalstatus")
+        packets = unwrap(answer.get("datapacket"))
         numbers = [_international(as_text(packet.get("number"))) for packet in packets]
         named = dict(zip(numbers, packets, strict=True))
         outcomes = []
@@ -215,7 +176,9 @@ class RajaSms(Adapter):
             packet = named.get(_international(member.to), {})
             if not packet and len(packets) == len(call.members) and not numbers[position]:
                 packet = packets[position]
-            outcomes.append(_sent(packet) if as_text(packet.get("sendingstatus")) else overall)
+            outcomes.append(
+                packet_outcome(packet) if as_text(packet.get("sendingstatus")) else overall
+            )
         return outcomes
 
     def balance(self) -> Mapping[str | None, Request]:
@@ -231,10 +194,10 @@ class RajaSms(Adapter):
 
     def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
         """Parse a balance in rupiah."""
-        answer = _response(response.body, "balancerespon")
+        answer = row_of(response.body, "balancerespon")
         code, rupiah = as_text(answer.get("globalstatus")), as_decimal(answer.get("balance"))
         if code == OK and rupiah is not None:
-            return Balance(product, rupiah, "IDR", _day(as_text(answer.get("expired"))))
+            return Balance(product, rupiah, "IDR", parse_day(as_text(answer.get("expired"))))
         if code in (None, OK):
             raise BalanceRefusedError("unreadable answer")
         text, retryable = BALANCE_CODES.get(code, UNKNOWN_BALANCE_CODE)
@@ -249,8 +212,8 @@ class RajaSms(Adapter):
             values = (decode_json(field.encode(errors="replace")) for field in form.values())
             document = next((item for item in values if isinstance(item, dict | list)), form)
         reports = []
-        for row in _responses(document, "statusrespon"):
-            code, vendor_id = as_text(row.get("deliverystatus")), _sending_id(row)
+        for row in rows_of(document, "statusrespon"):
+            code, vendor_id = as_text(row.get("deliverystatus")), sending_id(row)
             number = _international(as_text(row.get("number"))) or None
             if code and (vendor_id or number):
                 found = DELIVERY_CODES.get(code, UNKNOWN_DELIVERY)
@@ -265,53 +228,7 @@ def _sending_time(send_at: datetime | None) -> str:
     return f"{to_local_ceil(send_at, WIB, SECOND):%Y-%m-%d %H:%M:%S}" if send_at else ""
 
 
-def _responses(document: object, key: str) -> list[Record]:
-    """Return the objects under `key` (letters only), else the document itself."""
-    return _unwrapped(normalize_keys(document).get(key, document))
-
-
-def _response(body: bytes, key: str) -> Record:
-    return next(iter(_responses(decode_json(body), key)), {})
-
-
-def _unwrapped(value: object) -> list[Record]:
-    """Return the objects of a list, or the only one, out of their `packet` if any."""
-    return [normalize_keys(item.get("packet", item)) for item in normalize_rows(value)]
-
-
-def _outcome(table: Mapping[str, SubmitOutcome], answer: Record, key: str) -> SubmitOutcome:
-    """Return the outcome of the code under `key`; the vendor's text stands under `<key>text`."""
-    code, vendor_text = as_text(answer.get(key)), as_text(answer.get(f"{key}text"))
-    row = table.get(code or "", UNKNOWN_CODE)
-    return replace(row, code=code, text=vendor_text or row.text)
-
-
-def _sent(packet: Record) -> SubmitOutcome:
-    """Return the outcome of a packet's message."""
-    found = _outcome(SENDING_CODES, packet, "sendingstatus")
-    vendor_id, price = _sending_id(packet), as_decimal(packet.get("price"))
-    if found.verdict is SubmitVerdict.RETRY and as_text(packet.get("sendingid")) != "0":
-        return replace(found, verdict=SubmitVerdict.UNKNOWN, vendor_id=vendor_id)
-    if found.verdict is not SubmitVerdict.ACCEPTED:
-        return replace(found, vendor_id=vendor_id)
-    paid = Price(price, "IDR") if price is not None else None
-    return replace(found, vendor_id=vendor_id, price=paid)
-
-
-def _sending_id(row: Record) -> str | None:
-    """Return the vendor's id, which may exceed 32 bits; 0 is none."""
-    found = as_text(row.get("sendingid"))
-    return None if found == "0" else found
-
-
 def _international(number: str | None) -> str:
     """Return the digits of 081…, 6281… or +6281… as 6281…; '' for none."""
     digits = re.sub(r"[^0-9]", "", number or "")
     return f"62{digits[1:]}" if re.match("0[1-9]", digits) else digits.removeprefix("00")
-
-
-def _day(written: str | None) -> date | None:
-    try:
-        return date.fromisoformat((written or "")[:10])
-    except ValueError:
-        return None

@@ -27,6 +27,7 @@ from sms_gateway.vendors.parsing import (
     normalize_keys,
     normalize_rows,
 )
+from sms_gateway.vendors.server2sms.notifications import notification_url
 from sms_gateway.vendors.server2sms.responses import (
     OK,
     RETRYABLE,
@@ -59,13 +60,6 @@ from sms_gateway.vendors.types import (
 PLACEHOLDER = "<VERIFICATIONCODE>"
 
 
-# The tags go literally. <RCPNT> is left out: it would write people's numbers into access logs.
-NOTIFICATION_QUERIES = (
-    "?DST=<DST>&RSN=<RSN>&DSCTSUTC=<DSCTSUTC>&ID=<TRN>",
-    "?DST=<DST>&RSN=<RSN>&ID=<TRN>",
-    "?DST=<DST>&ID=<TRN>",
-)
-NOTIFICATION_URL_LIMIT = 200
 SIMPLE_FIELDS = frozenset({"Originator", "Recipients", "MessageText", "ForceGSM7bit"})
 SENDER = re.compile(r"\+?[0-9]{1,15}|[A-Za-z0-9]{1,11}")
 NUMERIC = re.compile(r"\+?[0-9]+")
@@ -154,7 +148,7 @@ class Server2sms(Adapter):
         self, messages: Sequence[OutgoingMessage], callback_url: str | None
     ) -> list[SubmitCall]:
         """Return one call for each group of `pack`."""
-        notify = _notification_url(callback_url) if self.callbacks and callback_url else None
+        notify = notification_url(callback_url) if self.callbacks and callback_url else None
         return [
             SubmitCall(self._send(group, notify), tuple(group)) for group in self.pack(messages)
         ]
@@ -309,12 +303,3 @@ class Server2sms(Adapter):
         report = parse_delivery(status, query.get("RSN"))
         at = parse_time(query.get("DSCTSUTC"), UTC)
         return [replace(report, message_id=reference, number=number, at=at)]
-
-
-def _notification_url(callback_url: str) -> str | None:
-    """Return `callback_url` with as many tags as the vendor's limit allows.
-
-    None where status and reference do not fit, which leaves polling.
-    """
-    urls = (callback_url + query for query in NOTIFICATION_QUERIES)
-    return next((url for url in urls if len(url) <= NOTIFICATION_URL_LIMIT), None)
