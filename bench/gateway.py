@@ -112,7 +112,7 @@ class Gateway:
         for event in self.callbacks(vendor) if by_calls else ():
             self.handle("callback", event)
         self.make_due()
-        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["looked"])
+        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["processed"])
 
     def make_due(self) -> None:
         """Everything that waits for its time is due now."""

@@ -48,8 +48,8 @@ ENVIRONMENT = QUEUES | {
     "ROUTES_PARAMETER": "/bench/routes",
     "SOURCES_PARAMETER": "/bench/sources",
     "OWN_ACCOUNT": "123456789012",
-    "HAND_OVER_AFTER": "60",
-    "CUT_SHORT_AFTER": "150",
+    "REQUEUE_AFTER": "60",
+    "INTERRUPTED_AFTER": "150",
     "RECEIPT_DEADLINE": "259200",
     "RETENTION_DAYS": "90",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
@@ -117,7 +117,7 @@ class Aws:
     keeps `events`; `accounts` are the vendors' settings.
     """
 
-    def __init__(self, base: str = "http://vendors.example.com") -> None:
+    def __init__(self, base: str = "http://127.0.0.1:1") -> None:
         self.vendors = Vendors()
         self.accounts: dict[str, Any] = {"callback_key": CALLBACK_KEY, **accounts(base)}
         self.queues: dict[str, deque[tuple[float, str]]] = defaultdict(deque)

@@ -124,13 +124,18 @@ def serving(answering: Answering) -> Iterator[str]:
     """Return the same from a thread of this process; the address."""
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(_listen(answering))
+
+    def end() -> None:
+        server.close()
+        server.abort_clients()
+        loop.call_soon(loop.stop)  # once the connections are lost
+
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(end)
         thread.join()
         loop.close()
 
@@ -151,10 +156,12 @@ class Wire:
         self._lock = threading.Lock()
         wire = self
 
-        def connect(_self: HTTPConnection) -> Any:
+        def connect(*_: object) -> Any:
             return _Socket(wire)
 
         HTTPConnection._new_conn = connect  # type: ignore[method-assign, assignment]
+        # The vendors' client has its own way to a host.
+        socket.create_connection = connect  # type: ignore[assignment]
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -193,11 +200,23 @@ class _Socket:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._sent: list[bytes] = []
+        self._answer = io.BytesIO()
+
+    def send(self, data: bytes) -> int:
+        self._sent.append(bytes(data))
+        return len(data)
 
     def sendall(self, data: bytes) -> None:
-        self._sent.append(bytes(data))
+        self.send(data)
 
-    def makefile(self, _mode: str, *_: Any) -> io.BytesIO:
+    def recv_into(self, buffer: bytearray) -> int:
+        if self._sent:
+            self._answer = self.makefile("rb")
+        return self._answer.readinto(buffer)
+
+    def makefile(self, _mode: str, buffering: int = -1) -> io.BytesIO:
+        if buffering == 0:  # only a reference
+            return io.BytesIO()
         request, self._sent = b"".join(self._sent), []
         return io.BytesIO(self._wire.answer(request))
 
