@@ -43,7 +43,7 @@ def units(rows: int) -> dict[str, float]:
         log = items.timeline_attribute(
             [TimelineEntry(1, Status.DELIVERED, "poll", "jst", 1, "DELIVRD")]
         )
-        aws.receipt = {"status": {"S": "delivered"}, "log": log}
+        aws.receipt = {"status": {"S": "delivered"}, "timeline": log}
         Wire(aws.answer)
         meter = Beside(aws.peek, ask=True)
         with meter.listening(dynamodb.client()):

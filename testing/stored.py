@@ -59,7 +59,7 @@ def final(batch: str, count: int) -> Iterator[Item]:
     )
     for item in _members(batch, count):
         if item["sk"]["S"] != "B":
-            item |= {"status": {"S": "delivered"}, "log": log}
+            item |= {"status": {"S": "delivered"}, "timeline": log}
         yield item
 
 

@@ -18,10 +18,11 @@ from sms_gateway.messages import idempotency
 from sms_gateway.messages import send as message_send
 from sms_gateway.messages.acceptance import BuiltBatch
 from sms_gateway.receipts import apply
-from sms_gateway.scheduler import tick
+from sms_gateway.scheduler import submissions, tick
 from sms_gateway.storage import dynamodb as store
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.dynamodb import ItemUpdate
+from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import VerdictLetter
 from sms_gateway.vendors.types import Request, SubmitVerdict
 from testing.callbacks import rajasms
@@ -105,7 +106,7 @@ def no_condition(change: ItemUpdate, *_: object, **__: object) -> ItemUpdate:
 def test_without_the_claims_condition_a_second_delivery_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, ItemUpdate, "when", no_condition)
+    off(guard, monkeypatch, ItemUpdate, "if_in", no_condition)
     world.send()
     world.deliver(times=2)
     assert world.row().duplicated == (guard == "off")
@@ -130,7 +131,7 @@ def test_taking_silence_for_a_refusal_is_a_second_sms(
 def test_a_clock_that_resends_unasked_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, tick, "_resend_allowed", lambda *_: True)
+    off(guard, monkeypatch, submissions, "_resend_allowed", lambda *_: True)
     world.silent = True
     world.send()
     world.deliver()
@@ -143,7 +144,7 @@ def test_a_clock_that_resends_unasked_is_a_second_sms(
 def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency_keys, "IN_PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(idempotency, "IN_PROGRESS_SECONDS", 0)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt  # as a crash: nothing after it happens
@@ -170,8 +171,8 @@ def test_a_batch_accepted_before_its_messages_are_written_is_half_a_batch(
 def test_without_the_keys_record_a_retry_is_a_second_sms(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, idempotency, "find", lambda *_: (None, None))
-    off(guard, monkeypatch, store, "put_request", lambda *_: None)
+    off(guard, monkeypatch, idempotency, "find_answer", lambda *_: (None, None))
+    off(guard, monkeypatch, idempotency_keys, "put_request", lambda *_: None)
     first = world.send(key="once")
     again = world.send(key="once")
     world.deliver()
@@ -183,7 +184,7 @@ def test_without_the_keys_record_a_retry_is_a_second_sms(
 def test_a_status_that_may_go_back_is_a_wrong_status(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, ItemUpdate, "when_open", no_condition)
+    off(guard, monkeypatch, MessageUpdate, "if_open", no_condition)
     (one,) = world.send()
     world.deliver()
     rajasms(world.gateway, one, "3")
@@ -195,7 +196,7 @@ def test_a_status_that_may_go_back_is_a_wrong_status(
 def test_without_the_clock_a_message_is_lost(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, tick, "_look", lambda *_: False)
+    off(guard, monkeypatch, tick, "_process_item", lambda *_: False)
     world.send()
     world.gateway.queued("rajasms")  # the queue loses it
     assert world.row().lost == (guard == "off")
@@ -205,7 +206,7 @@ def test_without_the_clock_a_message_is_lost(
 def test_giving_up_at_the_first_refusal_for_now_is_a_message_that_never_leaves(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, outcome_handling, "next_step", lambda *_: None)
+    off(guard, monkeypatch, outcome_handling, "next_attempt", lambda *_: None)
     world.away = 1
     (one,) = world.send()
     world.deliver()
@@ -244,7 +245,7 @@ def test_asking_the_first_vendor_alone_leaves_the_message_with_one_that_is_down(
         guard,
         monkeypatch,
         outcome_handling,
-        "next_step",
+        "next_attempt",
         lambda vendors, *_: NextAttempt(vendors[0], 1),
     )
     world.away = 100

@@ -33,7 +33,7 @@ from integration.webhooks.test_deliveries import (
 from sms_gateway.campaigns import chunks, worker
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.core.event import Event
-from sms_gateway.events import stream_reader, webhook_fanout
+from sms_gateway.events import change_mapping, stream_reader, webhook_fanout
 from sms_gateway.events.builders import message_event
 from sms_gateway.events.stream_reader import handle_records
 from sms_gateway.storage import dynamodb as store
@@ -118,7 +118,7 @@ def test_an_id_that_does_not_follow_from_what_it_tells_is_an_event_twice(
     off(
         guard,
         monkeypatch,
-        stream_reader,
+        change_mapping,
         "message_event",
         lambda *given, **more: replace(message_event(*given, **more), id=f"{uuid4()}"),
     )
@@ -133,7 +133,7 @@ def test_an_id_that_does_not_follow_from_what_it_tells_is_an_event_twice(
 def test_forgetting_an_attempt_that_failed_is_an_event_that_never_arrives(
     guard: str, customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, deliveries, "record", lambda *_, **__: None)
+    off(guard, monkeypatch, deliveries, "record_failure", lambda *_, **__: None)
     hook()
     one = replace(event(), data={"message_id": event().id[:-2], "status": "delivered"})
     customer.answers["/sms"] = PostResult(None, "the connection was refused")
@@ -151,7 +151,7 @@ def test_forgetting_an_attempt_that_failed_is_an_event_that_never_arrives(
 def test_a_slow_endpoint_in_everybodys_lane_holds_it_up(
     guard: str, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, endpoints, "slowed", lambda *_: None)
+    off(guard, monkeypatch, endpoints, "mark_slow", lambda *_: None)
     hook()
     customer.answers["/sms"] = PostResult(204, seconds=14)
     for nth in range(2):
@@ -178,7 +178,7 @@ def test_without_a_chunks_record_a_row_is_sent_twice(
 
     notice = upload(bucket, "to,text\n" + rows(3))
     with monkeypatch.context() as crash:
-        crash.setattr(chunks, "advance", killed)  # after the chunk's batch was accepted
+        crash.setattr(worker, "advance", killed)  # after the chunk's batch was accepted
         with pytest.raises(KeyboardInterrupt):
             work(notice)
     much_later()
