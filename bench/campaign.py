@@ -1,5 +1,4 @@
-"""A campaign of a million rows: how fast its rows are accepted, what memory that takes, what it
-costs beside its messages.
+"""A campaign of a million rows: rows a second, memory, and cost beside its messages.
 
 python -m bench.campaign <address> is the function's process whose memory is measured, over the
 table at that address.

@@ -153,9 +153,11 @@ class Bench:
         return added((life, each), (still, -each), (self.units("key"), asks))
 
     def onward(self) -> dict[str, float]:
-        """Dollars that a million single messages cost more by the parameter Events, delivered to
-        one webhook at the first try: a delivery is queued, received and deleted, reads the
-        endpoint, waits for its receiver as for a vendor and computes as long as a publishing."""
+        """Return the dollars that the parameter Events adds to a million single messages.
+
+        Delivered to one webhook at the first try: a delivery is queued, received and deleted, reads
+        the endpoint, waits for its receiver as for a vendor and computes as long as a publishing.
+        """
         published = self.units("told")
         events, changes = len(self.gateway.aws.events), published["invocations"]
         each = published["GB-seconds"] / changes / memory(PUBLISH) * memory(DELIVER)

@@ -46,9 +46,12 @@ def memory(function: str) -> int:
 
 
 def billed(run: Run) -> int:
-    """Milliseconds that Lambda bills of an invocation: what it computes with its share of a CPU,
-    and what it waits, for the main thread's calls one after the other and for the longest thread
-    of each pool. No time passes for those here: a busy machine waits no longer than an idle one."""
+    """Return the milliseconds that Lambda bills of an invocation.
+
+    That is what it computes with its share of a CPU, and what it waits: for the main thread's calls
+    one after the other, and for the longest thread of each pool. The waits are reckoned, so that a
+    busy machine waits no longer than an idle one.
+    """
     pools: dict[str, Counter[str]] = defaultdict(Counter)
     for (thread, service), times in run.asked.items():
         pools[thread.rpartition("_")[0]][thread] += times * ASSUMED["ms"].get(service, 0)

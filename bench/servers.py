@@ -1,5 +1,7 @@
-"""AWS and the vendors of the throughput benchmark, each a process of its own: testing/aws.py over
-HTTP, each answer after a wait. Paths that begin with `/_` are the benchmark's.
+"""AWS and the vendors of the throughput benchmark, each a process of its own.
+
+They are testing/aws.py over HTTP, each answer after a wait. Paths that begin with `/_` are the
+benchmark's.
 
 python -m bench.servers aws|vendors
 """

@@ -277,7 +277,7 @@ def _rate(stage: Stage) -> list[Figure]:
 
 
 def _killed(stage: Stage) -> list[Figure]:
-    """kill -9 amid a thousand single calls, and another worker after it."""
+    """Kill a worker (-9) amid a thousand single calls, and start another after it."""
     accepted = stage.accept("dinisoft", KILLED, 1, concurrency=100)
     first = Worker(stage, "dinisoft", stage.core, 2)
     first.ready()

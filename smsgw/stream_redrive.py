@@ -108,15 +108,9 @@ def _publish(body: Mapping[str, Any], batch: list[Any], total: Redriven) -> int:
 def _records(batch: Mapping[str, Any]) -> Iterator[Any]:
     """Read from the first to the last sequence number of a shard."""
     client, last = boto3.client("dynamodbstreams"), int(batch["endSequenceNumber"])
-    first, empty = batch["startSequenceNumber"], 0
-    iterator: str | None = None
+    empty = 0
     try:
-        for shard in [batch["shardId"]] if "shardId" in batch else _shards(client, batch):
-            iterator = _shard_iterator(client, batch, shard, first)
-            if iterator is not None:
-                break
-        if iterator is None:
-            raise CommandError(FORGOTTEN)
+        iterator: str | None = _first_iterator(client, batch)
         while iterator and empty < MAX_EMPTY_PAGES:
             page = client.get_records(ShardIterator=iterator, Limit=BATCH_SIZE)
             iterator = page.get("NextShardIterator")
@@ -143,6 +137,15 @@ FORGOTTEN = (
     "the stream has forgotten these changes (it keeps them for 24 hours): look at the messages "
     "with `smsgw messages show`, and delete the dead letter"
 )
+
+
+def _first_iterator(client: Any, batch: Mapping[str, Any]) -> str:
+    """Begin at the first change. Raise CommandError when the stream no longer has it."""
+    for shard in [batch["shardId"]] if "shardId" in batch else _shards(client, batch):
+        iterator = _shard_iterator(client, batch, shard, batch["startSequenceNumber"])
+        if iterator is not None:
+            return iterator
+    raise CommandError(FORGOTTEN)
 
 
 def _shards(client: Any, batch: Mapping[str, Any]) -> Iterator[str]:

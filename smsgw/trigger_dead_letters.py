@@ -39,8 +39,10 @@ def is_notice(message: Any) -> bool:
 
 
 def redrive(stack: str, trigger: str, message: Any) -> None:
-    """Hand what came to its function again under the same key: what was sent meanwhile is not sent
-    again. Raises ValueError for a message that is no event."""
+    """Hand what came to its function again, under the same key.
+
+    What was sent meanwhile is not sent again. Raise ValueError for a message that is no event.
+    """
     if trigger == "from_sqs":
         _return_to_ingress_queue(stack, message)
         return

@@ -34,7 +34,7 @@ PARTS: dict[str, type[Any]] = {
 
 
 def understood(case: Case) -> object:
-    """Return what the vendor's account makes of the case's answer; `outcome` without empty fields."""
+    """Return what the vendor's account makes of the answer; `outcome` without empty fields."""
     spec, part = case.spec, _part(case)
     reply = VendorResponse(spec.get("http_status", 200), case.body, spec.get("content_type", ""))
     if spec["operation"] == "facts":

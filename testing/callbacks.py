@@ -25,7 +25,7 @@ def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[s
 def call_url(
     method: str, path: str, query: Any = None, body: bytes | None = None
 ) -> dict[str, Any]:
-    """Return a vendor's call to the function's own URL: payload format 2.0, a body always as base64."""
+    """Return a vendor's call to the function URL: payload format 2.0, a body as base64."""
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",

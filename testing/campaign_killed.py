@@ -1,5 +1,8 @@
-"""A campaign whose worker dies three times: python -m testing.campaign_killed prints how often the
-row that was accepted most often was, and how many rows were."""
+"""A campaign whose worker dies three times.
+
+python -m testing.campaign_killed prints how often the row that was accepted most often was, and how
+many rows were.
+"""
 
 import json
 import os

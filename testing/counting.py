@@ -93,10 +93,11 @@ def read_units(sizes: Sequence[int], *, consistent: bool) -> float:
 
 @dataclass
 class Tally:
-    """What was asked for: calls by service and operation, DynamoDB's units, items that it read,
-    bytes of requests and answers, and what was logged. `consumed` has the write units that DynamoDB
-    itself told, and of what it told nothing those worked out; `differ` is what lies between both,
-    where it told."""
+    """What was asked for: calls, DynamoDB's units, items read, bytes, and what was logged.
+
+    `consumed` has the write units that DynamoDB itself reports, and those worked out where it
+    reports none; `differ` is the difference where it does.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
     writes: float = 0
@@ -197,7 +198,7 @@ class Meter:
             if service == "dynamodb":
                 self._bill(total, model.name, params, parsed, context.get("before"))
 
-    def _bill(
+    def _bill(  # noqa: C901 - a case an operation
         self, total: Tally, name: str, params: Any, parsed: dict[str, Any], before: Item | None
     ) -> None:
         failed = "Error" in parsed

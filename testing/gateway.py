@@ -53,8 +53,8 @@ class Gateway:
         waiting = drained(vendor)
         return [{"messageId": one.id, "body": one.body, "attributes": {}} for one in waiting]
 
-    def dispatch(self, vendor: str, remaining: float = 120, **accounts: Any) -> list[str]:
-        """Works on all that is queued for a vendor; the ids of the records that failed."""
+    def dispatch(self, vendor: str, remaining: float = 120) -> list[str]:
+        """Handle all that is queued for a vendor; return the ids of the failed records."""
         records = self.queued(vendor)
         return self.work(records, remaining)
 

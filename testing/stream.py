@@ -52,7 +52,8 @@ class Told:
     events: list[Event] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
 
-    def put(self, events: Sequence[Event], until: float) -> set[str]:
+    def put(self, events: Sequence[Event], _until: float) -> set[str]:
+        """Take events; return the ids of those refused."""
         self.events += [one for one in events if one.id not in self.refuses]
         return {one.id for one in events} & self.refuses
 

@@ -20,6 +20,7 @@ class Wire:
         self._lock = threading.Lock()
 
     def __call__(self, request: Request, timeout: float) -> VendorResponse:
+        """Answer a request."""
         assert timeout > 0
         with self._lock:
             self.sent.append(request)

@@ -72,6 +72,7 @@ def arrived(request: Request) -> Any:
 
 
 def notifications(*rows: tuple[str, str]) -> Any:
+    """Return server2sms's answer from (reference, delivery status)."""
     return {
         "StatusCode": "1",
         "DeliveryNotifications": [

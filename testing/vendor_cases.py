@@ -1,5 +1,8 @@
-"""The captured cases: `<case>.txt|json` is a vendor's answer byte for byte, `<case>.expected.json`
-says how it came about and what it means; `<case>.request.json` says what a request looks like."""
+"""The captured cases.
+
+`<case>.txt|json` is a vendor's answer byte for byte, `<case>.expected.json` says how it came about
+and what it means; `<case>.request.json` says what a request looks like.
+"""
 
 import json
 from dataclasses import dataclass
@@ -116,7 +119,7 @@ def described(case: Case) -> list[dict[str, Any]]:
 
 
 def readable(request: Request) -> dict[str, Any]:
-    """Return a request as a case writes it: address and query apart, a form or JSON body decoded."""
+    """Return a request as a case writes it: address and query apart, the body decoded."""
     parts = urlsplit(request.url)
     shown: dict[str, Any] = {
         "method": request.method,

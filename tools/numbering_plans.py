@@ -1,5 +1,7 @@
-"""Writes what layers/gateway/sms_gateway/sms/phone_numbers.py knows of each country's numbers by
-itself, from the plans of `phonenumbers`: `python -m tools.numbering_plans`, after each upgrade."""
+"""Write numbering_plans.json, by which sms/phone_numbers.py knows numbers that need no parsing.
+
+`python -m tools.numbering_plans` derives it from `phonenumbers`; run it after each upgrade.
+"""
 
 import json
 from pathlib import Path
@@ -11,8 +13,7 @@ from sms_gateway.sms.phone_numbers import PLANS
 
 
 def plans() -> dict[str, Any]:
-    """By country code: the lengths that a number may have without it, and a pattern of what such a
-    number begins with only at home."""
+    """Return the possible lengths and the national prefixes of each country code."""
     found: dict[str, Any] = {}
     for code in sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE):
         region = phonenumbers.region_code_for_country_code(code)

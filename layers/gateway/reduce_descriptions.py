@@ -1,5 +1,6 @@
-"""Derive from botocore's API descriptions the small ones that sms_gateway/aws/botocore_shortcuts.py
-reads: the operations that are called, with the shapes that they come to, and without documentation.
+"""Derive from botocore's API descriptions the small ones that botocore_shortcuts.py reads.
+
+They have the operations that are called with the shapes that those need, and no documentation.
 botocore's own stay beside them, as published.
 
 Usage: python -B reduce_descriptions.py <folder to make>, with botocore on PYTHONPATH

@@ -15,8 +15,11 @@ FOLDERS = ("bin", "boto3/examples")
 
 
 def trim(root: Path) -> None:
-    """Delete other services' API descriptions, older versions of those that stay, their examples,
-    and byte code. Raise FileNotFoundError where a service is unknown to botocore."""
+    """Delete what no function reads, and byte code.
+
+    That is other services' API descriptions, and older versions and examples of those that stay.
+    Raise FileNotFoundError where a service is unknown to botocore.
+    """
     for data in (root / "botocore/data", root / "boto3/data"):
         for service in data.iterdir():
             if service.is_dir() and service.name not in SERVICES:

@@ -1,4 +1,4 @@
-"""Everything that makes botocore faster than it is by itself, in one place:
+"""Everything that makes botocore start and answer faster, in one place.
 
 - reduced API descriptions, derived from botocore's own when the layer is built
   (layers/gateway/reduce_descriptions.py), on a search path of botocore's loader; without a built
@@ -75,14 +75,12 @@ class ReducedLoader(Loader):
         return super().load_service_model(service_name, type_name, api_version)
 
     def is_builtin_path(self, path: str) -> bool:
-        """Whether endpoints are AWS's own, and not somebody's: the reduced ones are a part of
-        botocore's."""
+        """Return whether a path is AWS's own: the reduced descriptions are botocore's."""
         return path.startswith(str(REDUCED)) or super().is_builtin_path(path)
 
 
 class ShortcutSession(Session):
-    """A session that has read what every client needs, which takes longer than all else about a
-    client."""
+    """A session that has read what every client needs: most of the work on a client."""
 
     def __init__(self) -> None:
         super().__init__(include_builtin_handlers=False)
@@ -106,9 +104,11 @@ class ShortcutSession(Session):
         return super().create_client(service_name, *args, **options)
 
     def _register_handlers(self, service: str) -> None:
-        """Register what botocore does about the events of a service, or about all services', but
-        for what writes documentation. To put a handler in its place takes its time, and 37 of 127
-        are S3's: a start without S3 does without them."""
+        """Register botocore's handlers for the events of a service, or for those of all.
+
+        Those that write documentation are left out. Registering takes time, and 37 of 127 handlers
+        are S3's: a start without S3 does without them.
+        """
         emitter = self.get_component("event_emitter")
         places = {REGISTER_FIRST: emitter.register_first, REGISTER_LAST: emitter.register_last}
         for event, handler, *place in BUILTIN_HANDLERS:

@@ -51,8 +51,7 @@ _session = botocore_shortcuts.new_session()
 
 
 def client(service: str) -> Any:
-    """Return the one client of a service in this process, made when first asked for with BASE_CONFIG and
-    the service's own of CONFIGS."""
+    """Return this process's one client of a service, with BASE_CONFIG and its own of CONFIGS."""
     if service not in _clients:
         with _lock:
             if service not in _clients:

@@ -1,7 +1,4 @@
-"""The one module that talks to SQS: a queue a vendor, a message a submission.
-
-Calls for campaigns; deliveries; dead letters.
-"""
+"""The one module that talks to SQS: send messages in batches, and dead letters."""
 
 import math
 import time
@@ -31,8 +28,10 @@ def _client() -> "SQSClient":
 
 
 def send_to_dead_letter_queue(url: str, body: str, attributes: Mapping[str, str]) -> None:
-    """Puts what can't be worked on into a dead-letter queue, with `words` as its attributes (at
-    most ten, none of them empty). Raises when SQS does not take it."""
+    """Put what can't be handled into a dead-letter queue.
+
+    `attributes` are at most ten, none of them empty. Raise botocore's errors.
+    """
     _client().send_message(
         QueueUrl=url,
         MessageBody=body,
@@ -53,12 +52,12 @@ class QueueMessage(ValueObject, frozen=True):
     delay: int = 0
 
 
-def send_batch(url: str, letters: Sequence[QueueMessage], until: float = math.inf) -> list[bool]:
-    """Put letters into a queue.
+def send_batch(url: str, messages: Sequence[QueueMessage], until: float = math.inf) -> list[bool]:
+    """Put messages into a queue; return which of them it took.
 
-    Which of them it took. Begins no call after `until` (monotonic seconds). Never raises.
+    Begin no call after `until` (monotonic seconds). Never raise.
     """
-    pages = [letters[start : start + 10] for start in range(0, len(letters), 10)]
+    pages = [messages[start : start + 10] for start in range(0, len(messages), 10)]
     if len(pages) < 2:
         return [taken for page in pages for taken in _send_page(url, page, until)]
     with ThreadPoolExecutor(min(MAX_PARALLEL_CALLS, len(pages))) as pool:
@@ -72,16 +71,16 @@ def _send_page(url: str, page: Sequence[QueueMessage], until: float) -> list[boo
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
-            "MessageBody": letter.body,
-            "MessageGroupId": letter.group,
-            "DelaySeconds": min(letter.delay, MAX_DELAY_SECONDS),
+            "MessageBody": message.body,
+            "MessageGroupId": message.group,
+            "DelaySeconds": min(message.delay, MAX_DELAY_SECONDS),
         }
-        for number, letter in enumerate(page)
+        for number, message in enumerate(page)
     ]
     try:
         answer = _client().send_message_batch(QueueUrl=url, Entries=entries)
     except (ClientError, BotoCoreError) as error:
-        logger.error("not enqueued", extra={"letters": len(page), "error": str(error)})
+        logger.error("not enqueued", extra={"messages": len(page), "error": str(error)})
         return [False] * len(page)
     failed = {one["Id"] for one in answer.get("Failed", [])}
     return [entry["Id"] not in failed for entry in entries]

@@ -1,11 +1,10 @@
-"""Telephone numbers: whatever people write becomes E.164, or an error that says what to change.
+"""Phone numbers: convert what people write to E.164.
 
-The numbering plans are those of the `phonenumbers` module. An international form need only be
-possible there, since plans change faster than their copies; a national form must be valid.
+The numbering plans are the `phonenumbers` package's. An international number need only be possible
+there, since plans change faster than their copies; a national number must be valid.
 
-`phonenumbers` is imported when a number has to be read: it takes a tenth of a start, and most
-numbers are written as they should be. To see that takes a short form of its plans alone, which
-tools/numbering_plans.py derives.
+Importing `phonenumbers` takes a tenth of a start, and most numbers are canonical: they are checked
+with a summary of its plans (tools/numbering_plans.py), and only the others import it.
 """
 
 import re
@@ -19,7 +18,7 @@ import msgspec
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-# Spaces, dashes, dots and brackets; the invisible marks are what phones add to a copied number.
+# Spaces, dashes, dots and brackets, and the invisible marks that phones add to a copied number.
 _PUNCTUATION: Final = str.maketrans(
     "",
     "",
@@ -39,8 +38,7 @@ _UNKNOWN_COUNTRY: Final = "The number begins with no known country code."
 
 
 class _Plan(msgspec.Struct, array_like=True, frozen=True):
-    """What of a country's plan says that a number needs no reading: the lengths that one without
-    its country code may have, and a pattern of what it begins with at home only."""
+    """A country's possible lengths without country code, and a pattern of national prefixes."""
 
     lengths: frozenset[int]
     prefix: str
@@ -50,7 +48,7 @@ _PLANS: Final = msgspec.json.decode(PLANS.read_bytes(), type=dict[str, _Plan])
 
 
 class NumberError(ValueError):
-    """A number that can't be used. `slug` names the problem; `detail` never holds the number."""
+    """A number that is not usable. `slug` names the problem; `detail` never holds the number."""
 
     def __init__(self, slug: str, detail: str) -> None:
         super().__init__(detail)
@@ -59,15 +57,15 @@ class NumberError(ValueError):
 
 
 def to_e164(raw: str, regions: Sequence[str] = ()) -> str:
-    """`raw` as `+` and digits.
+    """Convert a number to `+` and digits. Raises NumberError.
 
-    What begins with neither + nor 00 is a national form, and must have exactly one meaning in
-    `regions` (ISO 3166 alpha-2). Raises NumberError.
+    A number without + or 00 is national, and must be valid for exactly one number in `regions` (ISO
+    3166 alpha-2).
     """
-    written = raw.translate(_PUNCTUATION)
-    if written.startswith("00"):
-        written = f"+{written[2:]}"
-    digits = written.removeprefix("+")
+    number = raw.translate(_PUNCTUATION)
+    if number.startswith("00"):
+        number = f"+{number[2:]}"
+    digits = number.removeprefix("+")
     if not digits:
         raise NumberError(_INVALID, "The number has no digits.")
     if not (digits.isascii() and digits.isdigit()):
@@ -76,11 +74,11 @@ def to_e164(raw: str, regions: Sequence[str] = ()) -> str:
             "A number is written with digits, a leading +, spaces, dashes, dots and brackets:"
             " no letters and no extension.",
         )
-    return _national(digits, regions) if written == digits else _international(written)
+    return _national(digits, regions) if number == digits else _international(number)
 
 
 def mask(e164: str) -> str:
-    """Return a number for logs: its country code and its last two digits, such as `+880…01`."""
+    """Mask a number for logs: country code and last two digits, such as `+880…01`."""
     return f"{_country_code(e164)}…{e164[-2:]}"
 
 
@@ -89,42 +87,39 @@ def _country_code(number: str) -> str:
 
 
 @cache
-def _domestic(code: str) -> re.Pattern[str]:
-    """Return what a number begins with at home only.
-
-    A zero may be a part of it or not: that is for `phonenumbers` to say.
-    """
+def _national_prefix(code: str) -> re.Pattern[str]:
+    # A leading zero may belong to the number: phonenumbers decides.
     return re.compile(f"0|{_PLANS[code].prefix or '0'}")
 
 
-def _is_canonical(written: str) -> bool:
-    """Whether `phonenumbers` would leave an international form as it is.
+def _is_canonical(number: str) -> bool:
+    """Whether `phonenumbers` would return an international number unchanged.
 
-    Most numbers are written like that, and reading one takes seven times as long as seeing it.
+    Most numbers are canonical, and parsing one takes seven times as long as this check.
     """
-    code = _country_code(written)
-    if not code or len(written) > 1 + _MAX_DIGITS:
+    code = _country_code(number)
+    if not code or len(number) > 1 + _MAX_DIGITS:
         return False
-    national = written[len(code) :]
-    return len(national) in _PLANS[code].lengths and not _domestic(code).match(national)
+    national = number[len(code) :]
+    return len(national) in _PLANS[code].lengths and not _national_prefix(code).match(national)
 
 
-def _international(written: str) -> str:
-    if _is_canonical(written):
-        return written
+def _international(number: str) -> str:
+    if _is_canonical(number):
+        return number
     import phonenumbers
     from phonenumbers import NumberParseException, ValidationResult
 
     try:
-        number = phonenumbers.parse(written)
+        parsed = phonenumbers.parse(number)
     except NumberParseException as error:
         unparsed = {
             NumberParseException.TOO_LONG: _TOO_LONG,
             NumberParseException.INVALID_COUNTRY_CODE: _UNKNOWN_COUNTRY,
         }
-        # Its message and its input stay here: a detail must not hold the number.
+        # Drop the error: it holds the number.
         raise NumberError(_INVALID, unparsed.get(error.error_type, _TOO_SHORT)) from None
-    reason = phonenumbers.is_possible_number_with_reason(number)
+    reason = phonenumbers.is_possible_number_with_reason(parsed)
     if reason != ValidationResult.IS_POSSIBLE:
         impossible = {
             ValidationResult.TOO_LONG: _TOO_LONG,
@@ -133,7 +128,7 @@ def _international(written: str) -> str:
             ValidationResult.INVALID_COUNTRY_CODE: _UNKNOWN_COUNTRY,
         }
         raise NumberError(_INVALID, impossible.get(reason, _TOO_SHORT))
-    formatted = _format(number)
+    formatted = _format(parsed)
     if len(formatted) > 1 + _MAX_DIGITS:
         raise NumberError(_INVALID, _TOO_LONG)
     return formatted
@@ -148,13 +143,13 @@ def _national(digits: str, regions: Sequence[str]) -> str:
             number = phonenumbers.parse(digits, region)
         except phonenumbers.NumberParseException:
             continue
-        # A region's own international prefix (010, 011) could lead abroad: only + and 00 may.
-        at_home = number.country_code == phonenumbers.country_code_for_region(region)
-        if at_home and phonenumbers.is_valid_number(number):
+        # phonenumbers also reads a region's own international prefix (010, 011): reject it.
+        in_region = number.country_code == phonenumbers.country_code_for_region(region)
+        if in_region and phonenumbers.is_valid_number(number):
             readings.setdefault(_format(number), []).append(region)
     if len(readings) == 1:
         return next(iter(readings))
-    names = [region for found in readings.values() for region in found]
+    names = [region for matches in readings.values() for region in matches]
     if names:
         raise NumberError(
             _AMBIGUOUS,

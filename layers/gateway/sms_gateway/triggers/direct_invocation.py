@@ -19,11 +19,11 @@ from sms_gateway.triggers.request import encode_body, find_source, one_line_reas
 from sms_gateway.triggers.settings import sources
 
 
-class SendRefused(Exception):  # state machines match this name
+class SendRefused(Exception):  # noqa: N818 - state machines match this name
     """A send that is refused for good."""
 
 
-class TryAgain(Exception):  # state machines match this name
+class TryAgain(Exception):  # noqa: N818 - state machines match this name
     """A send that may succeed later; under the same key it is never sent twice."""
 
 
