@@ -95,7 +95,7 @@ class Gateway:
                 self.handle("dispatch", {"Records": records})
 
     def callbacks(self, vendor: str, each: int = 1) -> list[dict[str, Any]]:
-        """Return the vendor's calls once every message arrived, `each` messages a call."""
+        """Return the vendor's calls once all arrived, `each` messages a call where it can."""
         self.aws.vendors.deliver()
         sent = self.aws.vendors.sent()
         groups = [sent[start : start + each] for start in range(0, len(sent), each)]
@@ -104,8 +104,10 @@ class Gateway:
         return [called(notices([group[0], *group])[-1]) for group in groups]
 
     def settle(self, vendor: str, *, by_calls: bool) -> int:
-        """Let every message arrive and learn of it, by a call for each or from the scheduler's next
-        run; how many submissions that looked at."""
+        """Let every message arrive, and learn of it by a call for each or from the scheduler.
+
+        Return how many submissions the scheduler processed.
+        """
         self.aws.vendors.deliver()
         for event in self.callbacks(vendor) if by_calls else ():
             self.handle("callback", event)

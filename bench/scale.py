@@ -1,8 +1,7 @@
-"""The scheduler against what is stored and against what is due, by counts: what it asks for, reads
-and is answered decides what it takes, and is the same on every machine.
+"""The scheduler against what is stored and against what is due, by counts.
 
-Nothing that is due gets a receipt: each look asks the vendor, hears nothing and puts the submission
-off.
+What it asks for, reads and is answered decides what it takes, and is the same on every machine.
+Nothing that is due gets a receipt: each check asks the vendor, learns nothing and postpones.
 """
 
 import gc
@@ -104,7 +103,7 @@ def _flat(found: Mapping[int, Counts]) -> list[Figure]:
 
 
 def _linear(found: Mapping[int, Counts]) -> list[Figure]:
-    """Return what each that is due takes, and the hottest partition's share."""
+    """Return what a due one takes, whether fewer or more are; the hottest partition's share."""
     table = f"{ALWAYS_STORED:,} stored, for each that is due"
     figures, each = [], dict[int, dict[str, float]]()
     for due in DUE:

@@ -1,5 +1,7 @@
-"""AWS and the vendors as far as the functions call them, in this process: the AWS emulator's table,
-the simulated vendors, and constants."""
+"""AWS and the vendors as far as the functions call them, in this process.
+
+The table is the AWS emulator's, the vendors are the simulators; all else is constant.
+"""
 
 import base64
 import copy
@@ -109,9 +111,11 @@ class Vendors:
 
 
 class Aws:
-    """The table (the emulator's own, without its HTTP), the queues, the settings, a bucket in which
-    every file reads `upload`, a bus that keeps `events`; and at `base` the vendors, of which
-    `accounts` are the settings."""
+    """The table, queues, settings, a bucket and a bus, and the vendors at `base`.
+
+    The table is the emulator's, without its HTTP. Every file of the bucket reads `upload`; the bus
+    keeps `events`; `accounts` are the vendors' settings.
+    """
 
     def __init__(self, base: str = "http://127.0.0.1:1") -> None:
         self.vendors = Vendors()
@@ -201,7 +205,7 @@ class Aws:
         raise RuntimeError("the emulator waits")
 
     def _range(self, asked: Any) -> Item | None:
-        """Return a part of a partition; the emulator parses the condition for each item."""
+        """Return a range of a partition; the emulator would parse its condition for every item."""
         if asked["KeyConditionExpression"] != RANGE or "ExclusiveStartKey" in asked:
             return None
         pk, low, high = (asked["ExpressionAttributeValues"][name]["S"] for name in RANGED)
@@ -222,20 +226,20 @@ class Aws:
             return Said(f"<{name}Result><UploadId>1</UploadId></{name}Result>".encode())
         return Said(self.upload if asked.method == "GET" else b"")
 
-    def _GetSecretValue(self, _asked: Any) -> Any:
+    def _GetSecretValue(self, _asked: Any) -> Any:  # noqa: N802 - AWS's operation
         return {"Name": "bench/vendors", "SecretString": json.dumps(self.accounts)}
 
-    def _GetParameter(self, asked: Any) -> Any:
+    def _GetParameter(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
         value = PARAMETERS[asked["Name"]]
         return {"Parameter": {"Name": asked["Name"], "Type": "String", "Value": value}}
 
-    def _GenerateDataKey(self, asked: Any) -> Any:
+    def _GenerateDataKey(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
         return {"KeyId": asked["KeyId"], "Plaintext": DATA_KEY, "CiphertextBlob": DATA_KEY}
 
-    def _Decrypt(self, asked: Any) -> Any:
+    def _Decrypt(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
         return {"KeyId": asked["KeyId"], "Plaintext": asked["CiphertextBlob"]}
 
-    def _SendMessageBatch(self, asked: Any) -> Any:
+    def _SendMessageBatch(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
         queue = self.queues[asked["QueueUrl"].rpartition("/")[2]]
         for one in asked["Entries"]:
             queue.append((time.time() + one.get("DelaySeconds", 0), one["MessageBody"]))
@@ -245,7 +249,7 @@ class Aws:
         ]
         return {"Successful": done, "Failed": []}
 
-    def _PutEvents(self, asked: Any) -> Any:
+    def _PutEvents(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
         self.events += asked["Entries"]
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in asked["Entries"]]}
 

@@ -1,5 +1,7 @@
-"""A campaign's file in place of the bucket: made where it is read, and of its results only sizes
-are kept."""
+"""A campaign's file in place of the bucket.
+
+It is made where it is read, and of its results only sizes are kept.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +13,7 @@ HEADER = b"to,name,template,reference\r\n"
 
 
 def line(nth: int) -> bytes:
-    """Return a row; all are as long, so that any part of the file can be made at once."""
+    """Return a row; all are as long, so that any part of the file can be made."""
     row = f'+{911_000_000_000 + nth},"Ani {nth:07d}",Your order {{name}} is ready.,r-{nth:07d}\r\n'
     return row.encode()
 
