@@ -79,7 +79,7 @@ def understood(case: Case) -> object:
             members = [outgoing(member) for member in spec["members"]]
             call = vendor.submit(members, CALLBACK_URL)[0]
             return [plain(outcome) for outcome in vendor.submitted(reply, call)]
-        case "credit":
+        case "parse_balance":
             try:
                 return plain(vendor.parse_balance(reply, spec.get("product")))
             except BalanceRefusedError as refusal:

@@ -26,7 +26,7 @@ def verify_token(vendor: str, token: str, secret: bytes) -> ItemKey | None:
     """
     subject, mac = token[:-MAC_LENGTH], token[-MAC_LENGTH:]
     if not token.isascii() or not hmac.compare_digest(mac, _mac(vendor, subject, secret)):
-        raise ValueError("not a callback token")
+        raise ValueError("not a token of this gateway")
     if subject == ACCOUNT:
         return None
     return ItemKey(subject[:26], f"{subject[26]}#{subject[27:]}")
