@@ -229,8 +229,8 @@ def _how(bench: Bench) -> str:
 The functions' own handlers, warm. Write units are DynamoDB's own (the emulator's
 `ConsumedCapacity`), compared with those that the tests work out; read units are worked out, since
 the emulator tells them whatever the sizes. A single is alone in everything but the scheduler's run.
-What that asks whatever is due stands in the idle cost. Of a million JST singles: {shares} $. With one webhook or a bus a million singles cost {more}
-more.
+What that asks whatever is due stands in the idle cost. Of a million JST singles: {shares} $.
+A million singles cost more with a bus or one webhook: {more}.
 
 Lambda's billed time is CPU time divided by the function's share of a CPU (memory /
 {ASSUMED["full_cpu_mb"]} MB), and the waiting: {ms["dynamodb"]} ms a DynamoDB call,
