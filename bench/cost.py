@@ -213,11 +213,9 @@ def _figures(bench: Bench) -> list[Figure]:
         figures += [Figure("a month, nobody sends", row, *item) for item in month.items()]
         total = sum(month.values())
         figures.append(Figure("a month, nobody sends", row, "idle, $ a month", total))
-    for row, more in bench.onward().items():
-        figures.append(Figure("a million singles more", f"Events={row}", "$", more))
     differ = sum(tally.differ for tally, _ in bench.counted.values())
     name = "write units worked out, less DynamoDB's"
-    return [*figures, Figure("counted twice", name, "check", differ)]
+    return [*figures, Figure(_WRITES, name, "check", differ)]
 
 
 def _how(bench: Bench) -> str:
@@ -225,11 +223,14 @@ def _how(bench: Bench) -> str:
     parts = {name: dollars({name: value}) for name, value in one.items()}
     shares = ", ".join(f"{name} {price:.2f}" for name, price in parts.items())
     ms: Any = ASSUMED["ms"]
+    onward = bench.onward().items()
+    more = " and ".join(f"{price:.2f} $ (Events={name})" for name, price in onward)
     return f"""\
 The functions' own handlers, warm. Write units are DynamoDB's own (the emulator's
 `ConsumedCapacity`), compared with those that the tests work out; read units are worked out, since
 the emulator tells them whatever the sizes. A single is alone in everything but the scheduler's run.
 What that asks whatever is due stands in the idle cost. Of a million JST singles: {shares} $.
+A million singles cost more with a bus or one webhook: {more}.
 
 Lambda's billed time is CPU time divided by the function's share of a CPU (memory /
 {ASSUMED["full_cpu_mb"]} MB), and the waiting: {ms["dynamodb"]} ms a DynamoDB call,

@@ -46,7 +46,8 @@ def section(family: Family) -> str:
     """Return a family as Markdown."""
     parts = [f"## {family.title}\n", *tables(family)]
     parts.append(f"\n![{family.title}]({family.name}.svg)\n")
-    return "\n".join([*parts, *(f"{note}\n" for note in family.notes)])
+    paragraphs = [part for note in family.notes for part in note.split("\n\n")]
+    return "\n".join([*parts, *(" ".join(part.split()) + "\n" for part in paragraphs)])
 
 
 def tables(family: Family) -> list[str]:
