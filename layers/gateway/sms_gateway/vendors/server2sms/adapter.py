@@ -32,7 +32,7 @@ from sms_gateway.vendors.server2sms.responses import (
     OK,
     RETRYABLE,
     STATUS_CODES,
-    TOKEN_CODES,
+    parse_code_check,
     parse_delivery,
     parse_outcome,
     parse_time,
@@ -43,7 +43,6 @@ from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
     CodeCheck,
-    CodeVerdict,
     DeliveryReport,
     OneTimeCode,
     OutgoingMessage,
@@ -205,15 +204,7 @@ class Server2sms(Adapter):
 
     def verified(self, response: VendorResponse) -> CodeCheck:
         """Parse the response to VerifyToken."""
-        outcome = parse_outcome(normalize_keys(decode_json(response.body)))
-        known = CodeVerdict.FAILED if outcome.code in STATUS_CODES else CodeVerdict.UNKNOWN
-        return CodeCheck(
-            TOKEN_CODES.get(outcome.code or "", known),
-            outcome.code,
-            outcome.text,
-            outcome.account_fault,
-            outcome.code in RETRYABLE,
-        )
+        return parse_code_check(normalize_keys(decode_json(response.body)))
 
     def _request(self, operation: str, payload: Mapping[str, object]) -> Request:
         body = {"UserName": self.user_key, "Password": self.password, **payload}

@@ -9,6 +9,7 @@ from sms_gateway.core.status import Status
 from sms_gateway.vendors.local_times import SECOND, ZURICH, to_local_ceil
 from sms_gateway.vendors.parsing import as_text
 from sms_gateway.vendors.types import (
+    CodeCheck,
     CodeVerdict,
     DeliveryReport,
     SubmitOutcome,
@@ -104,6 +105,19 @@ def parse_outcome(answer: Mapping[str, object]) -> SubmitOutcome:
     code, text = as_text(answer.get("statuscode")), as_text(answer.get("statusinfo"))
     row = STATUS_CODES.get(code or "", UNKNOWN_CODE)
     return replace(row, code=code, text=text or row.text)
+
+
+def parse_code_check(answer: Mapping[str, object]) -> CodeCheck:
+    """Return what the StatusCode of VerifyToken says of a code."""
+    outcome = parse_outcome(answer)
+    known = CodeVerdict.FAILED if outcome.code in STATUS_CODES else CodeVerdict.UNKNOWN
+    return CodeCheck(
+        TOKEN_CODES.get(outcome.code or "", known),
+        outcome.code,
+        outcome.text,
+        outcome.account_fault,
+        outcome.code in RETRYABLE,
+    )
 
 
 def parse_delivery(
