@@ -1,13 +1,19 @@
-"""What each path asks AWS for, to the call and the unit: a dearer change is seen here.
+"""The budget: what each path asks AWS for, to the call and the unit.
 
-`make bench-cost` turns the same counts into dollars. Where a figure moves for a good reason, change
-it here and in docs/data-model.md.
+A dearer change is seen here. `make bench-cost` turns the same counts into dollars;
+`make bench-scale` measures the scheduler with a million messages. Where a figure moves for a good reason, change it
+here and in docs/data-model.md.
 """
 
 import json
+import math
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from moto.dynamodb.models import dynamodb_backends
@@ -16,8 +22,11 @@ from sms_gateway.aws import sqs
 from sms_gateway.config import routes, vendor_accounts
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
+from sms_gateway.scheduler import tick as scheduler_tick
+from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, items, message_repository
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request
 from sms_gateway.verifications import check, start
 from testing.callbacks import call, rajasms, server2sms
 from testing.counting import Item, Meter, Tally, size_of, write_units
@@ -26,11 +35,14 @@ from testing.gateway import Gateway
 from testing.numbers import number
 from testing.processes import function
 from testing.settings import set_account
+from testing.stored import BEGAN, final, seen, ulid, waiting
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 
 SETTLED_BY_POLL = 200  # seconds
 LINE = 300  # bytes of log that a step may write: one metric
 IDLE = {"dynamodb.Query": len(items.SHARDS)}  # of a tick, whatever is due
+LEASE_WRITES = 2  # write units of a tick with anything due, however much
+HOTTEST = 10  # per cent of the due index's traffic that one partition has at most
 LEASES = {"dynamodb.UpdateItem": 2}  # of a tick with anything due, however much
 TEXT = "Your order 4711 has left our house and will be with you tomorrow between nine and noon."
 DELIVERED: dict[str, Any] = {
@@ -364,3 +376,75 @@ def test_a_price_table_costs_no_write_and_no_read(
         del tally.calls["dynamodb.GetItem"]  # of the circuit among them, every five seconds
         costs.append((tally.writes, dict(tally.calls)))
     assert costs[0] == costs[1]
+
+
+def test_a_hundred_of_jst_from_accept_to_final(gateway: Gateway, meter: Meter) -> None:
+    """At most 2.3 write units a message: one at acceptance, one at the receipt, the rest shared."""
+    rows = [{"mobile": number("jst", nth)[3:], "status": "DELIVRD"} for nth in range(100)]
+    gateway.wire.answers[POLL["jst"]] = {"report": rows}
+    with meter.step() as tally:
+        ids = gateway.sent("jst", 100)
+        gateway.tick(300)
+    assert set(gateway.statuses(ids)) == {"delivered"}
+    assert (tally.writes - LEASE_WRITES) / 100 <= 2.1
+
+
+def test_a_hundred_of_dinisoft_from_accept_to_final(gateway: Gateway, meter: Meter) -> None:
+    """Two submissions of fifty, whose messages each have an id of their own at the vendor."""
+
+    def delivered(request: Request) -> dict[str, Any]:
+        asked = parse_qs(urlsplit(request.url).query)["messageid"][0]
+        return {"Status": "0", "Text": "DELIVRD", "Message_ID": asked}
+
+    gateway.wire.answers[POLL["dinisoft"]] = delivered
+    with meter.step() as tally:
+        ids = gateway.sent("dinisoft", 100)
+        gateway.tick(300)
+    assert set(gateway.statuses(ids)) == {"delivered"}
+    assert (tally.writes - LEASE_WRITES) / 100 <= 2.2
+
+
+def wait(count: int) -> None:
+    """Stores so many submissions that are due, the same ones in every run."""
+    draw = random.Random("due")  # noqa: S311 - the same in every run
+    dynamodb.put_all([item for _ in range(count) for item in waiting(ulid(draw), 1)])
+
+
+def arrive(count: int) -> None:
+    """Stores batches of a hundred messages that are final."""
+    draw = random.Random("final")  # noqa: S311 - the same in every run
+    dynamodb.put_all([item for _ in range(count // 100) for item in final(ulid(draw), 100)])
+
+
+def tick(gateway: Gateway, after: int) -> int:
+    """Runs the clock so many seconds after all was accepted; the vendor has no news."""
+    gateway.wire.answers[POLL["server2sms"]] = {"StatusCode": "1"}
+    with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
+        now = datetime.fromtimestamp(BEGAN + after, UTC)
+        run = tick_run.TickRun(
+            vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire
+        )
+        return scheduler_tick.process_all_due(run)
+
+
+def test_a_tick_asks_the_same_however_much_is_stored(gateway: Gateway, meter: Meter) -> None:
+    """To the call and the unit: what is final is never looked at."""
+    wait(20)
+    found = []
+    for after, more in ((4_000, 0), (8_000, 100), (16_000, 2_000)):
+        arrive(more)
+        with meter.step() as tally:
+            assert tick(gateway, after) == 20
+        found.append((tally.calls, tally.writes, tally.reads, tally.items))
+    assert found[0] == found[1] == found[2]
+
+
+def test_no_partition_of_the_due_index_has_a_tenth_of_the_traffic(
+    gateway: Gateway, meter: Meter
+) -> None:
+    wait(100)
+    traffic = Counter[str]()
+    with seen(traffic):
+        assert tick(gateway, 4_000) == 100
+    assert set(traffic) == set(items.SHARDS)
+    assert 100 * max(traffic.values()) / traffic.total() < HOTTEST
