@@ -1,8 +1,8 @@
 """The budget: what each path asks AWS for, to the call and the unit.
 
 A dearer change is seen here. `make bench-cost` turns the same counts into dollars;
-`make bench-scale` measures the scheduler with a million messages. Where a figure moves for a good reason, change it
-here and in docs/data-model.md.
+`make bench-scale` measures the scheduler with a million messages. Where a figure moves for a good
+reason, change it here and in docs/data-model.md.
 """
 
 import json
