@@ -70,7 +70,7 @@ def queues() -> str:
   Type: AWS::CloudWatch::Alarm
   Properties:
     <<: *alarm
-    AlarmDescription: {adapter_class(name).title} submissions could not be worked on; see docs/operations.md.
+    AlarmDescription: {adapter_class(name).title} submissions could not be worked on; see docs/guides/operate.md.
     Namespace: AWS/SQS
     MetricName: ApproximateNumberOfMessagesVisible
     Dimensions: [{{Name: QueueName, Value: !GetAtt {logical_id(name)}DeadLetters.QueueName}}]

@@ -1,7 +1,7 @@
 """Import the function's handler with the garbage collector off, for a faster start.
 
 Nearly all objects made at start stay alive. Scanning them takes an eighth of a cold start (see
-docs/decisions.md); frozen, they cost later collections nothing either.
+docs/adr/README.md); frozen, they cost later collections nothing either.
 """
 
 import gc

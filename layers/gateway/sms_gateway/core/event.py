@@ -1,4 +1,4 @@
-"""Events: their types, sequence numbers and form. docs/events.md is the catalogue.
+"""Events: their types, sequence numbers and form. docs/guides/events.md is the catalogue.
 
 An event's id is derived from its fact, so that a repeated event has the same id. A message's status
 only moves forward, so that the type alone gives the sequence number.

@@ -1,7 +1,7 @@
 """The base of immutable values.
 
 A msgspec Struct takes a fraction of a dataclass's start-up time, whose methods are compiled from
-text at each start (see docs/decisions.md).
+text at each start (see docs/adr/README.md).
 """
 
 from typing import ClassVar

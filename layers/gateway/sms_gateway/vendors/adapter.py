@@ -31,7 +31,7 @@ from sms_gateway.vendors.types import (
 
 
 class Capabilities(ValueObject, frozen=True):
-    """What a vendor's interface can do, as `GET /vendors` and docs/vendors.md show it."""
+    """What a vendor's interface can do, as `GET /vendors` and docs/vendors/README.md show it."""
 
     bulk: bool  # one text to many numbers in one call
     personalised: bool  # different texts in one call
