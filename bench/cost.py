@@ -79,7 +79,7 @@ class Bench:
             for run in runs:
                 self.times[label, run.function].append(billed(run))
             return
-        clients = dynamodb.client(), sqs._client(), eventbridge._client()
+        clients = dynamodb.client(), sqs.client(), eventbridge._client()
         with self.gateway.meter().listening(*clients) as meter:
             yield
         self.counted[label] = meter.total, Counter(run.function for run in runs)

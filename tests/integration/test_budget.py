@@ -63,7 +63,7 @@ def meter(gateway: Gateway) -> Iterator[Meter]:
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in VENDORS}
     vendor_accounts.accounts()  # what its reading costs is the minute's, not the message's
     routes.routes()
-    with Meter(stored).listening(dynamodb.client(), sqs._client()) as meter:
+    with Meter(stored).listening(dynamodb.client(), sqs.client()) as meter:
         yield meter
 
 

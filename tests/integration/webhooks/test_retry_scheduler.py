@@ -45,7 +45,7 @@ def calls() -> Iterator[Counter[str]]:
     def look(model: Any, **_: Any) -> None:
         seen[model.name] += 1
 
-    clients = (dynamodb.client(), sqs._client())
+    clients = (dynamodb.client(), sqs.client())
     for one in clients:
         one.meta.events.register("before-call", look)
     yield seen

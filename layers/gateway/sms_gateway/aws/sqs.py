@@ -22,7 +22,7 @@ MAX_DELAY_SECONDS = 900  # seconds, SQS's own limit
 MAX_PARALLEL_CALLS = 8  # calls at once
 
 
-def _client() -> "SQSClient":
+def client() -> "SQSClient":
     made: SQSClient = clients.client("sqs")
     return made
 
@@ -32,7 +32,7 @@ def send_to_dead_letter_queue(url: str, body: str, attributes: Mapping[str, str]
 
     `attributes` are at most ten, none of them empty. Raise botocore's errors.
     """
-    _client().send_message(
+    client().send_message(
         QueueUrl=url,
         MessageBody=body,
         MessageAttributes={
@@ -78,7 +78,7 @@ def _send_page(url: str, page: Sequence[QueueMessage], until: float) -> list[boo
         for number, message in enumerate(page)
     ]
     try:
-        answer = _client().send_message_batch(QueueUrl=url, Entries=entries)
+        answer = client().send_message_batch(QueueUrl=url, Entries=entries)
     except (ClientError, BotoCoreError) as error:
         logger.error("not enqueued", extra={"messages": len(page), "error": str(error)})
         return [False] * len(page)

@@ -2,14 +2,14 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sms_gateway.aws.sqs import _client
+from sms_gateway.aws.sqs import client
 from sms_gateway.core.observability import increment, logger
 
 
 def enqueue_campaign(url: str, campaign: str) -> None:
     """Enqueue a campaign's id for a worker. Never raise: the scheduler enqueues it again."""
     try:
-        _client().send_message(QueueUrl=url, MessageBody=campaign)
+        client().send_message(QueueUrl=url, MessageBody=campaign)
     except (ClientError, BotoCoreError) as error:
         logger.error("campaign not enqueued", extra={"campaign": campaign, "error": str(error)})
         increment("NotEnqueued", vendor="campaigns")
