@@ -23,6 +23,7 @@ MAX_PARALLEL_CALLS = 8  # calls at once
 
 
 def client() -> "SQSClient":
+    """Return this process's one client of SQS."""
     made: SQSClient = clients.client("sqs")
     return made
 
