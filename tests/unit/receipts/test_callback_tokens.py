@@ -31,7 +31,7 @@ def test_a_callback_address_stays_within_its_limit() -> None:
 
 @given(given_token=st.text() | st.from_regex(r"[A-Z0-9]{20,80}", fullmatch=True))
 def test_nothing_else_is_a_token(given_token: str) -> None:
-    with pytest.raises(ValueError, match="not a callback token"):
+    with pytest.raises(ValueError, match="not a token"):
         verify_token("jst", given_token, SECRET)
 
 
@@ -39,12 +39,12 @@ def test_nothing_else_is_a_token(given_token: str) -> None:
 def test_no_letter_of_a_token_can_be_changed(place: int) -> None:
     made = make_token("jst", ItemKey(BATCH, "M#000"), SECRET)
     changed = made[:place] + ("B" if made[place] != "B" else "C") + made[place + 1 :]
-    with pytest.raises(ValueError, match="not a callback token"):
+    with pytest.raises(ValueError, match="not a token"):
         verify_token("jst", changed, SECRET)
 
 
 def test_a_token_is_its_vendors_and_its_secrets_own() -> None:
     made = make_token("jst", None, SECRET)
     for vendor, secret in (("rajasms", SECRET), ("jst", b"another secret")):
-        with pytest.raises(ValueError, match="not a callback token"):
+        with pytest.raises(ValueError, match="not a token"):
             verify_token(vendor, made, secret)
