@@ -274,7 +274,7 @@ def arena(
         delay=0.3,
         poll_after=2,
         parameters=parameters,
-        **{"keep": True, **more},
+        **{"persist": True, **more},
     )
     stack.prepare()
     try:

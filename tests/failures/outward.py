@@ -230,7 +230,7 @@ def outside(folder: Path) -> Iterator[Outside]:
     with (
         receiving() as receiver,
         arena(
-            folder, parameters, through=(*THROUGH, "eventbridge"), visibility=None, keep=False
+            folder, parameters, through=(*THROUGH, "eventbridge"), visibility=None, persist=False
         ) as ground,
     ):
         port = urlsplit(receiver.url).port
