@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
-from ministack.services.lambda_svc import _apply_filter_criteria as filtered  # type: ignore[import-untyped]
+from ministack.services.lambda_svc import _apply_filter_criteria as filtered  # type: ignore[import-untyped]  # no stubs
 
 from bench.cpu import fast
 from bench.gateway import EVENTS, SCHEDULER, Gateway, body, numbers, quiet

@@ -88,7 +88,7 @@ class LocalStack:
         with self._clients_lock:
             if service not in self._clients:
                 self._clients[service] = boto3.client(
-                    service,  # type: ignore[call-overload]
+                    service,  # type: ignore[call-overload]  # any service
                     endpoint_url=self.endpoint,
                     region_name=REGION,
                     aws_access_key_id="test",

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import msgspec
-from ministack.services import dynamodb  # type: ignore[import-untyped]
+from ministack.services import dynamodb  # type: ignore[import-untyped]  # no stubs
 
 from local.simulators.registry import SIMULATORS, accounts
 from local.simulators.state import Message, State

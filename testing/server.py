@@ -159,9 +159,9 @@ class Wire:
         def connect(*_: object) -> Any:
             return _Socket(wire)
 
-        HTTPConnection._new_conn = connect  # type: ignore[method-assign, assignment]
+        HTTPConnection._new_conn = connect  # type: ignore[method-assign, assignment]  # patched for the test
         # The vendors' client has its own way to a host.
-        socket.create_connection = connect  # type: ignore[assignment]
+        socket.create_connection = connect  # type: ignore[assignment]  # patched for the test
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -150,7 +150,7 @@ def test_a_batch_of_several_is_told_message_by_message_and_once_as_a_whole(
         customer.final(one["id"])
 
     for one in sent:
-        until(lambda one=one: receiver.told("/several", one["id"]) == WHOLE)  # type: ignore[misc]
+        until(lambda one=one: receiver.told("/several", one["id"]) == WHOLE)  # type: ignore[misc]  # a default binds the loop's value
     (whole,) = {one["id"]: one for one in until(lambda: receiver.at("/batches"))}.values()
     assert whole["data"]["counts"] == {"delivered": 12}
     assert {one["type"] for one in receiver.at("/batches")} == {"BatchCompleted"}

@@ -84,7 +84,7 @@ def _rule(
     case: Case, service: str, action: str, operation: str, word: str = "", count: int = 1
 ) -> None:
     words = (word,) if word else ()
-    made: Action = action  # type: ignore[assignment]
+    made: Action = action  # type: ignore[assignment]  # drawn by name
     # Nine throttles are an outage; nine lost races in a row would only try the patience here, since
     # each one doubles the wait for the next.
     most = 1 if action.startswith("kill") else 2 if action == "condition" else count

@@ -260,7 +260,7 @@ def test_what_has_been_claimed_is_sent_although_the_probe_can_not_be_recorded(
     gateway.wire.answers[SUBMIT["rajasms"]] = answer
     assert gateway.work(records) == []
     assert len(gateway.wire.sent) == 1
-    expected = {SILENT: "submitting", UNREACHABLE: "accepted"}.get(answer, "submitted")  # type: ignore[call-overload]
+    expected = {SILENT: "submitting", UNREACHABLE: "accepted"}.get(answer, "submitted")  # type: ignore[call-overload]  # any answer is asked for
     assert gateway.status(identifier) == expected
 
 

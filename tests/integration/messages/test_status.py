@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.messages.views import batch_view
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.models import split_id
@@ -83,9 +84,9 @@ def test_a_table_that_does_not_answer_is_503(
 ) -> None:
     (identifier,) = gateway.sent("rajasms")
     failing("Query")
-    with pytest.raises(Exception, match="ThrottlingException") as raised:
+    with pytest.raises(ServiceUnavailableError, match="ThrottlingException") as raised:
         gateway.view(identifier)
-    assert raised.value.http_status == 503  # type: ignore[attr-defined]
+    assert raised.value.http_status == 503
 
 
 def test_a_message_is_found_right_after_it_was_accepted(gateway: Gateway) -> None:

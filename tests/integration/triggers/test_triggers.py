@@ -422,7 +422,7 @@ def test_the_state_machine_tells_what_to_try_again(gateway: Gateway) -> None:
     assert answer["batch_id"] in answer["messages"][0]["id"]
 
 
-class Keyring(RawMasterKeyProvider):  # type: ignore[misc]
+class Keyring(RawMasterKeyProvider):  # type: ignore[misc]  # no stubs
     """A wrapping key in memory, in place of KMS."""
 
     provider_id = "tests"

@@ -33,7 +33,7 @@ class Till:
     """server2sms's vouchers on the wire: what was created is in the list."""
 
     def __init__(self, wire: Wire) -> None:
-        self.wire, self.rows, self._lock = wire, [], threading.Lock()  # type: ignore[var-annotated]
+        self.wire, self.rows, self._lock = wire, [], threading.Lock()  # type: ignore[var-annotated]  # a fake
         wire.answers |= {"CreateVoucher": self.create, "GetVoucherTransactions": self.list}
         wire.answers["RedeemVoucher"] = OK
 

@@ -184,7 +184,7 @@ def test_the_attempts_come_when_they_should_and_then_no_more(
         clock.at = datetime.fromisoformat(one["next_attempt_at"]).timestamp()
         gaps.append(clock.at - last)
         last = clock.at
-        endpoints.record_success(endpoints.find_endpoint("acme", identifier))  # type: ignore[arg-type]
+        endpoints.record_success(endpoints.find_endpoint("acme", identifier))  # type: ignore[arg-type]  # it is there
         wake(clock)
         run(customer, SLOW)
     assert [round(one) for one in gaps] == list(deliveries.RETRY_SCHEDULE_SECONDS)

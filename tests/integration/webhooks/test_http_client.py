@@ -119,7 +119,7 @@ def test_a_name_is_resolved_once_for_a_call(monkeypatch: pytest.MonkeyPatch) -> 
 
     def no_name(host: str, *rest: object, **named: object) -> object:
         ip_address(host)  # ValueError for a name: only addresses may be looked up now
-        return real(host, *rest, **named)  # type: ignore[arg-type]
+        return real(host, *rest, **named)  # type: ignore[arg-type]  # passed through
 
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", no_name)

@@ -51,7 +51,7 @@ def status_codes(caller: Caller, accounts: Accounts) -> Row:
 
 
 def _resolve(caller: Caller, accounts: Accounts) -> tuple[Adapter, InterfaceInfo]:
-    return resolve(caller, accounts, InterfaceInfo)  # type: ignore[type-abstract]
+    return resolve(caller, accounts, InterfaceInfo)  # type: ignore[type-abstract]  # looked up, not made
 
 
 def _cached_for_a_day(

@@ -110,7 +110,7 @@ def unlock(caller: Caller, accounts: Accounts, originator: str, body: bytes) -> 
 
 
 def _resolve(caller: Caller, accounts: Accounts, raw: str) -> tuple[Adapter, Senders, str]:
-    adapter, senders = resolve(caller, accounts, Senders)  # type: ignore[type-abstract]
+    adapter, senders = resolve(caller, accounts, Senders)  # type: ignore[type-abstract]  # looked up, not made
     originator = unquote(raw)  # a plus may arrive as %2B; a sender has no per cent sign
     if not senders.is_sender(originator):
         detail = DETAILS["malformed-originator"].format(title=adapter.title)

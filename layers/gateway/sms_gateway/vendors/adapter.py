@@ -213,11 +213,11 @@ class Adapter(ABC):
 
     def verify(self, to: str, message_id: str, code: str) -> Request:
         """Return the call with which a vendor that `makes_codes` checks a message's code."""
-        raise NotImplementedError(f"{self.title} makes no codes")
+        raise NotImplementedError(f"{self.title} makes no codes")  # asked of makers only
 
     def verified(self, response: VendorResponse) -> CodeCheck:
         """Parse the response to `verify`. Never raises for what a vendor may answer."""
-        raise NotImplementedError(f"{self.title} makes no codes")
+        raise NotImplementedError(f"{self.title} makes no codes")  # asked of makers only
 
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         """Parse a callback into reports. Never raises; an unreadable one gives an empty list."""
