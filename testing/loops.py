@@ -11,7 +11,13 @@ from testing.transformed import of_type
 Resources = Mapping[str, dict[str, Any]]
 
 # The actions by which a function feeds what may wake another one.
-FEEDS = ("sqs:SendMessage", "sns:Publish", "s3:PutObject", "events:PutEvents", "lambda:InvokeFunction")
+FEEDS = (
+    "sqs:SendMessage",
+    "sns:Publish",
+    "s3:PutObject",
+    "events:PutEvents",
+    "lambda:InvokeFunction",
+)
 WRITES = ("BatchWriteItem", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
 
 
@@ -44,19 +50,9 @@ def wakes(resources: Resources) -> dict[str, set[str]]:
         for statement in _statements(resources[role]["Properties"]):
             if _feeds(statement):
                 edges[function] |= names_in(statement["Resource"]) & resources.keys()
-    for source in of_type(resources, "AWS::Lambda::EventSourceMapping").values():
-        for name in names_in(source["EventSourceArn"]):
-            edges[name] |= names_in(source["FunctionName"])
-    for topic in of_type(resources, "AWS::SNS::Subscription").values():
-        for name in names_in(topic["TopicArn"]):
-            edges[name] |= names_in(topic["Endpoint"]) & resources.keys()
-    for name, bucket in of_type(resources, "AWS::S3::Bucket").items():
-        edges[name] |= names_in(bucket.get("NotificationConfiguration")) & resources.keys()
-    ours = {str(one) for one in EventType}
-    for rule in of_type(resources, "AWS::Events::Rule").values():
-        if ours.intersection(rule["EventPattern"].get("detail-type", ours)):
-            for name in names_in(rule["EventBusName"]):
-                edges[name] |= names_in([one["Arn"] for one in rule["Targets"]]) & resources.keys()
+    for source, target in _sources(resources):
+        for name in names_in(source):
+            edges[name] |= names_in(target) & resources.keys()
     return edges
 
 
@@ -84,6 +80,20 @@ def asynchronous(resources: Resources) -> set[str]:
     for schedule in of_type(resources, "AWS::Scheduler::Schedule").values():
         found |= names_in(schedule["Target"]["Arn"])
     return found
+
+
+def _sources(resources: Resources) -> Iterator[tuple[Any, Any]]:
+    """Yield what wakes somebody, and who that is, as the template refers to them."""
+    for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values():
+        yield mapping["EventSourceArn"], mapping["FunctionName"]
+    for subscription in of_type(resources, "AWS::SNS::Subscription").values():
+        yield subscription["TopicArn"], subscription["Endpoint"]
+    for name, bucket in of_type(resources, "AWS::S3::Bucket").items():
+        yield {"Ref": name}, bucket.get("NotificationConfiguration")
+    ours = {str(one) for one in EventType}
+    for rule in of_type(resources, "AWS::Events::Rule").values():
+        if ours.intersection(rule["EventPattern"].get("detail-type", ours)):
+            yield rule["EventBusName"], [one["Arn"] for one in rule["Targets"]]
 
 
 def _reached(edges: Mapping[str, set[str]], start: str) -> set[str]:

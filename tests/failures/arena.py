@@ -20,7 +20,7 @@ from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
 from local.processes import StackError
 from local.simulators.registry import SIMULATORS
-from local.stack import STACK_NAME, LocalStack, running
+from local.stack import LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
 from tools.generate import default_routes
 
@@ -107,7 +107,7 @@ class ArenaStack(LocalStack):
         )
         gateway.create_deployment(restApiId=api["id"], stageName="v1")
         self.client("ssm").put_parameter(
-            Name=f"/{STACK_NAME}/routes",
+            Name=f"/{self.stack_name}/routes",
             Value=json.dumps({"routes": ROUTES}),
             Type="String",
             Overwrite=True,
