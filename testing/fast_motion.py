@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from testing.gateway import Gateway
+from testing.lineage import Lineage, of_template
 from testing.queues import drained
 
 TICK_SECONDS = 60
@@ -23,8 +24,8 @@ TICK_SECONDS = 60
 class FastMotion:
     """What happens to a vendor's submissions, at simulated seconds since the beginning.
 
-    `rounds` counts how often each submission is handed to a worker, `chain` how often since the
-    scheduler, and no other worker, enqueued it; `left` says when a call with so many messages was
+    `rounds` counts how often each submission is handed to a worker, `lineage` how long its chain
+    grows until the scheduler, and no other worker, enqueues it; `left` says when whose call was
     made, `came` in which order they were first handed to a worker. SQS delivers up to `late`
     seconds after a delay is over.
     """
@@ -36,8 +37,7 @@ class FastMotion:
     seed: int = 7
     at: float = 0.0
     rounds: Counter[str] = field(default_factory=Counter)
-    chain: Counter[str] = field(default_factory=Counter)
-    longest_chain: int = 0
+    lineage: Lineage = field(default_factory=lambda: of_template(with_property=False))
     left: list[tuple[float, str]] = field(default_factory=list)
     came: list[str] = field(default_factory=list)
 
@@ -54,7 +54,7 @@ class FastMotion:
 
         def event() -> None:
             what()
-            self._deliver()
+            self._deliver("SendFunction")
 
         heapq.heappush(self._events, (when, next(self._order), event))
 
@@ -73,28 +73,23 @@ class FastMotion:
     def _tick(self) -> None:
         drained(self.vendor)
         self.gateway.tick(time.time() - datetime.now(UTC).timestamp())
-        for one in self._deliver():
-            self.chain[one] = 0
+        self._deliver("SchedulerFunction")
 
-    def _deliver(self) -> list[str]:
-        found = []
+    def _deliver(self, function: str) -> None:
         for one in drained(self.vendor):
-            delay = (one.delayed_until - one.sent_timestamp) / 1000
+            delay = max(0, one.delayed_until - one.sent_timestamp) / 1000  # 0 if not delayed
             name = one.body.split(" ")[1]
             record = {"messageId": one.id, "body": one.body, "attributes": {}}
             when = self.at + delay + self._random.uniform(0, self.late)
-            work = partial(self._work, record, name)
-            heapq.heappush(self._events, (when, next(self._order), work))
-            found.append(name)
-        return found
+            self._events.append((when, next(self._order), partial(self._work, record, name)))
+            self.lineage.sent(function, one.body)
+        heapq.heapify(self._events)
 
     def _work(self, record: dict[str, Any], name: str) -> None:
         if name not in self.rounds:
             self.came.append(name)
         self.rounds[name] += 1
-        self.chain[name] += 1
-        self.longest_chain = max(self.longest_chain, self.chain[name])
         before = len(self.gateway.wire.sent)
         assert self.gateway.work([record]) == []
         self.left += [(self.at, name)] * (len(self.gateway.wire.sent) - before)
-        self._deliver()
+        self._deliver("DispatchFunction")

@@ -223,7 +223,10 @@ class Ground:
         for one in self.ledger():
             if one.identity not in self.asked:
                 found.append(f"{one.vendor} took a message that nobody asked for")
-        return found
+        refused = self.chaos.lineage.refused
+        return found + [
+            f"{one} would be lost: Lambda takes its chain for a loop" for one in refused
+        ]
 
     def deadline_passes(self, batch: str) -> None:
         """Makes what is under way in a batch older than the clock waits for receipts."""

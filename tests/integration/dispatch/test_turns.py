@@ -165,4 +165,5 @@ def test_a_vendor_that_is_down_makes_no_chain_that_lambda_would_end(
     motion.plan(0, lambda: gateway.one("jst"))
     motion.run(9000)
     assert max(motion.rounds.values()) > 16
-    assert motion.longest_chain <= MAX_CHAIN
+    assert motion.lineage.longest <= MAX_CHAIN
+    assert motion.lineage.refused == []
