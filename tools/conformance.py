@@ -1,9 +1,9 @@
 """Conformance rows: what each vendor's document lists, and the cases and tests that show it.
 
-A vendor's rows stand beside its captured cases, in tests/vendors/<vendor>/conformance.toml. Each
-`[[tables]]` has a `heading` and `rows`: what the document lists, and the cases of the folder and tests
-(file::function below tests/) that show it. `codes` are the adapter's own tables: what the document
-calls the code, the table, and the name of each code's case.
+A vendor's rows stand beside its captured cases, in tests/vendors/<vendor>/conformance.toml. Each of
+its `[[tables]]` has a `heading` and `rows`: what the document lists, and the folder's cases and the
+tests (file::function below tests/) that show it. `codes` are the adapter's own tables: what the
+document calls the code, the table, and the name of each code's case.
 """
 
 import tomllib
