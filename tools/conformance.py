@@ -72,11 +72,9 @@ def _vendor_word(row: object) -> str:
 
 
 def markdown(vendor: str) -> str:
-    """Return a vendor's tables as Markdown."""
-    return "\n\n".join(_markdown(table) for table in tables(vendor))
-
-
-def _markdown(table: Table) -> str:
-    lines = [f"| {table.heading} | shown by |", "| --- | --- |"]
-    lines += [f"| {row.what} | {', '.join(row.shown)} |" for row in table.rows]
+    """Return a vendor's tables as one of Markdown."""
+    lines = ["| the document lists | shown by |", "| --- | --- |"]
+    for table in tables(vendor):
+        lines.append(f"| **{table.heading}** | |")
+        lines += [f"| {row.what} | {', '.join(row.shown)} |" for row in table.rows]
     return "\n".join(lines)
