@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from importlib import util
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +18,9 @@ from sms_gateway.core.observability import logger
 from sms_gateway.vendors.registry import VENDORS
 from testing.aws import ENVIRONMENT, Aws
 from testing.counting import Meter
+from testing.function_url import url_event
 from testing.paths import ROOT
+from testing.processes import function
 from testing.server import Wire
 
 EVENTS: dict[str, Any] = {
@@ -64,7 +65,8 @@ class Gateway:
 
     def handle(self, name: str, event: Any) -> Any:
         """Invoke a function. Raises RuntimeError when it fails."""
-        handler = self._handlers.get(name) or self._load(name)
+        handler = self._handlers.get(name) or function(name).handler
+        self._handlers[name] = handler
         self.wire.asked.clear()
         began = self.wire.cpu()
         answer = handler(event, CONTEXT)
@@ -73,15 +75,6 @@ class Gateway:
         if int(answer.get("statusCode", 200)) >= 300 or answer.get("batchItemFailures"):
             raise RuntimeError(f"{name} failed: {str(answer)[:300]}")
         return answer
-
-    def _load(self, name: str) -> Callable[[Any, Any], Any]:
-        spec = util.spec_from_file_location(f"bench_{name}", ROOT / "functions" / name / "app.py")
-        if spec is None or spec.loader is None:
-            raise RuntimeError(f"there is no function {name}")
-        module = util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        self._handlers[name] = module.handler
-        return self._handlers[name]
 
     def send(self, body: str, key: str | None = None) -> Any:
         """Accept a send; the answer."""
@@ -168,18 +161,8 @@ def api(
 def called(callback: Callback) -> dict[str, Any]:
     """Return a vendor's call as a function URL hands it over."""
     parts = urlsplit(callback.url)
-    path = parts.path.removeprefix("/v1")
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "rawPath": path,
-        "isBase64Encoded": False,
-        "headers": {"content-type": "application/json"},
-        "requestContext": {"http": {"method": callback.method, "path": path}},
-        "body": callback.body.decode() or None,
-    }
-    if parts.query:
-        event["queryStringParameters"] = dict(parse_qsl(parts.query))
-    return event
+    query = dict(parse_qsl(parts.query))
+    return url_event(callback.method, parts.path.removeprefix("/v1"), query, callback.body or None)
 
 
 def numbers(vendor: str, count: int) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from bench import FAMILIES
 from bench.__main__ import late
-from bench.cpu import fast
+from bench.cost import fast
 from bench.report import section
 from bench.scale import DUE, HOTTEST, _linear
 from bench.targets import TARGETS, Family, Figure, met, missed, shown
