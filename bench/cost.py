@@ -235,15 +235,13 @@ def _how(bench: Bench) -> str:
     more = " and ".join(f"{price:.2f} $ (Events={name})" for name, price in onward)
     return f"""\
 The functions' own handlers, warm. Write units are DynamoDB's own (the emulator's
-`ConsumedCapacity`), compared with those that the tests work out; read units are worked out, since
-the emulator tells them whatever the sizes. A single is alone in everything but the scheduler's run.
-What that asks whatever is due stands in the idle cost. Of a million JST singles: {shares} $.
-A million singles cost more with a bus or one webhook: {more}.
-
-Lambda's billed time is CPU time divided by the function's share of a CPU (memory /
-{ASSUMED["full_cpu_mb"]} MB), and the waiting: {ms["dynamodb"]} ms a DynamoDB call,
-{ms["amazonsqs"]} ms an SQS call, {ms["vendor"]} ms a vendor's answer, one after the other within a
-thread; the CPU time is this machine's, at arm64's price. A single with an Idempotency-Key is a
-write unit more and not held to the dollars of the others. Prices: `{PRICES["region"]}`, list prices
-of {PRICES["date"]}, no free tier, with their sources in [prices.toml](prices.toml). Not in the
-figures: cold starts, data to the internet, keeping messages, custom metrics."""
+`ConsumedCapacity`), compared with those that the tests work out; read units are worked out. What
+the scheduler asks whatever is due stands in the idle cost. Of a million JST singles: {shares} $.
+A million singles cost more with a bus or one webhook: {more}. Lambda's billed time is CPU time
+divided by the function's share of a CPU (memory / {ASSUMED["full_cpu_mb"]} MB), and the waiting:
+{ms["dynamodb"]} ms a DynamoDB call, {ms["amazonsqs"]} ms an SQS call, {ms["vendor"]} ms a vendor's
+answer, one after the other within a thread; the CPU time is this machine's, at arm64's price. A
+single with an Idempotency-Key is not held to the dollars of the others. Prices:
+`{PRICES["region"]}`, list prices of {PRICES["date"]}, no free tier, with their sources in
+[prices.toml](prices.toml). Not in the figures: cold starts, data to the internet, keeping
+messages, custom metrics."""

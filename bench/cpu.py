@@ -8,11 +8,12 @@ import gc
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyperf  # type: ignore[import-untyped]  # no stubs
 
-from bench.gateway import EVENTS, SCHEDULER, TITLES, Gateway, api, body, numbers, own_texts, quiet
+from bench.gateway import EVENTS, SCHEDULER, TITLES, Gateway, body, numbers, own_texts, quiet
 from bench.targets import Family
 from testing.paths import ROOT
 
@@ -20,6 +21,8 @@ MANY, SEVERAL = 1000, 100
 ROUNDS, VALUES, WARM_UP = 3, 8, 2
 RAW = ROOT / ".bench" / "results" / "pyperf.json"
 BARE = "an UpdateItem alone, to compare with"
+
+type Work = Callable[[], object]
 
 
 def main() -> Family:
@@ -49,24 +52,23 @@ def measure() -> None:  # noqa: C901 - a list of cases
         processes=1, values=VALUES, warmups=WARM_UP, loops=1, program_args=("-m", "bench.cpu")
     )
 
-    def case(
-        label: str, work: Callable[[Any], object], prepare: Callable[[], Any], messages: int = 1
-    ) -> None:
-        """Time `work` on what `prepare` made, which is so many messages."""
+    def case(label: str, messages: int, prepare: Callable[..., Work], *given: Any) -> None:
+        """Time what `prepare` returns, which works on so many messages."""
 
         def taken(_loops: int) -> float:
             with quiet():
                 gateway.aws.clear()
                 gateway.runs.clear()
-                given = prepare()
+                work = prepare(*given)
                 began = gateway.wire.cpu()
-                work(given)
+                work()
                 return gateway.wire.cpu() - began
 
         runner.bench_time_func(label, taken, inner_loops=messages)
 
-    def update(_given: object) -> None:
-        dynamodb.client().update_item(
+    def update() -> Work:
+        return partial(
+            dynamodb.client().update_item,
             TableName=dynamodb.table_name(),
             Key={"pk": {"S": "01JB2QK8W3Z5Y7X9V1T4R6P8N0"}, "sk": {"S": "M#000"}},
             UpdateExpression="SET changed = :changed",
@@ -74,69 +76,47 @@ def measure() -> None:  # noqa: C901 - a list of cases
             ReturnValues="ALL_NEW",
         )
 
-    def accept(event: Any) -> None:
-        gateway.handle("send", event)
+    def accept(text: str, key: str | None = None) -> Work:
+        return partial(gateway.send, text, key)
 
-    def sends(text: str, **headers: str) -> Callable[[], Any]:
-        event = api("POST", "/messages", text, headers)
-        return lambda: event
-
-    def accepted(vendor: str, count: int) -> Callable[[], Any]:
-        return lambda: gateway.send(body(numbers(vendor, count)))
+    def dispatch(vendor: str, count: int) -> Work:
+        gateway.send(body(numbers(vendor, count)))
+        return gateway.dispatch
 
     def submitted(vendor: str, count: int) -> list[str]:
         messages = gateway.send(body(numbers(vendor, count)))["messages"]
         gateway.dispatch()
         return [str(one["id"]) for one in messages]
 
-    def dispatch(_given: object) -> None:
-        gateway.dispatch()
-        if any(gateway.aws.queues.values()):
-            raise RuntimeError("not dispatched")
+    def report(count: int) -> Work:
+        submitted("rajasms", count)
+        (event,) = gateway.callbacks("rajasms", count)
+        return partial(gateway.handle, "callback", event)
 
-    def reported(count: int) -> Callable[[], Any]:
-        def prepare() -> Any:
-            submitted("rajasms", count)
-            (event,) = gateway.callbacks("rajasms", count)
-            return event
+    def poll(count: int) -> Work:
+        submitted("server2sms", count)
+        gateway.aws.vendors.deliver()
+        gateway.make_due()
+        return partial(gateway.handle, SCHEDULER, EVENTS[SCHEDULER])
 
-        return prepare
+    def read(count: int) -> Work:
+        return partial(gateway.read, f"/messages/{submitted('rajasms', count)[count // 2]}")
 
-    def hear(event: Any) -> None:
-        gateway.handle("callback", event)
-
-    def due(count: int) -> Callable[[], Any]:
-        def prepare() -> None:
-            submitted("server2sms", count)
-            gateway.aws.vendors.deliver()
-            gateway.make_due()
-
-        return prepare
-
-    def tick(_given: object) -> None:
-        gateway.handle(SCHEDULER, EVENTS[SCHEDULER])
-
-    def read(identifier: str) -> None:
-        gateway.read(f"/messages/{identifier}")
-
-    one = body(numbers("dinisoft", 1))
-    case(BARE, update, lambda: None)
-    case("accept, 1", accept, sends(one))
-    keyed = sends(one, **{"Idempotency-Key": "order-1"})
-    case("accept, 1 with an Idempotency-Key", accept, keyed)
-    many = numbers("rajasms", MANY)
-    case("accept, 1,000, one text", accept, sends(body(many)), MANY)
-    case("accept, 1,000, each its own text", accept, sends(own_texts(many)), MANY)
-    case("dispatch, Dinisoft, 1", dispatch, accepted("dinisoft", 1))
+    one, many = body(numbers("dinisoft", 1)), numbers("rajasms", MANY)
+    case(BARE, 1, update)
+    case("accept, 1", 1, accept, one)
+    case("accept, 1 with an Idempotency-Key", 1, accept, one, "order-1")
+    case("accept, 1,000, one text", MANY, accept, body(many))
+    case("accept, 1,000, each its own text", MANY, accept, own_texts(many))
+    case("dispatch, Dinisoft, 1", 1, dispatch, "dinisoft", 1)
     for vendor in ("rajasms", "jst", "server2sms", "dinisoft"):
-        label = f"dispatch, {TITLES[vendor]}, 1,000"
-        case(label, dispatch, accepted(vendor, MANY), MANY)
-    case("callback, 1 report", hear, reported(1))
-    case("callback, 100 reports, each", hear, reported(SEVERAL), SEVERAL)
-    case("poll, 1 reference, with the whole tick", tick, due(1))
-    case("poll, 100 references, each", tick, due(SEVERAL), SEVERAL)
-    case("status read, batch of one", read, lambda: submitted("rajasms", 1)[0])
-    case("status read, one of 100", read, lambda: submitted("rajasms", SEVERAL)[50])
+        case(f"dispatch, {TITLES[vendor]}, 1,000", MANY, dispatch, vendor, MANY)
+    case("callback, 1 report", 1, report, 1)
+    case("callback, 100 reports, each", SEVERAL, report, SEVERAL)
+    case("poll, 1 reference, with the whole tick", 1, poll, 1)
+    case("poll, 100 references, each", SEVERAL, poll, SEVERAL)
+    case("status read, batch of one", 1, read, 1)
+    case("status read, one of 100", 1, read, SEVERAL)
 
 
 HOW = f"""\

@@ -4,9 +4,10 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from testing.paths import ROOT
 from testing.processes import function
 from testing.server import Wire
 
+loaded = cache(function)
 EVENTS: dict[str, Any] = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")
 }
@@ -56,7 +58,6 @@ class Gateway:
         self.aws = Aws()
         self.wire = Wire(self.aws.answer)
         self.runs: list[Run] = []
-        self._handlers: dict[str, Callable[[Any, Any], Any]] = {}
         self.aws.clear()
 
     def meter(self) -> Meter:
@@ -65,8 +66,7 @@ class Gateway:
 
     def handle(self, name: str, event: Any) -> Any:
         """Invoke a function. Raises RuntimeError when it fails."""
-        handler = self._handlers.get(name) or function(name).handler
-        self._handlers[name] = handler
+        handler = loaded(name).handler
         self.wire.asked.clear()
         began = self.wire.cpu()
         answer = handler(event, CONTEXT)
@@ -82,10 +82,15 @@ class Gateway:
         return json.loads(self.handle("send", event)["body"])
 
     def dispatch(self, at_once: int = 10) -> None:
-        """Hand everything queued to its vendor, `at_once` records an invocation."""
+        """Hand everything queued to its vendor, `at_once` records an invocation.
+
+        Raises RuntimeError when something stays queued.
+        """
         for queue in VENDORS:
             while records := self.aws.receive(queue, at_once):
                 self.handle("dispatch", {"Records": records})
+        if any(self.aws.queues.values()):
+            raise RuntimeError("not dispatched")
 
     def callbacks(self, vendor: str, each: int = 1) -> list[dict[str, Any]]:
         """Return the vendor's calls once all arrived, `each` messages a call where it can."""

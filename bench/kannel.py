@@ -5,6 +5,7 @@ calls at once. Its store is filled first, so that only its sending is measured, 
 """
 
 import http.client
+import os
 import shutil
 import socket
 import subprocess
@@ -31,7 +32,7 @@ CONFIGURATION = Path(__file__).with_name("kannel.conf").read_text()
 
 def program(name: str) -> str | None:
     """Where one of Debian's programs lies."""
-    return shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    return shutil.which(name, path=f"/usr/sbin:{os.environ['PATH']}")
 
 
 def version() -> str | None:
@@ -39,11 +40,8 @@ def version() -> str | None:
     box = program("bearerbox")
     if box is None or program("smsbox") is None:
         return None
-    said = subprocess.run(  # noqa: S603 - Debian's own program
-        [box, "--version"], capture_output=True, text=True, check=False
-    )
-    first = (said.stdout or said.stderr).splitlines()[:1]
-    return "".join(first).partition("`")[2].partition("'")[0] or "unknown"
+    said = subprocess.run([box, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - Debian's
+    return said.stdout.partition("`")[2].partition("'")[0] or "unknown"
 
 
 class Kannel:

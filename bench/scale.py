@@ -8,7 +8,7 @@ import gc
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from math import inf
@@ -94,8 +94,9 @@ def main() -> Family:
 def _flat(found: Mapping[int, Counts]) -> Table:
     names = [name for name in found[STORED[0]] if name != HOTTEST]
     rows = {f"{stored:,} stored": {n: counts[n] for n in names} for stored, counts in found.items()}
-    spread = {name: _spread([row[name] for row in rows.values()]) for name in names}
-    return rows | {"most over least, %": spread}
+    columns = {name: [row[name] for row in rows.values()] for name in names}
+    apart = {name: round(100 * (max(v) / min(v) - 1), 2) for name, v in columns.items()}
+    return rows | {"most over least, %": apart}
 
 
 def _linear(found: Mapping[int, Counts]) -> Table:
@@ -105,17 +106,12 @@ def _linear(found: Mapping[int, Counts]) -> Table:
     few, middle, many = DUE
     apart = {
         f"{due:,} due against {middle:,}, %": {
-            name: round(abs(100 * (each[due][name] / each[middle][name] - 1)), 2) for name in names
+            n: round(abs(100 * (each[due][n] / each[middle][n] - 1)), 2) for n in names
         }
         for due in (few, many)
     }
     rows = {f"{due:,} due": row | {HOTTEST: found[due][HOTTEST]} for due, row in each.items()}
     return rows | apart
-
-
-def _spread(values: Sequence[float]) -> float:
-    """How far the largest lies above the smallest, in per cent."""
-    return round(100 * (max(values) / min(values) - 1), 2)
 
 
 TITLE = "The scheduler against what is stored and what is due"

@@ -5,7 +5,7 @@ methods, called by bench.worker.ask.
 """
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -111,22 +111,15 @@ class SlowVendors(Vendors):
             "even": len(set(numbers.values())) == 1,
             "first": calls[0].at if calls else 0.0,
             "last": calls[-1].at if calls else 0.0,
-            "busiest": self.busiest(),
             "connections": self.connections,
             "cpu": time.process_time() - self.cpu,
         }
 
     def busiest(self) -> float:
         """Return the most messages a second in any SPAN that begins with a call."""
-        most, inside = 0, 0
-        span: deque[tuple[float, int]] = deque()
-        for one in self.state._submissions:
-            span.append((one.at, len(one.messages)))
-            inside += len(one.messages)
-            while one.at - span[0][0] >= SPAN:
-                inside -= span.popleft()[1]
-            most = max(most, inside)
-        return most / SPAN
+        calls = [(one.at, len(one.messages)) for one in self.state._submissions]
+        spans = (sum(n for at, n in calls if 0 <= at - start < SPAN) for start, _ in calls)
+        return max(spans, default=0) / SPAN
 
 
 def serve(pipe: Connection, name: str) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import urllib3
 from ulid import ULID
@@ -39,37 +39,24 @@ Told = dict[str, Any]
 class Stage:
     """The servers on one CPU, the workers on another.
 
-    Messages are accepted by the gateway's own code. `speeds` and `others` are the figures. As a
-    context manager it ends whatever it started. Raises RuntimeError where there is one CPU.
+    Messages are accepted by the gateway's own code. `speeds` and `others` are the figures. What it
+    starts ends with `opened`. Raises RuntimeError where there is one CPU.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, opened: ExitStack) -> None:
+        from testing.aws import ENVIRONMENT
+
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) < 2:
             raise RuntimeError("the worker needs one CPU and the vendor another: there is only one")
         self.core, self.other = cores[0], cores[-1]
         self.speeds: dict[str, dict[str, float]] = {}
         self.others: dict[str, dict[str, float]] = {}
-        self._open = ExitStack()
-
-    def __enter__(self) -> Self:
-        from testing.aws import ENVIRONMENT
-
-        try:
-            self.folder = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
-            os.sched_setaffinity(0, {self.other})
-            self.vendors, self.aws = (
-                heard(self._spawn(self.other, servers.serve, name)[1])
-                for name in ("vendors", "aws")
-            )
-        except BaseException:
-            self._open.close()
-            raise
+        self._opened = opened
+        self.folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        self.vendors = heard(self._spawn(self.other, servers.serve, "vendors")[1])
+        self.aws = heard(self._spawn(self.other, servers.serve, "aws")[1])
         os.environ |= ENVIRONMENT | {"AWS_ENDPOINT_URL": self.aws}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
 
     @contextmanager
     def _on(self, core: int) -> Iterator[None]:
@@ -88,8 +75,8 @@ class Stage:
         with self._on(core):
             process.start()
         theirs.close()  # so that ours tells when the process ends
-        self._open.callback(process.kill)
-        self._open.callback(ours.close)
+        self._opened.callback(process.kill)
+        self._opened.callback(ours.close)
         return process, ours
 
     def worker(self, queue: str, core: int, workers: int) -> tuple[SpawnProcess, Connection]:
@@ -102,8 +89,8 @@ class Stage:
         """Start another program on the worker's CPU."""
         with self._on(self.core):
             process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: S603 - Kannel
-        self._open.callback(process.wait)
-        self._open.callback(process.kill)
+        self._opened.callback(process.wait)
+        self._opened.callback(process.kill)
         return process
 
     def accept(self, vendor: str, recipients: int, copies: int, **settings: object) -> int:
@@ -166,9 +153,9 @@ class Stage:
         cpu = {"CPU, ms a message": told["cpu"]} if alone else {}
         self.speeds[row] = {"messages/s": told["rate"], **cpu}
 
-    def found(self, **figures: float) -> None:
-        """Keep figures of another kind, by the names of OTHERS."""
-        self.others |= {OTHERS[name]: {"figure": value} for name, value in figures.items()}
+    def found(self, row: str, value: float) -> None:
+        """Keep a figure of another kind."""
+        self.others[row] = {"figure": value}
 
 
 def heard(pipe: Connection) -> Any:
@@ -181,7 +168,8 @@ def heard(pipe: Connection) -> Any:
 def main() -> Family:
     """Measure. Raises RuntimeError when a message is lost or sent twice, or there is one CPU."""
     notes = [HOW]
-    with Stage() as stage:
+    with ExitStack() as opened:
+        stage = Stage(opened)
         for part in (_vendors, _ten, _rate, _killed):
             part(stage)
         try:
@@ -202,11 +190,9 @@ def _vendors(stage: Stage) -> None:
         accepted = stage.accept(vendor.lower(), 1000, batches)
         told.append(stage.work(vendor.lower(), [stage.core], 2, accepted))
         stage.speed(f"{vendor}, {a_call:,} a call", told[-1], alone=True)
-    stage.found(
-        share=max(one["share"] for one in told),
-        resident=max(one["resident"] for one in told),
-        connections=told[0]["connections"],
-    )
+    stage.found("the vendors' share of a CPU, at most, %", max(one["share"] for one in told))
+    stage.found("memory of a worker, at most, MB", max(one["resident"] for one in told))
+    stage.found("connections of 3,000 Dinisoft calls", told[0]["connections"])
 
 
 def _ten(stage: Stage) -> None:
@@ -219,17 +205,17 @@ def _ten(stage: Stage) -> None:
     stage.speed("Dinisoft, one worker of ten, 1 call at once", alone)
     stage.speed("Dinisoft, ten workers, 1 call each", together)
     updated: dict[str, int] = together["updated"]
-    stage.found(
-        times=together["rate"] / alone["rate"],
-        shared=sum("/S#" not in key for key in updated),
-        written=max(count for key, count in updated.items() if "/S#" in key),
-    )
+    written = max(count for key, count in updated.items() if "/S#" in key)
+    stage.found("ten workers, times one", together["rate"] / alone["rate"])
+    stage.found("items that ten workers shared", sum("/S#" not in key for key in updated))
+    stage.found("writes to a submission, at most", written)
 
 
 def _rate(stage: Stage) -> None:
     """Four workers and an account with a rate; calls of a hundred messages come a little late."""
-    told = stage.work("jst", [stage.core] * 4, 5, stage.accept("jst", 1000, 6, rate=RATE))
-    stage.found(busiest=told["busiest"])
+    stage.work("jst", [stage.core] * 4, 5, stage.accept("jst", 1000, 6, rate=RATE))
+    row = f"JST at {RATE:,} messages/s, four workers, the busiest 4 s, messages/s"
+    stage.found(row, ask(stage.vendors, "busiest"))
 
 
 def _killed(stage: Stage) -> None:
@@ -248,7 +234,9 @@ def _killed(stage: Stage) -> None:
     doubt = statuses.get("submitting", 0)
     if statuses != {"submitted": accepted - doubt} | ({"submitting": doubt} if doubt else {}):
         raise RuntimeError(f"after the kill a message is lost: {statuses}")
-    stage.found(twice=ask(stage.vendors, "told")["twice"], doubt=doubt)
+    twice = ask(stage.vendors, "told")["twice"]
+    stage.found(f"sent twice after kill -9, of {KILLED:,}", twice)
+    stage.found(f"held in doubt after kill -9, of {KILLED:,}", doubt)
 
 
 def _kannel(stage: Stage) -> str:
@@ -263,9 +251,9 @@ def _kannel(stage: Stage) -> str:
         sent = kannel.Kannel(stage, pending, KILLED).run(KILLED_AT)
         never = KILLED - sent["numbers"]
         row = f"Kannel, {name}, after kill -9, of {KILLED:,}"
-        stage.others[f"{row}: sent twice"] = {"figure": sent["twice"]}
+        stage.found(f"{row}: sent twice", sent["twice"])
         if never:
-            stage.others[f"{row}: never sent"] = {"figure": never}
+            stage.found(f"{row}: never sent", never)
     return (
         f"Kannel {version} from Debian, on the worker's CPU, with a file store, filled before, and "
         f"the same Dinisoft vendor: as installed it has {kannel.INSTALLED} calls in the air, tuned "
@@ -273,24 +261,12 @@ def _kannel(stage: Stage) -> str:
     )
 
 
-OTHERS = {
-    "share": "the vendors' share of a CPU, at most, %",
-    "resident": "memory of a worker, at most, MB",
-    "connections": "connections of 3,000 Dinisoft calls",
-    "times": "ten workers, times one",
-    "shared": "items that ten workers shared",
-    "written": "writes to a submission, at most",
-    "busiest": f"JST at {RATE:,} messages/s, four workers, the busiest 4 s, messages/s",
-    "twice": f"sent twice after kill -9, of {KILLED:,}",
-    "doubt": f"held in doubt after kill -9, of {KILLED:,}",
-}
 HOW = f"""\
 One worker is the dispatch function's own handler in a process of its own, bound to one CPU, given
 events of ten queue messages until its queue is empty. It calls the simulated vendors, each answer
-{VENDOR_WAIT * 1000:.0f} ms after the request, the emulator's table (5 ms) and queues (10 ms) over
-loopback HTTP on kept connections; they share the other CPU. Not in the figures: TLS, and Lambda's
-own time to hand over an event. A run fails when a message is lost, sent twice or not recorded. Ten
-workers are held back by an account's ten calls at once, one each, since at full speed they need
-more CPUs; what is missing to ten times is their waiting for the servers' CPU. After `kill -9` at
-{KILLED_AT} of {KILLED:,} messages those in doubt, claimed and without a record of the answer, are
-not sent again by themselves."""
+{VENDOR_WAIT * 1000:.0f} ms after the request, the table (5 ms) and queues (10 ms) over loopback
+HTTP on kept connections; they share the other CPU. Not in the figures: TLS, and Lambda's own time
+to hand over an event. A run fails when a message is lost, sent twice or not recorded. Ten workers
+are held back by an account's ten calls at once, one each; what is missing to ten times is their
+waiting for the servers' CPU. After `kill -9` at {KILLED_AT} of {KILLED:,} messages those in doubt,
+claimed and without a record of the answer, are not sent again by themselves."""

@@ -24,6 +24,6 @@ def until(reached: Callable[[], Any], seconds: float, pause: float = 0.02) -> An
     end = time.monotonic() + seconds
     while not (found := reached()):
         if time.monotonic() > end:
-            raise TimeoutError(f"{reached.__qualname__} was not reached in {seconds:g} s")
+            raise TimeoutError(f"not reached in {seconds:g} s: {reached}")
         time.sleep(pause)
     return found
