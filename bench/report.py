@@ -22,7 +22,7 @@ INTRODUCTION = """\
 
 The exit status is 1 when a target ([targets.toml](targets.toml)) is missed. Ratios and counts hold
 from machine to machine, times are this machine's. `cold` and `throughput` want a machine that does
-nothing else.
+nothing else. \
 """
 
 

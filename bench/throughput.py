@@ -167,18 +167,18 @@ def heard(pipe: Connection) -> Any:
 
 def main() -> Family:
     """Measure. Raises RuntimeError when a message is lost or sent twice, or there is one CPU."""
-    notes = [HOW]
     with ExitStack() as opened:
         stage = Stage(opened)
         for part in (_vendors, _ten, _rate, _killed):
             part(stage)
         try:
-            notes.append(_kannel(stage))
+            beside = _kannel(stage)
         except (RuntimeError, OSError, urllib3.exceptions.HTTPError) as error:
             # What another program does must not decide on ours.
-            notes.append(f"Kannel did not do its part: {error}.")
+            beside = f"Kannel did not do its part: {error}."
         tables = {SPEED: stage.speeds, ELSE: stage.others}
-    return Family("throughput", "Messages a second", tables, (SPEED, "messages/s"), notes, log=True)
+    notes, plot = [f"{HOW} {beside}"], (SPEED, "messages/s")
+    return Family("throughput", "Messages a second", tables, plot, notes, log=True)
 
 
 def _vendors(stage: Stage) -> None:
