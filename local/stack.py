@@ -242,9 +242,7 @@ class LocalStack:
 
     def tick(self) -> None:
         """Run the scheduler now, instead of waiting for its minute."""
-        answer = self.client("lambda").invoke(
-            FunctionName=f"{self.facts['scheduler_function']}:live"
-        )
+        answer = self.client("lambda").invoke(FunctionName=self.facts["scheduler_function"])
         if "FunctionError" in answer:
             raise StackError(f"the scheduler failed: {answer['Payload'].read()!r}")
 

@@ -86,7 +86,7 @@ def _publish(body: Mapping[str, Any], batch: list[Any], total: Redriven) -> int:
     """Invoke the function once; return how many of the changes are done, from the first on."""
     name = function_name(body)
     answer = boto3.client("lambda", config=INVOKE_CONFIG).invoke(
-        FunctionName=f"{name}:live",
+        FunctionName=name,
         Payload=json.dumps({"Records": batch, "redriven": True}, default=_json_value).encode(),
     )
     result = json.loads(answer["Payload"].read() or b"{}") or {}

@@ -52,7 +52,7 @@ def redrive(stack: str, trigger: str, message: Any) -> None:
     if only := _string_attributes(message).get("only"):
         event["only"] = only
     boto3.client("lambda").invoke(
-        FunctionName=f"{physical_id(stack, f'{TRIGGERS[trigger]}Function')}:live",
+        FunctionName=str(physical_id(stack, f"{TRIGGERS[trigger]}Function")),
         InvocationType="Event",
         Payload=json.dumps(event, ensure_ascii=False).encode(),
     )

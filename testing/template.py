@@ -32,7 +32,7 @@ def deployed(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         name: one
         for name, one in template["Resources"].items()
-        if "Condition" not in one or _holds({"Condition": one["Condition"]}, template)
+        if "Condition" not in one or holds({"Condition": one["Condition"]}, template)
     }
 
 
@@ -48,23 +48,24 @@ def enabled(source: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
     if isinstance(given, bool):
         return given
     condition, so, otherwise = given["Fn::If"]
-    return bool(so if _holds({"Condition": condition}, template) else otherwise)
+    return bool(so if holds({"Condition": condition}, template) else otherwise)
 
 
-def _holds(condition: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+def holds(condition: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+    """Return whether a condition holds with the defaults of the template's parameters."""
     ((name, value),) = condition.items()
     match name:
         case "Condition":
-            return _holds(template["Conditions"][value], template)
+            return holds(template["Conditions"][value], template)
         case "Fn::Equals":
             left, right = (_value(one, template) for one in value)
             return bool(left == right)
         case "Fn::Not":
-            return not _holds(value[0], template)
+            return not holds(value[0], template)
         case "Fn::And":
-            return all(_holds(one, template) for one in value)
+            return all(holds(one, template) for one in value)
         case "Fn::Or":
-            return any(_holds(one, template) for one in value)
+            return any(holds(one, template) for one in value)
         case _:
             raise ValueError(f"what is {name}?")
 

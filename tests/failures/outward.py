@@ -45,7 +45,7 @@ class Changes:
         self._mappings = [one["UUID"] for one in mappings]
         self._stream = mappings[0]["EventSourceArn"]
         self.readers = [
-            f"{stack.facts[f'{one}_function']}:live" for one in ("publish_events", "queue_webhooks")
+            stack.facts[f"{one}_function"] for one in ("publish_events", "queue_webhooks")
         ]
         assert len(mappings) == len(self.readers)
 

@@ -388,7 +388,7 @@ def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run,
 
 GIVEN_UP: dict[str, dict[str, Any]] = {
     "requestContext": {
-        "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:queue_webhooks:live"
+        "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:queue_webhooks"
     },
     "DDBStreamBatchInfo": {
         "shardId": "shard",
@@ -495,7 +495,7 @@ def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(
     said = smsgw("dlq", "list", "--queue", "changes")[1]
     assert "queue_webhooks: 3 changes since 2026-11-22T03:00:00Z, not told in time" in said
     assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
-    assert streams.invoked == [("queue_webhooks:live", ["101", "102", "103"])]
+    assert streams.invoked == [("queue_webhooks", ["101", "102", "103"])]
     assert streams.records[0]["eventSourceARN"] == GIVEN_UP["DDBStreamBatchInfo"]["streamArn"]
     change = streams.records[0]["dynamodb"]
     assert change["ApproximateCreationDateTime"] == 1795316400.0
@@ -585,7 +585,7 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
     assert "not understood: DecodeError at items.py:122; kept by the stream for 24 hours" in said
     status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 0
-    assert streams.invoked == [("publish_events:live", ["102"])]
+    assert streams.invoked == [("publish_events", ["102"])]
     assert "1 changes failed again and are dead letters again" in said
 
 
@@ -757,7 +757,7 @@ def test_a_letter_of_the_bus_is_handed_to_its_function_again(
     assert smsgw("dlq", "redrive")[1] == "1 dead letters are back in their queues\n"
     ((path, headers, body),) = invoked
     assert (path, body) == (
-        f"/2015-03-31/functions/{STACK}-from-eventbridge%3Alive/invocations",
+        f"/2015-03-31/functions/{STACK}-from-eventbridge/invocations",
         b'{"id": "7"}',
     )
     assert headers["X-Amz-Invocation-Type"] == "Event"
