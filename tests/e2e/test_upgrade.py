@@ -21,7 +21,7 @@ from e2e.receiver import listening, until
 from local.stack import LocalStack
 
 CLOCK = 150  # seconds in which each clock has run by itself, and the message has its receipt
-AHEAD = 10  # seconds until what is scheduled is due
+AHEAD = 40  # seconds until what is scheduled is due: a first request starts its functions cold
 AHEAD_OF_UPDATE = 120  # seconds: the update is over by then on any but the busiest machine
 # Words of the layer that a message's timeline shows, and what the new layer says instead.
 MARK = "first usable of the new route"

@@ -7,11 +7,9 @@ which ends at `line`, and books only as it leaves. An urgent submission books ah
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.storage.dynamodb import client, table_name, translate_errors
+from sms_gateway.storage.dynamodb import ConditionFailedError, client, table_name, translate_errors
 from sms_gateway.storage.items import Item, number_attribute
 
 NOBODY_WAITS = "(attribute_not_exists(line) OR line <= :now)"
@@ -114,9 +112,8 @@ def _update(
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **options,
             )
-    except ClientError as error:
-        found: Any = error.response.get("Item", {})
-        return _clock(found), False
+    except ConditionFailedError as error:
+        return _clock(error.item), False
     return _clock(answer["Attributes"]), True
 
 
