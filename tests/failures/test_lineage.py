@@ -46,5 +46,5 @@ def test_without_the_due_index_lambda_would_end_what_waits_for_a_vendor_that_is_
     gateway.wire.answers[SUBMIT["jst"]] = UNREACHABLE
     motion = FastMotion(gateway, "jst", monkeypatch)
     motion.plan(0, lambda: gateway.one("jst"))
-    motion.run(9000)
+    motion.run(4000)
     assert bool(motion.lineage.refused) == (guard == "off")

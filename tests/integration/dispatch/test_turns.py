@@ -163,7 +163,7 @@ def test_a_vendor_that_is_down_makes_no_chain_that_lambda_would_end(
     gateway.wire.answers[SUBMIT["jst"]] = UNREACHABLE
     motion = FastMotion(gateway, "jst", monkeypatch)
     motion.plan(0, lambda: gateway.one("jst"))
-    motion.run(9000)
+    motion.run(4000)
     assert max(motion.rounds.values()) > 16
     assert motion.lineage.longest <= MAX_CHAIN
     assert motion.lineage.refused == []

@@ -794,9 +794,10 @@ def test_a_notification_that_sns_buried_alone_is_brought_as_its_function_takes_i
 def test_a_code_of_a_user_pool_is_redriven_while_it_is_fresh_and_no_later(
     smsgw: Run, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(QUEUES, "FromCognitoDeadLetters", "codes")
+    name = f"{STACK}-FromCognito-DeadLetters"
+    monkeypatch.setitem(QUEUES, "FromCognitoDeadLetters", name)
     monkeypatch.setitem(FUNCTIONS, "FromCognitoFunction", f"{STACK}-from-cognito")
-    boto3.client("sqs").create_queue(QueueName="codes")
+    boto3.client("sqs").create_queue(QueueName=name)
     invoked = invocations(session)
     came("from_cognito", '{"userPoolId": "fresh"}', problem="x", reason="No.")
     assert smsgw("dlq", "redrive", "--queue", "from_cognito")[0] == 0
