@@ -21,6 +21,10 @@ BLOCK = re.compile(
 )
 FILES = ("template.yaml", "openapi.yaml")
 VENDOR_SCHEMA = "events/schemas/vendor.json"
+ENCRYPTED_QUEUE = """\
+SqsManagedSseEnabled: !If [HasKey, !Ref AWS::NoValue, true]
+KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
+"""
 
 
 def queue_variables() -> str:
@@ -52,6 +56,7 @@ def queue_events() -> str:
 
 def queues() -> str:
     """Make each vendor's queue, its dead-letter queue and the alarm of that."""
+    first = "&encrypted_queue\n" + indent(ENCRYPTED_QUEUE, 6 * " ").rstrip()
     return "\n".join(
         f"""\
 {logical_id(name)}Queue:
@@ -59,12 +64,12 @@ def queues() -> str:
   Properties:
     VisibilityTimeout: 720 # six times the dispatch function's timeout, as AWS advises
     MessageRetentionPeriod: 1209600
-    SqsManagedSseEnabled: true
+    <<: {"*encrypted_queue" if nth else first}
     RedrivePolicy: {{deadLetterTargetArn: !GetAtt {logical_id(name)}DeadLetters.Arn, maxReceiveCount: 5}}
 
 {logical_id(name)}DeadLetters:
   Type: AWS::SQS::Queue
-  Properties: {{MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true}}
+  Properties: {{<<: *encrypted_queue, MessageRetentionPeriod: 1209600}}
 
 {logical_id(name)}DeadLettersAlarm:
   Type: AWS::CloudWatch::Alarm
@@ -76,7 +81,7 @@ def queues() -> str:
     Dimensions: [{{Name: QueueName, Value: !GetAtt {logical_id(name)}DeadLetters.QueueName}}]
     Statistic: Maximum
 """  # noqa: E501 - as the template's lines are
-        for name in VENDORS
+        for nth, name in enumerate(VENDORS)
     )
 
 
