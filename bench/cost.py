@@ -204,11 +204,13 @@ def _figures(bench: Bench) -> list[Figure]:
             figures.append(Figure(table, row, f"{kind}, writes", writes))
     events = asked(TEMPLATE, Events="all")
     every = asked(events, CognitoKeyArn="arn", **dict.fromkeys(GIVEN, "true"))
-    telling = bench.units("idle", "Events=all")
+    still, telling = bench.units("idle"), bench.units("idle", "Events=all")
     for row, month in (
-        ("default", idle(bench.units("idle"))),
+        ("default", idle(still)),
         ("Events=all", idle(telling, events)),
-        ("everything turned on", idle(telling, every)),
+        ("Events=all and every source", idle(telling, every)),
+        ("Dashboard=true", idle(still, asked(TEMPLATE, Dashboard="true"))),
+        ("a key of your own", idle(still, asked(TEMPLATE, KmsKeyArn="arn"))),
     ):
         figures += [Figure("a month, nobody sends", row, *item) for item in month.items()]
         total = sum(month.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.gateway import SCHEDULER, Run
 from testing.counting import Tally
-from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled
+from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled, holds
 
 PRICES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 ASSUMED: dict[str, Any] = PRICES["assumed"]
@@ -20,12 +20,16 @@ DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 # Types of resources that cost nothing while nothing happens; one that is not here stops the
 # benchmark until somebody has looked up what it costs.
 FREE_WHEN_IDLE = {
+    "AWS::ApiGateway::BasePathMapping",
+    "AWS::ApiGateway::DomainName",
     "AWS::DynamoDB::Table",
     "AWS::Events::EventBus",
     "AWS::Events::Rule",
+    "AWS::IAM::Policy",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
+    "AWS::Route53::RecordSet",
     "AWS::S3::Bucket",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
@@ -34,8 +38,9 @@ FREE_WHEN_IDLE = {
     "AWS::Serverless::Api",
     "AWS::Serverless::Function",
     "AWS::Serverless::LayerVersion",
+    "AWS::WAFv2::WebACLAssociation",  # the web ACL is its owner's
 }
-PRICED = {"AWS::CloudWatch::Alarm", "AWS::SecretsManager::Secret"}
+PRICED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SecretsManager::Secret"}
 
 type Units = Mapping[str, float]
 
@@ -122,9 +127,16 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
     alarms, secrets = kinds["AWS::CloudWatch::Alarm"], kinds["AWS::SecretsManager::Secret"]
     leases = {"write units": LEASES}  # if something is due each minute
-    return {
+    items = {
         "alarms": alarms * month["alarm"],
         "event sources": receives * month["receive"],
         "secrets": secrets * month["secret"] + ticks * month["secret_call"],
         SCHEDULER: ticks * (month["schedule"] + dollars(added((run, 1), (leases, 1))) / 1e6),
     }
+    if dashboards := kinds["AWS::CloudWatch::Dashboard"]:
+        items["dashboard"] = dashboards * month["dashboard"]
+    if holds({"Condition": "HasKey"}, template):
+        # Each run reads a secret; DynamoDB asks for the table's key.
+        requests = ticks + MINUTES / ASSUMED["table_key_minutes"]
+        items["key"] = month["key"] + requests * month["key_request"]
+    return items

@@ -290,13 +290,15 @@ def _cost(template: Mapping[str, Any]) -> Widget:
 
 def _table_units(table: Mapping[str, Any]) -> list[Metric]:
     units = {"wcu": "ConsumedWriteCapacityUnits", "rcu": "ConsumedReadCapacityUnits"}
-    places: list[list[str]] = [["TableName", "${Table}"]]
-    for index in table["GlobalSecondaryIndexes"]:
-        places.append(["TableName", "${Table}", "GlobalSecondaryIndexName", index["IndexName"]])
+    whole = ["TableName", "${Table}"]
+    indexes = [
+        [*whole, "GlobalSecondaryIndexName", one["IndexName"]]
+        for one in table["GlobalSecondaryIndexes"]
+    ]
     return [
         Metric(["AWS/DynamoDB", name, *place, {"id": f"{short}{nth}", "visible": False}])
         for short, name in units.items()
-        for nth, place in enumerate(places)
+        for nth, place in enumerate([whole, *indexes])
     ]
 
 

@@ -48,7 +48,9 @@ def shown(**parameters: str) -> list[dict[str, Any]]:
 
 
 def entries(**parameters: str) -> list[list[Any]]:
-    return [one for widget in shown(**parameters) for one in widget["properties"].get("metrics", [])]
+    return [
+        one for widget in shown(**parameters) for one in widget["properties"].get("metrics", [])
+    ]
 
 
 def queries() -> list[str]:
@@ -75,7 +77,7 @@ def test_the_body_is_what_cloudwatch_takes(parameters: dict[str, str]) -> None:
     taken: set[tuple[int, int]] = set()
     for widget in widgets:
         assert set(widget) == OF_WIDGET
-        assert 0 <= widget["x"]
+        assert widget["x"] >= 0
         assert widget["x"] + widget["width"] <= 24
         places = {
             (widget["x"] + x, widget["y"] + y)
@@ -167,7 +169,9 @@ def logged() -> dict[str, set[str]]:
         fields = {one.arg for one in call.keywords if one.arg}
         for one in call.keywords:
             if one.arg == "extra" and isinstance(one.value, ast.Dict):
-                fields |= {str(key.value) for key in one.value.keys if isinstance(key, ast.Constant)}
+                fields |= {
+                    str(key.value) for key in one.value.keys if isinstance(key, ast.Constant)
+                }
         lines.setdefault(line, set()).update(fields)
     return lines
 
