@@ -2,7 +2,7 @@
 
 Source: CloudWatch's API reference, "Dashboard body structure and syntax". Figures by vendor and
 status are queries of the log group, since a custom metric for each would cost more than the
-dashboard (docs/adr/0022). What AWS measures anyway is a metric.
+dashboard (docs/adr/0028). What AWS measures anyway is a metric.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Lines of the log that the dashboard adds up; none without a dashboard (docs/adr/0022).
+"""Lines of the log that the dashboard adds up; none without a dashboard (docs/adr/0028).
 
 They name no message: its timeline tells of one, these of all. tools/dashboard.py reads them.
 """
