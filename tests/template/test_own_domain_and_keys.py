@@ -149,7 +149,8 @@ def test_the_default_endpoint_is_closed_only_when_asked_and_then_at_once(
 ) -> None:
     resources = resolved(**DOMAIN, DefaultEndpoint=value)
     body = resources["Api"]["Properties"]["Body"]
-    settings = body["x-amazon-apigateway-endpoint-configuration"]
+    place = body.get("servers", [body])[0]  # OpenAPI 3, or Swagger
+    settings = place["x-amazon-apigateway-endpoint-configuration"]
     assert settings["disableExecuteApiEndpoint"] is closed
     # A new deployment is made each time, or the stage would not learn of it.
     assert TEMPLATE["Resources"]["Api"]["Properties"]["AlwaysDeploy"] is True
