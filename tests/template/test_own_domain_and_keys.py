@@ -138,7 +138,7 @@ def asserted(written: Any, given: dict[str, str]) -> Any:
 def test_half_given_parameters_are_refused_before_anything_changes(
     given: dict[str, str], accepted: bool
 ) -> None:
-    rules = transformed()["Rules"].values()
+    rules = [transformed()["Rules"][name] for name in ("WholeDomain", "OneAddressAtLeast")]
     assertions = [one["Assert"] for rule in rules for one in rule["Assertions"]]
     assert all(asserted(one, given) for one in assertions) == accepted
 
