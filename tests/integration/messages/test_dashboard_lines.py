@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sms_gateway.campaigns.cancel import _cancel_batch
 from sms_gateway.config import vendor_accounts
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.messages.cancel import cancel_message
@@ -119,6 +120,13 @@ def test_a_cancelled_message_ends(gateway: Gateway, lines: Lines) -> None:
     for _ in range(2):
         cancel_message("acme", identifier, utc_now())
     assert lines("messages ended") == [{"vendor": "jst", "status": "cancelled", "messages": 1}]
+
+
+def test_messages_of_a_cancelled_campaign_end(gateway: Gateway, lines: Lines) -> None:
+    ids = gateway.many("rajasms", 3)
+    for _ in range(2):
+        assert _cancel_batch(gateway.submission(ids[0]).key.batch, lambda _seconds: True)
+    assert lines("messages ended") == [{"vendor": "rajasms", "status": "cancelled", "messages": 3}]
 
 
 def test_a_price_table_says_what_the_messages_cost(gateway: Gateway, lines: Lines) -> None:
