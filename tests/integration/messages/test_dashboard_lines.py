@@ -59,6 +59,14 @@ def test_a_messages_way_is_three_lines(gateway: Gateway, lines: Lines) -> None:
     assert ended == {"vendor": "server2sms", "status": "delivered", "messages": 1}
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_vendors_messages_are_told_of(gateway: Gateway, lines: Lines, vendor: str) -> None:
+    gateway.sent(vendor)
+    for step in ("messages accepted", "messages submitted"):
+        (line,) = lines(step)
+        assert (line["vendor"], line["messages"]) == (vendor, 1)
+
+
 def test_a_batch_is_as_many_lines_as_a_message(gateway: Gateway, lines: Lines) -> None:
     gateway.sent("jst", 100)
     assert [one["messages"] for one in lines("messages accepted")] == [100]
