@@ -6,7 +6,9 @@ from typing import Any
 
 import botocore.session
 import pytest
+import yaml
 
+from testing.paths import ROOT
 from testing.transformed import of_type, resolved, transformed
 
 API_SECONDS = 29  # that API Gateway waits for a function
@@ -60,6 +62,18 @@ def test_what_went_wrong_behind_the_api_may_have_been_done(kind: str) -> None:
         "may have been accepted: repeat it only with the same Idempotency-Key"
         in (document["detail"])
     )
+
+
+def test_the_contract_tells_of_a_request_without_an_answer_on_every_route() -> None:
+    contract = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+    told = contract["components"]["responses"]["NoAnswer"]["content"]["application/problem+json"]
+    assert told["example"] == problem("INTEGRATION_TIMEOUT")
+    assert [
+        f"{method} {path}"
+        for path, item in contract["paths"].items()
+        for method, operation in item.items()
+        if method in ("get", "post", "delete") and "504" not in operation["responses"]
+    ] == []
 
 
 def test_only_what_no_function_had_may_be_repeated_as_it_is() -> None:
