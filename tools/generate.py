@@ -33,6 +33,13 @@ def queue_arns() -> str:
     return "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in VENDORS)
 
 
+def queue_urls() -> str:
+    """List the vendors' queues and their dead-letter queues."""
+    return "".join(
+        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n" for name in VENDORS
+    )
+
+
 def queue_events() -> str:
     """Feed each queue to the dispatch function."""
     return "".join(
@@ -103,6 +110,7 @@ def vendor_names() -> str:
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue variables": queue_variables,
     "queue arns": queue_arns,
+    "queue urls": queue_urls,
     "queue events": queue_events,
     "queues": queues,
     "default routes": routes_value,
