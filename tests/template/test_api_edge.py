@@ -14,7 +14,7 @@ from testing.transformed import of_type, resolved, transformed
 API_SECONDS = 29  # that API Gateway waits for a function
 START_SECONDS = 1  # of a sandbox, which Lambda does not count into a function's timeout
 MODEL = botocore.session.get_session().get_service_model("apigateway")
-KINDS = MODEL.shape_for("GatewayResponseType").enum
+KINDS: list[str] = MODEL.shape_for("GatewayResponseType").metadata["enum"]
 BODY: dict[str, Any] = transformed()["Resources"]["Api"]["Properties"]["Body"]
 RESPONSES: dict[str, dict[str, Any]] = BODY["x-amazon-apigateway-gateway-responses"]
 CONTENT_TYPE = "gatewayresponse.header.Content-Type"
@@ -150,7 +150,7 @@ def test_a_function_ends_before_api_gateway_gives_it_up(name: str) -> None:
 
 
 def test_callbacks_may_have_a_bound_and_have_none_by_default() -> None:
-    # A reservation that leaves too little to others fails the deployment: see ADR 0022.
+    # A reservation that leaves too little to others fails the deployment: see ADR 0026.
     name = "CallbackFunction"
     assert "ReservedConcurrentExecutions" not in resolved()[name]["Properties"]
     bound = resolved(CallbackConcurrency="20")
