@@ -19,7 +19,7 @@ CORE = ROOT / "layers" / "gateway" / "sms_gateway"
 VENDOR_CLIENT = CORE / "vendors" / "http_client.py"
 EGRESS: dict[str, Any] = yaml_parse((ROOT / "egress.yaml").read_text())
 GIVEN = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
-INSIDE = {"SubnetIds": GIVEN["SubnetIds"], "SecurityGroupIds": GIVEN["SecurityGroupIds"]}
+INSIDE = {name: {"Fn::Split": [",", given]} for name, given in GIVEN.items()}
 HOURS = 730  # of a month
 
 
