@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -87,6 +88,22 @@ def test_without_subnets_nobody_is_in_a_network_nor_may_join_one() -> None:
     functions = of_type(resources, "AWS::Lambda::Function")
     assert [n for n, one in functions.items() if "VpcConfig" in one] == []
     assert joiners(resources) == set()
+
+
+def test_subnets_without_a_security_group_are_refused_before_anything_is_deployed() -> None:
+    rule = TEMPLATE["Rules"]["Network"]
+    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SubnetIds"}, ""]}]}
+    (one,) = rule["Assertions"]
+    assert one["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SecurityGroupIds"}, ""]}]}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("SubnetIds", "subnet"), ("SecurityGroupIds", "sg")])
+def test_ids_are_checked_before_anything_is_deployed(name: str, kind: str) -> None:
+    pattern = TEMPLATE["Parameters"][name]["AllowedPattern"]
+    for good in ("", f"{kind}-0a1", f"{kind}-0a1,{kind}-0b2"):
+        assert re.fullmatch(pattern, good)
+    for bad in (f"{kind}-0a1, {kind}-0b2", f"{kind}-0a1,", f"{kind}-", "10.0.0.0/24"):
+        assert not re.fullmatch(pattern, bad)
 
 
 @pytest.mark.parametrize(("given", "known"), [({}, "false"), (GIVEN, "true")])
