@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 
 from sms_gateway.receipts.callbacks import handle_callback
 from testing.gateway import Gateway
+from testing.rights import acting_as
 
 
 def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[str, Any]:
     """Return a vendor's call: GET with a query, or POST with a body."""
-    return handle_callback(
+    return _handled(
         {
             "httpMethod": "GET" if body is None else "POST",
             "pathParameters": {"vendor": vendor, "token": token},
@@ -39,7 +40,12 @@ def call_url(
         event["queryStringParameters"] = query
     if body is not None:
         event["body"] = base64.b64encode(body).decode()
-    return handle_callback(event)
+    return _handled(event)
+
+
+def _handled(event: dict[str, Any]) -> dict[str, Any]:
+    with acting_as("CallbackFunction"):
+        return handle_callback(event)
 
 
 def rajasms(gateway: Gateway, identifier: str, status: str, **row: Any) -> dict[str, Any]:

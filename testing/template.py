@@ -17,6 +17,13 @@ FUNCTIONS: dict[str, dict[str, Any]] = {  # properties, by the name of the funct
 }
 
 
+def rights(function: str) -> list[dict[str, Any]]:
+    """Return the statements of a function's role, by the function's logical id, with X-Ray's."""
+    (policy,) = TEMPLATE["Resources"][f"{function}Role"]["Properties"]["Policies"]
+    found = policy["PolicyDocument"]["Statement"]
+    return [one["Fn::If"][1] if "Fn::If" in one else one for one in found]
+
+
 def table_definition(name: str) -> dict[str, Any]:
     """CreateTable's parameters for the template's own table."""
     kept = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")

@@ -36,7 +36,8 @@ def queue_arns() -> str:
 def queue_urls() -> str:
     """List the vendors' queues and their dead-letter queues."""
     return "".join(
-        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n" for name in VENDORS
+        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n"
+        for name in VENDORS
     )
 
 

@@ -1,7 +1,7 @@
 """Write the transformed template and its roles' policies for the policy linters.
 
 `python -m tools.policies FOLDER` makes FOLDER/template.json, for checkov, and a file for each role
-and parameter set in FOLDER/roles, for parliament. What only a deployment knows has a plain stand-in.
+in FOLDER/roles, for parliament. What only a deployment knows has a plain stand-in.
 """
 
 import json
