@@ -1,7 +1,7 @@
 """Write the transformed template and its roles' policies for the policy linters.
 
 `python -m tools.policies FOLDER` makes FOLDER/template.json, for checkov, and a file for each role
-and parameter set in FOLDER/roles, for parliament. What only a deployment knows has a plain stand-in.
+in FOLDER/roles, for parliament. What only a deployment knows has a plain stand-in.
 """
 
 import json
@@ -24,6 +24,8 @@ EVERYTHING = {
     "CognitoUserPoolId": "eu-central-1_AbCdEfGhI",
     "Events": "all",
     "Tracing": "Active",
+    "SubnetIds": "subnet-0123456789abcdef0",
+    "SecurityGroupIds": "sg-0123456789abcdef0",
 }
 _PSEUDO = {
     "AWS::AccountId": ACCOUNT,

@@ -7,14 +7,17 @@ waits for their import.
 import os
 from functools import cache
 
-from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
-from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
-from aws_encryption_sdk.key_providers.base import MasterKeyProvider
-from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.aws import clients
+from sms_gateway.aws.botocore_shortcuts import boto3_when_used
 from sms_gateway.core.problems import ServiceUnavailableError
+
+with boto3_when_used():
+    from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
+    from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
+    from aws_encryption_sdk.key_providers.base import MasterKeyProvider
+    from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 
 
 def decrypt_code(ciphertext: bytes) -> str:
