@@ -5,6 +5,7 @@ smsgw keys list
 smsgw keys revoke 0123456789ab
 smsgw vendors set jst account.json
 smsgw vendors list
+smsgw vendors check rajasms
 smsgw messages show|settle ID
 smsgw campaigns list|show|pause|resume|cancel
 smsgw dlq list|redrive|dismiss
@@ -29,7 +30,7 @@ from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.vendors.registry import VENDORS, build_adapter
-from smsgw import campaigns, dead_letters, messages
+from smsgw import campaigns, dead_letters, messages, vendor_check
 from smsgw.errors import CommandError
 
 Areas = Any  # argparse does not export the type of add_subparsers
@@ -103,6 +104,7 @@ def _add_vendors(areas: Areas) -> None:
     remove = vendors.add_parser("remove", help="turn a vendor off")
     remove.add_argument("vendor", choices=VENDORS)
     remove.set_defaults(run=_remove_vendor)
+    vendor_check.add_command(vendors)
     vendors.add_parser("list", help="list vendors").set_defaults(run=_list_vendors)
 
 

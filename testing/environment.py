@@ -42,6 +42,7 @@ os.environ |= {
     "DELIVERY_QUEUE_SLOW_ARN": "arn:aws:sqs:eu-central-1:123456789012:slow",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
     "DISPATCH_WORKERS": "2",
+    "FIXED_EGRESS": "false",
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",
     "POWERTOOLS_METRICS_NAMESPACE": "SmsGateway",
     "POWERTOOLS_LOG_LEVEL": "INFO",

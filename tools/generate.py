@@ -38,6 +38,14 @@ def queue_arns() -> str:
     return "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in VENDORS)
 
 
+def queue_urls() -> str:
+    """List the vendors' queues and their dead-letter queues."""
+    return "".join(
+        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n"
+        for name in VENDORS
+    )
+
+
 def queue_events() -> str:
     """Feed each queue to the dispatch function."""
     return "".join(
@@ -109,6 +117,7 @@ def dashboard_body() -> str:
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue variables": queue_variables,
     "queue arns": queue_arns,
+    "queue urls": queue_urls,
     "queue events": queue_events,
     "queues": queues,
     "default routes": routes_value,

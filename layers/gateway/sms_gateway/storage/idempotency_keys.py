@@ -14,7 +14,7 @@ from sms_gateway.storage.items import DAY_SECONDS, Item, key_of, number_attribut
 from sms_gateway.storage.models import ItemKey
 
 KEY_SECONDS = DAY_SECONDS
-IN_PROGRESS_SECONDS = 60  # the function that wrote a record is dead by then: it stops at 29
+IN_PROGRESS_SECONDS = 60  # the function that wrote a record is dead by then: it stops at 27
 _KEY_PATTERN = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
 
