@@ -104,13 +104,13 @@ class Gateway:
     def settle(self, vendor: str, *, by_calls: bool) -> int:
         """Let every message arrive, and learn of it by a call for each or from the scheduler.
 
-        Return how many submissions the scheduler processed.
+        Return how many submissions the scheduler checked.
         """
         self.aws.vendors.deliver()
         for event in self.callbacks(vendor) if by_calls else ():
             self.handle("callback", event)
         self.make_due()
-        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["processed"])
+        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["checked"])
 
     def make_due(self) -> None:
         """Everything that waits for its time is due now."""

@@ -22,7 +22,7 @@ DUE = (100, 1_000, 10_000)  # submissions, with the same number stored
 ALWAYS_DUE, ALWAYS_STORED = 50, 10_000
 GROUP = 10  # messages of a group that is due: every fifth; the others are single messages
 BATCH = 100  # messages of a batch that is final
-LOOKED = 4_000  # seconds after BEGAN
+CHECKED = 4_000  # seconds after BEGAN
 HOTTEST = "hottest partition, %"
 
 Counts = Mapping[str, float]
@@ -57,15 +57,15 @@ def counted(gateway: Gateway, stored: int, due: int) -> Counts:
         adapters = accounts().adapters
     gateway.aws.put(contents(f"{stored}-{due}", stored, due), os.environ["TABLE_NAME"])
     traffic = Counter[str]()
-    now = datetime.fromtimestamp(BEGAN + LOOKED, UTC)
+    now = datetime.fromtimestamp(BEGAN + CHECKED, UTC)
     with (
         gateway.meter().listening(dynamodb.client()) as meter,
         seen(traffic),
         ThreadPoolExecutor(tick.THREADS) as pool,
     ):
-        looked = tick.process_all_due(tick_run.TickRun(adapters, pool, now, inf, send=no_news))
-    if looked != due:
-        raise RuntimeError(f"{looked} were looked at instead of {due}")
+        checked = tick.check_all_due(tick_run.TickRun(adapters, pool, now, inf, send=no_news))
+    if checked != due:
+        raise RuntimeError(f"{checked} were checked instead of {due}")
     total = meter.total
     return {
         "calls": total.calls.total(),

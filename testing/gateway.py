@@ -71,7 +71,7 @@ class Gateway:
         adapters = options.pop("adapters", None)
         threads = ThreadPoolExecutor(scheduler_tick.THREADS)
         with threads as pool, acting_as("SchedulerFunction"):
-            return scheduler_tick.process_all_due(
+            return scheduler_tick.check_all_due(
                 tick_run.TickRun(
                     adapters=vendor_accounts.accounts().adapters if adapters is None else adapters,
                     pool=pool,

@@ -7,10 +7,9 @@ waits for their import.
 import os
 from functools import cache
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sms_gateway.aws import clients
 from sms_gateway.aws.botocore_shortcuts import boto3_when_used
+from sms_gateway.aws.errors import AWS_ERRORS
 from sms_gateway.core.problems import ServiceUnavailableError
 
 with boto3_when_used():
@@ -34,7 +33,7 @@ def decrypt_with(ciphertext: bytes, provider: MasterKeyProvider) -> str:
     client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_ALLOW_DECRYPT)
     try:
         plain, _ = client.decrypt(source=ciphertext, key_provider=provider)
-    except (AWSEncryptionSDKClientError, BotoCoreError, ClientError) as error:
+    except (AWSEncryptionSDKClientError, *AWS_ERRORS) as error:
         raise ServiceUnavailableError(
             "The code can't be decrypted: CognitoKeyArn must be the user pool's KMSKeyID, and the "
             f"key's policy must allow this function kms:Decrypt ({type(error).__name__}).",
