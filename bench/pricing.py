@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.gateway import SCHEDULER, Run
 from testing.counting import Tally
-from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled
+from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled, holds
 
 PRICES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 ASSUMED: dict[str, Any] = PRICES["assumed"]
@@ -17,7 +17,7 @@ MINUTES = 60 * 24 * 30  # in a month
 LEASES = 2  # write units of a scheduler's run that finds anything due, however much
 DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 
-PRICED = {"AWS::CloudWatch::Alarm", "AWS::SecretsManager::Secret"}
+PRICED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SecretsManager::Secret"}
 
 type Units = Mapping[str, float]
 
@@ -104,9 +104,16 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
     alarms, secrets = kinds["AWS::CloudWatch::Alarm"], kinds["AWS::SecretsManager::Secret"]
     leases = {"write units": LEASES}  # if something is due each minute
-    return {
+    items = {
         "alarms": alarms * month["alarm"],
         "event sources": receives * month["receive"],
         "secrets": secrets * month["secret"] + ticks * month["secret_call"],
         SCHEDULER: ticks * (month["schedule"] + dollars(added((run, 1), (leases, 1))) / 1e6),
     }
+    if dashboards := kinds["AWS::CloudWatch::Dashboard"]:
+        items["dashboard"] = dashboards * month["dashboard"]
+    if holds({"Condition": "HasKey"}, template):
+        # Each run reads a secret; DynamoDB asks for the table's key.
+        requests = ticks + MINUTES / ASSUMED["table_key_minutes"]
+        items["key"] = month["key"] + requests * month["key_request"]
+    return items

@@ -13,6 +13,7 @@ from textwrap import indent
 from typing import Any
 
 from sms_gateway.vendors.registry import VENDORS, adapter_class
+from tools import dashboard
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(
@@ -21,6 +22,10 @@ BLOCK = re.compile(
 )
 TEMPLATE = "template.yaml"
 VENDOR_SCHEMA = "events/schemas/vendor.json"
+ENCRYPTED_QUEUE = """\
+SqsManagedSseEnabled: !If [HasKey, !Ref AWS::NoValue, true]
+KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
+"""
 
 
 def queue_variables() -> str:
@@ -60,6 +65,7 @@ def queue_events() -> str:
 
 def queues() -> str:
     """Make each vendor's queue, its dead-letter queue and the alarm of that."""
+    first = "&encrypted_queue\n" + indent(ENCRYPTED_QUEUE, 6 * " ").rstrip()
     return "\n".join(
         f"""\
 {logical_id(name)}Queue:
@@ -67,12 +73,12 @@ def queues() -> str:
   Properties:
     VisibilityTimeout: 720 # six times the dispatch function's timeout, as AWS advises
     MessageRetentionPeriod: 1209600
-    SqsManagedSseEnabled: true
+    <<: {"*encrypted_queue" if nth else first}
     RedrivePolicy: {{deadLetterTargetArn: !GetAtt {logical_id(name)}DeadLetters.Arn, maxReceiveCount: 5}}
 
 {logical_id(name)}DeadLetters:
   Type: AWS::SQS::Queue
-  Properties: {{MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true}}
+  Properties: {{<<: *encrypted_queue, MessageRetentionPeriod: 1209600}}
 
 {logical_id(name)}DeadLettersAlarm:
   Type: AWS::CloudWatch::Alarm
@@ -84,7 +90,7 @@ def queues() -> str:
     Dimensions: [{{Name: QueueName, Value: !GetAtt {logical_id(name)}DeadLetters.QueueName}}]
     Statistic: Maximum
 """  # noqa: E501 - as the template's lines are
-        for name in VENDORS
+        for nth, name in enumerate(VENDORS)
     )
 
 
@@ -103,6 +109,11 @@ def routes_value() -> str:
     return "Value: >-\n" + indent(f'{{"routes": [\n{rows}]}}\n', "  ")
 
 
+def dashboard_body() -> str:
+    """Draw what the template has as it stands."""
+    return dashboard.body((ROOT / TEMPLATE).read_text(encoding="utf-8"))
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue variables": queue_variables,
     "queue arns": queue_arns,
@@ -110,6 +121,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue events": queue_events,
     "queues": queues,
     "default routes": routes_value,
+    "dashboard": dashboard_body,
 }
 
 
@@ -161,8 +173,9 @@ def main() -> int:
         for name in stale():
             print(f"{name} is stale: run `make generate`", file=sys.stderr)
         return 1 if stale() else 0
-    for path, text in generated().items():
-        path.write_text(text, encoding="utf-8")
+    for _ in range(2):  # the dashboard shows what the first round wrote
+        for path, text in generated().items():
+            path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -153,7 +153,7 @@ def test_every_service_that_has_a_right_acts_for_this_account_or_for_one_resourc
         properties = one.get("Properties", {})
         for policy in ("PolicyDocument", "AssumeRolePolicyDocument", "Policy"):
             for statement in properties.get(policy, {}).get("Statement", []):
-                if "Service" in statement["Principal"]:
+                if "Service" in statement.get("Principal", {}):
                     condition = json.dumps(statement["Condition"])
                     assert "aws:SourceA" in condition, name
 

@@ -19,6 +19,7 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import ulid_ms
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages import queue
+from sms_gateway.messages.dashboard_lines import report_accepted
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
@@ -96,6 +97,7 @@ def store_batch(batch: BuiltBatch) -> None:
         dynamodb.put_all(batch.items)
     if not dynamodb.put_new(batch.head):
         raise ServiceUnavailableError("This batch is recorded already; try again.")
+    report_accepted(batch.submissions)
     _enqueue(batch.tenant, batch.submissions)
 
 
