@@ -21,6 +21,7 @@ EVERYTHING = {
     "SendFromQueue": "true",
     "SendFromTopic": "true",
     "CognitoKeyArn": KEY,
+    "KmsKeyArn": KEY,
     "CognitoUserPoolId": "eu-central-1_AbCdEfGhI",
     "Events": "all",
     "Tracing": "Active",
@@ -78,7 +79,8 @@ def _arn(name: str, attribute: str, resources: dict[str, dict[str, Any]]) -> str
 def policies() -> dict[str, dict[str, Any]]:
     """Return the policies of every role of a deployment that has everything, by a file's name."""
     resources = resolved(**EVERYTHING)
-    return {
+    shared = of_type(resources, "AWS::IAM::Policy")
+    return {name: plain(one["PolicyDocument"], resources) for name, one in shared.items()} | {
         f"{name}-{policy['PolicyName']}": plain(policy["PolicyDocument"], resources)
         for name, role in of_type(resources, "AWS::IAM::Role").items()
         for policy in role.get("Policies", [])
