@@ -55,6 +55,7 @@ class LocalStack:
     poll_after: int = 5
     persist: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
+    stack_name: str = STACK_NAME
     say: Say = print
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -140,13 +141,28 @@ class LocalStack:
         wait_for(f"{self.endpoint}/_ministack/health", 60, "emulator", self.folder)
         return process
 
-    def deploy(self) -> None:
-        """Build and deploy template.yaml, set the vendors' accounts and the sources, make keys."""
+    @property
+    def built(self) -> Path:
+        """The folder of the built template; another stack may build in this checkout."""
+        return self.folder.absolute() / "build"
+
+    def build(self) -> None:
+        """Build template.yaml."""
         self.say("building (sam build)")
-        built = self.folder.absolute() / "build"  # another stack may build in this checkout
-        self._sam("build", "build", "--build-dir", str(built))
-        self.say("deploying (sam deploy)")
+        self._sam("build", "build", "--build-dir", str(self.built))
+
+    def deploy(self) -> None:
+        """Deploy what was built, set the vendors' accounts and the sources, make keys."""
         key = self.client("kms").create_key(Description="codes of user pools")["KeyMetadata"]
+        self.facts["cognito_key"] = key["Arn"]
+        self.update(self.built)
+        self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
+        self.set_sources(SOURCES)
+        self._make_keys()
+
+    def update(self, built: Path) -> None:
+        """Deploy a built template with `parameters`, over the stack if there is one."""
+        self.say("deploying (sam deploy)")
         parameters = {
             "Architecture": "x86_64",
             "AuthorizerCacheSeconds": "0",
@@ -154,7 +170,7 @@ class LocalStack:
             "SendFromBus": "true",
             "SendFromQueue": "true",
             "SendFromTopic": "true",
-            "CognitoKeyArn": key["Arn"],
+            "CognitoKeyArn": self.facts["cognito_key"],
             "CognitoUserPoolId": USER_POOL,
             "Events": "all",
             "WebhookLoopback": "true",
@@ -167,15 +183,16 @@ class LocalStack:
             *("--template-file", str(built / "template.yaml")),
             *("--config-file", str(ROOT / "samconfig.toml")),
             *("--config-env", "local"),
+            *("--stack-name", self.stack_name),
             *("--parameter-overrides", *overrides),
         )
-        stacks = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
-        self.facts = {
+        stacks = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0]["Outputs"]}
+        self.facts |= {
             "url": f"{self.endpoint}/_aws/execute-api/{outputs['ApiId']}/v1",
             "endpoint_url": self.endpoint,
             "region": REGION,
-            "stack_name": STACK_NAME,
+            "stack_name": self.stack_name,
             "table": outputs["TableName"],
             "secret": outputs["AccountsSecretName"],
             "campaigns_bucket": outputs["CampaignsBucketName"],
@@ -184,21 +201,20 @@ class LocalStack:
             "queue": outputs["IngressQueueUrl"],
             "topic": outputs["TopicArn"],
             "from_cognito_function": outputs["FromCognitoFunctionArn"],
-            "cognito_key": key["Arn"],
             "publish_events_function": outputs["PublishEventsFunctionName"],
             "queue_webhooks_function": outputs["QueueWebhooksFunctionName"],
             "bus": outputs["BusName"],
             "simulators": {name: f"{self.simulators}/{name}" for name in accounts(self.simulators)},
         }
         set_gateway_responses(self.client("apigateway"), outputs["ApiId"], ROOT / "template.yaml")
-        self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
-        self.set_sources(SOURCES)
-        self._make_keys()
 
     def set_sources(self, sources: Mapping[str, Any]) -> None:
         """Write the sources parameter; running functions read it within a minute."""
         self.client("ssm").put_parameter(
-            Name=f"/{STACK_NAME}/sources", Value=json.dumps(sources), Type="String", Overwrite=True
+            Name=f"/{self.stack_name}/sources",
+            Value=json.dumps(sources),
+            Type="String",
+            Overwrite=True,
         )
 
     def set_accounts(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
@@ -224,7 +240,7 @@ class LocalStack:
     def run_smsgw(self, *arguments: str) -> str:
         """Run `smsgw` and return what it prints. Raise StackError when it fails."""
         done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "smsgw", "--stack", STACK_NAME, *arguments],
+            [sys.executable, "-m", "smsgw", "--stack", self.stack_name, *arguments],
             cwd=ROOT,
             env={**os.environ, **self.environment, "PYTHONPATH": f"{ROOT}/layers/gateway:{ROOT}"},
             capture_output=True,
@@ -292,6 +308,7 @@ def running(stack: LocalStack, *, fresh: bool = True) -> Iterator[LocalStack]:
         shutil.rmtree(stack.folder, ignore_errors=True)
     try:
         stack.start()
+        stack.build()
         stack.deploy()
         yield stack
     finally:

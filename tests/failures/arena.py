@@ -20,7 +20,7 @@ from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
 from local.processes import StackError
 from local.simulators.registry import SIMULATORS
-from local.stack import STACK_NAME, LocalStack, running
+from local.stack import LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
 from testing.waiting import free_port
 from tools.generate import default_routes
@@ -108,7 +108,7 @@ class ArenaStack(LocalStack):
         )
         gateway.create_deployment(restApiId=api["id"], stageName="v1")
         self.client("ssm").put_parameter(
-            Name=f"/{STACK_NAME}/routes",
+            Name=f"/{self.stack_name}/routes",
             Value=json.dumps({"routes": ROUTES}),
             Type="String",
             Overwrite=True,
@@ -224,7 +224,10 @@ class Ground:
         for one in self.ledger():
             if one.identity not in self.asked:
                 found.append(f"{one.vendor} took a message that nobody asked for")
-        return found
+        refused = self.chaos.lineage.refused
+        return found + [
+            f"{one} would be lost: Lambda takes its chain for a loop" for one in refused
+        ]
 
     def deadline_passes(self, batch: str) -> None:
         """Makes what is under way in a batch older than the clock waits for receipts."""

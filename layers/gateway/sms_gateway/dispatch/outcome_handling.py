@@ -17,7 +17,6 @@ from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import (
-    ItemKey,
     Message,
     Submission,
     SubmissionResult,
@@ -28,6 +27,10 @@ from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict
 
 # Seconds that the queue has before the scheduler requeues a submission.
 REQUEUE_AFTER = int(os.environ["REQUEUE_AFTER"])
+
+# Attempts after which pauses are waited for in the due index: Lambda takes a chain of about 16
+# invocations through queues for a loop.
+MAX_CHAIN = 12
 
 STATUS_AFTER_SPLIT = {
     VerdictLetter.REFUSED: Status.ACCEPTED,
@@ -79,15 +82,36 @@ def route_or_finish(
     if step is None or status is not Status.ACCEPTED:
         _finish(change, sub, status, result)
         return
-    change.schedule_check(seconds + step.pause + REQUEUE_AFTER).remove("outcome_unknown")
+    _go_on(change.remove("outcome_unknown"), sub, step, now)
+
+
+def _go_on(change: MessageUpdate, sub: Submission, step: NextAttempt, now: datetime) -> None:
+    """Write the change of a submission that goes on, and enqueue it unless it is held."""
+    seconds = epoch_seconds(now)
+    _schedule(change, step, sub.attempt, seconds)
     fails_over = step.vendor != sub.vendor
     if fails_over:
         change.set("vendor", step.vendor).append_timeline(_routed_entry(step.vendor, now))
     if change.apply():
         if fails_over:
             increment("FailedOver", sub.count, vendor=sub.vendor)
-        group = sub.tenant or sub.key.batch
-        queue.enqueue_submissions(step.vendor, [(sub.key, sub.count)], group, step.pause)
+        if not ends_chain(step, sub.attempt):
+            task = queue.make_task(step.vendor, sub.key, sub.count, sub.expires - seconds)
+            queue.enqueue_submissions([task], sub.tenant or sub.key.batch, step.pause)
+
+
+def ends_chain(step: NextAttempt, attempt: int) -> bool:
+    """Return whether the scheduler, and no queue, brings a submission back after its pause."""
+    return step.pause > 0 and attempt >= MAX_CHAIN
+
+
+def _schedule(
+    change: MessageUpdate, step: NextAttempt | None, attempt: int, seconds: int
+) -> MessageUpdate:
+    """Set when the scheduler looks: to bring it back, or to see that the queue has done so."""
+    if step is not None and ends_chain(step, attempt):
+        return change.set("held", 0).schedule_check(seconds + step.pause)
+    return change.schedule_check(seconds + (step.pause if step else 0) + REQUEUE_AFTER)
 
 
 def _finish(
@@ -121,7 +145,8 @@ def split_mixed_result(
     splits = STATUS_AFTER_SPLIT if sub.status is Status.SUBMITTED else {VerdictLetter.REFUSED}
     changes: list[MessageUpdate] = []
     ends: list[Status | None] = []
-    requeued: dict[NextAttempt, list[tuple[ItemKey, int]]] = defaultdict(list)
+    requeued: dict[NextAttempt, list[queue.SubmissionTask]] = defaultdict(list)
+    seconds_left = sub.expires - epoch_seconds(now)
     detached: set[str] = set()
     for message in open_messages:
         verdict = sub.result.verdict(message.key.position - sub.key.position)
@@ -134,15 +159,15 @@ def split_mixed_result(
             step = next_attempt(sub.vendors, sub.vendor, refused, usable, sub.attempt)
         ends.append(_end(sub, verdict, step))
         changes.append(_detach_message(sub, message, verdict, refused, step, now))
-        if step is not None:
-            requeued[step].append((message.key, 1))
+        if step is not None and not ends_chain(step, sub.attempt):
+            requeued[step].append(queue.make_task(step.vendor, message.key, 1, seconds_left))
     written = dynamodb.apply_all(changes)
     ended = Counter(status for status, held in zip(ends, written, strict=True) if status and held)
     for status, count in ended.items():
         report_ended(sub.vendor, status, count)
     if any(written):
-        for step, keys in requeued.items():
-            queue.enqueue_submissions(step.vendor, keys, sub.key.batch, step.pause)
+        for step, tasks in requeued.items():
+            queue.enqueue_submissions(tasks, sub.key.batch, step.pause)
     return detached
 
 
@@ -183,7 +208,7 @@ def _detach_message(
     change.set("vendor", vendor).set("vendors", ",".join(sub.vendors))
     change.set("count", 1).set("attempt", sub.attempt).set("created", sub.created)
     change.set("expires", sub.expires).set("changed", seconds)
-    change.schedule_check(seconds + (step.pause if step else 0) + REQUEUE_AFTER)
+    _schedule(change, step, sub.attempt, seconds)
     if refused:
         change.set("refused", ",".join(refused))
     if step:

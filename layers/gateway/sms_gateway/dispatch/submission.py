@@ -83,6 +83,7 @@ def _claim(key: ItemKey, vendor: str, now: datetime) -> Submission | None:
         .set("status", Status.SUBMITTING)
         .set("claim", claim)
         .set("changed", seconds)
+        .remove("held")
         .add("attempt", 1)
         .append_timeline(entry)
         .if_in("status", Status.ACCEPTED)

@@ -208,9 +208,10 @@ def _items(
 
 
 def _enqueue(tenant: str, submissions: Sequence[Submission]) -> None:
-    ready: dict[str, list[tuple[ItemKey, int]]] = defaultdict(list)
-    for submission in submissions:
-        if submission.status is Status.ACCEPTED:
-            ready[submission.vendor].append((submission.key, submission.count))
-    for vendor, keys in ready.items():
-        queue.enqueue_submissions(vendor, keys, tenant)
+    ready: dict[str, list[queue.SubmissionTask]] = defaultdict(list)
+    for one in submissions:
+        if one.status is Status.ACCEPTED:
+            task = queue.make_task(one.vendor, one.key, one.count, one.expires - one.changed)
+            ready[one.vendor].append(task)
+    for tasks in ready.values():
+        queue.enqueue_submissions(tasks, tenant)
