@@ -30,7 +30,6 @@ FREE_WHEN_IDLE = {
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
-    "AWS::SSM::Parameter",
     "AWS::Serverless::Api",
     "AWS::Serverless::Function",
     "AWS::Serverless::LayerVersion",

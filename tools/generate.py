@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import indent
-from typing import Any
 
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 
@@ -80,21 +79,6 @@ def queues() -> str:
     )
 
 
-def default_routes() -> list[dict[str, Any]]:
-    """Return the routes of a new deployment, the one for all other numbers last."""
-    return [
-        {"prefix": vendor.prefix, "vendors": [name]}
-        | ({"region": vendor.region} if vendor.region else {})
-        for name, vendor in sorted(VENDORS.items(), key=lambda one: one[1].prefix == "+")
-    ]
-
-
-def routes_value() -> str:
-    """Write the default routes as the value of their parameter."""
-    rows = ",\n".join(json.dumps(route) for route in default_routes())
-    return "Value: >-\n" + indent(f'{{"routes": [\n{rows}]}}\n', "  ")
-
-
 def vendor_names() -> str:
     """List the names that the API knows vendors by."""
     return f"enum: [{', '.join(VENDORS)}]\n"
@@ -105,7 +89,6 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue arns": queue_arns,
     "queue events": queue_events,
     "queues": queues,
-    "default routes": routes_value,
     "vendor names": vendor_names,
 }
 

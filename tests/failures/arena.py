@@ -19,10 +19,9 @@ from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
 from local.processes import StackError
-from local.simulators.registry import SIMULATORS
-from local.stack import STACK_NAME, LocalStack, running
+from local.simulators.registry import SIMULATORS, routes
+from local.stack import LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
-from tools.generate import default_routes
 
 VENDORS = tuple(SIMULATORS)
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor
@@ -33,7 +32,7 @@ FIRST = {  # the first of the numbers that can't be anybody's, by vendor
 ROUTES = [
     {"prefix": "+911000005", "vendors": ["jst", "server2sms"]},
     {"prefix": "+8801000005", "vendors": ["dinisoft", "server2sms"]},
-    *default_routes(),
+    *routes(),
 ]
 TIMEOUT = 10  # seconds that a vendor call may take
 REQUEUE_AFTER = 10  # seconds that the queue has before the scheduler requeues
@@ -106,12 +105,7 @@ class ArenaStack(LocalStack):
             restApiId=api["id"], authorizerId=authorizer["id"], patchOperations=[trust]
         )
         gateway.create_deployment(restApiId=api["id"], stageName="v1")
-        self.client("ssm").put_parameter(
-            Name=f"/{STACK_NAME}/routes",
-            Value=json.dumps({"routes": ROUTES}),
-            Type="String",
-            Overwrite=True,
-        )
+        self.set_setting("routes", {"routes": ROUTES})
         if self.visibility is None:
             return
         sqs = self.client("sqs")

@@ -157,10 +157,12 @@ def _in_conflict(error: ServiceUnavailableError) -> bool:
     return not {"TransactionConflict", "TransactionConflictException"}.isdisjoint(codes)
 
 
-def get(key: ItemKey) -> Item | None:
-    """Read one item, consistently."""
+def get(key: ItemKey, *, consistent: bool = True) -> Item | None:
+    """Read one item, consistently unless asked otherwise."""
     with translate_errors():
-        response = client().get_item(TableName=table_name(), Key=key_of(key), ConsistentRead=True)
+        response = client().get_item(
+            TableName=table_name(), Key=key_of(key), ConsistentRead=consistent
+        )
     return response.get("Item")
 
 
