@@ -9,6 +9,7 @@ smsgw routes|sources|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw campaigns list|show|pause|resume|cancel
 smsgw dlq list|redrive|dismiss
+smsgw restore plan|apply --table TABLE --at TIME
 smsgw callback-url dinisoft
 """
 
@@ -28,7 +29,7 @@ from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import campaigns, dead_letters, messages, settings, vendors
+from smsgw import campaigns, dead_letters, messages, restore, settings, vendors
 from smsgw.errors import CommandError
 from smsgw.secrets import Secret
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_messages(areas)
     _add_campaigns(areas)
     _add_dead_letters(areas)
+    _add_restore(areas)
     _add_callback_url(areas)
     return parser
 
@@ -169,6 +171,28 @@ def _add_dead_letters(areas: Areas) -> None:
             choices=dead_letters.QUEUES,
             help="only those of a vendor, of campaigns, a lane of deliveries, unpublished changes, "
             "or a trigger",
+        )
+        command.set_defaults(run=run)
+
+
+def _add_restore(areas: Areas) -> None:
+    restored = _add_area(areas, "restore", "items of a restored table")
+    for what, text, run in (
+        ("plan", "count what would come back, and as what", restore.plan),
+        ("apply", "write what is missing; none of it is sent", restore.apply),
+    ):
+        command = restored.add_parser(what, help=text)
+        command.add_argument("--table", required=True, help="the table that DynamoDB restored")
+        command.add_argument("--at", required=True, help="the moment that it was restored to")
+        command.add_argument(
+            "--keep-scheduled",
+            action="store_true",
+            help="let messages scheduled for later leave, although some may have been cancelled",
+        )
+        command.add_argument(
+            "--keep-access",
+            action="store_true",
+            help="bring keys and webhooks back, although some may have been revoked or removed",
         )
         command.set_defaults(run=run)
 

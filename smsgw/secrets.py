@@ -29,7 +29,7 @@ class Secret:
     def read(self) -> ReadSecret | None:
         """Return the secret; None when nobody made it. Raise CommandError while it is deleted."""
         try:
-            found = self._client.get_secret_value(SecretId=self.name)
+            found = self._client.get_secret_value(SecretId=self.name, VersionStage="AWSCURRENT")
         except ClientError as error:
             if _code(error) == "ResourceNotFoundException":
                 return None
@@ -72,7 +72,7 @@ class Secret:
     def _explained(self, error: ClientError) -> Exception:
         """Return what to do about a secret in its recovery window, or the error itself."""
         said = str(error.response.get("Error", {}).get("Message"))
-        if _code(error) == "InvalidRequestException" and "deletion" in said:
+        if _code(error) == "InvalidRequestException" and "delet" in said:
             return CommandError(
                 f"{self.name} is marked for deletion; bring it back first: "
                 f"aws secretsmanager restore-secret --secret-id {self.name}"

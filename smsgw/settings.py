@@ -8,7 +8,7 @@ from difflib import unified_diff
 
 from sms_gateway.campaigns.settings import DEFAULT_CAMPAIGNS, check_campaign_defaults
 from sms_gateway.config.routes import Routes, default_routes
-from sms_gateway.config.stored_settings import read_setting, write_setting
+from sms_gateway.config.stored_settings import check_size, read_setting, write_setting
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import NO_SOURCES, TriggerSources
 from smsgw.errors import CommandError
@@ -65,6 +65,7 @@ def _checked(setting: Setting, file: str) -> str:
     written = read_file(file)
     try:
         setting.check(written)
+        check_size(written)
     except ValueError as error:
         raise CommandError(f"{file} is not valid: {error}") from None
     return written

@@ -13,7 +13,9 @@ def fetch_secret(name: str) -> str | None:
     match: so one that is denied may be one that nobody made.
     """
     try:
-        secret = clients.client("secretsmanager").get_secret_value(SecretId=name)
+        secret = clients.client("secretsmanager").get_secret_value(
+            SecretId=name, VersionStage="AWSCURRENT"
+        )
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
         if code == "ResourceNotFoundException":

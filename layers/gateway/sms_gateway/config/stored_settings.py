@@ -36,14 +36,19 @@ def fetch_setting(name: str) -> str | None:
     return stored.text if stored else None
 
 
+def check_size(text: str) -> None:
+    """Raise ValueError for a setting that is too long."""
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        raise ValueError(f"it has {size} bytes and may have {MAX_BYTES}")
+
+
 def write_setting(name: str, text: str, replaces: StoredSetting | None) -> bool:
     """Write a setting in place of the one that was read; return False when it was changed since.
 
     Raises ValueError for a text that is too long, ServiceUnavailableError.
     """
-    size = len(text.encode())
-    if size > MAX_BYTES:
-        raise ValueError(f"{name} has {size} bytes and may have {MAX_BYTES}")
+    check_size(text)
     item = {
         **key_of(ItemKey(PARTITION, name)),
         "data": {"S": text},
