@@ -1,6 +1,7 @@
 """A restored table: what is missing comes back, and none of it is sent a second time."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -256,7 +257,7 @@ def test_a_verification_that_may_have_been_approved_since_has_no_checks_left(
 
 def events(items: list[Item]) -> list[tuple[str, str | None]]:
     """The events of items that have just come, and whose they are."""
-    context = ReadContext(full=False, operator=True, time_left=lambda: 1000.0)
+    context = ReadContext(full=False, operator=True, until=math.inf)
     records = [
         {"dynamodb": {"NewImage": one, "SequenceNumber": "1", "ApproximateCreationDateTime": 1}}
         for one in items
