@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.gateway import SCHEDULER, Run
 from testing.counting import Tally
-from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled
+from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled, holds
 
 PRICES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 ASSUMED: dict[str, Any] = PRICES["assumed"]
@@ -34,7 +34,8 @@ FREE_WHEN_IDLE = {
     "AWS::Serverless::Function",
     "AWS::Serverless::LayerVersion",
 }
-PRICED = {"AWS::CloudWatch::Alarm", "AWS::SecretsManager::Secret"}
+PRICED = {"AWS::CloudWatch::Alarm"}
+SECRETS = ("accounts", "webhooks")  # that smsgw makes; the second one for those who have webhooks
 
 type Units = Mapping[str, float]
 
@@ -97,6 +98,11 @@ def platform_bytes() -> int:
     return 0 if level == "WARN" else int(ASSUMED["platform_bytes"])
 
 
+def metrics(alarm: Mapping[str, Any]) -> int:
+    """Return the metrics of an alarm, for each of which it is billed."""
+    return sum("MetricStat" in one for one in alarm["Properties"].get("Metrics", [])) or 1
+
+
 def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]:
     """Dollars a month while nobody sends, item by item, where the scheduler's `run` finds nothing.
 
@@ -119,7 +125,8 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     sources = sum(one["Type"] == "SQS" and enabled(one, template) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
-    alarms, secrets = kinds["AWS::CloudWatch::Alarm"], kinds["AWS::SecretsManager::Secret"]
+    alarms = sum(metrics(one) for one in resources if one["Type"] == "AWS::CloudWatch::Alarm")
+    secrets = len(SECRETS) if holds({"Condition": "HasWebhooks"}, template) else 1
     leases = {"write units": LEASES}  # if something is due each minute
     return {
         "alarms": alarms * month["alarm"],

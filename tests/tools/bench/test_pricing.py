@@ -50,9 +50,11 @@ EVERYTHING = {"Events": "all", "CognitoKeyArn": "arn", **dict.fromkeys(GIVEN, "t
 
 @pytest.mark.parametrize(
     ("parameters", "alarms"),
-    [({}, 7), ({"Events": "bus"}, 10), ({"Events": "webhooks"}, 12), ({"Events": "all"}, 13)],
+    [({}, 13), ({"Events": "bus"}, 16), ({"Events": "webhooks"}, 18), ({"Events": "all"}, 19)],
 )
-def test_each_alarm_stands_in_the_idle_bill(parameters: dict[str, str], alarms: int) -> None:
+def test_each_metric_of_an_alarm_stands_in_the_idle_bill(
+    parameters: dict[str, str], alarms: int
+) -> None:
     found = idle(TICK, asked(TEMPLATE, **parameters))
     assert found["alarms"] == pytest.approx(0.1 * alarms)
 
@@ -62,8 +64,8 @@ def test_the_idle_bill_with_all_events_stays_under_five_dollars() -> None:
     tick = TICK | {"read units": 2 * TICK["read units"], "GB-seconds": 0.2}
     assert sum(idle(tick, asked(TEMPLATE, Events="all")).values()) < 5
     found = idle(tick, asked(TEMPLATE, **EVERYTHING))
-    assert found["alarms"] == pytest.approx(1.8)
-    assert 5 < sum(found.values()) < 5.5
+    assert found["alarms"] == pytest.approx(2.4)
+    assert 5 < sum(found.values()) < 6
 
 
 def test_what_nobody_has_priced_stops_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
