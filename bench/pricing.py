@@ -98,11 +98,6 @@ def platform_bytes() -> int:
     return 0 if level == "WARN" else int(ASSUMED["platform_bytes"])
 
 
-def metrics(alarm: Mapping[str, Any]) -> int:
-    """Return the metrics of an alarm, for each of which it is billed."""
-    return sum("MetricStat" in one for one in alarm["Properties"].get("Metrics", [])) or 1
-
-
 def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]:
     """Dollars a month while nobody sends, item by item, where the scheduler's `run` finds nothing.
 
@@ -125,7 +120,7 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     sources = sum(one["Type"] == "SQS" and enabled(one, template) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
-    alarms = sum(metrics(one) for one in resources if one["Type"] == "AWS::CloudWatch::Alarm")
+    alarms = kinds["AWS::CloudWatch::Alarm"]
     secrets = len(SECRETS) if holds({"Condition": "HasWebhooks"}, template) else 1
     leases = {"write units": LEASES}  # if something is due each minute
     return {

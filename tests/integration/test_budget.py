@@ -129,7 +129,7 @@ def test_a_start_reads_each_of_its_settings_once(
 
 def sends(name: str) -> None:
     """Sends one message by a function or a trigger."""
-    body = {"to": number("jst"), "text": TEXT}
+    body = {"to": number("server2sms"), "text": TEXT}
     if name == "send":
         send("acme", json.dumps(body).encode(), datetime.now(UTC))
         return

@@ -52,9 +52,7 @@ EVERYTHING = {"Events": "all", "CognitoKeyArn": "arn", **dict.fromkeys(GIVEN, "t
     ("parameters", "alarms"),
     [({}, 13), ({"Events": "bus"}, 16), ({"Events": "webhooks"}, 18), ({"Events": "all"}, 19)],
 )
-def test_each_metric_of_an_alarm_stands_in_the_idle_bill(
-    parameters: dict[str, str], alarms: int
-) -> None:
+def test_each_alarm_stands_in_the_idle_bill(parameters: dict[str, str], alarms: int) -> None:
     found = idle(TICK, asked(TEMPLATE, **parameters))
     assert found["alarms"] == pytest.approx(0.1 * alarms)
 
