@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from sms_gateway.aws.errors import error_code
 from sms_gateway.core.timestamps import epoch_seconds, rfc3339, utc_now
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, key_of
@@ -34,7 +35,7 @@ class RestoredTable:
         try:
             told: Any = self._client.describe_table(TableName=name)["Table"]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
+            if error_code(error) != "ResourceNotFoundException":
                 raise
             raise CommandError(f"there is no table {name} in this region") from None
         if told["TableStatus"] != "ACTIVE":

@@ -4,6 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sms_gateway.aws.errors import error_code
 from sms_gateway.core.value_object import ValueObject
 from smsgw.errors import CommandError
 
@@ -31,7 +32,7 @@ class Secret:
         try:
             found = self._client.get_secret_value(SecretId=self.name, VersionStage="AWSCURRENT")
         except ClientError as error:
-            if _code(error) == "ResourceNotFoundException":
+            if error_code(error) == "ResourceNotFoundException":
                 return None
             raise self._explained(error) from None
         return ReadSecret(str(found.get("SecretString")), found["VersionId"])
@@ -41,7 +42,7 @@ class Secret:
         try:
             self._client.create_secret(Name=self.name, Description=description, SecretString=text)
         except ClientError as error:
-            if _code(error) == "ResourceExistsException":
+            if error_code(error) == "ResourceExistsException":
                 raise self._changed() from None
             raise self._explained(error) from None
 
@@ -62,7 +63,7 @@ class Secret:
                 RemoveFromVersionId=read.version,
             )
         except ClientError as error:
-            if _code(error) == "InvalidParameterException":
+            if error_code(error) == "InvalidParameterException":
                 raise self._changed() from None
             raise self._explained(error) from None
 
@@ -72,13 +73,9 @@ class Secret:
     def _explained(self, error: ClientError) -> Exception:
         """Return what to do about a secret in its recovery window, or the error itself."""
         said = str(error.response.get("Error", {}).get("Message"))
-        if _code(error) == "InvalidRequestException" and "delet" in said:
+        if error_code(error) == "InvalidRequestException" and "delet" in said:
             return CommandError(
                 f"{self.name} is marked for deletion; bring it back first: "
                 f"aws secretsmanager restore-secret --secret-id {self.name}"
             )
         return error
-
-
-def _code(error: ClientError) -> str | None:
-    return error.response.get("Error", {}).get("Code")

@@ -1,8 +1,7 @@
 """The only module of the core that reads Secrets Manager. `smsgw` makes and changes the secrets."""
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sms_gateway.aws import clients
+from sms_gateway.aws.errors import AWS_ERRORS, error_code
 from sms_gateway.config.cached_setting import SettingUnreadableError
 
 
@@ -16,13 +15,11 @@ def fetch_secret(name: str) -> str | None:
         secret = clients.client("secretsmanager").get_secret_value(
             SecretId=name, VersionStage="AWSCURRENT"
         )
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
+    except AWS_ERRORS as error:
+        code = error_code(error)
         if code == "ResourceNotFoundException":
             return None
         raise SettingUnreadableError(
-            f"{name} can't be read ({code})", denied=code == "AccessDeniedException"
+            f"{name} can't be read ({code or 'no answer'})", denied=code == "AccessDeniedException"
         ) from error
-    except BotoCoreError as error:
-        raise SettingUnreadableError(f"{name} can't be read") from error
     return str(secret.get("SecretString"))
