@@ -12,7 +12,7 @@ import pytest
 
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.config import api_keys
-from sms_gateway.core.problems import ConflictError
+from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.events.change_mapping import events_of
 from sms_gateway.events.read_context import ReadContext
 from sms_gateway.messages.send import send
@@ -197,7 +197,7 @@ def test_an_idempotency_key_gives_its_answer_or_none_and_never_sends_again(
     out = restored(operator, backup)
     assert counted(out, "idempotency keys") == 1
     assert send("acme", body("jst"), now, "done") == answer
-    with pytest.raises(ConflictError) as refused:
+    with pytest.raises(InvalidRequestError) as refused:
         send("acme", body("jst"), now + timedelta(minutes=5), "at work")
     assert refused.value.slug == "outcome-unknown"
     gateway.queued("jst")

@@ -105,10 +105,10 @@ def find_record(place: str, digest: str, now: int) -> Item | None:
 def check_same_body(item: Item, digest: str) -> Item:
     """Return the record; raise InvalidRequestError if it is another body's.
 
-    Raises ConflictError for a request at work at the moment that the table was restored to.
+    Or if its request was at work at the moment that the table was restored to.
     """
     if item["digest"]["S"] == LOST:
-        raise ConflictError(
+        raise InvalidRequestError(
             "The gateway was restored to a moment at which this request was at work: it may have "
             "been sent. Send it under another key only if it may arrive twice.",
             slug="outcome-unknown",
