@@ -30,6 +30,7 @@ class RestoredTable:
         """Raise CommandError for a table that is none, is not ready, or is of another moment."""
         self.name = name
         self._client = boto3.client("dynamodb")
+        self._submissions: dict[str, bool] = {}
         if name == dynamodb.table_name():
             raise CommandError("--table must name the restored table, not the stack's own")
         try:
@@ -52,14 +53,23 @@ class RestoredTable:
             TableName=self.name, ConsistentRead=True
         )
         for page in pages:
+            self._submissions.clear()
             yield page["Items"]
 
     def settled(self, restore: Restore, item: Item) -> tuple[Fate, Item | None]:
         """Return an item's fate, and the item to write."""
-        batch = item.get("batch", {}).get("S")
-        if batch is None or not item["pk"]["S"].startswith("REQUEST#"):
-            return restore.settle(item)
-        return restore.settle(item, accepted=self._accepted(batch))
+        partition = item["pk"]["S"]
+        if "batch" in item and partition.startswith("REQUEST#"):
+            return restore.settle(item, accepted=self._accepted(item["batch"]["S"]))
+        shares = item["sk"]["S"].startswith("M#") and not {"vendor", "status"} & item.keys()
+        return restore.settle(item, adrift=shares and self._has_submissions(partition))
+
+    def _has_submissions(self, batch: str) -> bool:
+        """Whether the stack's own table has submissions of a batch, before any is written."""
+        if batch not in self._submissions:
+            found = dynamodb.query_range(batch, "S#000", "S#999", 1)
+            self._submissions[batch] = bool(found)
+        return self._submissions[batch]
 
     def _accepted(self, batch: str) -> bool:
         """Whether the restored table has a batch that was accepted."""

@@ -37,6 +37,12 @@ class Fate(StrEnum):
     PASSING = "are left out: counters, caches and what is past its time"
 
 
+ENDS = {
+    Fate.CANCELLED: (Status.CANCELLED, "restored; it never left: send it again if wanted"),
+    Fate.UNKNOWN: (Status.UNKNOWN, "restored; it may have been sent since"),
+}
+
+
 class Restore(ValueObject, frozen=True):
     """A restore as of `at`, settled at `now`, both epoch seconds."""
 
@@ -45,10 +51,13 @@ class Restore(ValueObject, frozen=True):
     keep_scheduled: bool = False
     keep_access: bool = False
 
-    def settle(self, item: Item, *, accepted: bool = True) -> tuple[Fate, Item | None]:
+    def settle(
+        self, item: Item, *, accepted: bool = True, adrift: bool = False
+    ) -> tuple[Fate, Item | None]:
         """Return an item's fate and the item to write; None where it is left out.
 
-        `accepted` says of an idempotency key whether its batch was accepted.
+        `accepted` says of an idempotency key whether its batch was accepted, `adrift` of one of
+        several messages that the stack still has its submission, which may have sent it since.
         """
         partition, sort = item["pk"]["S"], item["sk"]["S"]
         if "ttl" in item and int(item["ttl"]["N"]) <= self.now:
@@ -56,14 +65,14 @@ class Restore(ValueObject, frozen=True):
         if partition.startswith(ACCESS):
             return (Fate.AS_IT_WAS, item) if self.keep_access else (Fate.ACCESS, None)
         if is_ulid(partition):
-            return self._settle_tenants(item, sort)
+            return self._settle_tenants(item, sort, adrift=adrift)
         if partition.startswith("REQUEST#") and "answer" in item and not accepted:
             return Fate.REQUEST, {**item, "digest": {"S": LOST}}
         if partition.startswith(LASTING):
             return Fate.AS_IT_WAS, item
         return Fate.PASSING, None
 
-    def _settle_tenants(self, item: Item, sort: str) -> tuple[Fate, Item]:
+    def _settle_tenants(self, item: Item, sort: str, *, adrift: bool) -> tuple[Fate, Item]:
         """Settle a batch, a message, a submission, a verification, a campaign or a chunk of it.
 
         What stays as it was is marked: its arrival in the stream is no event.
@@ -75,6 +84,8 @@ class Restore(ValueObject, frozen=True):
             settled = self._verification(item)
         elif "status" in item:
             settled = self._message(item)
+        elif adrift:
+            settled = self._ended(item, Fate.UNKNOWN)
         return settled or (Fate.AS_IT_WAS, {**item, "restored": number_attribute(self.at)})
 
     def _message(self, item: Item) -> tuple[Fate, Item] | None:
@@ -86,11 +97,10 @@ class Restore(ValueObject, frozen=True):
         )
         if ahead and self.keep_scheduled:
             return None
-        fate, new, note = (
-            (Fate.CANCELLED, Status.CANCELLED, "restored; it never left: send it again if wanted")
-            if ahead
-            else (Fate.UNKNOWN, Status.UNKNOWN, "restored; it may have been sent since")
-        )
+        return self._ended(item, Fate.CANCELLED if ahead else Fate.UNKNOWN)
+
+    def _ended(self, item: Item, fate: Fate) -> tuple[Fate, Item]:
+        new, note = ENDS[fate]
         entry = TimelineEntry(
             self.now * 1000,
             new,

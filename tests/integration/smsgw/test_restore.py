@@ -178,6 +178,20 @@ def test_what_is_there_stays_and_a_repeat_changes_nothing(
     assert dynamodb.client().scan(TableName="test-table")["Items"] == before
 
 
+def test_one_of_several_whose_submission_is_there_is_not_sent_with_it(
+    gateway: Gateway, operator: Operator, backup: Backup
+) -> None:
+    """It may have left since, by a submission of its own."""
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    ids = gateway.many("rajasms", 3)
+    backup.take()
+    key: Any = split_id(ids[1])
+    backup.client.delete_item(TableName="test-table", Key=key_of(key))
+    assert counted(restored(operator, backup), "unknown") == 1
+    gateway.dispatch("rajasms")
+    assert gateway.statuses(ids) == ["submitted", "unknown", "submitted"]
+
+
 def body(vendor: str) -> bytes:
     return json.dumps({"to": number(vendor), "text": "Hello"}).encode()
 
