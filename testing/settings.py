@@ -57,10 +57,9 @@ def set_webhook_key(written: str) -> None:
 
 def _set_secret(name: str, written: str) -> None:
     client = _client("secretsmanager")
-    try:
-        client.create_secret(Name=name, SecretString=written)
-    except client.exceptions.ResourceExistsException:
-        client.put_secret_value(SecretId=name, SecretString=written)
+    # Made anew: moto loses track of which version is current once `smsgw` has moved AWSCURRENT.
+    client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    client.create_secret(Name=name, SecretString=written)
     forget_settings()
 
 

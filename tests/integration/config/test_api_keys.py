@@ -16,7 +16,7 @@ from sms_gateway.storage import dynamodb
 from smsgw.__main__ import main
 from testing.gateway import Gateway
 from testing.processes import function
-from testing.settings import ACCOUNTS
+from testing.settings import ACCOUNTS, set_accounts
 
 NOW = datetime.now(UTC)
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:api/v1/GET/messages"
@@ -180,9 +180,7 @@ def test_the_command_sets_a_vendors_account_that_is_good(
     stored = json.loads(written["SecretString"])
     assert stored == ACCOUNTS | {"jst": ACCOUNTS["jst"] | {"sender": "NEWONE"}}
     assert "test-password" not in run(capsys, "vendors", "list")[1]
-    boto3.client("secretsmanager").put_secret_value(
-        SecretId="test/vendors", SecretString=json.dumps(ACCOUNTS)
-    )
+    set_accounts(ACCOUNTS)
 
 
 @pytest.mark.usefixtures("stack_of")
