@@ -124,7 +124,7 @@ class LocalStack:
         temporary.mkdir(exist_ok=True)
         process = self._spawn(
             "emulator",
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-m", "local.emulator"],
             {
                 "AUTH": "true",
                 "BIND_HOST": "127.0.0.1",

@@ -4,7 +4,7 @@ smsgw keys create --tenant acme --scope messages:send --scope messages:read
 smsgw keys list
 smsgw keys revoke 0123456789ab
 smsgw vendors set jst account.json
-smsgw vendors list|show|remove
+smsgw vendors list|show|remove|check
 smsgw routes|sources|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw campaigns list|show|pause|resume|cancel
@@ -29,7 +29,7 @@ from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import campaigns, dead_letters, messages, restore, settings, vendors
+from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
 from smsgw.errors import CommandError
 from smsgw.secrets import Secret
 
@@ -110,6 +110,7 @@ def _add_vendors(areas: Areas) -> None:
         command = accounts.add_parser(what, help=text)
         command.add_argument("vendor", choices=VENDORS)
         command.set_defaults(run=run)
+    vendor_check.add_command(accounts)
     accounts.add_parser("list", help="list vendors").set_defaults(run=vendors.show_all)
 
 
@@ -236,7 +237,9 @@ def _create_key(options: argparse.Namespace) -> None:
 
 def _make_webhook_key(options: argparse.Namespace) -> None:
     """Make the key from which the webhooks' secrets follow, unless it is there."""
-    secret = Secret(boto3.client("secretsmanager"), options.outputs["WebhookSecretName"])
+    outputs = options.outputs
+    client = boto3.client("secretsmanager")
+    secret = Secret(client, outputs["WebhookSecretName"], outputs.get("SecretsKeyArn"))
     if secret.read() is None:
         secret.create(secrets.token_urlsafe(36), "The key from which the webhooks' secrets follow.")
 

@@ -1,6 +1,6 @@
 """What becomes of an item of a restored table: as it was, settled, or left out. No I/O.
 
-Nothing that comes back may be sent: it may have been, in the time that is lost. ADR 0023 says why
+Nothing that comes back may be sent: it may have been, in the time that is lost. ADR 0031 says why
 each kind is treated as it is.
 """
 

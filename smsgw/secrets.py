@@ -21,11 +21,14 @@ class ReadSecret(ValueObject, frozen=True):
 
 
 class Secret:
-    """A secret, by its name, with the operator's client of Secrets Manager."""
+    """A secret, by its name, with the operator's client of Secrets Manager.
 
-    def __init__(self, client: Any, name: str) -> None:
+    `key` is the KMS key of a secret that is made; without one it is AWS's own."""
+
+    def __init__(self, client: Any, name: str, key: str | None = None) -> None:
         self._client = client
         self.name = name
+        self._key = {"KmsKeyId": key} if key else {}
 
     def read(self) -> ReadSecret | None:
         """Return the secret; None when nobody made it. Raise CommandError while it is deleted."""
@@ -40,7 +43,9 @@ class Secret:
     def create(self, text: str, description: str) -> None:
         """Make the secret. Raise CommandError when it is there, or is being deleted."""
         try:
-            self._client.create_secret(Name=self.name, Description=description, SecretString=text)
+            self._client.create_secret(
+                Name=self.name, Description=description, SecretString=text, **self._key
+            )
         except ClientError as error:
             if error_code(error) == "ResourceExistsException":
                 raise self._changed() from None

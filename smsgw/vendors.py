@@ -95,7 +95,9 @@ def show_callback_url(options: argparse.Namespace) -> None:
 
 
 def _secret(options: argparse.Namespace) -> Secret:
-    return Secret(boto3.client("secretsmanager"), options.outputs["AccountsSecretName"])
+    outputs = options.outputs
+    client = boto3.client("secretsmanager")
+    return Secret(client, outputs["AccountsSecretName"], outputs.get("SecretsKeyArn"))
 
 
 def _accounts(options: argparse.Namespace) -> Accounts:

@@ -58,6 +58,7 @@ ENVIRONMENT = QUEUES | {
     "EVENTS": "none",
     "EVENT_DETAIL": "masked",
     "WEBHOOK_LOOPBACK": "false",
+    "DASHBOARD": "false",
     "VERIFICATION_SENDS": "5",
     "VERIFICATION_WINDOW": "600",
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",

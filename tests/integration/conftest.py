@@ -21,6 +21,7 @@ from testing.environment import ACCOUNT_ID, REGION
 from testing.gateway import Gateway
 from testing.processes import new_worker
 from testing.queues import DEAD_LETTERS, LANES, STREAM_DEAD, drained, emptied, queue_name
+from testing.rights import check_rights
 from testing.settings import (
     ACCOUNTS,
     ROUTES,
@@ -117,8 +118,12 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def gateway(aws: None, wire: Wire) -> Gateway:
-    return Gateway(wire)
+def gateway(aws: None, wire: Wire) -> Iterator[Gateway]:
+    """The gateway, held to the rights of its functions' roles."""
+    events = dynamodb.client().meta.events
+    events.register_first("provide-client-params.dynamodb", check_rights)
+    yield Gateway(wire)
+    events.unregister("provide-client-params.dynamodb", check_rights)
 
 
 @pytest.fixture

@@ -152,6 +152,17 @@ def test_accepting_one(gateway: Gateway, meter: Meter, vendor: str) -> None:
     assert tally.log_bytes == 0
 
 
+def test_a_dashboards_lines(
+    gateway: Gateway, meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line for each step of a batch, however many messages it has."""
+    monkeypatch.setenv("DASHBOARD", "true")
+    assert 0 < spent(meter, lambda: accepted(gateway, "jst", 100)).log_bytes <= LINE
+    assert spent(meter, lambda: gateway.dispatch("jst")).log_bytes <= 2 * LINE
+    (identifier,) = gateway.sent("server2sms")
+    assert 0 < spent(meter, lambda: server2sms(gateway, identifier, "0")).log_bytes <= LINE
+
+
 def test_accepting_one_with_a_key(gateway: Gateway, meter: Meter) -> None:
     """The key's record is written: one unit more, eight for the whole life. A repeat finds it by
     that, and then the batch."""

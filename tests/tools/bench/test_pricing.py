@@ -67,6 +67,18 @@ def test_the_idle_bill_with_all_events_stays_under_five_dollars() -> None:
     assert 5 < sum(found.values()) < 4.6 + 0.35 * len(VENDORS)
 
 
+def test_what_an_option_costs_while_idle_is_an_item_of_its_own() -> None:
+    usual = idle(TICK)
+    assert not {"dashboard", "key"} & set(usual)
+    domain = {"DomainName": "a.example", "CertificateArn": "arn", "HostedZoneId": "Z1"}
+    assert idle(TICK, asked(TEMPLATE, **domain, WebAclArn="arn")) == usual
+    looked_at = idle(TICK, asked(TEMPLATE, Dashboard="true"))
+    assert looked_at == usual | {"dashboard": 3.0}
+    locked = idle(TICK, asked(TEMPLATE, KmsKeyArn="arn"))
+    assert 1 < locked.pop("key") < 1.2
+    assert locked == usual
+
+
 def test_what_nobody_has_priced_stops_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
     resources: dict[str, Any] = {**TEMPLATE["Resources"], "New": {"Type": "AWS::Kafka"}}
     monkeypatch.setitem(TEMPLATE, "Resources", resources)

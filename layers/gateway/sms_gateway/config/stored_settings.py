@@ -11,7 +11,7 @@ from sms_gateway.storage.items import key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 
 PARTITION = "SETTINGS"
-MAX_BYTES = 16_384  # ADR 0022: what a burst of starts may read of one partition
+MAX_BYTES = 16_384  # ADR 0030: what a burst of starts may read of one partition
 
 
 class StoredSetting(ValueObject, frozen=True):

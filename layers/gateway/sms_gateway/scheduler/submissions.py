@@ -8,6 +8,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER, split_mixed_result
 from sms_gateway.messages import queue as message_queue
+from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.scheduler.tick_run import TickRun
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_updates import MessageUpdate
@@ -174,3 +175,4 @@ def _close(run: TickRun, sub: Submission, status: Status, note: str) -> None:
     )
     if change.if_in("status", sub.status).apply():
         increment("ClosedByScheduler", sub.count, vendor=sub.vendor, status=status)
+        report_ended(sub.vendor, status, sub.count)

@@ -15,7 +15,7 @@ from sms_gateway.storage.models import ItemKey
 
 KEY_SECONDS = DAY_SECONDS
 LOST = "lost"  # in place of a digest, written by `smsgw restore`
-IN_PROGRESS_SECONDS = 60  # the function that wrote a record is dead by then: it stops at 29
+IN_PROGRESS_SECONDS = 60  # the function that wrote a record is dead by then: it stops at 27
 _KEY_PATTERN = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
 
