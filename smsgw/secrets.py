@@ -23,7 +23,8 @@ class ReadSecret(ValueObject, frozen=True):
 class Secret:
     """A secret, by its name, with the operator's client of Secrets Manager.
 
-    `key` is the KMS key of a secret that is made; without one it is AWS's own."""
+    `key` is the KMS key of a secret that is made; without one it is AWS's own.
+    """
 
     def __init__(self, client: Any, name: str, key: str | None = None) -> None:
         self._client = client
