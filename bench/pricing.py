@@ -17,7 +17,8 @@ MINUTES = 60 * 24 * 30  # in a month
 LEASES = 2  # write units of a scheduler's run that finds anything due, however much
 DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 
-PRICED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SecretsManager::Secret"}
+PRICED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
+SECRETS = ("accounts", "webhooks")  # that smsgw makes; the second one for those who have webhooks
 
 type Units = Mapping[str, float]
 
@@ -102,7 +103,8 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     sources = sum(one["Type"] == "SQS" and enabled(one, template) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
-    alarms, secrets = kinds["AWS::CloudWatch::Alarm"], kinds["AWS::SecretsManager::Secret"]
+    alarms = kinds["AWS::CloudWatch::Alarm"]
+    secrets = len(SECRETS) if holds({"Condition": "HasWebhooks"}, template) else 1
     leases = {"write units": LEASES}  # if something is due each minute
     items = {
         "alarms": alarms * month["alarm"],

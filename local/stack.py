@@ -16,9 +16,10 @@ import boto3
 
 from local.gateway_responses import set_gateway_responses
 from local.processes import StackError, check_port, stop_process, wait_for
-from local.simulators.registry import accounts
+from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
-from sms_gateway.config.vendor_accounts import CALLBACK_KEY
+from smsgw.secrets import Secret
+from smsgw.vendors import change_accounts
 
 ROOT = Path(__file__).parent.parent
 STACK_NAME = "sms-gateway"
@@ -152,12 +153,13 @@ class LocalStack:
         self._sam("build", "build", "--build-dir", str(self.built))
 
     def deploy(self) -> None:
-        """Deploy what was built, set the vendors' accounts and the sources, make keys."""
+        """Deploy what was built, set accounts, routes and sources, make keys."""
         key = self.client("kms").create_key(Description="codes of user pools")["KeyMetadata"]
         self.facts["cognito_key"] = key["Arn"]
         self.update(self.built)
         self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
-        self.set_sources(SOURCES)
+        self.set_setting("routes", {"routes": routes()})
+        self.set_setting("sources", SOURCES)
         self._make_keys()
 
     def update(self, built: Path) -> None:
@@ -173,6 +175,7 @@ class LocalStack:
             "CognitoKeyArn": self.facts["cognito_key"],
             "CognitoUserPoolId": USER_POOL,
             "Events": "all",
+            "DeletionProtection": "false",
             "WebhookLoopback": "true",
             **self.parameters,
         }
@@ -208,41 +211,40 @@ class LocalStack:
         }
         set_gateway_responses(self.client("apigateway"), outputs["ApiId"], ROOT / "template.yaml")
 
-    def set_sources(self, sources: Mapping[str, Any]) -> None:
-        """Write the sources parameter; running functions read it within a minute."""
-        self.client("ssm").put_parameter(
-            Name=f"/{self.stack_name}/sources",
-            Value=json.dumps(sources),
-            Type="String",
-            Overwrite=True,
-        )
+    def set_setting(self, name: str, value: object) -> None:
+        """Set routes, sources or campaigns' defaults; running functions read it within a minute."""
+        self.run_smsgw(name, "set", "-", given=json.dumps(value))
 
     def set_accounts(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write the accounts secret: the simulators' accounts with `changes` merged over them.
+        """Set the simulators' accounts with `changes` merged over them.
 
-        Leave out vendors that `changes` does not name.
+        Remove those of vendors that `changes` does not name.
         """
-        secrets = self.client("secretsmanager")
-        written = json.loads(
-            secrets.get_secret_value(SecretId=self.facts["secret"])["SecretString"]
-        )
         known = accounts(self.simulators)
-        merged: dict[str, Any] = {CALLBACK_KEY: written[CALLBACK_KEY]}
-        for vendor, change in changes.items():
-            merged[vendor] = {**known[vendor], "poll_after": self.poll_after, **change}
-        secrets.put_secret_value(SecretId=self.facts["secret"], SecretString=json.dumps(merged))
+
+        def change(stored: dict[str, object]) -> None:
+            for vendor in known:
+                stored.pop(vendor, None)
+            for vendor, own in changes.items():
+                stored[vendor] = {**known[vendor], "poll_after": self.poll_after, **own}
+
+        change_accounts(Secret(self.client("secretsmanager"), self.facts["secret"]), change)
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
         """Create an API key with `smsgw`."""
         options = [option for scope in scopes for option in ("--scope", scope)]
         return self.run_smsgw("keys", "create", "--tenant", tenant, *options).split()[-1]
 
-    def run_smsgw(self, *arguments: str) -> str:
-        """Run `smsgw` and return what it prints. Raise StackError when it fails."""
+    def run_smsgw(self, *arguments: str, given: str = "") -> str:
+        """Run `smsgw` and return what it prints. Raise StackError when it fails.
+
+        `given` is its standard input.
+        """
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "smsgw", "--stack", self.stack_name, *arguments],
             cwd=ROOT,
             env={**os.environ, **self.environment, "PYTHONPATH": f"{ROOT}/layers/gateway:{ROOT}"},
+            input=given,
             capture_output=True,
             text=True,
             check=False,

@@ -122,5 +122,6 @@ class Gateway:
         return dynamodb.get(key) or {}
 
     def messages_stored(self) -> int:
-        """How many items the table has."""
-        return dynamodb.client().scan(TableName=dynamodb.table_name(), Select="COUNT")["Count"]
+        """How many items the table has, beside the operator's settings."""
+        found = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
+        return sum(item["pk"]["S"] != "SETTINGS" for item in found)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import indent
-from typing import Any
 
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 from tools import dashboard
@@ -94,21 +93,6 @@ def queues() -> str:
     )
 
 
-def default_routes() -> list[dict[str, Any]]:
-    """Return the routes of a new deployment, the one for all other numbers last."""
-    return [
-        {"prefix": vendor.prefix, "vendors": [name]}
-        | ({"region": vendor.region} if vendor.region else {})
-        for name, vendor in sorted(VENDORS.items(), key=lambda item: item[1].prefix == "+")
-    ]
-
-
-def routes_value() -> str:
-    """Write the default routes as the value of their parameter."""
-    rows = ",\n".join(json.dumps(route) for route in default_routes())
-    return "Value: >-\n" + indent(f'{{"routes": [\n{rows}]}}\n', "  ")
-
-
 def dashboard_body() -> str:
     """Draw what the template has as it stands."""
     return dashboard.body((ROOT / TEMPLATE).read_text(encoding="utf-8"))
@@ -120,7 +104,6 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue urls": queue_urls,
     "queue events": queue_events,
     "queues": queues,
-    "default routes": routes_value,
     "dashboard": dashboard_body,
 }
 

@@ -16,7 +16,7 @@ from sms_gateway.storage import dynamodb
 from smsgw.__main__ import main
 from testing.gateway import Gateway
 from testing.processes import function
-from testing.settings import ACCOUNTS
+from testing.settings import ACCOUNTS, set_accounts
 from testing.template import TEMPLATE
 
 NOW = datetime.now(UTC)
@@ -113,6 +113,7 @@ def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     outputs = {
         "TableName": "test-table",
         "AccountsSecretName": "test/vendors",
+        "WebhookSecretName": "test/webhooks",
         "CallbackUrl": "https://x/callbacks",
     }
     shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
@@ -189,13 +190,13 @@ def test_the_command_sets_a_vendors_account_that_is_good(
     Path("jst.json").write_text(json.dumps(ACCOUNTS["jst"] | {"sender": "NEWONE"}))
     status, said = run(capsys, "vendors", "set", "jst", "jst.json")
     assert (status, "Plain http" in said) == (0, True)
-    written = boto3.client("secretsmanager").get_secret_value(SecretId="test/vendors")
+    written = boto3.client("secretsmanager").get_secret_value(
+        SecretId="test/vendors", VersionStage="AWSCURRENT"
+    )
     stored = json.loads(written["SecretString"])
     assert stored == ACCOUNTS | {"jst": ACCOUNTS["jst"] | {"sender": "NEWONE"}}
     assert "test-password" not in run(capsys, "vendors", "list")[1]
-    boto3.client("secretsmanager").put_secret_value(
-        SecretId="test/vendors", SecretString=json.dumps(ACCOUNTS)
-    )
+    set_accounts(ACCOUNTS)
 
 
 @pytest.mark.usefixtures("stack_of")

@@ -64,6 +64,7 @@ FUNCTIONS = {
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
+    "WebhookSecretName": "test/webhooks",
     "PublishEventsFunctionName": "publish_events",
     "CallbackUrl": "https://x/callbacks",
 }

@@ -13,7 +13,7 @@ from sms_gateway.vendors.adapter import Adapter
 class Vendor(msgspec.Struct, frozen=True):
     """A vendor's adapter class and default route.
 
-    `prefix` is that of the numbers it carries, `region` the one in which numbers without a country
+    `prefix` is that of its own country, `region` the one in which numbers without a country
     code are read.
     """
 
@@ -26,7 +26,7 @@ class Vendor(msgspec.Struct, frozen=True):
 VENDORS: Mapping[str, Vendor] = {
     "jst": Vendor("Jst", "+91", "IN"),
     "dinisoft": Vendor("Dinisoft", "+880", "BD"),
-    "server2sms": Vendor("Server2sms", "+"),
+    "server2sms": Vendor("Server2sms", "+41"),
     "rajasms": Vendor("RajaSms", "+62", "ID"),
 }
 
