@@ -6,27 +6,46 @@ import sys
 from collections.abc import Callable
 from difflib import unified_diff
 
+import phonenumbers
+
 from sms_gateway.campaigns.settings import DEFAULT_CAMPAIGNS, check_campaign_defaults
 from sms_gateway.config.routes import Routes, default_routes
 from sms_gateway.config.stored_settings import check_size, read_setting, write_setting
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import NO_SOURCES, TriggerSources
 from smsgw.errors import CommandError
-from smsgw.files import read_file
+from smsgw.files import read_file, shown
 
 
 class Setting(ValueObject, frozen=True):
-    """A setting: its name in the table, its default, and the functions' own check of it."""
+    """A setting: its name in the table, its default, its check, and the guide that shows it.
+
+    The check is the functions' own, or stricter.
+    """
 
     name: str
     default: str
     check: Callable[[str], object]
+    guide: str
+
+
+def check_routes(text: str) -> None:
+    """Check routes as the functions do, and regions too. Raise ValueError with what is wrong."""
+    for route in Routes.parse(text).routes:
+        if route.region is not None and route.region not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError(
+                f"route {route.prefix} has the region {route.region}, which ISO 3166 does not have"
+            )
 
 
 SETTINGS = {  # by command
-    "routes": Setting("routes", default_routes(), Routes.parse),
-    "sources": Setting("sources", NO_SOURCES, TriggerSources.parse),
-    "campaign-defaults": Setting("campaigns", DEFAULT_CAMPAIGNS, check_campaign_defaults),
+    "routes": Setting("routes", default_routes(), check_routes, "operate.md#routes"),
+    "sources": Setting(
+        "sources", NO_SOURCES, TriggerSources.parse, "triggers.md#who-sends-the-sources"
+    ),
+    "campaign-defaults": Setting(
+        "campaigns", DEFAULT_CAMPAIGNS, check_campaign_defaults, "campaigns.md"
+    ),
 }
 
 
@@ -67,7 +86,8 @@ def _checked(setting: Setting, file: str) -> str:
         setting.check(written)
         check_size(written)
     except ValueError as error:
-        raise CommandError(f"{file} is not valid: {error}") from None
+        said = f"{shown(file)} is not valid: {error}; see docs/guides/{setting.guide}"
+        raise CommandError(said) from None
     return written
 
 

@@ -13,7 +13,7 @@ from sms_gateway.config.vendor_accounts import CALLBACK_KEY, callback_key
 from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.errors import CommandError
-from smsgw.files import read_file
+from smsgw.files import read_file, shown
 from smsgw.secrets import ReadSecret, Secret
 
 type Accounts = dict[str, object]
@@ -45,10 +45,14 @@ def set_account(options: argparse.Namespace) -> None:
     try:
         account = msgspec.json.decode(written)  # as the functions read it: NaN is no number
     except msgspec.DecodeError as error:
-        raise CommandError(f"{options.file} is not JSON: {error}") from None
+        raise CommandError(f"{shown(options.file)} is not JSON: {error}") from None
     if not isinstance(account, dict):
-        raise CommandError(f"{options.file} must hold one JSON object of settings")
-    adapter = build_adapter(options.vendor, account)
+        raise CommandError(f"{shown(options.file)} must hold one JSON object of settings")
+    try:
+        adapter = build_adapter(options.vendor, account)
+    except ValueError as error:
+        page = f"docs/vendors/{options.vendor}.md"
+        raise CommandError(f"{shown(options.file)} is not valid: {error}; see {page}") from None
     change_accounts(_secret(options), lambda accounts: accounts.update({options.vendor: account}))
     print(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
