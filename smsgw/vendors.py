@@ -72,7 +72,7 @@ def show_account(options: argparse.Namespace) -> None:
     account = _accounts(options).get(options.vendor)
     if not isinstance(account, dict):
         raise CommandError(
-            f"{options.vendor} is not configured: smsgw vendors set {options.vendor}"
+            f"{options.vendor} is not configured: `smsgw vendors set {options.vendor} account.json`"
         )
     shown = {one.name for one in fields(adapter_class(options.vendor)) if one.repr}
     plain = {name: value if name in shown else "(secret)" for name, value in account.items()}
@@ -92,7 +92,8 @@ def show_callback_url(options: argparse.Namespace) -> None:
         key = callback_key(_accounts(options).get(CALLBACK_KEY))
     except ValueError:
         raise CommandError(
-            f"there is no {CALLBACK_KEY} yet: smsgw vendors set {options.vendor} makes it"
+            f"there is no {CALLBACK_KEY} yet: "
+            f"`smsgw vendors set {options.vendor} account.json` makes it"
         ) from None
     token = make_token(options.vendor, None, key)
     print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
