@@ -84,7 +84,6 @@ def default_routes() -> list[dict[str, Any]]:
     """Return the routes of a new deployment, the one for all other numbers last."""
     return [
         {"prefix": vendor.prefix, "vendors": [name]}
-        | ({"region": vendor.region} if vendor.region else {})
         for name, vendor in sorted(VENDORS.items(), key=lambda one: one[1].prefix == "+")
     ]
 

@@ -22,7 +22,8 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_RECORD_BYTES = 32 * 1024  # a text of 5,000 characters takes at most 20,000
 MAX_LINE_BYTES = 1024 * 1024  # a file without a line feed for so long has no rows
 BOM = b"\xef\xbb\xbf"
-TO, TEXT, TEMPLATE, REFERENCE, SEND_AT = "to", "text", "template", "reference", "send_at"
+TO, TEXT, TEMPLATE = "to", "text", "template"
+REFERENCE, SEND_AT, REGION = "reference", "send_at", "region"  # options of a row
 
 NextLine = Callable[[], bytes | int | None]
 
@@ -214,9 +215,9 @@ def build_draft(
     cells = dict(zip(columns, record.cells, strict=True))
     text = fill_template(cells[TEMPLATE], cells) if TEMPLATE in cells else cells[TEXT]
     body = {**defaults, TO: cells[TO].strip(), TEXT: text}
-    for name in (REFERENCE, SEND_AT):
+    for name in (REFERENCE, SEND_AT, REGION):
         if value := cells.get(name, "").strip():
-            body[name] = value
+            body[name] = value.upper() if name == REGION else value
     message = decode_json(msgspec.json.encode(body), OneMessage)
     return Draft(index, "", "/to", message.to, message.text, message)
 

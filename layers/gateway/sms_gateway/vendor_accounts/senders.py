@@ -7,7 +7,7 @@ import msgspec
 
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import InvalidRequestError
-from sms_gateway.http_api.json_body import decode_json
+from sms_gateway.http_api.json_body import decode_body
 from sms_gateway.vendor_accounts.calls import (
     DETAILS,
     Caller,
@@ -80,7 +80,7 @@ def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dic
 def unlock(caller: Caller, accounts: Accounts, originator: str, body: bytes) -> dict[str, Any]:
     """Unlock a sender with the code that its handset received. Raises GatewayError."""
     adapter, senders, originator = _resolve(caller, accounts, originator)
-    fields = decode_json(body, UnlockBody)
+    fields = decode_body(body, UnlockBody)
     if not (1 <= len(fields.code) <= 40 and fields.code.isascii() and fields.code.isalnum()):
         raise InvalidRequestError(
             "An unlock code is 1 to 40 letters and digits, as the handset shows it.",

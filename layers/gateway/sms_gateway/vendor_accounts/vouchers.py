@@ -15,7 +15,7 @@ import msgspec
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
-from sms_gateway.http_api.json_body import decode_json
+from sms_gateway.http_api.json_body import decode_body
 from sms_gateway.vendor_accounts.calls import (
     CONFIRM_SECONDS,
     TIMEOUT_SECONDS,
@@ -66,7 +66,7 @@ def list_vouchers(caller: Caller, accounts: Accounts) -> dict[str, Any]:
 def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
     """Create vouchers, once. Raises GatewayError."""
     adapter, service = _resolve(caller, accounts)
-    fields = decode_json(body, CreateBody)
+    fields = decode_body(body, CreateBody)
     number = _parse_whole(fields.count, MAX_VOUCHERS, "count", "voucher-count")
     credits_each = _parse_whole(fields.credits_each, MAX_CREDITS, "credits_each", "voucher-credits")
     remarks = (fields.remarks or "").strip()
@@ -116,7 +116,7 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
 def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
     """Add a voucher's credits to the account, once. Raises GatewayError."""
     adapter, service = _resolve(caller, accounts)
-    code = decode_json(body, RedeemBody).code
+    code = decode_body(body, RedeemBody).code
     if not _CODE.fullmatch(code):
         raise InvalidRequestError(
             "A voucher's code is 1 to 64 printable ASCII characters without spaces.",

@@ -31,6 +31,7 @@ from sms_gateway.verifications import repository as verification_repository
 from sms_gateway.verifications.codes import (
     body_digest,
     code_digest,
+    describe_mask,
     digests_equal,
     normalize_input,
 )
@@ -68,6 +69,7 @@ def check_code(
         if (answer := check.find_answer(verification)) is not None:
             return answer
         _refuse_unless_pending(verification, seconds)
+        check.refuse_unless_possible(verification)
         if verification.details.vendor is None:
             checked = check.compare_code(verification)
         else:
@@ -132,10 +134,20 @@ class _Check:
         view = verification.view(self._now)
         return view | {"status": stored.state, "checks_left": stored.checks_left}
 
+    def refuse_unless_possible(self, verification: Verification) -> None:
+        """Raise InvalidRequestError for what can't be the code, whatever the code is."""
+        if self._normalize(verification) is None:
+            raise InvalidRequestError(
+                f"This can't be the code, which has {describe_mask(verification.details.mask)}: no"
+                " check was used up.",
+                slug="not-a-code",
+                pointer="/code",
+            )
+
     def compare_code(self, verification: Verification) -> Verification | None:
         """Compare with our own code; None when another check was faster."""
-        code, digest = self._normalize(verification), verification.details.digest or ""
-        right = code is not None and digests_equal(digest, self._digest(code))
+        digest = verification.details.digest or ""
+        right = digests_equal(digest, self._digest(self._normalize(verification) or ""))
         checks = verification.checks + 1
         return self._write(verification, checks=checks, approved=right, answered=True)
 
@@ -145,9 +157,7 @@ class _Check:
         Raise ServiceUnavailableError or VendorFailedError where the vendor does not judge it.
         """
         adapter = self._adapter(before)
-        code = self._normalize(before)
-        if code is None:  # no code of this mask: the vendor need not be asked
-            return self._write(before, checks=before.checks + 1, answered=True)
+        code = self._normalize(before) or ""
         digest = self._digest(code)[:16]
         begun = self._begin(before, digest)
         if begun is None:
