@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.campaigns.csv_reader import FileError, one_line_problem
+from sms_gateway.campaigns.columns import one_line_problem
+from sms_gateway.campaigns.csv_reader import FileError
 from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.http_api.json_body import decode_json
