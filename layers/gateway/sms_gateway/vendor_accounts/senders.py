@@ -20,6 +20,7 @@ from sms_gateway.vendor_accounts.calls import (
 from sms_gateway.vendor_accounts.operations import Completed, UnknownOutcome, begin_operation
 from sms_gateway.vendors.account_services import Authorized, Senders
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import SubmitOutcome
 
 CHECK_HINT = "GET the originator to see whether it is authorized."
@@ -125,6 +126,6 @@ def _view(
         "vendor": adapter.name,
         "originator": originator,
         "authorized": authorized,
-        "vendor_code": outcome.code,
-        "vendor_text": outcome.text,
+        "vendor_code": Redaction(adapter).code(outcome.code),
+        "vendor_text": Redaction(adapter).words(outcome.text),
     }

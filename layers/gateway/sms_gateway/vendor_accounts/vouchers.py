@@ -34,6 +34,7 @@ from sms_gateway.vendor_accounts.operations import (
 )
 from sms_gateway.vendors.account_services import Listing, Voucher, Vouchers
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict
 
 MAX_VOUCHERS = 100  # in one request
@@ -60,7 +61,7 @@ def list_vouchers(caller: Caller, accounts: Accounts) -> dict[str, Any]:
     """Return all vouchers that the account created or redeemed. Raises GatewayError."""
     adapter, service = _resolve(caller, accounts)
     listing = _list(caller, adapter, service, TIMEOUT_SECONDS)
-    return {"vendor": adapter.name, "vouchers": [_view(one) for one in listing.every]}
+    return {"vendor": adapter.name, "vouchers": [_view(adapter, one) for one in listing.every]}
 
 
 def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
@@ -200,10 +201,11 @@ def _is_absent(caller: Caller, adapter: Adapter, service: Vouchers, code: str) -
     )
 
 
-def _view(voucher: Voucher) -> dict[str, Any]:
+def _view(adapter: Adapter, voucher: Voucher) -> dict[str, Any]:
+    redaction = Redaction(adapter)
     return {
         "code": voucher.code,
         "credits": f"{voucher.credits:f}" if voucher.credits is not None else None,
-        "remarks": voucher.remarks,
-        "data": voucher.data,
+        "remarks": redaction.words(voucher.remarks),
+        "data": redaction.deep(voucher.data),
     }

@@ -26,6 +26,7 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import CodeCheck, CodeVerdict, Request, VendorResponse
 from sms_gateway.verifications import repository as verification_repository
 from sms_gateway.verifications.codes import (
@@ -162,7 +163,8 @@ class _Check:
         begun = self._begin(before, digest)
         if begun is None:
             return None
-        answer = _ask_vendor(adapter, before, code, send)
+        redaction = Redaction(adapter, numbers=[before.details.to], codes=[code])
+        answer = redaction.check(_ask_vendor(adapter, before, code, send))
         if answer.account_fault:
             logger.error("account fault", extra={"vendor": adapter.name, "codes": [answer.code]})
             increment("AccountFault")

@@ -7,12 +7,12 @@ code, and the table alone reveals nothing.
 
 import hmac
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from copy import replace
 from unicodedata import category, decimal
 
 from sms_gateway.storage.models import CodeSpec
-from sms_gateway.vendors.types import OutgoingMessage, SubmitCall, SubmitOutcome
+from sms_gateway.vendors.types import OutgoingMessage
 
 CODE_PLACEHOLDER = "{code}"
 LITERALS = "- "  # are not drawn, and need not be typed
@@ -171,21 +171,3 @@ def with_code(
     code = derive_code(code_spec, message.id[:26], secret)
     one_time_code = replace(message.one_time_code, code=code)
     return replace(message, text=render_code(message.text, code), one_time_code=one_time_code)
-
-
-def without_code(outcomes: Sequence[SubmitOutcome], call: SubmitCall) -> list[SubmitOutcome]:
-    """Redact our own codes from the vendor's texts, which go to the timeline."""
-    codes = [
-        member.one_time_code.code
-        for member in call.members
-        if member.one_time_code and member.one_time_code.code
-    ]
-    if not codes:
-        return list(outcomes)
-    return [replace(outcome, text=_redact(outcome.text, codes)) for outcome in outcomes]
-
-
-def _redact(text: str | None, codes: Sequence[str]) -> str | None:
-    for code in codes if text else ():
-        text = (text or "").replace(code, "[code]")
-    return text
