@@ -18,6 +18,11 @@ def decode_json(body: bytes) -> object:
     return value
 
 
+def only_object(value: object) -> object:
+    """Return the object of a list with one, or the value itself."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def normalize_keys(value: object) -> Record:
     """Return the members of a JSON object by the letters of their keys, in lower case.
 

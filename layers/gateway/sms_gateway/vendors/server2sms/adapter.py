@@ -26,6 +26,7 @@ from sms_gateway.vendors.parsing import (
     decode_json,
     normalize_keys,
     normalize_rows,
+    only_object,
 )
 from sms_gateway.vendors.server2sms.notifications import notification_url
 from sms_gateway.vendors.server2sms.responses import (
@@ -204,7 +205,7 @@ class Server2sms(Adapter):
 
     def verified(self, response: VendorResponse) -> CodeCheck:
         """Parse the response to VerifyToken."""
-        return parse_code_check(normalize_keys(decode_json(response.body)))
+        return parse_code_check(normalize_keys(only_object(decode_json(response.body))))
 
     def _request(self, operation: str, payload: Mapping[str, object]) -> Request:
         body = {"UserName": self.user_key, "Password": self.password, **payload}
@@ -217,7 +218,7 @@ class Server2sms(Adapter):
 
     def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """Apply the one StatusCode to the whole call; there is no id but our own reference."""
-        outcome = parse_outcome(normalize_keys(decode_json(response.body)))
+        outcome = parse_outcome(normalize_keys(only_object(decode_json(response.body))))
         if outcome.verdict is not SubmitVerdict.ACCEPTED:
             return [outcome] * len(call.members)
         return [replace(outcome, vendor_id=member.id) for member in call.members]
@@ -228,7 +229,7 @@ class Server2sms(Adapter):
 
     def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
         """Parse a count of credits."""
-        answer = normalize_keys(decode_json(response.body))
+        answer = normalize_keys(only_object(decode_json(response.body)))
         outcome, credits_left = parse_outcome(answer), as_decimal(answer.get("credits"))
         if outcome.code == OK and credits_left is not None:
             return Balance(product, credits_left, "credits")
@@ -250,7 +251,7 @@ class Server2sms(Adapter):
     def reports(self, response: VendorResponse, call: PollCall) -> list[DeliveryReport]:
         """Parse rows; the last of a reference counts. A refused query changes no message."""
         answer, polled = (
-            normalize_keys(decode_json(response.body)),
+            normalize_keys(only_object(decode_json(response.body))),
             {one.id for one in call.pending},
         )
         found = {}
