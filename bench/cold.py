@@ -11,14 +11,11 @@ import os
 import platform
 import random
 import re
-import shutil
-import socket
 import subprocess
 import sys
-import time
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,19 +24,14 @@ from typing import Any
 
 import samcli
 import urllib3
-from aws_encryption_sdk import (
-    Algorithm,
-    CommitmentPolicy,
-    EncryptionSDKClient,
-    StrictAwsKmsMasterKeyProvider,
-)
-from botocore.session import Session
 
 from bench.gateway import EVENTS
-from bench.targets import Family, Figure
+from bench.targets import Family, Table
 from testing.aws import ENVIRONMENT, Aws, served
 from testing.paths import ROOT
+from testing.sealed import sealed
 from testing.template import TEMPLATE
+from testing.waiting import free_port, listening, until
 
 FOLDER = ROOT / ".bench"  # what `make` installed for the references, and what is built here
 BUILT = FOLDER / "build"
@@ -50,9 +42,9 @@ EMULATOR = (
     / "local/rapid"
     / f"aws-lambda-rie-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
 )
+REFERENCES = ROOT / "bench" / "references"
 TURNS = 8
-EMPTY, CLIENT, TYPICAL = "an empty handler", "a boto3 DynamoDB client", "a typical handler"
-START, FIRST = "start", "first"
+CLIENT, TYPICAL = "a boto3 DynamoDB client", "a typical handler"
 TIMEOUT = 60.0  # seconds for a start and its first invocation
 
 _INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
@@ -72,35 +64,28 @@ class Case:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-Times = dict[tuple[str, str], list[float]]  # ms
-
-
 def main() -> Family:
     """Measure; the layer and the functions are built anew before."""
     _build()
-    times: Times = defaultdict(list)
+    times: dict[str, list[tuple[float, float]]] = defaultdict(list)  # start and first, ms
     with served() as aws:
         aws.upload = UPLOAD
         references = _references()
         cases = [*references, *_functions(aws)]
         compiled = _byte_code()
-        for case in cases:
-            _into_page_cache(case)
         # Those who answer have the other CPU: they were there before.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-        for case in references:
-            _start(case, aws.base)  # the emulator and the runtime come into the page cache too
-        often = next(case for case in references if case.name == CLIENT)
-        for _ in range(TURNS):
-            for case in random.sample([*cases, often], len(cases) + 1):
+        for turn in range(1 + TURNS):  # the first brings all files into the page cache
+            for case in random.sample([*cases, references[0]], len(cases) + 1):
                 with aws.unchanged():
-                    start, first = _start(case, aws.base)
-                times[case.name, START].append(start)
-                times[case.name, FIRST].append(first)
-        if _byte_code() != compiled:
-            raise RuntimeError("byte code was written into the code folders, as Lambda never does")
+                    taken = _start(case, aws.base)
+                if turn:
+                    times[case.name].append(taken)
+    if _byte_code() != compiled:
+        raise RuntimeError("byte code was written into the code folders, as Lambda never does")
+    tables = {"cold starts": _table(times, [case.name for case in cases])}
     plot = ("cold starts", "start, ms", "first invocation, ms")
-    return Family("cold", "Cold starts", list(_figures(cases, times)), plot, [HOW], log=True)
+    return Family("cold", "Cold starts", tables, plot, [HOW], log=True)
 
 
 def _build() -> None:
@@ -118,18 +103,11 @@ def _build() -> None:
 
 
 def _references() -> list[Case]:
-    cases = []
     reduced = {"AWS_DATA_PATH": str(LAYER / "sms_gateway/aws/botocore_data")}
-    for name, module, paths, variables in (
-        (EMPTY, "empty", [], {}),
-        (CLIENT, "client", [LAYER], reduced),
-        (TYPICAL, "typical", [FOLDER / "typical"], {}),
-    ):
-        folder = FOLDER / "references" / module
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "bench" / "references" / f"{module}.py", folder / "app.py")
-        cases.append(Case(name, folder, paths, EVENTS["status"], variables=variables))
-    return cases
+    return [
+        Case(CLIENT, REFERENCES, [LAYER], EVENTS["status"], "client.handler", reduced),
+        Case(TYPICAL, REFERENCES, [FOLDER / "typical"], EVENTS["status"], "typical.handler"),
+    ]
 
 
 def _functions(aws: Aws) -> list[Case]:
@@ -169,6 +147,7 @@ def _work(aws: Aws) -> dict[str, dict[str, Any]]:
     identifier = sent["messages"][0]["id"]
     submission = models.split_id(identifier)
     callback_key = aws.accounts["callback_key"].encode()
+    code = b64encode(sealed(b"482913", aws.base)).decode()
     token = callback_tokens.make_token("server2sms", submission, callback_key)
     return {
         "authorize": {"authorizationToken": f"Bearer {key}"},
@@ -179,7 +158,7 @@ def _work(aws: Aws) -> dict[str, dict[str, Any]]:
         },
         "dispatch": {"Records": aws.receive("server2sms")},
         "campaign_worker": _uploaded(),
-        "from_cognito": _sealed(),
+        "from_cognito": {"request": EVENTS["from_cognito"]["request"] | {"code": code}},
     }
 
 
@@ -193,35 +172,13 @@ def _uploaded() -> dict[str, Any]:
     return {"Records": [record | {"body": json.dumps(notice)}]}
 
 
-def _sealed() -> dict[str, Any]:
-    """Return the event of a code that is encrypted as Cognito does it."""
-    client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT)
-    keys = StrictAwsKmsMasterKeyProvider(
-        key_ids=[ENVIRONMENT["COGNITO_KEY"]], botocore_session=Session()
-    )
-    sealed, _ = client.encrypt(
-        source=b"482913",
-        key_provider=keys,
-        algorithm=Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
-    )
-    return {"request": EVENTS["from_cognito"]["request"] | {"code": b64encode(sealed).decode()}}
-
-
 def _byte_code() -> int:
-    return sum(1 for _ in FOLDER.rglob("*.pyc"))
-
-
-def _into_page_cache(case: Case) -> None:
-    """Read what the case may load."""
-    for folder in (case.folder, *case.paths):
-        for path in folder.rglob("*"):
-            if path.is_file():
-                path.read_bytes()
+    return sum(1 for folder in (FOLDER, REFERENCES) for _ in folder.rglob("*.pyc"))
 
 
 def _start(case: Case, aws: str) -> tuple[float, float]:
     """One cold start and its first invocation, in ms."""
-    port, other = _free_port(), _free_port()
+    port, other = free_port(), free_port()
     environment = {
         **case.variables,
         **ENVIRONMENT,
@@ -247,7 +204,7 @@ def _start(case: Case, aws: str) -> tuple[float, float]:
         text=True,
     )
     try:
-        _wait_for(port)
+        until(lambda: listening(port), TIMEOUT)
         answer = (
             urllib3.request(
                 "POST",
@@ -268,46 +225,26 @@ def _start(case: Case, aws: str) -> tuple[float, float]:
     return float(start[0]), float(invocation[0][1])
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int) -> None:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise RuntimeError("the Runtime Interface Emulator did not start")
-
-
-def _figures(cases: Sequence[Case], times: Times) -> Iterator[Figure]:
-    middle = {key: median(taken) for key, taken in times.items()}
-    references = (EMPTY, CLIENT, TYPICAL)
-    client = middle[CLIENT, START], middle[CLIENT, START] + middle[CLIENT, FIRST]
-    for name in (case.name for case in cases):
-        start, first = middle[name, START], middle[name, FIRST]
-        found = {"start, ms": start, "first invocation, ms": first}
-        if name not in references:
-            found |= {
+def _table(times: Mapping[str, Sequence[tuple[float, float]]], names: Sequence[str]) -> Table:
+    middle = {name: [median(taken) for taken in zip(*times[name], strict=True)] for name in names}
+    client, typical = middle[CLIENT], middle[TYPICAL]
+    table = {}
+    for name, (start, first) in middle.items():
+        table[name] = {"start, ms": start, "first invocation, ms": first}
+        if name not in (CLIENT, TYPICAL):
+            table[name] |= {
                 "to a boto3 client": start / client[0],
-                "to a typical handler": start / middle[TYPICAL, START],
-                "both, to a boto3 client": (start + first) / client[1],
+                "to a typical handler": start / typical[0],
+                "both, to a boto3 client": (start + first) / sum(client),
             }
-        for column, value in found.items():
-            yield Figure("cold starts", name, column, value)
+    return table
 
 
 HOW = f"""\
-Medians of {TURNS} starts. References: a handler that answers at once; one that makes a DynamoDB
-client, from the layer's own boto3 with its byte code and the reduced descriptions; one with
-Powertools (Logger, Metrics, router), one pydantic model and a DynamoDB client, without byte code,
-as plain `sam build` leaves it. Nothing is compiled into the code folders; files are in the page
-cache and the whole CPU is there: on Lambda both take longer, alike for all. The first invocation is
-with AWS and the vendors on loopback: a known key, a message accepted, read, dispatched and
-reported, nothing due, `GET /vendors`, a campaign of one row, a code decrypted and sent; the
-reference's makes one call of DynamoDB."""
+Medians of {TURNS} starts. References: a handler that makes a DynamoDB client, from the layer's own
+boto3 with its byte code and the reduced descriptions; one with Powertools (Logger, Metrics,
+router), one pydantic model and a DynamoDB client, without byte code, as plain `sam build` leaves
+it. Files are in the page cache and the whole CPU is there: on Lambda both take longer, alike for
+all. The first invocation is with AWS and the vendors on loopback: a known key, a message accepted,
+read, dispatched and reported, nothing due, `GET /vendors`, a campaign of one row, a code decrypted
+and sent; the reference's makes one call of DynamoDB."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import product
+from statistics import quantiles
 from typing import Any
 
 from ministack.services.lambda_svc import _apply_filter_criteria as filtered  # type: ignore[import-untyped]  # no stubs
 
-from bench.cpu import fast
 from bench.gateway import EVENTS, SCHEDULER, Gateway, body, numbers, quiet
 from bench.pricing import (
     ASSUMED,
@@ -24,7 +24,7 @@ from bench.pricing import (
     memory,
     units,
 )
-from bench.targets import Family, Figure
+from bench.targets import Family, Table
 from testing.counting import Tally
 from testing.template import FUNCTIONS, TEMPLATE, asked
 
@@ -177,6 +177,11 @@ class Bench:
         }
 
 
+def fast(samples: list[float]) -> float:
+    """Return what something takes while the machine is at its full speed: the first decile."""
+    return quantiles(samples, n=10, method="inclusive")[0]
+
+
 def main() -> Family:
     """Write units and dollars of a message, and of the idle deployment."""
     bench = Bench()
@@ -185,37 +190,33 @@ def main() -> Family:
             bench.live(*way, kind)
         if kind == "single":
             bench.others()
-    return Family("cost", "What a message costs", _figures(bench), _PLOT, [_how(bench)])
+    return Family("cost", "What a message costs", _tables(bench), _PLOT, [_how(bench)])
 
 
-_DOLLARS, _WRITES = "a million messages, from accept to a status read", "write units of a message"
-_PLOT = (_DOLLARS, *(f"{kind}, $" for kind in KINDS))
+_MESSAGES = "from accept to a status read: a million in $, writes of each"
+_PLOT = (_MESSAGES, *(f"{kind}, $" for kind in KINDS))
 
 
-def _figures(bench: Bench) -> list[Figure]:
-    figures = []
-    for table, (vendor, by_calls), kind in product((_DOLLARS, _WRITES), WAYS, KINDS):
-        row = f"{vendor}{', called back' if by_calls else ''}"
-        one = bench.message(vendor, by_calls, kind)
-        if table == _DOLLARS:
-            figures.append(Figure(table, row, f"{kind}, $", dollars(one)))
-        else:  # what floats add to whole numbers, shared by messages, is rounded away
-            writes = round(one["write units"], 9)
-            figures.append(Figure(table, row, f"{kind}, writes", writes))
+def _tables(bench: Bench) -> dict[str, Table]:
+    rows: dict[str, dict[str, float]] = {}
+    for vendor, by_calls in WAYS:
+        found = {kind: bench.message(vendor, by_calls, kind) for kind in KINDS}
+        bills = {f"{kind}, $": dollars(one) for kind, one in found.items()}
+        # What floats add to whole numbers, shared by messages, is rounded away.
+        writes = {f"{kind}, writes": round(one["write units"], 9) for kind, one in found.items()}
+        rows[f"{vendor}{', called back' if by_calls else ''}"] = bills | writes
+    differ = sum(tally.differ for tally, _ in bench.counted.values())
+    rows["write units worked out, less DynamoDB's"] = {"check": differ}
     events = asked(TEMPLATE, Events="all")
     every = asked(events, CognitoKeyArn="arn", **dict.fromkeys(GIVEN, "true"))
     telling = bench.units("idle", "Events=all")
-    for row, month in (
-        ("default", idle(bench.units("idle"))),
-        ("Events=all", idle(telling, events)),
-        ("everything turned on", idle(telling, every)),
-    ):
-        figures += [Figure("a month, nobody sends", row, *item) for item in month.items()]
-        total = sum(month.values())
-        figures.append(Figure("a month, nobody sends", row, "idle, $ a month", total))
-    differ = sum(tally.differ for tally, _ in bench.counted.values())
-    name = "write units worked out, less DynamoDB's"
-    return [*figures, Figure(_WRITES, name, "check", differ)]
+    month = {
+        "default": idle(bench.units("idle")),
+        "Events=all": idle(telling, events),
+        "everything turned on": idle(telling, every),
+    }
+    idles = {row: {**one, "idle, $ a month": sum(one.values())} for row, one in month.items()}
+    return {_MESSAGES: rows, "a month, nobody sends": idles}
 
 
 def _how(bench: Bench) -> str:
@@ -227,15 +228,13 @@ def _how(bench: Bench) -> str:
     more = " and ".join(f"{price:.2f} $ (Events={name})" for name, price in onward)
     return f"""\
 The functions' own handlers, warm. Write units are DynamoDB's own (the emulator's
-`ConsumedCapacity`), compared with those that the tests work out; read units are worked out, since
-the emulator tells them whatever the sizes. A single is alone in everything but the scheduler's run.
-What that asks whatever is due stands in the idle cost. Of a million JST singles: {shares} $.
-A million singles cost more with a bus or one webhook: {more}.
-
-Lambda's billed time is CPU time divided by the function's share of a CPU (memory /
-{ASSUMED["full_cpu_mb"]} MB), and the waiting: {ms["dynamodb"]} ms a DynamoDB call,
-{ms["amazonsqs"]} ms an SQS call, {ms["vendor"]} ms a vendor's answer, one after the other within a
-thread; the CPU time is this machine's, at arm64's price. A single with an Idempotency-Key is a
-write unit more and not held to the dollars of the others. Prices: `{PRICES["region"]}`, list prices
-of {PRICES["date"]}, no free tier, with their sources in [prices.toml](prices.toml). Not in the
-figures: cold starts, data to the internet, keeping messages, custom metrics."""
+`ConsumedCapacity`), compared with those that the tests work out; read units are worked out. What
+the scheduler asks whatever is due stands in the idle cost. Of a million JST singles: {shares} $.
+A million singles cost more with a bus or one webhook: {more}. Lambda's billed time is CPU time
+divided by the function's share of a CPU (memory / {ASSUMED["full_cpu_mb"]} MB), and the waiting:
+{ms["dynamodb"]} ms a DynamoDB call, {ms["amazonsqs"]} ms an SQS call, {ms["vendor"]} ms a vendor's
+answer, one after the other within a thread; the CPU time is this machine's, at arm64's price. A
+single with an Idempotency-Key is not held to the dollars of the others. Prices:
+`{PRICES["region"]}`, list prices of {PRICES["date"]}, no free tier, with their sources in
+[prices.toml](prices.toml). Not in the figures: cold starts, data to the internet, keeping
+messages, custom metrics."""

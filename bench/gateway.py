@@ -4,10 +4,10 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from importlib import util
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +19,12 @@ from sms_gateway.core.observability import logger
 from sms_gateway.vendors.registry import VENDORS
 from testing.aws import ENVIRONMENT, Aws
 from testing.counting import Meter
+from testing.function_url import url_event
 from testing.paths import ROOT
+from testing.processes import function
 from testing.server import Wire
 
+loaded = cache(function)
 EVENTS: dict[str, Any] = {
     path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")
 }
@@ -55,7 +58,6 @@ class Gateway:
         self.aws = Aws()
         self.wire = Wire(self.aws.answer)
         self.runs: list[Run] = []
-        self._handlers: dict[str, Callable[[Any, Any], Any]] = {}
         self.aws.clear()
 
     def meter(self) -> Meter:
@@ -64,7 +66,7 @@ class Gateway:
 
     def handle(self, name: str, event: Any) -> Any:
         """Invoke a function. Raises RuntimeError when it fails."""
-        handler = self._handlers.get(name) or self._load(name)
+        handler = loaded(name).handler
         self.wire.asked.clear()
         began = self.wire.cpu()
         answer = handler(event, CONTEXT)
@@ -74,25 +76,21 @@ class Gateway:
             raise RuntimeError(f"{name} failed: {str(answer)[:300]}")
         return answer
 
-    def _load(self, name: str) -> Callable[[Any, Any], Any]:
-        spec = util.spec_from_file_location(f"bench_{name}", ROOT / "functions" / name / "app.py")
-        if spec is None or spec.loader is None:
-            raise RuntimeError(f"there is no function {name}")
-        module = util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        self._handlers[name] = module.handler
-        return self._handlers[name]
-
     def send(self, body: str, key: str | None = None) -> Any:
         """Accept a send; the answer."""
         event = api("POST", "/messages", body, {"Idempotency-Key": key} if key else {})
         return json.loads(self.handle("send", event)["body"])
 
     def dispatch(self, at_once: int = 10) -> None:
-        """Hand everything queued to its vendor, `at_once` records an invocation."""
+        """Hand everything queued to its vendor, `at_once` records an invocation.
+
+        Raises RuntimeError when something stays queued.
+        """
         for queue in VENDORS:
             while records := self.aws.receive(queue, at_once):
                 self.handle("dispatch", {"Records": records})
+        if any(self.aws.queues.values()):
+            raise RuntimeError("not dispatched")
 
     def callbacks(self, vendor: str, each: int = 1) -> list[dict[str, Any]]:
         """Return the vendor's calls once all arrived, `each` messages a call where it can."""
@@ -106,13 +104,13 @@ class Gateway:
     def settle(self, vendor: str, *, by_calls: bool) -> int:
         """Let every message arrive, and learn of it by a call for each or from the scheduler.
 
-        Return how many submissions the scheduler processed.
+        Return how many submissions the scheduler checked.
         """
         self.aws.vendors.deliver()
         for event in self.callbacks(vendor) if by_calls else ():
             self.handle("callback", event)
         self.make_due()
-        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["processed"])
+        return int(self.handle(SCHEDULER, EVENTS[SCHEDULER])["checked"])
 
     def make_due(self) -> None:
         """Everything that waits for its time is due now."""
@@ -168,18 +166,8 @@ def api(
 def called(callback: Callback) -> dict[str, Any]:
     """Return a vendor's call as a function URL hands it over."""
     parts = urlsplit(callback.url)
-    path = parts.path.removeprefix("/v1")
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "rawPath": path,
-        "isBase64Encoded": False,
-        "headers": {"content-type": "application/json"},
-        "requestContext": {"http": {"method": callback.method, "path": path}},
-        "body": callback.body.decode() or None,
-    }
-    if parts.query:
-        event["queryStringParameters"] = dict(parse_qsl(parts.query))
-    return event
+    query = dict(parse_qsl(parts.query))
+    return url_event(callback.method, parts.path.removeprefix("/v1"), query, callback.body or None)
 
 
 def numbers(vendor: str, count: int) -> list[str]:

@@ -5,65 +5,34 @@ calls at once. Its store is filled first, so that only its sending is measured, 
 """
 
 import http.client
+import os
 import shutil
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import urllib3
+
 from bench.gateway import numbers
+from bench.worker import PATIENCE, ask
 from local.simulators.dinisoft import ACCOUNT
+from testing.waiting import free_port, listening, until
 
 if TYPE_CHECKING:
     from bench.throughput import Stage
 
 INSTALLED = 10  # calls at once, Kannel's default
 TUNED = 512
-PATIENCE = 60  # seconds for anything at all
 REST = 3.0  # seconds without a call after which nothing more is to come
 
-CONFIGURATION = """\
-group = core
-admin-port = {admin}
-admin-interface = "127.0.0.1"
-admin-password = bench
-smsbox-port = {box}
-smsbox-interface = "127.0.0.1"
-box-allow-ip = "127.0.0.1"
-store-type = file
-store-location = "store"
-log-file = "bearerbox.log"
-log-level = 1
-
-group = smsc
-smsc = http
-smsc-id = vendor
-system-type = generic
-port = {receive}
-max-pending-submits = {pending}
-send-url = "{url}?apikey={key}&secretkey={secret}&callerID=LOCAL&toUser=%p&messageContent=%b"
-status-success-regex = "\\"Status\\": \\"0\\""
-status-permfail-regex = "\\"Status\\": \\"1\\""
-status-tempfail-regex = "\\"Status\\": \\"101\\""
-generic-foreign-id-regex = "\\"Message_ID\\": \\"([0-9]+)\\""
-
-group = smsbox
-bearerbox-host = 127.0.0.1
-bearerbox-port = {box}
-sendsms-port = {send}
-sendsms-interface = "127.0.0.1"
-log-file = "smsbox.log"
-log-level = 1
-
-group = sendsms-user
-username = bench
-password = bench
-"""
+CONFIGURATION = Path(__file__).with_name("kannel.conf").read_text()
 
 
 def program(name: str) -> str | None:
     """Where one of Debian's programs lies."""
-    return shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    return shutil.which(name, path=f"/usr/sbin:{os.environ['PATH']}")
 
 
 def version() -> str | None:
@@ -71,11 +40,8 @@ def version() -> str | None:
     box = program("bearerbox")
     if box is None or program("smsbox") is None:
         return None
-    said = subprocess.run(  # noqa: S603 - Debian's own program
-        [box, "--version"], capture_output=True, text=True, check=False
-    )
-    first = (said.stdout or said.stderr).splitlines()[:1]
-    return "".join(first).partition("`")[2].partition("'")[0] or "unknown"
+    said = subprocess.run([box, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - Debian's
+    return said.stdout.partition("`")[2].partition("'")[0] or "unknown"
 
 
 class Kannel:
@@ -83,19 +49,19 @@ class Kannel:
 
     def __init__(self, stage: "Stage", pending: int, messages: int) -> None:
         self._stage, self._pending, self._messages = stage, pending, messages
-        self._folder = stage.folder / f"kannel-{pending}-{messages}-{time.monotonic_ns()}"
+        self._folder = stage.folder / f"kannel-{time.monotonic_ns()}"
         self._folder.mkdir()
-        self._ports = dict(zip(("admin", "box", "receive", "send"), _free_ports(4), strict=True))
+        self._ports = {name: free_port() for name in ("admin", "box", "receive", "send")}
 
     def run(self, kill_at: int | None = None) -> dict[str, Any]:
-        """Send everything.
+        """Send everything; after `kill_at` messages kill it with -9 and start it again.
 
-        After `kill_at` messages kill it with -9 and start it again. What the vendor says,
-        and messages a second. Raises RuntimeError when it does not come up or end.
+        Return what the vendor says, and messages a second. Raises TimeoutError when it does not
+        come up or end.
         """
         self._fill()
-        self._stage.vendors.ask("/_forget")
-        self._configure("/dinisoft/sendtext")
+        ask(self._stage.vendors, "forget")
+        self._configure(self._stage.vendors)
         box = self._start("bearerbox", "admin")
         if kill_at is not None:
             self._stage.wait_taken(kill_at)
@@ -109,77 +75,54 @@ class Kannel:
         return {**told, "rate": told["messages"] / seconds}
 
     def _fill(self) -> None:
-        self._configure("/_never")  # a vendor that takes nothing, so that everything is stored
-        box = self._start("bearerbox", "box")
-        inlet = self._start("smsbox", "send")
-        self._joined()
-        connection = http.client.HTTPConnection("127.0.0.1", self._ports["send"], timeout=PATIENCE)
-        query = "/cgi-bin/sendsms?username=bench&password=bench&from=LOCAL&text=Your+parcel&to="
-        for number in numbers("dinisoft", self._messages):
-            connection.request("GET", f"{query}{number[1:]}")
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 202:
-                raise RuntimeError(f"Kannel took no message: {answer.status}")
-        connection.close()
-        for process in (inlet, box):
-            process.kill()
-            process.wait()
+        """Store everything, with a vendor that never answers."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            self._configure(f"http://127.0.0.1:{silent.getsockname()[1]}")
+            box = self._start("bearerbox", "box")
+            inlet = self._start("smsbox", "send")
+            # It listens before it has reached the other box, and dies of a message until then.
+            until(self._joined, PATIENCE, pause=0.2)
+            query = "/cgi-bin/sendsms?username=bench&password=bench&from=LOCAL&text=Your+parcel&to="
+            connection = http.client.HTTPConnection("127.0.0.1", self._ports["send"])
+            for number in numbers("dinisoft", self._messages):
+                connection.request("GET", f"{query}{number[1:]}")
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status != 202:
+                    raise RuntimeError(f"Kannel took no message: {answer.status}")
+            connection.close()
+            for process in (inlet, box):
+                process.kill()
+                process.wait()
 
-    def _configure(self, path: str) -> None:
+    def _configure(self, vendor: str) -> None:
         written = CONFIGURATION.format(
             **self._ports,
             pending=self._pending,
-            url=f"http://{self._stage.vendors.address}{path}",
+            url=f"{vendor}/dinisoft/sendtext",
             key=ACCOUNT["api_key"],
             secret=ACCOUNT["secret_key"],
         )
         (self._folder / "kannel.conf").write_text(written)
 
-    def _start(self, name: str, port: str) -> subprocess.Popen[str]:
+    def _start(self, name: str, port: str) -> subprocess.Popen[bytes]:
         command = [program(name) or name, "-v", "4", "kannel.conf"]
-        process = self._stage.spawn(self._stage.core, command, self._folder)
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._ports[port])) == 0:
-                    return process
-            time.sleep(0.02)
-        raise RuntimeError(f"{name} did not start")
+        process = self._stage.run(command, self._folder)
+        until(lambda: listening(self._ports[port]), PATIENCE)
+        return process
 
-    def _joined(self) -> None:
-        # It opens its port before it has reached the other box, and dies of a message until then.
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            connection = http.client.HTTPConnection("127.0.0.1", self._ports["admin"])
-            connection.request("GET", "/status.txt?password=bench")
-            said = connection.getresponse().read()
-            connection.close()
-            time.sleep(0.2)
-            if b"No boxes connected" not in said:
-                return
-        raise RuntimeError("Kannel's boxes did not meet")
+    def _joined(self) -> bool:
+        url = f"http://127.0.0.1:{self._ports['admin']}/status.txt?password=bench"
+        return b"No boxes connected" not in urllib3.request("GET", url, timeout=PATIENCE).data
 
     def _settled(self) -> dict[str, Any]:
         """Return the vendor's word when every number was reached, or when no more comes."""
-        end, last, since = time.monotonic() + PATIENCE, -1, time.monotonic()
-        while time.monotonic() < end:
-            told: dict[str, Any] = self._stage.vendors.ask("/_told")
-            if told["messages"] != last:
-                last, since = int(told["messages"]), time.monotonic()
-            whole = told["numbers"] == self._messages
-            if time.monotonic() - since > (0.5 if whole else REST):
-                return told
-            time.sleep(0.1)
-        raise RuntimeError("Kannel did not end")
+        began = time.time()
 
+        def settled() -> dict[str, Any] | None:
+            told: dict[str, Any] = ask(self._stage.vendors, "told")
+            rest = 0.5 if told["numbers"] == self._messages else REST
+            return told if time.time() - max(told["last"], began) > rest else None
 
-def _free_ports(many: int) -> list[int]:
-    taken = [socket.socket() for _ in range(many)]
-    try:
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in taken]
-    finally:
-        for one in taken:
-            one.close()
+        found: dict[str, Any] = until(settled, PATIENCE, pause=0.1)
+        return found

@@ -17,24 +17,6 @@ MINUTES = 60 * 24 * 30  # in a month
 LEASES = 2  # write units of a scheduler's run that finds anything due, however much
 DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 
-# Types of resources that cost nothing while nothing happens; one that is not here stops the
-# benchmark until somebody has looked up what it costs.
-FREE_WHEN_IDLE = {
-    "AWS::DynamoDB::Table",
-    "AWS::Events::EventBus",
-    "AWS::Events::Rule",
-    "AWS::Lambda::EventSourceMapping",
-    "AWS::Lambda::Permission",
-    "AWS::Logs::LogGroup",
-    "AWS::S3::Bucket",
-    "AWS::SNS::Topic",
-    "AWS::SQS::Queue",
-    "AWS::SQS::QueuePolicy",
-    "AWS::SSM::Parameter",
-    "AWS::Serverless::Api",
-    "AWS::Serverless::Function",
-    "AWS::Serverless::LayerVersion",
-}
 PRICED = {"AWS::CloudWatch::Alarm", "AWS::SecretsManager::Secret"}
 
 type Units = Mapping[str, float]
@@ -105,8 +87,8 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     """
     resources = deployed(template).values()
     kinds = Counter(str(one["Type"]) for one in resources)
-    if strange := sorted(set(kinds) - FREE_WHEN_IDLE - PRICED):
-        raise ValueError(f"what does an idle {strange[0]} cost? Enter it in bench/pricing.py")
+    if strange := sorted(set(kinds) - set(PRICES["free_when_idle"]) - PRICED):
+        raise ValueError(f"what does an idle {strange[0]} cost? Enter it in bench/prices.toml")
     events = [
         event
         for one in resources

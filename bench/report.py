@@ -1,7 +1,7 @@
 """Write bench/README.md: a section a family, with its tables and its plot."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from os import sched_getaffinity
@@ -9,7 +9,7 @@ from pathlib import Path
 from platform import machine, python_version
 from typing import Any
 
-from bench.targets import Family, Figure, met, shown, target
+from bench.targets import Family, cell, shown, target
 from testing.paths import ROOT
 
 FOLDER = Path(__file__).parent
@@ -21,9 +21,8 @@ INTRODUCTION = """\
     make bench-cold       # or one: cold, cpu, cost, throughput, scale, campaign
 
 The exit status is 1 when a target ([targets.toml](targets.toml)) is missed. Ratios and counts hold
-from machine to machine, times are this machine's. A CPU time is the first decile of its samples,
-taken in turn with all others': a shared host is slower than it can be most of the time, never
-faster. `cold` and `throughput` want a machine that does nothing else.
+from machine to machine, times are this machine's. `cold` and `throughput` want a machine that does
+nothing else. \
 """
 
 
@@ -44,35 +43,24 @@ def write(families: Sequence[Family], date: str) -> None:
 
 def section(family: Family) -> str:
     """Return a family as Markdown."""
-    parts = [f"## {family.title}\n", *tables(family)]
+    parts = [f"## {family.title}", *tables(family)]
     parts.append(f"\n![{family.title}]({family.name}.svg)\n")
-    paragraphs = [part for note in family.notes for part in note.split("\n\n")]
-    return "\n".join([*parts, *(" ".join(part.split()) + "\n" for part in paragraphs)])
+    return "\n".join([*parts, *(" ".join(note.split()) + "\n" for note in family.notes)])
 
 
-def tables(family: Family) -> list[str]:
+def tables(family: Family) -> Iterator[str]:
     """Return a family's tables, in lines of Markdown."""
-    lines: list[str] = []
-    for table in dict.fromkeys(one.table for one in family.figures):
-        figures = {(one.row, one.column): one for one in family.figures if one.table == table}
-        columns = list(dict.fromkeys(column for _, column in figures))
-        lines += [""] if lines else []
-        lines += [f"| {table} | {' | '.join(columns)} |", f"|---{'|--:' * len(columns)}|"]
-        for row in dict.fromkeys(row for row, _ in figures):
-            cells = [cell(family.name, figures.get((row, column))) for column in columns]
-            lines.append(f"| {row} | {' | '.join(cells)} |")
-    return lines
-
-
-def cell(family: str, figure: Figure | None) -> str:
-    """Return a figure with its target, bold where that is missed."""
-    if figure is None:
-        return ""
-    bound = target(family, figure)
-    sign = {"at most": "≤", "at least": "≥"}
-    told = f" ({sign[bound[0]]} {shown(bound[1])})" if bound else ""
-    text = f"{shown(figure.value)}{told}"
-    return text if met(family, figure) else f"**{text} missed**"
+    for name, table in family.tables.items():
+        columns = list(dict.fromkeys(column for row in table.values() for column in row))
+        yield f"\n| {name} | {' | '.join(columns)} |"
+        yield f"|---{'|--:' * len(columns)}|"
+        for row, figures in table.items():
+            cells = []
+            for column in columns:
+                known = column in figures
+                text, met = cell(family.name, row, column, figures[column]) if known else ("", True)
+                cells.append(text if met else f"**{text} missed**")
+            yield f"| {row} | {' | '.join(cells)} |"
 
 
 def cpu() -> str:
@@ -90,22 +78,22 @@ def draw(family: Family) -> None:
     matplotlib.use("svg")
     matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}
     plt: Any = import_module("matplotlib.pyplot")
-    table, *columns = family.plot
-    figures = [one for one in family.figures if one.table == table and one.column in columns]
-    rows = list(dict.fromkeys(one.row for one in figures))
-    figure, axes = plt.subplots(figsize=(8, 1 + 0.2 * len(figures)), layout="constrained")
+    name, *columns = family.plot
+    table, thick = family.tables[name], 0.8 / len(columns)
+    height = 1 + 0.2 * len(table) * len(columns)
+    figure, axes = plt.subplots(figsize=(8, height), layout="constrained")
     for nth, column in enumerate(columns):
-        shown_here = [one for one in figures if one.column == column]
-        places = [rows.index(one.row) + nth / (len(columns) + 0.5) for one in shown_here]
-        colors = [f"C{nth}" if met(family.name, one) else "C3" for one in shown_here]
-        values = [one.value for one in shown_here]
-        bars = axes.barh(places, values, 0.8 / len(columns), color=colors, label=column)
-        axes.bar_label(bars, [shown(value) for value in values], padding=4)
-        for place, one in zip(places, shown_here, strict=True):
-            if bound := target(family.name, one):
-                half = 0.45 / len(columns)
-                axes.vlines(bound[1], place - half, place + half, "black", linewidth=2)
-    axes.set_yticks([nth + 0.4 - 0.4 / len(columns) for nth in range(len(rows))], rows)
+        for place, (row, figures) in enumerate(table.items()):
+            if column not in figures:
+                continue
+            value, middle = figures[column], place + nth * thick
+            wanted = target(family.name, row, column)
+            color = f"C{nth}" if wanted is None or wanted.met(value) else "C3"
+            bar = axes.barh(middle, value, thick, color=color, label=column if not place else None)
+            axes.bar_label(bar, [shown(value)], padding=4)
+            if wanted:
+                axes.vlines(wanted.bound, middle - thick / 2, middle + thick / 2, "black")
+    axes.set_yticks([place + 0.4 - thick / 2 for place in range(len(table))], table)
     axes.invert_yaxis()
     axes.margins(x=0.12)
     if family.log:

@@ -8,13 +8,13 @@ import gc
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from math import inf
 
 from bench.gateway import Gateway, quiet
-from bench.targets import Family, Figure
+from bench.targets import Family, Table
 from testing.stored import BEGAN, final, seen, ulid, waiting
 
 STORED = (1_000, 10_000, 100_000, 1_000_000)  # messages, with the same number due
@@ -22,7 +22,7 @@ DUE = (100, 1_000, 10_000)  # submissions, with the same number stored
 ALWAYS_DUE, ALWAYS_STORED = 50, 10_000
 GROUP = 10  # messages of a group that is due: every fifth; the others are single messages
 BATCH = 100  # messages of a batch that is final
-LOOKED = 4_000  # seconds after BEGAN
+CHECKED = 4_000  # seconds after BEGAN
 HOTTEST = "hottest partition, %"
 
 Counts = Mapping[str, float]
@@ -57,15 +57,15 @@ def counted(gateway: Gateway, stored: int, due: int) -> Counts:
         adapters = accounts().adapters
     gateway.aws.put(contents(f"{stored}-{due}", stored, due), os.environ["TABLE_NAME"])
     traffic = Counter[str]()
-    now = datetime.fromtimestamp(BEGAN + LOOKED, UTC)
+    now = datetime.fromtimestamp(BEGAN + CHECKED, UTC)
     with (
         gateway.meter().listening(dynamodb.client()) as meter,
         seen(traffic),
         ThreadPoolExecutor(tick.THREADS) as pool,
     ):
-        looked = tick.process_all_due(tick_run.TickRun(adapters, pool, now, inf, send=no_news))
-    if looked != due:
-        raise RuntimeError(f"{looked} were looked at instead of {due}")
+        checked = tick.check_all_due(tick_run.TickRun(adapters, pool, now, inf, send=no_news))
+    if checked != due:
+        raise RuntimeError(f"{checked} were checked instead of {due}")
     total = meter.total
     return {
         "calls": total.calls.total(),
@@ -83,48 +83,35 @@ def main() -> Family:
     gc.disable()  # a million items are no garbage
     by_due = {due: counted(gateway, ALWAYS_STORED, due) for due in (0, *DUE)}
     by_stored = {stored: counted(gateway, stored, ALWAYS_DUE) for stored in STORED}
-    figures = [*_flat(by_stored), *_linear(by_due)]
-    return Family("scale", TITLE, figures, (f"{ALWAYS_DUE} due", "calls", "items read"), [HOW])
+    flat = f"{ALWAYS_DUE} due"
+    tables = {
+        flat: _flat(by_stored),
+        f"{ALWAYS_STORED:,} stored, for each that is due": _linear(by_due),
+    }
+    return Family("scale", TITLE, tables, (flat, "calls", "items read"), [HOW])
 
 
-def _flat(found: Mapping[int, Counts]) -> list[Figure]:
-    table = f"{ALWAYS_DUE} due"
-    figures = [
-        Figure(table, f"{stored:,} stored", name, value)
-        for stored, counts in found.items()
-        for name, value in counts.items()
-        if name != HOTTEST
-    ]
-    for name in found[STORED[0]]:
-        if name != HOTTEST:
-            spread = _spread([counts[name] for counts in found.values()])
-            figures.append(Figure(table, "most over least, %", name, spread))
-    return figures
+def _flat(found: Mapping[int, Counts]) -> Table:
+    names = [name for name in found[STORED[0]] if name != HOTTEST]
+    rows = {f"{stored:,} stored": {n: counts[n] for n in names} for stored, counts in found.items()}
+    columns = {name: [row[name] for row in rows.values()] for name in names}
+    apart = {name: round(100 * (max(v) / min(v) - 1), 2) for name, v in columns.items()}
+    return rows | {"most over least, %": apart}
 
 
-def _linear(found: Mapping[int, Counts]) -> list[Figure]:
+def _linear(found: Mapping[int, Counts]) -> Table:
     """Return what a due one takes, whether fewer or more are; the hottest partition's share."""
-    table = f"{ALWAYS_STORED:,} stored, for each that is due"
-    figures, each = [], dict[int, dict[str, float]]()
-    for due in DUE:
-        each[due] = {
-            name: (value - found[0][name]) / due
-            for name, value in found[due].items()
-            if name != HOTTEST
+    names = [name for name in found[0] if name != HOTTEST]
+    each = {due: {n: (found[due][n] - found[0][n]) / due for n in names} for due in DUE}
+    few, middle, many = DUE
+    apart = {
+        f"{due:,} due against {middle:,}, %": {
+            n: round(abs(100 * (each[due][n] / each[middle][n] - 1)), 2) for n in names
         }
-        each[due][HOTTEST] = found[due][HOTTEST]
-        figures += [Figure(table, f"{due:,} due", *item) for item in each[due].items()]
-    for due in (DUE[0], DUE[2]):
-        for name, middle in each[DUE[1]].items():
-            if name != HOTTEST:
-                apart = round(abs(100 * (each[due][name] / middle - 1)), 2)
-                figures.append(Figure(table, f"{due:,} due against 1,000, %", name, apart))
-    return figures
-
-
-def _spread(values: Sequence[float]) -> float:
-    """How far the largest lies above the smallest, in per cent."""
-    return round(100 * (max(values) / min(values) - 1), 2)
+        for due in (few, many)
+    }
+    rows = {f"{due:,} due": row | {HOTTEST: found[due][HOTTEST]} for due, row in each.items()}
+    return rows | apart
 
 
 TITLE = "The scheduler against what is stored and what is due"

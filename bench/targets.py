@@ -1,7 +1,7 @@
-"""Figures, and the targets that they must meet (targets.toml)."""
+"""Figures in tables, and the targets that they must meet (targets.toml)."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import floor, log10
 from pathlib import Path
@@ -13,18 +13,11 @@ TARGETS: dict[str, dict[str, Any]] = tomllib.loads(
     Path(__file__).with_name("targets.toml").read_text()
 )
 
-
-class Figure(msgspec.Struct, frozen=True):
-    """A figure of a family: its place in one of the family's tables, and its value."""
-
-    table: str
-    row: str
-    column: str
-    value: float
+type Table = Mapping[str, Mapping[str, float]]  # figures, by row and column
 
 
 class Family(msgspec.Struct, frozen=True):
-    """What a family's main() answers.
+    """What a family's main() returns.
 
     `plot` names the table and its columns that are drawn, `log` whether on a logarithmic
     scale; `notes` are paragraphs of Markdown.
@@ -32,48 +25,56 @@ class Family(msgspec.Struct, frozen=True):
 
     name: str
     title: str
-    figures: Sequence[Figure]
+    tables: Mapping[str, Table]
     plot: Sequence[str]
     notes: Sequence[str]
     log: bool = False
     seconds: float = 0
 
 
-def target(family: str, figure: Figure) -> tuple[str, float] | None:
-    """Return the bound of a figure, as ("at most", 5); None where it only tells."""
-    name = f"{figure.row}: {figure.column}"
+class Target(msgspec.Struct, frozen=True):
+    """What a figure must be at most, or at least."""
+
+    bound: float
+    at_least: bool = False
+
+    def met(self, value: float) -> bool:
+        """Whether a figure meets it."""
+        return value >= self.bound if self.at_least else value <= self.bound
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {shown(self.bound)}"
+
+
+def target(family: str, row: str, column: str) -> Target | None:
+    """Return the target of a figure; None where it only tells."""
     for pattern, wanted in TARGETS[family].items():
-        if fnmatchcase(name, pattern):
-            if isinstance(wanted, dict):
-                return "at least", wanted["at_least"]
-            return "at most", wanted
+        if fnmatchcase(f"{row}: {column}", pattern):
+            at_least = isinstance(wanted, dict)
+            return Target(wanted["at_least"] if at_least else wanted, at_least)
     return None
 
 
-def met(family: str, figure: Figure) -> bool:
-    """Whether a figure meets its target, if it has one."""
-    match target(family, figure):
-        case "at most", bound:
-            return figure.value <= bound
-        case "at least", bound:
-            return figure.value >= bound
-    return True
+def cell(family: str, row: str, column: str, value: float) -> tuple[str, bool]:
+    """Return a figure with its target as text, and whether it meets that."""
+    wanted = target(family, row, column)
+    text = f"{shown(value)} ({wanted})" if wanted else shown(value)
+    return text, wanted is None or wanted.met(value)
 
 
-def missed(family: Family) -> list[str]:
+def missed(family: Family) -> Iterator[str]:
     """Each target that is missed, or that no figure is held to, in one line."""
-    lines = []
-    for one in family.figures:
-        bound = target(family.name, one)
-        if bound and not met(family.name, one):
-            words = f"{shown(one.value)}, {bound[0]} {shown(bound[1])}"
-            lines.append(f"{family.name}: {one.row}: {one.column}: {words}")
-    names = [f"{one.row}: {one.column}" for one in family.figures]
-    return lines + [
-        f"{family.name}: no figure for the target {pattern}"
-        for pattern in TARGETS[family.name]
-        if not any(fnmatchcase(name, pattern) for name in names)
-    ]
+    names = []
+    for table in family.tables.values():
+        for row, figures in table.items():
+            for column, value in figures.items():
+                names.append(f"{row}: {column}")
+                text, met = cell(family.name, row, column, value)
+                if not met:
+                    yield f"{family.name}: {row}: {column}: {text}"
+    for pattern in TARGETS[family.name]:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            yield f"{family.name}: no figure for the target {pattern}"
 
 
 def shown(value: float) -> str:

@@ -1,52 +1,38 @@
-"""One dispatch worker, as Lambda runs it: the function's own handler, one event after the other.
+"""One dispatch worker, as Lambda runs it: the function's own handler, one event after the other."""
 
-python -m bench.worker <AWS's address> <queue>. It warms up with one record, prints `ready`, begins
-at a line on its standard input, ends when the queue is empty, and prints what it took.
-"""
-
-import http.client
-import json
+import os
 import resource
 import sys
 import time
 from contextlib import redirect_stdout
 from io import StringIO
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import urllib3
+
 BATCH_SIZE = 10  # as the template's event sources
 TIMEOUT = 120.0  # seconds, as the template's function
 PAUSE = 0.05  # seconds between two looks into an empty queue
+PATIENCE = 60  # seconds for anything at all
 
 
-class EventSource:
-    """The queue, as Lambda's poller hands it out."""
-
-    def __init__(self, address: str, queue: str) -> None:
-        self._http = http.client.HTTPConnection(address)
-        self._queue = queue
-
-    def receive(self, most: int = BATCH_SIZE) -> tuple[list[Any], int]:
-        """Return the next records, and how many others there are."""
-        found = self._ask(f"/_receive?queue={self._queue}&most={most}", "")
-        return found["Records"], found["left"]
-
-    def done(self, records: list[Any]) -> None:
-        """Take records out of the queue."""
-        self._ask("/_done", json.dumps([one["messageId"] for one in records]))
-
-    def _ask(self, path: str, body: str) -> Any:
-        self._http.request("POST", path, body)
-        return json.loads(self._http.getresponse().read())
+def ask(address: str, name: str, **given: object) -> Any:
+    """Call a method of one of bench/servers.py."""
+    answer = urllib3.request("POST", f"{address}/_/{name}", json=given, timeout=PATIENCE)
+    return answer.json()
 
 
-def main(address: str, queue: str) -> None:
-    """Work until nothing is left."""
+def work(pipe: Connection, address: str, queue: str, workers: int) -> None:
+    """Work until the queue is empty, as one of so many workers.
+
+    Say `ready` after one record that warms up, begin when told, and tell what it took.
+    """
+    os.environ["DISPATCH_WORKERS"] = str(workers)
     sys.path.insert(0, str(Path(__file__).parent.parent / "functions" / "dispatch"))
     from sms_gateway.entry import handler
-
-    source = EventSource(address, queue)
 
     def invoke(records: list[Any]) -> int:
         end = time.monotonic() + TIMEOUT
@@ -57,18 +43,18 @@ def main(address: str, queue: str) -> None:
             failed = handler({"Records": records}, left)["batchItemFailures"]
         if failed:
             raise RuntimeError(f"{len(failed)} records failed")
-        source.done(records)
+        ask(address, "done", messages=[one["messageId"] for one in records])
         return sum(int(one["body"].rpartition(" ")[2]) for one in records)
 
-    invoke(source.receive(1)[0])
-    print("ready", flush=True)
-    sys.stdin.readline()
+    invoke(ask(address, "take", queue=queue, most=1)["Records"])
+    pipe.send("ready")
+    pipe.recv()
     started, cpu, messages = time.time(), time.process_time(), 0
     while True:
-        records, left = source.receive()
-        if records:
-            messages += invoke(records)
-        elif left == 0:
+        found = ask(address, "take", queue=queue, most=BATCH_SIZE)
+        if found["Records"]:
+            messages += invoke(found["Records"])
+        elif found["left"] == 0:
             break
         else:
             time.sleep(PAUSE)
@@ -78,8 +64,4 @@ def main(address: str, queue: str) -> None:
         "messages": messages,
         "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # MB
     }
-    print(json.dumps(told), flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    pipe.send(told)

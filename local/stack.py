@@ -170,7 +170,7 @@ class LocalStack:
             *("--parameter-overrides", *overrides),
         )
         stacks = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0]["Outputs"]}
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
         self.facts = {
             "url": f"{self.endpoint}/_aws/execute-api/{outputs['ApiId']}/v1",
             "endpoint_url": self.endpoint,

@@ -174,7 +174,9 @@ def _find_stack(options: argparse.Namespace) -> None:
             "AWS_SECRET_ACCESS_KEY": "test",
         }
     stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0].get("Outputs", [])}
+    outputs = {
+        output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])
+    }
     if "TableName" not in outputs:
         raise CommandError(f"the stack {options.stack} is not an SMS gateway; name it by --stack")
     options.outputs = outputs

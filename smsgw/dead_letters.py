@@ -128,7 +128,9 @@ def _describe_campaign(body: str) -> str:
     if not body.startswith("{"):
         return f"campaign {body}"
     try:
-        files = [unquote_plus(one["s3"]["object"]["key"]) for one in json.loads(body)["Records"]]
+        files = [
+            unquote_plus(record["s3"]["object"]["key"]) for record in json.loads(body)["Records"]
+        ]
     except (ValueError, KeyError, TypeError):
         return "an unreadable notification"
     return f"uploaded {', '.join(files)}"
@@ -175,10 +177,12 @@ def _receive(url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[Any]:
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
             MessageAttributeNames=["All"],
         )
-        fresh = [one for one in answer.get("Messages", []) if one["MessageId"] not in seen]
+        fresh = [
+            message for message in answer.get("Messages", []) if message["MessageId"] not in seen
+        ]
         if not fresh:
             return
-        seen.update(one["MessageId"] for one in fresh)
+        seen.update(message["MessageId"] for message in fresh)
         yield from fresh
 
 

@@ -71,12 +71,12 @@ def _batches(records: Iterator[Any]) -> Iterator[list[Any]]:
     """Group changes into as many as one invocation may be given."""
     batch: list[Any] = []
     size = 0
-    for one in records:
-        own = len(json.dumps(one, default=_json_value))
+    for record in records:
+        own = len(json.dumps(record, default=_json_value))
         if batch and (len(batch) == BATCH_SIZE or size + own > MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(one)
+        batch.append(record)
         size += own
     if batch:
         yield batch
@@ -90,8 +90,8 @@ def _publish(body: Mapping[str, Any], batch: list[Any], total: Redriven) -> int:
         Payload=json.dumps({"Records": batch, "redriven": True}, default=_json_value).encode(),
     )
     result = json.loads(answer["Payload"].read() or b"{}") or {}
-    failed = {one["itemIdentifier"] for one in result.get("batchItemFailures", [])}
-    numbers = [one["dynamodb"]["SequenceNumber"] for one in batch]
+    failed = {failure["itemIdentifier"] for failure in result.get("batchItemFailures", [])}
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]
     done = next((n for n, number in enumerate(numbers) if number in failed), len(batch))
     if "FunctionError" in answer or not done:
         again = f" ({total.done} before it were told, and will be told again)" if total.done else ""
@@ -114,10 +114,10 @@ def _records(batch: Mapping[str, Any]) -> Iterator[Any]:
         while iterator and empty < MAX_EMPTY_PAGES:
             page = client.get_records(ShardIterator=iterator, Limit=BATCH_SIZE)
             iterator = page.get("NextShardIterator")
-            for one in page["Records"]:
-                number = int(one["dynamodb"]["SequenceNumber"])
+            for record in page["Records"]:
+                number = int(record["dynamodb"]["SequenceNumber"])
                 if number <= last:
-                    yield {**one, "eventSourceARN": batch["streamArn"]}  # as Lambda adds it
+                    yield {**record, "eventSourceARN": batch["streamArn"]}  # as Lambda adds it
                 if number >= last:
                     return
             # An empty page means nothing: the next one may have changes again.

@@ -90,4 +90,8 @@ def _return_to_ingress_queue(stack: str, message: Any) -> None:
 
 def _string_attributes(message: Any) -> dict[str, str]:
     given = message.get("MessageAttributes", {})
-    return {name: one["StringValue"] for name, one in given.items() if "StringValue" in one}
+    return {
+        name: attribute["StringValue"]
+        for name, attribute in given.items()
+        if "StringValue" in attribute
+    }

@@ -1,11 +1,10 @@
 """Vendors' calls of the callback route."""
 
-import base64
 import json
 from typing import Any
-from urllib.parse import urlencode
 
 from sms_gateway.receipts.callbacks import handle_callback
+from testing.function_url import url_event
 from testing.gateway import Gateway
 
 
@@ -25,21 +24,8 @@ def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[s
 def call_url(
     method: str, path: str, query: Any = None, body: bytes | None = None
 ) -> dict[str, Any]:
-    """Return a vendor's call to the function URL: payload format 2.0, a body as base64."""
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": urlencode(query or {}),
-        "headers": {"content-type": "application/json"},
-        "requestContext": {"http": {"method": method, "path": path}},
-        "isBase64Encoded": body is not None,
-    }
-    if query:
-        event["queryStringParameters"] = query
-    if body is not None:
-        event["body"] = base64.b64encode(body).decode()
-    return handle_callback(event)
+    """Return the answer to a vendor's call to the function URL."""
+    return handle_callback(url_event(method, path, query, body))
 
 
 def rajasms(gateway: Gateway, identifier: str, status: str, **row: Any) -> dict[str, Any]:

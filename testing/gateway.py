@@ -67,7 +67,7 @@ class Gateway:
         """Run the clock `after` seconds from now."""
         adapters = options.pop("adapters", None)
         with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
-            return scheduler_tick.process_all_due(
+            return scheduler_tick.check_all_due(
                 tick_run.TickRun(
                     adapters=vendor_accounts.accounts().adapters if adapters is None else adapters,
                     pool=pool,

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import signal
 import socket
 import threading
 import time
@@ -109,19 +108,9 @@ async def _listen(answering: Answering) -> asyncio.Server:
     return await loop.create_server(lambda: Connection(answering), "127.0.0.1", 0, backlog=1024)
 
 
-async def serve(answering: Answering) -> None:
-    """Serve on a free port of loopback, which is printed, until SIGTERM."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with await _listen(answering) as server:
-        print(server.sockets[0].getsockname()[1], flush=True)
-        await stop.wait()
-
-
 @contextmanager
 def serving(answering: Answering) -> Iterator[str]:
-    """Return the same from a thread of this process; the address."""
+    """Serve on a free port of loopback from a thread of this process; the address."""
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(_listen(answering))
 

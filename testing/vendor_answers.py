@@ -8,6 +8,7 @@ from local.simulators.registry import submit_ending
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Request
 from testing.paths import ROOT
+from testing.vendor_cases import adapter
 
 
 def rajasms_takes(request: Request) -> Any:
@@ -52,6 +53,15 @@ def dinisoft_takes(request: Request) -> Any:
     """Dinisoft's answer with an id made of the number."""
     to = request.url.partition("toUser=")[2].partition("&")[0]
     return {"Status": "0", "Text": "ACCEPTD", "Message_ID": f"9{to[-6:]}"}
+
+
+def balances() -> dict[str, bytes]:
+    """Return every vendor's captured balance, by the endings of the paths that are asked for it."""
+    return {
+        request.url.partition("?")[0].rpartition("/")[2]: captured(vendor, "credit-ok")
+        for vendor in VENDORS
+        for request in adapter(vendor).balance().values()
+    }
 
 
 SUBMIT = {vendor: submit_ending(vendor) for vendor in VENDORS} | {"server2sms": "SendTextSMS"}

@@ -5,8 +5,10 @@ and what it means; `<case>.request.json` says what a request looks like.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -48,15 +50,17 @@ def adapter(vendor: str, **settings: object) -> Adapter:
     return build_adapter(vendor, account | settings)
 
 
-def cases(suffix: str) -> list[Case]:
+@cache
+def cases(suffix: str) -> Sequence[Case]:
     """Every case of every vendor whose specification ends in `suffix`."""
     found = []
     for vendor in VENDORS:
-        for path in sorted((CASES / vendor).glob(f"*.{suffix}")):
-            name = path.name.removesuffix(f".{suffix}")
-            answers = [p for p in (CASES / vendor).glob(f"{name}.*") if p.stem == name]
-            body = answers[0].read_bytes() if answers else b""
-            found.append(Case(vendor, name, json.loads(path.read_text()), body))
+        paths = {path.name: path for path in sorted((CASES / vendor).iterdir())}
+        answers = {path.stem: path for path in paths.values()}
+        for name in [name.removesuffix(f".{suffix}") for name in paths if name.endswith(suffix)]:
+            spec = json.loads(paths[f"{name}.{suffix}"].read_text())
+            body = answers[name].read_bytes() if name in answers else b""
+            found.append(Case(vendor, name, spec, body))
     return found
 
 

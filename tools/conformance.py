@@ -1,6 +1,9 @@
 """Conformance rows: what each vendor's document lists, and the cases and tests that show it.
 
-`conformance.toml` holds the rows and says how they are written.
+A vendor's rows stand beside its captured cases, in tests/vendors/<vendor>/conformance.toml. Each of
+its `[[tables]]` has a `heading` and `rows`: what the document lists, and the folder's cases and the
+tests (file::function below tests/) that show it. `codes` are the adapter's own tables: what the
+document calls the code, the table, and the name of each code's case.
 """
 
 import tomllib
@@ -8,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-ROWS = Path(__file__).with_suffix(".toml")
+CASES = Path(__file__).parent.parent / "tests" / "vendors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +31,26 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of a vendor. It is open while its operations are not `implemented`."""
+    """One table of a vendor."""
 
     heading: str
     rows: Sequence[Row]
-    implemented: bool = True
 
 
 @cache
 def tables(vendor: str) -> tuple[Table, ...]:
     """Return a vendor's tables."""
-    written = tomllib.loads(ROWS.read_text(encoding="utf-8"))[vendor]
-    return tuple(_table(one) for one in written)
+    written = tomllib.loads((CASES / vendor / "conformance.toml").read_text(encoding="utf-8"))
+    return tuple(_table(table) for table in written["tables"])
 
 
 def _table(written: dict[str, Any]) -> Table:
     rows = [
-        Row(what, cases.split(), [f"`{one}`" for one in cases.split()])
-        for what, cases in written.get("rows", [])
+        Row(what, names.split(), [f"`{name}`" for name in names.split()])
+        for what, names in written.get("rows", [])
     ]
     rows += [_code_table(key, place, case) for key, place, case in written.get("codes", [])]
-    module = written.get("module")
-    return Table(written["heading"], rows, module is None or find_spec(module) is not None)
+    return Table(written["heading"], rows)
 
 
 def _code_table(key: str, place: str, case: str) -> Row:
@@ -72,13 +72,9 @@ def _vendor_word(row: object) -> str:
 
 
 def markdown(vendor: str) -> str:
-    """Return a vendor's tables as Markdown."""
-    return "\n\n".join(_markdown(table) for table in tables(vendor))
-
-
-def _markdown(table: Table) -> str:
-    lines = [f"| {table.heading} | shown by |", "| --- | --- |"]
-    for row in table.rows:
-        shown = ", ".join(row.shown) if table.implemented else "open"
-        lines.append(f"| {row.what} | {shown or 'open'} |")
+    """Return a vendor's tables as one of Markdown."""
+    lines = ["| the document lists | shown by |", "| --- | --- |"]
+    for table in tables(vendor):
+        lines.append(f"| **{table.heading}** | |")
+        lines += [f"| {row.what} | {', '.join(row.shown)} |" for row in table.rows]
     return "\n".join(lines)

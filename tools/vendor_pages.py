@@ -49,7 +49,7 @@ def matrix() -> str:
     """Return the matrix: a row for each capability and default, a column for each vendor."""
     vendors = [adapter_class(name) for name in VENDORS]
     rows = [
-        ["", *(vendor.title for vendor in vendors), "meaning"],
+        ["", *(f"[{vendor.title}]({vendor.name}.md)" for vendor in vendors), "meaning"],
         ["---"] * (len(vendors) + 2),
     ]
     for name in Capabilities.__struct_fields__:

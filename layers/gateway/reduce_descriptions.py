@@ -56,7 +56,7 @@ def write_reduced(folder: Path) -> None:
     known = loader.load_data("endpoints")
     for partition in known["partitions"]:
         services = partition["services"]
-        partition["services"] = {one: services[one] for one in OPERATIONS if one in services}
+        partition["services"] = {name: services[name] for name in OPERATIONS if name in services}
     _write(folder / "endpoints.json", known)
 
 
@@ -87,7 +87,7 @@ def remove_documentation(part: Any) -> Any:
     An operation's or a shape's member of that name is none.
     """
     if isinstance(part, list):
-        return [remove_documentation(one) for one in part]
+        return [remove_documentation(item) for item in part]
     if not isinstance(part, dict):
         return part
     return {

@@ -1,7 +1,6 @@
 """The real stack on the emulator, IAM enforced, with the simulators as vendors."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,16 +11,10 @@ import urllib3
 
 from local.simulators.registry import SIMULATORS, vendor_number
 from local.stack import LocalStack, running
+from testing.waiting import free_port
 
 PATIENCE = 240  # seconds after which a hope is given up, on however busy a machine
 NUMBERS = {vendor: vendor_number(vendor) for vendor in SIMULATORS}
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from e2e.conftest import Answer, Api, free_port
+from e2e.conftest import Answer, Api
 from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
@@ -22,6 +22,7 @@ from local.processes import StackError
 from local.simulators.registry import SIMULATORS
 from local.stack import STACK_NAME, LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
+from testing.waiting import free_port
 from tools.generate import default_routes
 
 VENDORS = tuple(SIMULATORS)

@@ -196,7 +196,7 @@ def test_a_status_that_may_go_back_is_a_wrong_status(
 def test_without_the_clock_a_message_is_lost(
     guard: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, tick, "_process_item", lambda *_: False)
+    off(guard, monkeypatch, tick, "_check_item", lambda *_: False)
     world.send()
     world.gateway.queued("rajasms")  # the queue loses it
     assert world.row().lost == (guard == "off")

@@ -424,7 +424,7 @@ def tick(gateway: Gateway, after: int) -> int:
         run = tick_run.TickRun(
             vendor_accounts.accounts().adapters, pool, now, math.inf, gateway.wire
         )
-        return scheduler_tick.process_all_due(run)
+        return scheduler_tick.check_all_due(run)
 
 
 def test_a_tick_asks_the_same_however_much_is_stored(gateway: Gateway, meter: Meter) -> None:

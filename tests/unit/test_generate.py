@@ -11,8 +11,9 @@ def test_nothing_generated_is_stale() -> None:
 
 
 def test_a_block_is_filled_between_its_marks_and_keeps_its_margin() -> None:
-    given = "a:\n    # generated: vendor names\n    enum: [old]\n    # end of generated\nb: 1\n"
-    assert generate.rewritten(given) == given.replace("old", ", ".join(VENDORS))
+    given = "a:\n    # generated: queue arns\n    - old\n    # end of generated\nb: 1\n"
+    arns = [f"    - !GetAtt {generate.logical_id(name)}Queue.Arn" for name in VENDORS]
+    assert generate.rewritten(given) == given.replace("    - old", "\n".join(arns))
     assert generate.rewritten("a: 1\n") == "a: 1\n"
 
 
@@ -22,6 +23,6 @@ def test_a_block_that_nobody_writes_is_an_error() -> None:
 
 
 def test_every_block_stands_in_a_file_once() -> None:
-    text = "".join((generate.ROOT / name).read_text() for name in generate.FILES)
+    text = (generate.ROOT / generate.TEMPLATE).read_text()
     found = [one["name"] for one in generate.BLOCK.finditer(text)]
     assert sorted(found) == sorted(generate.BLOCKS)

@@ -13,9 +13,9 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from sms_gateway.core.status import Status
 from sms_gateway.vendors.adapter import Capabilities
 from sms_gateway.vendors.registry import VENDORS
-from tools.openapi import SERVED, SOURCE, served
+from tools.openapi import SERVED, SOURCE, contract, served
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+DOCUMENT = contract()
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 UNREAL = {"+8801000000001", "+911000000001", "+628000000001", "+447700900001"}
 
@@ -91,6 +91,12 @@ def test_what_is_served_is_the_contract() -> None:
     text = SERVED.read_text(encoding="utf-8")
     assert json.loads(text) == DOCUMENT, "run python -m tools.openapi"
     assert text == served()
+
+
+def test_what_is_served_needs_no_other_file() -> None:
+    refers = [node["$ref"] for _, node in nodes(DOCUMENT) if isinstance(node.get("$ref"), str)]
+    assert [target for target in refers if not target.startswith("#/")] == []
+    assert SCHEMAS["Vendor"]["enum"] == list(VENDORS)
 
 
 def test_no_key_stands_twice() -> None:

@@ -13,16 +13,15 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-import aws_encryption_sdk
 import botocore
 import botocore.session
 import pytest
-from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 from botocore import xform_name
 from botocore.config import Config
 
 from sms_gateway.aws import botocore_shortcuts, clients
 from testing.aws import ENVIRONMENT, served
+from testing.sealed import sealed
 
 ROOT = Path(__file__).parent.parent.parent
 LAYERS = ROOT / "layers"
@@ -271,26 +270,30 @@ print(json.dumps([
     ]
 
 
-def test_a_code_of_cognito_is_opened_by_kms() -> None:
+@pytest.mark.parametrize("plain", ["", "1"], ids=["shortcuts", "plain"])
+def test_a_code_of_cognito_is_opened_by_kms_and_with_shortcuts_without_boto3(plain: str) -> None:
     with served() as memory:
-        client: Any = botocore.session.get_session().create_client(
-            "kms",
-            "eu-central-1",
-            endpoint_url=memory.base,
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-        )
-        sealed, _ = aws_encryption_sdk.EncryptionSDKClient(
-            commitment_policy=aws_encryption_sdk.CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT
-        ).encrypt(
-            source=b"482913",
-            key_provider=KMSMasterKey(key_id=ENVIRONMENT["COGNITO_KEY"], client=client),
-            algorithm=aws_encryption_sdk.Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
-        )
+        ciphertext = b64encode(sealed(b"482913", memory.base)).decode()
         code = f"""
-import base64, json
+import base64, json, sys
 from sms_gateway.triggers.cognito_decryption import decrypt_code
-print(json.dumps(decrypt_code(base64.b64decode({b64encode(sealed).decode()!r}))))
+opened = decrypt_code(base64.b64decode({ciphertext!r}))
+print(json.dumps([opened, "boto3.session" in sys.modules]))
 """
-        opened = run(code, AWS_ENDPOINT_URL=memory.base)
-    assert opened == "482913"
+        told = run(code, AWS_ENDPOINT_URL=memory.base, SMS_GATEWAY_PLAIN_BOTOCORE=plain)
+    assert told == ["482913", bool(plain)]
+
+
+def test_boto3_is_the_published_one_whenever_the_encryption_sdk_uses_it() -> None:
+    """A provider that makes its own clients makes them by boto3."""
+    code = """
+import json, sys
+from sms_gateway.triggers import cognito_decryption
+waits = "boto3.session" not in sys.modules
+left = [str(one) for one in sys.meta_path if "sms_gateway" in str(one)]
+from aws_encryption_sdk import StrictAwsKmsMasterKeyProvider
+StrictAwsKmsMasterKeyProvider(key_ids=["arn:aws:kms:eu-central-1:123456789012:key/k"])
+import boto3
+print(json.dumps([waits, left, boto3.__file__, boto3.client.__module__]))
+"""
+    assert run(code) == [True, [], str(INSTALLED / "boto3" / "__init__.py"), "boto3"]

@@ -1,12 +1,24 @@
 """Every captured answer means what its case says, and every vendor has the cases it must have."""
 
+from contextlib import suppress
+from dataclasses import fields
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sms_gateway.vendors.account_services import InterfaceInfo, Senders, Vouchers, vendors_with
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import (
+    BalanceRefusedError,
+    CallbackRequest,
+    PendingReceipt,
+    VendorResponse,
+)
 from testing import account_cases as account_contract
 from testing import vendor_cases as contract
 from testing.vendor_cases import CASES, Case, adapter, cases
+from testing.vendor_responses import captured_replies
 
 UNREADABLE = ("empty", "html", "truncated", "wrong-type")
 SUBMITTED = ("accepted", "refused", "account", "unknown-code", *UNREADABLE)
@@ -76,9 +88,38 @@ def test_every_vendor_with_a_part_has_the_same_cases_of_it(
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
+def test_no_answer_of_any_shape_raises(vendor: str) -> None:
+    account = adapter(vendor)
+    first = next(
+        case
+        for case in cases("request.json")
+        if case.vendor == vendor and case.spec["operation"] == "submit"
+    )
+    members = [contract.outgoing(member) for member in first.spec["members"]]
+    call = account.submit(members, None)[0]
+
+    @given(captured_replies(vendor), st.sampled_from([200, 404, 500]))
+    def read(body: bytes, status: int) -> None:
+        reply = VendorResponse(status, body)
+        assert len(account.submitted(reply, call)) == len(call.members)
+        for product in account.balance():
+            with suppress(BalanceRefusedError):
+                account.parse_balance(reply, product)
+        if account.capabilities.receipts_poll:
+            pending = [PendingReceipt(message.id, message.to, "194234") for message in members]
+            account.reports(reply, account.poll(pending)[0])
+        if account.capabilities.receipts_callback:
+            account.callback(CallbackRequest("POST", {}, body))
+        if account.capabilities.tokens:
+            account.verified(reply)
+
+    read()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
 def test_no_secret_shows_in_a_repr(vendor: str) -> None:
-    one = adapter(vendor)
-    shown = repr(one) + repr(one.balance())
-    for name in ("password", "api_key", "secret_key", "username", "user_key", "client"):
-        value = getattr(one, name, None)
-        assert value is None or str(value) not in shown
+    account = adapter(vendor)
+    shown = repr(account) + repr(account.balance())
+    secrets = [getattr(account, field.name) for field in fields(account) if not field.repr]
+    assert secrets
+    assert [secret for secret in secrets if str(secret) in shown] == []

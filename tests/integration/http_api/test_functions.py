@@ -81,7 +81,7 @@ def test_the_authorizer_answers_its_event(gateway: Gateway) -> None:
 
 def test_the_workers_answer_their_events(gateway: Gateway) -> None:
     assert handle("dispatch", event("dispatch")) == {"batchItemFailures": []}
-    assert handle("scheduler", event("scheduler")) == {"processed": 0}
+    assert handle("scheduler", event("scheduler")) == {"checked": 0}
     assert handle("deliver_webhooks", event("deliver_webhooks")) == {"batchItemFailures": []}
 
 

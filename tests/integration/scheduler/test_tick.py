@@ -302,7 +302,7 @@ def test_a_tick_with_an_old_list_checks_nothing_twice(gateway: Gateway) -> None:
             time.time() + 60,
             gateway.wire,
         )
-        tick.process_due(run, [key])
+        tick.check_due(run, [key])
     assert gateway.wire.count(POLL["dinisoft"]) == 1
 
 

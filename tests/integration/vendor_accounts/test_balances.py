@@ -13,14 +13,18 @@ from sms_gateway.vendors.registry import VENDORS
 from testing.gateway import Gateway
 from testing.settings import ACCOUNTS, set_accounts
 from testing.transport import SILENT, UNREACHABLE, Wire
+from testing.vendor_answers import balances
 
-TELLS: dict[str, Any] = {
+OURS: dict[str, Any] = {
     "get-balance": {"message": "ok", "balance": "120.5"},
     "smsClientBalance.jsp": b"10.000000",
     "CheckCredits": {"StatusCode": "1", "Credits": "42.5"},
     "balance_json.php": {
         "balance_respon": [{"globalstatus": 10, "Balance": 880, "Expired": "2027-09-18"}]
     },
+}
+TELLS = OURS | {
+    ending: answer for ending, answer in balances().items() if not ending.endswith(tuple(OURS))
 }
 
 
@@ -43,7 +47,7 @@ def test_every_product_of_every_vendor_is_a_row(gateway: Gateway, wire: Wire) ->
 
 
 def test_vendors_are_asked_side_by_side(gateway: Gateway, wire: Wire) -> None:
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(len(TELLS), timeout=5)
     first = threading.local()
     asked: set[str] = set()
     lock = threading.Lock()

@@ -8,10 +8,10 @@ import pytest
 
 from bench import FAMILIES
 from bench.__main__ import late
-from bench.cpu import fast
+from bench.cost import fast
 from bench.report import section
 from bench.scale import DUE, HOTTEST, _linear
-from bench.targets import TARGETS, Family, Figure, met, missed, shown
+from bench.targets import TARGETS, Family, Table, cell, missed, shown, target
 
 
 @pytest.fixture(autouse=True)
@@ -21,31 +21,43 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TARGETS, "x", mine)
 
 
-def of(*figures: Figure) -> Family:
-    return Family("x", "X", figures, ("times", "ms"), ["A note."])
+def of(table: Table) -> Family:
+    return Family("x", "X", {"times": table}, ("times", "ms"), ["A note."])
+
+
+def met(family: str, row: str, column: str, value: float) -> bool:
+    wanted = target(family, row, column)
+    assert wanted
+    return wanted.met(value)
 
 
 @pytest.mark.parametrize(
-    ("figure", "holds"),
+    ("row", "column", "value", "holds"),
     [
-        (Figure("times", "good one", "ms", 2.0), True),
-        (Figure("times", "good one", "ms", 2.1), False),
-        (Figure("times", "other", "ms", 4.0), True),
-        (Figure("times", "other", "s", 4.1), True),
-        (Figure("speed", "other", "messages/s", 400), True),
-        (Figure("speed", "other", "messages/s", 399), False),
+        ("good one", "ms", 2.0, True),
+        ("good one", "ms", 2.1, False),
+        ("other", "ms", 4.0, True),
+        ("other", "ms", 4.1, False),
+        ("other", "messages/s", 400, True),
+        ("other", "messages/s", 399, False),
     ],
 )
 def test_a_target_is_met_on_its_side_and_the_first_that_fits_counts(
-    figure: Figure, holds: bool
+    row: str, column: str, value: float, holds: bool
 ) -> None:
-    assert met("x", figure) is holds
+    assert met("x", row, column, value) is holds
+    assert cell("x", row, column, value)[1] is holds
+
+
+def test_a_figure_without_a_target_only_tells() -> None:
+    assert target("x", "other", "s") is None
+    assert cell("x", "other", "s", 4.1) == ("4.10", True)
 
 
 def test_each_miss_is_told_and_each_target_without_a_figure() -> None:
-    family = of(Figure("times", "good", "ms", 3), Figure("times", "bad", "ms", 3))
-    assert missed(family) == [
-        "x: good: ms: 3, at most 2",
+    family = of({"good": {"ms": 3}, "bad": {"ms": 3}})
+    assert list(missed(family)) == [
+        "x: good: ms: 3 (≤ 2)",
         "x: no figure for the target *: messages/s",
     ]
 
@@ -59,12 +71,7 @@ def test_a_figure_has_three_digits_that_count(value: float, text: str) -> None:
 
 
 def test_a_page_shows_each_figure_with_its_target() -> None:
-    figures = [
-        Figure("times", "good", "ms", 1),
-        Figure("times", "good", "calls", 7),
-        Figure("times", "bad", "ms", 5),
-    ]
-    page = section(of(*figures))
+    page = section(of({"good": {"ms": 1, "calls": 7}, "bad": {"ms": 5}}))
     assert "| times | ms | calls |\n|---|--:|--:|\n" in page
     assert "| good | 1 (≤ 2) | 7 |" in page
     assert "| bad | **5 (≤ 4) missed** |  |" in page
@@ -76,7 +83,7 @@ def test_every_family_has_targets() -> None:
 
 
 def test_all_benchmarks_together_have_ten_minutes() -> None:
-    family = of()
+    family = of({})
     assert late([msgspec.structs.replace(family, seconds=100) for _ in FAMILIES]) == []
     (line,) = late([msgspec.structs.replace(family, seconds=101) for _ in FAMILIES])
     assert line == "all together: 606 s, at most 600"
@@ -90,10 +97,11 @@ def test_what_is_due_must_cost_neither_more_nor_less_where_more_is() -> None:
     counts = {due: {"calls": due * 1.0, HOTTEST: 5.0} for due in DUE} | {0: {"calls": 0.0}}
     counts[100]["calls"] *= 1.05
     counts[10_000]["calls"] *= 0.8
-    found = {(one.row, one.column): one for one in _linear(counts)}
-    few, many = (found[f"{due} due against 1,000, %", "calls"] for due in ("100", "10,000"))
-    assert (few.value, met("scale", few)) == (5.0, True)
-    assert (many.value, met("scale", many)) == (20.0, False)
+    found = _linear(counts)
+    for due, apart, holds in (("100", 5.0, True), ("10,000", 20.0, False)):
+        row = f"{due} due against 1,000, %"
+        assert found[row]["calls"] == apart
+        assert met("scale", row, "calls", apart) is holds
 
 
 def test_benchmarks_sign_as_the_layer_does() -> None:

@@ -7,14 +7,22 @@
 - no endpoint rules for DynamoDB: its endpoint is the region's, found once;
 - event handlers of a service registered when a client of it is made, and none that document;
 - DynamoDB's answers decoded by msgspec (dynamodb_response_parser.py);
-- what every client needs is read while a function starts.
+- what every client needs is read while a function starts;
+- boto3, which the AWS Encryption SDK imports and does not use for a client that it is given, waits
+  for its first use.
 
 SMS_GATEWAY_PLAIN_BOTOCORE=1 switches all of them off. Calls and answers are the same with and
 without: tests/unit/aws/test_clients.py makes them both ways.
 """
 
 import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -35,8 +43,38 @@ def new_session() -> Session:
 
     It holds no credentials yet, so that it may be made while a function starts.
     """
-    plain = os.environ.get("SMS_GATEWAY_PLAIN_BOTOCORE") == "1"
-    return Session() if plain else ShortcutSession()
+    return Session() if _plain() else ShortcutSession()
+
+
+@contextmanager
+def boto3_when_used() -> Iterator[None]:
+    """Let boto3, where it is imported within for the first time, load when it is first used.
+
+    By Python's own LazyLoader: the module is boto3's, as published. It saves a start what nothing
+    uses: boto3's resources, and S3's transfers with multiprocessing.
+    """
+    finders: list[Any] = [] if _plain() else [_LazyBoto3Finder]
+    sys.meta_path[:0] = finders
+    try:
+        yield
+    finally:
+        for finder in finders:
+            sys.meta_path.remove(finder)
+
+
+class _LazyBoto3Finder:
+    @staticmethod
+    def find_spec(
+        name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name) if name == "boto3" else None
+        if spec and spec.loader:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
+
+
+def _plain() -> bool:
+    return os.environ.get("SMS_GATEWAY_PLAIN_BOTOCORE") == "1"
 
 
 class MsgspecFileLoader(JSONFileLoader):

@@ -14,7 +14,7 @@ BYTES = (b'"B":', b'"BS":')  # an attribute of bytes; in a text the quotes would
 
 class _Parser(JSONParser):
     def _handle_json_body(self, raw_body: bytes, shape: Any) -> Any:
-        if not any(one in raw_body for one in BYTES):
+        if not any(marker in raw_body for marker in BYTES):
             try:
                 return msgspec.json.decode(raw_body)
             except msgspec.DecodeError:

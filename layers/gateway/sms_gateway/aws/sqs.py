@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sms_gateway.aws import clients
+from sms_gateway.aws.errors import AWS_ERRORS
 from sms_gateway.core.observability import logger
 from sms_gateway.core.value_object import ValueObject
 
@@ -31,7 +30,7 @@ def client() -> "SQSClient":
 def send_to_dead_letter_queue(url: str, body: str, attributes: Mapping[str, str]) -> None:
     """Put what can't be handled into a dead-letter queue.
 
-    `attributes` are at most ten, none of them empty. Raise botocore's errors.
+    `attributes` are at most ten, none of them empty. Raise AWS_ERRORS.
     """
     client().send_message(
         QueueUrl=url,
@@ -80,10 +79,10 @@ def _send_page(url: str, page: Sequence[QueueMessage], until: float) -> list[boo
     ]
     try:
         answer = client().send_message_batch(QueueUrl=url, Entries=entries)
-    except (ClientError, BotoCoreError) as error:
+    except AWS_ERRORS as error:
         logger.error("not enqueued", extra={"messages": len(page), "error": str(error)})
         return [False] * len(page)
-    failed = {one["Id"] for one in answer.get("Failed", [])}
+    failed = {entry["Id"] for entry in answer.get("Failed", [])}
     return [entry["Id"] not in failed for entry in entries]
 
 

@@ -1,7 +1,6 @@
 """Wake campaign workers by their queue."""
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from sms_gateway.aws.errors import AWS_ERRORS
 from sms_gateway.aws.sqs import client
 from sms_gateway.core.observability import increment, logger
 
@@ -10,6 +9,6 @@ def enqueue_campaign(url: str, campaign: str) -> None:
     """Enqueue a campaign's id for a worker. Never raise: the scheduler enqueues it again."""
     try:
         client().send_message(QueueUrl=url, MessageBody=campaign)
-    except (ClientError, BotoCoreError) as error:
+    except AWS_ERRORS as error:
         logger.error("campaign not enqueued", extra={"campaign": campaign, "error": str(error)})
         increment("NotEnqueued", vendor="campaigns")

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sms_gateway.aws import clients
+from sms_gateway.aws.errors import AWS_ERRORS, error_code
 from sms_gateway.core.problems import ConflictError, NotFoundError, ServiceUnavailableError
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ def bucket_name() -> str:
 def _translate_errors() -> Iterator[None]:
     try:
         yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "error")
+    except AWS_ERRORS as error:
+        code = error_code(error)
         # S3 answers 403 for a missing key to callers that may not list the bucket.
         # A part that another worker overwrote is missing as well.
         if code in ("NoSuchKey", "NoSuchUpload", "InvalidPart", "404", "AccessDenied", "403"):
@@ -44,11 +43,8 @@ def _translate_errors() -> Iterator[None]:
                 "The file was replaced by another one of the same name.",
                 slug="campaign-file-replaced",
             ) from error
-        raise ServiceUnavailableError(
-            f"The bucket refused a request ({code}); try again."
-        ) from error
-    except BotoCoreError as error:
-        raise ServiceUnavailableError("The bucket does not answer; try again.") from error
+        fault = f"refused a request ({code})" if code else "does not answer"
+        raise ServiceUnavailableError(f"The bucket {fault}; try again.") from error
 
 
 def read_blocks(key: str, etag: str, start: int, size: int) -> Iterator[bytes]:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sms_gateway.aws import clients
+from sms_gateway.aws.errors import AWS_ERRORS
 from sms_gateway.core.event import Event
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.timestamps import from_ms
@@ -65,7 +64,7 @@ def _put_events(page: Sequence[Event]) -> list[Event]:
     ]
     try:
         response = _client().put_events(Entries=entries)
-    except (ClientError, BotoCoreError) as error:
+    except AWS_ERRORS as error:
         logger.error("events refused by the bus", extra={"events": len(page), "error": str(error)})
         return list(page)
     codes = [entry.get("ErrorCode") for entry in response["Entries"]]

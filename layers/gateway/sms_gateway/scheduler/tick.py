@@ -49,11 +49,11 @@ def run(remaining: float) -> int:
             until - WEBHOOK_RESERVE_SECONDS if events_on else until,
             accounts_known=accounts_known,
         )
-        processed = process_all_due(tick)
+        checked = check_all_due(tick)
         if events_on:
             tick.until = until
-            processed += run_event_housekeeping(tick)
-    return processed
+            checked += run_event_housekeeping(tick)
+    return checked
 
 
 def run_event_housekeeping(run: TickRun) -> int:
@@ -76,8 +76,8 @@ def run_event_housekeeping(run: TickRun) -> int:
     )
 
 
-def process_all_due(run: TickRun) -> int:
-    """Process everything due while there is time; return how many submissions were checked."""
+def check_all_due(run: TickRun) -> int:
+    """Check everything due while there is time; return how many submissions were checked."""
     due = _query_due(run, items.SHARDS)
     leased = due_index.lease(list(due), run.now_seconds, LEASE_SECONDS) if due else []
     try:
@@ -85,12 +85,12 @@ def process_all_due(run: TickRun) -> int:
         while due and run.has_time_for(RESERVE_SECONDS):
             for keys in chunks(due_index.round_robin(due), SUBMISSIONS_AT_ONCE):
                 if run.has_time_for(RESERVE_SECONDS):
-                    process_due(run, keys)
+                    check_due(run, keys)
             due = _query_due(run, [shard for shard, keys in due.items() if len(keys) == PAGE_SIZE])
     finally:
         if leased:
             due_index.release(leased)
-    return run.processed
+    return run.checked
 
 
 def _query_due(run: TickRun, shards: Sequence[str]) -> dict[str, list[ItemKey]]:
@@ -98,7 +98,7 @@ def _query_due(run: TickRun, shards: Sequence[str]) -> dict[str, list[ItemKey]]:
     return due_index.query_due(run.pool, shards, run.now_seconds, PAGE_SIZE)
 
 
-def process_due(run: TickRun, keys: Sequence[ItemKey]) -> None:
+def check_due(run: TickRun, keys: Sequence[ItemKey]) -> None:
     """Advance each submission, then poll for the receipts of all together.
 
     Polls come last: scheduled messages must not wait for a slow vendor.
@@ -107,7 +107,7 @@ def process_due(run: TickRun, keys: Sequence[ItemKey]) -> None:
     current: dict[ItemKey, items.Item] = {}
     for page in run.pool.map(_read_items, chunks(keys, 100)):
         current |= page
-    run.processed += sum(run.pool.map(lambda key: _process_item(run, key, current[key]), current))
+    run.checked += sum(run.pool.map(lambda key: _check_item(run, key, current[key]), current))
     for vendor, polls in run.due_polls.items():
         try:
             poll_vendor(run, run.adapters[vendor], polls)
@@ -126,7 +126,7 @@ def _read_items(keys: Sequence[ItemKey]) -> dict[ItemKey, items.Item]:
         return {}
 
 
-def _process_item(run: TickRun, key: ItemKey, item: items.Item) -> bool:
+def _check_item(run: TickRun, key: ItemKey, item: items.Item) -> bool:
     try:
         if key.sort == "C":
             return _enqueue_campaign(run, key, item)

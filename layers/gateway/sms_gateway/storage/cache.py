@@ -13,7 +13,7 @@ def cache_get(keys: Sequence[str]) -> dict[str, tuple[int, Any]]:
     """Return the cached values by key, each with the epoch second of its storing."""
     if not keys:
         return {}
-    items = get_all([{"pk": {"S": key}, "sk": {"S": "KEPT"}} for key in keys])
+    items = get_all([{"pk": {"S": key}, "sk": {"S": "CACHE"}} for key in keys])
     return {item["pk"]["S"]: read_cached(item) for item in items}
 
 
@@ -29,7 +29,7 @@ def cache_put(key: str, now: int, value: object) -> None:
             TableName=table_name(),
             Item={
                 "pk": {"S": key},
-                "sk": {"S": "KEPT"},
+                "sk": {"S": "CACHE"},
                 "at": number_attribute(now),
                 "data": json_attribute(value),
             },

@@ -5,9 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from sms_gateway.storage.dynamodb import client, query, table_name, translate_errors
+from sms_gateway.storage.dynamodb import (
+    ConditionFailedError,
+    client,
+    query,
+    table_name,
+    translate_errors,
+)
 from sms_gateway.storage.items import Item, number_attribute
 from sms_gateway.storage.models import ItemKey
 
@@ -57,8 +61,8 @@ def lease(shards: Sequence[str], now: int, seconds: int) -> list[str]:
             break
         try:
             _set_leases(wanted, now + seconds, free_at=now)
-        except ClientError as error:
-            held: Any = error.response.get("Item", {})
+        except ConditionFailedError as error:
+            held = error.item
             wanted = [shard for shard in wanted if int(held.get(shard, {"N": "0"})["N"]) <= now]
         else:
             return wanted

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sms_gateway.aws import clients
+from sms_gateway.aws.errors import AWS_ERRORS, answer_of, error_code
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.storage.items import Item, key_of
 from sms_gateway.storage.models import ItemKey
@@ -37,32 +36,39 @@ def table_name() -> str:
     return os.environ["TABLE_NAME"]
 
 
+class ConditionFailedError(Exception):
+    """A write was refused because its condition did not hold.
+
+    `item` is the existing item, if the write asked for it, else {}.
+    """
+
+    def __init__(self, item: Item) -> None:
+        super().__init__("the condition did not hold")
+        self.item = item
+
+
+class _ConflictError(ServiceUnavailableError):
+    """A transaction and another write wanted the same item at once."""
+
+    def __init__(self) -> None:
+        super().__init__("Others are writing what this is about; try again.")
+
+
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise ServiceUnavailableError for errors of DynamoDB or the network.
-
-    A failed condition stays botocore's error.
-    """
+    """Raise ConditionFailedError, or ServiceUnavailableError for all else that goes wrong."""
     try:
         yield
-    except ClientError as error:
-        if failed_condition(error):
-            raise
-        code = error.response.get("Error", {}).get("Code", "error")
-        raise ServiceUnavailableError(
-            f"The table refused a request ({code}); try again."
-        ) from error
-    except BotoCoreError as error:
-        raise ServiceUnavailableError("The table does not answer; try again.") from error
-
-
-def failed_condition(error: ClientError) -> bool:
-    """Return whether a write was refused because its condition did not hold."""
-    code = error.response.get("Error", {}).get("Code")
-    if code == "TransactionCanceledException":
-        reasons = error.response.get("CancellationReasons", [])
-        return any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons)
-    return code == "ConditionalCheckFailedException"
+    except AWS_ERRORS as error:
+        code, answer = error_code(error), answer_of(error)
+        # Of a transaction the code says only that it failed, and each item has its reason.
+        reasons = {reason.get("Code") for reason in answer.get("CancellationReasons", [])}
+        if code == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in reasons:
+            raise ConditionFailedError(answer.get("Item", {})) from error
+        if code == "TransactionConflictException" or "TransactionConflict" in reasons:
+            raise _ConflictError from error
+        fault = f"refused a request ({code})" if code else "does not answer"
+        raise ServiceUnavailableError(f"The table {fault}; try again.") from error
 
 
 def put_all(items: Sequence[Item]) -> None:
@@ -104,9 +110,8 @@ def put(item: Item, condition: str, **expression: Any) -> Item | None:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **expression,
             )
-    except ClientError as error:
-        existing: Any = error.response.get("Item", {})
-        return dict(existing)
+    except ConditionFailedError as error:
+        return error.item
     return None
 
 
@@ -139,22 +144,11 @@ def conditional_write[T](write: Callable[[], T]) -> T | None:
         try:
             with translate_errors():
                 return write()
-        except ClientError:
+        except ConditionFailedError:
             return None
-        except ServiceUnavailableError as error:
-            if not _in_conflict(error):
-                raise
+        except _ConflictError:
             time.sleep(0.05 * 2**attempt)
-    raise ServiceUnavailableError("Others are writing what this is about; try again.")
-
-
-def _in_conflict(error: ServiceUnavailableError) -> bool:
-    cause = error.__cause__
-    if not isinstance(cause, ClientError):
-        return False
-    reasons: Any = cause.response.get("CancellationReasons", [])
-    codes = [cause.response["Error"]["Code"], *(reason.get("Code") for reason in reasons)]
-    return not {"TransactionConflict", "TransactionConflictException"}.isdisjoint(codes)
+    raise _ConflictError
 
 
 def get(key: ItemKey) -> Item | None:

@@ -1,8 +1,6 @@
 """A vendor account's rate over all workers: one stored time an account."""
 
-from botocore.exceptions import ClientError
-
-from sms_gateway.storage.dynamodb import client, table_name, translate_errors
+from sms_gateway.storage.dynamodb import ConditionFailedError, client, table_name, translate_errors
 from sms_gateway.storage.items import number_attribute
 
 
@@ -25,7 +23,7 @@ def reserve_time(vendor: str, now: int, cost: int, horizon: int) -> int | None:
                 },
             )
         return now
-    except ClientError:
+    except ConditionFailedError:
         pass
     try:
         with translate_errors():
@@ -40,6 +38,6 @@ def reserve_time(vendor: str, now: int, cost: int, horizon: int) -> int | None:
                 },
                 ReturnValues="UPDATED_NEW",
             )
-    except ClientError:
+    except ConditionFailedError:
         return None
     return int(response["Attributes"]["booked"]["N"]) - cost

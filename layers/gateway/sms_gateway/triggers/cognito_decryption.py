@@ -7,14 +7,16 @@ waits for their import.
 import os
 from functools import cache
 
-from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
-from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
-from aws_encryption_sdk.key_providers.base import MasterKeyProvider
-from aws_encryption_sdk.key_providers.kms import KMSMasterKey
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sms_gateway.aws import clients
+from sms_gateway.aws.botocore_shortcuts import boto3_when_used
+from sms_gateway.aws.errors import AWS_ERRORS
 from sms_gateway.core.problems import ServiceUnavailableError
+
+with boto3_when_used():
+    from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
+    from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
+    from aws_encryption_sdk.key_providers.base import MasterKeyProvider
+    from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 
 
 def decrypt_code(ciphertext: bytes) -> str:
@@ -31,7 +33,7 @@ def decrypt_with(ciphertext: bytes, provider: MasterKeyProvider) -> str:
     client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_ALLOW_DECRYPT)
     try:
         plain, _ = client.decrypt(source=ciphertext, key_provider=provider)
-    except (AWSEncryptionSDKClientError, BotoCoreError, ClientError) as error:
+    except (AWSEncryptionSDKClientError, *AWS_ERRORS) as error:
         raise ServiceUnavailableError(
             "The code can't be decrypted: CognitoKeyArn must be the user pool's KMSKeyID, and the "
             f"key's policy must allow this function kms:Decrypt ({type(error).__name__}).",

@@ -61,7 +61,8 @@ def list_vouchers(caller: Caller, accounts: Accounts) -> dict[str, Any]:
     """Return all vouchers that the account created or redeemed. Raises GatewayError."""
     adapter, service = _resolve(caller, accounts)
     listing = _list(caller, adapter, service, TIMEOUT_SECONDS)
-    return {"vendor": adapter.name, "vouchers": [_view(adapter, one) for one in listing.every]}
+    views = [_view(adapter, voucher) for voucher in listing.every]
+    return {"vendor": adapter.name, "vouchers": views}
 
 
 def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
@@ -111,7 +112,10 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
                 reference=operation.reference,
             )
         operation.complete(answer)
-    return {**answer, "codes": list(dict.fromkeys(one.code for one in rows if one.code))}
+    return {
+        **answer,
+        "codes": list(dict.fromkeys(voucher.code for voucher in rows if voucher.code)),
+    }
 
 
 def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:

@@ -191,9 +191,9 @@ class Dinisoft(Adapter):
     def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         """Return one call for each message that has a vendor id."""
         return [
-            PollCall(self._request("getstatus", {"messageid": one.vendor_id}), (one,))
-            for one in pending
-            if one.vendor_id
+            PollCall(self._request("getstatus", {"messageid": receipt.vendor_id}), (receipt,))
+            for receipt in pending
+            if receipt.vendor_id
         ]
 
     def reports(self, response: VendorResponse, call: PollCall) -> list[DeliveryReport]:
@@ -212,7 +212,7 @@ class Dinisoft(Adapter):
             at=_parse_time(as_text(answer.get("deliverytime"))),
             read_once=found.status is not None,
         )
-        return [replace(report, message_id=one.id) for one in call.pending]
+        return [replace(report, message_id=receipt.id) for receipt in call.pending]
 
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         """Parse the platform's status push, which the document leaves out.

@@ -100,7 +100,7 @@ class Jst(Adapter):
             raise ValueError("sender must be 6 letters")
         if not all(HEADER.fullmatch(sender) for sender in self.senders):
             raise ValueError("senders must each be 6 letters")
-        if not all(TEMPLATE_ID.fullmatch(one) for one in self.template_ids.values()):
+        if not all(TEMPLATE_ID.fullmatch(identifier) for identifier in self.template_ids.values()):
             raise ValueError("template_ids must each be digits")
         if self.template_variable_length < 1:
             raise ValueError("template_variable_length must be at least 1")
@@ -136,7 +136,7 @@ class Jst(Adapter):
     def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
         """Return what operators drop: no or a wrong template, an unknown header, a bad hour."""
         found = [warning] if (warning := self._choice(message).warning) else []
-        headers = {self.sender, *self.senders, *(one.sender for one in self.templates)}
+        headers = {self.sender, *self.senders, *(template.sender for template in self.templates)}
         if self.senders and (message.sender or self.sender) not in headers:
             found.append(UNKNOWN_HEADER)
         if message.category == "promotional" and dlt_templates.outside_hours(at):
@@ -165,7 +165,7 @@ class Jst(Adapter):
         fills a call by itself.
         """
         keys = [(*self._common(message).items(),) for message in messages]
-        shared = Counter((key, one.text) for key, one in zip(keys, messages, strict=True))
+        shared = Counter((key, message.text) for key, message in zip(keys, messages, strict=True))
         packed: dict[object, list[dict[str, OutgoingMessage]]] = {}
         for key, message in zip(keys, messages, strict=True):
             alone = (
@@ -251,9 +251,11 @@ class Jst(Adapter):
     def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         """Return one call a job, for all its numbers; a message without a job can't be polled."""
         jobs: dict[tuple[str, str], list[PendingReceipt]] = {}
-        for one in pending:
-            if one.vendor_id:
-                jobs.setdefault((one.vendor_id, _sms_type(one.category)), []).append(one)
+        for receipt in pending:
+            if receipt.vendor_id:
+                jobs.setdefault((receipt.vendor_id, _sms_type(receipt.category)), []).append(
+                    receipt
+                )
         return [
             PollCall(
                 self._request("get-dlr-report", {"job_id": job, "sms_type": sms_type}),
@@ -268,18 +270,18 @@ class Jst(Adapter):
         found, words = responses.parse_receipts(answer), responses.vendor_words(answer)
         if not found and responses.ACCOUNT.search(words):
             refused = DeliveryReport(None, text=words[:200], account_fault=True)
-            return [replace(refused, message_id=one.id) for one in call.pending]
+            return [replace(refused, message_id=receipt.id) for receipt in call.pending]
         return [
             DeliveryReport(
                 receipt.status,
-                message_id=one.id,
+                message_id=asked.id,
                 text=receipt.state,
                 at=receipt.at,
                 unknown_status=not receipt.known,
             )
             for receipt in found
-            for one in call.pending
-            if responses.ten_digits(one.to) == receipt.number
+            for asked in call.pending
+            if responses.ten_digits(asked.to) == receipt.number
         ]
 
 

@@ -103,17 +103,17 @@ def choose(
     The one that it names, else that of the only registered template that fits it, else the
     account's default.
     """
-    matching = [one for one in templates if one.matches(text, max_length)]
+    matching = [template for template in templates if template.matches(text, max_length)]
     fitting = {
-        one.id
-        for one in matching
-        if one.sender in (None, sender) and one.category in (None, category)
+        template.id
+        for template in matching
+        if template.sender in (None, sender) and template.category in (None, category)
     }
     if requested is not None:
         if not templates or requested in fitting:
             return Choice(requested)
-        listed = any(one.id == requested for one in templates)
-        elsewhere = any(one.id == requested for one in matching)
+        listed = any(template.id == requested for template in templates)
+        elsewhere = any(template.id == requested for template in matching)
         return Choice(requested, _mismatch(elsewhere) if listed else _UNLISTED)
     if len(fitting) == 1:
         return Choice(next(iter(fitting)))

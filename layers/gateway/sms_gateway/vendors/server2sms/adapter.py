@@ -138,10 +138,18 @@ class Server2sms(Adapter):
     def pack(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
         """Split messages into calls within which only number and reference differ."""
         groups: dict[tuple[object, ...], list[OutgoingMessage]] = {}
-        for one in messages:
-            shared = (one.text, one.sender or self.sender, one.flash, one.encoding, one.send_at)
-            alone = one.id if one.one_time_code else None  # SendTokenSMS takes one recipient
-            groups.setdefault((*shared, alone), []).append(one)
+        for message in messages:
+            shared = (
+                message.text,
+                message.sender or self.sender,
+                message.flash,
+                message.encoding,
+                message.send_at,
+            )
+            alone = (
+                message.id if message.one_time_code else None
+            )  # SendTokenSMS takes one recipient
+            groups.setdefault((*shared, alone), []).append(message)
         return [part for group in groups.values() for part in chunks(group, self.submission_size)]
 
     def submit(
@@ -242,7 +250,7 @@ class Server2sms(Adapter):
         """Join references across submissions, `poll_size` a call."""
         calls = []
         for part in chunks(pending, self.poll_size):
-            references = ";".join(one.id for one in part)
+            references = ";".join(receipt.id for receipt in part)
             payload = {"TransactionReferenceNumbers": references}
             request = self._request("InquireDeliveryNotifications", payload)
             calls.append(PollCall(request, tuple(part)))
@@ -252,7 +260,7 @@ class Server2sms(Adapter):
         """Parse rows; the last of a reference counts. A refused query changes no message."""
         answer, polled = (
             normalize_keys(only_object(decode_json(response.body))),
-            {one.id for one in call.pending},
+            {receipt.id for receipt in call.pending},
         )
         found = {}
         for row in normalize_rows(answer.get("deliverynotifications")):
@@ -280,7 +288,7 @@ class Server2sms(Adapter):
             account_fault=outcome.account_fault,
             unknown_status=outcome.code not in STATUS_CODES,
         )
-        return [replace(refused, message_id=one.id) for one in call.pending]
+        return [replace(refused, message_id=receipt.id) for receipt in call.pending]
 
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         # A tag without a value at the vendor may stay as it was.

@@ -1,6 +1,5 @@
 """What the captured cases of RajaSMS can't say: limits, grouping, and answers of any shape."""
 
-from contextlib import suppress
 from copy import replace
 from typing import get_args
 
@@ -16,7 +15,6 @@ from sms_gateway.vendors.rajasms.responses import (
     SENDING_CODES,
 )
 from sms_gateway.vendors.types import (
-    BalanceRefusedError,
     CallbackRequest,
     Category,
     OutgoingMessage,
@@ -112,12 +110,6 @@ def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes) -> None:
             assert outcome.code.encode() in body
             rows = GLOBAL_CODES.get(outcome.code), SENDING_CODES.get(outcome.code)
             assert outcome.verdict in {row.verdict for row in rows if row}
-
-
-@given(BODIES)
-def test_a_balance_is_told_or_refused(body: bytes) -> None:
-    with suppress(BalanceRefusedError):
-        VENDOR.parse_balance(VendorResponse(200, body), "otp")
 
 
 @given(BODIES, st.sampled_from([b"", b"status_respon=", b"a=b&data="]))

@@ -1,7 +1,6 @@
 """What the captured cases of server2sms can't say: limits, grouping, and answers of any shape."""
 
 import json
-from contextlib import suppress
 from copy import replace
 from datetime import UTC, datetime
 from itertools import product
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.server2sms.responses import DELIVERY_STATUSES, REASONS, STATUS_CODES
 from sms_gateway.vendors.types import (
-    BalanceRefusedError,
     CallbackRequest,
     CodeVerdict,
     Encoding,
@@ -199,12 +197,6 @@ def test_no_date_is_too_odd(written: str) -> None:
     body = json.dumps({"StatusCode": "1", "DeliveryNotifications": rows}).encode()
     (report,) = VENDOR.reports(VendorResponse(200, body), VENDOR.poll([PENDING])[0])
     assert report.at is None or report.at.tzinfo is UTC
-
-
-@given(BODIES)
-def test_a_balance_is_told_or_refused(body: bytes) -> None:
-    with suppress(BalanceRefusedError):
-        VENDOR.parse_balance(VendorResponse(200, body), None)
 
 
 @given(

@@ -1,6 +1,5 @@
 """What the captured cases of JST can't say: grouping, limits, and answers of any shape."""
 
-from contextlib import suppress
 from copy import replace
 from datetime import UTC, datetime
 
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.jst.responses import STATES
 from sms_gateway.vendors.types import (
-    BalanceRefusedError,
     OutgoingMessage,
     PendingReceipt,
     SubmitCall,
@@ -176,12 +174,6 @@ def test_reports_speak_of_the_asked_numbers_only(body: bytes) -> None:
         if not report.account_fault:
             number = MESSAGE.to if report.message_id == MESSAGE.id else OTHER.to
             assert number[-10:].encode() in body
-
-
-@given(st.binary() | TEXTS.map(str.encode) | BODIES)
-def test_a_balance_is_told_or_refused(body: bytes) -> None:
-    with suppress(BalanceRefusedError):
-        VENDOR.parse_balance(VendorResponse(200, body), "transactional")
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"error":' * 50_000])

@@ -1,7 +1,6 @@
 """What the captured cases of Dinisoft can't say: settings, keys, and answers of any shape."""
 
 import re
-from contextlib import suppress
 from copy import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.dinisoft.adapter import DELIVERY_CODES, DELIVERY_TEXTS, SUBMIT_CODES
 from sms_gateway.vendors.types import (
-    BalanceRefusedError,
     CallbackRequest,
     OutgoingMessage,
     PendingReceipt,
@@ -110,12 +108,6 @@ def test_only_a_state_under_status_0_is_news_of_a_message(body: bytes) -> None:
         assert report.read_once is (report.status is not None)
         if report.status:
             assert (report.code, report.status) == ("0", DELIVERY_TEXTS[_text(report.text)].status)
-
-
-@given(BODIES)
-def test_a_balance_is_told_or_refused(body: bytes) -> None:
-    with suppress(BalanceRefusedError):
-        VENDOR.parse_balance(VendorResponse(200, body), None)
 
 
 @given(BODIES, st.dictionaries(st.sampled_from(KEYS), st.text()))
