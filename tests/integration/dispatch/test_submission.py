@@ -93,7 +93,7 @@ def test_an_answer_that_nobody_understands_is_kept_without_numbers(gateway: Gate
     gateway.dispatch("jst")
     key = split_id(identifier)
     assert key
-    assert gateway.item(key)["raw"]["S"] == "<html>no idea about [digits]: [text]</html>"
+    assert gateway.item(key)["raw"]["S"] == "<html>no idea about [number]: [text]</html>"
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -748,7 +748,7 @@ def test_a_vendor_that_repeats_a_code_does_not_put_it_on_the_timeline(gateway: G
     gateway.wire.answers[SUBMIT["dinisoft"]] = refuses
     gateway.dispatch("dinisoft")
     last = gateway.view(view["message_id"])["timeline"][-1]
-    assert (last["status"], last["vendor_text"]) == ("rejected", "Your code is [code]")
+    assert (last["status"], last["vendor_text"]) == ("rejected", "[text]")
 
 
 def test_codes_of_one_number_differ(gateway: Gateway) -> None:
