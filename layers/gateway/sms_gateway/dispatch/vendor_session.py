@@ -172,7 +172,7 @@ class VendorSession:
             logger.exception("vendor call failed", extra={"vendor": name})
             return _repeat_outcome(call, SubmitVerdict.UNKNOWN, "the call failed")
         redaction = Redaction.of_call(self.adapter, call)
-        outcomes = redaction.outcomes(self.adapter.submitted(response, call))
+        outcomes = [*map(redaction.outcome, self.adapter.submitted(response, call))]
         unknown = all(outcome.verdict is SubmitVerdict.UNKNOWN for outcome in outcomes)
         if unknown and response.status == TOO_MANY_REQUESTS:
             return _repeat_outcome(

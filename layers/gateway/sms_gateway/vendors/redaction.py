@@ -19,7 +19,7 @@ from sms_gateway.vendors.types import CodeCheck, DeliveryReport, SubmitCall, Sub
 
 MAX_LENGTH = 300  # of a response that is kept
 MIN_SECRET, WHOLE_WORD = 3, 8  # characters: shorter ones are no secret, or only as a whole word
-MAX_CODE = 8
+MAX_CODE, MAX_WORDS = 8, 190  # characters: longer words may have been cut, as by `as_text`
 MIN_NUMBER, MIN_TEXT = 7, 12  # characters of a number or a text that show it
 
 _LONG_NUMBERS = re.compile(r"\d{5,}")
@@ -54,6 +54,7 @@ class Redaction:
         self._secrets = [("[secret]", secret) for secret in secrets]
         texts = list(dict.fromkeys(texts))
         self._secrets += [("[code]", code) for code in codes]
+        self._known: dict[str, str] = {}  # most words of a call are the same
         self._digits = [("[digits]", code) for text in texts for code in _CODES.findall(text)]
         self._sent = [("[text]", text, MIN_TEXT) for text in texts]
         self._sent += [("[number]", number, MIN_NUMBER) for number in numbers]
@@ -74,9 +75,14 @@ class Redaction:
         """Return a vendor's words, with a label for whatever is redacted."""
         if not words:
             return words
+        if words not in self._known:
+            self._known[words] = self._redact(words)
+        return self._known[words]
+
+    def _redact(self, words: str) -> str:
         folded = _fold(words)
         marks = _marks(folded, (*self._secrets, *self._digits))
-        for label, sent, least in self._sent:
+        for label, sent, least in self._sent if len(folded[0]) >= MIN_SECRET else ():
             marks += _common(folded, label, _folded(sent), least)
         return _replace(words, marks)
 
@@ -104,21 +110,11 @@ class Redaction:
     def outcome(self, outcome: SubmitOutcome) -> SubmitOutcome:
         """Redact an outcome; an id that repeats a secret is none."""
         repeats = _marks(_fold(outcome.vendor_id or ""), self._secrets)
-        return replace(
-            outcome,
-            vendor_id=None if repeats else outcome.vendor_id,
-            code=self.code(outcome.code),
-            text=self.words(outcome.text),
-        )
-
-    def outcomes(self, outcomes: Iterable[SubmitOutcome]) -> list[SubmitOutcome]:
-        """Redact outcomes, of which most are the same."""
-        redacted: dict[int, SubmitOutcome] = {}
-        listed = list(outcomes)
-        for outcome in listed:
-            if id(outcome) not in redacted:
-                redacted[id(outcome)] = self.outcome(outcome)
-        return [redacted[id(outcome)] for outcome in listed]
+        code, text = self.code(outcome.code), self.words(outcome.text)
+        if not repeats and (code, text) == (outcome.code, outcome.text):
+            return outcome
+        vendor_id = None if repeats else outcome.vendor_id
+        return replace(outcome, vendor_id=vendor_id, code=code, text=text)
 
     def report(self, report: DeliveryReport) -> DeliveryReport:
         """Redact a delivery report."""
@@ -197,6 +193,12 @@ def _find(folded: Folded, label: str, secret: str) -> Iterator[Mark]:
         if len(secret) >= WHOLE_WORD or not (_joined(folded, start) or _joined(folded, end)):
             yield places[start][0], places[end - 1][1], label
         start = letters.find(secret, start + 1)
+    # Words that were cut may end in the beginning of a secret.
+    if places and places[-1][1] >= MAX_WORDS:
+        for size in range(min(len(secret), len(letters)) - 1, MIN_SECRET - 1, -1):
+            if letters.endswith(secret[:size]):
+                yield places[-size][0], places[-1][1], label
+                return
 
 
 def _joined(folded: Folded, place: int) -> bool:
