@@ -6,6 +6,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 BENCH = .bench
+POLICIES = .policies
 export PYTHONPATH := layers/gateway:.:tests
 export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -44,13 +45,19 @@ e2e: $(READY) ## tests of the whole stack, deployed to the emulator
 failures: $(READY) ## kill, throttle and garble everything (SOAK=15: minutes of faults at random, SEED=n repeats)
 	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(PYTEST) tests/failures $(ARGS))
 
-check: $(READY) ## lint, types, import contracts, generated files, template
+check: $(READY) $(POLICIES)/.ready ## lint, types, import contracts, generated files, template, policies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate --check
 	$(BIN)/sam validate --lint
+	$(BIN)/python -m tools.regions
+	$(BIN)/python -m tools.policies $(POLICIES)/written
+	env -u PYTHONPATH PYTHONWARNINGS=ignore $(POLICIES)/bin/parliament \
+		--directory $(POLICIES)/written/roles --include_policy_extension json
+	env -u PYTHONPATH $(POLICIES)/bin/checkov --config-file tools/checkov.yaml \
+		--file $(POLICIES)/written/template.json
 
 format: $(READY) ## mend what the linter can, and format
 	$(BIN)/ruff check --fix .
@@ -69,7 +76,7 @@ bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaig
 # The gateway's layer comes first: what it has is not put into the from_cognito function's again.
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
 lock: $(READY) ## the newest versions into requirements*.txt, with hashes
-	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev \
+	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev tools/policies \
 			bench/requirements bench/typical bench/plots; do \
 		extra=; test $$set != layers/cognito/requirements || \
 			extra="-c layers/gateway/requirements.txt $(SHARED:%=--no-emit-package %)"; \
@@ -79,7 +86,7 @@ lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	done
 
 clean: ## remove what was set up and built
-	rm -rf $(VENV) $(BENCH) .aws-sam .local
+	rm -rf $(VENV) $(BENCH) $(POLICIES) .aws-sam .local
 
 $(READY): requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.13 is needed: install it as python3.13, or with pyenv (pyenv install 3.13)" >&2; exit 1; }
@@ -102,4 +109,13 @@ $(BENCH)/.ready: bench/requirements.txt bench/typical.txt bench/plots.txt $(READ
 		--no-deps --no-compile --target $(BENCH)/typical -r bench/typical.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		--no-deps --target $(BENCH)/plots -r bench/plots.txt
+	@touch $@
+
+# checkov pins other versions of boto3 and a hundred packages more: they lie apart.
+$(POLICIES)/.ready: tools/policies.txt $(READY)
+	@echo "setting up $(POLICIES)"
+	@rm -rf $(POLICIES)
+	@"$(PYTHON)" -m venv $(POLICIES)
+	@$(POLICIES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r tools/policies.txt
 	@touch $@

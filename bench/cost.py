@@ -209,11 +209,13 @@ def _tables(bench: Bench) -> dict[str, Table]:
     rows["write units worked out, less DynamoDB's"] = {"check": differ}
     events = asked(TEMPLATE, Events="all")
     every = asked(events, CognitoKeyArn="arn", **dict.fromkeys(GIVEN, "true"))
-    telling = bench.units("idle", "Events=all")
+    still, telling = bench.units("idle"), bench.units("idle", "Events=all")
     month = {
-        "default": idle(bench.units("idle")),
+        "default": idle(still),
         "Events=all": idle(telling, events),
-        "everything turned on": idle(telling, every),
+        "Events=all and every source": idle(telling, every),
+        "Dashboard=true": idle(still, asked(TEMPLATE, Dashboard="true")),
+        "a key of your own": idle(still, asked(TEMPLATE, KmsKeyArn="arn")),
     }
     idles = {row: {**one, "idle, $ a month": sum(one.values())} for row, one in month.items()}
     return {_MESSAGES: rows, "a month, nobody sends": idles}

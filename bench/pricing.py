@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.gateway import SCHEDULER, Run
 from testing.counting import Tally
-from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled
+from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled, holds
 
 PRICES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 ASSUMED: dict[str, Any] = PRICES["assumed"]
@@ -17,7 +17,8 @@ MINUTES = 60 * 24 * 30  # in a month
 LEASES = 2  # write units of a scheduler's run that finds anything due, however much
 DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 
-PRICED = {"AWS::CloudWatch::Alarm", "AWS::SecretsManager::Secret"}
+PRICED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
+SECRETS = ("accounts", "webhooks")  # that smsgw makes; the second one for those who have webhooks
 
 type Units = Mapping[str, float]
 
@@ -102,11 +103,19 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     sources = sum(one["Type"] == "SQS" and enabled(one, template) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
-    alarms, secrets = kinds["AWS::CloudWatch::Alarm"], kinds["AWS::SecretsManager::Secret"]
+    alarms = kinds["AWS::CloudWatch::Alarm"]
+    secrets = len(SECRETS) if holds({"Condition": "HasWebhooks"}, template) else 1
     leases = {"write units": LEASES}  # if something is due each minute
-    return {
+    items = {
         "alarms": alarms * month["alarm"],
         "event sources": receives * month["receive"],
         "secrets": secrets * month["secret"] + ticks * month["secret_call"],
         SCHEDULER: ticks * (month["schedule"] + dollars(added((run, 1), (leases, 1))) / 1e6),
     }
+    if dashboards := kinds["AWS::CloudWatch::Dashboard"]:
+        items["dashboard"] = dashboards * month["dashboard"]
+    if holds({"Condition": "HasKey"}, template):
+        # Each run reads a secret; DynamoDB asks for the table's key.
+        requests = ticks + MINUTES / ASSUMED["table_key_minutes"]
+        items["key"] = month["key"] + requests * month["key_request"]
+    return items

@@ -16,9 +16,10 @@ import boto3
 
 from local.gateway_responses import set_gateway_responses
 from local.processes import StackError, check_port, stop_process, wait_for
-from local.simulators.registry import accounts
+from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
-from sms_gateway.config.vendor_accounts import CALLBACK_KEY
+from smsgw.secrets import Secret
+from smsgw.vendors import change_accounts
 
 ROOT = Path(__file__).parent.parent
 STACK_NAME = "sms-gateway"
@@ -55,6 +56,7 @@ class LocalStack:
     poll_after: int = 5
     persist: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
+    stack_name: str = STACK_NAME
     say: Say = print
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -123,7 +125,7 @@ class LocalStack:
         temporary.mkdir(exist_ok=True)
         process = self._spawn(
             "emulator",
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-m", "local.emulator"],
             {
                 "AUTH": "true",
                 "BIND_HOST": "127.0.0.1",
@@ -140,13 +142,29 @@ class LocalStack:
         wait_for(f"{self.endpoint}/_ministack/health", 60, "emulator", self.folder)
         return process
 
-    def deploy(self) -> None:
-        """Build and deploy template.yaml, set the vendors' accounts and the sources, make keys."""
+    @property
+    def built(self) -> Path:
+        """The folder of the built template; another stack may build in this checkout."""
+        return self.folder.absolute() / "build"
+
+    def build(self) -> None:
+        """Build template.yaml."""
         self.say("building (sam build)")
-        built = self.folder.absolute() / "build"  # another stack may build in this checkout
-        self._sam("build", "build", "--build-dir", str(built))
-        self.say("deploying (sam deploy)")
+        self._sam("build", "build", "--build-dir", str(self.built))
+
+    def deploy(self) -> None:
+        """Deploy what was built, set accounts, routes and sources, make keys."""
         key = self.client("kms").create_key(Description="codes of user pools")["KeyMetadata"]
+        self.facts["cognito_key"] = key["Arn"]
+        self.update(self.built)
+        self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
+        self.set_setting("routes", {"routes": routes()})
+        self.set_setting("sources", SOURCES)
+        self._make_keys()
+
+    def update(self, built: Path) -> None:
+        """Deploy a built template with `parameters`, over the stack if there is one."""
+        self.say("deploying (sam deploy)")
         parameters = {
             "Architecture": "x86_64",
             "AuthorizerCacheSeconds": "0",
@@ -154,9 +172,10 @@ class LocalStack:
             "SendFromBus": "true",
             "SendFromQueue": "true",
             "SendFromTopic": "true",
-            "CognitoKeyArn": key["Arn"],
+            "CognitoKeyArn": self.facts["cognito_key"],
             "CognitoUserPoolId": USER_POOL,
             "Events": "all",
+            "DeletionProtection": "false",
             "WebhookLoopback": "true",
             **self.parameters,
         }
@@ -167,15 +186,16 @@ class LocalStack:
             *("--template-file", str(built / "template.yaml")),
             *("--config-file", str(ROOT / "samconfig.toml")),
             *("--config-env", "local"),
+            *("--stack-name", self.stack_name),
             *("--parameter-overrides", *overrides),
         )
-        stacks = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
-        self.facts = {
+        stacks = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0]["Outputs"]}
+        self.facts |= {
             "url": f"{self.endpoint}/_aws/execute-api/{outputs['ApiId']}/v1",
             "endpoint_url": self.endpoint,
             "region": REGION,
-            "stack_name": STACK_NAME,
+            "stack_name": self.stack_name,
             "table": outputs["TableName"],
             "secret": outputs["AccountsSecretName"],
             "campaigns_bucket": outputs["CampaignsBucketName"],
@@ -184,49 +204,47 @@ class LocalStack:
             "queue": outputs["IngressQueueUrl"],
             "topic": outputs["TopicArn"],
             "from_cognito_function": outputs["FromCognitoFunctionArn"],
-            "cognito_key": key["Arn"],
             "publish_events_function": outputs["PublishEventsFunctionName"],
             "queue_webhooks_function": outputs["QueueWebhooksFunctionName"],
             "bus": outputs["BusName"],
             "simulators": {name: f"{self.simulators}/{name}" for name in accounts(self.simulators)},
         }
         set_gateway_responses(self.client("apigateway"), outputs["ApiId"], ROOT / "template.yaml")
-        self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
-        self.set_sources(SOURCES)
-        self._make_keys()
 
-    def set_sources(self, sources: Mapping[str, Any]) -> None:
-        """Write the sources parameter; running functions read it within a minute."""
-        self.client("ssm").put_parameter(
-            Name=f"/{STACK_NAME}/sources", Value=json.dumps(sources), Type="String", Overwrite=True
-        )
+    def set_setting(self, name: str, value: object) -> None:
+        """Set routes, sources or campaigns' defaults; running functions read it within a minute."""
+        self.run_smsgw(name, "set", "-", given=json.dumps(value))
 
     def set_accounts(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write the accounts secret: the simulators' accounts with `changes` merged over them.
+        """Set the simulators' accounts with `changes` merged over them.
 
-        Leave out vendors that `changes` does not name.
+        Remove those of vendors that `changes` does not name.
         """
-        secrets = self.client("secretsmanager")
-        written = json.loads(
-            secrets.get_secret_value(SecretId=self.facts["secret"])["SecretString"]
-        )
         known = accounts(self.simulators)
-        merged: dict[str, Any] = {CALLBACK_KEY: written[CALLBACK_KEY]}
-        for vendor, change in changes.items():
-            merged[vendor] = {**known[vendor], "poll_after": self.poll_after, **change}
-        secrets.put_secret_value(SecretId=self.facts["secret"], SecretString=json.dumps(merged))
+
+        def change(stored: dict[str, object]) -> None:
+            for vendor in known:
+                stored.pop(vendor, None)
+            for vendor, own in changes.items():
+                stored[vendor] = {**known[vendor], "poll_after": self.poll_after, **own}
+
+        change_accounts(Secret(self.client("secretsmanager"), self.facts["secret"]), change)
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
         """Create an API key with `smsgw`."""
         options = [option for scope in scopes for option in ("--scope", scope)]
         return self.run_smsgw("keys", "create", "--tenant", tenant, *options).split()[-1]
 
-    def run_smsgw(self, *arguments: str) -> str:
-        """Run `smsgw` and return what it prints. Raise StackError when it fails."""
+    def run_smsgw(self, *arguments: str, given: str = "") -> str:
+        """Run `smsgw` and return what it prints. Raise StackError when it fails.
+
+        `given` is its standard input.
+        """
         done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "smsgw", "--stack", STACK_NAME, *arguments],
+            [sys.executable, "-m", "smsgw", "--stack", self.stack_name, *arguments],
             cwd=ROOT,
             env={**os.environ, **self.environment, "PYTHONPATH": f"{ROOT}/layers/gateway:{ROOT}"},
+            input=given,
             capture_output=True,
             text=True,
             check=False,
@@ -292,6 +310,7 @@ def running(stack: LocalStack, *, fresh: bool = True) -> Iterator[LocalStack]:
         shutil.rmtree(stack.folder, ignore_errors=True)
     try:
         stack.start()
+        stack.build()
         stack.deploy()
         yield stack
     finally:

@@ -4,34 +4,35 @@ smsgw keys create --tenant acme --scope messages:send --scope messages:read
 smsgw keys list
 smsgw keys revoke 0123456789ab
 smsgw vendors set jst account.json
-smsgw vendors list
+smsgw vendors list|show|remove|check
+smsgw routes|sources|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw campaigns list|show|pause|resume|cancel
 smsgw dlq list|redrive|dismiss
+smsgw restore plan|apply --table TABLE --at TIME
 smsgw callback-url dinisoft
 """
 
 import argparse
 import json
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import boto3
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.config import api_keys
-from sms_gateway.config.vendor_accounts import CALLBACK_KEY
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
-from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.sms.phone_numbers import is_region
-from sms_gateway.vendors.registry import VENDORS, build_adapter
-from smsgw import campaigns, dead_letters, messages
+from sms_gateway.vendors.registry import VENDORS
+from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
 from smsgw.errors import CommandError
+from smsgw.secrets import Secret
 
 Areas = Any  # argparse does not export the type of add_subparsers
 
@@ -69,9 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     areas = parser.add_subparsers(required=True, metavar="command")
     _add_keys(areas)
     _add_vendors(areas)
+    _add_settings(areas)
     _add_messages(areas)
     _add_campaigns(areas)
     _add_dead_letters(areas)
+    _add_restore(areas)
     _add_callback_url(areas)
     return parser
 
@@ -99,15 +102,38 @@ def _add_keys(areas: Areas) -> None:
 
 
 def _add_vendors(areas: Areas) -> None:
-    vendors = _add_area(areas, "vendors", "vendor accounts")
-    put = vendors.add_parser("set", help="set a vendor's account, checked first")
+    accounts = _add_area(areas, "vendors", "vendor accounts")
+    put = accounts.add_parser("set", help="set a vendor's account, checked first")
     put.add_argument("vendor", choices=VENDORS)
     put.add_argument("file", help="its settings as JSON; - reads standard input")
-    put.set_defaults(run=_set_vendor)
-    remove = vendors.add_parser("remove", help="turn a vendor off")
-    remove.add_argument("vendor", choices=VENDORS)
-    remove.set_defaults(run=_remove_vendor)
-    vendors.add_parser("list", help="list vendors").set_defaults(run=_list_vendors)
+    put.set_defaults(run=vendors.set_account)
+    for what, text, run in (
+        ("show", "show a vendor's settings, without secrets", vendors.show_account),
+        ("remove", "turn a vendor off", vendors.remove_account),
+    ):
+        command = accounts.add_parser(what, help=text)
+        command.add_argument("vendor", choices=VENDORS)
+        command.set_defaults(run=run)
+    vendor_check.add_command(accounts)
+    accounts.add_parser("list", help="list vendors").set_defaults(run=vendors.show_all)
+
+
+def _add_settings(areas: Areas) -> None:
+    for name, text in (
+        ("routes", "which vendors carry which numbers"),
+        ("sources", "who sends without HTTP, and as which tenant"),
+        ("campaign-defaults", "what the rows of campaigns have in common, by tenant"),
+    ):
+        area = _add_area(areas, name, text)
+        show = area.add_parser("show", help="print them as JSON")
+        show.set_defaults(run=settings.show, area=name)
+        for what, does, run in (
+            ("diff", "show what a file would change", settings.diff),
+            ("set", "check a file, show what it changes, and use it", settings.store),
+        ):
+            command = area.add_parser(what, help=does)
+            command.add_argument("file", help="JSON; - reads standard input")
+            command.set_defaults(run=run, area=name)
 
 
 def _add_messages(areas: Areas) -> None:
@@ -154,10 +180,32 @@ def _add_dead_letters(areas: Areas) -> None:
         command.set_defaults(run=run)
 
 
+def _add_restore(areas: Areas) -> None:
+    restored = _add_area(areas, "restore", "items of a restored table")
+    for what, text, run in (
+        ("plan", "count what would come back, and as what", restore.plan),
+        ("apply", "write what is missing; none of it is sent", restore.apply),
+    ):
+        command = restored.add_parser(what, help=text)
+        command.add_argument("--table", required=True, help="the table that DynamoDB restored")
+        command.add_argument("--at", required=True, help="the moment that it was restored to")
+        command.add_argument(
+            "--keep-scheduled",
+            action="store_true",
+            help="let messages scheduled for later leave, although some may have been cancelled",
+        )
+        command.add_argument(
+            "--keep-access",
+            action="store_true",
+            help="bring keys and webhooks back, although some may have been revoked or removed",
+        )
+        command.set_defaults(run=run)
+
+
 def _add_callback_url(areas: Areas) -> None:
     command = areas.add_parser("callback-url", help="print a vendor's account-wide callback URL")
     command.add_argument("vendor", choices=VENDORS)
-    command.set_defaults(run=_callback_url)
+    command.set_defaults(run=vendors.show_callback_url)
 
 
 def _find_stack(options: argparse.Namespace) -> None:
@@ -186,11 +234,22 @@ def _find_stack(options: argparse.Namespace) -> None:
 def _create_key(options: argparse.Namespace) -> None:
     if options.region is not None and not is_region(options.region):
         raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
+    if "webhooks:manage" in options.scope:
+        _make_webhook_key(options)
     key, stored = api_keys.create_key(
         options.tenant, options.scope, options.label, utc_now(), options.region
     )
     print(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
     print(key)
+
+
+def _make_webhook_key(options: argparse.Namespace) -> None:
+    """Make the key from which the webhooks' secrets follow, unless it is there."""
+    outputs = options.outputs
+    client = boto3.client("secretsmanager")
+    secret = Secret(client, outputs["WebhookSecretName"], outputs.get("SecretsKeyArn"))
+    if secret.read() is None:
+        secret.create(secrets.token_urlsafe(36), "The key from which the webhooks' secrets follow.")
 
 
 def _list_keys(_options: argparse.Namespace) -> None:
@@ -206,78 +265,6 @@ def _revoke_key(options: argparse.Namespace) -> None:
     if revoked is None:
         raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
     print(f"The key {revoked.id} of tenant {revoked.tenant} is revoked.")
-
-
-def _read_accounts(options: argparse.Namespace) -> dict[str, object]:
-    client = boto3.client("secretsmanager")
-    written = client.get_secret_value(SecretId=options.outputs["AccountsSecretName"])
-    try:
-        accounts = json.loads(written["SecretString"])
-    except ValueError:
-        accounts = None
-    if not isinstance(accounts, dict):
-        raise CommandError("the accounts secret is not a JSON object: mend it by hand first")
-    return accounts
-
-
-def _write_accounts(options: argparse.Namespace, accounts: dict[str, object]) -> None:
-    boto3.client("secretsmanager").put_secret_value(
-        SecretId=options.outputs["AccountsSecretName"], SecretString=json.dumps(accounts)
-    )
-
-
-def _set_vendor(options: argparse.Namespace) -> None:
-    try:
-        written = sys.stdin.read() if options.file == "-" else Path(options.file).read_text()
-    except OSError as error:
-        raise CommandError(f"{options.file} can't be read: {error.strerror}") from None
-    try:
-        account = msgspec.json.decode(written)  # as the functions read it: NaN is no number
-    except msgspec.DecodeError as error:
-        raise CommandError(f"{options.file} is not JSON: {error}") from None
-    if not isinstance(account, dict):
-        raise CommandError(f"{options.file} must hold one JSON object of settings")
-    adapter = build_adapter(options.vendor, account)
-    accounts = _read_accounts(options)
-    accounts[options.vendor] = account
-    _write_accounts(options, accounts)
-    print(f"{adapter.title} is set; functions that are running see it within a minute.")
-    for warning in adapter.warnings:
-        print(f"warning: {warning}")
-
-
-def _remove_vendor(options: argparse.Namespace) -> None:
-    accounts = _read_accounts(options)
-    if accounts.pop(options.vendor, None) is None:
-        raise CommandError(f"{options.vendor} is not configured")
-    _write_accounts(options, accounts)
-    print(f"{options.vendor} is off; functions that are running see it within a minute.")
-
-
-def _list_vendors(options: argparse.Namespace) -> None:
-    accounts = _read_accounts(options)
-    for vendor in VENDORS:
-        print(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
-
-
-def _state(vendor: str, account: object) -> str:
-    if account is None:
-        return "not configured"
-    if not isinstance(account, dict):
-        return "refused: its settings must be an object"
-    try:
-        build_adapter(vendor, account)
-    except ValueError as error:
-        return f"refused: {error}"
-    return "configured"
-
-
-def _callback_url(options: argparse.Namespace) -> None:
-    key = _read_accounts(options).get(CALLBACK_KEY)
-    if not isinstance(key, str):
-        raise CommandError(f"the accounts secret has no {CALLBACK_KEY}")
-    token = make_token(options.vendor, None, key.encode())
-    print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
 
 
 if __name__ == "__main__":

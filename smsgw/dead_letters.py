@@ -7,6 +7,7 @@ only places in the table's stream, which keeps changes for 24 hours: they are re
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -55,7 +56,7 @@ def redrive(options: argparse.Namespace) -> None:
     A submission that was sent meanwhile is not sent again: its record forbids it. An event may be
     published twice. Raise CommandError when there are notices, which stay, after all others.
     """
-    moved = dead_again = notices = 0
+    moved = dead_again = notices = old = 0
     for name, url in _queues(options):
         messages = _receive(url, HIDE_STREAM_SECONDS if name == STREAM else HIDE_SECONDS)
         if name in (STREAM, *TRIGGERS):
@@ -64,6 +65,10 @@ def redrive(options: argparse.Namespace) -> None:
         for message in messages:
             if name in TRIGGERS and trigger_dead_letters.is_notice(message):
                 notices += 1
+                _release(url, [message])
+                continue
+            if trigger_dead_letters.is_too_old(name, message, time.time()):
+                old += 1
                 _release(url, [message])
                 continue
             try:
@@ -76,6 +81,11 @@ def redrive(options: argparse.Namespace) -> None:
     print(f"{moved} dead letters are back in their queues")
     if dead_again:
         print(f"{dead_again} changes failed again and are dead letters again: smsgw dlq list")
+    if old:
+        print(
+            f"{old} codes are older than five minutes and stay: let users ask again, then "
+            "`smsgw dlq dismiss`"
+        )
     if notices:
         raise CommandError(
             f"{notices} dead letters are notices of recipients that were refused for good: they "
@@ -85,18 +95,23 @@ def redrive(options: argparse.Namespace) -> None:
 
 
 def dismiss(options: argparse.Namespace) -> None:
-    """Remove the notices about refused recipients; all other messages stay."""
+    """Remove notices about refused recipients and codes that are too old; all others stay."""
     removed = 0
     for name, url in _queues(options):
         if name not in TRIGGERS:
             continue
         for message in list(_receive(url)):
-            if trigger_dead_letters.is_notice(message):
+            if _is_read_only(name, message):
                 _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 removed += 1
             else:
                 _release(url, [message])
-    print(f"{removed} notices of refused recipients are removed")
+    print(f"{removed} dead letters that can't be sent are removed")
+
+
+def _is_read_only(name: str, message: Any) -> bool:
+    too_old = trigger_dead_letters.is_too_old(name, message, time.time())
+    return too_old or trigger_dead_letters.is_notice(message)
 
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
@@ -174,7 +189,7 @@ def _receive(url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[Any]:
             MaxNumberOfMessages=10,
             VisibilityTimeout=hide_seconds,
             WaitTimeSeconds=1,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             MessageAttributeNames=["All"],
         )
         fresh = [

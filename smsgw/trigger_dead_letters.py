@@ -16,6 +16,7 @@ TRIGGERS = {  # by function folder: the prefix of its resources' logical ids
     "from_sns": "FromSns",
     "from_cognito": "FromCognito",
 }
+MAX_CODE_SECONDS = 300  # how long Lambda itself tries
 KEPT_ATTRIBUTES = ("source", "idempotency_key", "only")  # of a message of the ingress queue
 
 
@@ -36,6 +37,13 @@ def describe(message: Any) -> str:
 def is_notice(message: Any) -> bool:
     """Tell whether it holds nothing that could be sent."""
     return "refused" in _string_attributes(message)
+
+
+def is_too_old(trigger: str, message: Any, now: float) -> bool:
+    """Tell whether it is a user pool's code that nobody waits for any more."""
+    if trigger != "from_cognito":
+        return False
+    return now - int(message["Attributes"]["SentTimestamp"]) / 1000 > MAX_CODE_SECONDS
 
 
 def redrive(stack: str, trigger: str, message: Any) -> None:

@@ -18,12 +18,12 @@ from uuid import uuid4
 import msgspec
 from ministack.services import dynamodb  # type: ignore[import-untyped]  # no stubs
 
-from local.simulators.registry import SIMULATORS, accounts
+from local.simulators.registry import SIMULATORS, accounts, routes
 from local.simulators.state import Message, State
 from local.simulators.vendor import Request
 from sms_gateway.vendors.registry import VENDORS
 from testing.server import Asked, Said, serving
-from testing.template import TEMPLATE, table_definition
+from testing.template import table_definition
 
 Item = dict[str, Any]
 
@@ -45,8 +45,6 @@ ENVIRONMENT = QUEUES | {
     "TABLE_NAME": "bench",
     "ACCOUNTS_SECRET": "bench/vendors",
     "WEBHOOK_SECRET": "bench/webhooks",
-    "ROUTES_PARAMETER": "/bench/routes",
-    "SOURCES_PARAMETER": "/bench/sources",
     "OWN_ACCOUNT": "123456789012",
     "REQUEUE_AFTER": "60",
     "INTERRUPTED_AFTER": "150",
@@ -55,12 +53,12 @@ ENVIRONMENT = QUEUES | {
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
     "DISPATCH_WORKERS": "2",
     "CAMPAIGNS_BUCKET": "bench",
-    "CAMPAIGNS_PARAMETER": "/bench/campaigns",
     "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",
     "COGNITO_KEY": "arn:aws:kms:eu-central-1:123456789012:key/bench",
     "EVENTS": "none",
     "EVENT_DETAIL": "masked",
     "WEBHOOK_LOOPBACK": "false",
+    "DASHBOARD": "false",
     "VERIFICATION_SENDS": "5",
     "VERIFICATION_WINDOW": "600",
     "POWERTOOLS_SERVICE_NAME": "sms-gateway",
@@ -74,11 +72,14 @@ SOURCES = {
     "cognito": {"eu-central-1_example": {"tenant": "acme", "text": "Your code is {code}"}},
 }
 
-PARAMETERS = {
-    "/bench/routes": TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"],
-    "/bench/sources": json.dumps(SOURCES),
-    "/bench/campaigns": "{}",
-}
+SETTINGS = [
+    {"pk": {"S": "SETTINGS"}, "sk": {"S": name}, "data": {"S": data}, "version": {"N": "1"}}
+    for name, data in (
+        ("routes", json.dumps({"routes": routes()})),
+        ("sources", json.dumps(SOURCES)),
+        ("campaigns", "{}"),
+    )
+]
 RANGE, RANGED = "pk = :pk AND sk BETWEEN :low AND :high", (":pk", ":low", ":high")
 MOST_IN_A_PAGE = 1_100  # items that surely are less than 1 MB
 DATA_KEY = base64.b64encode(bytes(32)).decode()  # sealed and open: nothing is secret here
@@ -126,7 +127,7 @@ class Aws:
         self.base = base
 
     def clear(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> None:
-        """Return an empty table, empty queues, and vendors that took nothing."""
+        """Return a table with the settings only, empty queues, and vendors that took nothing."""
         self.queues.clear()
         self.vendors.state.clear()
         dynamodb._tables.pop(name, None)
@@ -134,6 +135,7 @@ class Aws:
         status, _, told = dynamodb._create_table(table_definition(name))
         if status != 200:
             raise RuntimeError(f"no table: {told!r}")
+        self.put(SETTINGS, name)
 
     def items(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> dict[str, dict[str, Item]]:
         """Return what the table has, by partition and sort key."""
@@ -228,10 +230,6 @@ class Aws:
 
     def _GetSecretValue(self, _asked: Any) -> Any:  # noqa: N802 - AWS's operation
         return {"Name": "bench/vendors", "SecretString": json.dumps(self.accounts)}
-
-    def _GetParameter(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
-        value = PARAMETERS[asked["Name"]]
-        return {"Parameter": {"Name": asked["Name"], "Type": "String", "Value": value}}
 
     def _GenerateDataKey(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
         return {"KeyId": asked["KeyId"], "Plaintext": DATA_KEY, "CiphertextBlob": DATA_KEY}

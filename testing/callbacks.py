@@ -6,11 +6,12 @@ from typing import Any
 from sms_gateway.receipts.callbacks import handle_callback
 from testing.function_url import url_event
 from testing.gateway import Gateway
+from testing.rights import acting_as
 
 
 def call(vendor: str, token: str, query: Any = None, body: Any = None) -> dict[str, Any]:
     """Return a vendor's call: GET with a query, or POST with a body."""
-    return handle_callback(
+    return _handled(
         {
             "httpMethod": "GET" if body is None else "POST",
             "pathParameters": {"vendor": vendor, "token": token},
@@ -25,7 +26,12 @@ def call_url(
     method: str, path: str, query: Any = None, body: bytes | None = None
 ) -> dict[str, Any]:
     """Return the answer to a vendor's call to the function URL."""
-    return handle_callback(url_event(method, path, query, body))
+    return _handled(url_event(method, path, query, body))
+
+
+def _handled(event: dict[str, Any]) -> dict[str, Any]:
+    with acting_as("CallbackFunction"):
+        return handle_callback(event)
 
 
 def rajasms(gateway: Gateway, identifier: str, status: str, **row: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.models import ItemKey, Submission, split_id
 from testing.numbers import number
 from testing.queues import drained
+from testing.rights import acting_as
 from testing.settings import CALLBACK_KEY
 from testing.transport import Wire
 from testing.vendor_answers import SUBMIT, TAKES
@@ -36,7 +37,8 @@ class Gateway:
 
     def accept(self, body: dict[str, Any], tenant: str = "acme") -> list[str]:
         """Accept a send; the ids of its messages."""
-        answer = accept_body(tenant, json.dumps(body).encode(), datetime.now(UTC))
+        with acting_as("SendFunction"):
+            answer = accept_body(tenant, json.dumps(body).encode(), datetime.now(UTC))
         return [one["id"] for one in answer["messages"]]
 
     def one(self, vendor: str, **fields: Any) -> str:
@@ -60,13 +62,15 @@ class Gateway:
 
     def work(self, records: Sequence[dict[str, Any]], remaining: float = 120) -> list[str]:
         """Works on records of the queue."""
-        answer = worker.handle_records(records, remaining, self.wire)
+        with acting_as("DispatchFunction"):
+            answer = worker.handle_records(records, remaining, self.wire)
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
     def tick(self, after: float = 0, **options: Any) -> int:
         """Run the clock `after` seconds from now."""
         adapters = options.pop("adapters", None)
-        with ThreadPoolExecutor(scheduler_tick.THREADS) as pool:
+        threads = ThreadPoolExecutor(scheduler_tick.THREADS)
+        with threads as pool, acting_as("SchedulerFunction"):
             return scheduler_tick.check_all_due(
                 tick_run.TickRun(
                     adapters=vendor_accounts.accounts().adapters if adapters is None else adapters,
@@ -118,5 +122,6 @@ class Gateway:
         return dynamodb.get(key) or {}
 
     def messages_stored(self) -> int:
-        """How many items the table has."""
-        return dynamodb.client().scan(TableName=dynamodb.table_name(), Select="COUNT")["Count"]
+        """How many items the table has, beside the operator's settings."""
+        found = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
+        return sum(item["pk"]["S"] != "SETTINGS" for item in found)

@@ -8,7 +8,9 @@ from typing import Any
 import boto3
 from samcli.yamlhelper import yaml_parse
 
+from local.simulators.registry import routes
 from sms_gateway.config import cached_setting
+from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS
 from testing.paths import ROOT
 
@@ -22,6 +24,7 @@ ACCOUNTS: dict[str, Any] = {
         for vendor in VENDORS
     },
 }
+ROUTES = json.dumps({"routes": routes()})
 SOURCES: dict[str, Any] = {
     "bus": {"com.example.orders": {"tenant": "acme", "defaults": {"from": "ACME"}}},
     "queue": {"default": {"tenant": "acme"}},
@@ -54,10 +57,9 @@ def set_webhook_key(written: str) -> None:
 
 def _set_secret(name: str, written: str) -> None:
     client = _client("secretsmanager")
-    try:
-        client.create_secret(Name=name, SecretString=written)
-    except client.exceptions.ResourceExistsException:
-        client.put_secret_value(SecretId=name, SecretString=written)
+    # Made anew: moto loses track of which version is current once `smsgw` has moved AWSCURRENT.
+    client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    client.create_secret(Name=name, SecretString=written)
     forget_settings()
 
 
@@ -67,21 +69,23 @@ def set_account(vendor: str, **settings: object) -> None:
 
 
 def set_routes(written: str) -> None:
-    """Write the routes parameter, which this process then reads anew."""
-    _client("ssm").put_parameter(
-        Name=os.environ["ROUTES_PARAMETER"], Value=written, Type="String", Overwrite=True
-    )
-    forget_settings()
+    """Write the routes, valid or not, which this process then reads anew."""
+    _set_setting("routes", written)
 
 
 def set_sources(written: object) -> None:
-    """Write the sources parameter, which this process then reads anew."""
-    _client("ssm").put_parameter(
-        Name=os.environ["SOURCES_PARAMETER"],
-        Value=written if isinstance(written, str) else json.dumps(written),
-        Type="String",
-        Overwrite=True,
-    )
+    """Write the sources, which this process then reads anew."""
+    _set_setting("sources", written if isinstance(written, str) else json.dumps(written))
+
+
+def set_campaign_defaults(written: object) -> None:
+    """Write the campaigns' defaults, which this process then reads anew."""
+    _set_setting("campaigns", written if isinstance(written, str) else json.dumps(written))
+
+
+def _set_setting(name: str, written: str) -> None:
+    """Write a setting past `smsgw`, which would refuse what is not valid."""
+    assert write_setting(name, written, read_setting(name))
     forget_settings()
 
 

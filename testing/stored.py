@@ -78,7 +78,7 @@ def _submission(
 ) -> Submission:
     log = [
         TimelineEntry(
-            BEGAN * 1000, Status.ACCEPTED, "api", "server2sms", note="first usable of route +"
+            BEGAN * 1000, Status.ACCEPTED, "api", "server2sms", note="first usable of route +44"
         ),
         TimelineEntry(BEGAN * 1000, Status.SUBMITTING, "dispatch", "server2sms"),
         TimelineEntry(BEGAN * 1000, status, "dispatch", "server2sms", 1, "1", "OK"),

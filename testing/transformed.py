@@ -1,6 +1,7 @@
 """The template as CloudFormation gets it: after SAM's transform, with parameters and conditions."""
 
 import copy
+import logging
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -38,6 +39,8 @@ def _translated() -> dict[str, Any]:
             if uri in resource.get("Properties", {}):
                 resource["Properties"][uri] = "s3://bucket/key"
     defaults = {n: one.get("Default", "") for n, one in source["Parameters"].items()}
+    # It warns of switches that only AWS's own service has.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     session = boto3.session.Session(region_name=REGION)
     translator = Translator(MANAGED_POLICIES, Parser(), boto_session=session)
     return dict(translator.translate(source, {**defaults, "AWS::Region": REGION}))

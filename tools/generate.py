@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import indent
-from typing import Any
 
 from sms_gateway.vendors.registry import VENDORS, adapter_class
+from tools import dashboard
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(
@@ -21,6 +21,10 @@ BLOCK = re.compile(
 )
 TEMPLATE = "template.yaml"
 VENDOR_SCHEMA = "events/schemas/vendor.json"
+ENCRYPTED_QUEUE = """\
+SqsManagedSseEnabled: !If [HasKey, !Ref AWS::NoValue, true]
+KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
+"""
 
 
 def queue_variables() -> str:
@@ -31,6 +35,14 @@ def queue_variables() -> str:
 def queue_arns() -> str:
     """List the queues that submissions may be put into."""
     return "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in VENDORS)
+
+
+def queue_urls() -> str:
+    """List the vendors' queues and their dead-letter queues."""
+    return "".join(
+        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n"
+        for name in VENDORS
+    )
 
 
 def queue_events() -> str:
@@ -52,6 +64,7 @@ def queue_events() -> str:
 
 def queues() -> str:
     """Make each vendor's queue, its dead-letter queue and the alarm of that."""
+    first = "&encrypted_queue\n" + indent(ENCRYPTED_QUEUE, 6 * " ").rstrip()
     return "\n".join(
         f"""\
 {logical_id(name)}Queue:
@@ -59,12 +72,12 @@ def queues() -> str:
   Properties:
     VisibilityTimeout: 720 # six times the dispatch function's timeout, as AWS advises
     MessageRetentionPeriod: 1209600
-    SqsManagedSseEnabled: true
+    <<: {"*encrypted_queue" if nth else first}
     RedrivePolicy: {{deadLetterTargetArn: !GetAtt {logical_id(name)}DeadLetters.Arn, maxReceiveCount: 5}}
 
 {logical_id(name)}DeadLetters:
   Type: AWS::SQS::Queue
-  Properties: {{MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true}}
+  Properties: {{<<: *encrypted_queue, MessageRetentionPeriod: 1209600}}
 
 {logical_id(name)}DeadLettersAlarm:
   Type: AWS::CloudWatch::Alarm
@@ -76,30 +89,22 @@ def queues() -> str:
     Dimensions: [{{Name: QueueName, Value: !GetAtt {logical_id(name)}DeadLetters.QueueName}}]
     Statistic: Maximum
 """  # noqa: E501 - as the template's lines are
-        for name in VENDORS
+        for nth, name in enumerate(VENDORS)
     )
 
 
-def default_routes() -> list[dict[str, Any]]:
-    """Return the routes of a new deployment, the one for all other numbers last."""
-    return [
-        {"prefix": vendor.prefix, "vendors": [name]}
-        for name, vendor in sorted(VENDORS.items(), key=lambda item: item[1].prefix == "+")
-    ]
-
-
-def routes_value() -> str:
-    """Write the default routes as the value of their parameter."""
-    rows = ",\n".join(json.dumps(route) for route in default_routes())
-    return "Value: >-\n" + indent(f'{{"routes": [\n{rows}]}}\n', "  ")
+def dashboard_body() -> str:
+    """Draw what the template has as it stands."""
+    return dashboard.body((ROOT / TEMPLATE).read_text(encoding="utf-8"))
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue variables": queue_variables,
     "queue arns": queue_arns,
+    "queue urls": queue_urls,
     "queue events": queue_events,
     "queues": queues,
-    "default routes": routes_value,
+    "dashboard": dashboard_body,
 }
 
 
@@ -151,8 +156,9 @@ def main() -> int:
         for name in stale():
             print(f"{name} is stale: run `make generate`", file=sys.stderr)
         return 1 if stale() else 0
-    for path, text in generated().items():
-        path.write_text(text, encoding="utf-8")
+    for _ in range(2):  # the dashboard shows what the first round wrote
+        for path, text in generated().items():
+            path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -6,28 +6,32 @@ from sms_gateway.config import api_keys
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Allow the whole stage: API Gateway caches the policy for all routes of a key."""
+    """Allow or deny the whole stage: API Gateway caches the policy for all routes of a key.
+
+    A wrong key is denied, which the template's ACCESS_DENIED answers with 401. To raise would do so
+    too, but Lambda logs a stack trace and counts an error for it.
+    """
     scheme, _, key = str(event.get("authorizationToken", "")).partition(" ")
     api_key = api_keys.find_key(key.strip()) if scheme.lower() == "bearer" else None
-    if api_key is None:
-        raise Exception("Unauthorized")  # API Gateway answers 401 to exactly this message
     api, stage, *_ = event["methodArn"].split("/")
-    return {
-        "principalId": api_key.id,
+    decision: dict[str, Any] = {
+        "principalId": api_key.id if api_key else "unknown",
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
                 {
                     "Action": "execute-api:Invoke",
-                    "Effect": "Allow",
+                    "Effect": "Allow" if api_key else "Deny",
                     "Resource": f"{api}/{stage}/*",
                 }
             ],
         },
-        "context": {
+    }
+    if api_key:
+        decision["context"] = {
             "tenant": api_key.tenant,
             "scopes": " ".join(api_key.scopes),
             "key_id": api_key.id,
             "region": api_key.region or "",
-        },
-    }
+        }
+    return decision

@@ -1,4 +1,4 @@
-"""GET /balances, /balances/{vendor} and /vendors."""
+"""GET /balances, /balances/{vendor} and /vendors; and a check by direct invocation."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
+from sms_gateway.vendor_accounts.account_check import check_account
 from sms_gateway.vendor_accounts.balances import get_balances
 from sms_gateway.vendor_accounts.overview import vendors_view
 from sms_gateway.vendors.registry import VENDORS
@@ -42,5 +43,7 @@ def get_vendors(request: Request) -> Response:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Answer API Gateway, or a direct invocation that IAM allows."""
+    if "httpMethod" not in event:
+        return check_account(event, accounts(), utc_now())
     return app.resolve(event, context)

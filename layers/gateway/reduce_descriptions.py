@@ -28,7 +28,6 @@ OPERATIONS = {
     },
     "secretsmanager": {"GetSecretValue"},
     "sqs": {"SendMessage", "SendMessageBatch"},
-    "ssm": {"GetParameter"},
 }
 RULES = "endpoint-rule-set-1"
 WHOLE = ("_retry", "partitions", "sdk-default-configuration")  # of no service, and small

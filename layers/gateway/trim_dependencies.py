@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 # kms is for layers/cognito.
-SERVICES = frozenset({"dynamodb", "events", "kms", "s3", "secretsmanager", "sqs", "ssm"})
+SERVICES = frozenset({"dynamodb", "events", "kms", "s3", "secretsmanager", "sqs"})
 FOLDERS = ("bin", "boto3/examples")
 
 

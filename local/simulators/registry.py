@@ -1,11 +1,13 @@
 """The simulators by vendor: their accounts, and the test numbers that are routed to them."""
 
+import json
 from collections.abc import Mapping
 from importlib import import_module
 from os.path import commonprefix
 from typing import Any
 
 from local.simulators.vendor import Vendor
+from sms_gateway.config.routes import default_routes
 from sms_gateway.vendors.registry import VENDORS
 
 type Account = dict[str, Any]
@@ -25,8 +27,20 @@ def accounts(base_url: str) -> dict[str, Account]:
     return {name: simulator.account(f"{base}/{name}") for name, simulator in SIMULATORS.items()}
 
 
+def routes() -> list[dict[str, Any]]:
+    """Return the default routes, and those to numbers of no subscriber that these leave out."""
+    known: list[dict[str, Any]] = json.loads(default_routes())["routes"]
+    prefixes = tuple(route["prefix"] for route in known)
+    others = [
+        {"prefix": vendor_number(vendor)[:3], "vendors": [vendor]}
+        for vendor in SIMULATORS
+        if not vendor_number(vendor).startswith(prefixes)
+    ]
+    return known + others
+
+
 def vendor_number(vendor: str, nth: int = 0) -> str:
-    """Return the nth number of no subscriber that the default routes give a vendor."""
+    """Return the nth number of no subscriber that `routes` give a vendor."""
     return f"+{SIMULATORS[vendor].first_number + nth}"
 
 

@@ -59,7 +59,7 @@ class Vendor(ABC):
     """
 
     name: ClassVar[str]
-    first_number: ClassVar[int]  # of a range that no subscriber has; the default routes lead here
+    first_number: ClassVar[int]  # of a range that no subscriber has; the local routes lead here
     methods: ClassVar[frozenset[str]]
     operations: ClassVar[Mapping[str, Operation]]
     sends_callbacks: ClassVar[bool] = False

@@ -19,11 +19,10 @@ from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
 from local.processes import StackError
-from local.simulators.registry import SIMULATORS
-from local.stack import STACK_NAME, LocalStack, running
+from local.simulators.registry import SIMULATORS, routes
+from local.stack import LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
 from testing.waiting import free_port
-from tools.generate import default_routes
 
 VENDORS = tuple(SIMULATORS)
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor
@@ -34,7 +33,7 @@ FIRST = {  # the first of the numbers that can't be anybody's, by vendor
 ROUTES = [
     {"prefix": "+911000005", "vendors": ["jst", "server2sms"]},
     {"prefix": "+8801000005", "vendors": ["dinisoft", "server2sms"]},
-    *default_routes(),
+    *routes(),
 ]
 TIMEOUT = 10  # seconds that a vendor call may take
 REQUEUE_AFTER = 10  # seconds that the queue has before the scheduler requeues
@@ -107,12 +106,7 @@ class ArenaStack(LocalStack):
             restApiId=api["id"], authorizerId=authorizer["id"], patchOperations=[trust]
         )
         gateway.create_deployment(restApiId=api["id"], stageName="v1")
-        self.client("ssm").put_parameter(
-            Name=f"/{STACK_NAME}/routes",
-            Value=json.dumps({"routes": ROUTES}),
-            Type="String",
-            Overwrite=True,
-        )
+        self.set_setting("routes", {"routes": ROUTES})
         if self.visibility is None:
             return
         sqs = self.client("sqs")
@@ -212,7 +206,7 @@ class Ground:
             (task[1].partition("/")[0], f"{name}: {one['Body']}")
             for name, messages in self.queues().items()
             for one in messages
-            if len(task := one["Body"].split(" ")) == 3
+            if len(task := one["Body"].split(" ")) in (3, 4)  # the fourth: its place in the line
         ]
 
     def unexplained(self) -> list[str]:
@@ -224,7 +218,10 @@ class Ground:
         for one in self.ledger():
             if one.identity not in self.asked:
                 found.append(f"{one.vendor} took a message that nobody asked for")
-        return found
+        refused = self.chaos.lineage.refused
+        return found + [
+            f"{one} would be lost: Lambda takes its chain for a loop" for one in refused
+        ]
 
     def deadline_passes(self, batch: str) -> None:
         """Makes what is under way in a batch older than the clock waits for receipts."""

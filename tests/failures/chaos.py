@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
+from testing.lineage import of_template
+
 Action = Literal[
     "kill-before",  # the caller dies, the call never arrives
     "kill-after",  # the call does its work, the caller dies before it hears of it
@@ -109,6 +111,8 @@ class Chaos:
         self.relays: dict[str, Relay] = {}
         # Puts entries on the bus; a call that is signed can't be passed on in part.
         self.put_events: Callable[[list[Any]], list[Any]] = lambda _: []
+        self.lineage = of_template()  # of what is sent to queues
+        self._functions: dict[tuple[int, int], str] = {}  # by connection
         self._rules: list[Rule] = []
         self._batches: dict[str, set[str]] = {}
         self._lock = threading.Lock()
@@ -210,6 +214,23 @@ class Chaos:
             while alive(pid) and time.monotonic() < end:
                 time.sleep(0.005)
 
+    def loops(self, call: Call, raw: bytes, peer: int, here: int) -> bool:
+        """Whether Lambda would take a send to a queue for a loop, and not hand it on."""
+        if call.operation not in ("SendMessage", "SendMessageBatch"):
+            return False
+        sent = json.loads(raw)
+        bodies = [one["MessageBody"] for one in sent.get("Entries", [sent])]
+        function = self._function(peer, here)
+        return not all([self.lineage.sent(function, body) for body in bodies])
+
+    def _function(self, peer: int, here: int) -> str:
+        """The logical id of the function at the other end of a connection; empty for none."""
+        if (peer, here) not in self._functions:
+            self._functions[peer, here] = next(
+                filter(None, map(function_of, owners(peer, here))), ""
+            )
+        return self._functions[peer, here]
+
     def refuse_some(self, body: bytes) -> bytes:
         """The answer to a PutEvents of which every other entry was taken."""
         entries = json.loads(body)["Entries"]
@@ -296,6 +317,8 @@ class Relay:
         """Passes one call on, or does what a rule says; whether the connection goes on."""
         self.passed += 1
         call = Call(self.service, request.operation, request.text)
+        if self.service == "sqs" and self._chaos.loops(call, request.body, peer, self.port):
+            return _reset(caller)
         rule = self._chaos.strikes(call, request.body)
         if rule is None:
             return self._pass_on(caller, line, request)
@@ -505,6 +528,16 @@ def owners(port: int, remote: int) -> list[int]:
         if inodes & held:
             found.append(int(process.name))
     return found
+
+
+def function_of(pid: int) -> str:
+    """The logical id of the function that a process of the emulator runs; empty for none."""
+    with suppress(OSError):
+        for one in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            name, _, value = one.partition(b"=")
+            if name == b"AWS_LAMBDA_FUNCTION_NAME":
+                return next((part for part in value.decode().split("-") if "Function" in part), "")
+    return ""
 
 
 def ancestors(pid: int) -> list[int]:

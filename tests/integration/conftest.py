@@ -1,5 +1,6 @@
-"""The whole core on moto: the template's own table, its queues, the secret and the parameter."""
+"""The whole core on moto: the template's own table, its queues, secrets and settings."""
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -20,20 +21,28 @@ from testing.environment import ACCOUNT_ID, REGION
 from testing.gateway import Gateway
 from testing.processes import new_worker
 from testing.queues import DEAD_LETTERS, LANES, STREAM_DEAD, drained, emptied, queue_name
+from testing.rights import check_rights
 from testing.settings import (
     ACCOUNTS,
+    ROUTES,
     SOURCES,
     TEMPLATE,
     WEBHOOK_KEY,
     WRITTEN,
     set_accounts,
-    set_routes,
-    set_sources,
     set_webhook_key,
 )
 from testing.transport import Wire
 
-ROUTES: str = TEMPLATE["Resources"]["RoutesParameter"]["Properties"]["Value"]
+SETTINGS = [
+    {
+        "pk": {"S": "SETTINGS"},
+        "sk": {"S": name},
+        "data": {"S": written},
+        "version": {"N": "1"},
+    }
+    for name, written in (("routes", ROUTES), ("sources", json.dumps(SOURCES)))
+]
 
 
 @pytest.fixture(scope="session")
@@ -73,17 +82,16 @@ def stack(atomic: None) -> Iterator[None]:
             sqs.create_queue(QueueName=lane)
         set_accounts(ACCOUNTS)
         set_webhook_key(WEBHOOK_KEY)
-        set_routes(ROUTES)
-        set_sources(SOURCES)
         yield
         _forget()
 
 
 @pytest.fixture
 def aws(stack: None) -> Iterator[None]:
-    """The stack, empty; settings that the test writes are put back, and what was read of them
-    forgotten."""
+    """The stack, empty but for routes and sources; settings that the test writes are put back, and
+    what was read of them forgotten."""
     new_worker()
+    dynamodb.put_all(SETTINGS)
     yield
     dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
     for vendor in VENDORS:
@@ -95,8 +103,6 @@ def aws(stack: None) -> Iterator[None]:
     if WRITTEN:
         set_accounts(ACCOUNTS)
         set_webhook_key(WEBHOOK_KEY)
-        set_routes(ROUTES)
-        set_sources(SOURCES)
         WRITTEN.clear()
 
 
@@ -112,8 +118,12 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def gateway(aws: None, wire: Wire) -> Gateway:
-    return Gateway(wire)
+def gateway(aws: None, wire: Wire) -> Iterator[Gateway]:
+    """The gateway, held to the rights of its functions' roles."""
+    events = dynamodb.client().meta.events
+    events.register_first("provide-client-params.dynamodb", check_rights)
+    yield Gateway(wire)
+    events.unregister("provide-client-params.dynamodb", check_rights)
 
 
 @pytest.fixture

@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 
-from sms_gateway.aws import sqs
-from sms_gateway.config import routes, vendor_accounts
+from sms_gateway.aws import clients, sqs
+from sms_gateway.config import cached_setting, routes, vendor_accounts
+from sms_gateway.config.stored_settings import MAX_BYTES
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
 from sms_gateway.scheduler import tick as scheduler_tick
@@ -29,10 +31,11 @@ from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Request
 from sms_gateway.verifications import check, start
 from testing.callbacks import call, rajasms, server2sms
-from testing.counting import Item, Meter, Tally, size_of, write_units
+from testing.counting import Item, Meter, Tally, read_units, size_of, write_units
 from testing.environment import ACCOUNT_ID, REGION
 from testing.gateway import Gateway
 from testing.numbers import number
+from testing.paths import ROOT
 from testing.processes import function
 from testing.settings import set_account
 from testing.stored import BEGAN, final, seen, ulid, waiting
@@ -99,12 +102,65 @@ def test_sizes_are_dynamodbs_own() -> None:
     assert write_units(None, {**due, "data": {"S": "x" * 2000}}) == 3
 
 
+@pytest.mark.parametrize(("name", "settings"), [("send", 1), ("from_eventbridge", 2)])
+def test_a_start_reads_each_of_its_settings_once(
+    gateway: Gateway, meter: Meter, name: str, settings: int
+) -> None:
+    """One GetItem a setting, half a unit each, and the accounts; then nothing for a minute."""
+    begin = {
+        "dynamodb.GetItem": settings,
+        "secretsmanager.GetSecretValue": 1,
+        "dynamodb.PutItem": 1,
+        "sqs.SendMessageBatch": 1,
+    }
+    cached_setting.reset_all()
+    with Meter(stored).listening(
+        dynamodb.client(), sqs.client(), clients.client("secretsmanager")
+    ) as heard:
+        first = spent(heard, lambda: sends(name))
+        second = spent(heard, lambda: sends(name))
+    reads = 0.5 * settings
+    if name == "send":
+        assert of(first) == (begin, 3, reads)
+    else:  # each event is its own Idempotency-Key
+        assert of(first) == ({**begin, "dynamodb.PutItem": 2}, 4, reads)
+    assert not {"dynamodb.GetItem", "secretsmanager.GetSecretValue"} & second.calls.keys()
+
+
+def sends(name: str) -> None:
+    """Sends one message by a function or a trigger."""
+    body = {"to": number("server2sms"), "text": TEXT}
+    if name == "send":
+        send("acme", json.dumps(body).encode(), datetime.now(UTC))
+        return
+    event = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    function(name).handler(event | {"id": str(uuid4()), "detail": body}, None)
+
+
+def test_a_burst_of_starts_stays_below_what_one_partition_gives() -> None:
+    """DynamoDB gives a partition 3,000 read units a second (docs.aws.amazon.com, "Burst and
+    adaptive capacity"); each start reads two settings of the largest size at most."""
+    largest = {"pk": {"S": "SETTINGS"}, "sk": {"S": "routes"}, "data": {"S": "x" * MAX_BYTES}}
+    assert 500 * 2 * read_units([size_of(largest)], consistent=False) <= 3_000
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_accepting_one(gateway: Gateway, meter: Meter, vendor: str) -> None:
     """The item, and its entries in `due` and `by_tenant`."""
     tally = spent(meter, lambda: accepted(gateway, vendor, 1))
     assert of(tally) == ({"dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}, 3, 0)
     assert tally.log_bytes == 0
+
+
+def test_a_dashboards_lines(
+    gateway: Gateway, meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line for each step of a batch, however many messages it has."""
+    monkeypatch.setenv("DASHBOARD", "true")
+    assert 0 < spent(meter, lambda: accepted(gateway, "jst", 100)).log_bytes <= LINE
+    assert spent(meter, lambda: gateway.dispatch("jst")).log_bytes <= 2 * LINE
+    (identifier,) = gateway.sent("server2sms")
+    assert 0 < spent(meter, lambda: server2sms(gateway, identifier, "0")).log_bytes <= LINE
 
 
 def test_accepting_one_with_a_key(gateway: Gateway, meter: Meter) -> None:

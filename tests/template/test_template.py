@@ -26,7 +26,7 @@ from sms_gateway.vendors import http_client
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check
 from sms_gateway.webhooks import attempt
-from testing.template import deployed, enabled
+from testing.template import deployed, enabled, rights
 
 ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
@@ -61,10 +61,9 @@ def folder(function: str) -> str:
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, properties in FUNCTIONS.items():
-        for policy in properties["Policies"]:
-            for statement in policy["Statement"]:
-                yield f"{name}/{statement['Sid']}", statement
+    for name in FUNCTIONS:
+        for statement in rights(name):
+            yield f"{name}/{statement['Sid']}", statement
 
 
 def every(value: Any) -> list[Any]:
@@ -83,6 +82,9 @@ def test_permissions_name_each_action_and_each_resource(statement: dict[str, Any
     for action in every(statement["Action"]):
         assert re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", action)
     for resource in every(statement["Resource"]):
+        # IAM knows no resources of these; interfaces have names that nobody knows before.
+        if statement["Sid"] in ("JoinNetwork", "ListStreams", "SeeNetworks", "Trace"):
+            continue
         written = str(resource)
         if written.startswith("{'Fn::Sub': '${CampaignsBucket.Arn}/"):
             written = written.replace("/*'}", "'}")  # the files of a folder
@@ -90,10 +92,16 @@ def test_permissions_name_each_action_and_each_resource(statement: dict[str, Any
     assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
 
 
-def test_no_function_has_a_ready_made_policy() -> None:
-    for properties in FUNCTIONS.values():
-        assert all(set(policy) == {"Statement"} for policy in properties["Policies"])
-        assert "Role" not in properties
+def test_every_function_has_a_role_of_its_own() -> None:
+    for name, properties in FUNCTIONS.items():
+        assert properties["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+        assert RESOURCES[f"{name}Role"].get("Condition") == RESOURCES[name].get("Condition")
+        assert "Policies" not in properties
+
+
+SECRETS = (
+    "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}"
+)
 
 
 def readers(secret: str) -> set[str]:
@@ -101,16 +109,15 @@ def readers(secret: str) -> set[str]:
         name.partition("/")[0]
         for name, one in statements()
         if "secretsmanager:GetSecretValue" in every(one["Action"])
-        and {"Fn::GetAtt": [secret, "Id"]} in every(one["Resource"])
+        and {"Fn::Sub": f"{SECRETS}/{secret}-??????"} in every(one["Resource"])
     }
 
 
 def test_each_secret_is_read_by_those_that_need_it() -> None:
     tellers = {"DeliverWebhooksFunction", "WebhooksFunction"}
-    assert readers("WebhookSecret") == tellers
+    assert readers("webhooks") == tellers
     others = {"AuthorizeFunction", "QueueWebhooksFunction", "StatusFunction", *tellers}
-    assert readers("AccountsSecret") == set(FUNCTIONS) - others
-    assert set(of_type("AWS::SecretsManager::Secret")) == {"AccountsSecret", "WebhookSecret"}
+    assert readers("vendors") == set(FUNCTIONS) - others
 
 
 @pytest.mark.parametrize("function", ["DeliverWebhooksFunction", "WebhooksFunction"])
@@ -153,7 +160,8 @@ def test_a_queue_waits_for_its_worker_and_has_a_dead_letter_queue(queue: str) ->
     redrive = properties["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"]["Fn::GetAtt"][0] in DEAD
     assert redrive["maxReceiveCount"] >= 5
-    assert properties["SqsManagedSseEnabled"] is True
+    by_sqs = properties["SqsManagedSseEnabled"]
+    assert by_sqs == {"Fn::If": ["HasKey", {"Ref": "AWS::NoValue"}, True]}
 
 
 @pytest.mark.parametrize("queue", sorted(DEAD))
@@ -182,7 +190,8 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
     alarms = [
         one
         for one in of_type("AWS::CloudWatch::Alarm").values()
-        if {"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}} in one["Dimensions"]
+        if {"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}
+        in every(one.get("Dimensions", []))
     ]
     assert len(alarms) == 1
     assert (alarms[0]["MetricName"], alarms[0]["Threshold"]) == (
@@ -223,15 +232,18 @@ def test_a_source_is_off_unless_a_parameter_turns_it_on_and_then_buries_what_fai
 
 def test_nothing_of_a_source_is_deployed_by_default() -> None:
     there = deployed(TEMPLATE)
-    assert {"Bus", "SourcesParameter", "SendFunction"} <= set(there)
+    assert {"Bus", "SendFunction"} <= set(there)
     ways = ("From", "Bus", "Ingress", "Topic", "Cognito")
     assert {name for name in there if name.startswith(ways)} == {"Bus"}
     given = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
     opened = {name: {"Default": "true"} for name in given}
     opened["CognitoKeyArn"] = {"Default": "arn"}
     opened["Events"] = {"Default": "all"}
+    opened["Dashboard"] = {"Default": "true"}
+    for name in ("DomainName", "HostedZoneId", "WebAclArn", "KmsKeyArn"):
+        opened[name] = {"Default": "given"}
     every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
-    assert set(every) == set(RESOURCES)
+    assert set(every) | set(there) == set(RESOURCES)  # a domain has no function URL beside it
 
 
 def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> None:
@@ -335,20 +347,18 @@ def test_the_two_readers_differ_in_what_is_the_operators_alone() -> None:
 def test_neither_reader_can_do_what_is_the_others() -> None:
     actions = {
         name: {
-            action
-            for policy in FUNCTIONS[name]["Policies"]
-            for statement in policy["Statement"]
+            (action, str(every(statement["Resource"])))
+            for statement in rights(name)
             for action in every(statement["Action"])
         }
         for name in READERS
     }
-    assert actions["PublishEventsFunction"] - actions["QueueWebhooksFunction"] == {
+    told, webhooks = (actions[name] for name in READERS)
+    assert {action for action, _ in told - webhooks} == {
         "events:PutEvents",
         "secretsmanager:GetSecretValue",
     }
-    assert actions["QueueWebhooksFunction"] - actions["PublishEventsFunction"] == {
-        "sqs:SendMessageBatch"
-    }
+    assert webhooks - told == {("sqs:SendMessage", str([{"Fn::GetAtt": ["DeliveryQueue", "Arn"]}]))}
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -92,7 +92,7 @@ def test_the_readme_is_short() -> None:
 
 
 def test_every_parameter_of_the_stack_is_in_the_guide() -> None:
-    assert first_column("deploy.md", "# Deploy, upgrade, delete") == set(TEMPLATE["Parameters"])
+    assert first_column("deploy.md", "# Deploy and delete") == set(TEMPLATE["Parameters"])
 
 
 def test_every_alarm_of_the_stack_is_in_the_guide() -> None:

@@ -54,7 +54,6 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
         {"QueueUrl": "https://sqs/1/q", "Entries": [{"Id": "1", "MessageBody": "b"}]},
     ),
     ("secretsmanager", "get_secret_value", {"SecretId": "s"}),
-    ("ssm", "get_parameter", {"Name": "p"}),
     ("s3", "get_object", PART),
     ("s3", "head_object", PART),
     ("s3", "put_object", PART | {"Body": b"to"}),

@@ -43,7 +43,7 @@ from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import emptied
-from testing.settings import ACCOUNTS, forget_settings, set_accounts
+from testing.settings import ACCOUNTS, set_accounts, set_campaign_defaults
 from testing.stream import Stream, streaming
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 
@@ -61,19 +61,12 @@ def bucket(gateway: Gateway) -> Iterator[Any]:
         CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
     )
     boto3.client("sqs").create_queue(QueueName=QUEUE)
-    set_defaults({})
+    set_campaign_defaults({})
     yield client
     for one in client.list_objects_v2(Bucket=s3_files.bucket_name()).get("Contents", []):
         client.delete_object(Bucket=s3_files.bucket_name(), Key=one["Key"])
     client.delete_bucket(Bucket=s3_files.bucket_name())
     emptied(QUEUE)
-
-
-def set_defaults(defaults: object) -> None:
-    boto3.client("ssm").put_parameter(
-        Name="/test/campaigns", Value=json.dumps(defaults), Type="String", Overwrite=True
-    )
-    forget_settings()
 
 
 def upload(bucket: Any, body: str | bytes, key: str = "campaigns/acme/spring sale.csv") -> str:
@@ -157,7 +150,7 @@ class Killed(BaseException):
 def kill_at(nth: int, when: str) -> Callable[[], bool]:
     """Kills the worker at its nth call of AWS, before or after it is done; what is returned ends
     that, and says whether it came to it."""
-    clients = [aws_clients.client(name) for name in ("dynamodb", "s3", "sqs", "ssm")]
+    clients = [aws_clients.client(name) for name in ("dynamodb", "s3", "sqs")]
     left = [nth]
 
     def handler(**_: Any) -> None:
@@ -375,12 +368,12 @@ def test_a_tenant_whose_key_was_revoked_sends_no_campaign(bucket: Any) -> None:
 
 
 def test_settings_that_are_not_valid_send_nothing(bucket: Any) -> None:
-    set_defaults({"*": {"catgory": "otp"}})
+    set_campaign_defaults({"*": {"catgory": "otp"}})
     assert fails(bucket, f"to,text\n{ONE},Hi\n")[0] == "campaign-settings"
 
 
 def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
-    set_defaults({"*": {"category": "promotional"}, "acme": {"from": "ACME"}})
+    set_campaign_defaults({"*": {"category": "promotional"}, "acme": {"from": "ACME"}})
     over = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     lines = [

@@ -1,14 +1,20 @@
 """Settings: a bad one is one clear log line, and the last good one stays in use."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
 
+from sms_gateway.aws import clients
 from sms_gateway.config import routes, vendor_accounts
+from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.webhooks import settings as webhook_settings
 from testing.gateway import Gateway
 from testing.settings import (
     ACCOUNTS,
@@ -21,7 +27,6 @@ from testing.settings import (
 
 SECRET = "never-to-be-shown"
 BROKEN = [
-    "",
     "no JSON",
     "[]",
     "7",
@@ -58,13 +63,7 @@ def aged(read: Callable[[], object]) -> None:
 def test_a_broken_secret_is_one_clear_error(
     gateway: Gateway, written: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if written:
-        set_accounts(written)
-    else:
-        boto3.client("secretsmanager").delete_secret(
-            SecretId="test/vendors", ForceDeleteWithoutRecovery=True
-        )
-        forget_settings()
+    set_accounts(written)
     caplog.clear()
     with pytest.raises(ServiceUnavailableError) as refused:
         vendor_accounts.accounts()
@@ -75,7 +74,7 @@ def test_a_broken_secret_is_one_clear_error(
 
 
 @pytest.mark.parametrize("written", BAD_ROUTES)
-def test_a_broken_parameter_is_one_clear_error(
+def test_a_broken_setting_is_one_clear_error(
     gateway: Gateway, written: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     set_routes(written)
@@ -90,7 +89,7 @@ def test_a_broken_parameter_is_one_clear_error(
     ("read", "write", "bad"),
     [
         (vendor_accounts.accounts, lambda text: put_secret(text), "no JSON"),
-        (routes.routes, lambda text: put_parameter(text), "{}"),
+        (routes.routes, lambda text: put_setting(text), "{}"),
     ],
 )
 def test_the_last_good_one_stays_in_use(
@@ -106,12 +105,64 @@ def test_the_last_good_one_stays_in_use(
         read()
 
 
+@pytest.mark.parametrize("denied", [False, True])
+def test_a_secret_that_nobody_made_is_no_alarm_and_says_how_to_make_it(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, denied: bool
+) -> None:
+    with deleted("test/vendors", denied=denied):
+        for _ in range(2):
+            with pytest.raises(ServiceUnavailableError, match="smsgw vendors set") as refused:
+                vendor_accounts.accounts()
+            assert refused.value.slug == "accounts-unavailable"
+    with deleted("test/webhooks", denied=denied):
+        with pytest.raises(ServiceUnavailableError, match="smsgw keys create") as refused:
+            webhook_settings.webhook_key()
+        assert refused.value.slug == "webhook-key-unavailable"
+    assert problems(caplog) == []
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_a_secret_that_is_gone_or_denied_after_it_was_read_is_an_alarm(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, denied: bool
+) -> None:
+    known = vendor_accounts.accounts()
+    with deleted("test/vendors", denied=denied):
+        vendor_accounts._accounts._until = 0.0
+        assert vendor_accounts.accounts() is known
+    (line,) = problems(caplog)
+    assert line["msg"] == "settings refused"
+
+
+@contextmanager
+def deleted(name: str, *, denied: bool) -> Iterator[None]:
+    """Without a secret: for AWS one that is not there, or one that no policy matches."""
+    client = boto3.client("secretsmanager")
+    before = client.get_secret_value(SecretId=name)["SecretString"]
+    refusal = {"Code": "AccessDeniedException", "Message": f"not authorized on resource: {name}"}
+    reading = clients.client("secretsmanager")
+
+    def refuse(**_: Any) -> Any:
+        answer = {"Error": refusal, "ResponseMetadata": {}}
+        return SimpleNamespace(status_code=400, headers={}), answer
+
+    client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    if denied:
+        reading.meta.events.register_first("before-call", refuse)
+    try:
+        yield
+    finally:
+        if denied:
+            reading.meta.events.unregister("before-call", refuse)
+        client.create_secret(Name=name, SecretString=before)
+        forget_settings()
+
+
 def put_secret(text: str) -> None:
     boto3.client("secretsmanager").put_secret_value(SecretId="test/vendors", SecretString=text)
 
 
-def put_parameter(text: str) -> None:
-    boto3.client("ssm").put_parameter(Name="/test/routes", Value=text, Overwrite=True)
+def put_setting(text: str) -> None:
+    assert write_setting("routes", text, read_setting("routes"))
 
 
 def test_a_change_is_seen_after_a_minute_and_not_before(gateway: Gateway) -> None:

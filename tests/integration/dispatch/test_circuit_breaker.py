@@ -22,6 +22,7 @@ from sms_gateway.vendors.types import Request, VendorResponse
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.processes import new_worker
+from testing.rights import acting_as
 from testing.settings import set_routes
 from testing.transport import SILENT, UNREACHABLE
 from testing.vendor_answers import SUBMIT, TAKES
@@ -33,7 +34,8 @@ OPEN = "the vendor's circuit is open"
 def shown(after: float = 0) -> dict[str, str]:
     """Each vendor's circuit in GET /vendors, some seconds from now."""
     now = datetime.now(UTC) + timedelta(seconds=after)
-    return {one["vendor"]: one["circuit"] for one in vendors_view(accounts(), now)}
+    with acting_as("BalanceFunction"):
+        return {one["vendor"]: one["circuit"] for one in vendors_view(accounts(), now)}
 
 
 def place(vendor: str) -> ItemKey:

@@ -96,7 +96,7 @@ def pause(gateway: Gateway, identifier: str) -> int:
     """Seconds until a submission's next attempt."""
     sub = gateway.submission(identifier)
     assert sub.due
-    return sub.due - sub.changed - REQUEUE_AFTER
+    return sub.due - sub.changed - (REQUEUE_AFTER if sub.held is None else 0)
 
 
 @pytest.mark.parametrize("why", NOT_TAKEN)
@@ -222,6 +222,8 @@ def test_when_all_are_down_a_message_waits_ever_longer_and_then_expires(
         new_worker()  # whose circuits are closed
         turn = gateway.view(ids[0])["vendor"]
         assert turn == ("server2sms" if len(pauses) % 2 else "jst")
+        if gateway.submission(ids[0]).held is not None:
+            gateway.tick(301)  # after the longest pause
         # A validity that nears its end bounds the pauses: keep it away.
         key = gateway.submission(ids[0]).key
         ItemUpdate(key).set(

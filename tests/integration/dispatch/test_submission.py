@@ -514,8 +514,14 @@ def test_a_vendor_that_is_down_for_days_leaves_a_short_timeline(
     set_routes(json.dumps({"routes": [{"prefix": "+91", "vendors": vendors}]}))
     gateway.wire.answers |= {SUBMIT[vendor]: UNREACHABLE for vendor in vendors}
     identifier = gateway.one("jst", validity=259_200)
-    for _ in range(70):
+
+    def attempt() -> None:
+        if gateway.submission(identifier).held is not None:
+            gateway.tick(301)  # after the longest pause
         gateway.dispatch(gateway.view(identifier)["vendor"])
+
+    for _ in range(70):
+        attempt()
     steps = gateway.view(identifier)["timeline"]
     assert len(steps) <= message_updates.MAX_TIMELINE + 4
     assert [one["source"] for one in steps[:2]] == ["api", "dispatch"]
@@ -528,7 +534,7 @@ def test_a_vendor_that_is_down_for_days_leaves_a_short_timeline(
     new_worker()
     ItemUpdate(ItemKey("CIRCUIT", "jst")).set("state", "CLOSED").apply()
     ItemUpdate(ItemKey("CIRCUIT", "server2sms")).set("state", "CLOSED").apply()
-    gateway.dispatch(gateway.view(identifier)["vendor"])
+    attempt()
     assert gateway.status(identifier) == "submitted"
 
 

@@ -4,8 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
-from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
+from sms_gateway.core.problems import (
+    GatewayError,
+    InvalidRequestError,
+    NoAnswerError,
+    ServiceUnavailableError,
+)
+from sms_gateway.storage import dynamodb
 from sms_gateway.storage.models import ItemKey, split_id
 from sms_gateway.vendors.registry import VENDORS
 from testing.gateway import Gateway
@@ -129,15 +136,31 @@ def test_a_queue_that_fails_loses_nothing(
     assert len(gateway.queued("jst")) == 1
 
 
-@pytest.mark.parametrize("operation", ["PutItem", "BatchWriteItem"])
 def test_what_cannot_be_recorded_is_503_and_never_sent(
-    gateway: Gateway, failing: Callable[..., None], operation: str
+    gateway: Gateway, failing: Callable[..., None]
 ) -> None:
-    failing(operation)
+    failing("BatchWriteItem")
     with pytest.raises(ServiceUnavailableError):
         gateway.many("rajasms", 30)
     gateway.tick(3600)
     assert gateway.queued("rajasms") == []
+
+
+def test_a_last_write_in_doubt_is_never_called_repeatable_without_a_key(gateway: Gateway) -> None:
+    def lose(**_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+    events = dynamodb.client().meta.events
+    events.register_first("needs-retry.dynamodb.PutItem", lose)
+    try:
+        with pytest.raises(NoAnswerError) as raised:
+            gateway.many("rajasms", 30)
+    finally:
+        events.unregister("needs-retry.dynamodb.PutItem", lose)
+    problem = raised.value.to_dict()
+    assert (problem["status"], problem["retryable"]) == (504, False)
+    gateway.tick(3600)
+    assert len(gateway.queued("rajasms")) == 1  # it was accepted
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -63,6 +64,7 @@ FUNCTIONS = {
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
+    "WebhookSecretName": "test/webhooks",
     "PublishEventsFunctionName": "publish_events",
     "CallbackUrl": "https://x/callbacks",
 }
@@ -790,6 +792,29 @@ def test_a_notification_that_sns_buried_alone_is_brought_as_its_function_takes_i
     assert invoked == [{"Records": [{"Sns": alone}]}]
 
 
+def test_a_code_of_a_user_pool_is_redriven_while_it_is_fresh_and_no_later(
+    smsgw: Run, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{STACK}-FromCognito-DeadLetters"
+    monkeypatch.setitem(QUEUES, "FromCognitoDeadLetters", name)
+    monkeypatch.setitem(FUNCTIONS, "FromCognitoFunction", f"{STACK}-from-cognito")
+    boto3.client("sqs").create_queue(QueueName=name)
+    invoked = invocations(session)
+    came("from_cognito", '{"userPoolId": "fresh"}', problem="x", reason="No.")
+    assert smsgw("dlq", "redrive", "--queue", "from_cognito")[0] == 0
+    assert invoked == [{"userPoolId": "fresh"}]
+    came("from_cognito", '{"userPoolId": "old"}', problem="x", reason="No.")
+    present = time.time
+    monkeypatch.setattr(time, "time", lambda: present() + 301)
+    said = smsgw("dlq", "redrive", "--queue", "from_cognito")[1]
+    assert said.startswith("0 dead letters are back in their queues\n1 codes are older than five")
+    assert len(invoked) == 1
+    assert smsgw("dlq", "dismiss", "--queue", "from_cognito")[1] == (
+        "1 dead letters that can't be sent are removed\n"
+    )
+    assert waiting("FromCognito", "DeadLetters") == 0
+
+
 def invocations(session: boto3.Session) -> list[Any]:
     """What functions are given from now on."""
     given: list[Any] = []
@@ -822,9 +847,9 @@ def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
 
     came("from_eventbridge", '{"id": "8"}', problem="x", reason="No.")
     assert smsgw("dlq", "dismiss", "--queue", "from_sqs")[1] == (
-        "1 notices of refused recipients are removed\n"
+        "1 dead letters that can't be sent are removed\n"
     )
-    assert smsgw("dlq", "dismiss")[1] == "1 notices of refused recipients are removed\n"
+    assert smsgw("dlq", "dismiss")[1] == "1 dead letters that can't be sent are removed\n"
     assert (waiting("FromEventbridge", "DeadLetters"), waiting("FromSqs", "DeadLetters")) == (1, 0)
     assert smsgw("dlq", "redrive")[0] == 0
     assert invoked == [{"id": "7"}, {"id": "8"}]

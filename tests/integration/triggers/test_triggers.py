@@ -7,7 +7,6 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +29,8 @@ from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import DEAD_LETTERS, emptied
-from testing.settings import ACCOUNTS, SOURCES, TEMPLATE, set_accounts, set_routes, set_sources
+from testing.rights import may
+from testing.settings import ACCOUNTS, SOURCES, set_accounts, set_routes, set_sources
 
 # The Encryption SDK's reader complains when it is thrown away half-way, as after a wrong key.
 pytestmark = pytest.mark.filterwarnings(
@@ -511,19 +511,6 @@ def test_the_template_gives_the_parameter_a_value_that_opens_nothing(gateway: Ga
         handle(name, event(name))
     assert [words["problem"] for _, words in letters()] == ["unknown-source"] * 3
     assert gateway.messages_stored() == 0
-
-
-def may(function: str, action: str, partition: str) -> bool:
-    """Whether the template lets a function do something to items of a partition."""
-    return any(
-        f"dynamodb:{action}" in statement["Action"]
-        and any(
-            fnmatchcase(partition, one)
-            for one in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-        )
-        for statement in TEMPLATE["Resources"][function]["Properties"]["Policies"][0]["Statement"]
-        if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
-    )
 
 
 @pytest.mark.parametrize("name", ["from_eventbridge", "from_sqs", "from_sns", "from_cognito"])

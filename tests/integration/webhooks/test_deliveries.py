@@ -45,7 +45,8 @@ from sms_gateway.webhooks.url_policy import WebhookUrl
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.queues import emptied
-from testing.settings import TEMPLATE, WEBHOOK_KEY, set_accounts, set_webhook_key
+from testing.settings import WEBHOOK_KEY, set_accounts, set_webhook_key
+from testing.template import rights
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 URL = "https://hooks.example.com/sms"
@@ -1032,7 +1033,7 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
     (condition,) = {
         json.dumps(statement.get("Condition"))
         for name in ("DeliverWebhooksFunction", "WebhooksFunction")
-        for statement in TEMPLATE["Resources"][name]["Properties"]["Policies"][0]["Statement"]
+        for statement in rights(name)
         if statement["Sid"] in ("StoreDeliveries", "StoreWebhooks")
     }
     allowed = json.loads(condition)["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]

@@ -51,7 +51,7 @@ EVERYTHING = {"Events": "all", "CognitoKeyArn": "arn", **dict.fromkeys(GIVEN, "t
 
 @pytest.mark.parametrize(
     ("parameters", "alarms"),  # beside one for each vendor
-    [({}, 3), ({"Events": "bus"}, 6), ({"Events": "webhooks"}, 8), ({"Events": "all"}, 9)],
+    [({}, 9), ({"Events": "bus"}, 12), ({"Events": "webhooks"}, 14), ({"Events": "all"}, 15)],
 )
 def test_each_alarm_stands_in_the_idle_bill(parameters: dict[str, str], alarms: int) -> None:
     found = idle(TICK, asked(TEMPLATE, **parameters))
@@ -63,8 +63,20 @@ def test_the_idle_bill_with_all_events_stays_under_five_dollars() -> None:
     tick = TICK | {"read units": 2 * TICK["read units"], "GB-seconds": 0.2}
     assert sum(idle(tick, asked(TEMPLATE, Events="all")).values()) < 5
     found = idle(tick, asked(TEMPLATE, **EVERYTHING))
-    assert found["alarms"] == pytest.approx(0.1 * (len(VENDORS) + 14))
-    assert 5 < sum(found.values()) < 4 + 0.35 * len(VENDORS)
+    assert found["alarms"] == pytest.approx(0.1 * (len(VENDORS) + 20))
+    assert 5 < sum(found.values()) < 4.6 + 0.35 * len(VENDORS)
+
+
+def test_what_an_option_costs_while_idle_is_an_item_of_its_own() -> None:
+    usual = idle(TICK)
+    assert not {"dashboard", "key"} & set(usual)
+    domain = {"DomainName": "a.example", "CertificateArn": "arn", "HostedZoneId": "Z1"}
+    assert idle(TICK, asked(TEMPLATE, **domain, WebAclArn="arn")) == usual
+    looked_at = idle(TICK, asked(TEMPLATE, Dashboard="true"))
+    assert looked_at == usual | {"dashboard": 3.0}
+    locked = idle(TICK, asked(TEMPLATE, KmsKeyArn="arn"))
+    assert 1 < locked.pop("key") < 1.2
+    assert locked == usual
 
 
 def test_what_nobody_has_priced_stops_the_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ulid import ULID
 
 from sms_gateway.core.timestamps import from_ms, rfc3339
-from sms_gateway.core.ulids import created_at
+from sms_gateway.core.ulids import created_at, is_ulid
 from sms_gateway.storage.models import ItemKey, SubmissionResult, message_id, split_id
 
 moments = st.integers(1577836800000, 7258118400000)  # ms, from 2020 to 2200
@@ -27,6 +27,13 @@ def test_a_messages_id_leads_to_its_item(when: int, position: int) -> None:
 def test_any_text_is_an_id_or_none(identifier: str) -> None:
     key = split_id(identifier)
     assert key is None or message_id(key.batch, key.position) == identifier
+
+
+@pytest.mark.parametrize("first", "0123456789ABZ")
+def test_only_what_the_functions_may_read_is_an_id(first: str) -> None:
+    # Their roles know a batch's partition by its first letter: another one is no 503, but no id.
+    batch = first + "1J0000000000000000000000A"
+    assert is_ulid(batch) == (first == "0") == (split_id(f"{batch}000") is not None)
 
 
 @pytest.mark.parametrize("sort", ["M#000", "S#999"])

@@ -42,7 +42,6 @@ CONFIGS = {
     ),
     "secretsmanager": SMALL_CALL_CONFIG,
     "sqs": SMALL_CALL_CONFIG,
-    "ssm": SMALL_CALL_CONFIG,
 }
 
 _lock = Lock()  # making a client is not safe in several threads

@@ -12,6 +12,7 @@ from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.model import WORKER_TIMEOUT_SECONDS, Campaign
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.status import Status
+from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import ItemKey, TimelineEntry
@@ -56,6 +57,11 @@ def _cancel_batch(batch: str, has_time_for: HasTimeFor) -> bool:
     """
     now = time.time()
     entry = TimelineEntry(int(now * 1000), Status.CANCELLED, "operator")
+    unsent = [
+        item
+        for item in message_repository.submissions_of(batch)
+        if item["status"]["S"] in (Status.SCHEDULED, Status.ACCEPTED)
+    ]
     changes = [
         MessageUpdate(ItemKey(item["pk"]["S"], item["sk"]["S"]))
         .set("status", Status.CANCELLED)
@@ -64,11 +70,13 @@ def _cancel_batch(batch: str, has_time_for: HasTimeFor) -> bool:
         .schedule_check(None)
         .if_in("status", Status.SCHEDULED, Status.ACCEPTED)
         .if_missing("in_doubt")
-        for item in message_repository.submissions_of(batch)
-        if item["status"]["S"] in (Status.SCHEDULED, Status.ACCEPTED)
+        for item in unsent
     ]
-    for page in batched(changes, WRITES_PER_PAGE, strict=False):
+    for page in batched(zip(unsent, changes, strict=True), WRITES_PER_PAGE, strict=False):
         if not has_time_for(PAGE_SECONDS):
             return False
-        dynamodb.apply_all(page)
+        written = dynamodb.apply_all([change for _, change in page])
+        for (item, _), cancelled in zip(page, written, strict=True):
+            if cancelled:
+                report_ended(item["vendor"]["S"], Status.CANCELLED, int(item["count"]["N"]))
     return True

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import msgspec
 
-from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
+from sms_gateway.config.cached_setting import CachedSetting
+from sms_gateway.config.stored_settings import fetch_setting
 from sms_gateway.vendors.registry import VENDORS
 
 
-class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Vendors in order of preference for numbers with a prefix ("+" matches every number)."""
 
     prefix: Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]{0,14}\Z")]
@@ -46,9 +47,20 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return max(matching, key=lambda route: len(route.prefix), default=None)
 
 
+def default_routes() -> str:
+    """Return the routes that apply while nobody set others, as JSON.
+
+    Each vendor has its own country, and nobody the rest of the world: a leaked key reaches no more.
+    """
+    rows = [Route(vendor.prefix, [name]) for name, vendor in VENDORS.items()]
+    return msgspec.json.encode(Routes(rows)).decode()
+
+
 def routes() -> Routes:
-    """Return the configured routes. Raises ServiceUnavailableError without valid ones."""
+    """Return the routes in use. Raises ServiceUnavailableError without valid ones."""
     return _routes.get()
 
 
-_routes = CachedSetting("routes", "ROUTES_PARAMETER", fetch_parameter, Routes.parse)
+_routes = CachedSetting(
+    "routes", lambda: fetch_setting("routes"), Routes.parse, default=default_routes()
+)

@@ -1,11 +1,13 @@
 """The accounts at the vendors, in one secret."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from sms_gateway.config.cached_setting import CachedSetting, fetch_secret
+from sms_gateway.config.cached_setting import CachedSetting
+from sms_gateway.config.secrets import fetch_secret
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.adapter import Adapter
@@ -39,9 +41,7 @@ def parse_accounts(text: str) -> Accounts:
         settings = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError:
         raise ValueError("it must be a JSON object of vendors") from None
-    key = settings.pop(CALLBACK_KEY, None)
-    if not isinstance(key, str) or len(key) < 32:
-        raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
+    key = callback_key(settings.pop(CALLBACK_KEY, None))
     adapters: dict[str, Adapter] = {}
     faults: dict[str, str] = {}
     for vendor, account in settings.items():
@@ -60,7 +60,19 @@ def parse_accounts(text: str) -> Accounts:
     for vendor, adapter in adapters.items():
         for warning in adapter.warnings:
             logger.warning("account warning", extra={"vendor": vendor, "warning": warning})
-    return Accounts(adapters, faults, key.encode())
+    return Accounts(adapters, faults, key)
 
 
-_accounts = CachedSetting("accounts", "ACCOUNTS_SECRET", fetch_secret, parse_accounts)
+def callback_key(written: object) -> bytes:
+    """Return the key of callback addresses. Raises ValueError."""
+    if not isinstance(written, str) or len(written) < 32:
+        raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
+    return written.encode()
+
+
+_accounts = CachedSetting(
+    "accounts",
+    lambda: fetch_secret(os.environ["ACCOUNTS_SECRET"]),
+    parse_accounts,
+    advice="No vendor has an account yet; the operator sets one with smsgw vendors set.",
+)

@@ -14,6 +14,18 @@ logger = Logger(
 )
 
 
+def has_dashboard() -> bool:
+    """Return whether somebody looks at what `report` logs."""
+    return os.environ["DASHBOARD"] == "true"
+
+
+def report(line: str, **fields: str | float | None) -> None:
+    """Log what only the dashboard reads, without the fields that are None."""
+    if has_dashboard():
+        known = {name: value for name, value in fields.items() if value is not None}
+        logger.info(line, extra=known)
+
+
 def increment(metric: str, amount: int = 1, **dimensions: str) -> None:
     """Add to a CloudWatch metric, by stack and `dimensions`."""
     with single_metric(

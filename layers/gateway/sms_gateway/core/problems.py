@@ -11,6 +11,7 @@ GatewayError 500
 ├── TooManyRequestsError 429
 ├── VendorFailedError 502
 ├── ServiceUnavailableError 503
+├── NoAnswerError 504
 └── VendorTimeoutError 504
 """
 
@@ -139,6 +140,14 @@ class ServiceUnavailableError(GatewayError):
     slug = "unavailable"
     title = "Not available now"
     retryable = True
+
+
+class NoAnswerError(GatewayError):
+    """It is not known whether the request was accepted; API Gateway's own answers say so too."""
+
+    http_status = 504
+    slug = "no-answer"
+    title = "No answer in time"
 
 
 class VendorTimeoutError(GatewayError):

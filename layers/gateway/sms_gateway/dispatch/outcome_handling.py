@@ -4,7 +4,7 @@ Every step is safe to repeat.
 """
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -13,10 +13,10 @@ from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.dispatch.failover import NextAttempt, next_attempt
 from sms_gateway.messages import queue
+from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import (
-    ItemKey,
     Message,
     Submission,
     SubmissionResult,
@@ -27,6 +27,10 @@ from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict
 
 # Seconds that the queue has before the scheduler requeues a submission.
 REQUEUE_AFTER = int(os.environ["REQUEUE_AFTER"])
+
+# Attempts after which pauses are waited for in the due index: Lambda takes a chain of about 16
+# invocations through queues for a loop.
+MAX_CHAIN = 12
 
 STATUS_AFTER_SPLIT = {
     VerdictLetter.REFUSED: Status.ACCEPTED,
@@ -76,20 +80,48 @@ def route_or_finish(
         change.set("refused", ",".join(refused))
     change.if_in("status", Status.SUBMITTING).if_in("attempt", sub.attempt)
     if step is None or status is not Status.ACCEPTED:
-        change.schedule_check(None)
-        if result is not None:
-            change.set("result", result)
-        change.apply()
+        _finish(change, sub, status, result)
         return
-    change.schedule_check(seconds + step.pause + REQUEUE_AFTER).remove("outcome_unknown")
+    _go_on(change.remove("outcome_unknown"), sub, step, now)
+
+
+def _go_on(change: MessageUpdate, sub: Submission, step: NextAttempt, now: datetime) -> None:
+    """Write the change of a submission that goes on, and enqueue it unless it is held."""
+    seconds = epoch_seconds(now)
+    _schedule(change, step, sub.attempt, seconds)
     fails_over = step.vendor != sub.vendor
     if fails_over:
         change.set("vendor", step.vendor).append_timeline(_routed_entry(step.vendor, now))
     if change.apply():
         if fails_over:
             increment("FailedOver", sub.count, vendor=sub.vendor)
-        group = sub.tenant or sub.key.batch
-        queue.enqueue_submissions(step.vendor, [(sub.key, sub.count)], group, step.pause)
+        if not ends_chain(step, sub.attempt):
+            task = queue.make_task(step.vendor, sub.key, sub.count, sub.expires - seconds)
+            queue.enqueue_submissions([task], sub.tenant or sub.key.batch, step.pause)
+
+
+def ends_chain(step: NextAttempt, attempt: int) -> bool:
+    """Return whether the scheduler, and no queue, brings a submission back after its pause."""
+    return step.pause > 0 and attempt >= MAX_CHAIN
+
+
+def _schedule(
+    change: MessageUpdate, step: NextAttempt | None, attempt: int, seconds: int
+) -> MessageUpdate:
+    """Set when the scheduler looks: to bring it back, or to see that the queue has done so."""
+    if step is not None and ends_chain(step, attempt):
+        return change.set("held", 0).schedule_check(seconds + step.pause)
+    return change.schedule_check(seconds + (step.pause if step else 0) + REQUEUE_AFTER)
+
+
+def _finish(
+    change: MessageUpdate, sub: Submission, status: Status, result: SubmissionResult | None
+) -> None:
+    change.schedule_check(None)
+    if result is not None:
+        change.set("result", result)
+    if change.apply():
+        report_ended(sub.vendor, status, sub.count)
 
 
 def _next_status(step: NextAttempt | None, seconds_left: int, *, in_doubt: bool) -> Status:
@@ -112,7 +144,9 @@ def split_mixed_result(
         return set()
     splits = STATUS_AFTER_SPLIT if sub.status is Status.SUBMITTED else {VerdictLetter.REFUSED}
     changes: list[MessageUpdate] = []
-    requeued: dict[NextAttempt, list[tuple[ItemKey, int]]] = defaultdict(list)
+    ends: list[Status | None] = []
+    requeued: dict[NextAttempt, list[queue.SubmissionTask]] = defaultdict(list)
+    seconds_left = sub.expires - epoch_seconds(now)
     detached: set[str] = set()
     for message in open_messages:
         verdict = sub.result.verdict(message.key.position - sub.key.position)
@@ -123,14 +157,25 @@ def split_mixed_result(
         step = None
         if verdict is not VerdictLetter.UNKNOWN:
             step = next_attempt(sub.vendors, sub.vendor, refused, usable, sub.attempt)
+        ends.append(_end(sub, verdict, step))
         changes.append(_detach_message(sub, message, verdict, refused, step, now))
-        if step is not None:
-            requeued[step].append((message.key, 1))
+        if step is not None and not ends_chain(step, sub.attempt):
+            requeued[step].append(queue.make_task(step.vendor, message.key, 1, seconds_left))
     written = dynamodb.apply_all(changes)
+    ended = Counter(status for status, held in zip(ends, written, strict=True) if status and held)
+    for status, count in ended.items():
+        report_ended(sub.vendor, status, count)
     if any(written):
-        for step, keys in requeued.items():
-            queue.enqueue_submissions(step.vendor, keys, sub.key.batch, step.pause)
+        for step, tasks in requeued.items():
+            queue.enqueue_submissions(tasks, sub.key.batch, step.pause)
     return detached
+
+
+def _end(sub: Submission, verdict: VerdictLetter, step: NextAttempt | None) -> Status | None:
+    """Return the status with which a refused message ends; None for one that goes on."""
+    if verdict is not VerdictLetter.REFUSED or step is not None:
+        return None
+    return Status.UNKNOWN if sub.sent_again_in_doubt else Status.REJECTED
 
 
 def _detach_message(
@@ -144,19 +189,13 @@ def _detach_message(
     """Build the update that makes a message its own submission, or ends it."""
     offset = message.key.position - sub.key.position
     code, text, note = sub.result.detail_of(offset) if sub.result else (None, None, None)
-    ends = verdict is VerdictLetter.REFUSED and step is None
-    status = (
-        STATUS_AFTER_SPLIT[verdict]
-        if not ends
-        else Status.UNKNOWN
-        if sub.sent_again_in_doubt
-        else Status.REJECTED
-    )
+    end = _end(sub, verdict, step)
+    status = end or STATUS_AFTER_SPLIT[verdict]
     entry = TimelineEntry(
         epoch_ms(now), status, "dispatch", sub.vendor, sub.attempt, code, text, note
     )
     change = MessageUpdate(message.key).set("status", status).if_no_own_status()
-    if ends:
+    if end:
         return change.append_timeline(entry)
     vendor = step.vendor if step else sub.vendor
     seconds = epoch_seconds(now)
@@ -169,7 +208,7 @@ def _detach_message(
     change.set("vendor", vendor).set("vendors", ",".join(sub.vendors))
     change.set("count", 1).set("attempt", sub.attempt).set("created", sub.created)
     change.set("expires", sub.expires).set("changed", seconds)
-    change.schedule_check(seconds + (step.pause if step else 0) + REQUEUE_AFTER)
+    _schedule(change, step, sub.attempt, seconds)
     if refused:
         change.set("refused", ",".join(refused))
     if step:

@@ -16,6 +16,7 @@ from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, utc_now
 from sms_gateway.dispatch.failover import FIRST_PAUSE_SECONDS
 from sms_gateway.dispatch.outcome_handling import route_or_finish, split_mixed_result
 from sms_gateway.dispatch.vendor_session import VendorSession
+from sms_gateway.messages.dashboard_lines import report_submitted
 from sms_gateway.messages.prices import price_rows
 from sms_gateway.storage import message_repository, vendor_message_ids
 from sms_gateway.storage.items import DAY_SECONDS
@@ -82,6 +83,7 @@ def _claim(key: ItemKey, vendor: str, now: datetime) -> Submission | None:
         .set("status", Status.SUBMITTING)
         .set("claim", claim)
         .set("changed", seconds)
+        .remove("held")
         .add("attempt", 1)
         .append_timeline(entry)
         .if_in("status", Status.ACCEPTED)
@@ -163,6 +165,12 @@ def record_outcome(
         return
     if accepted:
         increment("Submitted", len(accepted), vendor=sub.vendor)
+        sent_messages = [
+            message
+            for message in messages
+            if outcomes[message.id][0].verdict is SubmitVerdict.ACCEPTED
+        ]
+        report_submitted(moved, sent_messages, now)
     if mixed:
         split_mixed_result(moved, messages, session.usable, now)
 

@@ -11,7 +11,6 @@ from typing import Self
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.dispatch.circuit_breaker import VendorFailureError, call_guarded
 from sms_gateway.receipts.callback_tokens import make_token
-from sms_gateway.storage import rate_limiter
 from sms_gateway.storage.models import ItemKey, Message
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
@@ -27,7 +26,6 @@ from sms_gateway.vendors.types import (
 from sms_gateway.verifications.codes import with_code
 
 MAX_TIME_NEEDED_SECONDS = 60  # of a worker's 115; enough to begin a submission of any size
-MAX_RATE_WAIT_SECONDS = 5  # that a worker waits for the account's rate
 TOO_MANY_REQUESTS = 429  # a refusal by its meaning (RFC 6585, section 4), whatever the body says
 
 Send = Callable[[Request, float], VendorResponse]
@@ -117,20 +115,6 @@ class VendorSession:
     def _too_late_to_call(self) -> bool:
         """Return whether another call could outlast the deadline."""
         return time.time() + self._max_call_seconds >= self._until
-
-    def acquire_rate(self, messages: int) -> bool:
-        """Reserve the account's rate and wait for it; False when the wait is too long."""
-        if self.adapter.rate is None:
-            return True
-        now = int(time.time() * 1000)
-        cost = round(messages / self.adapter.rate * 1000)
-        start = rate_limiter.reserve_time(
-            self.adapter.name, now, cost, MAX_RATE_WAIT_SECONDS * 1000
-        )
-        if start is None:
-            return False
-        time.sleep(max(0, start - now) / 1000)
-        return True
 
     def send_calls(self, calls: Sequence[SubmitCall]) -> list[CallResult]:
         """Make calls in parallel; return each call's outcomes, with an unreadable raw answer."""

@@ -12,11 +12,13 @@ from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.dispatch.submission import dispatch
+from sms_gateway.dispatch.turns import take_turn, wait_for_turn
 from sms_gateway.dispatch.vendor_session import Send, VendorSession
 from sms_gateway.messages import queue
 from sms_gateway.vendors import http_client
 
 RESERVE_SECONDS = 5  # for writing the vendor's last answer
+NO_TIME_SECONDS = 2  # until another worker may have the time that this one lacks
 MAX_RECORDS = 10  # threads; the account's concurrency bounds the calls
 
 
@@ -67,12 +69,12 @@ def _handle_record(record: Mapping[str, Any], sessions: Mapping[str, VendorSessi
             increment("VendorNotUsable", vendor=task.vendor)
             return True
         with session.claim_slot(task.messages):
-            if session.has_time_for(task.messages) and session.acquire_rate(task.messages):
-                dispatch(task.key, session)
+            if not session.has_time_for(task.messages):
+                queue.enqueue_submissions([task], _message_group(record), NO_TIME_SECONDS)
+            elif wait := take_turn(session.adapter, task):
+                wait_for_turn(task, wait, _message_group(record))
             else:
-                queue.enqueue_submissions(
-                    task.vendor, [(task.key, task.messages)], _message_group(record), 2
-                )
+                dispatch(task.key, session)
     except Exception:
         logger.exception("dispatch failed", extra={"queue_message": record["messageId"]})
         increment("DispatchFailed")

@@ -37,7 +37,7 @@ def events_of(record: Record, context: ReadContext) -> Iterator[Event]:
     change = record["dynamodb"]
     new: Item | None = change.get("NewImage")
     old: Item = change.get("OldImage") or {}
-    if new is None:
+    if new is None or (not old and "restored" in new):  # told before it was restored
         return
     partition = new["pk"]["S"]
     if is_ulid(partition):
@@ -56,7 +56,7 @@ def _tenant_events(change: Record, old: Item, new: Item, context: ReadContext) -
         yield from _verification_events(old, new, context)
     elif sort == "C":
         yield from _campaign_events(change, old, new)
-    elif "day" in new and not old:
+    elif "day" in new and not old and not Status(new["status"]["S"]).final:
         sub = read_submission(new)
         yield _message_event(_single_message(sub), sub.status, context)
     elif "status" in new and new["status"] != old.get("status"):

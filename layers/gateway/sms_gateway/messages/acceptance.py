@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.core.problems import NoAnswerError, ServiceUnavailableError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import ulid_ms
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages import queue
+from sms_gateway.messages.dashboard_lines import report_accepted
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
@@ -87,15 +88,27 @@ def build_batch(
     return BuiltBatch(tenant, messages, submissions, items, head)
 
 
-def store_batch(batch: BuiltBatch) -> None:
+def store_batch(batch: BuiltBatch, *, repeatable: bool = True) -> None:
     """Write a batch and enqueue what is due now.
 
-    Raises ServiceUnavailableError; then the batch is not accepted.
+    `repeatable` is whether a repeated request makes no second batch. Raises
+    ServiceUnavailableError; then the batch is not accepted, or its last write is in doubt and may
+    be repeated. In doubt and not repeatable, raises NoAnswerError.
     """
     if batch.items:
         dynamodb.put_all(batch.items)
-    if not dynamodb.put_new(batch.head):
+    try:
+        recorded = dynamodb.put_new(batch.head)
+    except ServiceUnavailableError as error:
+        if repeatable:
+            raise
+        raise NoAnswerError(
+            "It is not known whether this was accepted: look for it with GET /messages before you "
+            "send it again. With an Idempotency-Key a repeat is safe."
+        ) from error
+    if not recorded:
         raise ServiceUnavailableError("This batch is recorded already; try again.")
+    report_accepted(batch.submissions)
     _enqueue(batch.tenant, batch.submissions)
 
 
@@ -195,9 +208,10 @@ def _items(
 
 
 def _enqueue(tenant: str, submissions: Sequence[Submission]) -> None:
-    ready: dict[str, list[tuple[ItemKey, int]]] = defaultdict(list)
-    for submission in submissions:
-        if submission.status is Status.ACCEPTED:
-            ready[submission.vendor].append((submission.key, submission.count))
-    for vendor, keys in ready.items():
-        queue.enqueue_submissions(vendor, keys, tenant)
+    ready: dict[str, list[queue.SubmissionTask]] = defaultdict(list)
+    for one in submissions:
+        if one.status is Status.ACCEPTED:
+            task = queue.make_task(one.vendor, one.key, one.count, one.expires - one.changed)
+            ready[one.vendor].append(task)
+    for tasks in ready.values():
+        queue.enqueue_submissions(tasks, tenant)

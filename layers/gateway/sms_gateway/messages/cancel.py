@@ -6,6 +6,7 @@ from typing import Any
 from sms_gateway.core.problems import ConflictError, NotFoundError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, rfc3339
+from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.messages.views import message_view
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_state import status_of
@@ -45,6 +46,8 @@ def cancel_message(tenant: str, identifier: str, now: datetime) -> dict[str, Any
     _, message, sub = found
     if not cancelled and status_of(message, sub) is not Status.CANCELLED:
         raise _not_cancellable(message, sub, now)
+    if cancelled:
+        report_ended(sub.vendor, Status.CANCELLED, 1)
     return message_view(*found)
 
 

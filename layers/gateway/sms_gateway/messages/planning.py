@@ -171,16 +171,16 @@ def _choose_vendors(
     """Return the usable vendors in order of preference, and the route's prefix."""
     pinned = draft.options.vendor
     route = routes.route(to)
-    candidates = [pinned] if pinned else route.vendors if route else []
-    if not candidates:
+    if route is None:  # nor may a named vendor carry it: routes say how far a key reaches
         raise InvalidRequestError(
-            "No route leads to this number: name a vendor, or ask the operator for a route.",
+            "No route leads to this number: the operator adds one with smsgw routes set.",
             slug="no-route",
             pointer=draft.to_pointer,
         )
+    candidates = [pinned] if pinned else route.vendors
     usable = [vendor for vendor in candidates if vendor in accounts.adapters]
     if usable:
-        return usable, route.prefix if route else ""
+        return usable, route.prefix
     vendor = candidates[0]
     if pinned and vendor not in accounts.faults:
         raise InvalidRequestError(

@@ -2,41 +2,64 @@
 
 import os
 from collections.abc import Sequence
+from typing import Self
 
 from sms_gateway.aws import sqs
 from sms_gateway.core.observability import increment
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.models import ItemKey
 
+URGENT_SECONDS = 600  # of validity left: a one-time code's, which does not wait behind a campaign
+
 
 class SubmissionTask(ValueObject, frozen=True):
-    """A queue message: a submission's vendor, key and number of messages."""
+    """A queue message: a submission's vendor, key and number of messages.
+
+    An `urgent` one goes ahead of the vendor's line. `place` is its place there, or, of an urgent
+    one, the time that it has booked (epoch ms): whoever comes back books no second one.
+    """
 
     vendor: str
     key: ItemKey
     messages: int
+    urgent: bool = False
+    place: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.vendor} {self.key} {self.messages}"
+        turn = ("urgent" if self.urgent else "") + ("" if self.place is None else f"@{self.place}")
+        return f"{self.vendor} {self.key} {self.messages} {turn}".rstrip()
 
     @classmethod
-    def parse(cls, body: str) -> "SubmissionTask":
+    def parse(cls, body: str) -> Self:
         """Parse what str() returns. Raises ValueError for anything else."""
-        vendor, key, messages = body.split(" ")
-        return cls(vendor, ItemKey.parse(key), int(messages))
+        vendor, key, messages, *rest = body.split(" ")
+        if len(rest) > 1:
+            raise ValueError("not a submission's task")
+        lane, at, place = rest[0].partition("@") if rest else ("", "", "")
+        if lane not in ("", "urgent"):
+            raise ValueError("not a submission's lane")
+        return cls(
+            vendor,
+            ItemKey.parse(key),
+            int(messages),
+            urgent=bool(lane),
+            place=int(place) if at else None,
+        )
 
 
-def enqueue_submissions(
-    vendor: str, submissions: Sequence[tuple[ItemKey, int]], tenant: str, delay: int = 0
-) -> None:
-    """Enqueue submissions (key, number of messages) after `delay` seconds (at most 900).
+def make_task(vendor: str, key: ItemKey, messages: int, seconds_left: float) -> SubmissionTask:
+    """Make a submission's task; `seconds_left` of its validity say whether it is urgent."""
+    urgent = messages == 1 and seconds_left <= URGENT_SECONDS
+    return SubmissionTask(vendor, key, messages, urgent=urgent)
+
+
+def enqueue_submissions(tasks: Sequence[SubmissionTask], tenant: str, delay: int = 0) -> None:
+    """Enqueue submissions of one vendor after `delay` seconds (at most 900).
 
     The tenant is the fair-queue group. Never raises: the scheduler enqueues what is missing.
     """
-    messages = [
-        sqs.QueueMessage(str(SubmissionTask(vendor, key, count)), tenant, delay)
-        for key, count in submissions
-    ]
+    vendor = tasks[0].vendor
+    messages = [sqs.QueueMessage(str(task), tenant, delay) for task in tasks]
     failed = sqs.send_batch(os.environ[f"QUEUE_{vendor.upper()}"], messages).count(False)
     if failed:
         increment("NotEnqueued", failed, vendor=vendor)

@@ -38,7 +38,7 @@ def send(
     """
     if key is None:
         batch, answer = _build(tenant, body, now, defaults, only)
-        store_batch(batch)
+        store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
     digest, seconds = idempotency_keys.digest_of(body), epoch_seconds(now)

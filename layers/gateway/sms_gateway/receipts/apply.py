@@ -12,6 +12,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.core.value_object import ValueObject
+from sms_gateway.messages.dashboard_lines import handed_over, report_received
 from sms_gateway.receipts.matching import match_reports
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.message_updates import MessageUpdate
@@ -26,12 +27,14 @@ NOT_SENT = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)
 class ReceiptUpdate(ValueObject, frozen=True):
     """A receipt's final status of one message.
 
-    `raw` is the whole answer when it can't be read again.
+    `since` is when the vendor got the message, in epoch milliseconds; `raw` is the whole answer
+    when it can't be read again.
     """
 
     key: ItemKey
     status: Status
     report: DeliveryReport
+    since: int
     raw: str | None = None
 
 
@@ -44,6 +47,8 @@ def apply_updates(
     for update, changed in zip(updates, written, strict=True):
         if not changed and update.raw:
             store_raw(update.key, update.raw)
+    ends = zip(updates, written, strict=True)
+    report_received(vendor, [(one.status, one.since) for one, changed in ends if changed], now)
     return written
 
 
@@ -134,7 +139,7 @@ def apply_callback(
             # After a failover only the vendor in charge may fail the message.
             increment("ConflictingReceipt", vendor=adapter.name)
             continue
-        update = ReceiptUpdate(message.key, report.status, report)
+        update = ReceiptUpdate(message.key, report.status, report, handed_over(sub))
         rounds.setdefault((seen[message.key], sub.attempt), []).append(update)
         seen[message.key] += 1
     dynamodb.apply_all(raw_updates)

@@ -7,6 +7,7 @@ import msgspec
 
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
+from sms_gateway.messages.dashboard_lines import handed_over
 from sms_gateway.receipts import apply
 from sms_gateway.receipts.apply import ReceiptUpdate
 from sms_gateway.scheduler.submissions import back_off
@@ -116,7 +117,8 @@ def _apply_answer(
             if raw:
                 apply.store_unrecognized(message.key, raw)
             continue
-        by_attempt[sub.attempt].append(ReceiptUpdate(message.key, report.status, report, raw))
+        update = ReceiptUpdate(message.key, report.status, report, handed_over(sub), raw)
+        by_attempt[sub.attempt].append(update)
     for attempt, updates in by_attempt.items():
         written = apply.apply_updates(updates, adapter.name, attempt, "poll", run.now)
         for update, changed in zip(updates, written, strict=True):

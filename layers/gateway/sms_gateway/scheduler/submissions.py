@@ -4,10 +4,14 @@ import os
 from collections.abc import Sequence
 from math import ceil
 
+from msgspec.structs import replace
+
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER, split_mixed_result
+from sms_gateway.dispatch.turns import RELEASE_SECONDS
 from sms_gateway.messages import queue as message_queue
+from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.scheduler.tick_run import TickRun
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_updates import MessageUpdate
@@ -42,6 +46,8 @@ def _advance_accepted(run: TickRun, sub: Submission) -> None:
         MessageUpdate(sub.key).schedule_check(when).if_in("status", sub.status).apply()
     elif sub.status is Status.SCHEDULED:
         _requeue(run, sub, REQUEUE_AFTER)
+    elif sub.held is not None:
+        _requeue(run, sub, REQUEUE_AFTER, sub.held)
     elif age < REQUEUE_AFTER:
         _check_at(sub, sub.changed + REQUEUE_AFTER)
     else:
@@ -50,8 +56,11 @@ def _advance_accepted(run: TickRun, sub: Submission) -> None:
         _requeue(run, sub, min(age, MAX_CHECK_INTERVAL_SECONDS))
 
 
-def _requeue(run: TickRun, sub: Submission, pause: int) -> None:
-    change = MessageUpdate(sub.key).schedule_check(min(run.now_seconds + pause, sub.expires))
+def _requeue(run: TickRun, sub: Submission, pause: int, place: int = 0) -> None:
+    """Enqueue a submission, for shortly before its turn if it has a `place` in a line."""
+    now = run.now_seconds
+    delay = max(0, (sub.due or now) + RELEASE_SECONDS - now) if place else 0
+    change = MessageUpdate(sub.key).schedule_check(min(now + delay + pause, sub.expires))
     vendor = _usable_vendor(run, sub)
     if vendor != sub.vendor:
         note = f"{sub.vendor} is not configured any more"
@@ -62,10 +71,13 @@ def _requeue(run: TickRun, sub: Submission, pause: int) -> None:
     if sub.status is Status.SCHEDULED:
         change.set("status", Status.ACCEPTED).set("changed", run.now_seconds)
         change.append_timeline(TimelineEntry(run.now_ms, Status.ACCEPTED, "clock", sub.vendor))
+    if sub.held is not None:
+        change.remove("held").if_in("held", sub.held)
     if change.if_in("status", sub.status).apply():
-        message_queue.enqueue_submissions(
-            vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch
-        )
+        task = message_queue.make_task(vendor, sub.key, sub.count, sub.expires - now)
+        if place and vendor == sub.vendor and not task.urgent:
+            task = replace(task, place=place)
+        message_queue.enqueue_submissions([task], sub.tenant or sub.key.batch, delay)
 
 
 def _usable_vendor(run: TickRun, sub: Submission) -> str:
@@ -147,9 +159,9 @@ def _resend(run: TickRun, sub: Submission) -> None:
     moved = change.if_in("status", Status.SUBMITTING).if_in("attempt", sub.attempt).apply()
     if moved:
         increment("SubmissionResent", vendor=sub.vendor)
-        message_queue.enqueue_submissions(
-            sub.vendor, [(sub.key, sub.count)], sub.tenant or sub.key.batch
-        )
+        left = sub.expires - run.now_seconds
+        task = message_queue.make_task(sub.vendor, sub.key, sub.count, left)
+        message_queue.enqueue_submissions([task], sub.tenant or sub.key.batch)
 
 
 def back_off(run: TickRun, sub: Submission, deadline: int) -> MessageUpdate:
@@ -174,3 +186,4 @@ def _close(run: TickRun, sub: Submission, status: Status, note: str) -> None:
     )
     if change.if_in("status", sub.status).apply():
         increment("ClosedByScheduler", sub.count, vendor=sub.vendor, status=status)
+        report_ended(sub.vendor, status, sub.count)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sms_gateway.campaigns import queue
 from sms_gateway.config.vendor_accounts import accounts
-from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.observability import has_dashboard, increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER
@@ -46,34 +46,33 @@ def run(remaining: float) -> int:
             adapters,
             pool,
             utc_now(),
-            until - WEBHOOK_RESERVE_SECONDS if events_on else until,
+            until - WEBHOOK_RESERVE_SECONDS if events_on or has_dashboard() else until,
             accounts_known=accounts_known,
         )
         checked = check_all_due(tick)
+        tick.until = until
+        if events_on or has_dashboard():
+            refresh_balances(tick)
         if events_on:
-            tick.until = until
-            checked += run_event_housekeeping(tick)
+            checked += retry_scheduler.enqueue_due(
+                pool, tick.now_seconds, lambda: tick.has_time_for(RESERVE_SECONDS)
+            )
     return checked
 
 
-def run_event_housekeeping(run: TickRun) -> int:
-    """Enqueue due webhook deliveries; refresh watched balances once an hour.
-
-    Runs only where events are on. Returns how many deliveries were enqueued.
-    """
-    if run.now.minute == 0:
-        watched = {
-            name: adapter
-            for name, adapter in run.adapters.items()
-            if adapter.balance_low is not None
-        }
-        try:
-            get_balances(watched, run.now, run.send)
-        except ServiceUnavailableError:
-            logger.exception("balances not refreshed")
-    return retry_scheduler.enqueue_due(
-        run.pool, run.now_seconds, lambda: run.has_time_for(RESERVE_SECONDS)
-    )
+def refresh_balances(run: TickRun) -> None:
+    """Query balances once an hour: all for the dashboard, else those whose fall is an event."""
+    if run.now.minute != 0:
+        return
+    watched = {
+        name: adapter
+        for name, adapter in run.adapters.items()
+        if has_dashboard() or adapter.balance_low is not None
+    }
+    try:
+        get_balances(watched, run.now, run.send)
+    except ServiceUnavailableError:
+        logger.exception("balances not refreshed")
 
 
 def check_all_due(run: TickRun) -> int:

@@ -151,10 +151,12 @@ def conditional_write[T](write: Callable[[], T]) -> T | None:
     raise _ConflictError
 
 
-def get(key: ItemKey) -> Item | None:
-    """Read one item, consistently."""
+def get(key: ItemKey, *, consistent: bool = True) -> Item | None:
+    """Read one item, consistently unless asked otherwise."""
     with translate_errors():
-        response = client().get_item(TableName=table_name(), Key=key_of(key), ConsistentRead=True)
+        response = client().get_item(
+            TableName=table_name(), Key=key_of(key), ConsistentRead=consistent
+        )
     return response.get("Item")
 
 

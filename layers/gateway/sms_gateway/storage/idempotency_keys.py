@@ -14,7 +14,8 @@ from sms_gateway.storage.items import DAY_SECONDS, Item, key_of, number_attribut
 from sms_gateway.storage.models import ItemKey
 
 KEY_SECONDS = DAY_SECONDS
-IN_PROGRESS_SECONDS = 60  # the function that wrote a record is dead by then: it stops at 29
+LOST = "lost"  # in place of a digest, written by `smsgw restore`
+IN_PROGRESS_SECONDS = 60  # the function that wrote a record is dead by then: it stops at 27
 _KEY_PATTERN = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
 
@@ -102,7 +103,16 @@ def find_record(place: str, digest: str, now: int) -> Item | None:
 
 
 def check_same_body(item: Item, digest: str) -> Item:
-    """Return the record; raise InvalidRequestError if it is another body's."""
+    """Return the record; raise InvalidRequestError if it is another body's.
+
+    Or if its request was at work at the moment that the table was restored to.
+    """
+    if item["digest"]["S"] == LOST:
+        raise InvalidRequestError(
+            "The gateway was restored to a moment at which this request was at work: it may have "
+            "been sent. Send it under another key only if it may arrive twice.",
+            slug="outcome-unknown",
+        )
     if item["digest"]["S"] != digest:
         raise InvalidRequestError(
             "This Idempotency-Key was used with another body: use a new key for a new request.",

@@ -127,6 +127,7 @@ def read_submission(item: Item) -> Submission:
         tenant=tenant,
         content=_content.decode(item["data"]["S"]) if tenant else None,
         campaign=item.get("campaign", {}).get("S"),
+        held=number("held") if "held" in item else None,
     )
 
 

@@ -201,6 +201,7 @@ class Submission(ValueObject, frozen=True):
     tenant: str | None = None
     content: MessageContent | None = None
     campaign: str | None = None
+    held: int | None = None  # no queue has it: its place in the vendor's line, 0 for none
 
     @property
     def remaining_vendors(self) -> set[str]:

@@ -1,43 +1,123 @@
-"""A vendor account's rate over all workers: one stored time an account."""
+"""A vendor account's rate over all workers: one stored clock an account. All times are ms.
 
+`booked` is until when the rate is given out. Whoever must wait long takes a place in the line,
+which ends at `line`, and books only as it leaves. An urgent submission books ahead of the line;
+`passed` sums up what such took, and by that much everybody in the line is later.
+"""
+
+from typing import Any
+
+from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.dynamodb import ConditionFailedError, client, table_name, translate_errors
-from sms_gateway.storage.items import number_attribute
+from sms_gateway.storage.items import Item, number_attribute
+
+NOBODY_WAITS = "(attribute_not_exists(line) OR line <= :now)"
+ITS_TURN = "(attribute_not_exists(passed) OR passed <= :turn)"
+PASSING = "".join(f", {name} = if_not_exists({name}, :zero) + :cost" for name in ("line", "passed"))
 
 
-def reserve_time(vendor: str, now: int, cost: int, horizon: int) -> int | None:
-    """Reserve a span of a vendor's time over all workers; all times in ms.
+class Place(ValueObject, frozen=True):
+    """A place in the line, and when its turn comes if nobody passes from now on.
 
-    Returns when the span begins, or None when that is more than `horizon` ahead.
+    The place stays the same however many pass.
     """
-    key = {"pk": {"S": f"RATE#{vendor}"}, "sk": {"S": "RATE"}}
+
+    number: int
+    turn: int
+
+
+def book_urgent(vendor: str, now: int, cost: int, latest: int) -> int | None:
+    """Book a vendor's next free time, ahead of the line.
+
+    Returns when it begins; None when that is after `latest`.
+    """
+    return _book(vendor, now, cost, latest, PASSING, "", {":zero": 0})[0]
+
+
+def leave(vendor: str, now: int, cost: int, latest: int, place: int | None) -> tuple[int, bool]:
+    """Book a vendor's time for a submission whose turn comes by `latest`.
+
+    Without a place it is its turn only while nobody waits. Returns when its time begins and True;
+    or when its turn may come, and False: then nothing is booked.
+    """
+    if place is None:
+        start, clock = _book(vendor, now, cost, latest, "", NOBODY_WAITS, {})
+    else:
+        start, clock = _book(vendor, now, cost, latest, "", ITS_TURN, {":turn": latest - place})
+    if start is not None:
+        return start, True
+    mine = clock["line"] if place is None else place + clock["passed"]
+    return max(clock["booked"], mine), False
+
+
+def join(vendor: str, cost: int) -> Place:
+    """Take the last place of a vendor's line. Raises ServiceUnavailableError."""
+    behind = ("line = line + :cost", "line >= booked")
+    first = ("line = booked + :cost", "attribute_not_exists(line) OR line < booked")
+    for change, condition in (behind, first, behind, first):  # others may move it in between
+        clock, taken = _update(vendor, change, condition, {":cost": cost})
+        if taken:
+            turn = clock["line"] - cost
+            return Place(turn - clock["passed"], turn)
+    raise ServiceUnavailableError("Others are taking places in this line; try again.")
+
+
+def _book(
+    vendor: str,
+    now: int,
+    cost: int,
+    latest: int,
+    also: str,
+    condition: str,
+    more: dict[str, int],
+) -> tuple[int | None, dict[str, int]]:
+    """Book from now on, or from where `booked` ends; return the beginning, and the clock."""
+    values = {":now": now, ":cost": cost, ":end": now + cost, ":latest": latest, **more}
+    turn = f" AND {condition}" if condition else ""
+    clock, booked = _update(
+        vendor,
+        f"booked = :end{also}",
+        f"(attribute_not_exists(booked) OR booked <= :now){turn}",
+        values,
+    )
+    if booked:
+        return now, clock
+    if not now < clock["booked"] <= latest:
+        return None, clock
+    clock, booked = _update(
+        vendor, f"booked = booked + :cost{also}", f"booked <= :latest{turn}", values
+    )
+    return (clock["booked"] - cost if booked else None), clock
+
+
+def _update(
+    vendor: str, change: str, condition: str, values: dict[str, int]
+) -> tuple[dict[str, int], bool]:
+    """Change a clock if a condition holds; return the clock as it is then, and whether it did."""
+    written = f"{change} {condition}"
+    options: Any = {
+        "ExpressionAttributeValues": {
+            name: number_attribute(value) for name, value in values.items() if name in written
+        }
+    }
     try:
         with translate_errors():
-            client().update_item(
+            answer = client().update_item(
                 TableName=table_name(),
-                Key=key,
-                UpdateExpression="SET booked = :end",
-                ConditionExpression="attribute_not_exists(booked) OR booked <= :now",
-                ExpressionAttributeValues={
-                    ":end": number_attribute(now + cost),
-                    ":now": number_attribute(now),
-                },
+                Key={"pk": {"S": f"RATE#{vendor}"}, "sk": {"S": "RATE"}},
+                UpdateExpression=f"SET {change}",
+                ConditionExpression=condition,
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **options,
             )
-        return now
-    except ConditionFailedError:
-        pass
-    try:
-        with translate_errors():
-            response = client().update_item(
-                TableName=table_name(),
-                Key=key,
-                UpdateExpression="SET booked = booked + :cost",
-                ConditionExpression="booked <= :latest",
-                ExpressionAttributeValues={
-                    ":cost": number_attribute(cost),
-                    ":latest": number_attribute(now + horizon),
-                },
-                ReturnValues="UPDATED_NEW",
-            )
-    except ConditionFailedError:
-        return None
-    return int(response["Attributes"]["booked"]["N"]) - cost
+    except ConditionFailedError as error:
+        return _clock(error.item), False
+    return _clock(answer["Attributes"]), True
+
+
+def _clock(item: Item) -> dict[str, int]:
+    return {
+        name: int(item[name]["N"]) if name in item else 0 for name in ("booked", "line", "passed")
+    }

@@ -1,7 +1,6 @@
 """The sources that may send by a trigger, with each one's tenant and defaults.
 
-The SSM parameter `/<stack>/sources` has a part for each trigger. A source that is not in it can't
-send:
+The setting `sources` has a part for each trigger. A source that is not in it can't send:
 
     {"bus": {"com.acme.orders": {"tenant": "acme", "accounts": ["210987654321"]}},
      "queue": {"default": {"tenant": "acme", "defaults": {"from": "ACME"}}},
@@ -14,7 +13,8 @@ from typing import Annotated
 
 import msgspec
 
-from sms_gateway.config.cached_setting import CachedSetting, fetch_parameter
+from sms_gateway.config.cached_setting import CachedSetting
+from sms_gateway.config.stored_settings import fetch_setting
 from sms_gateway.messages.request import Options, Recipient
 from sms_gateway.sms.phone_numbers import NumberError, is_region, to_e164
 from sms_gateway.vendors.registry import VENDORS
@@ -22,6 +22,7 @@ from sms_gateway.vendors.registry import VENDORS
 Tenant = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 AccountId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}\Z")]
 Wording = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+NO_SOURCES = "{}"
 CODE, USERNAME = "{code}", "{username}"
 
 
@@ -105,11 +106,10 @@ class TriggerSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def sources() -> TriggerSources:
-    """Return the parameter's sources.
-
-    Raise ServiceUnavailableError when it is missing or not valid.
-    """
+    """Return the setting's sources. Raise ServiceUnavailableError when they are not valid."""
     return _sources.get()
 
 
-_sources = CachedSetting("sources", "SOURCES_PARAMETER", fetch_parameter, TriggerSources.parse)
+_sources = CachedSetting(
+    "sources", lambda: fetch_setting("sources"), TriggerSources.parse, default=NO_SOURCES
+)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from sms_gateway.core.observability import increment
+from sms_gateway.core.observability import increment, report
 from sms_gateway.core.timestamps import epoch_seconds, rfc3339
 from sms_gateway.storage import cache
 from sms_gateway.vendors import http_client
@@ -85,6 +85,13 @@ def _row(
         return _failed(adapter, product, last, words, code, refusal.retryable)
     except (http_client.VendorConnectionFailedError, http_client.VendorOutcomeUnknownError):
         return _failed(adapter, product, last, f"{adapter.title} did not answer.", None, True)
+    report(
+        "balance",
+        vendor=adapter.name,
+        product=product or "all",
+        amount=float(balance.amount),
+        unit=balance.unit,
+    )
     return {
         "vendor": adapter.name,
         "product": product,

@@ -28,7 +28,7 @@ from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
 
 TIMEOUT_SECONDS = 6.0  # for a whole response
-CONFIRM_SECONDS = 3.0  # for a query right after a change: both must fit into the API's 29
+CONFIRM_SECONDS = 3.0  # for a query right after a change: both must fit into the function's 27
 
 Send = Callable[[Request, float], VendorResponse]
 

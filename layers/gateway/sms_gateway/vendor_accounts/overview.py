@@ -8,7 +8,9 @@ from msgspec.structs import asdict
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.dispatch.circuit_states import circuit_states
+from sms_gateway.vendor_accounts.account_check import has_fixed_egress
 from sms_gateway.vendor_accounts.balances import Row, last_known
+from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 
 
@@ -38,6 +40,16 @@ def _view(vendor: str, accounts: Accounts, circuit: str, balances: list[Row]) ->
         "circuit": circuit,
         "capabilities": asdict(cls.capabilities),
         "balances": balances,
-        "warnings": list(adapter.warnings) if adapter else [],
+        "warnings": [*adapter.warnings, *_address_warnings(adapter)] if adapter else [],
         "problem": problem if fault else None,
     }
+
+
+def _address_warnings(adapter: Adapter) -> list[str]:
+    if adapter.unregistered_address is None or has_fixed_egress():
+        return []
+    return [
+        f"{adapter.title} refuses calls from addresses that it has not registered (code "
+        f"{adapter.unregistered_address}), and this gateway has no fixed one: see "
+        "docs/guides/egress.md."
+    ]

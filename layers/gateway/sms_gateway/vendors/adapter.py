@@ -85,6 +85,8 @@ class Adapter(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     capabilities: ClassVar[Capabilities]
+    # The code with which the vendor refuses an address that it has not registered, if it has one.
+    unregistered_address: ClassVar[str | None] = None
 
     base_url: str
     allow_http: bool = False

@@ -11,7 +11,7 @@ from sms_gateway.vendors.adapter import Adapter
 
 
 class Vendor(msgspec.Struct, frozen=True):
-    """A vendor's adapter class, and the prefix of its default route."""
+    """A vendor's adapter class, and the prefix of its own country, which is its default route."""
 
     adapter: str
     prefix: str
@@ -21,7 +21,7 @@ class Vendor(msgspec.Struct, frozen=True):
 VENDORS: Mapping[str, Vendor] = {
     "jst": Vendor("Jst", "+91"),
     "dinisoft": Vendor("Dinisoft", "+880"),
-    "server2sms": Vendor("Server2sms", "+"),
+    "server2sms": Vendor("Server2sms", "+41"),
     "rajasms": Vendor("RajaSms", "+62"),
 }
 

@@ -41,7 +41,7 @@ from sms_gateway.verifications.request import parse_check
 from sms_gateway.verifications.start import View, find_own_verification, idempotency_key_digest
 
 TIMEOUT_SECONDS = 8.0  # for a vendor's answer to a check
-# After so long the function that began a check is dead: it stops at 29 seconds.
+# After so long the function that began a check is dead: it stops at 27 seconds.
 IN_PROGRESS_SECONDS = 35
 MAX_WRITE_ATTEMPTS = 12  # to write a version; more than there can be checks
 MAX_UNKNOWN = 2  # after two unknown outcomes no code is believed, and a third changes nothing

@@ -42,7 +42,7 @@ def start_verification(
     seconds = epoch_seconds(now)
     if key is None:
         verification, batch = _prepare(tenant, body, now, region)
-        store_batch(batch)
+        store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
     digest = idempotency_keys.digest_of(b"POST /verifications\n" + body)

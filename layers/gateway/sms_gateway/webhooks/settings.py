@@ -1,6 +1,9 @@
 """The stack's key, from which the webhooks' secrets are derived."""
 
-from sms_gateway.config.cached_setting import CachedSetting, fetch_secret
+import os
+
+from sms_gateway.config.cached_setting import CachedSetting
+from sms_gateway.config.secrets import fetch_secret
 
 
 def webhook_key() -> bytes:
@@ -15,4 +18,10 @@ def parse_webhook_key(written: str) -> bytes:
     return written.encode()
 
 
-_webhook_key = CachedSetting("webhook-key", "WEBHOOK_SECRET", fetch_secret, parse_webhook_key)
+_webhook_key = CachedSetting(
+    "webhook-key",
+    lambda: fetch_secret(os.environ["WEBHOOK_SECRET"]),
+    parse_webhook_key,
+    advice="The webhooks' key is not made yet; the operator makes it with a key that may manage "
+    "webhooks: smsgw keys create --scope webhooks:manage.",
+)

@@ -113,6 +113,7 @@ class Dinisoft(Adapter):
         receipts_callback=True,
         own_reference=False,
     )
+    unregistered_address: ClassVar[str | None] = "5400"
 
     api_key: str = field(repr=False)
     secret_key: str = field(repr=False)

@@ -77,6 +77,7 @@ class RajaSms(Adapter):
         receipts_callback=True,
         own_reference=False,
     )
+    unregistered_address: ClassVar[str | None] = "40"
 
     api_key: str = field(repr=False)
     products: Mapping[Category, Product] = field(

@@ -1,0 +1,66 @@
+"""Settings that are items of the table: read by functions, written by `smsgw`.
+
+An item has the setting's text and a version, on which each write is conditional.
+"""
+
+from sms_gateway.config.cached_setting import SettingUnreadableError
+from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.items import key_of, number_attribute
+from sms_gateway.storage.models import ItemKey
+
+PARTITION = "SETTINGS"
+MAX_BYTES = 16_384  # ADR 0030: what a burst of starts may read of one partition
+
+
+class StoredSetting(ValueObject, frozen=True):
+    """A setting's text, and the number of its writes."""
+
+    text: str
+    version: int
+
+
+def read_setting(name: str, *, consistent: bool = True) -> StoredSetting | None:
+    """Read a setting; None when nobody set it. Raises ServiceUnavailableError."""
+    item = dynamodb.get(ItemKey(PARTITION, name), consistent=consistent)
+    return StoredSetting(item["data"]["S"], int(item["version"]["N"])) if item else None
+
+
+def fetch_setting(name: str) -> str | None:
+    """Return a setting's text; None when nobody set it. Raises SettingUnreadableError."""
+    try:
+        stored = read_setting(name, consistent=False)
+    except ServiceUnavailableError as error:
+        raise SettingUnreadableError(f"{name} can't be read: {error.detail}") from error
+    return stored.text if stored else None
+
+
+def check_size(text: str) -> None:
+    """Raise ValueError for a setting that is too long."""
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        raise ValueError(f"it has {size} bytes and may have {MAX_BYTES}")
+
+
+def write_setting(name: str, text: str, replaces: StoredSetting | None) -> bool:
+    """Write a setting in place of the one that was read; return False when it was changed since.
+
+    Raises ValueError for a text that is too long, ServiceUnavailableError.
+    """
+    check_size(text)
+    item = {
+        **key_of(ItemKey(PARTITION, name)),
+        "data": {"S": text},
+        "version": number_attribute(replaces.version + 1 if replaces else 1),
+    }
+    if replaces is None:
+        return dynamodb.put_new(item)
+    values = {":read": number_attribute(replaces.version)}
+    existing = dynamodb.put(
+        item,
+        "#version = :read",
+        ExpressionAttributeNames={"#version": "version"},
+        ExpressionAttributeValues=values,
+    )
+    return existing in (None, item)

@@ -1,0 +1,107 @@
+"""Whose turn it is at a vendor with a rate, and what becomes of a submission that must wait.
+
+A short wait is slept through. Up to 15 minutes it waits in the queue, for as long as the line
+before it takes; what waits longer is held in the due index, and no queue has it. So it goes round
+once or twice however long it waits.
+"""
+
+import time
+from math import ceil
+
+from msgspec.structs import replace
+
+from sms_gateway.aws.sqs import MAX_DELAY_SECONDS
+from sms_gateway.core.observability import logger
+from sms_gateway.core.status import Status
+from sms_gateway.core.value_object import ValueObject
+from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER
+from sms_gateway.messages.queue import SubmissionTask, enqueue_submissions
+from sms_gateway.storage import message_repository, rate_limiter
+from sms_gateway.storage.message_updates import MessageUpdate
+from sms_gateway.vendors.adapter import Adapter
+
+MAX_SLEEP_MS = 5_000  # that a worker waits for the account's rate
+MAX_URGENT_MS = 300_000  # ahead that urgent ones book: more than half of a code's life is no use
+LATE_MS = 60_000  # after which a booked time counts as given up
+# Come back a little early, so that the rate does not lie idle; who lost its turn a little earlier.
+EARLY_MS, EARLIER_MS = 3_000, 4_900
+UNWATCHED_SECONDS = REQUEUE_AFTER // 4  # of waiting in which the scheduler requeues nothing
+RELEASE_SECONDS = 300  # before its turn, the scheduler enqueues what it holds
+
+
+class Wait(ValueObject, frozen=True):
+    """A submission's turn (epoch ms), its place, and the time that it takes of the rate (ms)."""
+
+    turn: int
+    place: int | None
+    cost: int
+
+
+def take_turn(adapter: Adapter, task: SubmissionTask) -> Wait | None:
+    """Wait for a vendor's rate and book it; return how long to wait when that is too long."""
+    if not adapter.rate:
+        return None
+    now = int(time.time() * 1000)
+    cost = _cost(task, adapter.rate)
+    latest = now + MAX_SLEEP_MS
+    if task.urgent:
+        start = task.place
+        if start is None or start + LATE_MS < now:
+            start = rate_limiter.book_urgent(adapter.name, now, cost, now + MAX_URGENT_MS)
+        if start is None:
+            return Wait(now + MAX_URGENT_MS // 2, None, cost)
+        if start > latest:
+            return Wait(start, start, cost)
+    else:
+        start, taken = rate_limiter.leave(adapter.name, now, cost, latest, task.place)
+        if not taken:
+            return Wait(start, task.place, cost)
+    time.sleep(max(0, start - now) / 1000)
+    return None
+
+
+def wait_for_turn(task: SubmissionTask, wait: Wait, group: str) -> None:
+    """Put a submission where it waits for its turn; `group` is its fair-queue group.
+
+    Nobody waits who is no longer sendable, or who will have expired by then.
+    """
+    now = time.time()
+    place = wait.place
+    early = EARLY_MS if task.place is None else EARLIER_MS
+    seconds = _seconds_until(wait.turn - early, now)
+    watched = seconds > UNWATCHED_SECONDS
+    expires = 0
+    if watched:
+        sub = message_repository.find_submission(task.key)
+        if sub is None or sub.status is not Status.ACCEPTED or sub.vendor != task.vendor:
+            logger.info("submission not sendable", extra={"submission": str(task.key)})
+            return
+        expires = sub.expires
+        if now + seconds >= expires:
+            _check_at(task, expires).apply()
+            return
+    if place is None and not task.urgent:
+        taken = rate_limiter.join(task.vendor, wait.cost)
+        place = taken.number
+        seconds = _seconds_until(taken.turn - early, now)
+    task = replace(task, place=place)
+    turn = int(now) + seconds
+    if seconds > MAX_DELAY_SECONDS:
+        _check_at(task, min(turn - RELEASE_SECONDS, expires)).set("held", place or 0).apply()
+        return
+    if watched and not _check_at(task, min(turn + REQUEUE_AFTER, expires)).apply():
+        return
+    enqueue_submissions([task], group, seconds)
+
+
+def _cost(task: SubmissionTask, rate: float) -> int:
+    return round(task.messages / rate * 1000)
+
+
+def _seconds_until(when: int, now: float) -> int:
+    return max(1, ceil(when / 1000 - now))
+
+
+def _check_at(task: SubmissionTask, when: int) -> MessageUpdate:
+    change = MessageUpdate(task.key).schedule_check(when)
+    return change.if_in("status", Status.ACCEPTED).if_in("vendor", task.vendor)

@@ -1,0 +1,55 @@
+"""The AWS emulator, with three things of AWS's IAM that the emulator does not know."""
+
+import json
+import re
+from importlib import import_module
+from typing import Any
+
+_PARTITION_IS = re.compile(r"[#\w]+\s*=\s*(:\w+)")
+
+
+def leading_keys(request: dict[str, Any]) -> list[str]:
+    """Return the partitions that a request to DynamoDB names, as dynamodb:LeadingKeys has them."""
+    if "KeyConditionExpression" in request:
+        found = _PARTITION_IS.search(request["KeyConditionExpression"])
+        return [request["ExpressionAttributeValues"][found[1]]["S"]] if found else []
+    keys = [request[part] for part in ("Key", "Item") if part in request]
+    for asked in request.get("RequestItems", {}).values():
+        keys += asked["Keys"] if "Keys" in asked else [_written(one) for one in asked]
+    keys += [_written(one) for one in request.get("TransactItems", [])]
+    return sorted({key["pk"]["S"] for key in keys})
+
+
+def _written(write: dict[str, Any]) -> dict[str, Any]:
+    (one,) = write.values()
+    key: dict[str, Any] = one["Item"] if "Item" in one else one["Key"]
+    return key
+
+
+def complete_requests() -> None:
+    """Let policies see the partitions that a request names, and loopback as a safe transport.
+
+    SendMessageBatch needs the right to SendMessage, as on AWS; the emulator has one of its own.
+    """
+    actions = vars(import_module("ministack.core.iam_actions"))
+    evaluator = vars(import_module("ministack.core.iam_evaluator"))
+    known, pin = actions["dynamodb_service_context"], evaluator["pin_request_origin"]
+    action_of = actions["extract_iam_action"]
+
+    def with_leading_keys(body: bytes) -> dict[str, Any]:
+        context: dict[str, Any] = known(body)
+        keys = leading_keys(json.loads(body or b"{}"))
+        return context | ({"dynamodb:LeadingKeys": keys} if keys else {})
+
+    def by_its_right(*request: Any) -> str | None:
+        action: str | None = action_of(*request)
+        return "sqs:SendMessage" if action == "sqs:SendMessageBatch" else action
+
+    actions["dynamodb_service_context"] = with_leading_keys
+    actions["extract_iam_action"] = by_its_right
+    evaluator["pin_request_origin"] = lambda address, _secure: pin(address, True)
+
+
+if __name__ == "__main__":
+    complete_requests()
+    import_module("ministack.app").main()

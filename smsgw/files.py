@@ -1,0 +1,16 @@
+"""What the operator hands to a command."""
+
+import sys
+from pathlib import Path
+
+from smsgw.errors import CommandError
+
+
+def read_file(name: str) -> str:
+    """Return a file's text, or standard input's for `-`. Raise CommandError."""
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{name} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{name} is not UTF-8") from None

@@ -1,0 +1,150 @@
+"""`smsgw restore`: copy what is missing out of a restored table, so that none of it is sent."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from sms_gateway.aws.errors import error_code
+from sms_gateway.core.timestamps import epoch_seconds, rfc3339, utc_now
+from sms_gateway.storage import dynamodb
+from sms_gateway.storage.items import Item, key_of
+from sms_gateway.storage.models import ItemKey
+from smsgw.errors import CommandError
+from smsgw.restore_rules import Fate, Restore
+
+THREADS = 16  # writes at once
+THERE = "are there already, and stay as they are"
+
+
+class RestoredTable:
+    """A table that DynamoDB made of the stack's own, as of a moment."""
+
+    def __init__(self, name: str, at: datetime) -> None:
+        """Raise CommandError for a table that is none, is not ready, or is of another moment."""
+        self.name = name
+        self._client = boto3.client("dynamodb")
+        self._submissions: dict[str, bool] = {}
+        if name == dynamodb.table_name():
+            raise CommandError("--table must name the restored table, not the stack's own")
+        try:
+            told: Any = self._client.describe_table(TableName=name)["Table"]
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+            raise CommandError(f"there is no table {name} in this region") from None
+        if told["TableStatus"] != "ACTIVE":
+            raise CommandError(f"{name} is still {told['TableStatus']}: wait for it")
+        if {one["AttributeName"] for one in told["KeySchema"]} != {"pk", "sk"}:
+            raise CommandError(f"{name} is no table of an SMS gateway")
+        restored = told.get("RestoreSummary", {}).get("RestoreDateTime")
+        if restored is not None and abs(restored.timestamp() - at.timestamp()) > 1:
+            raise CommandError(f"{name} is as of {rfc3339(restored.astimezone(UTC))}: say that")
+
+    def pages(self) -> Iterator[list[Item]]:
+        """Yield all items; those of a partition in order, so a batch before its submissions."""
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self.name, ConsistentRead=True
+        )
+        for page in pages:
+            self._submissions.clear()
+            yield page["Items"]
+
+    def settled(self, restore: Restore, item: Item) -> tuple[Fate, Item | None]:
+        """Return an item's fate, and the item to write."""
+        partition = item["pk"]["S"]
+        if "batch" in item and partition.startswith("REQUEST#"):
+            return restore.settle(item, accepted=self._accepted(item["batch"]["S"]))
+        shares = item["sk"]["S"].startswith("M#") and not {"vendor", "status"} & item.keys()
+        return restore.settle(item, adrift=shares and self._has_submissions(partition))
+
+    def _has_submissions(self, batch: str) -> bool:
+        """Whether the stack's own table has submissions of a batch, before any is written."""
+        if batch not in self._submissions:
+            found = dynamodb.query_range(batch, "S#000", "S#999", 1)
+            self._submissions[batch] = bool(found)
+        return self._submissions[batch]
+
+    def _accepted(self, batch: str) -> bool:
+        """Whether the restored table has a batch that was accepted."""
+        for sort in ("B", "M#000"):
+            key: Any = key_of(ItemKey(batch, sort))
+            found = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True)
+            if "tenant" in found.get("Item", {}):
+                return True
+        return False
+
+
+def plan(options: argparse.Namespace) -> None:
+    """Print what `apply` would write, and write nothing."""
+    restore, table = _begin(options)
+    counts: Counter[str] = Counter()
+    for items in table.pages():
+        there = dynamodb.get_many([_key(item) for item in items])
+        for item in items:
+            fate, new = table.settled(restore, item)
+            counts[THERE if new is not None and _key(item) in there else fate] += 1
+        _tell(counts)
+    _print(counts)
+    print("Nothing was written; `smsgw restore apply` does it.")
+
+
+def apply(options: argparse.Namespace) -> None:
+    """Write what is missing. A repeat continues: what is there stays as it is."""
+    restore, table = _begin(options)
+
+    def write(item: Item) -> str:
+        fate, new = table.settled(restore, item)
+        if new is None or dynamodb.put(new, "attribute_not_exists(pk)") is None:
+            return fate
+        return THERE
+
+    counts: Counter[str] = Counter()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for items in table.pages():
+            # A submission's events are made of its batch and messages: these are written first.
+            for is_submission in (False, True):
+                part = [item for item in items if ("vendor" in item) is is_submission]
+                counts.update(pool.map(write, part))
+            _tell(counts)
+    _print(counts)
+    print(f"The stack has all of {table.name} that was missing. A repeat changes nothing.")
+
+
+def _begin(options: argparse.Namespace) -> tuple[Restore, RestoredTable]:
+    try:
+        at = datetime.fromisoformat(options.at)
+    except ValueError:
+        at = datetime.min  # refused below: it has no zone
+    if at.tzinfo is None:
+        raise CommandError("--at is a time with a zone, such as 2026-11-28T09:30:00Z")
+    now = utc_now()
+    if at >= now:
+        raise CommandError("--at is the moment of the restored table: it must be over")
+    restore = Restore(
+        epoch_seconds(at),
+        epoch_seconds(now),
+        keep_scheduled=options.keep_scheduled,
+        keep_access=options.keep_access,
+    )
+    return restore, RestoredTable(options.table, at)
+
+
+def _key(item: Item) -> ItemKey:
+    return ItemKey(item["pk"]["S"], item["sk"]["S"])
+
+
+def _tell(counts: Counter[str]) -> None:
+    print(f"{counts.total()} items read", file=sys.stderr)
+
+
+def _print(counts: Counter[str]) -> None:
+    for what in (*Fate, THERE):
+        if counts[what]:
+            print(f"{counts[what]:>9}  {what}")

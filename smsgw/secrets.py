@@ -1,0 +1,87 @@
+"""The stack's secrets: made when they are first needed, changed only as they were read, kept."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sms_gateway.aws.errors import error_code
+from sms_gateway.core.value_object import ValueObject
+from smsgw.errors import CommandError
+
+PENDING = "AWSPENDING"
+
+
+class ReadSecret(ValueObject, frozen=True):
+    """A secret's text and the id of the version that it was read from."""
+
+    hidden = frozenset({"text"})
+
+    text: str
+    version: str
+
+
+class Secret:
+    """A secret, by its name, with the operator's client of Secrets Manager.
+
+    `key` is the KMS key of a secret that is made; without one it is AWS's own.
+    """
+
+    def __init__(self, client: Any, name: str, key: str | None = None) -> None:
+        self._client = client
+        self.name = name
+        self._key = {"KmsKeyId": key} if key else {}
+
+    def read(self) -> ReadSecret | None:
+        """Return the secret; None when nobody made it. Raise CommandError while it is deleted."""
+        try:
+            found = self._client.get_secret_value(SecretId=self.name, VersionStage="AWSCURRENT")
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                return None
+            raise self._explained(error) from None
+        return ReadSecret(str(found.get("SecretString")), found["VersionId"])
+
+    def create(self, text: str, description: str) -> None:
+        """Make the secret. Raise CommandError when it is there, or is being deleted."""
+        try:
+            self._client.create_secret(
+                Name=self.name, Description=description, SecretString=text, **self._key
+            )
+        except ClientError as error:
+            if error_code(error) == "ResourceExistsException":
+                raise self._changed() from None
+            raise self._explained(error) from None
+
+    def replace(self, read: ReadSecret, text: str) -> None:
+        """Write the secret in place of what was read. Raise CommandError if it was changed since.
+
+        A version can't be put on a condition, but AWSCURRENT can be moved on one: away from the
+        version that was read.
+        """
+        try:
+            put = self._client.put_secret_value(
+                SecretId=self.name, SecretString=text, VersionStages=[PENDING]
+            )
+            self._client.update_secret_version_stage(
+                SecretId=self.name,
+                VersionStage="AWSCURRENT",
+                MoveToVersionId=put["VersionId"],
+                RemoveFromVersionId=read.version,
+            )
+        except ClientError as error:
+            if error_code(error) == "InvalidParameterException":
+                raise self._changed() from None
+            raise self._explained(error) from None
+
+    def _changed(self) -> CommandError:
+        return CommandError(f"somebody else has just changed {self.name}: run this again")
+
+    def _explained(self, error: ClientError) -> Exception:
+        """Return what to do about a secret in its recovery window, or the error itself."""
+        said = str(error.response.get("Error", {}).get("Message"))
+        if error_code(error) == "InvalidRequestException" and "delet" in said:
+            return CommandError(
+                f"{self.name} is marked for deletion; bring it back first: "
+                f"aws secretsmanager restore-secret --secret-id {self.name}"
+            )
+        return error

@@ -1,0 +1,169 @@
+"""Waiting for a vendor's rate: in order, without going round, and with codes ahead of campaigns."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import pytest
+
+from sms_gateway.dispatch.outcome_handling import MAX_CHAIN
+from sms_gateway.dispatch.turns import MAX_SLEEP_MS
+from sms_gateway.messages.queue import SubmissionTask
+from sms_gateway.storage import rate_limiter
+from sms_gateway.storage.models import ItemKey
+from testing.fast_motion import FastMotion
+from testing.gateway import Gateway
+from testing.settings import set_account
+from testing.transport import UNREACHABLE
+from testing.vendor_answers import SUBMIT, TAKES
+
+VENDOR = "rajasms"
+SIZE = 20  # messages at one a second: twenty seconds, as 1,000 messages at 50 a second
+SECONDS = 20.0
+FEW = 3  # rounds that a submission may go, however long it waits
+
+
+@pytest.fixture
+def motion(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> FastMotion:
+    set_account(VENDOR, rate=1)
+    gateway.wire.answers[SUBMIT[VENDOR]] = TAKES[VENDOR]
+    return FastMotion(gateway, VENDOR, monkeypatch)
+
+
+def campaign(motion: FastMotion, chunks: int, size: int = SIZE) -> list[str]:
+    """Accept as many submissions at once; their names in order."""
+    made: list[str] = []
+
+    def accept() -> None:
+        for _ in range(chunks):
+            made.append(motion.gateway.many(VENDOR, size)[0][:26])
+
+    motion.plan(0, accept)
+    return made
+
+
+def batches(names: Iterable[str]) -> list[str]:
+    return [name.partition("/")[0] for name in names]
+
+
+def gone(motion: FastMotion) -> list[str]:
+    """Whose calls were made, in order."""
+    return batches(name for _, name in motion.left)
+
+
+def test_ten_times_a_thousand_messages_go_round_a_few_times_and_in_order(
+    motion: FastMotion,
+) -> None:
+    made = campaign(motion, 10)
+    motion.run(400)
+    assert gone(motion) == batches(motion.came)
+    assert len(motion.left) == len(made)
+    assert max(motion.rounds.values()) <= FEW
+    assert sum(motion.rounds.values()) <= 2.2 * len(made)
+
+
+def test_a_line_keeps_the_accounts_rate_and_leaves_little_of_it_unused(motion: FastMotion) -> None:
+    campaign(motion, 10)
+    motion.run(400)
+    times = [when for when, _ in motion.left]
+    assert all(after - before >= SECONDS - 0.01 for before, after in pairwise(times))
+    assert times[-1] <= 9 * SECONDS * 1.05
+
+
+@pytest.mark.parametrize("every", [4.0, 2.0], ids=["a quarter codes", "half codes"])
+def test_codes_go_ahead_of_a_campaign_which_stays_in_order(
+    motion: FastMotion, every: float
+) -> None:
+    made = campaign(motion, 5)
+    asked: dict[str, float] = {}
+
+    def code() -> None:
+        identifier = motion.gateway.one(VENDOR, category="otp")
+        asked[identifier[:26]] = motion.at
+
+    for nth in range(int(80 / every)):
+        motion.plan(1 + nth * every, code)
+    motion.run(900)
+    left = dict(zip(gone(motion), [when for when, _ in motion.left], strict=True))
+    order = [name for name in batches(motion.came) if name in made]
+    assert [name for name in gone(motion) if name in made] == order
+    assert asked.keys() <= left.keys()
+    # At most what is under way, which nobody can take back, and the codes before.
+    waited = [left[name] - when for name, when in asked.items()]
+    assert max(waited) <= SECONDS + MAX_SLEEP_MS / 1000 + SECONDS / every + motion.late
+    assert max(motion.rounds.values()) <= 2 * FEW
+    costs = {name: SECONDS if name in made else 1.0 for name in left}
+    by_time = sorted(left.items(), key=lambda one: one[1])
+    assert all(b - a >= costs[name] - 0.01 for (name, a), (_, b) in pairwise(by_time))
+
+
+def test_many_codes_at_once_keep_the_rate_and_come_back_once(motion: FastMotion) -> None:
+    motion.plan(0, lambda: [motion.gateway.one(VENDOR, category="otp") for _ in range(60)])
+    motion.run(200)
+    times = [when for when, _ in motion.left]
+    assert len(times) == 60
+    assert max(motion.rounds.values()) <= 2
+    assert times[-1] <= 60
+
+
+def test_what_waits_beyond_the_queues_longest_delay_is_held_and_by_no_queue(
+    motion: FastMotion,
+) -> None:
+    set_account(VENDOR, rate=0.1)  # 200 seconds each
+    made = campaign(motion, 8)
+    motion.run(2)
+    assert any(motion.gateway.submission(f"{one}000").held for one in made)
+    motion.run(2400)
+    assert gone(motion) == batches(motion.came)
+    assert max(motion.rounds.values()) <= FEW
+    assert motion.left[-1][0] <= 7 * 200 * 1.05
+
+
+def test_what_is_cancelled_or_expires_while_it_waits_goes_round_no_more(
+    motion: FastMotion,
+) -> None:
+    gateway = motion.gateway
+    made = campaign(motion, 2)
+    short: list[str] = []
+    motion.plan(0.5, lambda: short.extend(gateway.many(VENDOR, 2, validity=60)))
+    motion.run(0.6)
+    motion.run(100)
+    assert set(gateway.statuses(short)) <= {"submitted", "expired"}
+    motion.run(400)
+    assert set(made) <= set(gone(motion))
+    assert max(motion.rounds.values()) <= FEW
+
+
+def test_a_redelivery_books_no_second_time_for_a_code(gateway: Gateway) -> None:
+    now = 1_800_000_000_000
+    assert rate_limiter.book_urgent(VENDOR, now, 1000, now) == now
+    assert rate_limiter.book_urgent(VENDOR, now, 1000, now + 60_000) == now + 1000
+    task = SubmissionTask(VENDOR, ItemKey("01J0000000000000000000000A", "M#000"), 1, urgent=True)
+    assert SubmissionTask.parse(str(task)) == task
+    back = SubmissionTask(VENDOR, task.key, 1, urgent=True, place=now + 1000)
+    assert SubmissionTask.parse(str(back)) == back
+
+
+def test_nobody_leaves_before_those_who_wait(gateway: Gateway) -> None:
+    now = 1_800_000_000_000
+    assert rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, None) == (now, True)
+    first = rate_limiter.join(VENDOR, 20_000)
+    assert (first.turn, first.number) == (now + 20_000, now + 20_000)
+    late = now + 21_000
+    assert rate_limiter.leave(VENDOR, late, 1_000, late + 5_000, None) == (now + 40_000, False)
+    # A code takes a second: everybody who waits is a second later.
+    assert rate_limiter.book_urgent(VENDOR, now, 1_000, now + 60_000) == now + 20_000
+    turn = now + 21_000
+    assert rate_limiter.leave(VENDOR, now, 20_000, turn - 1, first.number) == (turn, False)
+    assert rate_limiter.leave(VENDOR, now, 20_000, turn, first.number) == (turn, True)
+
+
+def test_a_vendor_that_is_down_makes_no_chain_that_lambda_would_end(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.wire.answers[SUBMIT["jst"]] = UNREACHABLE
+    motion = FastMotion(gateway, "jst", monkeypatch)
+    motion.plan(0, lambda: gateway.one("jst"))
+    motion.run(4000)
+    assert max(motion.rounds.values()) > 16
+    assert motion.lineage.longest <= MAX_CHAIN
+    assert motion.lineage.refused == []

@@ -1,0 +1,159 @@
+"""What API Gateway answers by itself, and what it lets through to a function."""
+
+import json
+import re
+from typing import Any
+
+import botocore.session
+import pytest
+import yaml
+
+from testing.paths import ROOT
+from testing.transformed import of_type, resolved, transformed
+
+API_SECONDS = 29  # that API Gateway waits for a function
+START_SECONDS = 1  # of a sandbox, which Lambda does not count into a function's timeout
+MODEL = botocore.session.get_session().get_service_model("apigateway")
+KINDS: list[str] = MODEL.shape_for("GatewayResponseType").metadata["enum"]
+BODY: dict[str, Any] = transformed()["Resources"]["Api"]["Properties"]["Body"]
+RESPONSES: dict[str, dict[str, Any]] = BODY["x-amazon-apigateway-gateway-responses"]
+CONTENT_TYPE = "gatewayresponse.header.Content-Type"
+
+
+def problem(kind: str) -> dict[str, Any]:
+    """The problem document of a gateway response."""
+    templates = RESPONSES[kind]["responseTemplates"]
+    assert list(templates) == ["application/json"]
+    found: dict[str, Any] = json.loads(templates["application/json"])
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_api_gateway_answers_by_itself_is_a_problem_document(kind: str) -> None:
+    response, document = RESPONSES[kind], problem(kind)
+    assert response["responseParameters"][CONTENT_TYPE] == "'application/problem+json'"
+    assert set(document) == {"type", "title", "status", "detail", "retryable"}
+    assert document["status"] == int(response["statusCode"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_answer_repeats_what_was_sent(kind: str) -> None:
+    assert "$" not in json.dumps(RESPONSES[kind])
+
+
+def test_there_is_no_kind_of_answer_that_aws_does_not_know() -> None:
+    assert set(RESPONSES) == set(KINDS)
+
+
+def test_a_wrong_key_is_unauthorized_and_not_forbidden() -> None:
+    # The authorizer denies it; nothing else here is denied.
+    assert RESPONSES["ACCESS_DENIED"] == RESPONSES["UNAUTHORIZED"]
+    assert problem("UNAUTHORIZED")["status"] == 401
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["API_CONFIGURATION_ERROR", "DEFAULT_5XX", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"],
+)
+def test_what_went_wrong_behind_the_api_may_have_been_done(kind: str) -> None:
+    document = problem(kind)
+    assert (document["status"], document["retryable"]) == (504, False)
+    assert (
+        "may have been accepted: repeat it only with the same Idempotency-Key"
+        in (document["detail"])
+    )
+
+
+def test_the_contract_tells_of_a_request_without_an_answer_on_every_route() -> None:
+    contract = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+    told = contract["components"]["responses"]["NoAnswer"]["content"]["application/problem+json"]
+    assert told["example"] == problem("INTEGRATION_TIMEOUT")
+    assert [
+        f"{method} {path}"
+        for path, item in contract["paths"].items()
+        for method, operation in item.items()
+        if method in ("get", "post", "delete") and "504" not in operation["responses"]
+    ] == []
+
+
+def test_only_what_no_function_had_may_be_repeated_as_it_is() -> None:
+    assert {kind for kind in KINDS if problem(kind)["retryable"]} == {
+        "AUTHORIZER_CONFIGURATION_ERROR",
+        "AUTHORIZER_FAILURE",
+        "QUOTA_EXCEEDED",
+        "THROTTLED",
+    }
+
+
+@pytest.mark.parametrize("path", ["/", "/{proxy+}"])
+def test_a_route_that_does_not_exist_is_not_found_without_a_function(path: str) -> None:
+    assert list(BODY["paths"][path]) == ["x-amazon-apigateway-any-method"]
+    method = BODY["paths"][path]["x-amazon-apigateway-any-method"]
+    assert method["security"] == [{"NONE": []}]
+    integration = method["x-amazon-apigateway-integration"]
+    assert integration["type"] == "mock"
+    assert json.loads(integration["requestTemplates"]["application/json"]) == {"statusCode": 404}
+    answer = integration["responses"]["404"]
+    assert answer["statusCode"] == "404"
+    document = json.loads(answer["responseTemplates"]["application/json"])
+    assert document == problem("MISSING_AUTHENTICATION_TOKEN")
+    types = answer["responseParameters"]["method.response.header.Content-Type"]
+    assert types == "'application/problem+json'"
+
+
+def test_there_is_one_stage_and_it_has_our_name() -> None:
+    resources = resolved()
+    stages = of_type(resources, "AWS::ApiGateway::Stage")
+    assert [one["StageName"] for one in stages.values()] == ["v1"]
+    deployments = of_type(resources, "AWS::ApiGateway::Deployment")
+    assert len(deployments) == 1
+    assert all("StageName" not in one for one in deployments.values())
+
+
+def test_the_stage_takes_as_many_requests_as_the_parameters_say() -> None:
+    (stage,) = of_type(resolved(ApiRate="7", ApiBurst="9"), "AWS::ApiGateway::Stage").values()
+    assert stage["MethodSettings"] == [
+        {
+            "ResourcePath": "/*",
+            "HttpMethod": "*",
+            "ThrottlingRateLimit": "7",
+            "ThrottlingBurstLimit": "9",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer", "Bearer ", "Bearer sms_wrong", "Basic " + "sms_" + "x" * 43, "sms_" + "x" * 43,
+     "Bearer sms_" + "x" * 44, "Bearer sms_" + "x" * 42 + "=", "Bearer x\nBearer sms_" + "x" * 43,
+     "AWS4-HMAC-SHA256 Credential=x", "Bearer " + "x" * 5000],
+)  # fmt: skip
+def test_a_malformed_key_reaches_no_function(header: str) -> None:
+    scheme = BODY["components"]["securitySchemes"]["Keys"]["x-amazon-apigateway-authorizer"]
+    assert not re.fullmatch(scheme["identityValidationExpression"], header)
+
+
+def behind_the_api() -> set[str]:
+    """The functions that API Gateway waits for, by logical id."""
+    return {
+        re.findall(r"\$\{(\w+)\.Arn\}", json.dumps(method))[0]
+        for path in BODY["paths"].values()
+        for method in path.values()
+        if method["x-amazon-apigateway-integration"]["type"] == "aws_proxy"
+    } | {"AuthorizeFunction"}
+
+
+@pytest.mark.parametrize("name", sorted(behind_the_api()))
+def test_a_function_ends_before_api_gateway_gives_it_up(name: str) -> None:
+    function = resolved()[name]["Properties"]
+    assert function["Timeout"] + START_SECONDS < API_SECONDS
+
+
+def test_callbacks_may_have_a_bound_and_have_none_by_default() -> None:
+    # A reservation that leaves too little to others fails the deployment: see ADR 0026.
+    name = "CallbackFunction"
+    assert "ReservedConcurrentExecutions" not in resolved()[name]["Properties"]
+    bound = resolved(CallbackConcurrency="20")
+    assert bound[name]["Properties"]["ReservedConcurrentExecutions"] == "20"
+    others = of_type(bound, "AWS::Lambda::Function").items()
+    assert not [n for n, one in others if n != name and "ReservedConcurrentExecutions" in one]
