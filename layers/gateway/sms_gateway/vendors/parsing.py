@@ -33,6 +33,11 @@ def normalize_keys(value: object) -> Record:
     return {re.sub("[^a-z]", "", str(key).lower()): item for key, item in value.items()}
 
 
+def decode_object(body: bytes) -> Record:
+    """Return the members of a body's JSON object, which may stand alone in a list; else nothing."""
+    return normalize_keys(only_object(decode_json(body)))
+
+
 def normalize_rows(value: object) -> list[Record]:
     """Return the objects of a list, or of the only one.
 

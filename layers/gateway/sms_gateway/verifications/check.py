@@ -138,17 +138,13 @@ class _Check:
     def refuse_unless_possible(self, verification: Verification) -> None:
         """Raise InvalidRequestError for what can't be the code, whatever the code is."""
         if self._normalize(verification) is None:
-            raise InvalidRequestError(
-                f"This can't be the code, which has {describe_mask(verification.details.mask)}: no"
-                " check was used up.",
-                slug="not-a-code",
-                pointer="/code",
-            )
+            detail = f"The code has {describe_mask(verification.details.mask)}; no check is spent."
+            raise InvalidRequestError(detail, slug="not-a-code", pointer="/code")
 
     def compare_code(self, verification: Verification) -> Verification | None:
         """Compare with our own code; None when another check was faster."""
-        digest = verification.details.digest or ""
-        right = digests_equal(digest, self._digest(self._normalize(verification) or ""))
+        code, digest = self._normalize(verification) or "", verification.details.digest or ""
+        right = digests_equal(digest, self._digest(code))
         checks = verification.checks + 1
         return self._write(verification, checks=checks, approved=right, answered=True)
 
@@ -158,10 +154,8 @@ class _Check:
         Raise ServiceUnavailableError or VendorFailedError where the vendor does not judge it.
         """
         adapter = self._adapter(before)
-        code = self._normalize(before) or ""
-        digest = self._digest(code)[:16]
-        begun = self._begin(before, digest)
-        if begun is None:
+        digest = self._digest(code := self._normalize(before) or "")[:16]
+        if (begun := self._begin(before, digest)) is None:
             return None
         redaction = Redaction(adapter, numbers=[before.details.to], codes=[code])
         answer = redaction.check(_ask_vendor(adapter, before, code, send))

@@ -26,8 +26,8 @@ from sms_gateway.vendors.parsing import (
     as_decimal,
     as_text,
     decode_json,
+    decode_object,
     normalize_keys,
-    only_object,
 )
 from sms_gateway.vendors.server2sms.adapter import SENDER, Server2sms
 from sms_gateway.vendors.server2sms.responses import OK, STATUS_CODES, parse_outcome
@@ -195,7 +195,7 @@ class Server2smsAccount(Senders, Vouchers, InterfaceInfo):
 
 
 def _outcome(response: VendorResponse) -> SubmitOutcome:
-    return parse_outcome(normalize_keys(only_object(decode_json(response.body))))
+    return parse_outcome(decode_object(response.body))
 
 
 def _operation_result(response: VendorResponse, problems: Mapping[str, str]) -> OperationResult:
