@@ -29,6 +29,7 @@ from sms_gateway.aws.errors import error_code
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
+from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
 from smsgw.errors import CommandError, not_asked
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _find_stack(options)
         options.run(options)
+        sys.stdout.flush()
     except (CommandError, GatewayError, ValueError) as error:
         print(f"smsgw: {error}", file=sys.stderr)
     except ClientError as error:
@@ -54,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except BotoCoreError as error:
         print(f"smsgw: {not_asked(error)}", file=sys.stderr)
+    except BrokenPipeError:  # whoever reads the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("smsgw: stopped", file=sys.stderr)
     else:
@@ -91,6 +95,9 @@ def _add_keys(areas: Areas) -> None:
         "--scope", required=True, action="append", choices=api_keys.SCOPES, help="may be repeated"
     )
     create.add_argument("--label", default="", help="for your own memory")
+    create.add_argument(
+        "--region", help="in which its requests may write national numbers, such as BD (ISO 3166)"
+    )
     create.set_defaults(run=_create_key)
     keys.add_parser("list", help="list keys").set_defaults(run=_list_keys)
     revoke = keys.add_parser("revoke", help="revoke a key")
@@ -241,9 +248,13 @@ def _outputs(name: str) -> dict[str, str]:
 
 
 def _create_key(options: argparse.Namespace) -> None:
+    if options.region is not None and not is_region(options.region):
+        raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
     if "webhooks:manage" in options.scope:
         _make_webhook_key(options)
-    key, stored = api_keys.create_key(options.tenant, options.scope, options.label, utc_now())
+    key, stored = api_keys.create_key(
+        options.tenant, options.scope, options.label, utc_now(), options.region
+    )
     print(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
     print(key)
 

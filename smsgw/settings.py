@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from difflib import unified_diff
 
-import phonenumbers
-
 from sms_gateway.campaigns.settings import DEFAULT_CAMPAIGNS, check_campaign_defaults
 from sms_gateway.config.routes import Routes, default_routes
 from sms_gateway.config.stored_settings import check_size, read_setting, write_setting
@@ -18,10 +16,7 @@ from smsgw.files import read_file, shown
 
 
 class Setting(ValueObject, frozen=True):
-    """A setting: its name in the table, its default, its check, and the guide that shows it.
-
-    The check is the functions' own, or stricter.
-    """
+    """A setting: its name in the table, its default, the functions' own check, and its guide."""
 
     name: str
     default: str
@@ -29,17 +24,8 @@ class Setting(ValueObject, frozen=True):
     guide: str
 
 
-def check_routes(text: str) -> None:
-    """Check routes as the functions do, and regions too. Raise ValueError with what is wrong."""
-    for route in Routes.parse(text).routes:
-        if route.region is not None and route.region not in phonenumbers.SUPPORTED_REGIONS:
-            raise ValueError(
-                f"route {route.prefix} has the region {route.region}, which ISO 3166 does not have"
-            )
-
-
 SETTINGS = {  # by command
-    "routes": Setting("routes", default_routes(), check_routes, "operate.md#routes"),
+    "routes": Setting("routes", default_routes(), Routes.parse, "operate.md#routes"),
     "sources": Setting(
         "sources", NO_SOURCES, TriggerSources.parse, "triggers.md#who-sends-the-sources"
     ),

@@ -1,6 +1,6 @@
 """What the operator got wrong is one line that says what to do next."""
 
-import json
+import os
 import tomllib
 from collections.abc import Callable
 from io import StringIO
@@ -103,21 +103,18 @@ def test_what_is_not_valid_names_its_source_and_the_page_that_shows_it(
     assert not anchor or anchor.split("-")[-1] in Path(page).read_text().lower()
 
 
-def test_a_route_with_a_region_that_there_is_not_is_refused(
-    operator: Operator, tmp_path: Path
-) -> None:
-    given = tmp_path / "routes.json"
-    route = {"prefix": "+44", "vendors": ["server2sms"], "region": "UK"}
-    given.write_text(json.dumps({"routes": [route]}))
-    status, _, said = operator("routes", "set", str(given))
-    assert status == 1
-    assert "route +44" in said
-    route["region"] = "GB"
-    given.write_text(json.dumps({"routes": [route]}))
-    assert operator("routes", "diff", str(given))[0] == 0
-
-
 def test_the_stack_that_sam_deploys_is_the_one_that_the_command_operates() -> None:
     config = tomllib.loads(Path("samconfig.toml").read_text())
     deployed = config["default"]["deploy"]["parameters"]["stack_name"]
     assert deployed == _parser().get_default("stack")
+
+
+def test_a_reader_that_has_gone_leaves_no_stack_trace(
+    operator: Operator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        assert main(["keys", "list"]) == 1
+    assert capsys.readouterr().err == ""
