@@ -25,13 +25,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sms_gateway.aws.errors import error_code
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
-from smsgw.errors import CommandError
+from smsgw.errors import CommandError, not_asked
 from smsgw.secrets import Secret
 
 Areas = Any  # argparse does not export the type of add_subparsers
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _find_stack(options)
         options.run(options)
+        sys.stdout.flush()
     except (CommandError, GatewayError, ValueError) as error:
         print(f"smsgw: {error}", file=sys.stderr)
     except ClientError as error:
@@ -53,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"smsgw: AWS refused: {refusal.get('Code')}: {refusal.get('Message')}", file=sys.stderr
         )
     except BotoCoreError as error:
-        print(f"smsgw: AWS can't be reached: {error}", file=sys.stderr)
+        print(f"smsgw: {not_asked(error)}", file=sys.stderr)
+    except BrokenPipeError:  # whoever reads the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("smsgw: stopped", file=sys.stderr)
     else:
@@ -221,14 +225,26 @@ def _find_stack(options: argparse.Namespace) -> None:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
-    stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-    outputs = {
-        output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])
-    }
-    if "TableName" not in outputs:
-        raise CommandError(f"the stack {options.stack} is not an SMS gateway; name it by --stack")
-    options.outputs = outputs
+    options.outputs = outputs = _outputs(options.stack)
     os.environ |= {"TABLE_NAME": outputs["TableName"], "STACK_NAME": options.stack}
+
+
+def _outputs(name: str) -> dict[str, str]:
+    """Return a stack's outputs. Raise CommandError for a stack that is none of a gateway."""
+    client = boto3.client("cloudformation")
+    try:
+        stack = client.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if error_code(error) != "ValidationError":
+            raise
+        raise CommandError(
+            f"there is no stack {name} in {client.meta.region_name}; "
+            "name it by --stack, and its region by AWS_DEFAULT_REGION"
+        ) from None
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    if "TableName" not in outputs:
+        raise CommandError(f"the stack {name} is not an SMS gateway; name it by --stack")
+    return outputs
 
 
 def _create_key(options: argparse.Namespace) -> None:

@@ -12,21 +12,26 @@ from sms_gateway.config.stored_settings import check_size, read_setting, write_s
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import NO_SOURCES, TriggerSources
 from smsgw.errors import CommandError
-from smsgw.files import read_file
+from smsgw.files import read_file, shown
 
 
 class Setting(ValueObject, frozen=True):
-    """A setting: its name in the table, its default, and the functions' own check of it."""
+    """A setting: its name in the table, its default, the functions' own check, and its guide."""
 
     name: str
     default: str
     check: Callable[[str], object]
+    guide: str
 
 
 SETTINGS = {  # by command
-    "routes": Setting("routes", default_routes(), Routes.parse),
-    "sources": Setting("sources", NO_SOURCES, TriggerSources.parse),
-    "campaign-defaults": Setting("campaigns", DEFAULT_CAMPAIGNS, check_campaign_defaults),
+    "routes": Setting("routes", default_routes(), Routes.parse, "operate.md#routes"),
+    "sources": Setting(
+        "sources", NO_SOURCES, TriggerSources.parse, "triggers.md#who-sends-the-sources"
+    ),
+    "campaign-defaults": Setting(
+        "campaigns", DEFAULT_CAMPAIGNS, check_campaign_defaults, "campaigns.md"
+    ),
 }
 
 
@@ -67,7 +72,8 @@ def _checked(setting: Setting, file: str) -> str:
         setting.check(written)
         check_size(written)
     except ValueError as error:
-        raise CommandError(f"{file} is not valid: {error}") from None
+        said = f"{shown(file)} is not valid: {error}; see docs/guides/{setting.guide}"
+        raise CommandError(said) from None
     return written
 
 

@@ -29,7 +29,7 @@ def check_vendor(options: argparse.Namespace) -> None:
         raise CommandError(f"the account is refused: {answer['fault']}")
     if not answer["balances"]:
         raise CommandError(
-            f"{options.vendor} is not configured: `smsgw vendors set {options.vendor}`"
+            f"{options.vendor} is not configured: `smsgw vendors set {options.vendor} account.json`"
         )
     problems = [_print_row(row) for row in answer["balances"]]
     if "address" in problems:

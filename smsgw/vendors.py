@@ -13,7 +13,7 @@ from sms_gateway.config.vendor_accounts import CALLBACK_KEY, callback_key
 from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.errors import CommandError
-from smsgw.files import read_file
+from smsgw.files import read_file, shown
 from smsgw.secrets import ReadSecret, Secret
 
 type Accounts = dict[str, object]
@@ -45,10 +45,14 @@ def set_account(options: argparse.Namespace) -> None:
     try:
         account = msgspec.json.decode(written)  # as the functions read it: NaN is no number
     except msgspec.DecodeError as error:
-        raise CommandError(f"{options.file} is not JSON: {error}") from None
+        raise CommandError(f"{shown(options.file)} is not JSON: {error}") from None
     if not isinstance(account, dict):
-        raise CommandError(f"{options.file} must hold one JSON object of settings")
-    adapter = build_adapter(options.vendor, account)
+        raise CommandError(f"{shown(options.file)} must hold one JSON object of settings")
+    try:
+        adapter = build_adapter(options.vendor, account)
+    except ValueError as error:
+        page = f"docs/vendors/{options.vendor}.md"
+        raise CommandError(f"{shown(options.file)} is not valid: {error}; see {page}") from None
     change_accounts(_secret(options), lambda accounts: accounts.update({options.vendor: account}))
     print(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
@@ -68,7 +72,7 @@ def show_account(options: argparse.Namespace) -> None:
     account = _accounts(options).get(options.vendor)
     if not isinstance(account, dict):
         raise CommandError(
-            f"{options.vendor} is not configured: smsgw vendors set {options.vendor}"
+            f"{options.vendor} is not configured: `smsgw vendors set {options.vendor} account.json`"
         )
     shown = {one.name for one in fields(adapter_class(options.vendor)) if one.repr}
     plain = {name: value if name in shown else "(secret)" for name, value in account.items()}
@@ -88,7 +92,8 @@ def show_callback_url(options: argparse.Namespace) -> None:
         key = callback_key(_accounts(options).get(CALLBACK_KEY))
     except ValueError:
         raise CommandError(
-            f"there is no {CALLBACK_KEY} yet: smsgw vendors set {options.vendor} makes it"
+            f"there is no {CALLBACK_KEY} yet: "
+            f"`smsgw vendors set {options.vendor} account.json` makes it"
         ) from None
     token = make_token(options.vendor, None, key)
     print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
