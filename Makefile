@@ -36,7 +36,7 @@ unit: $(READY) ## tests of single modules and of the vendors' captured cases
 	$(PYTEST) $(PARALLEL) tests/unit tests/vendors $(ARGS)
 
 integration: $(READY) ## tests of the packages together, on a faked AWS
-	$(PYTEST) $(PARALLEL) tests/integration tests/template tests/simulators tests/tools $(ARGS)
+	$(PYTEST) $(PARALLEL) tests/integration tests/runtime tests/template tests/simulators tests/tools $(ARGS)
 
 e2e: $(READY) ## tests of the whole stack, deployed to the emulator
 	$(PYTEST) $(PARALLEL) tests/e2e $(ARGS)
