@@ -72,6 +72,8 @@ def test_an_api_function_answers_its_event(gateway: Gateway, name: str, status: 
     answer = handle(name, event(name))
     assert answer["statusCode"] == status
     json.loads(answer["body"])
+    assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
+    assert answer["headers"]["Strict-Transport-Security"] == "max-age=31536000"
 
 
 def test_the_authorizer_answers_its_event(gateway: Gateway) -> None:
@@ -187,8 +189,9 @@ def test_a_key_without_the_scope_is_forbidden(
 def test_without_the_authorizers_word_nothing_is_answered(
     gateway: Gateway, name: str, method: str, path: str, scope: str, context: dict[str, Any]
 ) -> None:
-    status, _, problem = asked(name, method, path, requestContext=context)
+    status, headers, problem = asked(name, method, path, requestContext=context)
     assert (status, problem["type"]) == (401, "/problems/unauthorized")
+    assert headers["WWW-Authenticate"] == 'Bearer realm="sms-gateway"'
     assert gateway.messages_stored() == 0
 
 
