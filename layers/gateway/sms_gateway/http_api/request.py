@@ -10,7 +10,10 @@ from sms_gateway.http_api.safe_headers import CHALLENGE
 
 
 class Request(ValueObject, frozen=True):
-    """One request. Header names are in lower case; `tenant` is None without a valid key."""
+    """One request. Header names are in lower case; `tenant` is None without a valid key.
+
+    `region` (ISO 3166 alpha-2) is the key's, in which it writes national numbers.
+    """
 
     hidden = frozenset({"path", "headers", "body", "query"})
 
@@ -21,6 +24,7 @@ class Request(ValueObject, frozen=True):
     query: dict[str, str]
     tenant: str | None
     scopes: tuple[str, ...]
+    region: str | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":
@@ -35,6 +39,7 @@ class Request(ValueObject, frozen=True):
             query=query(event),
             tenant=str(tenant) if tenant and scopes is not None else None,
             scopes=tuple((scopes or "").split()),
+            region=authorizer.get("region") or None,
         )
 
     @property
