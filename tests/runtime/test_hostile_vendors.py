@@ -32,17 +32,22 @@ def gateway() -> Iterator[tuple[Aws, HostileVendor]]:
         yield aws, vendor
 
 
-def hidden(aws: Aws, vendor: str) -> set[str]:
-    """The secrets of a vendor's account, and what the message has."""
+def secrets(aws: Aws, vendor: str) -> set[str]:
+    """The secrets of a vendor's account."""
     adapter = build_adapter(vendor, aws.accounts[vendor])
     shown = repr(adapter)
-    secrets = {
+    found = {
         value
         for value in aws.accounts[vendor].values()
         if isinstance(value, str) and value not in shown
     }
-    assert secrets
-    return {*secrets, vendor_number(vendor).removeprefix("+"), TEXT, CODE}
+    assert found
+    return found
+
+
+def hidden(aws: Aws, vendor: str) -> set[str]:
+    """The secrets of a vendor's account, and what the message has."""
+    return {*secrets(aws, vendor), vendor_number(vendor).removeprefix("+"), TEXT, CODE}
 
 
 def api(function: str, method: str, path: str, body: Any = None) -> Any:
@@ -77,6 +82,9 @@ def test_a_submission_shows_nothing(vendor: str, start: Start) -> None:
         for kind, result in zip(ANSWERS, results[::2], strict=True):
             assert not found_in(str(result), hidden(aws, vendor)), kind
         assert not found_in(logs, hidden(aws, vendor))
+        # A message has its number and text; no vendor's word brings a secret to them.
+        stored = json.dumps(list(aws.items().values()))
+        assert not found_in(stored, secrets(aws, vendor))
 
 
 READS = {
