@@ -15,7 +15,7 @@ from typing import Any
 from sms_gateway.core.error_places import describe
 from sms_gateway.core.problems import GatewayError
 
-Handler = Callable[[Any, Any], Any]
+type Handler = Callable[[Any, Any], Any]
 
 
 class UnexpectedError(Exception):
