@@ -18,6 +18,7 @@ import json
 import os
 import secrets
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from sms_gateway.vendors.registry import VENDORS
 from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
 from smsgw.errors import CommandError, not_asked
 from smsgw.secrets import Secret
+from smsgw.terminal import say, say_text
 
 Areas = Any  # argparse does not export the type of add_subparsers
 
@@ -48,18 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except (CommandError, GatewayError, ValueError) as error:
-        print(f"smsgw: {error}", file=sys.stderr)
+        say(f"smsgw: {error}", error=True)
     except ClientError as error:
         refusal = error.response.get("Error", {})
-        print(
-            f"smsgw: AWS refused: {refusal.get('Code')}: {refusal.get('Message')}", file=sys.stderr
-        )
+        say(f"smsgw: AWS refused: {refusal.get('Code')}: {refusal.get('Message')}", error=True)
     except BotoCoreError as error:
-        print(f"smsgw: {not_asked(error)}", file=sys.stderr)
+        say(f"smsgw: {not_asked(error)}", error=True)
     except BrokenPipeError:  # whoever reads the output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        print("smsgw: stopped", file=sys.stderr)
+        say("smsgw: stopped", error=True)
+    except Exception:  # Python would print its words as they are
+        say_text(traceback.format_exc().rstrip(), error=True)
     else:
         return 0
     return 1
@@ -255,8 +257,8 @@ def _create_key(options: argparse.Namespace) -> None:
     key, stored = api_keys.create_key(
         options.tenant, options.scope, options.label, utc_now(), options.region
     )
-    print(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
-    print(key)
+    say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
+    say(key)
 
 
 def _make_webhook_key(options: argparse.Namespace) -> None:
@@ -269,18 +271,18 @@ def _make_webhook_key(options: argparse.Namespace) -> None:
 
 
 def _list_keys(_options: argparse.Namespace) -> None:
-    print(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
+    say(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
     for key in api_keys.list_keys():
         state = "revoked" if key.revoked_at else "active"
         scopes = ",".join(key.scopes)
-        print(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
+        say(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
 
 
 def _revoke_key(options: argparse.Namespace) -> None:
     revoked = api_keys.revoke_key(options.id, utc_now())
     if revoked is None:
         raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
-    print(f"The key {revoked.id} of tenant {revoked.tenant} is revoked.")
+    say(f"The key {revoked.id} of tenant {revoked.tenant} is revoked.")
 
 
 if __name__ == "__main__":

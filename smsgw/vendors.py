@@ -15,6 +15,7 @@ from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
 from smsgw.secrets import ReadSecret, Secret
+from smsgw.terminal import say, say_text
 
 type Accounts = dict[str, object]
 
@@ -54,9 +55,9 @@ def set_account(options: argparse.Namespace) -> None:
         page = f"docs/vendors/{options.vendor}.md"
         raise CommandError(f"{shown(options.file)} is not valid: {error}; see {page}") from None
     change_accounts(_secret(options), lambda accounts: accounts.update({options.vendor: account}))
-    print(f"{adapter.title} is set; functions that are running see it within a minute.")
+    say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
-        print(f"warning: {warning}")
+        say(f"warning: {warning}")
 
 
 def remove_account(options: argparse.Namespace) -> None:
@@ -64,7 +65,7 @@ def remove_account(options: argparse.Namespace) -> None:
     if options.vendor not in _accounts(options):
         raise CommandError(f"{options.vendor} is not configured")
     change_accounts(_secret(options), lambda accounts: accounts.pop(options.vendor, None))
-    print(f"{options.vendor} is off; functions that are running see it within a minute.")
+    say(f"{options.vendor} is off; functions that are running see it within a minute.")
 
 
 def show_account(options: argparse.Namespace) -> None:
@@ -76,14 +77,14 @@ def show_account(options: argparse.Namespace) -> None:
         )
     shown = {one.name for one in fields(adapter_class(options.vendor)) if one.repr}
     plain = {name: value if name in shown else "(secret)" for name, value in account.items()}
-    print(json.dumps(plain, indent=2))
+    say_text(json.dumps(plain, indent=2))
 
 
 def show_all(options: argparse.Namespace) -> None:
     """Print each vendor's state."""
     accounts = _accounts(options)
     for vendor in VENDORS:
-        print(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
+        say(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
 
 
 def show_callback_url(options: argparse.Namespace) -> None:
@@ -96,7 +97,7 @@ def show_callback_url(options: argparse.Namespace) -> None:
             f"`smsgw vendors set {options.vendor} account.json` makes it"
         ) from None
     token = make_token(options.vendor, None, key)
-    print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
+    say(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
 
 
 def _secret(options: argparse.Namespace) -> Secret:
