@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from sms_gateway.campaigns.cancel import _cancel_batch
 from sms_gateway.dispatch.outcome_handling import MAX_CHAIN
 from sms_gateway.dispatch.turns import MAX_SLEEP_MS
 from sms_gateway.messages.queue import SubmissionTask
@@ -131,6 +132,40 @@ def test_what_is_cancelled_or_expires_while_it_waits_goes_round_no_more(
     motion.run(400)
     assert set(made) <= set(gone(motion))
     assert max(motion.rounds.values()) <= FEW
+
+
+def test_a_cancelled_campaign_leaves_no_hours_in_which_nobody_is_sent(motion: FastMotion) -> None:
+    set_account(VENDOR, rate=0.1)  # 200 seconds each
+    gateway = motion.gateway
+    made = campaign(motion, 12)
+    later: list[str] = []
+
+    def cancel() -> None:
+        for name in made[1:10]:
+            assert _cancel_batch(name, lambda _seconds: True)
+
+    motion.plan(30, cancel)
+    # In time for the rate that lies idle, and too late for the line that nobody stands in.
+    motion.plan(60, lambda: later.extend(gateway.many(VENDOR, 2, validity=1500)))
+    for nth in range(12):
+        motion.plan(300 + nth, lambda: later.extend(gateway.many(VENDOR, 2, validity=1500)))
+    motion.run(1500)
+    assert set(gateway.statuses(later)) == {"submitted"}
+    motion.run(3000)
+    assert set(made[10:]) <= set(gone(motion))
+    assert max(motion.rounds.values()) <= 4 * FEW  # two lines in one for a while
+    costs = {name: 200.0 if name in made else 20.0 for name in gone(motion)}
+    by_time = list(zip(gone(motion), [when for when, _ in motion.left], strict=True))
+    assert all(b - a >= costs[name] - 0.01 for (name, a), (_, b) in pairwise(by_time))
+
+
+def test_who_lost_its_turn_comes_back_the_later_the_longer_it_is_late(gateway: Gateway) -> None:
+    now = 1_800_000_000_000
+    assert rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, None) == (now, True)
+    late = rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, now - 400_000)
+    assert late == (now + 100_000, False)
+    longest = rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, now - 90_000_000)
+    assert longest == (now + rate_limiter.MAX_LATE_MS, False)
 
 
 def test_a_redelivery_books_no_second_time_for_a_code(gateway: Gateway) -> None:

@@ -2,7 +2,8 @@
 
 `booked` is until when the rate is given out. Whoever must wait long takes a place in the line,
 which ends at `line`, and books only as it leaves. An urgent submission books ahead of the line;
-`passed` sums up what such took, and by that much everybody in the line is later.
+`passed` sums up what such took, and by that much everybody in the line is later. A place does not
+know whether anybody still stands before it: where the rate lies idle, the line ends now.
 """
 
 from typing import Any
@@ -12,7 +13,9 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.dynamodb import ConditionFailedError, client, table_name, translate_errors
 from sms_gateway.storage.items import Item, number_attribute
 
-NOBODY_WAITS = "(attribute_not_exists(line) OR line <= :now)"
+IDLE_MS = 60_000  # in which nobody books, and so nobody stands where the line begins
+MAX_LATE_MS = 900_000  # that who lost its turn waits for the next
+NOBODY_WAITS = "(attribute_not_exists(line) OR line <= :now OR booked <= :idle)"
 ITS_TURN = "(attribute_not_exists(passed) OR passed <= :turn)"
 PASSING = "".join(f", {name} = if_not_exists({name}, :zero) + :cost" for name in ("line", "passed"))
 
@@ -39,16 +42,20 @@ def leave(vendor: str, now: int, cost: int, latest: int, place: int | None) -> t
     """Book a vendor's time for a submission whose turn comes by `latest`.
 
     Without a place it is its turn only while nobody waits. Returns when its time begins and True;
-    or when its turn may come, and False: then nothing is booked.
+    or when its turn may come, and False: then nothing is booked. Who lost its turn waits a quarter
+    of the time by which it is late: where many did, they would come back in vain for each other.
     """
     if place is None:
-        start, clock = _book(vendor, now, cost, latest, "", NOBODY_WAITS, {})
+        values = {":idle": now - IDLE_MS}
+        start, clock = _book(vendor, now, cost, latest, ", line = :now", NOBODY_WAITS, values)
     else:
         start, clock = _book(vendor, now, cost, latest, "", ITS_TURN, {":turn": latest - place})
     if start is not None:
         return start, True
-    mine = clock["line"] if place is None else place + clock["passed"]
-    return max(clock["booked"], mine), False
+    if place is None:
+        return max(clock["booked"], clock["line"]), False
+    mine = place + clock["passed"]
+    return max(clock["booked"], mine, now + min((now - mine) // 4, MAX_LATE_MS)), False
 
 
 def join(vendor: str, cost: int) -> Place:
