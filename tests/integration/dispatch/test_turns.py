@@ -97,6 +97,15 @@ def test_codes_go_ahead_of_a_campaign_which_stays_in_order(
     assert all(b - a >= costs[name] - 0.01 for (name, a), (_, b) in pairwise(by_time))
 
 
+def test_a_code_that_is_valid_for_long_waits_behind_no_campaign(motion: FastMotion) -> None:
+    campaign(motion, 8)
+    motion.plan(1, lambda: motion.gateway.one(VENDOR, category="otp", validity=1800))
+    motion.run(60)
+    when = {name: at for at, name in motion.left if "/M#" in name}
+    assert len(when) == 1
+    assert max(when.values()) <= SECONDS + MAX_SLEEP_MS / 1000 + motion.late
+
+
 def test_many_codes_at_once_keep_the_rate_and_come_back_once(motion: FastMotion) -> None:
     motion.plan(0, lambda: [motion.gateway.one(VENDOR, category="otp") for _ in range(60)])
     motion.run(200)
