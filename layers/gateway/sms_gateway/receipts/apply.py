@@ -18,7 +18,7 @@ from sms_gateway.storage import dynamodb
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import ItemKey, Source, TimelineEntry
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.redaction import redact
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import DeliveryReport
 
 NOT_SENT = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)
@@ -126,8 +126,11 @@ def apply_callback(
         message, sub = match
         if report.status is None or report.account_fault:
             log_unrecognized(report, adapter.name, "callback", message.id)
+        content = message.content
+        redaction = Redaction(adapter, numbers=[content.to], texts=[content.text])
+        report = redaction.report(report)
         if report.unknown_status:
-            raw = redact(f"{report.code or ''} {report.text or ''}".encode())
+            raw = redaction.raw(f"{report.code or ''} {report.text or ''}".encode())
             raw_updates.append(_unrecognized_update(message.key, raw))
         if report.status is None:
             continue
