@@ -168,6 +168,20 @@ def test_a_cancelled_campaign_leaves_no_hours_in_which_nobody_is_sent(motion: Fa
     assert all(b - a >= costs[name] - 0.01 for (name, a), (_, b) in pairwise(by_time))
 
 
+def test_codes_do_not_hide_that_nobody_stands_in_the_line(gateway: Gateway) -> None:
+    now = 1_800_000_000_000
+    assert rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, None) == (now, True)
+    for _ in range(100):  # all of them are cancelled
+        rate_limiter.join(VENDOR, 20_000)
+    for second in range(0, 90, 10):
+        at = now + second * 1000
+        assert rate_limiter.book_urgent(VENDOR, at, 1_000, at + 60_000) is not None
+    soon, late = now + 60_000, now + 90_000
+    assert rate_limiter.leave(VENDOR, soon, 1_000, soon + 5_000, None)[1] is False
+    assert rate_limiter.leave(VENDOR, late, 1_000, late + 5_000, None) == (late, True)
+    assert rate_limiter.leave(VENDOR, late, 1_000, late + 5_000, None) == (late + 1_000, True)
+
+
 def test_who_lost_its_turn_comes_back_the_later_the_longer_it_is_late(gateway: Gateway) -> None:
     now = 1_800_000_000_000
     assert rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, None) == (now, True)
