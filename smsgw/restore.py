@@ -59,7 +59,8 @@ class RestoredTable:
     def settled(self, restore: Restore, item: Item) -> tuple[Fate, Item | None]:
         """Return an item's fate, and the item to write."""
         partition = item["pk"]["S"]
-        if "batch" in item and partition.startswith("REQUEST#"):
+        # A send's answer is packed, and true once its batch is there; an operation's stands alone.
+        if partition.startswith("REQUEST#") and "B" in item.get("answer", {}):
             return restore.settle(item, accepted=self._accepted(item["batch"]["S"]))
         shares = item["sk"]["S"].startswith("M#") and not {"vendor", "status"} & item.keys()
         return restore.settle(item, adrift=shares and self._has_submissions(partition))

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from sms_gateway.campaigns.cancel import _cancel_batch
 from sms_gateway.dispatch.outcome_handling import MAX_CHAIN
 from sms_gateway.dispatch.turns import MAX_SLEEP_MS
 from sms_gateway.messages.queue import SubmissionTask
@@ -96,6 +97,15 @@ def test_codes_go_ahead_of_a_campaign_which_stays_in_order(
     assert all(b - a >= costs[name] - 0.01 for (name, a), (_, b) in pairwise(by_time))
 
 
+def test_a_code_that_is_valid_for_long_waits_behind_no_campaign(motion: FastMotion) -> None:
+    campaign(motion, 8)
+    motion.plan(1, lambda: motion.gateway.one(VENDOR, category="otp", validity=1800))
+    motion.run(60)
+    when = {name: at for at, name in motion.left if "/M#" in name}
+    assert len(when) == 1
+    assert max(when.values()) <= SECONDS + MAX_SLEEP_MS / 1000 + motion.late
+
+
 def test_many_codes_at_once_keep_the_rate_and_come_back_once(motion: FastMotion) -> None:
     motion.plan(0, lambda: [motion.gateway.one(VENDOR, category="otp") for _ in range(60)])
     motion.run(200)
@@ -131,6 +141,54 @@ def test_what_is_cancelled_or_expires_while_it_waits_goes_round_no_more(
     motion.run(400)
     assert set(made) <= set(gone(motion))
     assert max(motion.rounds.values()) <= FEW
+
+
+def test_a_cancelled_campaign_leaves_no_hours_in_which_nobody_is_sent(motion: FastMotion) -> None:
+    set_account(VENDOR, rate=0.1)  # 200 seconds each
+    gateway = motion.gateway
+    made = campaign(motion, 12)
+    later: list[str] = []
+
+    def cancel() -> None:
+        for name in made[1:10]:
+            assert _cancel_batch(name, lambda _seconds: True)
+
+    motion.plan(30, cancel)
+    # In time for the rate that lies idle, and too late for the line that nobody stands in.
+    motion.plan(60, lambda: later.extend(gateway.many(VENDOR, 2, validity=1500)))
+    for nth in range(12):
+        motion.plan(300 + nth, lambda: later.extend(gateway.many(VENDOR, 2, validity=1500)))
+    motion.run(1500)
+    assert set(gateway.statuses(later)) == {"submitted"}
+    motion.run(3000)
+    assert set(made[10:]) <= set(gone(motion))
+    assert max(motion.rounds.values()) <= 4 * FEW  # two lines in one for a while
+    costs = {name: 200.0 if name in made else 20.0 for name in gone(motion)}
+    by_time = list(zip(gone(motion), [when for when, _ in motion.left], strict=True))
+    assert all(b - a >= costs[name] - 0.01 for (name, a), (_, b) in pairwise(by_time))
+
+
+def test_codes_do_not_hide_that_nobody_stands_in_the_line(gateway: Gateway) -> None:
+    now = 1_800_000_000_000
+    assert rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, None) == (now, True)
+    for _ in range(100):  # all of them are cancelled
+        rate_limiter.join(VENDOR, 20_000)
+    for second in range(0, 90, 10):
+        at = now + second * 1000
+        assert rate_limiter.book_urgent(VENDOR, at, 1_000, at + 60_000) is not None
+    soon, late = now + 60_000, now + 90_000
+    assert rate_limiter.leave(VENDOR, soon, 1_000, soon + 5_000, None)[1] is False
+    assert rate_limiter.leave(VENDOR, late, 1_000, late + 5_000, None) == (late, True)
+    assert rate_limiter.leave(VENDOR, late, 1_000, late + 5_000, None) == (late + 1_000, True)
+
+
+def test_who_lost_its_turn_comes_back_the_later_the_longer_it_is_late(gateway: Gateway) -> None:
+    now = 1_800_000_000_000
+    assert rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, None) == (now, True)
+    late = rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, now - 400_000)
+    assert late == (now + 100_000, False)
+    longest = rate_limiter.leave(VENDOR, now, 20_000, now + 5_000, now - 90_000_000)
+    assert longest == (now + rate_limiter.MAX_LATE_MS, False)
 
 
 def test_a_redelivery_books_no_second_time_for_a_code(gateway: Gateway) -> None:

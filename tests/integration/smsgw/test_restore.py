@@ -19,6 +19,7 @@ from sms_gateway.messages.send import send
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, key_of
 from sms_gateway.storage.models import ItemKey, split_id
+from sms_gateway.vendor_accounts.operations import Completed, begin_operation
 from sms_gateway.verifications import start
 from testing.callbacks import server2sms
 from testing.gateway import Gateway
@@ -216,6 +217,20 @@ def test_an_idempotency_key_gives_its_answer_or_none_and_never_sends_again(
     assert refused.value.slug == "outcome-unknown"
     gateway.queued("jst")
     assert gateway.messages_stored() == 3
+
+
+def test_an_operation_at_a_vendor_that_was_done_keeps_its_answer(
+    gateway: Gateway, operator: Operator, backup: Backup
+) -> None:
+    now = datetime.now(UTC)
+    asked = ("acme", "voucher-1", "vouchers", b"{}", b"secret", now)
+    begun, outcome = begin_operation(*asked)
+    assert outcome is None
+    begun.complete({"vouchers": 2})
+    backup.take()
+    backup.lose()
+    restored(operator, backup)
+    assert begin_operation(*asked)[1] == Completed({"vouchers": 2})
 
 
 def test_keys_and_webhooks_come_back_only_where_the_operator_says_so(

@@ -96,7 +96,8 @@ def _go_on(change: MessageUpdate, sub: Submission, step: NextAttempt, now: datet
         if fails_over:
             increment("FailedOver", sub.count, vendor=sub.vendor)
         if not ends_chain(step, sub.attempt):
-            task = queue.make_task(step.vendor, sub.key, sub.count, sub.expires - seconds)
+            left = sub.expires - seconds
+            task = queue.make_task(step.vendor, sub.key, sub.count, left, code=sub.is_code)
             queue.enqueue_submissions([task], sub.tenant or sub.key.batch, step.pause)
 
 
@@ -160,7 +161,9 @@ def split_mixed_result(
         ends.append(_end(sub, verdict, step))
         changes.append(_detach_message(sub, message, verdict, refused, step, now))
         if step is not None and not ends_chain(step, sub.attempt):
-            requeued[step].append(queue.make_task(step.vendor, message.key, 1, seconds_left))
+            code = message.content.category == "otp"
+            task = queue.make_task(step.vendor, message.key, 1, seconds_left, code=code)
+            requeued[step].append(task)
     written = dynamodb.apply_all(changes)
     ended = Counter(status for status, held in zip(ends, written, strict=True) if status and held)
     for status, count in ended.items():

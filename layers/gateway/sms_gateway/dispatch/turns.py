@@ -18,6 +18,7 @@ from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER
 from sms_gateway.messages.queue import SubmissionTask, enqueue_submissions
 from sms_gateway.storage import message_repository, rate_limiter
 from sms_gateway.storage.message_updates import MessageUpdate
+from sms_gateway.storage.models import Submission
 from sms_gateway.vendors.adapter import Adapter
 
 MAX_SLEEP_MS = 5_000  # that a worker waits for the account's rate
@@ -52,6 +53,8 @@ def take_turn(adapter: Adapter, task: SubmissionTask) -> Wait | None:
             return Wait(now + MAX_URGENT_MS // 2, None, cost)
         if start > latest:
             return Wait(start, start, cost)
+    elif task.place is not None and _find_sendable(task) is None:
+        return None  # and book nothing: it was cancelled, or is the second of two deliveries
     else:
         start, taken = rate_limiter.leave(adapter.name, now, cost, latest, task.place)
         if not taken:
@@ -63,7 +66,8 @@ def take_turn(adapter: Adapter, task: SubmissionTask) -> Wait | None:
 def wait_for_turn(task: SubmissionTask, wait: Wait, group: str) -> None:
     """Put a submission where it waits for its turn; `group` is its fair-queue group.
 
-    Nobody waits who is no longer sendable, or who will have expired by then.
+    Nobody waits who is no longer sendable. Who will have expired by then takes no place, and asks
+    again later: the line may have become shorter.
     """
     now = time.time()
     place = wait.place
@@ -72,13 +76,13 @@ def wait_for_turn(task: SubmissionTask, wait: Wait, group: str) -> None:
     watched = seconds > UNWATCHED_SECONDS
     expires = 0
     if watched:
-        sub = message_repository.find_submission(task.key)
-        if sub is None or sub.status is not Status.ACCEPTED or sub.vendor != task.vendor:
+        sub = _find_sendable(task)
+        if sub is None:
             logger.info("submission not sendable", extra={"submission": str(task.key)})
             return
         expires = sub.expires
         if now + seconds >= expires:
-            _check_at(task, expires).apply()
+            _look_again(task, int(now), expires)
             return
     if place is None and not task.urgent:
         taken = rate_limiter.join(task.vendor, wait.cost)
@@ -92,6 +96,20 @@ def wait_for_turn(task: SubmissionTask, wait: Wait, group: str) -> None:
     if watched and not _check_at(task, min(turn + REQUEUE_AFTER, expires)).apply():
         return
     enqueue_submissions([task], group, seconds)
+
+
+def _find_sendable(task: SubmissionTask) -> Submission | None:
+    sub = message_repository.find_submission(task.key)
+    waits = sub is not None and sub.status is Status.ACCEPTED and sub.vendor == task.vendor
+    return sub if waits else None
+
+
+def _look_again(task: SubmissionTask, now: int, expires: int) -> None:
+    left = expires - now
+    if left > RELEASE_SECONDS:
+        _check_at(task, now + left // 4).set("held", 0).apply()
+    else:
+        _check_at(task, expires).apply()
 
 
 def _cost(task: SubmissionTask, rate: float) -> int:

@@ -211,7 +211,8 @@ def _enqueue(tenant: str, submissions: Sequence[Submission]) -> None:
     ready: dict[str, list[queue.SubmissionTask]] = defaultdict(list)
     for one in submissions:
         if one.status is Status.ACCEPTED:
-            task = queue.make_task(one.vendor, one.key, one.count, one.expires - one.changed)
+            left = one.expires - one.changed
+            task = queue.make_task(one.vendor, one.key, one.count, left, code=one.is_code)
             ready[one.vendor].append(task)
     for tasks in ready.values():
         queue.enqueue_submissions(tasks, tenant)

@@ -9,7 +9,7 @@ from sms_gateway.core.observability import increment
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.models import ItemKey
 
-URGENT_SECONDS = 600  # of validity left: a one-time code's, which does not wait behind a campaign
+URGENT_SECONDS = 600  # of validity left, in which a message does not wait behind a campaign
 
 
 class SubmissionTask(ValueObject, frozen=True):
@@ -47,9 +47,14 @@ class SubmissionTask(ValueObject, frozen=True):
         )
 
 
-def make_task(vendor: str, key: ItemKey, messages: int, seconds_left: float) -> SubmissionTask:
-    """Make a submission's task; `seconds_left` of its validity say whether it is urgent."""
-    urgent = messages == 1 and seconds_left <= URGENT_SECONDS
+def make_task(
+    vendor: str, key: ItemKey, messages: int, seconds_left: float, *, code: bool
+) -> SubmissionTask:
+    """Make a submission's task.
+
+    One message is urgent when it is a one-time `code`, or has few `seconds_left` of its validity.
+    """
+    urgent = messages == 1 and (code or seconds_left <= URGENT_SECONDS)
     return SubmissionTask(vendor, key, messages, urgent=urgent)
 
 

@@ -74,7 +74,8 @@ def _requeue(run: TickRun, sub: Submission, pause: int, place: int = 0) -> None:
     if sub.held is not None:
         change.remove("held").if_in("held", sub.held)
     if change.if_in("status", sub.status).apply():
-        task = message_queue.make_task(vendor, sub.key, sub.count, sub.expires - now)
+        left = sub.expires - now
+        task = message_queue.make_task(vendor, sub.key, sub.count, left, code=sub.is_code)
         if place and vendor == sub.vendor and not task.urgent:
             task = replace(task, place=place)
         message_queue.enqueue_submissions([task], sub.tenant or sub.key.batch, delay)
@@ -160,7 +161,7 @@ def _resend(run: TickRun, sub: Submission) -> None:
     if moved:
         increment("SubmissionResent", vendor=sub.vendor)
         left = sub.expires - run.now_seconds
-        task = message_queue.make_task(sub.vendor, sub.key, sub.count, left)
+        task = message_queue.make_task(sub.vendor, sub.key, sub.count, left, code=sub.is_code)
         message_queue.enqueue_submissions([task], sub.tenant or sub.key.batch)
 
 

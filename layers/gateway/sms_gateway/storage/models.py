@@ -209,6 +209,11 @@ class Submission(ValueObject, frozen=True):
         return set(self.vendors) - {self.vendor, *self.refused}
 
     @property
+    def is_code(self) -> bool:
+        """Whether it is one message with a one-time code."""
+        return self.content is not None and self.content.category == "otp"
+
+    @property
     def is_single(self) -> bool:
         """Whether the submission is stored in its only message's item."""
         return self.key.sort.startswith("M#")

@@ -2,7 +2,9 @@
 
 `booked` is until when the rate is given out. Whoever must wait long takes a place in the line,
 which ends at `line`, and books only as it leaves. An urgent submission books ahead of the line;
-`passed` sums up what such took, and by that much everybody in the line is later.
+`passed` sums up what such took, and by that much everybody in the line is later. A place does not
+know whether anybody still stands before it: where nobody leaves for a while, the line ends now.
+`served` is until when those in the line had the rate, later by what urgent ones took since.
 """
 
 from typing import Any
@@ -12,9 +14,14 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.dynamodb import ConditionFailedError, client, table_name, translate_errors
 from sms_gateway.storage.items import Item, number_attribute
 
-NOBODY_WAITS = "(attribute_not_exists(line) OR line <= :now)"
+IDLE_MS = 60_000  # in which nobody leaves, and so nobody stands where the line begins
+MAX_LATE_MS = 900_000  # that who lost its turn waits for the next
+NOBODY_WAITS = "(attribute_not_exists(line) OR line <= :now OR served <= :idle)"
 ITS_TURN = "(attribute_not_exists(passed) OR passed <= :turn)"
-PASSING = "".join(f", {name} = if_not_exists({name}, :zero) + :cost" for name in ("line", "passed"))
+PASSING = "".join(
+    f", {name} = if_not_exists({name}, :zero) + :cost" for name in ("line", "served", "passed")
+)
+LEAVING = ", served = {end}"
 
 
 class Place(ValueObject, frozen=True):
@@ -39,22 +46,33 @@ def leave(vendor: str, now: int, cost: int, latest: int, place: int | None) -> t
     """Book a vendor's time for a submission whose turn comes by `latest`.
 
     Without a place it is its turn only while nobody waits. Returns when its time begins and True;
-    or when its turn may come, and False: then nothing is booked.
+    or when its turn may come, and False: then nothing is booked. Who lost its turn waits a quarter
+    of the time by which it is late: where many did, they would come back in vain for each other.
     """
     if place is None:
-        start, clock = _book(vendor, now, cost, latest, "", NOBODY_WAITS, {})
+        values = {":idle": now - IDLE_MS}
+        start, clock = _book(
+            vendor, now, cost, latest, f"{LEAVING}, line = :now", NOBODY_WAITS, values
+        )
     else:
-        start, clock = _book(vendor, now, cost, latest, "", ITS_TURN, {":turn": latest - place})
+        start, clock = _book(
+            vendor, now, cost, latest, LEAVING, ITS_TURN, {":turn": latest - place}
+        )
     if start is not None:
         return start, True
-    mine = clock["line"] if place is None else place + clock["passed"]
-    return max(clock["booked"], mine), False
+    if place is None:
+        return max(clock["booked"], clock["line"]), False
+    mine = place + clock["passed"]
+    return max(clock["booked"], mine, now + min((now - mine) // 4, MAX_LATE_MS)), False
 
 
 def join(vendor: str, cost: int) -> Place:
     """Take the last place of a vendor's line. Raises ServiceUnavailableError."""
     behind = ("line = line + :cost", "line >= booked")
-    first = ("line = booked + :cost", "attribute_not_exists(line) OR line < booked")
+    first = (
+        "line = booked + :cost, served = booked",
+        "attribute_not_exists(line) OR line < booked",
+    )
     for change, condition in (behind, first, behind, first):  # others may move it in between
         clock, taken = _update(vendor, change, condition, {":cost": cost})
         if taken:
@@ -77,7 +95,7 @@ def _book(
     turn = f" AND {condition}" if condition else ""
     clock, booked = _update(
         vendor,
-        f"booked = :end{also}",
+        f"booked = :end{also.format(end=':end')}",
         f"(attribute_not_exists(booked) OR booked <= :now){turn}",
         values,
     )
@@ -85,8 +103,9 @@ def _book(
         return now, clock
     if not now < clock["booked"] <= latest:
         return None, clock
+    later = also.format(end="booked + :cost")
     clock, booked = _update(
-        vendor, f"booked = booked + :cost{also}", f"booked <= :latest{turn}", values
+        vendor, f"booked = booked + :cost{later}", f"booked <= :latest{turn}", values
     )
     return (clock["booked"] - cost if booked else None), clock
 
