@@ -25,8 +25,10 @@ def show(options: argparse.Namespace) -> None:
     view = message_view(*found)
     print(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
     for step in view["timeline"]:
-        # A vendor's text may repeat what was sent.
-        text = redact((step["vendor_text"] or "").replace(view["text"], "[text]").encode())
+        # A vendor's text may repeat what was sent, and of an `otp` nobody can tell any more.
+        words = step["vendor_text"] or ""
+        shown = "" if view["text_withheld"] else words.replace(view["text"], "[text]")
+        text = redact(shown.encode())
         words = " ".join(filter(None, (step["vendor_code"], text, step["note"])))
         print(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {words}")
 

@@ -78,6 +78,7 @@ class Gateway:
                     now=datetime.now(UTC) + timedelta(seconds=after),
                     until=time.time() + options.pop("remaining", 60),
                     send=self.wire,
+                    secret=CALLBACK_KEY.encode(),
                     **options,
                 )
             )

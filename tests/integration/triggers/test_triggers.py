@@ -466,7 +466,7 @@ def test_a_code_of_cognito_is_sent_once_as_an_otp(
 ) -> None:
     ring = keyring("a")
     monkeypatch.setattr(
-        MODULES["from_cognito"], "decrypt_code", lambda code: decrypt_with(code, ring)
+        MODULES["from_cognito"], "decrypt_code", lambda code, pool: decrypt_with(code, pool, ring)
     )
     given = event("from_cognito")
     given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
@@ -485,16 +485,16 @@ def test_a_code_that_another_key_sealed_is_raised_and_names_the_parameter(
     gateway: Gateway, sealed: Callable[..., bytes]
 ) -> None:
     with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
-        decrypt_with(sealed("482913", keyring("a")), keyring("b"))
+        decrypt_with(sealed("482913", keyring("a")), POOL, keyring("b"))
     with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
-        decrypt_with(b"no ciphertext", keyring("a"))
+        decrypt_with(b"no ciphertext", POOL, keyring("a"))
 
 
 def test_the_real_provider_opens_nothing_else(
     gateway: Gateway, sealed: Callable[..., bytes]
 ) -> None:
     with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
-        decrypt_code(sealed("482913", keyring("a")))
+        decrypt_code(sealed("482913", keyring("a")), POOL)
 
 
 def test_an_event_of_a_stranger_pool_is_buried_unopened(gateway: Gateway) -> None:
@@ -520,7 +520,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
     """With a status_url among its defaults; the emulator does not look at the condition on keys."""
     ring = keyring("a")
     monkeypatch.setattr(
-        MODULES["from_cognito"], "decrypt_code", lambda code: decrypt_with(code, ring)
+        MODULES["from_cognito"], "decrypt_code", lambda code, pool: decrypt_with(code, pool, ring)
     )
     url = "https://hooks.example.com/sms"
     part: dict[str, Any] = {"tenant": "acme", "defaults": {"status_url": url}}

@@ -8,6 +8,7 @@ import msgspec
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.messages.dashboard_lines import handed_over
+from sms_gateway.messages.sealed_text import SealBrokenError, open_outgoing
 from sms_gateway.receipts import apply
 from sms_gateway.receipts.apply import ReceiptUpdate
 from sms_gateway.scheduler.submissions import back_off
@@ -147,7 +148,7 @@ def _confirm_by_reference(
         .append_timeline(entry)
     )
     result = sub.result or SubmissionResult(VerdictLetter.UNKNOWN * sub.count)
-    if len(adapter.pack([member.content.outgoing(member.id, run.now) for member in members])) == 1:
+    if _sent_together(run, adapter, members):
         # One call carried them all, so the vendor has all of them.
         verdicts = result.verdicts.replace(VerdictLetter.UNKNOWN, VerdictLetter.ACCEPTED)
     else:
@@ -158,3 +159,12 @@ def _confirm_by_reference(
         )
     change.set("result", msgspec.structs.replace(result, verdicts=verdicts, own_ids=True))
     change.if_in("status", Status.SUBMITTING).if_in("attempt", sub.attempt).apply()
+
+
+def _sent_together(run: TickRun, adapter: Adapter, members: Sequence[Message]) -> bool:
+    """Return whether one call carried them all; no, where that can't be told any more."""
+    try:
+        outgoing = [open_outgoing(member, run.secret, run.now) for member in members]
+    except SealBrokenError:
+        return False
+    return len(adapter.pack(outgoing)) == 1

@@ -1,6 +1,7 @@
 """Batches, submissions and messages; docs/data-model.md lists the access paths."""
 
 from collections.abc import Iterator
+from copy import replace
 from typing import TYPE_CHECKING, Any
 
 from sms_gateway.core.status import Status
@@ -15,7 +16,14 @@ from sms_gateway.storage.dynamodb import (
     query_range,
     table_name,
 )
-from sms_gateway.storage.items import Item, key_of, read_batch, read_message, read_submission
+from sms_gateway.storage.items import (
+    Item,
+    key_of,
+    read_batch,
+    read_message,
+    read_sealed,
+    read_submission,
+)
 from sms_gateway.storage.models import Batch, ItemKey, Message, Submission
 
 if TYPE_CHECKING:
@@ -79,17 +87,16 @@ def load_messages(sub: Submission) -> tuple[Batch, list[Message]]:
     """
     if sub.content is not None and sub.tenant is not None:
         single = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign)
-        return single, [Message(sub.key, sub.content, None, sub.timeline)]
+        sealed = read_sealed(sub.seed, sub.sealed)
+        return single, [Message(sub.key, sub.content, None, sub.timeline, sealed)]
     batch = find_batch(sub.key.batch)
     if batch is None:
         raise LookupError("the batch was never accepted")
     first = sub.key.position
     items = _query_between(sub.key.batch, f"M#{first:03d}", f"M#{first + sub.count - 1:03d}")
-    messages = [read_message(item, batch.shared) for item in items]
+    messages = [read_message(item, batch.shared, sub.seed) for item in items]
     if sub.is_single:
-        messages = [
-            Message(message.key, message.content, None, message.timeline) for message in messages
-        ]
+        messages = [replace(message, status=None) for message in messages]
     return batch, messages
 
 
