@@ -9,7 +9,13 @@ from sms_gateway.storage.models import ItemKey, Message, MessageContent, SealedT
 
 SECRET = b"a secret of the stack, 32 bytes or more"
 KEY = ItemKey("01M80KD8NAXEPBMQYG8412XQAJ", "M#007")
-TEXTS = ["", "1", "Your code is 482913", "Ваш код 482913 🎉", "\0\0 leads and ends with zeros\0" * 200]
+TEXTS = [
+    "",
+    "1",
+    "Your code is 482913",
+    "Ваш код 482913 🎉",
+    "\0 zeros at both ends\0" * 200,
+]
 
 
 def stored(text: str, seed: bytes) -> Message:
