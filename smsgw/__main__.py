@@ -28,6 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
+from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
 from smsgw.errors import CommandError
@@ -90,6 +91,9 @@ def _add_keys(areas: Areas) -> None:
         "--scope", required=True, action="append", choices=api_keys.SCOPES, help="may be repeated"
     )
     create.add_argument("--label", default="", help="for your own memory")
+    create.add_argument(
+        "--region", help="in which its requests may write national numbers, such as BD (ISO 3166)"
+    )
     create.set_defaults(run=_create_key)
     keys.add_parser("list", help="list keys").set_defaults(run=_list_keys)
     revoke = keys.add_parser("revoke", help="revoke a key")
@@ -228,9 +232,13 @@ def _find_stack(options: argparse.Namespace) -> None:
 
 
 def _create_key(options: argparse.Namespace) -> None:
+    if options.region is not None and not is_region(options.region):
+        raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
     if "webhooks:manage" in options.scope:
         _make_webhook_key(options)
-    key, stored = api_keys.create_key(options.tenant, options.scope, options.label, utc_now())
+    key, stored = api_keys.create_key(
+        options.tenant, options.scope, options.label, utc_now(), options.region
+    )
     print(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
     print(key)
 

@@ -9,7 +9,7 @@ from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import TimelineEntry, split_id
-from sms_gateway.vendors.redaction import redact
+from sms_gateway.vendors.redaction import Redaction
 from smsgw.errors import CommandError
 
 OUTCOMES = (Status.DELIVERED, Status.UNDELIVERED, Status.REJECTED)
@@ -24,11 +24,11 @@ def show(options: argparse.Namespace) -> None:
         raise CommandError(f"there is no message {options.id}")
     view = message_view(*found)
     print(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
+    redaction = Redaction(None, numbers=[view["to"]], texts=[view["text"] or ""])
     for step in view["timeline"]:
         # A vendor's text may repeat what was sent, and of an `otp` nobody can tell any more.
-        words = step["vendor_text"] or ""
-        shown = "" if view["text_withheld"] else words.replace(view["text"], "[text]")
-        text = redact(shown.encode())
+        shown = "" if view["text_withheld"] else step["vendor_text"] or ""
+        text = redaction.raw(shown.encode())
         words = " ".join(filter(None, (step["vendor_code"], text, step["note"])))
         print(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {words}")
 

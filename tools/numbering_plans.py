@@ -13,13 +13,14 @@ from sms_gateway.sms.phone_numbers import PLANS
 
 
 def plans() -> dict[str, Any]:
-    """Return the possible lengths and the national prefixes of each country code."""
+    """Return the possible lengths, the national prefixes and the regions of each country code."""
     found: dict[str, Any] = {}
     for code in sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE):
         region = phonenumbers.region_code_for_country_code(code)
         plan: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
         lengths = sorted(plan.general_desc.possible_length)
-        found[f"+{code}"] = [lengths, plan.national_prefix_for_parsing or ""]
+        regions = [one for one in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code] if one.isalpha()]
+        found[f"+{code}"] = [lengths, plan.national_prefix_for_parsing or "", regions]
     return found
 
 

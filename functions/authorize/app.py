@@ -32,5 +32,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "tenant": api_key.tenant,
             "scopes": " ".join(api_key.scopes),
             "key_id": api_key.id,
+            "region": api_key.region or "",
         }
     return decision

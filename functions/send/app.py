@@ -7,6 +7,7 @@ from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.messages.cancel import cancel_message
+from sms_gateway.messages.request import Options
 from sms_gateway.messages.send import send
 
 SCOPE, READ_SCOPE = "messages:send", "messages:read"
@@ -18,7 +19,9 @@ app = router()
 def post_messages(request: Request) -> Response:
     """Accept one message or many."""
     tenant = require_scope(request, SCOPE)
-    return json_response(send(tenant, request.body, utc_now(), request.idempotency_key), 202)
+    return json_response(
+        send(tenant, request.body, utc_now(), request.idempotency_key, _defaults(request)), 202
+    )
 
 
 @app.post("/messages/preview")
@@ -26,7 +29,8 @@ def post_preview(request: Request) -> Response:
     """Show what a send would do."""
     from sms_gateway.messages.preview import preview  # saves start-up time: a send needs none of it
 
-    return json_response(preview(require_scope(request, SCOPE), request.body, utc_now()))
+    tenant = require_scope(request, SCOPE)
+    return json_response(preview(tenant, request.body, utc_now(), _defaults(request)))
 
 
 @app.delete("/messages/<identifier>")
@@ -34,6 +38,10 @@ def delete_message(request: Request, identifier: str) -> Response:
     """Cancel a message that was not submitted yet."""
     tenant, may_read = require_scope(request, SCOPE), READ_SCOPE in request.scopes
     return json_response(cancel_message(tenant, identifier, utc_now(), show_text=may_read))
+
+
+def _defaults(request: Request) -> Options | None:
+    return Options(region=request.region) if request.region else None
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -19,7 +19,10 @@ def post_verifications(request: Request) -> Response:
     """Send a code."""
     tenant = require_scope(request, SCOPE)
     return json_response(
-        start_verification(tenant, request.body, utc_now(), request.idempotency_key), 201
+        start_verification(
+            tenant, request.body, utc_now(), request.idempotency_key, request.region
+        ),
+        201,
     )
 
 

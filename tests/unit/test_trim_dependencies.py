@@ -257,7 +257,7 @@ table.get_paginator("query"), urllib3.PoolManager()
 loader = clients._session.get_component("data_loader")
 found = {service: loader.load_service_model(service, "service-2") for service in ("s3", "sqs")}
 print(json.dumps([
-    phone_numbers.to_e164("07911 123456", ["GB"]),
+    phone_numbers.to_e164("07911 123456", "GB"),
     str(ULID.from_timestamp(0))[:10],
     len(table.meta.method_to_api_mapping) < 20,
 ]))

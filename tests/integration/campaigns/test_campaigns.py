@@ -213,11 +213,42 @@ def fails(bucket: Any, body: str | bytes, key: str = "campaigns/acme/a.csv") -> 
 ONE = number("server2sms")
 
 
+def test_a_spreadsheets_file_is_read_chunk_by_chunk(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 2)
+    key = "campaigns/acme/NAME.CSV"
+    body = (
+        "\ufeff\ufeffsep=;\r\n To ;Name;Template;Region;;\r\n"
+        f"{ONE};Ani;Hi {{name}}, you;;;\r\n"
+        ";;;;;\r\n"
+        '01712345678;Budi;"Hi {Name};";bd;;\r\n'
+        "01712345678;Citra;Hi;;;\r\n"
+    )
+    done = to_the_end(upload(bucket, body, key))
+    assert (done.state, done.row, done.sent, done.refused) == ("done", 3, 2, 1)
+    assert stored() == Counter({"Hi Ani, you": 1, "Hi Budi;": 1})
+    lines = results(bucket, "results/acme/NAME.CSV")
+    assert [line["status"] for line in lines] == ["accepted", "accepted", "refused"]
+    assert lines[2]["problem"].startswith(
+        "invalid-number (to): The number does not say its country"
+    )
+
+
+def test_a_quote_that_is_not_closed_loses_its_own_row_only(bucket: Any) -> None:
+    body = (
+        'to,text\n+8801000000041,"Big sale today\n+8801000000042,Your code is 1234\n'
+        '+8801000000043,Your new TV is 55"\n+8801000000044,bye\n'
+    )
+    done = to_the_end(upload(bucket, body, "campaigns/acme/a.csv"))
+    assert (done.row, done.sent, done.refused) == (4, 3, 1)
+    assert stored() == Counter({"Your code is 1234": 1, 'Your new TV is 55"': 1, "bye": 1})
+
+
 @pytest.mark.parametrize(
     ("body", "slug", "words"),
     [
         ("number,text\n+1,Hi\n", "campaign-columns", 'no column "to"'),
-        ("to;text\n+1;Hi\n", "campaign-columns", "not semicolons"),
         ("to,to,text\n+1,+1,Hi\n", "campaign-columns", "twice"),
         ("to,reference\n+1,a\n", "campaign-columns", '"text" or a column "template"'),
         ("to,text,template\n+1,a,b\n", "campaign-columns", '"text" or a column "template"'),

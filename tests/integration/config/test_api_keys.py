@@ -60,6 +60,35 @@ def test_a_key_opens_every_route_for_its_tenant(
     assert statement["Resource"] == "arn:aws:execute-api:eu-central-1:123456789012:api/v1/*"
 
 
+def test_a_key_brings_its_region_and_lends_it_to_a_send(
+    gateway: Gateway, authorize: ModuleType
+) -> None:
+    key, stored = api_keys.create_key("acme", ["messages:send"], "", NOW, "BD")
+    assert (stored.region, api_keys.list_keys()[0].region) == ("BD", "BD")
+    context = ask(authorize, f"Bearer {key}")["context"]
+    assert context["region"] == "BD"
+    assert ask(authorize, f"Bearer {made()}")["context"]["region"] == ""
+    event = {
+        "httpMethod": "POST",
+        "path": "/messages",
+        "body": json.dumps({"to": ["01712345678", "8801712345679"], "text": "Hello"}),
+        "requestContext": {"authorizer": context},
+    }
+    answer = function("send").handler(event, None)
+    assert [one["to"] for one in json.loads(answer["body"])["messages"]] == [
+        "+8801712345678",
+        "+8801712345679",
+    ]
+    shown = function("send").handler(event | {"path": "/messages/preview"}, None)
+    assert [one["to_read_as"] for one in json.loads(shown["body"])["messages"]] == [
+        {"form": "national", "region": "BD"},
+        {"form": "without_plus", "region": "BD"},
+    ]
+    event["requestContext"] = {"authorizer": context | {"region": ""}}
+    refused = json.loads(function("send").handler(event, None)["body"])
+    assert refused["type"] == "/problems/all-rejected"
+
+
 def test_a_key_passes_the_expression_that_stands_before_the_authorizer(gateway: Gateway) -> None:
     keys = TEMPLATE["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]["Keys"]
     expression = keys["Identity"]["ValidationExpression"]

@@ -1,11 +1,13 @@
 """Dispatch: one worker takes a submission, calls once, and writes down what it heard."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -13,13 +15,16 @@ from sms_gateway.scheduler import submissions
 from sms_gateway.storage import dynamodb, message_repository, message_updates
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey, split_id
+from sms_gateway.vendors.redaction import secrets_of
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Request, VendorResponse
 from testing.gateway import Gateway
+from testing.numbers import number
 from testing.processes import new_worker
 from testing.settings import ACCOUNTS, set_account, set_accounts, set_routes
 from testing.transport import SILENT, UNREACHABLE
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived, notifications, rajasms_answer
+from testing.vendor_cases import adapter
 
 DAYS = 86_400
 
@@ -93,7 +98,43 @@ def test_an_answer_that_nobody_understands_is_kept_without_numbers(gateway: Gate
     gateway.dispatch("jst")
     key = split_id(identifier)
     assert key
-    assert gateway.item(key)["raw"]["S"] == "<html>no idea about [digits]: [text]</html>"
+    assert gateway.item(key)["raw"]["S"] == "<html>no idea about [number]: [text]</html>"
+
+
+REFUSALS: dict[str, Callable[[str], Any]] = {
+    "jst": lambda said: f"invalid request: {said}".encode(),
+    "dinisoft": lambda said: {"Status": "1", "Text": said},
+    "server2sms": lambda said: {"StatusCode": "11", "StatusInfo": said},
+    "rajasms": lambda said: f"<html>{said}</html>".encode(),
+}
+
+
+@pytest.mark.parametrize("spelling", [str, str.upper, quote, lambda said: re.sub(r"\W", "", said)])
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_vendor_that_repeats_what_it_was_sent_does_not_spread_it(
+    gateway: Gateway,
+    capsys: pytest.CaptureFixture[str],
+    vendor: str,
+    spelling: Callable[[str], str],
+) -> None:
+    account = adapter(vendor)
+    text = "Your parcel waits at the corner shop"
+
+    def repeats(_request: Request) -> Any:
+        return REFUSALS[vendor](
+            spelling(f"{number(vendor)} {text} {' '.join(secrets_of(account))}")
+        )
+
+    gateway.wire.answers[SUBMIT[vendor]] = repeats
+    (identifier,) = gateway.sent(vendor, text=text)
+    key = split_id(identifier)
+    assert key
+    view = gateway.view(identifier)
+    kept = [*(step["vendor_text"] or "" for step in view["timeline"]), capsys.readouterr().out]
+    kept.append(gateway.item(key).get("raw", {}).get("S", ""))
+    letters = re.sub(r"%[0-9a-fA-F]{2}|[\W_]", "", " ".join(kept)).lower()
+    for ours in (number(vendor), text, *secrets_of(account)):
+        assert re.sub(r"[\W_]", "", ours).lower() not in letters
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

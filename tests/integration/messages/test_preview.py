@@ -95,9 +95,9 @@ def accounts(gateway: Gateway) -> Gateway:
         json.dumps(
             {
                 "routes": [
-                    {"prefix": "+91", "vendors": ["jst", "server2sms"], "region": "IN"},
-                    {"prefix": "+880", "vendors": ["dinisoft", "server2sms"], "region": "BD"},
-                    {"prefix": "+62", "vendors": ["rajasms"], "region": "ID"},
+                    {"prefix": "+91", "vendors": ["jst", "server2sms"]},
+                    {"prefix": "+880", "vendors": ["dinisoft", "server2sms"]},
+                    {"prefix": "+62", "vendors": ["rajasms"]},
                     {"prefix": "+44", "vendors": ["server2sms", "dinisoft"]},
                 ]
             }
@@ -177,6 +177,7 @@ def test_a_preview_says_why_and_how_and_for_how_much(accounts: Gateway) -> None:
     assert only(body, noon) == {
         "index": 0,
         "to": "+911000000001",
+        "to_read_as": {"form": "international", "region": None},
         "vendor": "jst",
         "why": "first usable of route +91",
         "failover": ["server2sms"],

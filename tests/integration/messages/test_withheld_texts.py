@@ -245,3 +245,20 @@ def test_the_same_body_has_another_digest_under_another_secret(
     assert record["digest"]["S"] != sha256(body).hexdigest()
     send("acme", body, datetime.now(UTC), "k-1")
     assert len([item for item in table() if item["sk"]["S"] == "M#000"]) == 1
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_receipt_that_repeats_a_code_leaves_none_behind(
+    gateway: Gateway, count: int, late: bool
+) -> None:
+    """Late, when the text is gone, each number in the vendor's words may be the code."""
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    ids = codes(gateway, "rajasms", count)
+    gateway.dispatch("rajasms")
+    if late:
+        gateway.tick(4 * DAY)
+    rajasms(gateway, ids[0], "3", deliverystatustext=f"delivered: {TEXT}")
+    rajasms(gateway, ids[-1], "99", deliverystatustext=f"parked {CODE}")
+    assert gateway.status(ids[0]) == "delivered"
+    assert CODE not in str(table())

@@ -190,7 +190,7 @@ def test_a_word_that_nobody_knows_is_kept(gateway: Gateway) -> None:
     rajasms(gateway, identifier, "99", deliverystatustext="Parked with 628000000001")
     key = split_id(identifier)
     assert key
-    assert gateway.item(key)["raw"]["S"] == "99 Parked with [digits]"
+    assert gateway.item(key)["raw"]["S"] == "99 Parked with [number]"
     assert gateway.status(identifier) == "submitted"
 
 

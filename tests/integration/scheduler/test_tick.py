@@ -253,7 +253,7 @@ def test_one_answer_that_cannot_be_written_does_not_lose_the_others(
     failed: list[object] = []
 
     def answer(request: Request) -> Any:
-        return {"Status": "0", "Text": "DELIVRD", "Message_ID": "1", "Delivery Time": "0"}
+        return {"Status": "0", "Text": "DELIVRD", "Delivery Time": "0"}
 
     def refuse(params: dict[str, Any], **_: Any) -> None:
         if params["Key"]["sk"]["S"] == "M#000" and not failed:

@@ -316,12 +316,40 @@ def test_capitals_matter_only_where_they_are_asked_for(gateway: Gateway) -> None
     assert check(strict, code, gateway.wire)["status"] == "approved"
 
 
-def test_what_can_not_be_a_code_uses_up_a_check_without_the_vendor(
-    gateway: Gateway, vendor: Vendor
+@pytest.mark.parametrize("written", ["47111", "471", "47a1", "12/34"])
+def test_what_can_not_be_a_code_uses_up_no_check(
+    gateway: Gateway, vendor: Vendor, written: str
 ) -> None:
     identifier = begun(gateway, vendor)
-    assert check(identifier, "47111", gateway.wire)["checks_left"] == 4
+    refused = problem(lambda: check(identifier, written, gateway.wire))
+    assert (refused.slug, refused.http_status, refused.pointer) == ("not-a-code", 422, "/code")
+    assert "has 4 digits" in refused.detail
+    shown = verification_start.show_verification("acme", identifier, now())
+    assert (shown["status"], shown["checks_left"]) == ("pending", 5)
     assert vendor.asked == []
+
+
+@pytest.mark.parametrize("around", ["{}\n", "\u2068{}\u2069", " {}.", "\u201c{}\u201d"])
+def test_a_code_is_approved_as_people_type_it(gateway: Gateway, around: str) -> None:
+    identifier = start("dinisoft")["id"]
+    code = sent_code(gateway, "dinisoft")
+    bangla = "".join(chr(0x09E6 + int(digit)) for digit in code)
+    assert check(identifier, around.format(bangla), gateway.wire)["status"] == "approved"
+
+
+def test_a_number_may_be_national_where_a_region_says_so(gateway: Gateway) -> None:
+    body = {"to": "01712345678", "text": TEXT}
+    with_region = json.dumps(body | {"region": "BD"}).encode()
+    started = verification_start.start_verification("acme", with_region, now())
+    assert started["to"] == "+8801712345678"
+    of_the_key = verification_start.start_verification(
+        "acme", json.dumps(body).encode(), now(), region="BD"
+    )
+    assert of_the_key["to"] == "+8801712345678"
+    guessed = problem(
+        lambda: verification_start.start_verification("acme", json.dumps(body).encode(), now())
+    )
+    assert guessed.slug == "invalid-number"
 
 
 @pytest.mark.parametrize("name", ["dinisoft", "server2sms"])
@@ -720,7 +748,7 @@ def test_a_vendor_that_repeats_a_code_does_not_put_it_on_the_timeline(gateway: G
     gateway.wire.answers[SUBMIT["dinisoft"]] = refuses
     gateway.dispatch("dinisoft")
     last = gateway.view(view["message_id"])["timeline"][-1]
-    assert (last["status"], last["vendor_text"]) == ("rejected", "Your code is [code]")
+    assert (last["status"], last["vendor_text"]) == ("rejected", "[text]")
 
 
 def test_codes_of_one_number_differ(gateway: Gateway) -> None:

@@ -9,19 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sms_gateway.campaigns.columns import build_draft, fill_template, parse_head
 from sms_gateway.campaigns.csv_reader import (
     BOM,
     MAX_RECORD_BYTES,
     FileError,
+    Layout,
     Record,
-    fill_template,
-    parse_header,
     read_records,
 )
+from sms_gateway.campaigns.results import without_formula
 from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.messages.request import Draft
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)
-TABLES = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12)
+TABLES = st.lists(
+    st.tuples(CELLS, CELLS).filter(lambda row: "".join(row).strip()), min_size=1, max_size=12
+)
+LAYOUT = Layout(("to", "text"))
 
 
 def written(table: Sequence[Sequence[str]], ending: str, bom: bool) -> bytes:
@@ -70,8 +75,8 @@ def test_any_bytes_are_read_to_their_end_or_refused_as_a_file(
     assert found == list(read_records([raw]))
 
 
-def cells(raw: str, width: int = 2) -> list[Sequence[str] | None]:
-    return [one.cells for one in read_records([raw.encode()], 0, width)]
+def cells(raw: str, layout: Layout = LAYOUT) -> list[Sequence[str] | None]:
+    return [one.cells for one in read_records([raw.encode()], 0, layout)]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +88,22 @@ def cells(raw: str, width: int = 2) -> list[Sequence[str] | None]:
         ('a,"b\nc,d",e\nf,g\n', [None, ["c", 'd"', "e"], ["f", "g"]]),
         ("a,b\rc,d\ne,f\n", [None, ["e", "f"]]),
         ("\n\r\na,b\n\n", [["a", "b"]]),
+        ("a,b\n,\n , \n,,,\nc,d\n", [["a", "b"], ["c", "d"]]),
+        ('a,"b\nc, d"\ne,f\n', [["a", "b\nc, d"], ["e", "f"]]),
+        (
+            '+8801000000041,"Big sale today\n+8801000000042,Your code is 1234\n'
+            '+8801000000043,Your new TV is 55"\n+8801000000044,bye\n',
+            [
+                None,
+                ["+8801000000042", "Your code is 1234"],
+                ["+8801000000043", 'Your new TV is 55"'],
+                ["+8801000000044", "bye"],
+            ],
+        ),
+        (
+            '+8801000000041,"Big sale\n"01712345678",Hi 5"\n+8801000000044,bye\n',
+            [None, ["01712345678", 'Hi 5"'], ["+8801000000044", "bye"]],
+        ),
     ],
 )
 def test_a_broken_record_gives_up_its_first_line_only(
@@ -110,7 +131,7 @@ def test_a_row_that_is_too_long_is_refused_alone(row: bytes, size: int) -> None:
     long = row % (b"x" * 40_000)
     raw = b"a,b\n" + long + b"e,f\n" + b"x" * MAX_RECORD_BYTES
     blocks = (raw[at : at + size] for at in range(0, len(raw), size))
-    found = list(read_records(blocks, 0, 2))
+    found = list(read_records(blocks, 0, LAYOUT))
     assert [one.cells for one in found if one.cells] == [
         ["a", "b"],
         ["e", "f"],
@@ -122,7 +143,7 @@ def test_a_row_that_is_too_long_is_refused_alone(row: bytes, size: int) -> None:
     assert faults.count(f"it has {widest} bytes and may have 32768") == 1
     (place,) = [one.end for one in found if one.cells == ["e", "f"]]
     assert place == raw.index(b"e,f\n") + 4
-    assert list(read_records([raw[place:]], place, 2)) == found[-1:]
+    assert list(read_records([raw[place:]], place, LAYOUT)) == found[-1:]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +166,7 @@ def test_a_character_that_is_not_utf_8_is_named_by_its_byte(raw: bytes, place: i
 @pytest.mark.parametrize("raw", ["to,text\n+1,Hi\n", '"to","text"\r\n"+1","Hi"\r\n'])
 def test_utf_16_is_called_so(raw: str, encoding: str) -> None:
     with pytest.raises(FileError, match="UTF-16") as error:
-        parse_header(next(read_records([raw.encode(encoding)])))
+        parse_head(raw.encode(encoding))
     assert error.value.slug == "campaign-encoding"
 
 
@@ -159,7 +180,7 @@ def test_utf_16_is_called_so(raw: str, encoding: str) -> None:
 )
 def test_a_first_line_that_can_not_be_read_says_why(raw: bytes, said: str) -> None:
     with pytest.raises(FileError, match=said):
-        parse_header(next(read_records([raw])))
+        parse_head(raw)
 
 
 def test_braces_and_placeholders() -> None:
@@ -168,3 +189,79 @@ def test_braces_and_placeholders() -> None:
     for template in ("{nobody}", "{none}", "{}"):
         with pytest.raises(InvalidRequestError, match="does not have"):
             fill_template(template, row)
+
+
+@pytest.mark.parametrize(
+    ("head", "delimiter"),
+    [
+        ("to,text,,\n", ","),
+        ("sep=,\nto,text\n", ","),
+        ('"sep=;"\r\nto;text\r\n', ";"),
+        ("SEP=|\nto|text\n", "|"),
+        (" To , TEXT\n", ","),
+        ("to;text\n", ";"),
+        ("to\ttext\n", "\t"),
+        ("\ufeff\ufeffto,text\n", ","),
+        ('\ufeff"to","text"\n', ","),
+        ("\ufeffsep=,\n\ufeffTo,Text\u200b\n", ","),
+        (",,\nto,text\n", ","),
+    ],
+)
+def test_what_spreadsheets_add_to_a_first_line_is_no_content(head: str, delimiter: str) -> None:
+    found = parse_head((head + f"+8801000000041{delimiter}Hi\n").encode())
+    assert [name for name in found.layout.columns if name] == ["to", "text"]
+    assert found.layout.delimiter == delimiter
+    rest = (head + f"+8801000000041{delimiter}Hi{delimiter * 2}\n").encode()[found.end :]
+    (row,) = read_records([rest], found.end, found.layout)
+    draft = build_draft(0, row, found.layout.columns, {})
+    assert (draft.to, draft.text) == ("+8801000000041", "Hi")
+
+
+@pytest.mark.parametrize(
+    "head", ["name,text\n", "to,to,text\n", "To,TO,text\n", "to,text,template\n"]
+)
+def test_a_first_line_that_sends_nothing_is_refused(head: str) -> None:
+    with pytest.raises(FileError) as refused:
+        parse_head(head.encode())
+    assert refused.value.slug == "campaign-columns"
+
+
+def row(columns: str, cells: str) -> Draft:
+    head = parse_head(f"{columns}\n".encode())
+    (record,) = read_records([f"{cells}\n".encode()], head.end, head.layout)
+    return build_draft(0, record, head.layout.columns, {"category": "otp"})
+
+
+def test_a_template_finds_its_columns_whatever_their_case_and_spaces() -> None:
+    found = row("To, First  Name ,Template", '+8801000000041,Ani,"Hi {first name}, {FIRST NAME}!"')
+    assert found.text == "Hi Ani, Ani!"
+
+
+def test_a_nameless_column_is_no_placeholder() -> None:
+    with pytest.raises(InvalidRequestError, match="needs the column"):
+        row("to,template,", "+8801000000041,Hi {},Ani")
+
+
+def test_a_row_has_a_region_and_a_number_kept_as_text() -> None:
+    found = row("to,text,region", '"=""01712345678""",Hi,bd')
+    assert (found.to, found.options.region) == ("01712345678", "BD")
+
+
+@pytest.mark.parametrize(
+    ("words", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+44", "'+44"),
+        ("-2", "'-2"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("  =1", "  '=1"),
+        ("\t=1", "\t'=1"),
+        ("refused;=HYPERLINK(1)", "refused;'=HYPERLINK(1)"),
+        ('a,"=1"', 'a,"\'=1"'),
+        ("\uff1d1", "'\uff1d1"),
+        ("not a number: 1=1, a-b", "not a number: 1=1, a-b"),
+        (None, ""),
+    ],
+)
+def test_no_word_is_a_formula_in_a_results_file(words: str | None, cell: str) -> None:
+    assert without_formula(words) == cell

@@ -171,6 +171,10 @@ def test_another_message_goes_to_the_numbers_in_its_attributes() -> None:
     listed = notification("from_sns_message")
     listed["MessageAttributes"]["to"] = {"Type": "String", "Value": "+447700900001, +447700900002"}
     assert body(sns.parse(listed, SOURCES)) == body(ask)
+    listed["MessageAttributes"]["to"]["Value"] = "+447700900001,, +447700900002 ,"
+    assert body(sns.parse(listed, SOURCES)) == body(ask)
+    listed["MessageAttributes"]["region"] = {"Type": "String", "Value": "GB"}
+    assert body(sns.parse(listed, SOURCES)) == body(ask) | {"region": "GB"}
 
 
 @pytest.mark.parametrize(
@@ -340,6 +344,8 @@ def test_an_event_of_cognito_that_can_not_be_sent_is_told_why(
             '{"queue": {"a": {"tenant": "acme", "defaults": {"send_at": "2027-01-01T00:00:00Z"}}}}',
             "can't be a default",
         ),
+        ('{"queue": {"a": {"tenant": "acme", "defaults": {"region": "ZZ"}}}}', "unknown region ZZ"),
+        ('{"topic": {"alarms": {"tenant": "ops", "to": ["07700 900001"]}}}', "or give a region"),
         ('{"topic": {"alarms": {"tenant": "ops", "to": []}}}', "length >= 1"),
         ('{"topic": {"alarms": {"tenant": "ops", "to": ["+1"]}}}', "number 0 of `to`"),
         ('{"topic": {"alarms": {"tenant": "ops", "to": ["+447700900001"], "defaults": {"vendor": '

@@ -7,13 +7,8 @@ from typing import Any
 
 from sms_gateway.campaigns import model, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns.csv_reader import (
-    FileError,
-    Record,
-    build_draft,
-    one_line_problem,
-    read_records,
-)
+from sms_gateway.campaigns.columns import build_draft, one_line_problem
+from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.config.routes import routes
@@ -90,7 +85,7 @@ def _read_rows(budget: TimeBudget, campaign: Campaign) -> list[Record]:
         budget.stream = read_records(
             s3_files.read_blocks(campaign.key, campaign.etag, campaign.offset, campaign.size),
             campaign.offset,
-            len(campaign.columns),
+            campaign.layout,
         )
     rows = list(islice(budget.stream, CHUNK_ROWS))
     if not rows:

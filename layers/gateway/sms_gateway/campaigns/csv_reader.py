@@ -1,38 +1,45 @@
-"""Read a campaign's CSV as a stream of records, and build a draft of each. No I/O.
+"""Read a campaign's CSV as a stream of records. No I/O.
 
-The file is UTF-8, with or without a byte order mark, with commas, quotes as in RFC 4180, and column
-names in its first line. At most MAX_RECORD_BYTES of a record are in memory.
+The file is UTF-8, with or without byte order marks, with quotes as in RFC 4180. At most
+MAX_RECORD_BYTES of a record are in memory. What spreadsheets add is no content: rows of empty cells
+are skipped.
 """
 
 import csv
-import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import msgspec
-
-from sms_gateway.core.problems import GatewayError, InvalidRequestError
+from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.http_api.json_body import decode_json
-from sms_gateway.messages.request import Draft, OneMessage
+from sms_gateway.sms.number_forms import NumberError, parse_form
 
 MAX_ROWS = 1_000_000
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_RECORD_BYTES = 32 * 1024  # a text of 5,000 characters takes at most 20,000
 MAX_LINE_BYTES = 1024 * 1024  # a file without a line feed for so long has no rows
 BOM = b"\xef\xbb\xbf"
-TO, TEXT, TEMPLATE, REFERENCE, SEND_AT = "to", "text", "template", "reference", "send_at"
+TO = "to"  # the column of numbers
+MIN_NUMBER_DIGITS = 7  # from which on a cell is believed to be a number
 
 NextLine = Callable[[], bytes | int | None]
-
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
 class FileError(InvalidRequestError):
     """A problem of the whole file."""
 
     slug = "campaign-file"
+
+
+class Layout(ValueObject, frozen=True):
+    """A file's columns, in lower case (a nameless one is empty), and what separates cells."""
+
+    columns: Sequence[str] = ()
+    delimiter: str = ","
+
+    def fits(self, cells: Sequence[str]) -> bool:
+        """Whether a record has the columns' number of cells, and further ones only if empty."""
+        width = len(self.columns)
+        return len(cells) >= width and not any(cell.strip() for cell in cells[width:])
 
 
 class Record(ValueObject, frozen=True):
@@ -80,13 +87,16 @@ def _check_line_size(size: int, start: int) -> int:
     return size
 
 
-def read_records(blocks: Iterable[bytes], start: int = 0, width: int = 0) -> Iterator[Record]:
+def read_records(
+    blocks: Iterable[bytes], start: int = 0, layout: Layout | None = None
+) -> Iterator[Record]:
     """Read the records of a stream that begins at the byte `start` of the file, where one begins.
 
-    Skip empty lines. Raise FileError for bytes that are not UTF-8. An unreadable record loses only
-    its first line, or a quote that is never closed would swallow all rows behind it; so does a
-    record of several lines that has not `width` columns.
+    Skip records without content. Raise FileError for bytes that are not UTF-8. An unreadable record
+    loses only its first line, or a quote that is never closed would swallow all rows behind it; so
+    does a record of several lines that does not fit the columns, or has a whole row inside.
     """
+    layout = layout or Layout()
     source = read_lines(blocks, start)
     pushed_back: deque[bytes | int] = deque()
 
@@ -105,13 +115,13 @@ def read_records(blocks: Iterable[bytes], start: int = 0, width: int = 0) -> Ite
         cells: Sequence[str] | None
         reason = ""
         try:
-            cells = _parse_cells(line, position, next_line, consumed, width)
+            cells = _parse_cells(line, position, next_line, consumed, layout)
         except (csv.Error, _UnterminatedError) as error:
             pushed_back.extendleft(reversed(consumed[1:]))
             consumed, cells = [first], None
             reason = _error_reason(error)
         end += sum(map(_size, consumed))
-        if cells != []:
+        if cells is None or any(cell.strip() for cell in cells):
             yield Record(end, cells, reason)
 
 
@@ -120,12 +130,14 @@ def _size(line: bytes | int) -> int:
 
 
 def _strip_bom(line: bytes) -> bytes:
-    """Return the first line of a file without its byte order mark."""
+    """Return the first line of a file without its byte order marks."""
     if b"\0" in line:
         raise FileError(
             "The file is UTF-16, or no text: save it as CSV UTF-8.", slug="campaign-encoding"
         )
-    return line.removeprefix(BOM)
+    while line.startswith(BOM):
+        line = line.removeprefix(BOM)
+    return line
 
 
 def _error_reason(error: Exception) -> str:
@@ -136,23 +148,13 @@ def _error_reason(error: Exception) -> str:
 
 
 def _parse_cells(
-    first: bytes, position: int, next_line: NextLine, consumed: list[bytes | int], width: int
+    first: bytes, position: int, next_line: NextLine, consumed: list[bytes | int], layout: Layout
 ) -> list[str]:
     """Parse the record that begins with a line at the byte `position`.
 
     Add further lines of the record to `consumed`.
     """
-    if b'"' not in first:
-        return next(csv.reader((_decode_line(first, position),), strict=True))
-    cells = _parse_quoted_cells(first, position, next_line, consumed)
-    if width and len(consumed) > 1 and len(cells) != width:
-        raise _UnterminatedError
-    return cells
 
-
-def _parse_quoted_cells(
-    first: bytes, position: int, next_line: NextLine, consumed: list[bytes | int]
-) -> list[str]:
     def lines() -> Iterator[str]:
         yield _decode_line(first, position)
         end = position + len(first)
@@ -163,7 +165,26 @@ def _parse_quoted_cells(
             yield _decode_line(line, end)
             end += len(line)
 
-    return next(csv.reader(lines(), strict=True))
+    source = lines() if b'"' in first else (_decode_line(first, position),)
+    cells = next(csv.reader(source, strict=True, delimiter=layout.delimiter))
+    further = [line for line in consumed[1:] if isinstance(line, bytes)]
+    if layout.columns and further and not layout.fits(cells):
+        raise _UnterminatedError
+    if any(_is_row(line.decode(), layout) for line in further):
+        raise _UnterminatedError
+    return cells
+
+
+def _is_row(line: str, layout: Layout) -> bool:
+    """Whether a line by itself has all columns, and a number in that of numbers."""
+    cells = line.split(layout.delimiter)
+    if TO not in layout.columns or len(cells) < len(layout.columns):
+        return False
+    try:
+        number = parse_form(cells[layout.columns.index(TO)].strip().strip('"'))
+    except NumberError:
+        return False
+    return len(number.digits) >= MIN_NUMBER_DIGITS
 
 
 def _decode_line(line: bytes, position: int) -> str:
@@ -174,75 +195,3 @@ def _decode_line(line: bytes, position: int) -> str:
             f"The file is not UTF-8 (byte {position + error.start}): save it as CSV UTF-8.",
             slug="campaign-encoding",
         ) from None
-
-
-def parse_header(record: Record | None) -> tuple[str, ...]:
-    """Return the columns' names. Raise FileError when no row could be sent with them."""
-    if record is None:
-        raise FileError(
-            "The file has no first line with the columns' names: to, text.", slug="campaign-columns"
-        )
-    if record.cells is None:
-        raise FileError(f"The first line can't be read: {record.error}.", slug="campaign-columns")
-    names = tuple(cell.strip() for cell in record.cells)
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if TO not in names:
-        hint = " Separate columns by commas, not semicolons." if ";" in "".join(names) else ""
-        raise FileError(
-            f'There is no column "to" in the first line.{hint}', slug="campaign-columns"
-        )
-    if repeated:
-        raise FileError(f'The column "{repeated[0][:40]}" is there twice.', slug="campaign-columns")
-    if (TEXT in names) == (TEMPLATE in names):
-        raise FileError(
-            'The file needs either a column "text" or a column "template".', slug="campaign-columns"
-        )
-    return names
-
-
-def build_draft(
-    index: int, record: Record, columns: Sequence[str], defaults: Mapping[str, Any]
-) -> Draft:
-    """Build the draft of a row. Raise InvalidRequestError with the wrong column as its pointer."""
-    if record.cells is None:
-        raise InvalidRequestError(f"The row can't be read: {record.error}.", slug="broken-row")
-    if len(record.cells) != len(columns):
-        raise InvalidRequestError(
-            f"The row has {len(record.cells)} columns, the first line has {len(columns)}.",
-            slug="broken-row",
-        )
-    cells = dict(zip(columns, record.cells, strict=True))
-    text = fill_template(cells[TEMPLATE], cells) if TEMPLATE in cells else cells[TEXT]
-    body = {**defaults, TO: cells[TO].strip(), TEXT: text}
-    for name in (REFERENCE, SEND_AT):
-        if value := cells.get(name, "").strip():
-            body[name] = value
-    message = decode_json(msgspec.json.encode(body), OneMessage)
-    return Draft(index, "", "/to", message.to, message.text, message)
-
-
-def fill_template(template: str, cells: Mapping[str, str]) -> str:
-    """Fill a row's cells into a template's `{column}` placeholders; `{{` and `}}` are braces.
-
-    Raise InvalidRequestError for a column that is missing, or empty in this row.
-    """
-
-    def value(found: re.Match[str]) -> str:
-        name = found[1]
-        if name is None:
-            return found[0][0]
-        if not (cell := cells.get(name.strip(), "")):
-            raise InvalidRequestError(
-                f"The template needs the column {{{name[:40]}}}, which this row does not have.",
-                slug="missing-placeholder",
-                pointer="/template",
-            )
-        return cell
-
-    return _PLACEHOLDER.sub(value, template)
-
-
-def one_line_problem(problem: GatewayError) -> str:
-    """Render a problem as one cell of the results."""
-    where = f" ({problem.pointer.removeprefix('/')})" if problem.pointer else ""
-    return f"{problem.slug}{where}: {problem.detail}"

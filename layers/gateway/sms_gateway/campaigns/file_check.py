@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from sms_gateway.campaigns import s3_files
+from sms_gateway.campaigns.columns import parse_head
 from sms_gateway.campaigns.csv_reader import (
     MAX_FILE_BYTES,
     MAX_ROWS,
     FileError,
-    parse_header,
     read_records,
 )
 from sms_gateway.campaigns.model import FOLDER, Campaign
@@ -23,7 +23,7 @@ CHECK_SECONDS = 40.0  # seconds that a worker must have left to begin checking a
 def check_tenant(campaign: Campaign) -> None:
     """Raise FileError unless an active key with the scope to send belongs to the file's tenant."""
     tenant, slash, name = campaign.key.removeprefix(FOLDER).partition("/")
-    if not slash or not name.endswith(".csv") or "/" in name:
+    if not slash or not name.lower().endswith(".csv") or "/" in name:
         raise FileError("Upload a campaign as campaigns/<tenant>/<name>.csv.", slug="campaign-name")
     senders = {
         key.tenant
@@ -48,11 +48,9 @@ def check_file(budget: TimeBudget, campaign: Campaign) -> None:
             f"The file has {campaign.size} bytes and may have {MAX_FILE_BYTES}: split it.",
             slug="campaign-too-large",
         )
-    first = next(read_records(_read_blocks(budget, campaign, 0)), None)
-    columns = parse_header(first)
-    start = first.end if first else 0
-    rows = 0
-    records = read_records(_read_blocks(budget, campaign, start), start, len(columns))
+    head = parse_head(next(_read_blocks(budget, campaign, 0), b""))
+    start, rows = head.end, 0
+    records = read_records(_read_blocks(budget, campaign, start), start, head.layout)
     for rows, _ in enumerate(_within_budget(budget, records), 1):
         if rows > MAX_ROWS:
             raise FileError(
@@ -61,7 +59,8 @@ def check_file(budget: TimeBudget, campaign: Campaign) -> None:
     if not rows:
         raise FileError("The file has no rows.", slug="campaign-empty")
     change = ItemUpdate(campaign.item_key).set("offset", start).set("rows", rows)
-    change.set("columns", list(columns)).if_missing("columns")
+    change.set("columns", list(head.layout.columns)).set("delimiter", head.layout.delimiter)
+    change.if_missing("columns")
     with suppress(InvalidRequestError):
         change.apply()
 

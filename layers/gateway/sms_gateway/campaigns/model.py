@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.campaigns.csv_reader import Layout
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.items import Item, key_of, number_attribute, shard_of
 from sms_gateway.storage.models import ItemKey, message_id
@@ -62,9 +63,9 @@ class Tally(msgspec.Struct, omit_defaults=True):
 class Campaign(ValueObject, frozen=True):
     """A campaign, of which `row` rows are done; the next one begins at the byte `offset`.
 
-    `rows` and `columns` are known once the file was checked. `rows_left_to_cancel` counts from the
-    first row; None before cancelling began. `version` counts writes of the results file's progress;
-    `result_runs` counts the results files that were not final.
+    `rows`, `columns` and `delimiter` are known once the file was checked. `rows_left_to_cancel`
+    counts from the first row; None before cancelling began. `version` counts writes of the results
+    file's progress; `result_runs` counts the results files that were not final.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Campaign(ValueObject, frozen=True):
     refused: int
     rows: int | None
     columns: Sequence[str]
+    delimiter: str
     problem: Mapping[str, Any] | None
     results_file: ResultsFile | None
     tally: Tally | None
@@ -86,6 +88,11 @@ class Campaign(ValueObject, frozen=True):
     version: int
     result_runs: int
     final: bool
+
+    @property
+    def layout(self) -> Layout:
+        """How its rows are read."""
+        return Layout(self.columns, self.delimiter)
 
     @property
     def item_key(self) -> ItemKey:
@@ -188,6 +195,7 @@ def read_campaign(item: Item) -> Campaign:
         refused=number("refused"),
         rows=number("rows") if "rows" in item else None,
         columns=decoded("columns", list[str]) or (),
+        delimiter=item["delimiter"]["S"] if "delimiter" in item else ",",
         problem=decoded("problem", dict[str, Any]),
         results_file=decoded("results_file", ResultsFile),
         tally=decoded("tally", Tally),

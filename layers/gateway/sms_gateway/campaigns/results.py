@@ -8,6 +8,7 @@ within a part leaves its rows in a file for the next worker. Memory holds one pa
 
 import csv
 import io
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -30,6 +31,8 @@ PART_BYTES = 6 * 1024 * 1024  # S3 takes none below 5 MB but the last
 CHUNK_SECONDS = 15.0  # seconds that a chunk, and then writing the part, may take at most
 PART_SECONDS = 25.0  # seconds that must be left to begin a part
 FIRST_RUN_SECONDS, LAST_RUN_SECONDS = 60, 86_400  # shortest and longest wait between two files
+
+_FORMULA = re.compile(r"(?:^|[,;|\t\r\n])[\s\"']*(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 HasTimeFor = Callable[[float], bool]
 
@@ -96,7 +99,7 @@ def _render_part(
         rows.writerow(COLUMNS)
         if campaign.problem is not None:
             problem = f"{campaign.problem['type']}: {campaign.problem['detail']}"
-            rows.writerow(("", "", campaign.state, problem))
+            rows.writerow(("", "", campaign.state, without_formula(problem)))
     counts, prices = Counter(file.counts), dict(file.prices)
     row = file.next
     while row <= campaign.row and text.tell() < PART_BYTES:
@@ -124,13 +127,22 @@ def _write_rows(chunk: Chunk, rows: Any, counts: Counter[str], prices: dict[str,
     for offset, position in enumerate(chunk.positions):
         row = chunk.first + offset
         if position < 0:
-            rows.writerow((row, "", "refused", chunk.refused[offset]))
+            rows.writerow((row, "", "refused", without_formula(chunk.refused[offset])))
         else:
             status, problem = (
                 status_and_problem(*found[position]) if position in found else ("gone", "")
             )
             counts[status] += 1
-            rows.writerow((row, chunk.message(offset), status, problem))
+            rows.writerow((row, chunk.message(offset), status, without_formula(problem)))
+
+
+def without_formula(words: str | None) -> str:
+    """Return somebody's words as a cell that no spreadsheet takes for a formula.
+
+    An apostrophe goes before `=`, `+`, `-` and `@` where a cell may begin, whatever separates cells
+    in the reader's country.
+    """
+    return _FORMULA.sub(r"\g<0>'", words or "")
 
 
 def _save(campaign: Campaign, file: ResultsFile) -> Campaign | None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.campaigns.csv_reader import FileError, one_line_problem
+from sms_gateway.campaigns.columns import one_line_problem
+from sms_gateway.campaigns.csv_reader import FileError
 from sms_gateway.config.api_keys import TENANT
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.stored_settings import fetch_setting

@@ -27,7 +27,10 @@ TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class ApiKey(ValueObject, frozen=True):
-    """A stored key; `id` is the beginning of its digest, fit for logs."""
+    """A stored key; `id` is the beginning of its digest, fit for logs.
+
+    `region` (ISO 3166 alpha-2) is the one in which requests without one write national numbers.
+    """
 
     id: str
     tenant: str
@@ -35,9 +38,12 @@ class ApiKey(ValueObject, frozen=True):
     label: str
     created_at: str
     revoked_at: str | None
+    region: str | None = None
 
 
-def create_key(tenant: str, scopes: Sequence[str], label: str, now: datetime) -> tuple[str, ApiKey]:
+def create_key(
+    tenant: str, scopes: Sequence[str], label: str, now: datetime, region: str | None = None
+) -> tuple[str, ApiKey]:
     """Create and store a key; return its text, which nothing can show again, and its record.
 
     Raises ValueError for a tenant or scope that is not valid.
@@ -53,6 +59,7 @@ def create_key(tenant: str, scopes: Sequence[str], label: str, now: datetime) ->
         "scopes": {"S": " ".join(sorted(set(scopes)))},
         "label": {"S": label},
         "created": {"N": str(epoch_seconds(now))},
+        **({"region": {"S": region}} if region else {}),
     }
     dynamodb.put_new(item)
     return key, _from_item(item)
@@ -101,4 +108,5 @@ def _from_item(item: Item) -> ApiKey:
         label=item["label"]["S"],
         created_at=rfc3339(from_ms(int(item["created"]["N"]) * 1000)),
         revoked_at=rfc3339(from_ms(int(revoked["N"]) * 1000)) if revoked else None,
+        region=item["region"]["S"] if "region" in item else None,
     )

@@ -10,14 +10,10 @@ from sms_gateway.vendors.registry import VENDORS
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Vendors in order of preference for numbers with a prefix ("+" matches every number).
-
-    `region` (ISO 3166 alpha-2) lets callers write national numbers.
-    """
+    """Vendors in order of preference for numbers with a prefix ("+" matches every number)."""
 
     prefix: Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]{0,14}\Z")]
     vendors: Annotated[list[str], msgspec.Meta(min_length=1)]
-    region: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
 
     def __post_init__(self) -> None:
         for vendor in self.vendors:
@@ -50,22 +46,13 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         matching = [route for route in self.routes if number.startswith(route.prefix)]
         return max(matching, key=lambda route: len(route.prefix), default=None)
 
-    def regions(self, vendor: str | None = None) -> list[str]:
-        """Return the regions of one vendor's routes, or of all."""
-        regions = [
-            route.region
-            for route in self.routes
-            if route.region and (vendor is None or vendor in route.vendors)
-        ]
-        return list(dict.fromkeys(regions))
-
 
 def default_routes() -> str:
     """Return the routes that apply while nobody set others, as JSON.
 
     Each vendor has its own country, and nobody the rest of the world: a leaked key reaches no more.
     """
-    rows = [Route(vendor.prefix, [name], vendor.region) for name, vendor in VENDORS.items()]
+    rows = [Route(vendor.prefix, [name]) for name, vendor in VENDORS.items()]
     return msgspec.json.encode(Routes(rows)).decode()
 
 

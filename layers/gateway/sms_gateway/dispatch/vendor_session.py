@@ -15,7 +15,7 @@ from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.storage.models import ItemKey, Message
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.redaction import redact
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import (
     OutgoingMessage,
     Request,
@@ -24,7 +24,7 @@ from sms_gateway.vendors.types import (
     SubmitVerdict,
     VendorResponse,
 )
-from sms_gateway.verifications.codes import with_code, without_code
+from sms_gateway.verifications.codes import with_code
 
 MAX_TIME_NEEDED_SECONDS = 60  # of a worker's 115; enough to begin a submission of any size
 TOO_MANY_REQUESTS = 429  # a refusal by its meaning (RFC 6585, section 4), whatever the body says
@@ -159,7 +159,8 @@ class VendorSession:
             # Unforeseen, so the outcome is unknown; the other calls' answers must not be lost.
             logger.exception("vendor call failed", extra={"vendor": name})
             return _repeat_outcome(call, SubmitVerdict.UNKNOWN, "the call failed")
-        outcomes = without_code(self.adapter.submitted(response, call), call)
+        redaction = Redaction.of_call(self.adapter, call)
+        outcomes = [*map(redaction.outcome, self.adapter.submitted(response, call))]
         unknown = all(outcome.verdict is SubmitVerdict.UNKNOWN for outcome in outcomes)
         if unknown and response.status == TOO_MANY_REQUESTS:
             return _repeat_outcome(
@@ -168,7 +169,7 @@ class VendorSession:
         if not any(outcome.verdict is SubmitVerdict.UNKNOWN for outcome in outcomes):
             return outcomes, None
         increment("UnreadableVendorResponse", vendor=name)
-        result = outcomes, redact(response.body, call)
+        result = outcomes, redaction.raw(response.body)
         if unknown:
             raise VendorFailureError(result)
         return result

@@ -9,7 +9,10 @@ from sms_gateway.core.value_object import ValueObject
 
 
 class Request(ValueObject, frozen=True):
-    """One request. Header names are in lower case; `tenant` is None without a valid key."""
+    """One request. Header names are in lower case; `tenant` is None without a valid key.
+
+    `region` (ISO 3166 alpha-2) is the key's, in which it writes national numbers.
+    """
 
     hidden = frozenset({"path", "headers", "body", "query"})
 
@@ -20,6 +23,7 @@ class Request(ValueObject, frozen=True):
     query: dict[str, str]
     tenant: str | None
     scopes: tuple[str, ...]
+    region: str | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":
@@ -34,6 +38,7 @@ class Request(ValueObject, frozen=True):
             query=query(event),
             tenant=str(tenant) if tenant and scopes is not None else None,
             scopes=tuple((scopes or "").split()),
+            region=authorizer.get("region") or None,
         )
 
     @property

@@ -1,25 +1,37 @@
 """Plan a send: decide for each recipient whether and through which vendors it can go."""
 
 from collections.abc import Callable, Sequence
+from copy import replace
 from datetime import UTC, datetime, timedelta
 
 from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.value_object import ValueObject
+from sms_gateway.messages.rendering import RenderedText, check_segments, render_text
 from sms_gateway.messages.request import Draft
-from sms_gateway.sms.encoding import CONTROL, encoding_of, segments
-from sms_gateway.sms.phone_numbers import NumberError, to_e164
+from sms_gateway.sms.number_forms import MAX_LENGTH
+from sms_gateway.sms.phone_numbers import (
+    Form,
+    NumberError,
+    ReadNumber,
+    is_region,
+    read_number,
+)
 from sms_gateway.storage.models import MessageContent
 from sms_gateway.vendors.adapter import Adapter, DeliveryWarning, UnsupportedMessageError
 from sms_gateway.vendors.registry import VENDORS
-from sms_gateway.vendors.types import Encoding, OutgoingMessage
+from sms_gateway.vendors.types import OutgoingMessage
 
 MAX_SCHEDULE_AHEAD = timedelta(days=30)
 # A vendor's own schedule is not used for less: the call to the vendor may come late.
 MIN_VENDOR_SCHEDULE_AHEAD = timedelta(minutes=5)
-DEFAULT_MAX_SEGMENTS = 10
-MAX_NAMED_CHARACTERS = 10  # in one problem
+REPEATED = DeliveryWarning(
+    "duplicate-recipient",
+    "to",
+    "An earlier recipient of this request has the same number and text: both are sent, unless"
+    ' "duplicates" is "reject".',
+)
 DEFAULT_VALIDITY_SECONDS = {"otp": 600, "transactional": 172_800, "promotional": 172_800}
 
 
@@ -27,6 +39,7 @@ class PlannedRecipient(ValueObject, frozen=True):
     """One recipient that can be sent to: by `vendors[0]`, or by the next ones on failover."""
 
     draft: Draft
+    form: Form  # in which its number was written
     content: MessageContent
     vendors: tuple[str, ...]
     adapter: Adapter
@@ -55,28 +68,35 @@ def plan_recipients(
     """Sort recipients into those that can be sent to and those that can't.
 
     `check_status_url` raises InvalidRequestError for a status_url that is not allowed. An invalid
-    time, vendor or status_url fails the whole request with InvalidRequestError, unless
+    time, region, vendor or status_url fails the whole request with InvalidRequestError, unless
     `per_recipient` is set: then it rejects its recipient.
     """
     accepted: list[PlannedRecipient] = []
     rejected: list[RejectedRecipient] = []
-    regions = {None: routes.regions()} | {vendor: routes.regions(vendor) for vendor in VENDORS}
+    seen: set[tuple[str, str]] = set()  # number and text
     rendered: dict[tuple[str, str | None], RenderedText] = {}
     for draft in drafts:
         try:
             _check_envelope(draft, now, check_status_url)
-            to = _parse_number(draft, regions[draft.options.vendor])
-            vendors, prefix = _choose_vendors(draft, to, accounts, routes)
+            number = _read_number(draft)
+            same = (number.e164, draft.text)
+            if same in seen and draft.options.duplicates == "reject":
+                raise _repeated(draft)
+            vendors, prefix = _choose_vendors(draft, number.e164, accounts, routes)
             same_text = (draft.text, draft.options.encoding)
             if same_text not in rendered:
-                rendered[same_text] = _render_text(draft)
+                rendered[same_text] = render_text(draft)
             text = rendered[same_text]
-            _check_segments(draft, text)
-            accepted.append(_plan_recipient(draft, to, vendors, prefix, accounts, text, now))
+            check_segments(draft, text)
+            planned = _plan_recipient(draft, number, vendors, prefix, accounts, text, now)
+            if same in seen:
+                planned = replace(planned, warnings=(*planned.warnings, REPEATED))
+            seen.add(same)
+            accepted.append(planned)
         except GatewayError as problem:
             if isinstance(problem, _EnvelopeError) and not per_recipient:
                 raise
-            rejected.append(RejectedRecipient(draft.index, draft.to, problem))
+            rejected.append(RejectedRecipient(draft.index, draft.to[:MAX_LENGTH], problem))
     return accepted, rejected
 
 
@@ -91,6 +111,12 @@ def _check_envelope(draft: Draft, now: datetime, check_status_url: Callable[[str
             f"There is no such vendor; there are {', '.join(VENDORS)}.",
             slug="unknown-vendor",
             pointer=f"{pointer}/vendor",
+        )
+    if options.region is not None and not is_region(options.region):
+        raise _EnvelopeError(
+            "There is no such region: give a country's two capital letters (ISO 3166), such as BD.",
+            slug="unknown-region",
+            pointer=f"{pointer}/region",
         )
     if options.send_at is not None:
         _check_send_at(options.send_at, f"{pointer}/send_at", now)
@@ -124,79 +150,19 @@ def _check_send_at(send_at: datetime, pointer: str, now: datetime) -> None:
         )
 
 
-def _parse_number(draft: Draft, regions: Sequence[str]) -> str:
+def _read_number(draft: Draft) -> ReadNumber:
     try:
-        return to_e164(draft.to, regions)
+        return read_number(draft.to, draft.options.region)
     except NumberError as error:
         raise InvalidRequestError(str(error), slug=error.slug, pointer=draft.to_pointer) from None
 
 
-class RenderedText(ValueObject, frozen=True):
-    """A text as it will be sent."""
-
-    text: str
-    encoding: Encoding
-    segments: int
-
-
-def _render_text(draft: Draft) -> RenderedText:
-    """Apply the option `encoding`: only `gsm7` may change the text."""
-    pointer, text = f"{draft.pointer}/text", draft.text
-    _check_controls(text, pointer)
-    option = draft.options.encoding
-    encoding: Encoding = "ucs2" if option == "unicode" else encoding_of(text)
-    if option == "gsm7" and encoding != "gsm7":
-        text = _transliterate(text, pointer)
-        encoding = "gsm7"
-    if not text.strip():
-        raise InvalidRequestError("The text is empty.", slug="empty-text", pointer=pointer)
-    return RenderedText(text, encoding, segments(text, encoding))
-
-
-def _check_segments(draft: Draft, text: RenderedText) -> None:
-    maximum = int(draft.options.max_segments or DEFAULT_MAX_SEGMENTS)
-    if text.segments > maximum:
-        raise InvalidRequestError(
-            f"The text takes {text.segments} segments and may take {maximum}: shorten it, or"
-            " raise max_segments.",
-            slug="too-many-segments",
-            pointer=f"{draft.pointer}/text",
-        )
-
-
-def _check_controls(text: str, pointer: str) -> None:
-    controls: dict[str, int] = {}
-    for match in CONTROL.finditer(text):
-        controls.setdefault(match[0], match.start() + 1)
-    if controls:
-        names = [f"U+{ord(char):04X} (character {first})" for char, first in controls.items()]
-        raise InvalidRequestError(
-            f"The text has control characters that no vendor takes: {_enumerate(names)}. Remove "
-            "them; line feeds, carriage returns, tabs and form feeds may stay.",
-            slug="control-characters",
-            pointer=pointer,
-        )
-
-
-def _transliterate(text: str, pointer: str) -> str:
-    # Saves start-up time: few sends transliterate.
-    from sms_gateway.sms.transliteration import describe_character, to_gsm7
-
-    transliterated, missing = to_gsm7(text)
-    if missing:
-        names = [describe_character(character) for character in missing]
-        raise InvalidRequestError(
-            f"Not in the GSM 7-bit alphabet, nor like anything in it: {_enumerate(names)}."
-            " Replace them, or ask for unicode.",
-            slug="not-gsm7",
-            pointer=pointer,
-        )
-    return transliterated
-
-
-def _enumerate(names: list[str]) -> str:
-    more = len(names) - MAX_NAMED_CHARACTERS
-    return ", ".join(names[:MAX_NAMED_CHARACTERS]) + (f" and {more} more" if more > 0 else "")
+def _repeated(draft: Draft) -> InvalidRequestError:
+    return InvalidRequestError(
+        "An earlier recipient of this request has the same number and text.",
+        slug="duplicate-recipient",
+        pointer=draft.to_pointer,
+    )
 
 
 def _choose_vendors(
@@ -233,7 +199,7 @@ def _choose_vendors(
 
 def _plan_recipient(
     draft: Draft,
-    to: str,
+    number: ReadNumber,
     vendors: list[str],
     prefix: str,
     accounts: Accounts,
@@ -244,7 +210,7 @@ def _plan_recipient(
     category = options.category or "transactional"
     at_vendor = options.send_at is not None and _held_by_vendor(adapter, options.send_at, now)
     content = MessageContent(
-        to=to,
+        to=number.e164,
         text=rendered.text,
         sender=options.sender,
         category=category,
@@ -272,6 +238,7 @@ def _plan_recipient(
     failover = [vendor for vendor in others if _can_carry(accounts.adapters[vendor], outgoing)]
     return PlannedRecipient(
         draft=draft,
+        form=number.form,
         content=content,
         vendors=(vendors[0], *failover),
         adapter=adapter,

@@ -8,9 +8,10 @@ import msgspec
 from sms_gateway.config.routes import routes
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import TooLargeError
-from sms_gateway.messages.planning import MAX_NAMED_CHARACTERS, PlannedRecipient, plan_recipients
+from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.prices import price_of_number, price_view
-from sms_gateway.messages.request import parse_send_request
+from sms_gateway.messages.rendering import MAX_NAMED_CHARACTERS
+from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
 from sms_gateway.messages.send_views import rejected_view, warnings_view
 from sms_gateway.messages.status_url import status_url_checker
 from sms_gateway.sms.encoding import length, not_gsm7, segments, split
@@ -19,14 +20,18 @@ from sms_gateway.sms.transliteration import code_point, name_of, to_gsm7
 MAX_ANSWER_BYTES = 5 * 1024 * 1024  # as JSON within JSON; Lambda allows 6 MiB
 
 
-def preview(tenant: str, body: bytes, now: datetime) -> dict[str, Any]:
-    """Show what POST /messages would do with a tenant's `body` now.
+def preview(
+    tenant: str, body: bytes, now: datetime, defaults: Options | None = None
+) -> dict[str, Any]:
+    """Show what POST /messages would do with a tenant's `body` now; `defaults` as in `send`.
 
     Raises what a send raises for an invalid request, but not when every recipient is rejected.
     Raises TooLargeError when the response is too large.
     """
     check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
+    if defaults is not None:
+        apply_defaults(defaults, drafts)
     accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), check_status_url)
     answer = {
         "messages": [_view(planned) for planned in accepted],
@@ -46,6 +51,10 @@ def _view(planned: PlannedRecipient) -> dict[str, Any]:
     return {
         "index": planned.draft.index,
         "to": content.to,
+        "to_read_as": {
+            "form": planned.form,
+            "region": None if planned.form == "international" else planned.draft.options.region,
+        },
         "vendor": planned.vendors[0],
         "why": planned.reason,
         "failover": list(planned.vendors[1:]),

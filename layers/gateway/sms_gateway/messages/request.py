@@ -8,11 +8,13 @@ import msgspec
 
 from sms_gateway.core.problems import InvalidRequestError, TooLargeError
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.http_api.json_body import decode_json
+from sms_gateway.http_api.json_body import decode_body, decode_json
+from sms_gateway.sms.phone_numbers import Region
 from sms_gateway.vendors.types import Category
 
 MAX_RECIPIENTS = 1000
 MAX_BODY_BYTES = 1024 * 1024
+MAX_TEXT_LENGTH = 5000  # characters
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Sender = Annotated[str, msgspec.Meta(min_length=1, max_length=16, pattern=r"^[ -~]+\Z")]
@@ -24,12 +26,13 @@ Pairs = Annotated[
     msgspec.Meta(max_length=20),
 ]
 Recipient = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
-Text = Annotated[str, msgspec.Meta(max_length=5000)]
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_LENGTH)]
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Options of a send as a whole or of one of its messages; None is "not given"."""
 
+    region: Region | None = None
     sender: Sender | None = msgspec.field(default=None, name="from")
     category: Category | None = None
     vendor: str | None = None
@@ -44,20 +47,21 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     metadata: Pairs | None = None
     on_unknown: Literal["hold", "resend"] | None = None
     status_url: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | None = None
+    duplicates: Literal["warn", "reject"] | None = None
 
 
 class OneMessage(Options):
-    """An element of `messages`."""
+    """An element of `messages`; a bad number or text rejects it alone, when it is planned."""
 
-    to: Recipient
-    text: Text
+    to: str
+    text: str
 
 
 class SendBody(Options):
     """The body of POST /messages in any of its three forms."""
 
-    to: Recipient | list[Recipient] | msgspec.UnsetType = msgspec.UNSET
-    text: Text | msgspec.UnsetType = msgspec.UNSET
+    to: str | list[str] | msgspec.UnsetType = msgspec.UNSET
+    text: str | msgspec.UnsetType = msgspec.UNSET
     messages: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -84,7 +88,7 @@ def parse_send_request(body: bytes) -> list[Draft]:
         raise TooLargeError(
             f"A body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}: send it in parts."
         )
-    sent = decode_json(body, SendBody)
+    sent = decode_body(body, SendBody)
     if sent.messages is not msgspec.UNSET:
         return _per_message_drafts(sent, sent.messages)
     if sent.to is msgspec.UNSET:
@@ -139,4 +143,4 @@ def parse_object[T](body: bytes, kind: type[T]) -> T:
     """Decode a body. Raises MalformedBodyError, TooLargeError or InvalidRequestError."""
     if len(body) > MAX_BODY_BYTES:
         raise TooLargeError(f"A body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}.")
-    return decode_json(body, kind)
+    return decode_body(body, kind)

@@ -36,7 +36,11 @@ def warnings_view(planned: PlannedRecipient) -> list[dict[str, Any]]:
         {
             "type": f"/warnings/{warning.slug}",
             "detail": warning.detail,
-            "pointer": f"{planned.draft.pointer}/{warning.field}",
+            "pointer": (
+                planned.draft.to_pointer
+                if warning.field == "to"
+                else f"{planned.draft.pointer}/{warning.field}"
+            ),
         }
         for warning in planned.warnings
     ]

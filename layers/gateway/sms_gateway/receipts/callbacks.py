@@ -12,7 +12,7 @@ from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import callback_route, query, raw_body
 from sms_gateway.receipts.apply import apply_callback, store_unrecognized
 from sms_gateway.receipts.callback_tokens import verify_token
-from sms_gateway.vendors.redaction import redact
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import CallbackRequest
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -54,8 +54,8 @@ def _handle(event: dict[str, Any]) -> int:
         increment("UnreadableCallback", vendor=vendor)
         if subject is not None:
             raw = request.body or urlencode(request.query).encode()
-            store_unrecognized(subject, redact(raw))
-    apply_callback(adapter, subject, reports, utc_now())
+            store_unrecognized(subject, Redaction(adapter).raw(raw))
+    apply_callback(adapter, subject, reports, utc_now(), configured.callback_key)
     return len(reports)
 
 

@@ -8,7 +8,7 @@ import msgspec
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.messages.dashboard_lines import handed_over
-from sms_gateway.messages.sealed_text import SealBrokenError, open_outgoing
+from sms_gateway.messages.sealed_text import SealBrokenError, known_text, open_outgoing
 from sms_gateway.receipts import apply
 from sms_gateway.receipts.apply import ReceiptUpdate
 from sms_gateway.scheduler.submissions import back_off
@@ -25,7 +25,7 @@ from sms_gateway.storage.models import (
 )
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.redaction import redact
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import (
     DeliveryReport,
     PendingReceipt,
@@ -87,7 +87,7 @@ def _send_poll(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -
         return _apply_answer(run, adapter, owners, call, response)
     except Exception:
         ids = [receipt.id for receipt in call.pending]
-        raw = redact(response.body)
+        raw = _redaction(run, adapter, owners, call).raw(response.body)
         logger.exception("receipts not stored", extra={"message_ids": ids[:50], "response": raw})
         increment("ReceiptsNotStored", vendor=adapter.name)
         return set()
@@ -102,14 +102,15 @@ def _apply_answer(
     """
     by_attempt: dict[int, list[ReceiptUpdate]] = defaultdict(list)
     final_ids: set[str] = set()
-    for report in adapter.reports(response, call):
+    redaction = _redaction(run, adapter, owners, call)
+    for report in map(redaction.report, adapter.reports(response, call)):
         owner = owners.get(report.message_id or "")
         if owner is None:
             continue
         sub, message = owner
         if report.account_fault or report.unknown_status:
             apply.log_unrecognized(report, adapter.name, "poll", message.id)
-        raw = redact(response.body) if report.read_once or report.unknown_status else None
+        raw = redaction.raw(response.body) if report.read_once or report.unknown_status else None
         if report.accepted and (report.status is None or not sub.is_single):
             members = [member for owner, member in owners.values() if owner is sub]
             _confirm_by_reference(run, adapter, sub, members, message, report)
@@ -125,6 +126,16 @@ def _apply_answer(
             if changed:
                 final_ids.add(message_id(update.key.batch, update.key.position))
     return final_ids
+
+
+def _redaction(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -> Redaction:
+    messages = [owners[one.id][1] for one in call.pending if one.id in owners]
+    return Redaction(
+        adapter,
+        numbers=[message.content.to for message in messages],
+        texts=[known_text(message, run.secret) for message in messages],
+        code_sent=any(message.content.withheld for message in messages),
+    )
 
 
 def _confirm_by_reference(

@@ -7,6 +7,7 @@ octets of header in each part of a longer text). Lengths are septets (gsm7) or U
 import re
 from bisect import bisect_left
 from typing import Final
+from unicodedata import category
 
 from sms_gateway.vendors.types import Encoding
 
@@ -16,6 +17,13 @@ _BASIC: Final = (
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION: Final = "\f^{}\\[~]|€"
+
+# Characters that show nothing and that `isspace` and the category Cf leave out: Unicode's
+# Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and the blank of Braille.
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff]"
+)
 
 _LIMITS: Final[dict[Encoding, tuple[int, int]]] = {"gsm7": (160, 153), "ucs2": (70, 67)}
 _FOREIGN: Final = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]")
@@ -27,6 +35,14 @@ _DOUBLE: Final[dict[Encoding, re.Pattern[str]]] = {
 # Without line feed, carriage return, tab and form feed (the extension table's page break). No
 # vendor's manual documents the other control characters.
 CONTROL: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+
+
+def is_blank(text: str) -> bool:
+    """Whether no character of a text shows anything."""
+    return all(
+        character.isspace() or category(character) == "Cf" or _INVISIBLE.match(character)
+        for character in text
+    )
 
 
 def encoding_of(text: str) -> Encoding:

@@ -59,9 +59,9 @@ def find_message(key: ItemKey) -> tuple[Batch, Message, Submission] | None:
     if item is None or head is None or "tenant" not in head:
         return None
     batch = read_batch(head)
-    message = read_message(item, batch.shared)
     if "vendor" in item:
-        return batch, message, read_submission(item)
+        sub = read_submission(item)
+        return batch, read_message(item, batch.shared, sub.seed), sub
     range_values = {
         ":pk": {"S": key.batch},
         ":low": {"S": "S#000"},
@@ -76,7 +76,8 @@ def find_message(key: ItemKey) -> tuple[Batch, Message, Submission] | None:
             ConsistentRead=consistent,
         )
         for submission in submissions:
-            return batch, message, read_submission(submission)
+            sub = read_submission(submission)
+            return batch, read_message(item, batch.shared, sub.seed), sub
     return None
 
 

@@ -16,7 +16,7 @@ import msgspec
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.stored_settings import fetch_setting
 from sms_gateway.messages.request import Options, Recipient
-from sms_gateway.sms.phone_numbers import NumberError, to_e164
+from sms_gateway.sms.phone_numbers import NumberError, is_region, to_e164
 from sms_gateway.vendors.registry import VENDORS
 
 Tenant = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
@@ -36,6 +36,8 @@ class TriggerSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         given = self.defaults
         if given and given.vendor is not None and given.vendor not in VENDORS:
             raise ValueError(f"unknown vendor {given.vendor}; there are {', '.join(VENDORS)}")
+        if given and given.region is not None and not is_region(given.region):
+            raise ValueError(f"unknown region {given.region}; it is a country's of ISO 3166")
         if given and given.send_at is not None:
             raise ValueError("send_at can't be a default: it is a moment")
 
@@ -57,9 +59,10 @@ class AlarmSource(TriggerSource, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        region = self.defaults.region if self.defaults else None
         for index, number in enumerate(self.to):
             try:
-                to_e164(number)
+                to_e164(number, region)
             except NumberError as error:
                 raise ValueError(f"number {index} of `to`: {error.detail}") from None
 

@@ -14,7 +14,14 @@ from sms_gateway.triggers.alarm_text import Alarm, alarm_text, parse_alarm
 from sms_gateway.triggers.request import TriggeredSend, encode_body, find_source
 from sms_gateway.triggers.settings import TriggerSources
 
-FIELDS = ("from", "category", "vendor", "reference", "template_id")  # of a send, as attributes
+FIELDS = (
+    "region",
+    "from",
+    "category",
+    "vendor",
+    "reference",
+    "template_id",
+)  # of a send, as attributes
 
 
 def parse(notification: Mapping[str, Any], sources: TriggerSources) -> TriggeredSend:
@@ -50,9 +57,10 @@ def _numbers(attributes: Mapping[str, Any]) -> list[str]:
             "The message is no CloudWatch alarm and has no attribute `to` with numbers.",
             slug="no-recipient",
         )
-    written = _text(attributes, "to")
+    written = _text(attributes, "to").removeprefix("\ufeff")
     if not written.lstrip().startswith("["):
-        return [number.strip() for number in written.split(",")]
+        numbers = (number.strip() for number in written.split(","))
+        return [number for number in numbers if number]
     try:
         return msgspec.json.decode(written, type=list[str])
     except msgspec.DecodeError:

@@ -10,6 +10,7 @@ from sms_gateway.core.timestamps import epoch_seconds, rfc3339
 from sms_gateway.storage import cache
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import BalanceRefusedError, Request, VendorResponse
 
 CACHE_SECONDS = 60  # RajaSMS refuses to be queried more often
@@ -78,7 +79,10 @@ def _row(
         response = send(request, min(adapter.timeout, TIMEOUT_SECONDS))
         balance = adapter.parse_balance(response, product)
     except BalanceRefusedError as refusal:
-        return _failed(adapter, product, last, refusal.text, refusal.code, refusal.retryable)
+        redaction = Redaction(adapter)
+        words = redaction.words(refusal.text) or ""
+        code = redaction.code(refusal.code)
+        return _failed(adapter, product, last, words, code, refusal.retryable)
     except (http_client.VendorConnectionFailedError, http_client.VendorOutcomeUnknownError):
         return _failed(adapter, product, last, f"{adapter.title} did not answer.", None, True)
     report(

@@ -5,7 +5,6 @@ outcome is unknown; then it is never repeated. These calls neither open a vendor
 it: they are rare, bounded, and show nothing of whether messages go through.
 """
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -25,6 +24,7 @@ from sms_gateway.vendor_accounts.operations import OneTimeOperation, UnknownOutc
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.account_services import OperationResult, service_of, vendors_with
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
 
 TIMEOUT_SECONDS = 6.0  # for a whole response
@@ -116,7 +116,7 @@ def execute_once(
         return UnknownOutcome(silent=True)
     result = parse(response)
     outcome = result.outcome
-    vendor_text = redact_codes(outcome.text, *secrets)
+    vendor_text = Redaction(adapter, codes=secrets).words(outcome.text)
     if outcome.verdict is SubmitVerdict.ACCEPTED:
         return SubmitOutcome(SubmitVerdict.ACCEPTED, code=outcome.code, text=vendor_text)
     if outcome.verdict is SubmitVerdict.UNKNOWN:
@@ -134,7 +134,10 @@ def refusal(
     members: dict[str, Any] = {
         "vendor": adapter.name,
         "vendor_code": outcome.code,
-        "vendor_text": redact_codes(outcome.text, *secrets) or cached_text(adapter, outcome.code),
+        "vendor_text": (
+            Redaction(adapter, codes=secrets).words(outcome.text)
+            or cached_text(adapter, outcome.code)
+        ),
     }
     if problem:
         detail = DETAILS[problem].format(title=adapter.title, name=adapter.name)
@@ -183,13 +186,6 @@ def outcome_unknown(
         vendor_text=outcome.text,
         **members,
     )
-
-
-def redact_codes(text: str | None, *secrets: str) -> str | None:
-    """Return a vendor's text without the codes that it was sent."""
-    for secret in filter(None, secrets):
-        text = text and re.sub(re.escape(secret), "[code]", text, flags=re.IGNORECASE)
-    return text
 
 
 def codes_cache_key(vendor: str) -> str:

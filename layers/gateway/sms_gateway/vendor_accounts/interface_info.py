@@ -14,6 +14,7 @@ from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.vendor_accounts.calls import Caller, codes_cache_key, query, refusal, resolve
 from sms_gateway.vendors.account_services import InterfaceInfo, raw_answer
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
 
 MAX_CACHED_BYTES = 100_000  # an item of the table may have 400 kB, and is billed by its size
@@ -83,9 +84,9 @@ def _cached_for_a_day(
     row: Row = {
         "vendor": adapter.name,
         "content_type": found.content_type,
-        "data": found.data,
+        "data": Redaction(adapter).deep(found.data),
         "checked_at": rfc3339(caller.now),
-        "texts": texts(found),
+        "texts": Redaction(adapter).deep(texts(found)),
     }
     if not _is_page(found.data) and len(msgspec.json.encode(row)) <= MAX_CACHED_BYTES:
         cache.cache_put(name, seconds, row)

@@ -7,7 +7,7 @@ import msgspec
 
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import InvalidRequestError
-from sms_gateway.http_api.json_body import decode_json
+from sms_gateway.http_api.json_body import decode_body
 from sms_gateway.vendor_accounts.calls import (
     DETAILS,
     Caller,
@@ -20,6 +20,7 @@ from sms_gateway.vendor_accounts.calls import (
 from sms_gateway.vendor_accounts.operations import Completed, UnknownOutcome, begin_operation
 from sms_gateway.vendors.account_services import Authorized, Senders
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import SubmitOutcome
 
 CHECK_HINT = "GET the originator to see whether it is authorized."
@@ -80,7 +81,7 @@ def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dic
 def unlock(caller: Caller, accounts: Accounts, originator: str, body: bytes) -> dict[str, Any]:
     """Unlock a sender with the code that its handset received. Raises GatewayError."""
     adapter, senders, originator = _resolve(caller, accounts, originator)
-    fields = decode_json(body, UnlockBody)
+    fields = decode_body(body, UnlockBody)
     if not (1 <= len(fields.code) <= 40 and fields.code.isascii() and fields.code.isalnum()):
         raise InvalidRequestError(
             "An unlock code is 1 to 40 letters and digits, as the handset shows it.",
@@ -125,6 +126,6 @@ def _view(
         "vendor": adapter.name,
         "originator": originator,
         "authorized": authorized,
-        "vendor_code": outcome.code,
-        "vendor_text": outcome.text,
+        "vendor_code": Redaction(adapter).code(outcome.code),
+        "vendor_text": Redaction(adapter).words(outcome.text),
     }

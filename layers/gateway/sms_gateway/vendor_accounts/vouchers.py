@@ -15,7 +15,7 @@ import msgspec
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
-from sms_gateway.http_api.json_body import decode_json
+from sms_gateway.http_api.json_body import decode_body
 from sms_gateway.vendor_accounts.calls import (
     CONFIRM_SECONDS,
     TIMEOUT_SECONDS,
@@ -34,6 +34,7 @@ from sms_gateway.vendor_accounts.operations import (
 )
 from sms_gateway.vendors.account_services import Listing, Voucher, Vouchers
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import SubmitOutcome, SubmitVerdict
 
 MAX_VOUCHERS = 100  # in one request
@@ -60,13 +61,14 @@ def list_vouchers(caller: Caller, accounts: Accounts) -> dict[str, Any]:
     """Return all vouchers that the account created or redeemed. Raises GatewayError."""
     adapter, service = _resolve(caller, accounts)
     listing = _list(caller, adapter, service, TIMEOUT_SECONDS)
-    return {"vendor": adapter.name, "vouchers": [_view(voucher) for voucher in listing.every]}
+    views = [_view(adapter, voucher) for voucher in listing.every]
+    return {"vendor": adapter.name, "vouchers": views}
 
 
 def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
     """Create vouchers, once. Raises GatewayError."""
     adapter, service = _resolve(caller, accounts)
-    fields = decode_json(body, CreateBody)
+    fields = decode_body(body, CreateBody)
     number = _parse_whole(fields.count, MAX_VOUCHERS, "count", "voucher-count")
     credits_each = _parse_whole(fields.credits_each, MAX_CREDITS, "credits_each", "voucher-credits")
     remarks = (fields.remarks or "").strip()
@@ -119,7 +121,7 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
 def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
     """Add a voucher's credits to the account, once. Raises GatewayError."""
     adapter, service = _resolve(caller, accounts)
-    code = decode_json(body, RedeemBody).code
+    code = decode_body(body, RedeemBody).code
     if not _CODE.fullmatch(code):
         raise InvalidRequestError(
             "A voucher's code is 1 to 64 printable ASCII characters without spaces.",
@@ -203,10 +205,11 @@ def _is_absent(caller: Caller, adapter: Adapter, service: Vouchers, code: str) -
     )
 
 
-def _view(voucher: Voucher) -> dict[str, Any]:
+def _view(adapter: Adapter, voucher: Voucher) -> dict[str, Any]:
+    redaction = Redaction(adapter)
     return {
         "code": voucher.code,
         "credits": f"{voucher.credits:f}" if voucher.credits is not None else None,
-        "remarks": voucher.remarks,
-        "data": voucher.data,
+        "remarks": redaction.words(voucher.remarks),
+        "data": redaction.deep(voucher.data),
     }

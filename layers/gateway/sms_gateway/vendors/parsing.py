@@ -18,6 +18,11 @@ def decode_json(body: bytes) -> object:
     return value
 
 
+def only_object(value: object) -> object:
+    """Return the object of a list with one, or the value itself."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def normalize_keys(value: object) -> Record:
     """Return the members of a JSON object by the letters of their keys, in lower case.
 
@@ -26,6 +31,11 @@ def normalize_keys(value: object) -> Record:
     if not isinstance(value, dict):
         return {}
     return {re.sub("[^a-z]", "", str(key).lower()): item for key, item in value.items()}
+
+
+def decode_object(body: bytes) -> Record:
+    """Return the members of a body's JSON object, which may stand alone in a list; else nothing."""
+    return normalize_keys(only_object(decode_json(body)))
 
 
 def normalize_rows(value: object) -> list[Record]:

@@ -11,23 +11,18 @@ from sms_gateway.vendors.adapter import Adapter
 
 
 class Vendor(msgspec.Struct, frozen=True):
-    """A vendor's adapter class and default route.
-
-    `prefix` is that of its own country, `region` the one in which numbers without a country
-    code are read.
-    """
+    """A vendor's adapter class, and the prefix of its own country, which is its default route."""
 
     adapter: str
     prefix: str
-    region: str | None = None
 
 
 # The one list of vendors: `python -m tools.generate` writes what repeats for each of them.
 VENDORS: Mapping[str, Vendor] = {
-    "jst": Vendor("Jst", "+91", "IN"),
-    "dinisoft": Vendor("Dinisoft", "+880", "BD"),
+    "jst": Vendor("Jst", "+91"),
+    "dinisoft": Vendor("Dinisoft", "+880"),
     "server2sms": Vendor("Server2sms", "+41"),
-    "rajasms": Vendor("RajaSms", "+62", "ID"),
+    "rajasms": Vendor("RajaSms", "+62"),
 }
 
 

@@ -26,11 +26,13 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import CodeCheck, CodeVerdict, Request, VendorResponse
 from sms_gateway.verifications import repository as verification_repository
 from sms_gateway.verifications.codes import (
     body_digest,
     code_digest,
+    describe_mask,
     digests_equal,
     normalize_input,
 )
@@ -68,6 +70,7 @@ def check_code(
         if (answer := check.find_answer(verification)) is not None:
             return answer
         _refuse_unless_pending(verification, seconds)
+        check.refuse_unless_possible(verification)
         if verification.details.vendor is None:
             checked = check.compare_code(verification)
         else:
@@ -132,10 +135,16 @@ class _Check:
         view = verification.view(self._now)
         return view | {"status": stored.state, "checks_left": stored.checks_left}
 
+    def refuse_unless_possible(self, verification: Verification) -> None:
+        """Raise InvalidRequestError for what can't be the code, whatever the code is."""
+        if self._normalize(verification) is None:
+            detail = f"The code has {describe_mask(verification.details.mask)}; no check is spent."
+            raise InvalidRequestError(detail, slug="not-a-code", pointer="/code")
+
     def compare_code(self, verification: Verification) -> Verification | None:
         """Compare with our own code; None when another check was faster."""
-        code, digest = self._normalize(verification), verification.details.digest or ""
-        right = code is not None and digests_equal(digest, self._digest(code))
+        code, digest = self._normalize(verification) or "", verification.details.digest or ""
+        right = digests_equal(digest, self._digest(code))
         checks = verification.checks + 1
         return self._write(verification, checks=checks, approved=right, answered=True)
 
@@ -145,14 +154,11 @@ class _Check:
         Raise ServiceUnavailableError or VendorFailedError where the vendor does not judge it.
         """
         adapter = self._adapter(before)
-        code = self._normalize(before)
-        if code is None:  # no code of this mask: the vendor need not be asked
-            return self._write(before, checks=before.checks + 1, answered=True)
-        digest = self._digest(code)[:16]
-        begun = self._begin(before, digest)
-        if begun is None:
+        digest = self._digest(code := self._normalize(before) or "")[:16]
+        if (begun := self._begin(before, digest)) is None:
             return None
-        answer = _ask_vendor(adapter, before, code, send)
+        redaction = Redaction(adapter, numbers=[before.details.to], codes=[code])
+        answer = redaction.check(_ask_vendor(adapter, before, code, send))
         if answer.account_fault:
             logger.error("account fault", extra={"vendor": adapter.name, "codes": [answer.code]})
             increment("AccountFault")

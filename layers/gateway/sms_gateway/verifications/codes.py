@@ -7,15 +7,19 @@ code, and the table alone reveals nothing.
 
 import hmac
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from copy import replace
+from unicodedata import category, decimal
 
 from sms_gateway.core.derived_keys import derive_key
 from sms_gateway.storage.models import CodeSpec
-from sms_gateway.vendors.types import OutgoingMessage, SubmitCall, SubmitOutcome
+from sms_gateway.vendors.types import OutgoingMessage
 
 CODE_PLACEHOLDER = "{code}"
 LITERALS = "- "  # are not drawn, and need not be typed
+SEPARATORS = "\u2212"  # the minus sign, which is no dash to Unicode
+FULL_WIDTH = 0xFEE0  # from a letter to its full-width form
+FULL_WIDTH_LETTERS = frozenset(chr(ord(letter) + FULL_WIDTH) for letter in string.ascii_letters)
 MAX_MASK_LENGTH = 20
 # The mask's characters are server2sms's: vendor-docs, TokenMask.
 ALPHABETS: Mapping[str, str] = {
@@ -38,6 +42,14 @@ def unknown_mask_characters(mask: str) -> list[str]:
 def drawn_length(mask: str) -> int:
     """Count the characters of a mask that are drawn."""
     return sum(symbol in ALPHABETS for symbol in mask)
+
+
+def describe_mask(mask: str) -> str:
+    """Say what is drawn, such as "6 digits"."""
+    kinds = {"#": "digits", "A": "letters"}
+    symbols = {symbol for symbol in mask if symbol in ALPHABETS}
+    kind = kinds.get(symbols.pop(), "digits or letters") if len(symbols) == 1 else "characters"
+    return f"{drawn_length(mask)} {kind}"
 
 
 def sample_code(mask: str) -> str:
@@ -87,13 +99,39 @@ def _stream(key: bytes, subject: str) -> Iterator[int]:
 def normalize_input(written: str, mask: str, case_sensitive: bool) -> str | None:
     """Bring a typed code into the form of the mask; None for what can't be a code of it.
 
-    Ignore spaces and hyphens, and case unless the code is case-sensitive.
+    Ignore white space, dashes, format characters, punctuation around the code, and case unless the
+    code is case-sensitive. Digits may be of any script, letters full-width.
     """
-    typed = "".join(character for character in written if character not in LITERALS)
-    if len(typed) != drawn_length(mask) or not (typed.isascii() and typed.isalnum()):
+    typed = _without_punctuation("".join(map(_plain, written)))
+    if not case_sensitive:
+        typed = typed.upper()
+    symbols = [symbol for symbol in mask if symbol in ALPHABETS]
+    if len(typed) != len(symbols) or not all(
+        character in _alphabet(symbol, case_sensitive)
+        for symbol, character in zip(symbols, typed, strict=True)
+    ):
         return None
-    characters = iter(typed if case_sensitive else typed.upper())
+    characters = iter(typed)
     return "".join(next(characters) if symbol in ALPHABETS else symbol for symbol in mask)
+
+
+def _plain(character: str) -> str:
+    """Return the ASCII digit or letter that a character stands for, or nothing for a separator."""
+    kind = category(character)
+    if kind == "Nd":
+        return str(decimal(character))
+    if kind in ("Pd", "Cf") or character in SEPARATORS or character.isspace():
+        return ""
+    return chr(ord(character) - FULL_WIDTH) if character in FULL_WIDTH_LETTERS else character
+
+
+def _without_punctuation(typed: str) -> str:
+    """Return what was typed without punctuation around it, such as a full stop or quotes."""
+    while typed and category(typed[-1]).startswith("P"):
+        typed = typed[:-1]
+    while typed and category(typed[0]).startswith("P"):
+        typed = typed[1:]
+    return typed
 
 
 def code_digest(code: str, identifier: str, secret: bytes) -> str:
@@ -134,21 +172,3 @@ def with_code(
     code = derive_code(code_spec, message.id[:26], secret)
     one_time_code = replace(message.one_time_code, code=code)
     return replace(message, text=render_code(message.text, code), one_time_code=one_time_code)
-
-
-def without_code(outcomes: Sequence[SubmitOutcome], call: SubmitCall) -> list[SubmitOutcome]:
-    """Redact our own codes from the vendor's texts, which go to the timeline."""
-    codes = [
-        member.one_time_code.code
-        for member in call.members
-        if member.one_time_code and member.one_time_code.code
-    ]
-    if not codes:
-        return list(outcomes)
-    return [replace(outcome, text=_redact(outcome.text, codes)) for outcome in outcomes]
-
-
-def _redact(text: str | None, codes: Sequence[str]) -> str | None:
-    for code in codes if text else ():
-        text = (text or "").replace(code, "[code]")
-    return text

@@ -15,6 +15,7 @@ from sms_gateway.messages.request import (
     Text,
     parse_object,
 )
+from sms_gateway.sms.phone_numbers import Region
 from sms_gateway.verifications.codes import (
     ALPHABETS,
     CODE_PLACEHOLDER,
@@ -40,6 +41,7 @@ class VerificationBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
 
     to: Recipient
     text: Text
+    region: Region | None = None
     length: Whole | None = None
     mask: str | None = None
     alphabet: Literal["digits", "letters", "alphanumeric"] | None = None
@@ -75,8 +77,8 @@ class VerificationRequest(ValueObject, frozen=True):
     reference: str | None
 
 
-def parse_verification(body: bytes) -> VerificationRequest:
-    """Parse a verification.
+def parse_verification(body: bytes, region: str | None = None) -> VerificationRequest:
+    """Parse a verification; `region` is that of a body without one.
 
     Raise MalformedBodyError, TooLargeError, or InvalidRequestError with a pointer.
     """
@@ -101,6 +103,7 @@ def parse_verification(body: bytes) -> VerificationRequest:
     options: Any = {
         "to": request.to,
         "text": render_code(request.text, sample_code(mask)),
+        "region": request.region or region,
         "category": "otp",
         "vendor": request.vendor,
         "validity": ttl,

@@ -28,15 +28,21 @@ from sms_gateway.verifications.request import VerificationRequest, parse_verific
 View = dict[str, Any]
 
 
-def start_verification(tenant: str, body: bytes, now: datetime, key: str | None = None) -> View:
-    """Send a code, with an Idempotency-Key once.
+def start_verification(
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    key: str | None = None,
+    region: str | None = None,
+) -> View:
+    """Send a code, with an Idempotency-Key once; `region` is that of a body without one.
 
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, or the table does not answer.
     """
     seconds = epoch_seconds(now)
     if key is None:
-        verification, batch = _prepare(tenant, body, now)
+        verification, batch = _prepare(tenant, body, now, region)
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
@@ -44,7 +50,7 @@ def start_verification(tenant: str, body: bytes, now: datetime, key: str | None 
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
-    verification, batch = _prepare(tenant, body, now)
+    verification, batch = _prepare(tenant, body, now, region)
     answer = verification.view(seconds)
     record = idempotency_keys.IdempotencyRecord(
         record_key, verification.id, digest, seconds, answer
@@ -55,9 +61,11 @@ def start_verification(tenant: str, body: bytes, now: datetime, key: str | None 
     return answer
 
 
-def _prepare(tenant: str, body: bytes, now: datetime) -> tuple[Verification, BuiltBatch]:
+def _prepare(
+    tenant: str, body: bytes, now: datetime, region: str | None
+) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
-    request, known = parse_verification(body), accounts()
+    request, known = parse_verification(body, region), accounts()
     accepted, rejected = plan_recipients([request.draft], now, known, routes())
     if not accepted:
         raise rejected[0].problem

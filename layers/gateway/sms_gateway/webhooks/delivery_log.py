@@ -10,7 +10,7 @@ import msgspec
 from sms_gateway.core.problems import ConflictError, InvalidRequestError
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.http_api import query_params
-from sms_gateway.http_api.json_body import decode_json
+from sms_gateway.http_api.json_body import decode_body
 from sms_gateway.http_api.query_params import parse_time, read_param, reject_unknown
 from sms_gateway.webhooks import deliveries
 from sms_gateway.webhooks.deliveries import Delivery
@@ -93,7 +93,7 @@ def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str
     Raise InvalidRequestError when there is nothing to replay.
     """
     require_enabled()
-    wanted = decode_json(check_body_size(body), ReplayBody)
+    wanted = decode_body(check_body_size(body), ReplayBody)
     endpoint = get_endpoint(tenant, identifier)
     if endpoint.disabled_reason:
         raise ConflictError(

@@ -17,7 +17,7 @@ from sms_gateway.core.problems import (
 )
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.ulids import new_ulid
-from sms_gateway.http_api.json_body import decode_json
+from sms_gateway.http_api.json_body import decode_body
 from sms_gateway.storage import dynamodb
 from sms_gateway.webhooks import endpoints, http_client, idempotency, settings
 from sms_gateway.webhooks.attempt import Post, failure_reason, post_signed
@@ -68,7 +68,7 @@ def create_webhook(
     there are too many webhooks or the secret was rotated.
     """
     require_enabled()
-    wanted = decode_json(check_body_size(body), WebhookBody)
+    wanted = decode_body(check_body_size(body), WebhookBody)
     identifier, record = new_ulid(now), None
     if key is not None:
         record = idempotency.record_key(tenant, key)
@@ -170,7 +170,7 @@ def rotate_webhook_secret(
     asks for it. Raise ConflictError when too many sign.
     """
     require_enabled()
-    stop = bool(body) and decode_json(check_body_size(body), RotationBody).stop_previous
+    stop = bool(body) and decode_body(check_body_size(body), RotationBody).stop_previous
     endpoint, seconds = get_endpoint(tenant, identifier), epoch_seconds(now)
     active = endpoint.active_previous_secrets(seconds)
     if len(active) >= endpoints.MAX_SECRETS - 1 and not stop:

@@ -15,7 +15,14 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from sms_gateway.core.status import Status
 from sms_gateway.vendors.adapter import Adapter, Capabilities
-from sms_gateway.vendors.parsing import Record, as_decimal, as_text, decode_json, normalize_keys
+from sms_gateway.vendors.parsing import (
+    Record,
+    as_decimal,
+    as_text,
+    decode_json,
+    normalize_keys,
+    only_object,
+)
 from sms_gateway.vendors.types import (
     Balance,
     BalanceRefusedError,
@@ -67,6 +74,14 @@ DELIVERY_TEXTS: Mapping[str, DeliveryReport] = {
     "REJECTD": DeliveryReport(Status.UNDELIVERED),
     "DELETED": DeliveryReport(Status.UNDELIVERED),
     "EXPIRED": DeliveryReport(Status.EXPIRED),
+    # Whole words, as other platforms of the kind write them.
+    "DELIVERED": DeliveryReport(Status.DELIVERED),
+    "UNDELIVERED": DeliveryReport(Status.UNDELIVERED),
+    "FAILED": DeliveryReport(Status.UNDELIVERED),
+    "REJECTED": DeliveryReport(Status.UNDELIVERED),
+    "ACCEPTED": DeliveryReport(None),
+    "PENDING": DeliveryReport(None),
+    "SENT": DeliveryReport(None),
     "ACCEPTD": DeliveryReport(None),
     "ENROUTE": DeliveryReport(None),
     "UNKNOWN": DeliveryReport(None),  # no state is known, yet
@@ -186,8 +201,9 @@ class Dinisoft(Adapter):
         """Parse a receipt: final ones can be read once; an empty body is none yet."""
         answer = _fold_keys(decode_json(response.body))
         code, text = as_text(answer.get("status")), as_text(answer.get("text"))
-        if not code:
-            return []
+        about = as_text(answer.get("messageid"))
+        if not code or (about and any(about != one.vendor_id for one in call.pending)):
+            return []  # nothing, or no news of the message that was asked for
         row = DELIVERY_CODES.get(code, UNKNOWN_DELIVERY)
         found = _state(text) if code == OK else row
         report = replace(
@@ -230,8 +246,12 @@ def _get(url: str, params: dict[str, str]) -> Request:
 
 
 def _fold_keys(value: object) -> Record:
-    """Return an object's members by the letters of their keys: `Delivery Time` is deliverytime."""
-    return {re.sub("[^a-z]", "", key): item for key, item in normalize_keys(value).items()}
+    """Return an object's members by the letters of their keys: `Delivery Time` is deliverytime.
+
+    The object may stand alone in a list.
+    """
+    members = normalize_keys(only_object(value))
+    return {re.sub("[^a-z]", "", key): item for key, item in members.items()}
 
 
 def _state(text: str | None) -> DeliveryReport:

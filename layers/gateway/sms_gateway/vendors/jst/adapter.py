@@ -224,7 +224,9 @@ class Jst(Adapter):
 
     def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """Parse the outcome of the one job of all members."""
-        outcome = responses.parse_outcome(response, {message.text for message in call.members})
+        texts = {message.text for message in call.members}
+        numbers = {message.to for message in call.members}
+        outcome = responses.parse_outcome(response, texts, numbers)
         return [outcome] * len(call.members)
 
     def balance(self) -> Mapping[str | None, Request]:

@@ -36,6 +36,7 @@ STATES: Mapping[str, Status | None] = {
 }
 UNKNOWN_STATE = (None, False)
 NOT_DELIVERED = re.compile("un|not|fail|pend|wait")
+NEVER_DELIVERED = re.compile("(not|non|un)[ _-]?deliv")  # unless "yet" is said
 
 # Words of a submission's or a balance's answer.
 REFUSED = re.compile("invalid|insufficient|unauthor", re.I)
@@ -48,12 +49,23 @@ PROXIES = (502, 503, 504)  # HTTP statuses of proxies before JST
 ERROR_KEYS, NO_ERROR = ("error", "errors"), ("0", "false", "no", "none", "null")
 STATUS_KEYS, FAILING = ("status", "success"), re.compile("err|fail|false|reject|denied|inv", re.I)
 NUMBER_KEYS = ("mobile", "number", "to", "mobileno")
-STATE_KEYS = ("status", "dlr", "dlrstatus")
+STATE_KEYS = ("status", "dlr", "dlrstatus", "state", "deliverystatus")
 TIME_KEYS = ("time", "datetime", "dlrtime", "date")
 
 JOB = re.compile(r"(?=.*[1-9])\w[\w.-]{0,63}")
 JOB_IN_TEXT = re.compile(r"\bjob[ _-]?id\W{0,3}([0-9]{0,63}[1-9][0-9]{0,63})\b", re.I)
+MIN_TEXT_ECHO = 4  # digits
 LAST_NUMBER = re.compile(r"(?<![0-9][.:/-])(?<!-)\b([0-9]{0,63}[1-9][0-9]{0,63})\W*$")
+BALANCE_IN_TEXT = re.compile(
+    r"balance[^0-9a-z-]{0,5}(?:is )?"
+    r"(-?[0-9]{1,18}(?:,[0-9]{2,3})*(?:\.[0-9]{1,18})?)(?![0-9.,]*[0-9])",
+    re.I,
+)
+LOOSE_NAME = re.compile(r"([{,]\s*)([\w -]*\w)\s*:")
+LOOSE_WORD = re.compile(
+    r"(?<=[:,\[])(\s*)(?!(?:true|false|null|-?[0-9.]+)\s*[],}])"
+    r"([^\s\"{\[\],}][^\"{}\[\],]*?)(?=\s*[],}])"
+)
 HALF_JSON = ("{", "[", '"', "null")
 PLAIN = re.compile(r"(?!.*<[a-z!/?])(?=.*\w)[^\x00-\x08\x0e-\x1f\x7f\ufffd]+", re.I | re.S)
 NUMBER = re.compile(r"\+?[0-9]{0,3}([0-9]{10})")
@@ -81,8 +93,18 @@ def parse(body: bytes) -> object:
     answer = decode_json(body)
     if answer is None:
         text = body.decode("utf-8-sig", errors="replace").strip()
-        answer = None if text.startswith(HALF_JSON) else text
+        answer = _parse_loose(text) if text.startswith(HALF_JSON) else text
     return None if isinstance(answer, str) and not PLAIN.fullmatch(answer) else answer
+
+
+def _parse_loose(text: str) -> object:
+    """Return a whole object or list whose names and words have no quotes, or single ones."""
+    if not text.endswith(("}", "]")) or '"' in text:
+        return None
+    if "'" in text:
+        return decode_json(text.replace("'", '"').encode())
+    named = LOOSE_NAME.sub(r'\1"\2":', text)
+    return decode_json(LOOSE_WORD.sub(r'\1"\2"', named).encode())
 
 
 def vendor_words(answer: object, texts: Set[str] = frozenset()) -> str:
@@ -91,16 +113,26 @@ def vendor_words(answer: object, texts: Set[str] = frozenset()) -> str:
     return "; ".join(item for item in strings if re.search("[A-Za-z]", item))
 
 
-def parse_outcome(response: VendorResponse, texts: Set[str]) -> SubmitOutcome:
-    """Return the outcome of a submission of `texts`.
+def parse_outcome(
+    response: VendorResponse, texts: Set[str], numbers: Set[str] = frozenset()
+) -> SubmitOutcome:
+    """Return the outcome of a submission of `texts` to `numbers`.
 
     Without job id and error word it is accepted, untracked.
     """
     answer = parse(response.body)
     words = vendor_words(answer, texts)
     verdict, job = _verdict(response.status, answer, words)
+    if job and job != _job(answer) and _is_echo(job, texts, numbers):
+        job = None
     account = verdict is SubmitVerdict.REFUSED and bool(ACCOUNT.search(words))
     return SubmitOutcome(verdict, vendor_id=job, text=words[:200] or None, account_fault=account)
+
+
+def _is_echo(job: str, texts: Set[str], numbers: Set[str]) -> bool:
+    """Whether an answer's last number may be that of a text or a number which it repeats."""
+    in_text = len(job) >= MIN_TEXT_ECHO and any(job in text for text in texts)
+    return in_text or any(job.endswith(ten_digits(number)) for number in numbers)
 
 
 def refused(answer: object) -> bool:
@@ -109,8 +141,10 @@ def refused(answer: object) -> bool:
 
 
 def parse_balance(answer: object) -> Decimal | None:
-    """Return a bare number, or of an object the value of its balance, or the last of two."""
+    """Return a bare number, the one behind the word, or of an object its balance or last of two."""
     found = [item for key, item in _pairs(answer) if "balance" in key]
+    if isinstance(answer, str) and (written := BALANCE_IN_TEXT.search(answer)):
+        return as_decimal(written[1].replace(",", ""))
     if not isinstance(answer, dict):
         found.append(answer)
     elif len(answer) <= 2:
@@ -187,7 +221,11 @@ def _fold(key: str) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[str, str, str]]:
-    for row in filter(None, map(ROW.match, re.split(r"[\r\n~]+", text))):
+    """Yield the rows of lines; `~` stands between rows, or between the cells of one."""
+    rows = [*filter(None, map(ROW.match, re.split(r"[\r\n~]+", text)))]
+    if not rows and "~" in text:
+        rows = [*filter(None, map(ROW.match, text.replace("~", ",").splitlines()))]
+    for row in rows:
         yield ten_digits(row["number"]), row["state"].strip(), row["time"].strip()
 
 
@@ -195,7 +233,10 @@ def _objects(answer: object) -> Iterator[tuple[str, str, str]]:
     found: list[tuple[str, object]] = [("", answer)]
     for number, item in found:  # grows while it is read
         if isinstance(item, list):
-            found.extend((number, value) for value in item)
+            if row_of_cells := _cells(item):
+                yield row_of_cells
+            else:
+                found.extend((number, value) for value in item)
         elif isinstance(item, dict):
             row = {_fold(key): as_text(value) or "" for key, value in item.items()}
             number = ten_digits(_first(row, NUMBER_KEYS)) or number
@@ -205,6 +246,19 @@ def _objects(answer: object) -> Iterator[tuple[str, str, str]]:
                 found.extend((ten_digits(key), value) for key, value in item.items())
         elif number and (state := as_text(item)):
             yield number, state, ""
+        elif isinstance(item, str):
+            yield from _lines(item)
+
+
+def _cells(row: list[object]) -> tuple[str, str, str] | None:
+    """Read a row of cells: [job,] number, state[, time]; None for another list."""
+    cells = [as_text(cell) or "" for cell in row]
+    states = [place for place, cell in enumerate(cells) if re.match("[A-Za-z]", cell)]
+    if not states:
+        return None
+    state = states[0]
+    numbers = [*filter(None, map(ten_digits, cells[:state]))]
+    return (numbers[-1], cells[state], "".join(cells[state + 1 : state + 2])) if numbers else None
 
 
 def _first(row: Mapping[str, str], keys: tuple[str, ...]) -> str:
@@ -215,6 +269,8 @@ def _status(state: str) -> tuple[Status | None, bool]:
     low = state.lower()
     if "deliv" in low and not NOT_DELIVERED.search(low):
         return Status.DELIVERED, True
+    if NEVER_DELIVERED.search(low):
+        return (None if "yet" in low else Status.UNDELIVERED), True
     return next(((status, True) for part, status in STATES.items() if part in low), UNKNOWN_STATE)
 
 

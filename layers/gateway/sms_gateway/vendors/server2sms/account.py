@@ -22,7 +22,13 @@ from sms_gateway.vendors.account_services import (
     Voucher,
     Vouchers,
 )
-from sms_gateway.vendors.parsing import as_decimal, as_text, decode_json, normalize_keys
+from sms_gateway.vendors.parsing import (
+    as_decimal,
+    as_text,
+    decode_json,
+    decode_object,
+    normalize_keys,
+)
 from sms_gateway.vendors.server2sms.adapter import SENDER, Server2sms
 from sms_gateway.vendors.server2sms.responses import OK, STATUS_CODES, parse_outcome
 from sms_gateway.vendors.types import Request, SubmitOutcome, SubmitVerdict, VendorResponse
@@ -189,7 +195,7 @@ class Server2smsAccount(Senders, Vouchers, InterfaceInfo):
 
 
 def _outcome(response: VendorResponse) -> SubmitOutcome:
-    return parse_outcome(normalize_keys(decode_json(response.body)))
+    return parse_outcome(decode_object(response.body))
 
 
 def _operation_result(response: VendorResponse, problems: Mapping[str, str]) -> OperationResult:

@@ -20,13 +20,7 @@ from sms_gateway.vendors.adapter import (
     UnsupportedMessageError,
 )
 from sms_gateway.vendors.local_times import SECOND, ZURICH, to_local_ceil, unambiguous
-from sms_gateway.vendors.parsing import (
-    as_decimal,
-    as_text,
-    decode_json,
-    normalize_keys,
-    normalize_rows,
-)
+from sms_gateway.vendors.parsing import as_decimal, as_text, decode_object, normalize_rows
 from sms_gateway.vendors.server2sms.notifications import notification_url
 from sms_gateway.vendors.server2sms.responses import (
     OK,
@@ -212,7 +206,7 @@ class Server2sms(Adapter):
 
     def verified(self, response: VendorResponse) -> CodeCheck:
         """Parse the response to VerifyToken."""
-        return parse_code_check(normalize_keys(decode_json(response.body)))
+        return parse_code_check(decode_object(response.body))
 
     def _request(self, operation: str, payload: Mapping[str, object]) -> Request:
         body = {"UserName": self.user_key, "Password": self.password, **payload}
@@ -225,7 +219,7 @@ class Server2sms(Adapter):
 
     def submitted(self, response: VendorResponse, call: SubmitCall) -> list[SubmitOutcome]:
         """Apply the one StatusCode to the whole call; there is no id but our own reference."""
-        outcome = parse_outcome(normalize_keys(decode_json(response.body)))
+        outcome = parse_outcome(decode_object(response.body))
         if outcome.verdict is not SubmitVerdict.ACCEPTED:
             return [outcome] * len(call.members)
         return [replace(outcome, vendor_id=member.id) for member in call.members]
@@ -236,7 +230,7 @@ class Server2sms(Adapter):
 
     def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
         """Parse a count of credits."""
-        answer = normalize_keys(decode_json(response.body))
+        answer = decode_object(response.body)
         outcome, credits_left = parse_outcome(answer), as_decimal(answer.get("credits"))
         if outcome.code == OK and credits_left is not None:
             return Balance(product, credits_left, "credits")
@@ -258,7 +252,7 @@ class Server2sms(Adapter):
     def reports(self, response: VendorResponse, call: PollCall) -> list[DeliveryReport]:
         """Parse rows; the last of a reference counts. A refused query changes no message."""
         answer, polled = (
-            normalize_keys(decode_json(response.body)),
+            decode_object(response.body),
             {receipt.id for receipt in call.pending},
         )
         found = {}
