@@ -41,19 +41,20 @@ def test_the_same_text_is_never_sealed_to_the_same_bytes() -> None:
 @pytest.mark.parametrize("missing", ["sealed", "seed", "secret", "id", "data"])
 def test_without_one_of_its_parts_a_text_stays_closed(missing: str) -> None:
     message, secret = stored("Your code is 482913", new_seed()), SECRET
-    assert message.sealed
+    sealed = message.sealed
+    assert sealed
     match missing:
         case "sealed":
             message = replace(message, sealed=None)
         case "seed":
-            message = replace(message, sealed=replace(message.sealed, seed=new_seed()))
+            message = replace(message, sealed=replace(sealed, seed=new_seed()))
         case "secret":
             secret = SECRET[::-1]
         case "id":
             message = replace(message, key=replace(KEY, sort="M#008"))
         case _:
-            other = bytes([*message.sealed.data[:-1], message.sealed.data[-1] ^ 1])
-            message = replace(message, sealed=replace(message.sealed, data=other))
+            other = bytes([*sealed.data[:-1], sealed.data[-1] ^ 1])
+            message = replace(message, sealed=replace(sealed, data=other))
     with pytest.raises(SealBrokenError, match="callback_key"):
         open_content(message, secret)
 

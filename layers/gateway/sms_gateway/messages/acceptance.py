@@ -74,7 +74,8 @@ def build_batch(
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _group_by_submission(recipients)
     contents = [planned.content for group in groups for planned in group]
-    submissions, sealed = [], []
+    submissions: list[Submission] = []
+    sealed: list[bytes | None] = []
     for group in groups:
         position, single = len(sealed), len(contents) == 1
         submission = _submission(batch, position, group, tenant, single=single)

@@ -36,6 +36,7 @@ class UpdateExpression:
         value: Value,
     ) -> Self:
         """Set an attribute; a value that is no text, number or bytes is stored as JSON."""
+        encoded: Item
         match value:
             case str():
                 encoded = {"S": str(value)}
