@@ -7,6 +7,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 BENCH = .bench
 POLICIES = .policies
+DEPENDENCIES = .dependencies
 export PYTHONPATH := layers/gateway:.:tests
 export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -17,7 +18,7 @@ PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help run test unit integration e2e failures check format generate lock clean bench
+.PHONY: help run test unit integration e2e failures check format generate sbom audit lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 help: ## this list
@@ -36,7 +37,7 @@ unit: $(READY) ## tests of single modules and of the vendors' captured cases
 	$(PYTEST) $(PARALLEL) tests/unit tests/vendors $(ARGS)
 
 integration: $(READY) ## tests of the packages together, on a faked AWS
-	$(PYTEST) $(PARALLEL) tests/integration tests/template tests/simulators tests/tools $(ARGS)
+	$(PYTEST) $(PARALLEL) tests/integration tests/runtime tests/template tests/simulators tests/tools $(ARGS)
 
 e2e: $(READY) ## tests of the whole stack, deployed to the emulator
 	$(PYTEST) $(PARALLEL) tests/e2e $(ARGS)
@@ -45,7 +46,7 @@ e2e: $(READY) ## tests of the whole stack, deployed to the emulator
 failures: $(READY) ## kill, throttle and garble everything (SOAK=15: minutes of faults at random, SEED=n repeats)
 	@exec $(if $(SOAK),$(BIN)/python -m failures.soak $(SOAK) $(SEED),$(PYTEST) tests/failures $(ARGS))
 
-check: $(READY) $(POLICIES)/.ready ## lint, types, import contracts, generated files, template, policies
+check: $(READY) $(POLICIES)/.ready $(DEPENDENCIES)/.ready ## lint, types, imports, generated files, template, policies, vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -58,6 +59,17 @@ check: $(READY) $(POLICIES)/.ready ## lint, types, import contracts, generated f
 		--directory $(POLICIES)/written/roles --include_policy_extension json
 	env -u PYTHONPATH $(POLICIES)/bin/checkov --config-file tools/checkov.yaml \
 		--file $(POLICIES)/written/template.json
+	$(BIN)/python -m tools.vulnerabilities $(DEPENDENCIES)/bin/pip-audit
+
+audit: $(READY) $(DEPENDENCIES)/.ready ## known vulnerabilities of what is shipped; fails where the index tells of none
+	$(BIN)/python -m tools.vulnerabilities --strict $(DEPENDENCIES)/bin/pip-audit
+
+sbom: $(DEPENDENCIES)/.ready ## what is shipped, as CycloneDX: .dependencies/gateway.cdx.json and cognito.cdx.json
+	for layer in gateway cognito; do \
+		env -u PYTHONPATH PYTHONWARNINGS=ignore $(DEPENDENCIES)/bin/cyclonedx-py requirements layers/$$layer/requirements.txt \
+			--output-reproducible --mc-type application --pyproject pyproject.toml \
+			--output-file $(DEPENDENCIES)/$$layer.cdx.json || exit 1; \
+	done
 
 format: $(READY) ## mend what the linter can, and format
 	$(BIN)/ruff check --fix .
@@ -77,7 +89,7 @@ bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaig
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
 lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev tools/policies \
-			bench/requirements bench/typical bench/plots; do \
+			tools/dependencies bench/requirements bench/typical bench/plots; do \
 		extra=; test $$set != layers/cognito/requirements || \
 			extra="-c layers/gateway/requirements.txt $(SHARED:%=--no-emit-package %)"; \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 \
@@ -86,7 +98,7 @@ lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	done
 
 clean: ## remove what was set up and built
-	rm -rf $(VENV) $(BENCH) $(POLICIES) .aws-sam .local
+	rm -rf $(VENV) $(BENCH) $(POLICIES) $(DEPENDENCIES) .aws-sam .local
 
 $(READY): requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.13 is needed: install it as python3.13, or with pyenv (pyenv install 3.13)" >&2; exit 1; }
@@ -118,4 +130,13 @@ $(POLICIES)/.ready: tools/policies.txt $(READY)
 	@"$(PYTHON)" -m venv $(POLICIES)
 	@$(POLICIES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r tools/policies.txt
+	@touch $@
+
+# What reads the layers' packages is not among them.
+$(DEPENDENCIES)/.ready: tools/dependencies.txt $(READY)
+	@echo "setting up $(DEPENDENCIES)"
+	@rm -rf $(DEPENDENCIES)
+	@"$(PYTHON)" -m venv $(DEPENDENCIES)
+	@$(DEPENDENCIES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r tools/dependencies.txt
 	@touch $@

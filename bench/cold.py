@@ -8,7 +8,6 @@ each time, on one CPU.
 
 import json
 import os
-import platform
 import random
 import re
 import subprocess
@@ -22,30 +21,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import samcli
-import urllib3
-
 from bench.gateway import EVENTS
 from bench.targets import Family, Table
 from testing.aws import ENVIRONMENT, Aws, served
 from testing.paths import ROOT
+from testing.runtime_client import running
 from testing.sealed import sealed
 from testing.template import TEMPLATE
-from testing.waiting import free_port, listening, until
 
 FOLDER = ROOT / ".bench"  # what `make` installed for the references, and what is built here
 BUILT = FOLDER / "build"
 LAYER = BUILT / "GatewayLayer" / "python"
 PYTHON = FOLDER / "runtime" / "bin" / "python"
-EMULATOR = (
-    Path(samcli.__file__).parent
-    / "local/rapid"
-    / f"aws-lambda-rie-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
-)
 REFERENCES = ROOT / "bench" / "references"
 TURNS = 8
 CLIENT, TYPICAL = "a boto3 DynamoDB client", "a typical handler"
-TIMEOUT = 60.0  # seconds for a start and its first invocation
 
 _INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
 _INVOKE = re.compile(r"INVOKE RTDONE\(status: (\w+), produced bytes: \d+, duration: ([\d.]+)ms\)")
@@ -178,45 +168,10 @@ def _byte_code() -> int:
 
 def _start(case: Case, aws: str) -> tuple[float, float]:
     """One cold start and its first invocation, in ms."""
-    port, other = free_port(), free_port()
-    environment = {
-        **case.variables,
-        **ENVIRONMENT,
-        "AWS_ENDPOINT_URL": aws,
-        "AWS_LAMBDA_FUNCTION_NAME": "bench",
-        "LAMBDA_TASK_ROOT": str(case.folder),
-        "PATH": os.environ["PATH"],
-        "PYTHONDONTWRITEBYTECODE": "1",  # root may write anywhere; on Lambda nobody may
-        "PYTHONPATH": os.pathsep.join(map(str, case.paths)),
-    }
-    process = subprocess.Popen(  # noqa: S603 - SAM's own emulator
-        [
-            str(EMULATOR),
-            *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
-            *("--runtime-api-address", f"127.0.0.1:{other}"),
-            *(str(PYTHON), "-m", "awslambdaric", case.handler),
-        ],
-        cwd=case.folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        until(lambda: listening(port), TIMEOUT)
-        answer = (
-            urllib3.request(
-                "POST",
-                f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations",
-                json=case.event,
-                timeout=TIMEOUT,
-            ).json()
-            or {}
-        )
-    finally:
-        process.terminate()
-        said, _ = process.communicate(timeout=10)
+    variables = {**case.variables, **ENVIRONMENT, "AWS_ENDPOINT_URL": aws}
+    with running(PYTHON, case.folder, case.paths, case.handler, variables) as function:
+        answer = function.invoke(case.event) or {}
+    said = function.written()
     start, invocation = _INIT.findall(said), _INVOKE.findall(said)
     if len(start) != 1 or len(invocation) != 1 or invocation[0][0] != "success":
         raise RuntimeError(f"{case.name} did not run:\n{said}")

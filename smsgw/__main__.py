@@ -18,6 +18,7 @@ import json
 import os
 import secrets
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,16 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sms_gateway.aws.errors import error_code
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
-from smsgw.errors import CommandError
+from smsgw.errors import CommandError, not_asked
 from smsgw.secrets import Secret
+from smsgw.terminal import say, say_text
 
 Areas = Any  # argparse does not export the type of add_subparsers
 
@@ -45,17 +48,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _find_stack(options)
         options.run(options)
+        sys.stdout.flush()
     except (CommandError, GatewayError, ValueError) as error:
-        print(f"smsgw: {error}", file=sys.stderr)
+        say(f"smsgw: {error}", error=True)
     except ClientError as error:
         refusal = error.response.get("Error", {})
-        print(
-            f"smsgw: AWS refused: {refusal.get('Code')}: {refusal.get('Message')}", file=sys.stderr
-        )
+        say(f"smsgw: AWS refused: {refusal.get('Code')}: {refusal.get('Message')}", error=True)
     except BotoCoreError as error:
-        print(f"smsgw: AWS can't be reached: {error}", file=sys.stderr)
+        say(f"smsgw: {not_asked(error)}", error=True)
+    except BrokenPipeError:  # whoever reads the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        print("smsgw: stopped", file=sys.stderr)
+        say("smsgw: stopped", error=True)
+    except Exception:  # Python would print its words as they are
+        say_text(traceback.format_exc().rstrip(), error=True)
     else:
         return 0
     return 1
@@ -221,14 +227,26 @@ def _find_stack(options: argparse.Namespace) -> None:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
-    stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-    outputs = {
-        output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])
-    }
-    if "TableName" not in outputs:
-        raise CommandError(f"the stack {options.stack} is not an SMS gateway; name it by --stack")
-    options.outputs = outputs
+    options.outputs = outputs = _outputs(options.stack)
     os.environ |= {"TABLE_NAME": outputs["TableName"], "STACK_NAME": options.stack}
+
+
+def _outputs(name: str) -> dict[str, str]:
+    """Return a stack's outputs. Raise CommandError for a stack that is none of a gateway."""
+    client = boto3.client("cloudformation")
+    try:
+        stack = client.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if error_code(error) != "ValidationError":
+            raise
+        raise CommandError(
+            f"there is no stack {name} in {client.meta.region_name}; "
+            "name it by --stack, and its region by AWS_DEFAULT_REGION"
+        ) from None
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    if "TableName" not in outputs:
+        raise CommandError(f"the stack {name} is not an SMS gateway; name it by --stack")
+    return outputs
 
 
 def _create_key(options: argparse.Namespace) -> None:
@@ -239,8 +257,8 @@ def _create_key(options: argparse.Namespace) -> None:
     key, stored = api_keys.create_key(
         options.tenant, options.scope, options.label, utc_now(), options.region
     )
-    print(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
-    print(key)
+    say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
+    say(key)
 
 
 def _make_webhook_key(options: argparse.Namespace) -> None:
@@ -253,18 +271,18 @@ def _make_webhook_key(options: argparse.Namespace) -> None:
 
 
 def _list_keys(_options: argparse.Namespace) -> None:
-    print(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
+    say(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
     for key in api_keys.list_keys():
         state = "revoked" if key.revoked_at else "active"
         scopes = ",".join(key.scopes)
-        print(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
+        say(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
 
 
 def _revoke_key(options: argparse.Namespace) -> None:
     revoked = api_keys.revoke_key(options.id, utc_now())
     if revoked is None:
         raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
-    print(f"The key {revoked.id} of tenant {revoked.tenant} is revoked.")
+    say(f"The key {revoked.id} of tenant {revoked.tenant} is revoked.")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.model import Campaign, CampaignState
 from sms_gateway.storage.dynamodb import ItemUpdate
 from smsgw.errors import CommandError
+from smsgw.terminal import say
 
 MOVES = {  # by command: the states it applies to, the new state, and what is printed
     "pause": (
@@ -30,10 +31,10 @@ MOVES = {  # by command: the states it applies to, the new state, and what is pr
 
 def show_all(_options: argparse.Namespace) -> None:
     """Print every campaign, oldest first."""
-    print(f"{'ID':26}  {'STATE':9}  {'ROWS':>7}  {'READ':>7}  {'SENT':>7}  {'REFUSED':>7}  FILE")
+    say(f"{'ID':26}  {'STATE':9}  {'ROWS':>7}  {'READ':>7}  {'SENT':>7}  {'REFUSED':>7}  FILE")
     for campaign in campaign_repository.list_campaigns():
         rows = "?" if campaign.rows is None else campaign.rows
-        print(
+        say(
             f"{campaign.id}  {campaign.state:9}  {rows:>7}  {campaign.row:>7}  "
             f"{campaign.sent:>7}  {campaign.refused:>7}  {campaign.key}"
         )
@@ -42,22 +43,22 @@ def show_all(_options: argparse.Namespace) -> None:
 def show(options: argparse.Namespace) -> None:
     """Print one campaign."""
     campaign = _find(options.id)
-    print(f"{campaign.id}  {campaign.state}  tenant {campaign.tenant}  {campaign.key}")
+    say(f"{campaign.id}  {campaign.state}  tenant {campaign.tenant}  {campaign.key}")
     rows = "not counted yet" if campaign.rows is None else f"{campaign.rows} in the file"
-    print(f"  rows: {rows}, {campaign.row} read, {campaign.sent} sent, {campaign.refused} refused")
+    say(f"  rows: {rows}, {campaign.row} read, {campaign.sent} sent, {campaign.refused} refused")
     if campaign.tally is not None:
         counts = ", ".join(
             f"{count} {status}" for status, count in sorted(campaign.tally.counts.items())
         )
-        print(f"  messages: {counts or 'none'}{'' if campaign.final else ' (not final yet)'}")
-        print(f"  results: {campaign.results_key}")
+        say(f"  messages: {counts or 'none'}{'' if campaign.final else ' (not final yet)'}")
+        say(f"  results: {campaign.results_key}")
     if campaign.state is CampaignState.CANCELLED and campaign.rows_left_to_cancel != 0:
         left = (
             campaign.row if campaign.rows_left_to_cancel is None else campaign.rows_left_to_cancel
         )
-        print(f"  rows 1 to {left} are still to be cancelled, where they were not sent")
+        say(f"  rows 1 to {left} are still to be cancelled, where they were not sent")
     if campaign.problem is not None:
-        print(f"  problem: {campaign.problem['detail']}")
+        say(f"  problem: {campaign.problem['detail']}")
 
 
 def move(options: argparse.Namespace) -> None:
@@ -79,7 +80,7 @@ def move(options: argparse.Namespace) -> None:
             if now.state not in states
             else "the campaign was just being written; try again"
         )
-    print(f"{campaign.id} {outcome}")
+    say(f"{campaign.id} {outcome}")
 
 
 def _find(identifier: str) -> Campaign:

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
+from smsgw.terminal import say
 from smsgw.trigger_dead_letters import TRIGGERS
 
 DELIVERIES = ("deliveries", "slow-deliveries")
@@ -43,11 +44,11 @@ def show(options: argparse.Namespace) -> None:
         for message in messages:
             found += 1
             tries = message["Attributes"]["ApproximateReceiveCount"]
-            print(f"{name:16}  received {tries:>3} times  {_describe(name, message)}")
+            say(f"{name:16}  received {tries:>3} times  {_describe(name, message)}")
             _client().change_message_visibility(
                 QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
-    print(f"{found} dead letters")
+    say(f"{found} dead letters")
 
 
 def redrive(options: argparse.Namespace) -> None:
@@ -78,11 +79,11 @@ def redrive(options: argparse.Namespace) -> None:
                 raise
             _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             moved += 1
-    print(f"{moved} dead letters are back in their queues")
+    say(f"{moved} dead letters are back in their queues")
     if dead_again:
-        print(f"{dead_again} changes failed again and are dead letters again: smsgw dlq list")
+        say(f"{dead_again} changes failed again and are dead letters again: smsgw dlq list")
     if old:
-        print(
+        say(
             f"{old} codes are older than five minutes and stay: let users ask again, then "
             "`smsgw dlq dismiss`"
         )
@@ -106,7 +107,7 @@ def dismiss(options: argparse.Namespace) -> None:
                 removed += 1
             else:
                 _release(url, [message])
-    print(f"{removed} dead letters that can't be sent are removed")
+    say(f"{removed} dead letters that can't be sent are removed")
 
 
 def _is_read_only(name: str, message: Any) -> bool:

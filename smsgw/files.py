@@ -13,4 +13,9 @@ def read_file(name: str) -> str:
     except OSError as error:
         raise CommandError(f"{name} can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise CommandError(f"{name} is not UTF-8") from None
+        raise CommandError(f"{shown(name)} is not UTF-8") from None
+
+
+def shown(name: str) -> str:
+    """Return what to call a file in a message."""
+    return "standard input" if name == "-" else name

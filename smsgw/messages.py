@@ -11,6 +11,7 @@ from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import TimelineEntry, split_id
 from sms_gateway.vendors.redaction import Redaction
 from smsgw.errors import CommandError
+from smsgw.terminal import say
 
 OUTCOMES = (Status.DELIVERED, Status.UNDELIVERED, Status.REJECTED)
 SETTLEABLE = (Status.SUBMITTING, Status.SUBMITTED, Status.UNKNOWN)
@@ -23,14 +24,14 @@ def show(options: argparse.Namespace) -> None:
     if found is None:
         raise CommandError(f"there is no message {options.id}")
     view = message_view(*found)
-    print(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
+    say(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
     redaction = Redaction(None, numbers=[view["to"]], texts=[view["text"] or ""])
     for step in view["timeline"]:
         # A vendor's text may repeat what was sent, and of an `otp` nobody can tell any more.
         shown = "" if view["text_withheld"] else step["vendor_text"] or ""
         text = redaction.raw(shown.encode())
         words = " ".join(filter(None, (step["vendor_code"], text, step["note"])))
-        print(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {words}")
+        say(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {words}")
 
 
 def settle(options: argparse.Namespace) -> None:
@@ -65,4 +66,4 @@ def settle(options: argparse.Namespace) -> None:
     )
     if change.if_open(or_unknown=True).apply() is None:
         raise CommandError("a receipt has settled the message meanwhile; show it again")
-    print(f"{options.id} is {options.outcome}")
+    say(f"{options.id} is {options.outcome}")

@@ -1,7 +1,6 @@
 """`smsgw restore`: copy what is missing out of a restored table, so that none of it is sent."""
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from sms_gateway.storage.items import Item, key_of
 from sms_gateway.storage.models import ItemKey
 from smsgw.errors import CommandError
 from smsgw.restore_rules import Fate, Restore
+from smsgw.terminal import say
 
 THREADS = 16  # writes at once
 THERE = "are there already, and stay as they are"
@@ -92,7 +92,7 @@ def plan(options: argparse.Namespace) -> None:
             counts[THERE if new is not None and _key(item) in there else fate] += 1
         _tell(counts)
     _print(counts)
-    print("Nothing was written; `smsgw restore apply` does it.")
+    say("Nothing was written; `smsgw restore apply` does it.")
 
 
 def apply(options: argparse.Namespace) -> None:
@@ -114,7 +114,7 @@ def apply(options: argparse.Namespace) -> None:
                 counts.update(pool.map(write, part))
             _tell(counts)
     _print(counts)
-    print(f"The stack has all of {table.name} that was missing. A repeat changes nothing.")
+    say(f"The stack has all of {table.name} that was missing. A repeat changes nothing.")
 
 
 def _begin(options: argparse.Namespace) -> tuple[Restore, RestoredTable]:
@@ -141,10 +141,10 @@ def _key(item: Item) -> ItemKey:
 
 
 def _tell(counts: Counter[str]) -> None:
-    print(f"{counts.total()} items read", file=sys.stderr)
+    say(f"{counts.total()} items read", error=True)
 
 
 def _print(counts: Counter[str]) -> None:
     for what in (*Fate, THERE):
         if counts[what]:
-            print(f"{counts[what]:>9}  {what}")
+            say(f"{counts[what]:>9}  {what}")

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from difflib import unified_diff
 
@@ -12,21 +11,27 @@ from sms_gateway.config.stored_settings import check_size, read_setting, write_s
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import NO_SOURCES, TriggerSources
 from smsgw.errors import CommandError
-from smsgw.files import read_file
+from smsgw.files import read_file, shown
+from smsgw.terminal import say, say_text
 
 
 class Setting(ValueObject, frozen=True):
-    """A setting: its name in the table, its default, and the functions' own check of it."""
+    """A setting: its name in the table, its default, the functions' own check, and its guide."""
 
     name: str
     default: str
     check: Callable[[str], object]
+    guide: str
 
 
 SETTINGS = {  # by command
-    "routes": Setting("routes", default_routes(), Routes.parse),
-    "sources": Setting("sources", NO_SOURCES, TriggerSources.parse),
-    "campaign-defaults": Setting("campaigns", DEFAULT_CAMPAIGNS, check_campaign_defaults),
+    "routes": Setting("routes", default_routes(), Routes.parse, "operate.md#routes"),
+    "sources": Setting(
+        "sources", NO_SOURCES, TriggerSources.parse, "triggers.md#who-sends-the-sources"
+    ),
+    "campaign-defaults": Setting(
+        "campaigns", DEFAULT_CAMPAIGNS, check_campaign_defaults, "campaigns.md"
+    ),
 }
 
 
@@ -35,11 +40,11 @@ def show(options: argparse.Namespace) -> None:
     setting = SETTINGS[options.area]
     stored = read_setting(setting.name)
     if stored is None:
-        print(f"{options.area}: the default; nobody set them", file=sys.stderr)
-        print(_pretty(setting.default), end="")
+        say(f"{options.area}: the default; nobody set them", error=True)
+        say_text(_pretty(setting.default).rstrip("\n"))
     else:
-        print(f"{options.area}: as set, version {stored.version}", file=sys.stderr)
-        print(stored.text.rstrip("\n"))
+        say(f"{options.area}: as set, version {stored.version}", error=True)
+        say_text(stored.text.rstrip("\n"))
 
 
 def diff(options: argparse.Namespace) -> None:
@@ -47,7 +52,7 @@ def diff(options: argparse.Namespace) -> None:
     setting = SETTINGS[options.area]
     written = _checked(setting, options.file)
     stored = read_setting(setting.name)
-    print(_difference(stored.text if stored else setting.default, written) or "no difference")
+    say_text(_difference(stored.text if stored else setting.default, written) or "no difference")
 
 
 def store(options: argparse.Namespace) -> None:
@@ -55,10 +60,10 @@ def store(options: argparse.Namespace) -> None:
     setting = SETTINGS[options.area]
     written = _checked(setting, options.file)
     stored = read_setting(setting.name)
-    print(_difference(stored.text if stored else setting.default, written) or "no difference")
+    say_text(_difference(stored.text if stored else setting.default, written) or "no difference")
     if not write_setting(setting.name, written, stored):
         raise CommandError(f"somebody else has just changed the {options.area}: run this again")
-    print(f"The {options.area} are set; functions that are running see them within a minute.")
+    say(f"The {options.area} are set; functions that are running see them within a minute.")
 
 
 def _checked(setting: Setting, file: str) -> str:
@@ -67,7 +72,8 @@ def _checked(setting: Setting, file: str) -> str:
         setting.check(written)
         check_size(written)
     except ValueError as error:
-        raise CommandError(f"{file} is not valid: {error}") from None
+        said = f"{shown(file)} is not valid: {error}; see docs/guides/{setting.guide}"
+        raise CommandError(said) from None
     return written
 
 

@@ -11,6 +11,7 @@ import boto3
 
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 from smsgw.errors import CommandError
+from smsgw.terminal import say
 
 GUIDE = "docs/guides/egress.md"
 
@@ -29,7 +30,7 @@ def check_vendor(options: argparse.Namespace) -> None:
         raise CommandError(f"the account is refused: {answer['fault']}")
     if not answer["balances"]:
         raise CommandError(
-            f"{options.vendor} is not configured: `smsgw vendors set {options.vendor}`"
+            f"{options.vendor} is not configured: `smsgw vendors set {options.vendor} account.json`"
         )
     problems = [_print_row(row) for row in answer["balances"]]
     if "address" in problems:
@@ -54,16 +55,16 @@ def _print_row(row: dict[str, Any]) -> str | None:
     name = f"{row['vendor']:12}  {row['product'] or '':14}"
     problem = row["problem"]
     if problem is None:
-        print(f"{name}  {row['amount']} {row['unit']}")
+        say(f"{name}  {row['amount']} {row['unit']}")
         return None
     vendor, code = adapter_class(row["vendor"]), problem["vendor_code"]
     said = problem["detail"]
     if code is not None:  # the vendor's own words: nothing in them may steer a terminal
         said = f"{vendor.title} says {json.dumps(said)} (code {code})"
     if code is not None and code == vendor.unregistered_address:
-        print(f"{name}  address not registered: {said}")
+        say(f"{name}  address not registered: {said}")
         return "address"
-    print(f"{name}  {said}")
+    say(f"{name}  {said}")
     return "other"
 
 

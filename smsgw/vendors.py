@@ -13,8 +13,9 @@ from sms_gateway.config.vendor_accounts import CALLBACK_KEY, callback_key
 from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.errors import CommandError
-from smsgw.files import read_file
+from smsgw.files import read_file, shown
 from smsgw.secrets import ReadSecret, Secret
+from smsgw.terminal import say, say_text
 
 type Accounts = dict[str, object]
 
@@ -45,14 +46,18 @@ def set_account(options: argparse.Namespace) -> None:
     try:
         account = msgspec.json.decode(written)  # as the functions read it: NaN is no number
     except msgspec.DecodeError as error:
-        raise CommandError(f"{options.file} is not JSON: {error}") from None
+        raise CommandError(f"{shown(options.file)} is not JSON: {error}") from None
     if not isinstance(account, dict):
-        raise CommandError(f"{options.file} must hold one JSON object of settings")
-    adapter = build_adapter(options.vendor, account)
+        raise CommandError(f"{shown(options.file)} must hold one JSON object of settings")
+    try:
+        adapter = build_adapter(options.vendor, account)
+    except ValueError as error:
+        page = f"docs/vendors/{options.vendor}.md"
+        raise CommandError(f"{shown(options.file)} is not valid: {error}; see {page}") from None
     change_accounts(_secret(options), lambda accounts: accounts.update({options.vendor: account}))
-    print(f"{adapter.title} is set; functions that are running see it within a minute.")
+    say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
-        print(f"warning: {warning}")
+        say(f"warning: {warning}")
 
 
 def remove_account(options: argparse.Namespace) -> None:
@@ -60,7 +65,7 @@ def remove_account(options: argparse.Namespace) -> None:
     if options.vendor not in _accounts(options):
         raise CommandError(f"{options.vendor} is not configured")
     change_accounts(_secret(options), lambda accounts: accounts.pop(options.vendor, None))
-    print(f"{options.vendor} is off; functions that are running see it within a minute.")
+    say(f"{options.vendor} is off; functions that are running see it within a minute.")
 
 
 def show_account(options: argparse.Namespace) -> None:
@@ -68,18 +73,18 @@ def show_account(options: argparse.Namespace) -> None:
     account = _accounts(options).get(options.vendor)
     if not isinstance(account, dict):
         raise CommandError(
-            f"{options.vendor} is not configured: smsgw vendors set {options.vendor}"
+            f"{options.vendor} is not configured: `smsgw vendors set {options.vendor} account.json`"
         )
     shown = {one.name for one in fields(adapter_class(options.vendor)) if one.repr}
     plain = {name: value if name in shown else "(secret)" for name, value in account.items()}
-    print(json.dumps(plain, indent=2))
+    say_text(json.dumps(plain, indent=2))
 
 
 def show_all(options: argparse.Namespace) -> None:
     """Print each vendor's state."""
     accounts = _accounts(options)
     for vendor in VENDORS:
-        print(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
+        say(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
 
 
 def show_callback_url(options: argparse.Namespace) -> None:
@@ -88,10 +93,11 @@ def show_callback_url(options: argparse.Namespace) -> None:
         key = callback_key(_accounts(options).get(CALLBACK_KEY))
     except ValueError:
         raise CommandError(
-            f"there is no {CALLBACK_KEY} yet: smsgw vendors set {options.vendor} makes it"
+            f"there is no {CALLBACK_KEY} yet: "
+            f"`smsgw vendors set {options.vendor} account.json` makes it"
         ) from None
     token = make_token(options.vendor, None, key)
-    print(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
+    say(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
 
 
 def _secret(options: argparse.Namespace) -> Secret:

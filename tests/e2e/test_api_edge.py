@@ -43,7 +43,10 @@ def test_wrong_keys_leave_no_error(stack: LocalStack) -> None:
 
     before = errors()
     for key in ("sms_wrong", "sms_" + "x" * 43):
-        assert Api(stack, key)("GET", "/messages").status == 401
+        answer = Api(stack, key)("GET", "/messages")
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="sms-gateway"'
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert errors() == before
 
 

@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 import yaml
 
+from sms_gateway.http_api.safe_headers import CHALLENGE, SAFE_HEADERS
 from testing.paths import ROOT
 from testing.transformed import of_type, resolved, transformed
 
@@ -34,6 +35,16 @@ def test_whatever_api_gateway_answers_by_itself_is_a_problem_document(kind: str)
     assert response["responseParameters"][CONTENT_TYPE] == "'application/problem+json'"
     assert set(document) == {"type", "title", "status", "detail", "retryable"}
     assert document["status"] == int(response["statusCode"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_api_gateways_own_answers_have_the_headers_of_the_functions(kind: str) -> None:
+    given = RESPONSES[kind]["responseParameters"]
+    for name, value in SAFE_HEADERS.items():
+        assert given[f"gatewayresponse.header.{name}"] == f"'{value}'"
+    challenge = given.get("gatewayresponse.header.WWW-Authenticate")
+    unauthorized = int(RESPONSES[kind]["statusCode"]) == 401
+    assert challenge == (f"'{CHALLENGE['WWW-Authenticate']}'" if unauthorized else None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,6 +110,9 @@ def test_a_route_that_does_not_exist_is_not_found_without_a_function(path: str) 
     assert document == problem("MISSING_AUTHENTICATION_TOKEN")
     types = answer["responseParameters"]["method.response.header.Content-Type"]
     assert types == "'application/problem+json'"
+    for name, value in SAFE_HEADERS.items():
+        assert answer["responseParameters"][f"method.response.header.{name}"] == f"'{value}'"
+        assert name in method["responses"]["404"]["headers"]
 
 
 def test_there_is_one_stage_and_it_has_our_name() -> None:

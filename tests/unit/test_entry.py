@@ -18,7 +18,7 @@ before = collections()
 from sms_gateway import entry
 during, frozen, collects = collections() - before, gc.get_freeze_count(), gc.isenabled()
 import app
-print(json.dumps([entry.handler is app.handler, during, frozen > 10_000, collects]))
+print(json.dumps([entry.handler.__wrapped__ is app.handler, during, frozen > 10_000, collects]))
 """
 
 

@@ -154,7 +154,8 @@ def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         return {"Stacks": [{"Outputs": shown}]}
 
     client = boto3.client
-    stacks = SimpleNamespace(describe_stacks=describe_stacks)
+    meta = SimpleNamespace(region_name="us-east-1")
+    stacks = SimpleNamespace(describe_stacks=describe_stacks, meta=meta)
     monkeypatch.setattr(
         boto3, "client", lambda name, **_: stacks if name == "cloudformation" else client(name, **_)
     )

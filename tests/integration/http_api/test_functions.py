@@ -72,11 +72,13 @@ def test_an_api_function_answers_its_event(gateway: Gateway, name: str, status: 
     answer = handle(name, event(name))
     assert answer["statusCode"] == status
     json.loads(answer["body"])
+    assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
+    assert answer["headers"]["Strict-Transport-Security"] == "max-age=31536000"
 
 
 def test_the_authorizer_answers_its_event(gateway: Gateway) -> None:
-    with pytest.raises(Exception, match=r"^Unauthorized$"):
-        handle("authorize", event("authorize"))
+    (statement,) = handle("authorize", event("authorize"))["policyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"  # nobody has its key
 
 
 def test_the_workers_answer_their_events(gateway: Gateway) -> None:
@@ -187,8 +189,9 @@ def test_a_key_without_the_scope_is_forbidden(
 def test_without_the_authorizers_word_nothing_is_answered(
     gateway: Gateway, name: str, method: str, path: str, scope: str, context: dict[str, Any]
 ) -> None:
-    status, _, problem = asked(name, method, path, requestContext=context)
+    status, headers, problem = asked(name, method, path, requestContext=context)
     assert (status, problem["type"]) == (401, "/problems/unauthorized")
+    assert headers["WWW-Authenticate"] == 'Bearer realm="sms-gateway"'
     assert gateway.messages_stored() == 0
 
 
@@ -274,7 +277,7 @@ def test_broken_settings_are_503_and_no_stack_trace(
     assert (status, problem["type"]) == (503, f"/problems/{which}-unavailable")
     assert problem["retryable"] is True
     assert headers["Content-Type"] == "application/problem+json"
-    assert not [one for one in caplog.records if one.exc_info]
+    assert not [one for one in caplog.records if hasattr(one, "exception")]
     assert gateway.messages_stored() == 0
 
 
@@ -285,7 +288,7 @@ def test_what_nobody_foresaw_shows_nothing_of_itself(
     status, _, problem = asked("send", "POST", "/messages")
     assert (status, problem["type"]) == (500, "/problems/internal-error")
     assert "TABLE_NAME" not in json.dumps(problem)
-    assert [one for one in caplog.records if one.exc_info]
+    assert [one for one in caplog.records if hasattr(one, "exception")]
 
 
 def test_the_open_routes_need_no_key(gateway: Gateway) -> None:

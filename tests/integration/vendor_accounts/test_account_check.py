@@ -107,7 +107,7 @@ def test_a_vendor_that_is_silent_is_told(check: Any, wire: Wire) -> None:
 
 def test_a_vendor_without_an_account_is_told(check: Any) -> None:
     set_accounts({"callback_key": ACCOUNTS["callback_key"], "rajasms": {"base_url": "ftp://x"}})
-    assert check("jst")[1] == "jst is not configured: `smsgw vendors set jst`"
+    assert check("jst")[1] == "jst is not configured: `smsgw vendors set jst account.json`"
     assert check("rajasms")[1].startswith("the account is refused: ")
 
 

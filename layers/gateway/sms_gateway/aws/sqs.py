@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sms_gateway.aws import clients
 from sms_gateway.aws.errors import AWS_ERRORS
+from sms_gateway.core.error_places import describe
 from sms_gateway.core.observability import logger
 from sms_gateway.core.value_object import ValueObject
 
@@ -80,7 +81,7 @@ def _send_page(url: str, page: Sequence[QueueMessage], until: float) -> list[boo
     try:
         answer = client().send_message_batch(QueueUrl=url, Entries=entries)
     except AWS_ERRORS as error:
-        logger.error("not enqueued", extra={"messages": len(page), "error": str(error)})
+        logger.error("not enqueued", extra={"messages": len(page), "error": describe(error)})
         return [False] * len(page)
     failed = {entry["Id"] for entry in answer.get("Failed", [])}
     return [entry["Id"] not in failed for entry in entries]

@@ -1,9 +1,12 @@
 """Logs and metrics: ids, vendor names and codes, never a text, a phone number or a secret."""
 
+import logging
 import os
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from sms_gateway.core.error_places import trace
 
 NAMESPACE = "SmsGateway"
 
@@ -12,6 +15,18 @@ logger = Logger(
     use_rfc3339=True,
     utc=True,
 )
+
+
+def _without_words(record: logging.LogRecord) -> bool:
+    """Show a record's error by type and place: its words may repeat content."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        record.exception, record.exception_name = trace(error), type(error).__name__
+        record.exc_info = None
+    return True
+
+
+logger.addFilter(_without_words)
 
 
 def has_dashboard() -> bool:

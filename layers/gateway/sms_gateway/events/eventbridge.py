@@ -9,6 +9,7 @@ from typing import Any
 
 from sms_gateway.aws import clients
 from sms_gateway.aws.errors import AWS_ERRORS
+from sms_gateway.core.error_places import describe
 from sms_gateway.core.event import Event
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.timestamps import from_ms
@@ -65,7 +66,9 @@ def _put_events(page: Sequence[Event]) -> list[Event]:
     try:
         response = _client().put_events(Entries=entries)
     except AWS_ERRORS as error:
-        logger.error("events refused by the bus", extra={"events": len(page), "error": str(error)})
+        logger.error(
+            "events refused by the bus", extra={"events": len(page), "error": describe(error)}
+        )
         return list(page)
     codes = [entry.get("ErrorCode") for entry in response["Entries"]]
     if any(codes):

@@ -9,12 +9,12 @@ dead-letter queue, and the stream goes on.
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import PurePath
 from typing import Any
 
 import msgspec
 
 from sms_gateway.aws import sqs
+from sms_gateway.core.error_places import describe
 from sms_gateway.core.event import Event
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
@@ -97,7 +97,7 @@ def _build_events(records: Sequence[Record], context: ReadContext) -> list[list[
         except UnreadableChangeError as error:
             built.append(str(error))
         except Exception as error:
-            built.append(_error_location(error))
+            built.append(describe(error))
         else:
             built.append(record_events)
             events += len(record_events)
@@ -164,15 +164,6 @@ def _dead_letter(record: Record, fault: str) -> bool:
         logger.error("dead letter not sent", extra={**details, "error": type(error).__name__})
         return False
     return True
-
-
-def _error_location(error: Exception) -> str:
-    """Return an error's type and place, without its text, which may repeat content."""
-    place = error.__traceback__
-    while place and place.tb_next:
-        place = place.tb_next
-    file, line = (place.tb_frame.f_code.co_filename, place.tb_lineno) if place else ("?", 0)
-    return f"{type(error).__name__} at {PurePath(file).name}:{line}"
 
 
 def _sequence_number(record: Record) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sms_gateway.core.problems import ForbiddenError, UnauthorizedError
 from sms_gateway.core.value_object import ValueObject
+from sms_gateway.http_api.safe_headers import CHALLENGE
 
 
 class Request(ValueObject, frozen=True):
@@ -50,7 +51,9 @@ class Request(ValueObject, frozen=True):
 def require_scope(request: Request, scope: str) -> str:
     """Return the tenant whose key has the scope. Raises UnauthorizedError, ForbiddenError."""
     if request.tenant is None:
-        raise UnauthorizedError("Send a valid key as Authorization: Bearer <key>.")
+        raise UnauthorizedError(
+            "Send a valid key as Authorization: Bearer <key>.", headers=CHALLENGE
+        )
     if scope not in request.scopes:
         raise ForbiddenError(
             f"This key does not have the scope {scope}; its operator can make one."

@@ -9,10 +9,11 @@ from typing import Any, Concatenate
 
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.request import Request
+from sms_gateway.http_api.safe_headers import SAFE_HEADERS
 
 
 class Response(ValueObject, frozen=True):
-    """An HTTP response; `headers` are those beside Content-Type."""
+    """An HTTP response; `headers` are those beside Content-Type and SAFE_HEADERS."""
 
     status_code: int
     content_type: str
@@ -23,7 +24,7 @@ class Response(ValueObject, frozen=True):
         """Return the result that API Gateway's proxy integration expects."""
         return {
             "statusCode": self.status_code,
-            "headers": {**self.headers, "Content-Type": self.content_type},
+            "headers": {**SAFE_HEADERS, **self.headers, "Content-Type": self.content_type},
             "body": self.body,
             "isBase64Encoded": False,
         }

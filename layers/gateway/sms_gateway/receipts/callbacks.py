@@ -10,6 +10,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import GatewayError, NotFoundError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import callback_route, query, raw_body
+from sms_gateway.http_api.safe_headers import SAFE_HEADERS
 from sms_gateway.receipts.apply import apply_callback, store_unrecognized
 from sms_gateway.receipts.callback_tokens import verify_token
 from sms_gateway.vendors.redaction import Redaction
@@ -62,6 +63,6 @@ def _handle(event: dict[str, Any]) -> int:
 def _response(status: int, content_type: str, body: object) -> dict[str, Any]:
     return {
         "statusCode": status,
-        "headers": {"Content-Type": content_type, "Cache-Control": "no-store"},
+        "headers": {**SAFE_HEADERS, "Content-Type": content_type, "Cache-Control": "no-store"},
         "body": msgspec.json.encode(body).decode(),
     }

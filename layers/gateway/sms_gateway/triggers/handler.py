@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from sms_gateway.aws import sqs
+from sms_gateway.core.error_places import describe
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
 from sms_gateway.core.timestamps import utc_now
@@ -169,7 +170,7 @@ def handle_records(
                 extra={
                     "trigger": trigger,
                     "queue_message": record["messageId"],
-                    "error": f"{type(error).__name__}: {error}",
+                    "error": describe(error),
                 },
             )
             failed.append(record["messageId"])

@@ -1,0 +1,26 @@
+"""The one way from `smsgw` to a terminal.
+
+What tenants, vendors and senders wrote may hold escapes that move the cursor, rename the window or
+turn the reading direction. They are shown as JSON writes them, so that a printed setting can be
+read back.
+"""
+
+import json
+import sys
+from unicodedata import category
+
+
+def say(line: str, *, error: bool = False) -> None:
+    """Print one line; a line break within it is shown, not made."""
+    say_text(line.replace("\n", "\\n"), error=error)
+
+
+def say_text(text: str, *, error: bool = False) -> None:
+    """Print a text of several lines."""
+    text = text.replace("\r\n", "\n")
+    shown = "".join(one if _is_harmless(one) else json.dumps(one)[1:-1] for one in text)
+    print(shown, file=sys.stderr if error else sys.stdout)
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character in "\n\t" or category(character) == "Zs"

@@ -1,0 +1,120 @@
+"""What the operator got wrong is one line that says what to do next."""
+
+import os
+import tomllib
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import (
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+)
+
+from smsgw.__main__ import _parser, main
+
+from .conftest import Operator
+
+Answer = Callable[..., Any]
+
+
+def no_such_stack(**_: Any) -> Any:
+    refusal = {"Code": "ValidationError", "Message": "Stack with id sms-gateway does not exist"}
+    return SimpleNamespace(status_code=400, headers={}), {"Error": refusal, "ResponseMetadata": {}}
+
+
+def fails_with(error: Exception) -> Answer:
+    def answer(**_: Any) -> Any:
+        raise error
+
+    return answer
+
+
+@pytest.fixture
+def told(
+    stack: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Answer], str]:
+    """What a command says when CloudFormation answers so."""
+
+    def run(answer: Answer) -> str:
+        session = boto3.Session(region_name="eu-west-1")
+        session.events.register("before-call.cloudformation.DescribeStacks", answer)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        capsys.readouterr()
+        status = main(["keys", "list"])
+        shown = capsys.readouterr()
+        assert (status, shown.out) == (1, "")
+        assert shown.err.count("\n") == 1
+        return shown.err
+
+    return run
+
+
+def test_a_wrong_name_or_region_of_the_stack_says_how_to_name_both(
+    told: Callable[[Answer], str],
+) -> None:
+    said = told(no_such_stack)
+    assert "there is no stack sms-gateway in eu-west-1" in said
+    assert "--stack" in said
+    assert "AWS_DEFAULT_REGION" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "step"),
+    [
+        (NoRegionError(), "AWS_DEFAULT_REGION"),
+        (NoCredentialsError(), "AWS_PROFILE"),
+        (ProfileNotFound(profile="nobody"), "aws configure list-profiles"),
+        (EndpointConnectionError(endpoint_url="https://eu-wst-1"), "AWS_DEFAULT_REGION"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_when_aws_cant_be_asked_the_line_says_what_to_set(
+    told: Callable[[Answer], str], error: Exception, step: str
+) -> None:
+    assert step in told(fails_with(error))
+
+
+@pytest.mark.parametrize(
+    ("command", "written", "guide"),
+    [
+        ("routes", "{", "docs/guides/operate.md#routes"),
+        ("sources", "{", "docs/guides/triggers.md#who-sends-the-sources"),
+        ("campaign-defaults", "{", "docs/guides/campaigns.md"),
+        ("vendors set jst", '{"username": "only"}', "docs/vendors/jst.md"),
+    ],
+)
+def test_what_is_not_valid_names_its_source_and_the_page_that_shows_it(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, command: str, written: str, guide: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(written))
+    words = command.split()
+    status, _, said = operator(*words, *([] if "set" in words else ["set"]), "-")
+    assert status == 1
+    assert said.startswith("smsgw: standard input is not valid: ")
+    assert said.endswith(f"; see {guide}\n")
+    page, _, anchor = guide.partition("#")
+    assert not anchor or anchor.split("-")[-1] in Path(page).read_text().lower()
+
+
+def test_the_stack_that_sam_deploys_is_the_one_that_the_command_operates() -> None:
+    config = tomllib.loads(Path("samconfig.toml").read_text())
+    deployed = config["default"]["deploy"]["parameters"]["stack_name"]
+    assert deployed == _parser().get_default("stack")
+
+
+def test_a_reader_that_has_gone_leaves_no_stack_trace(
+    operator: Operator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        assert main(["keys", "list"]) == 1
+    assert capsys.readouterr().err == ""

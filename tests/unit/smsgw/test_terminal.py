@@ -1,0 +1,55 @@
+"""What reaches an operator's terminal."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+import smsgw
+from smsgw.terminal import say, say_text
+
+SOURCES = sorted(Path(smsgw.__file__).parent.glob("*.py"))
+ESCAPES = {
+    "colour": "\x1b[31mred",
+    "title": "\x1b]0;owned\x07",
+    "C1 control": "\x9b2J",
+    "carriage return": "paid\rfree",
+    "backspace": "abc\b\b\bxyz",
+    "direction": "\u202egpj.exe",
+    "isolate": "\u2066\u2069",
+    "zero width": "\u200b\ufeff",
+    "line separator": "\u2028\u2029",
+    "surrogate": "\ud83d",
+    "tag": "\U000e0041",
+    "delete": "\x7f",
+}
+
+
+@pytest.mark.parametrize("escape", ESCAPES.values(), ids=list(ESCAPES))
+def test_escapes_are_shown_and_not_made(escape: str, capsys: pytest.CaptureFixture[str]) -> None:
+    say(escape)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.isprintable()
+    assert json.loads(f'"{line}"') == escape
+
+
+def test_a_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a label\n0 dead letters", error=True)
+    assert capsys.readouterr().err == "a label\\n0 dead letters\n"
+
+
+def test_a_text_keeps_its_lines_and_all_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    say_text('{\r\n\t"text": "আপনার কোড 12\u00a0€ 😀"\r\n}')
+    assert capsys.readouterr().out == '{\n\t"text": "আপনার কোড 12\u00a0€ 😀"\n}\n'
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_nothing_else_writes_to_the_terminal(source: Path) -> None:
+    names = {
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Name | ast.Attribute)
+    }
+    writes = names & {"print", "pprint", "stdout", "stderr", "print_exc"}
+    assert writes == ({"print", "stdout", "stderr"} if source.name == "terminal.py" else set())
