@@ -25,10 +25,11 @@ def show(options: argparse.Namespace) -> None:
         raise CommandError(f"there is no message {options.id}")
     view = message_view(*found)
     say(f"{view['id']}  {view['status']}  tenant {found[0].tenant}  vendor {view['vendor']}")
-    redaction = Redaction(None, numbers=[view["to"]], texts=[view["text"]])
+    redaction = Redaction(None, numbers=[view["to"]], texts=[view["text"] or ""])
     for step in view["timeline"]:
-        # A vendor's text may repeat what was sent.
-        text = redaction.raw((step["vendor_text"] or "").encode())
+        # A vendor's text may repeat what was sent, and of an `otp` nobody can tell any more.
+        shown = "" if view["text_withheld"] else step["vendor_text"] or ""
+        text = redaction.raw(shown.encode())
         words = " ".join(filter(None, (step["vendor_code"], text, step["note"])))
         say(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {words}")
 

@@ -151,4 +151,6 @@ def _taken_whole(item: Item) -> bool:
 
 
 def _without_check(item: Item) -> Item:
-    return {name: value for name, value in item.items() if name not in ("due", "shard")}
+    """Return an item that ended: off the due index, and without the text of an `otp`."""
+    left = ("due", "shard", "sealed", "seed")
+    return {name: value for name, value in item.items() if name not in left}

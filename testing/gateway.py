@@ -11,6 +11,7 @@ from typing import Any
 
 from sms_gateway.config import vendor_accounts
 from sms_gateway.dispatch import worker
+from sms_gateway.messages.sealed_text import open_content
 from sms_gateway.messages.send import send as accept_body
 from sms_gateway.messages.views import message_view
 from sms_gateway.receipts.callback_tokens import make_token
@@ -78,6 +79,7 @@ class Gateway:
                     now=datetime.now(UTC) + timedelta(seconds=after),
                     until=time.time() + options.pop("remaining", 60),
                     send=self.wire,
+                    secret=CALLBACK_KEY.encode(),
                     **options,
                 )
             )
@@ -96,6 +98,14 @@ class Gateway:
         found = message_repository.find_message(key)
         assert found
         return message_view(*found)
+
+    def text(self, identifier: str) -> str:
+        """Return a message's text as its vendor would get it now."""
+        key = split_id(identifier)
+        assert key
+        found = message_repository.find_message(key)
+        assert found
+        return open_content(found[1], CALLBACK_KEY.encode()).text
 
     def status(self, identifier: str) -> str:
         """Return a message's status."""

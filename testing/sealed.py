@@ -8,9 +8,11 @@ from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 
 from testing.aws import ENVIRONMENT
 
+POOL = "eu-central-1_example"  # that of events/from_cognito.json
+
 
 def sealed(code: bytes, base: str) -> bytes:
-    """Encrypt a code with the key COGNITO_KEY of the KMS at `base`, which testing.aws serves."""
+    """Encrypt a code for POOL with COGNITO_KEY of the KMS at `base`, which testing.aws serves."""
     kms: Any = botocore.session.get_session().create_client(
         "kms",
         "eu-central-1",
@@ -21,6 +23,7 @@ def sealed(code: bytes, base: str) -> bytes:
     client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT)
     found, _ = client.encrypt(
         source=code,
+        encryption_context={"userpool-id": POOL},
         key_provider=KMSMasterKey(key_id=ENVIRONMENT["COGNITO_KEY"], client=kms),
         algorithm=Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
     )

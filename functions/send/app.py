@@ -10,7 +10,7 @@ from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.request import Options
 from sms_gateway.messages.send import send
 
-SCOPE = "messages:send"
+SCOPE, READ_SCOPE = "messages:send", "messages:read"
 
 app = router()
 
@@ -36,7 +36,8 @@ def post_preview(request: Request) -> Response:
 @app.delete("/messages/<identifier>")
 def delete_message(request: Request, identifier: str) -> Response:
     """Cancel a message that was not submitted yet."""
-    return json_response(cancel_message(require_scope(request, SCOPE), identifier, utc_now()))
+    tenant, may_read = require_scope(request, SCOPE), READ_SCOPE in request.scopes
+    return json_response(cancel_message(tenant, identifier, utc_now(), show_text=may_read))
 
 
 def _defaults(request: Request) -> Options | None:

@@ -219,6 +219,30 @@ def test_dispatching_a_hundred(
     assert tally.log_bytes <= LINE * submissions
 
 
+@pytest.mark.parametrize(("vendor", "count"), [("rajasms", 1), ("rajasms", 30), ("server2sms", 30)])
+def test_a_code_costs_what_another_text_costs(
+    gateway: Gateway, meter: Meter, vendor: str, count: int
+) -> None:
+    """Its text is sealed with a key that is there, and goes in the write that makes it final."""
+
+    def live(category: str) -> None:
+        told = [
+            {"to": number(vendor, nth), "text": f"{100_000 + nth} is your code for Acme. {TEXT}"}
+            for nth in range(count)
+        ]
+        body = {"messages": told, "category": category, "validity": 600}
+        answer = send("acme", json.dumps(body).encode(), datetime.now(UTC), category)
+        gateway.dispatch(vendor)
+        for one in answer["messages"]:
+            (rajasms if vendor == "rajasms" else server2sms)(gateway, one["id"], "3")
+
+    plain = spent(meter, lambda: live("transactional"))  # the circuit is read here, and not again
+    code = spent(meter, lambda: live("otp"))
+    assert code.writes == plain.writes
+    assert code.reads <= plain.reads
+    assert Counter(code.calls) <= Counter(plain.calls)
+
+
 @pytest.mark.parametrize(("report", "reads"), [(server2sms, 1), (rajasms, 1)], ids=["s2s", "raja"])
 def test_a_callback(gateway: Gateway, meter: Meter, report: Any, reads: float) -> None:
     """The message's item, and its place in `due`; read once to know whose it is."""

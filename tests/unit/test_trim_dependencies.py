@@ -21,7 +21,7 @@ from botocore.config import Config
 
 from sms_gateway.aws import botocore_shortcuts, clients
 from testing.aws import ENVIRONMENT, served
-from testing.sealed import sealed
+from testing.sealed import POOL, sealed
 
 ROOT = Path(__file__).parent.parent.parent
 LAYERS = ROOT / "layers"
@@ -276,7 +276,7 @@ def test_a_code_of_cognito_is_opened_by_kms_and_with_shortcuts_without_boto3(pla
         code = f"""
 import base64, json, sys
 from sms_gateway.triggers.cognito_decryption import decrypt_code
-opened = decrypt_code(base64.b64decode({ciphertext!r}))
+opened = decrypt_code(base64.b64decode({ciphertext!r}), {POOL!r})
 print(json.dumps([opened, "boto3.session" in sys.modules]))
 """
         told = run(code, AWS_ENDPOINT_URL=memory.base, SMS_GATEWAY_PLAIN_BOTOCORE=plain)

@@ -15,6 +15,7 @@ from sms_gateway.config import api_keys
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.events.change_mapping import events_of
 from sms_gateway.events.read_context import ReadContext
+from sms_gateway.messages.sealed_text import SealBrokenError
 from sms_gateway.messages.send import send
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, key_of
@@ -109,6 +110,20 @@ def test_what_was_on_its_way_and_sent_since_is_unknown_and_sent_no_second_time(
     gateway.dispatch("rajasms")
     assert gateway.wire.count(SUBMIT["rajasms"]) == 1
     assert indexed() == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_code_that_comes_back_unknown_has_no_text(
+    gateway: Gateway, operator: Operator, backup: Backup, count: int
+) -> None:
+    numbers = [number("server2sms", nth) for nth in range(count)]
+    ids = gateway.accept({"to": numbers, "text": "Your code is 482913", "category": "otp"})
+    backup.take()
+    backup.lose()
+    restored(operator, backup)
+    assert gateway.statuses(ids) == ["unknown"] * count
+    with pytest.raises(SealBrokenError):
+        gateway.text(ids[0])
 
 
 def test_a_late_receipt_settles_what_came_back_unknown(

@@ -30,7 +30,9 @@ from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import DEAD_LETTERS, emptied
 from testing.rights import may
+from testing.sealed import POOL
 from testing.settings import ACCOUNTS, SOURCES, set_accounts, set_routes, set_sources
+from testing.vendor_answers import SUBMIT, TAKES
 
 # The Encryption SDK's reader complains when it is thrown away half-way, as after a wrong key.
 pytestmark = pytest.mark.filterwarnings(
@@ -446,13 +448,14 @@ def keyring(name: str) -> Keyring:
 def sealed() -> Iterator[Callable[..., bytes]]:
     """Encrypts as Cognito does: without key commitment."""
 
-    def seal(code: str, ring: Keyring) -> bytes:
+    def seal(code: str, ring: Keyring, pool: str | None = POOL) -> bytes:
         client = aws_encryption_sdk.EncryptionSDKClient(
             commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT
         )
         ciphertext, _ = client.encrypt(
             source=code.encode(),
             key_provider=ring,
+            encryption_context={"userpool-id": pool} if pool else {},
             algorithm=aws_encryption_sdk.Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384,
         )
         return bytes(ciphertext)
@@ -466,15 +469,21 @@ def test_a_code_of_cognito_is_sent_once_as_an_otp(
 ) -> None:
     ring = keyring("a")
     monkeypatch.setattr(
-        MODULES["from_cognito"], "decrypt_code", lambda code: decrypt_with(code, ring)
+        MODULES["from_cognito"], "decrypt_code", lambda code, pool: decrypt_with(code, pool, ring)
     )
     given = event("from_cognito")
     given["request"]["code"] = b64encode(sealed("482913", ring)).decode()
     assert handle("from_cognito", given) == given
     handle("from_cognito", given)
     (message,) = sent("shop")
-    assert (message["category"], message["text"]) == ("otp", "Your code is 482913")
+    assert (message["category"], message["text"], message["text_withheld"]) == ("otp", None, True)
     assert letters() == []
+    kept = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
+    assert not any("482913" in str(item) for item in kept)
+    gateway.wire.answers[SUBMIT[message["vendor"]]] = TAKES[message["vendor"]]
+    gateway.dispatch(message["vendor"])
+    (call,) = gateway.wire.sent
+    assert "482913" in f"{call.url} {call.body!r}"
     again = event("from_cognito")
     again["request"]["code"] = b64encode(sealed("482913", ring)).decode()
     handle("from_cognito", again)  # another event, though its code is the same
@@ -485,16 +494,37 @@ def test_a_code_that_another_key_sealed_is_raised_and_names_the_parameter(
     gateway: Gateway, sealed: Callable[..., bytes]
 ) -> None:
     with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
-        decrypt_with(sealed("482913", keyring("a")), keyring("b"))
+        decrypt_with(sealed("482913", keyring("a")), POOL, keyring("b"))
     with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
-        decrypt_with(b"no ciphertext", keyring("a"))
+        decrypt_with(b"no ciphertext", POOL, keyring("a"))
+
+
+@pytest.mark.parametrize("pool", [None, "eu-central-1_other"])
+def test_a_code_of_another_pool_is_buried_and_never_sent(
+    gateway: Gateway,
+    sealed: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    pool: str | None,
+) -> None:
+    """Whoever may invoke the function can't have another pool's codes sent to a number."""
+    ring = keyring("a")
+    monkeypatch.setattr(
+        MODULES["from_cognito"], "decrypt_code", lambda code, named: decrypt_with(code, named, ring)
+    )
+    given = event("from_cognito")
+    given["request"]["code"] = b64encode(sealed("482913", ring, pool)).decode()
+    handle("from_cognito", given)
+    ((letter, words),) = letters()
+    assert json.loads(letter) == given
+    assert words["problem"] == "code-of-another-pool"
+    assert sent("shop") == []
 
 
 def test_the_real_provider_opens_nothing_else(
     gateway: Gateway, sealed: Callable[..., bytes]
 ) -> None:
     with pytest.raises(ServiceUnavailableError, match="CognitoKeyArn"):
-        decrypt_code(sealed("482913", keyring("a")))
+        decrypt_code(sealed("482913", keyring("a")), POOL)
 
 
 def test_an_event_of_a_stranger_pool_is_buried_unopened(gateway: Gateway) -> None:
@@ -520,7 +550,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
     """With a status_url among its defaults; the emulator does not look at the condition on keys."""
     ring = keyring("a")
     monkeypatch.setattr(
-        MODULES["from_cognito"], "decrypt_code", lambda code: decrypt_with(code, ring)
+        MODULES["from_cognito"], "decrypt_code", lambda code, pool: decrypt_with(code, pool, ring)
     )
     url = "https://hooks.example.com/sms"
     part: dict[str, Any] = {"tenant": "acme", "defaults": {"status_url": url}}

@@ -98,7 +98,7 @@ def test_whatever_comes_is_a_send_or_a_problem(
     pool["request"] |= inner
     reads: list[Callable[[], TriggeredSend]] = [
         lambda: eventbridge.parse(event("from_eventbridge") | changes, SOURCES, OWN),
-        lambda: cognito.parse(pool | changes, SOURCES, lambda _: "1234"),
+        lambda: cognito.parse(pool | changes, SOURCES, lambda *_: "1234"),
     ]
     for read in reads:
         try:
@@ -265,8 +265,8 @@ def test_an_alarm_is_told_though_a_character_can_not_be_sent() -> None:
     assert alarm_text(alarm, gsm7) == 'ALARM disk: a b 95 ? 97 [0m "x"'
 
 
-def opened(ciphertext: bytes) -> str:
-    assert ciphertext == b"no ciphertext"
+def opened(ciphertext: bytes, pool: str) -> str:
+    assert (ciphertext, pool) == (b"no ciphertext", "eu-central-1_example")
     return "48{username}13"
 
 
@@ -296,9 +296,9 @@ def test_a_code_of_cognito_is_an_otp_in_the_pools_words() -> None:
 )
 def test_a_first_password_is_sent_as_it_is_typed(sealed: str, sent: str) -> None:
     made = event("from_cognito") | {"triggerSource": "CustomSMSSender_AdminCreateUser"}
-    text = body(cognito.parse(made, SOURCES, lambda _: sealed))["text"]
+    text = body(cognito.parse(made, SOURCES, lambda *_: sealed))["text"]
     assert text == f"ani, your password is {sent}"
-    code = body(cognito.parse(event("from_cognito"), SOURCES, lambda _: sealed))["text"]
+    code = body(cognito.parse(event("from_cognito"), SOURCES, lambda *_: sealed))["text"]
     assert code == f"{sealed} is your code"
 
 

@@ -98,14 +98,22 @@ def _plan_chunk(
     campaign: Campaign, rows: list[Record], defaults: dict[str, Any], now: datetime
 ) -> tuple[Chunk, BuiltBatch | None]:
     drafts, refused = _build_drafts(campaign, rows, defaults)
+    known = accounts()
     accepted, rejected = plan_recipients(
-        drafts, now, accounts(), routes(), status_url_checker(campaign.tenant), per_recipient=True
+        drafts, now, known, routes(), status_url_checker(campaign.tenant), per_recipient=True
     )
     _raise_retryable(campaign, rejected)
     refused |= {each.index: one_line_problem(each.problem) for each in rejected}
     batch = new_ulid(now) if accepted else None
     built = (
-        build_batch(campaign.tenant, batch, accepted, retention_seconds(), campaign.id)
+        build_batch(
+            campaign.tenant,
+            batch,
+            accepted,
+            retention_seconds(),
+            known.callback_key,
+            campaign.id,
+        )
         if batch
         else None
     )

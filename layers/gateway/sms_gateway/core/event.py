@@ -92,7 +92,7 @@ class Event(ValueObject, frozen=True):
     def to_json(self) -> str:
         """Encode as JSON of at most MAX_EVENT_BYTES: cut a long text and set `text_cut`."""
         encoded = msgspec.json.encode(self.to_dict())
-        if len(encoded) > MAX_EVENT_BYTES and "text" in self.data:
+        if len(encoded) > MAX_EVENT_BYTES and self.data.get("text"):
             # A character takes at most 6 bytes in JSON, so that these 1,000 fit.
             data = {**self.data, "text": self.data["text"][:1000], "text_cut": True}
             encoded = msgspec.json.encode({**self.to_dict(), "data": data})

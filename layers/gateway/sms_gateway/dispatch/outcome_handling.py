@@ -214,6 +214,8 @@ def _detach_message(
     _schedule(change, step, sub.attempt, seconds)
     if refused:
         change.set("refused", ",".join(refused))
+    if sub.seed is not None:
+        change.set("seed", sub.seed)  # the submission may end, and forget it, before the message
     if step:
         return change
     if sub.result:

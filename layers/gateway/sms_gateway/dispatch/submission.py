@@ -18,6 +18,7 @@ from sms_gateway.dispatch.outcome_handling import route_or_finish, split_mixed_r
 from sms_gateway.dispatch.vendor_session import VendorSession
 from sms_gateway.messages.dashboard_lines import report_submitted
 from sms_gateway.messages.prices import price_rows
+from sms_gateway.messages.sealed_text import SealBrokenError
 from sms_gateway.storage import message_repository, vendor_message_ids
 from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.storage.message_updates import MessageUpdate
@@ -57,12 +58,13 @@ def dispatch(key: ItemKey, session: VendorSession) -> None:
         calls = (
             session.adapter.submit(outgoing, session.callback_url(sub.key)) if open_messages else []
         )
-    except Exception:
+    except Exception as error:
         # Nothing has been sent, so another attempt is safe.
         logger.exception("vendor call not built", extra={"submission": str(key)})
+        note = str(error) if isinstance(error, SealBrokenError) else "the call could not be made"
         route_or_finish(
             sub,
-            SubmitOutcome(SubmitVerdict.RETRY, note="the call could not be made"),
+            SubmitOutcome(SubmitVerdict.RETRY, note=note),
             session.usable,
             now,
         )

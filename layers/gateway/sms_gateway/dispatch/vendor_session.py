@@ -10,6 +10,7 @@ from typing import Self
 
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.dispatch.circuit_breaker import VendorFailureError, call_guarded
+from sms_gateway.messages.sealed_text import open_outgoing
 from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.storage.models import ItemKey, Message
 from sms_gateway.vendors import http_client
@@ -74,8 +75,11 @@ class VendorSession:
         return f"{self._callback_base}/{name}/{make_token(name, key, self._secret)}"
 
     def outgoing(self, message: Message, now: datetime) -> OutgoingMessage:
-        """Return the message for the adapter; a verification's code is filled in here."""
-        outgoing = message.content.outgoing(message.id, now)
+        """Return the message for the adapter; a verification's code is filled in here.
+
+        Raise SealBrokenError for a text that can't be opened.
+        """
+        outgoing = open_outgoing(message, self._secret, now)
         return with_code(outgoing, message.content.code_spec, self._secret)
 
     @contextmanager

@@ -20,7 +20,7 @@ def message_event(
 ) -> Event:
     """Build the event of a message's timeline step; `message` is the id.
 
-    With `full` the number is not masked and the text is included.
+    With `full` the number is not masked and the text is included, but never that of an `otp`.
     """
     event_type = EVENT_OF_STATUS.get(status, EventType.ACCEPTED)
     data: dict[str, Any] = {
@@ -35,7 +35,8 @@ def message_event(
         **_campaign_data(batch),
     }
     if full:
-        data["text"] = content.text
+        data["text"] = None if content.withheld else content.text
+        data["text_withheld"] = content.withheld
     identifier = f"{message}-{SEQUENCE[event_type]}"
     return Event(identifier, event_type, entry.at, batch.tenant, data, content.status_url)
 

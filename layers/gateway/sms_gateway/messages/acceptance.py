@@ -21,6 +21,7 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages import queue
 from sms_gateway.messages.dashboard_lines import report_accepted
 from sms_gateway.messages.planning import PlannedRecipient
+from sms_gateway.messages.sealed_text import new_seed, seal, without_text
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
 from sms_gateway.storage.models import (
@@ -59,31 +60,37 @@ def build_batch(
     batch: str,
     recipients: Sequence[PlannedRecipient],
     retention: int,
+    secret: bytes,
     campaign: str | None = None,
 ) -> BuiltBatch:
     """Build a batch under its ULID, whose time is the batch's.
 
     `campaign` is the id of the campaign that it belongs to. Messages stay readable for `retention`
-    seconds after their time of sending.
+    seconds after their time of sending; the texts of category `otp` are sealed with `secret`.
     """
     now = ulid_ms(batch) // 1000
     send_times = [planned.content.send_at for planned in recipients if planned.content.send_at]
     ttl = max([now, *(epoch_seconds(when) for when in send_times)]) + retention
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _group_by_submission(recipients)
-    ordered = [planned for group in groups for planned in group]
-    submissions = []
-    position = 0
+    contents = [planned.content for group in groups for planned in group]
+    submissions: list[Submission] = []
+    sealed: list[bytes | None] = []
     for group in groups:
-        submissions.append(_submission(batch, position, group, tenant, single=len(ordered) == 1))
-        position += len(group)
-    if len(ordered) == 1:
-        single = msgspec.structs.replace(submissions[0], campaign=campaign)
-        items, head = [], submission_item(single, ttl, day)
+        position, single = len(sealed), len(contents) == 1
+        submission = _submission(batch, position, group, tenant, single=single)
+        submissions.append(submission)
+        sealed += [
+            seal(planned.content, message_id(batch, place), submission.seed or b"", secret)
+            for place, planned in enumerate(group, position)
+        ]
+    if len(contents) == 1:
+        single_item = msgspec.structs.replace(submissions[0], campaign=campaign, sealed=sealed[0])
+        items, head = [], submission_item(single_item, ttl, day)
     else:
-        shared, own = _shared_content([planned.content for planned in ordered])
-        items = _items(batch, submissions, own, ttl)
-        head = batch_item(Batch(batch, tenant, len(ordered), shared, campaign), day, ttl)
+        shared, own = _shared_content([without_text(content) for content in contents])
+        items = _items(batch, submissions, own, sealed, ttl)
+        head = batch_item(Batch(batch, tenant, len(contents), shared, campaign), day, ttl)
     messages = _accepted_messages(batch, submissions, groups)
     return BuiltBatch(tenant, messages, submissions, items, head)
 
@@ -156,7 +163,8 @@ def _submission(
         result=None,
         timeline=(TimelineEntry(created, status, "api", first.vendors[0], note=first.reason),),
         tenant=tenant if single else None,
-        content=first.content if single else None,
+        content=without_text(first.content) if single else None,
+        seed=new_seed() if any(planned.content.withheld for planned in group) else None,
     )
 
 
@@ -189,13 +197,17 @@ def _accepted_messages(
 
 
 def _items(
-    batch: str, submissions: Sequence[Submission], own: Sequence[dict[str, Any]], ttl: int
+    batch: str,
+    submissions: Sequence[Submission],
+    own: Sequence[dict[str, Any]],
+    sealed: Sequence[bytes | None],
+    ttl: int,
 ) -> list[Item]:
     items = []
     position = 0
     for submission in submissions:
         messages = [
-            message_item(batch, place, own[place], ttl)
+            message_item(batch, place, own[place], ttl, sealed[place])
             for place in range(position, position + submission.count)
         ]
         state = submission_item(submission, ttl)

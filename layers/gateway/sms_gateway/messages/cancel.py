@@ -14,8 +14,10 @@ from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import Message, Submission, TimelineEntry, split_id
 
 
-def cancel_message(tenant: str, identifier: str, now: datetime) -> dict[str, Any]:
-    """Cancel a message and return its view.
+def cancel_message(
+    tenant: str, identifier: str, now: datetime, *, show_text: bool = False
+) -> dict[str, Any]:
+    """Cancel a message and return its view, with the text only for who may read it.
 
     Raises NotFoundError for an id that is not this tenant's, ConflictError for a message that was
     submitted or is final.
@@ -26,7 +28,7 @@ def cancel_message(tenant: str, identifier: str, now: datetime) -> dict[str, Any
         raise NotFoundError("There is no such message.")
     _, message, sub = found
     if status_of(message, sub) is Status.CANCELLED:
-        return message_view(*found)
+        return message_view(*found, show_text=show_text)
     seconds = epoch_seconds(now)
     entry = TimelineEntry(epoch_ms(now), Status.CANCELLED, "api")
     change = MessageUpdate(key).set("status", Status.CANCELLED).append_timeline(entry)
@@ -48,7 +50,7 @@ def cancel_message(tenant: str, identifier: str, now: datetime) -> dict[str, Any
         raise _not_cancellable(message, sub, now)
     if cancelled:
         report_ended(sub.vendor, Status.CANCELLED, 1)
-    return message_view(*found)
+    return message_view(*found, show_text=show_text)
 
 
 def _not_cancellable(message: Message, sub: Submission, now: datetime) -> ConflictError:

@@ -41,7 +41,8 @@ def send(
         store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    digest, seconds = idempotency_keys.digest_of(body), epoch_seconds(now)
+    digest = idempotency_keys.digest_of(body, accounts().callback_key)
+    seconds = epoch_seconds(now)
     try:
         batch, answer = _build(tenant, body, now, defaults, only)
     except GatewayError:
@@ -80,11 +81,12 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), check_status_url)
+    known = accounts()
+    accepted, rejected = plan_recipients(drafts, now, known, routes(), check_status_url)
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)
-    batch = build_batch(tenant, identifier, accepted, retention_seconds())
+    batch = build_batch(tenant, identifier, accepted, retention_seconds(), known.callback_key)
     return batch, accepted_view(identifier, batch.messages, rejected)
 
 

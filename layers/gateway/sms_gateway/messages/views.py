@@ -23,8 +23,11 @@ TITLES = {
 AT_VENDOR = (VerdictLetter.ACCEPTED, VerdictLetter.UNKNOWN)  # the vendor has it, or may have it
 
 
-def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, Any]:
-    """Show a message with its timeline."""
+def message_view(
+    owner: Batch, message: Message, sub: Submission, *, show_text: bool = True
+) -> dict[str, Any]:
+    """Show a message with its timeline; its text unless it is an `otp`, or not to be shown."""
+    withheld = message.content.withheld or not show_text
     content, status = message.content, status_of(message, sub)
     offset = message.key.position - sub.key.position
     entries = _timeline(message, sub, offset)
@@ -33,7 +36,8 @@ def message_view(owner: Batch, message: Message, sub: Submission) -> dict[str, A
         "batch_id": owner.id,
         "to": content.to,
         "from": content.sender,
-        "text": content.text,
+        "text": None if withheld else content.text,
+        "text_withheld": withheld,
         "category": content.category,
         "status": status,
         "final": status.final,

@@ -13,6 +13,7 @@ from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.dashboard_lines import handed_over, report_received
+from sms_gateway.messages.sealed_text import known_text
 from sms_gateway.receipts.matching import match_reports
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.message_updates import MessageUpdate
@@ -107,12 +108,17 @@ def log_unrecognized(report: DeliveryReport, vendor: str, source: Source, messag
 
 
 def apply_callback(
-    adapter: Adapter, subject: ItemKey | None, reports: Sequence[DeliveryReport], now: datetime
+    adapter: Adapter,
+    subject: ItemKey | None,
+    reports: Sequence[DeliveryReport],
+    now: datetime,
+    secret: bytes,
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
     Updates are written in parallel, those of one message in order. `subject` is the submission of
-    the callback's token. A report without a message is counted and dropped.
+    the callback's token, `secret` opens the texts of category `otp`. A report without a message is
+    counted and dropped.
     """
     raw_updates: list[MessageUpdate] = []
     # By the number of earlier updates of the same message, and by attempt.
@@ -127,7 +133,12 @@ def apply_callback(
         if report.status is None or report.account_fault:
             log_unrecognized(report, adapter.name, "callback", message.id)
         content = message.content
-        redaction = Redaction(adapter, numbers=[content.to], texts=[content.text])
+        redaction = Redaction(
+            adapter,
+            numbers=[content.to],
+            texts=[known_text(message, secret)],
+            code_sent=content.withheld,
+        )
         report = redaction.report(report)
         if report.unknown_status:
             raw = redaction.raw(f"{report.code or ''} {report.text or ''}".encode())

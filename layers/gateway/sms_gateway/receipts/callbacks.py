@@ -56,7 +56,7 @@ def _handle(event: dict[str, Any]) -> int:
         if subject is not None:
             raw = request.body or urlencode(request.query).encode()
             store_unrecognized(subject, Redaction(adapter).raw(raw))
-    apply_callback(adapter, subject, reports, utc_now())
+    apply_callback(adapter, subject, reports, utc_now(), configured.callback_key)
     return len(reports)
 
 

@@ -111,7 +111,8 @@ def _read_items(
 
 def _read_match(item: Item, shared: object, sub: Submission) -> Match:
     """Read a message, with its own submission or else `sub`."""
-    return read_message(item, shared), read_submission(item) if "vendor" in item else sub
+    owner = read_submission(item) if "vendor" in item else sub
+    return read_message(item, shared, owner.seed), owner
 
 
 def _find_keys(

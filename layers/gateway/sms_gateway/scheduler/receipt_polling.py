@@ -8,6 +8,7 @@ import msgspec
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.messages.dashboard_lines import handed_over
+from sms_gateway.messages.sealed_text import SealBrokenError, known_text, open_outgoing
 from sms_gateway.receipts import apply
 from sms_gateway.receipts.apply import ReceiptUpdate
 from sms_gateway.scheduler.submissions import back_off
@@ -86,7 +87,7 @@ def _send_poll(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -
         return _apply_answer(run, adapter, owners, call, response)
     except Exception:
         ids = [receipt.id for receipt in call.pending]
-        raw = _redaction(adapter, owners, call).raw(response.body)
+        raw = _redaction(run, adapter, owners, call).raw(response.body)
         logger.exception("receipts not stored", extra={"message_ids": ids[:50], "response": raw})
         increment("ReceiptsNotStored", vendor=adapter.name)
         return set()
@@ -101,7 +102,7 @@ def _apply_answer(
     """
     by_attempt: dict[int, list[ReceiptUpdate]] = defaultdict(list)
     final_ids: set[str] = set()
-    redaction = _redaction(adapter, owners, call)
+    redaction = _redaction(run, adapter, owners, call)
     for report in map(redaction.report, adapter.reports(response, call)):
         owner = owners.get(report.message_id or "")
         if owner is None:
@@ -127,12 +128,13 @@ def _apply_answer(
     return final_ids
 
 
-def _redaction(adapter: Adapter, owners: Owners, call: PollCall) -> Redaction:
-    contents = [owners[one.id][1].content for one in call.pending if one.id in owners]
+def _redaction(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -> Redaction:
+    messages = [owners[one.id][1] for one in call.pending if one.id in owners]
     return Redaction(
         adapter,
-        numbers=[content.to for content in contents],
-        texts=[content.text for content in contents],
+        numbers=[message.content.to for message in messages],
+        texts=[known_text(message, run.secret) for message in messages],
+        code_sent=any(message.content.withheld for message in messages),
     )
 
 
@@ -157,7 +159,7 @@ def _confirm_by_reference(
         .append_timeline(entry)
     )
     result = sub.result or SubmissionResult(VerdictLetter.UNKNOWN * sub.count)
-    if len(adapter.pack([member.content.outgoing(member.id, run.now) for member in members])) == 1:
+    if _sent_together(run, adapter, members):
         # One call carried them all, so the vendor has all of them.
         verdicts = result.verdicts.replace(VerdictLetter.UNKNOWN, VerdictLetter.ACCEPTED)
     else:
@@ -168,3 +170,12 @@ def _confirm_by_reference(
         )
     change.set("result", msgspec.structs.replace(result, verdicts=verdicts, own_ids=True))
     change.if_in("status", Status.SUBMITTING).if_in("attempt", sub.attempt).apply()
+
+
+def _sent_together(run: TickRun, adapter: Adapter, members: Sequence[Message]) -> bool:
+    """Return whether one call carried them all; no, where that can't be told any more."""
+    try:
+        outgoing = [open_outgoing(member, run.secret, run.now) for member in members]
+    except SealBrokenError:
+        return False
+    return len(adapter.pack(outgoing)) == 1

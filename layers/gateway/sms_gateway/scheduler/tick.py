@@ -8,9 +8,10 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from sms_gateway.campaigns import queue
-from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.config.vendor_accounts import Accounts, accounts
 from sms_gateway.core.observability import has_dashboard, increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import utc_now
@@ -35,19 +36,18 @@ WEBHOOK_RESERVE_SECONDS = 10  # of a run for webhook retries, however many messa
 def run(remaining: float) -> int:
     """Do a minute's work within `remaining` seconds; return how many submissions were checked."""
     until = time.time() + remaining - RESERVE_SECONDS
-    accounts_known = True
-    try:
-        adapters = accounts().adapters
-    except ServiceUnavailableError:
-        adapters, accounts_known = {}, False  # expiry and requeues go on
+    known: Accounts | None = None
+    with suppress(ServiceUnavailableError):  # expiry and requeues go on
+        known = accounts()
     events_on = os.environ["EVENTS"] != "none"
     with ThreadPoolExecutor(THREADS) as pool:
         tick = TickRun(
-            adapters,
+            known.adapters if known else {},
             pool,
             utc_now(),
             until - WEBHOOK_RESERVE_SECONDS if events_on or has_dashboard() else until,
-            accounts_known=accounts_known,
+            accounts_known=known is not None,
+            secret=known.callback_key if known else b"",
         )
         checked = check_all_due(tick)
         tick.until = until

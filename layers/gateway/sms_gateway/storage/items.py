@@ -12,6 +12,7 @@ from sms_gateway.storage.models import (
     ItemKey,
     Message,
     MessageContent,
+    SealedText,
     Submission,
     SubmissionResult,
     TimelineEntry,
@@ -62,14 +63,17 @@ def batch_item(batch: Batch, day: str, ttl: int) -> Item:
     return item | ({"campaign": {"S": batch.campaign}} if batch.campaign else {})
 
 
-def message_item(batch: str, position: int, own: dict[str, Any], ttl: int) -> Item:
+def message_item(
+    batch: str, position: int, own: dict[str, Any], ttl: int, sealed: bytes | None = None
+) -> Item:
     """Build the item of a message in a batch of many; its submission holds the status."""
-    return {
+    item: Item = {
         "pk": {"S": batch},
         "sk": {"S": f"M#{position:03d}"},
         "data": json_attribute(own),
         "ttl": number_attribute(ttl),
     }
+    return item | ({"sealed": {"B": sealed}} if sealed is not None else {})
 
 
 def submission_item(submission: Submission, ttl: int, day: str | None = None) -> Item:
@@ -91,6 +95,10 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
     if submission.due is not None:
         item["due"] = number_attribute(submission.due)
         item["shard"] = {"S": shard_of(submission.key.batch)}
+    if submission.seed is not None:
+        item["seed"] = {"B": submission.seed}
+    if submission.sealed is not None:
+        item["sealed"] = {"B": submission.sealed}
     if submission.content is not None and submission.tenant is not None:
         item["data"] = json_attribute(submission.content)
         item["tenant"] = {"S": submission.tenant}
@@ -128,6 +136,9 @@ def read_submission(item: Item) -> Submission:
         content=_content.decode(item["data"]["S"]) if tenant else None,
         campaign=item.get("campaign", {}).get("S"),
         held=number("held") if "held" in item else None,
+        # In a record of the stream these are base64: nobody opens a text there.
+        seed=item.get("seed", {}).get("B"),
+        sealed=item.get("sealed", {}).get("B") if tenant else None,
     )
 
 
@@ -147,8 +158,8 @@ def read_batch(item: Item) -> Batch:
     )
 
 
-def read_message(item: Item, shared: Any) -> Message:
-    """Read a message from its item and its batch's shared content."""
+def read_message(item: Item, shared: Any, seed: bytes | None = None) -> Message:
+    """Read a message from its item and its batch's shared content; to open it, with its `seed`."""
     data = item["data"]["S"]
     content = (
         msgspec.convert({**shared, **msgspec.json.decode(data)}, MessageContent)
@@ -156,7 +167,14 @@ def read_message(item: Item, shared: Any) -> Message:
         else _content.decode(data)
     )
     status = Status(item["status"]["S"]) if "status" in item else None
-    return Message(ItemKey(item["pk"]["S"], item["sk"]["S"]), content, status, _read_timeline(item))
+    sealed = read_sealed(seed, item.get("sealed", {}).get("B"))
+    key = ItemKey(item["pk"]["S"], item["sk"]["S"])
+    return Message(key, content, status, _read_timeline(item), sealed)
+
+
+def read_sealed(seed: bytes | None, data: bytes | None) -> SealedText | None:
+    """Return a sealed text; None when one of its parts is gone or was not read."""
+    return SealedText(seed, data) if seed is not None and data is not None else None
 
 
 def key_of(key: ItemKey) -> Item:

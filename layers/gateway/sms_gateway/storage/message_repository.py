@@ -1,6 +1,7 @@
 """Batches, submissions and messages; docs/data-model.md lists the access paths."""
 
 from collections.abc import Iterator
+from copy import replace
 from typing import TYPE_CHECKING, Any
 
 from sms_gateway.core.status import Status
@@ -15,7 +16,14 @@ from sms_gateway.storage.dynamodb import (
     query_range,
     table_name,
 )
-from sms_gateway.storage.items import Item, key_of, read_batch, read_message, read_submission
+from sms_gateway.storage.items import (
+    Item,
+    key_of,
+    read_batch,
+    read_message,
+    read_sealed,
+    read_submission,
+)
 from sms_gateway.storage.models import Batch, ItemKey, Message, Submission
 
 if TYPE_CHECKING:
@@ -51,9 +59,9 @@ def find_message(key: ItemKey) -> tuple[Batch, Message, Submission] | None:
     if item is None or head is None or "tenant" not in head:
         return None
     batch = read_batch(head)
-    message = read_message(item, batch.shared)
     if "vendor" in item:
-        return batch, message, read_submission(item)
+        sub = read_submission(item)
+        return batch, read_message(item, batch.shared, sub.seed), sub
     range_values = {
         ":pk": {"S": key.batch},
         ":low": {"S": "S#000"},
@@ -68,7 +76,8 @@ def find_message(key: ItemKey) -> tuple[Batch, Message, Submission] | None:
             ConsistentRead=consistent,
         )
         for submission in submissions:
-            return batch, message, read_submission(submission)
+            sub = read_submission(submission)
+            return batch, read_message(item, batch.shared, sub.seed), sub
     return None
 
 
@@ -79,17 +88,16 @@ def load_messages(sub: Submission) -> tuple[Batch, list[Message]]:
     """
     if sub.content is not None and sub.tenant is not None:
         single = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign)
-        return single, [Message(sub.key, sub.content, None, sub.timeline)]
+        sealed = read_sealed(sub.seed, sub.sealed)
+        return single, [Message(sub.key, sub.content, None, sub.timeline, sealed)]
     batch = find_batch(sub.key.batch)
     if batch is None:
         raise LookupError("the batch was never accepted")
     first = sub.key.position
     items = _query_between(sub.key.batch, f"M#{first:03d}", f"M#{first + sub.count - 1:03d}")
-    messages = [read_message(item, batch.shared) for item in items]
+    messages = [read_message(item, batch.shared, sub.seed) for item in items]
     if sub.is_single:
-        messages = [
-            Message(message.key, message.content, None, message.timeline) for message in messages
-        ]
+        messages = [replace(message, status=None) for message in messages]
     return batch, messages
 
 

@@ -7,6 +7,7 @@ from sms_gateway.core.status import Status
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import read_submission, timeline_attribute
 from sms_gateway.storage.models import ItemKey, Submission, TimelineEntry
+from sms_gateway.storage.update_expression import Value
 
 MAX_TIMELINE = 40  # steps
 
@@ -18,6 +19,15 @@ class MessageUpdate(ItemUpdate):
         super().__init__(key)
         self._appended: list[TimelineEntry] = []
         self._truncated: tuple[TimelineEntry, ...] = ()
+
+    def set(self, attribute: str, value: Value) -> Self:
+        """Set an attribute; a final status also forgets the text of an `otp`, which has left.
+
+        Here, and not where messages end: none of these writes can miss it.
+        """
+        if attribute == "status" and Status(str(value)).final:
+            self.remove("sealed", "seed")
+        return super().set(attribute, value)
 
     def truncate_timeline(self, timeline: Sequence[TimelineEntry]) -> Self:
         """Drop the middle of a timeline that has grown long.

@@ -52,6 +52,11 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     code_spec: CodeSpec | None = None  # a verification's; the text has {code} in it
     status_url: str | None = None  # gets each event, besides the endpoints
 
+    @property
+    def withheld(self) -> bool:
+        """Whether the text may be a code: it is sealed, and neither answered nor told."""
+        return self.category == "otp"
+
     def outgoing(self, message_id: str, now: datetime | None = None) -> OutgoingMessage:
         """Return the message for a vendor adapter, without a verification's code.
 
@@ -175,12 +180,24 @@ class ItemKey(ValueObject, frozen=True):
         return cls(batch, sort)
 
 
+class SealedText(ValueObject, frozen=True):
+    """The text of an `otp`: `seed` from its submission's item, `data` from its own."""
+
+    hidden = frozenset({"seed", "data"})
+
+    seed: bytes
+    data: bytes
+
+
 class Submission(ValueObject, frozen=True):
     """The unit of work: `count` messages from `key.position` on, sent to one vendor at once.
 
     Times are epoch seconds, except `created` (ms). A batch of one keeps its message in the same
-    item: then `content` and `tenant` are set, and a campaign's `campaign`.
+    item: then `content` and `tenant` are set, and a campaign's `campaign`. `seed` opens the texts
+    of category `otp` while they wait; `sealed` is that of a batch of one.
     """
+
+    hidden = frozenset({"content", "seed", "sealed"})
 
     key: ItemKey
     count: int
@@ -202,6 +219,8 @@ class Submission(ValueObject, frozen=True):
     content: MessageContent | None = None
     campaign: str | None = None
     held: int | None = None  # no queue has it: its place in the vendor's line, 0 for none
+    seed: bytes | None = None
+    sealed: bytes | None = None
 
     @property
     def remaining_vendors(self) -> set[str]:
@@ -220,12 +239,18 @@ class Submission(ValueObject, frozen=True):
 
 
 class Message(ValueObject, frozen=True):
-    """A message's own item; `status` is None while its submission's applies."""
+    """A message's own item; `status` is None while its submission's applies.
+
+    `sealed` is the text of an `otp`, where it was read to be sent.
+    """
+
+    hidden = frozenset({"content", "sealed"})
 
     key: ItemKey
     content: MessageContent
     status: Status | None
     timeline: tuple[TimelineEntry, ...]
+    sealed: SealedText | None = None
 
     @property
     def id(self) -> str:

@@ -7,6 +7,8 @@ import msgspec
 from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute, shard_of
 from sms_gateway.storage.models import ItemKey
 
+Value = str | int | bytes | msgspec.Struct | dict[str, Any] | list[Any]
+
 
 class UpdateExpression:
     """Changes of an item, and their conditions."""
@@ -31,13 +33,19 @@ class UpdateExpression:
     def set(
         self,
         attribute: str,
-        value: str | int | msgspec.Struct | dict[str, Any] | list[Any],
+        value: Value,
     ) -> Self:
-        """Set an attribute; a value that is neither text nor number is stored as JSON."""
-        if not isinstance(value, str | int):
-            encoded = json_attribute(value)
-        else:
-            encoded = number_attribute(value) if isinstance(value, int) else {"S": str(value)}
+        """Set an attribute; a value that is no text, number or bytes is stored as JSON."""
+        encoded: Item
+        match value:
+            case str():
+                encoded = {"S": str(value)}
+            case int():
+                encoded = number_attribute(value)
+            case bytes():
+                encoded = {"B": value}
+            case _:
+                encoded = json_attribute(value)
         self._sets.append(f"{self._name(attribute)} = {self._value(encoded)}")
         return self
 

@@ -23,18 +23,19 @@ ESCAPED = re.compile(r"&(?:lt|gt|amp|quot|apos|#[0-9]{2,3}|#x[0-9a-f]{2});", re.
 
 
 def parse(
-    event: Mapping[str, Any], sources: TriggerSources, decrypt: Callable[[bytes], str]
+    event: Mapping[str, Any], sources: TriggerSources, decrypt: Callable[[bytes, str], str]
 ) -> TriggeredSend:
     """Parse an event; its ciphertext, which is never the same twice, makes its key.
 
-    Raise InvalidRequestError.
+    `decrypt` takes the ciphertext and the pool's id. Raise InvalidRequestError.
     """
     request = event.get("request")
     if not isinstance(request, dict) or request.get("type") != KIND:
         raise InvalidRequestError(
             f"This is no event of a custom SMS sender ({KIND}).", pointer="/request/type"
         )
-    pool = find_source("cognito", str(event.get("userPoolId")), sources.cognito)
+    pool_id = str(event.get("userPoolId"))
+    pool = find_source("cognito", pool_id, sources.cognito)
     user = request.get("userAttributes")
     to = user.get("phone_number") if isinstance(user, dict) else None
     if not to:
@@ -43,7 +44,7 @@ def parse(
         )
     ciphertext = _ciphertext(request)
     wording = pool.texts.get(str(event.get("triggerSource")), pool.text)
-    code = decrypt(ciphertext)
+    code = decrypt(ciphertext, pool_id)
     if event.get("triggerSource") == FIRST_PASSWORD:
         from html import unescape  # only first passwords need it: saves start-up time
 

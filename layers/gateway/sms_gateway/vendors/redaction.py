@@ -38,7 +38,8 @@ Folded = tuple[str, list[tuple[int, int]]]  # and where each of its characters b
 class Redaction:
     """What must not be kept of a vendor's words.
 
-    `numbers` and `texts` were sent; `codes` are one-time codes and other secrets of one call.
+    `numbers` and `texts` were sent; `codes` are one-time codes and other secrets of one call. With
+    `code_sent` an `otp` was, whose text may be gone: each number of four digits or more is a code.
     Without an adapter no account's secrets are known.
     """
 
@@ -49,11 +50,13 @@ class Redaction:
         numbers: Iterable[str] = (),
         texts: Iterable[str] = (),
         codes: Iterable[str] = (),
+        code_sent: bool = False,
     ) -> None:
         secrets = secrets_of(adapter) if adapter else []
         self._secrets = [("[secret]", secret) for secret in secrets]
         texts = list(dict.fromkeys(texts))
         self._secrets += [("[code]", code) for code in codes]
+        self._code_sent = code_sent
         self._known: dict[str, str] = {}  # most words of a call are the same
         self._digits = [("[digits]", code) for text in texts for code in _CODES.findall(text)]
         self._sent = [("[text]", text, MIN_TEXT) for text in texts]
@@ -84,7 +87,8 @@ class Redaction:
         marks = _marks(folded, (*self._secrets, *self._digits))
         for label, sent, least in self._sent if len(folded[0]) >= MIN_SECRET else ():
             marks += _common(folded, label, _folded(sent), least)
-        return _replace(words, marks)
+        redacted = _replace(words, marks)
+        return _CODES.sub("[digits]", redacted) if self._code_sent else redacted
 
     def code(self, code: str | None) -> str | None:
         """Return a vendor's code; a short one is its own, whatever digits the text had."""

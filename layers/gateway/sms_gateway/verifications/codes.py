@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from copy import replace
 from unicodedata import category, decimal
 
+from sms_gateway.core.derived_keys import derive_key
 from sms_gateway.storage.models import CodeSpec
 from sms_gateway.vendors.types import OutgoingMessage
 
@@ -159,7 +160,7 @@ def _mac(label: str, subject: str, secret: bytes) -> str:
 
 def _key(label: str, secret: bytes) -> bytes:
     """Derive the key for one use from the secret of the stack."""
-    return hmac.digest(secret, f"verification/{label}".encode(), "sha256")
+    return derive_key(secret, f"verification/{label}")
 
 
 def with_code(

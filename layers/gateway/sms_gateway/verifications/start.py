@@ -3,6 +3,7 @@
 import secrets
 from copy import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ def start_verification(
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    digest = idempotency_keys.digest_of(b"POST /verifications\n" + body)
+    digest = idempotency_keys.digest_of(b"POST /verifications\n" + body, accounts().callback_key)
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
@@ -72,7 +73,7 @@ def _prepare(
     to = accepted[0].content.to
     rate_limit.count_send(tenant, number_digest(tenant, to, known.callback_key), seconds)
     planned, code_spec = _with_code_spec(accepted[0], request)
-    batch = build_batch(tenant, identifier, [planned], retention_seconds())
+    batch = build_batch(tenant, identifier, [planned], retention_seconds(), known.callback_key)
     verification = Verification(
         id=identifier,
         tenant=tenant,
@@ -143,4 +144,4 @@ def find_own_verification(tenant: str, identifier: str) -> Verification:
 
 def idempotency_key_digest(key: str) -> str:
     """Digest a check's Idempotency-Key. Raise InvalidRequestError for one that is not valid."""
-    return idempotency_keys.digest_of(idempotency_keys.check_key(key).encode())
+    return sha256(idempotency_keys.check_key(key).encode()).hexdigest()

@@ -10,6 +10,7 @@ from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.storage import dynamodb, idempotency_keys
 from sms_gateway.storage.models import ItemKey
+from sms_gateway.webhooks.settings import webhook_key
 
 
 def record_key(tenant: str, key: str) -> str:
@@ -27,7 +28,7 @@ def find_webhook(record_pk: str, body: bytes, now: datetime) -> str | None:
     Raise InvalidRequestError when the record is of another request.
     """
     item = idempotency_keys.find_record(
-        record_pk, idempotency_keys.digest_of(body), epoch_seconds(now)
+        record_pk, idempotency_keys.digest_of(body, webhook_key()), epoch_seconds(now)
     )
     return str(item["batch"]["S"]) if item else None
 
@@ -37,7 +38,7 @@ def claim(record_pk: str, body: bytes, identifier: str, now: datetime) -> str:
     seconds = epoch_seconds(now)
     record = {
         "batch": {"S": identifier},
-        "digest": {"S": idempotency_keys.digest_of(body)},
+        "digest": {"S": idempotency_keys.digest_of(body, webhook_key())},
         "ttl": {"N": str(seconds + idempotency_keys.KEY_SECONDS)},
     }
     if idempotency_keys.put_request(record_pk, record, seconds, None) is None:

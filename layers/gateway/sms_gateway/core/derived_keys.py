@@ -1,0 +1,8 @@
+"""Keys for one use each, derived from a secret of the stack: a leak of one reveals no other."""
+
+import hmac
+
+
+def derive_key(secret: bytes, use: str) -> bytes:
+    """Return the key for one use, 32 bytes."""
+    return hmac.digest(secret, use.encode(), "sha256")
