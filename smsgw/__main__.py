@@ -35,7 +35,7 @@ from sms_gateway.vendors.registry import VENDORS
 from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
 from smsgw.errors import CommandError, not_asked
 from smsgw.secrets import Secret
-from smsgw.terminal import say, say_text
+from smsgw.terminal import flush, give_up, say, say_text
 
 Areas = Any  # argparse does not export the type of add_subparsers
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _find_stack(options)
         options.run(options)
-        sys.stdout.flush()
+        flush()
     except (CommandError, GatewayError, ValueError) as error:
         say(f"smsgw: {error}", error=True)
     except ClientError as error:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BotoCoreError as error:
         say(f"smsgw: {not_asked(error)}", error=True)
     except BrokenPipeError:  # whoever reads the output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up()
     except KeyboardInterrupt:
         say("smsgw: stopped", error=True)
     except Exception:  # Python would print its words as they are

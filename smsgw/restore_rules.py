@@ -102,7 +102,7 @@ class Restore(ValueObject, frozen=True):
     def _ended(self, item: Item, fate: Fate) -> tuple[Fate, Item]:
         new, note = ENDS[fate]
         entry = TimelineEntry(
-            self.now * 1000,
+            self.now * 1000 + 999,  # the second's end: behind what was stored within it
             new,
             "operator",
             item.get("vendor", {}).get("S"),

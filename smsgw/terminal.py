@@ -6,6 +6,7 @@ read back.
 """
 
 import json
+import os
 import sys
 from unicodedata import category
 
@@ -20,6 +21,16 @@ def say_text(text: str, *, error: bool = False) -> None:
     text = text.replace("\r\n", "\n")
     shown = "".join(one if _is_harmless(one) else json.dumps(one)[1:-1] for one in text)
     print(shown, file=sys.stderr if error else sys.stdout)
+
+
+def flush() -> None:
+    """Write what was said. Raises BrokenPipeError when nobody reads it any more."""
+    sys.stdout.flush()
+
+
+def give_up() -> None:
+    """Let what was not read go nowhere, so that Python does not try again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_harmless(character: str) -> bool:
