@@ -7,7 +7,7 @@ only places in the table's stream, which keeps changes for 24 hours: they are re
 
 import argparse
 import json
-import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -57,19 +57,16 @@ def redrive(options: argparse.Namespace) -> None:
     A submission that was sent meanwhile is not sent again: its record forbids it. An event may be
     published twice. Raise CommandError when there are notices, which stay, after all others.
     """
-    moved = dead_again = notices = old = 0
+    moved = dead_again = 0
+    stay: Counter[str] = Counter()
     for name, url in _queues(options):
         messages = _receive(url, HIDE_STREAM_SECONDS if name == STREAM else HIDE_SECONDS)
         if name in (STREAM, *TRIGGERS):
             # Read all first: what fails again meanwhile waits for the next time.
             messages = iter(list(messages))
         for message in messages:
-            if name in TRIGGERS and trigger_dead_letters.is_notice(message):
-                notices += 1
-                _release(url, [message])
-                continue
-            if trigger_dead_letters.is_too_old(name, message, time.time()):
-                old += 1
+            if name in TRIGGERS and (why := trigger_dead_letters.why_it_stays(name, message)):
+                stay[why] += 1
                 _release(url, [message])
                 continue
             try:
@@ -82,17 +79,11 @@ def redrive(options: argparse.Namespace) -> None:
     say(f"{moved} dead letters are back in their queues")
     if dead_again:
         say(f"{dead_again} changes failed again and are dead letters again: smsgw dlq list")
-    if old:
-        say(
-            f"{old} codes are older than five minutes and stay: let users ask again, then "
-            "`smsgw dlq dismiss`"
-        )
+    notices = stay.pop(trigger_dead_letters.NOTICE, 0)
+    for why, count in stay.items():
+        say(f"{count} {why}")
     if notices:
-        raise CommandError(
-            f"{notices} dead letters are notices of recipients that were refused for good: they "
-            "hold nothing to send. Mend the numbers or texts at their source (`smsgw dlq list` "
-            "says which), send those again as new messages, then `smsgw dlq dismiss`"
-        )
+        raise CommandError(f"{notices} {trigger_dead_letters.NOTICE}")
 
 
 def dismiss(options: argparse.Namespace) -> None:
@@ -111,8 +102,8 @@ def dismiss(options: argparse.Namespace) -> None:
 
 
 def _is_read_only(name: str, message: Any) -> bool:
-    too_old = trigger_dead_letters.is_too_old(name, message, time.time())
-    return too_old or trigger_dead_letters.is_notice(message)
+    why = trigger_dead_letters.why_it_stays(name, message)
+    return why in (trigger_dead_letters.NOTICE, trigger_dead_letters.OLD_CODE)
 
 
 def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:

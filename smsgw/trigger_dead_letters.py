@@ -5,6 +5,7 @@ nothing to send: it says which recipients were refused for good.
 """
 
 import json
+import time
 from typing import Any
 
 import boto3
@@ -17,6 +18,20 @@ TRIGGERS = {  # by function folder: the prefix of its resources' logical ids
     "from_cognito": "FromCognito",
 }
 MAX_CODE_SECONDS = 300  # how long Lambda itself tries
+# Idempotency keys are forgotten after 24 hours, and Lambda tries an event again for six.
+MAX_UNDECIDED_SECONDS = 18 * 3600
+NOTICE = (
+    "dead letters are notices of recipients that were refused for good: they hold nothing to send. "
+    "Mend the numbers or texts at their source (`smsgw dlq list` says which), send those again as "
+    "new messages, then `smsgw dlq dismiss`"
+)
+OLD_CODE = (
+    "codes are older than five minutes and stay: let users ask again, then `smsgw dlq dismiss`"
+)
+UNDECIDED = (
+    "are older than 18 hours and stay: they may have been sent, and their keys are forgotten. Look "
+    "with GET /messages, send what is missing as new messages, then delete them with `aws sqs`"
+)
 KEPT_ATTRIBUTES = ("source", "idempotency_key", "only")  # of a message of the ingress queue
 
 
@@ -34,16 +49,17 @@ def describe(message: Any) -> str:
     return " ".join(words) or "no reason given: see the logs"
 
 
-def is_notice(message: Any) -> bool:
-    """Tell whether it holds nothing that could be sent."""
-    return "refused" in _string_attributes(message)
-
-
-def is_too_old(trigger: str, message: Any, now: float) -> bool:
-    """Tell whether it is a user pool's code that nobody waits for any more."""
-    if trigger != "from_cognito":
-        return False
-    return now - int(message["Attributes"]["SentTimestamp"]) / 1000 > MAX_CODE_SECONDS
+def why_it_stays(trigger: str, message: Any) -> str | None:
+    """Return why a dead letter can't be redriven and what to do, to be read behind a number."""
+    attributes = _string_attributes(message)
+    age = time.time() - int(message["Attributes"]["SentTimestamp"]) / 1000
+    if "refused" in attributes:
+        return NOTICE
+    if trigger == "from_cognito" and age > MAX_CODE_SECONDS:
+        return OLD_CODE
+    if "reason" not in attributes and age > MAX_UNDECIDED_SECONDS:
+        return UNDECIDED  # its function gave no reason: it may have sent it and died
+    return None
 
 
 def redrive(stack: str, trigger: str, message: Any) -> None:

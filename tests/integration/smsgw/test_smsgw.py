@@ -815,6 +815,22 @@ def test_a_code_of_a_user_pool_is_redriven_while_it_is_fresh_and_no_later(
     assert waiting("FromCognito", "DeadLetters") == 0
 
 
+def test_what_aws_gave_up_is_redriven_only_while_its_key_is_remembered(
+    smsgw: Run, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its function may have accepted it and died: after a day its key would send it again.
+    invoked = invocations(session)
+    present = time.time
+    came("from_sns", '{"Records": []}', ErrorCode="500")
+    came("from_sns", '{"Records": [7]}', problem="settings-unavailable", reason="No.")
+    monkeypatch.setattr(time, "time", lambda: present() + 18 * 3600 + 60)
+    said = smsgw("dlq", "redrive", "--queue", "from_sns")[1]
+    assert said.startswith("1 dead letters are back in their queues\n1 are older than 18 hours")
+    assert invoked == [{"Records": [7]}]
+    assert smsgw("dlq", "dismiss", "--queue", "from_sns")[1].startswith("0 dead letters")
+    assert waiting("FromSns", "DeadLetters") == 1
+
+
 def invocations(session: boto3.Session) -> list[Any]:
     """What functions are given from now on."""
     given: list[Any] = []
