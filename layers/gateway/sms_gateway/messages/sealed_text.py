@@ -3,7 +3,7 @@
 The table has the sealed text with the message and a random seed with the submission. It takes both
 and the secret of the stack to read it, so the write that makes either of them final forgets it.
 Source of the construction: HMAC-SHA256 in counter mode (NIST SP 800-108, 4.1) gives the keystream,
-and the tag covers what it made (encrypt, then MAC). ADR 0034 says why it is no library's.
+and the tag covers what it made (encrypt, then MAC). ADR 0033 says why it is no library's.
 """
 
 import hmac
