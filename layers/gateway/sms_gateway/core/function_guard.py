@@ -13,7 +13,7 @@ from functools import wraps
 from typing import Any
 
 from sms_gateway.core.error_places import describe
-from sms_gateway.core.problems import GatewayError
+from sms_gateway.core.problems import GatewayError, InvocationError
 
 type Handler = Callable[[Any, Any], Any]
 
@@ -32,13 +32,13 @@ def silence_others() -> None:
 
 
 def guarded(function: Handler) -> Handler:
-    """Wrap a handler: it raises a GatewayError as it is, and for all else UnexpectedError."""
+    """Wrap a handler: it raises our own errors as they are, and for all else UnexpectedError."""
 
     @wraps(function)
     def handler(event: Any, context: Any) -> Any:
         try:
             return function(event, context)
-        except GatewayError:
+        except (GatewayError, InvocationError):
             raise
         except Exception as error:
             shown = UnexpectedError(describe(error)).with_traceback(error.__traceback__)

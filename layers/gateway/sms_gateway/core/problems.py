@@ -156,3 +156,10 @@ class VendorTimeoutError(GatewayError):
     http_status = 504
     slug = "vendor-silent"
     title = "The vendor did not answer"
+
+
+class InvocationError(Exception):
+    """An error for whoever invoked the function: its class's name and its words are the answer.
+
+    Its words never hold a number, text or key.
+    """

@@ -12,18 +12,18 @@ from typing import Any
 import msgspec
 
 from sms_gateway.core.observability import increment
-from sms_gateway.core.problems import GatewayError
+from sms_gateway.core.problems import GatewayError, InvocationError
 from sms_gateway.http_api.json_body import decode_json
 from sms_gateway.messages.send import send
 from sms_gateway.triggers.request import encode_body, find_source, one_line_reason
 from sms_gateway.triggers.settings import sources
 
 
-class SendRefused(Exception):  # noqa: N818 - state machines match this name
+class SendRefused(InvocationError):  # noqa: N818 - state machines match this name
     """A send that is refused for good."""
 
 
-class TryAgain(Exception):  # noqa: N818 - state machines match this name
+class TryAgain(InvocationError):  # noqa: N818 - state machines match this name
     """A send that may succeed later; under the same key it is never sent twice."""
 
 
