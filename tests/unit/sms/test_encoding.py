@@ -4,7 +4,7 @@ import random
 import sys
 
 import pytest
-import smsutil  # type: ignore[import-untyped]
+import smsutil
 from hypothesis import example, given
 from hypothesis import strategies as st
 

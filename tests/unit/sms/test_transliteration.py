@@ -6,8 +6,8 @@ import sys
 import unicodedata
 
 import pytest
-import smsutil  # type: ignore[import-untyped]
-import text_unidecode  # type: ignore[import-untyped]
+import smsutil
+import text_unidecode
 from hypothesis import example, given
 from hypothesis import strategies as st
 

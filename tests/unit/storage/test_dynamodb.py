@@ -13,8 +13,8 @@ CANCELLED = "TransactionCanceledException"
 
 
 def refused(code: str, *reasons: str, **answer: Any) -> ClientError:
-    said = {"Error": {"Code": code}, "CancellationReasons": [{"Code": one} for one in reasons]}
-    return ClientError({**said, **answer}, "PutItem")  # type: ignore[typeddict-item]
+    said: Any = {"Error": {"Code": code}, "CancellationReasons": [{"Code": one} for one in reasons]}
+    return ClientError(said | answer, "PutItem")
 
 
 @pytest.mark.parametrize(

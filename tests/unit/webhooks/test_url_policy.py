@@ -122,7 +122,7 @@ def test_a_trick_is_refused(url: str) -> None:
         ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
         ("127.0.0.1", False),
         ("127.8.9.10", False),
-        ("0.0.0.0", False),  # noqa: S104
+        ("0.0.0.0", False),  # noqa: S104 - refused, not bound
         ("10.1.2.3", False),
         ("172.31.255.255", False),
         ("192.168.0.1", False),

@@ -25,12 +25,15 @@ from sms_gateway.vendors.server2sms.account import (
     UNLOCKED,
     Server2smsAccount,
 )
+from sms_gateway.vendors.server2sms.adapter import Server2sms
 from sms_gateway.vendors.server2sms.responses import STATUS_CODES
 from sms_gateway.vendors.types import SubmitVerdict, VendorResponse
 from testing.vendor_cases import adapter, cases
 from testing.vendor_responses import replies
 
-ACCOUNT = Server2smsAccount(adapter("server2sms"))  # type: ignore[arg-type]
+ADAPTER = adapter("server2sms")
+assert isinstance(ADAPTER, Server2sms)
+ACCOUNT = Server2smsAccount(ADAPTER)
 CHANGES: dict[str, tuple[Callable[[VendorResponse], OperationResult], object]] = {
     "unlock_code_sent": (ACCOUNT.unlock_code_sent, UNLOCK_CODE_PROBLEMS),
     "unlocked": (ACCOUNT.unlocked, UNLOCK_PROBLEMS),
@@ -127,7 +130,7 @@ def test_nothing_else_is_an_originator(originator: str) -> None:
 
 def test_a_vendor_without_a_part_has_none() -> None:
     assert vendors_with(InterfaceInfo) == ["server2sms"]
-    assert service_of(adapter("jst"), InterfaceInfo) is None  # type: ignore[type-abstract]
+    assert service_of(adapter("jst"), InterfaceInfo) is None  # type: ignore[type-abstract]  # asked for by its interface
 
 
 def test_no_code_shows_in_a_repr() -> None:
