@@ -123,20 +123,11 @@ $(BENCH)/.ready: bench/requirements.txt bench/typical.txt bench/plots.txt $(READ
 		--no-deps --target $(BENCH)/plots -r bench/plots.txt
 	@touch $@
 
-# checkov pins other versions of boto3 and a hundred packages more: they lie apart.
-$(POLICIES)/.ready: tools/policies.txt $(READY)
-	@echo "setting up $(POLICIES)"
-	@rm -rf $(POLICIES)
-	@"$(PYTHON)" -m venv $(POLICIES)
-	@$(POLICIES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-		-r tools/policies.txt
-	@touch $@
-
-# What reads the layers' packages is not among them.
-$(DEPENDENCIES)/.ready: tools/dependencies.txt $(READY)
-	@echo "setting up $(DEPENDENCIES)"
-	@rm -rf $(DEPENDENCIES)
-	@"$(PYTHON)" -m venv $(DEPENDENCIES)
-	@$(DEPENDENCIES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-		-r tools/dependencies.txt
+# checkov pins other versions of boto3 and a hundred packages more, and what reads the layers' packages
+# is not among them: they lie apart.
+$(POLICIES)/.ready $(DEPENDENCIES)/.ready: .%/.ready: tools/%.txt $(READY)
+	@echo "setting up .$*"
+	@rm -rf .$*
+	@"$(PYTHON)" -m venv .$*
+	@.$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/$*.txt
 	@touch $@

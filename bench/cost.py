@@ -26,7 +26,7 @@ from bench.pricing import (
 )
 from bench.targets import Family, Table
 from testing.counting import Tally
-from testing.template import FUNCTIONS, TEMPLATE, asked
+from testing.template import EVERYTHING, FUNCTIONS, TEMPLATE, asked
 
 WAYS = (  # vendor, and whether it tells of receipts by a call for each message or is asked
     ("JST", False),
@@ -45,7 +45,6 @@ KINDS = {  # size and whether with an Idempotency-Key
 SINGLES = 10  # single messages of one life, which share the scheduler's run
 ROUNDS = 5  # the first is counted, the others are timed
 PUBLISH, NOTIFY, DELIVER = "publish_events", "queue_webhooks", "deliver_webhooks"
-GIVEN = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
 
 Label = tuple[str, ...]
 
@@ -208,7 +207,7 @@ def _tables(bench: Bench) -> dict[str, Table]:
     differ = sum(tally.differ for tally, _ in bench.counted.values())
     rows["write units worked out, less DynamoDB's"] = {"check": differ}
     events = asked(TEMPLATE, Events="all")
-    every = asked(events, CognitoKeyArn="arn", **dict.fromkeys(GIVEN, "true"))
+    every = asked(TEMPLATE, **EVERYTHING)
     still, telling = bench.units("idle"), bench.units("idle", "Events=all")
     month = {
         "default": idle(still),

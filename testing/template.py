@@ -26,6 +26,17 @@ def rights(function: str) -> list[dict[str, Any]]:
     return [one["Fn::If"][1] if "Fn::If" in one else one for one in found]
 
 
+# Parameters that turn on every trigger, campaigns and all events.
+EVERYTHING = {
+    "SendFromBucket": "true",
+    "SendFromBus": "true",
+    "SendFromQueue": "true",
+    "SendFromTopic": "true",
+    "CognitoKeyArn": "arn",
+    "Events": "all",
+}
+
+
 def table_definition(name: str) -> dict[str, Any]:
     """CreateTable's parameters for the template's own table."""
     kept = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")

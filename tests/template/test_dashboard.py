@@ -12,18 +12,11 @@ from sms_gateway.core import observability
 from sms_gateway.core.status import Status
 from sms_gateway.vendors.registry import VENDORS
 from testing.paths import ROOT
+from testing.template import EVERYTHING
 from testing.transformed import of_type, resolved, transformed
 from tools import dashboard
 
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
-EVERYTHING = {
-    "SendFromBucket": "true",
-    "SendFromBus": "true",
-    "SendFromQueue": "true",
-    "SendFromTopic": "true",
-    "CognitoKeyArn": "arn",
-    "Events": "all",
-}
 DEPLOYMENTS = pytest.mark.parametrize("parameters", [{}, EVERYTHING], ids=["default", "everything"])
 # CloudWatch's API reference, "Dashboard body structure and syntax"
 OF_WIDGET = {"type", "x", "y", "width", "height", "properties"}

@@ -8,21 +8,13 @@ import pytest
 
 from sms_gateway.vendors.registry import VENDORS
 from testing.paths import ROOT
-from testing.template import TEMPLATE
+from testing.template import EVERYTHING, TEMPLATE
 from testing.transformed import of_type, resolved, transformed
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
 WEB_ACL = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/gateway/1"
 DOMAIN = {"DomainName": "sms.example.com", "CertificateArn": CERTIFICATE}
-EVERYTHING = {
-    "SendFromBucket": "true",
-    "SendFromBus": "true",
-    "SendFromQueue": "true",
-    "SendFromTopic": "true",
-    "CognitoKeyArn": "arn",
-    "Events": "all",
-}
 GUIDE = ROOT / "docs" / "guides" / "own-domain-and-keys.md"
 PUTS = {"sqs:SendMessage", "sqs:SendMessageBatch", "s3:PutObject", "sns:Publish"}
 

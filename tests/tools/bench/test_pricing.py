@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from bench.cost import GIVEN
 from bench.gateway import Run
 from bench.pricing import ASSUMED, PRICES, billed, dollars, idle, memory, platform_bytes, units
 from sms_gateway.storage import items
 from sms_gateway.vendors.registry import VENDORS
 from testing.counting import Tally
-from testing.template import TEMPLATE, asked
+from testing.template import EVERYTHING, TEMPLATE, asked
 
 TICK = {"read units": 0.5 * len(items.SHARDS), "invocations": 1, "GB-seconds": 1}
 
@@ -44,9 +43,6 @@ def test_the_idle_deployment_stays_under_five_dollars() -> None:
     found = idle(TICK)
     assert sum(found.values()) < 5
     assert all(price > 0 for price in found.values())
-
-
-EVERYTHING = {"Events": "all", "CognitoKeyArn": "arn", **dict.fromkeys(GIVEN, "true")}
 
 
 @pytest.mark.parametrize(
