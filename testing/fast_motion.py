@@ -74,12 +74,13 @@ class FastMotion:
 
     def run(self, until: float) -> None:
         """Run to a time; the scheduler once a minute."""
-        for minute in range(1, int(until // TICK_SECONDS) + 1):
+        for minute in range(int(self.at // TICK_SECONDS) + 1, int(until // TICK_SECONDS) + 1):
             self.plan(minute * TICK_SECONDS, self._tick)
         while self._events and self._events[0][0] <= until:
             when, _, event = heapq.heappop(self._events)
             self.at = when
             event()
+        self.at = until
 
     def _sleep(self, seconds: float) -> None:
         self.at += seconds

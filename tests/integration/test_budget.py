@@ -11,12 +11,14 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
+from aws_lambda_powertools.utilities.circuit_breaker.persistence import base as circuit_store
 from moto.dynamodb.models import dynamodb_backends
 
 from sms_gateway.aws import clients, sqs
@@ -59,6 +61,22 @@ def stored(key: Item) -> Item | None:
     """An item as moto keeps it, without a call."""
     found = dynamodb_backends[ACCOUNT_ID][REGION].get_item(dynamodb.table_name(), dict(key))
     return found.to_json()["Attributes"] if found else None
+
+
+class Stopped(datetime):
+    """A clock that stands: however slow the machine is, what a test read stays fresh."""
+
+    _at = datetime.now(UTC)
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # less narrow
+        return cls._at.astimezone(tz)
+
+
+@pytest.fixture(autouse=True)
+def _circuits_stay_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A circuit that was read is not read again within a test."""
+    monkeypatch.setattr(circuit_store, "dt", SimpleNamespace(datetime=Stopped))
 
 
 @pytest.fixture
