@@ -34,7 +34,7 @@ BUILT = FOLDER / "build"
 LAYER = BUILT / "GatewayLayer" / "python"
 PYTHON = FOLDER / "runtime" / "bin" / "python"
 REFERENCES = ROOT / "bench" / "references"
-TURNS = 8
+TURNS = 14
 CLIENT, TYPICAL = "a boto3 DynamoDB client", "a typical handler"
 
 _INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
