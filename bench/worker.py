@@ -33,6 +33,7 @@ def work(pipe: Connection, address: str, queue: str, workers: int) -> None:
     os.environ["DISPATCH_WORKERS"] = str(workers)
     sys.path.insert(0, str(Path(__file__).parent.parent / "functions" / "dispatch"))
     from sms_gateway.entry import handler
+    from sms_gateway.messages.queue import SubmissionTask
 
     def invoke(records: list[Any]) -> int:
         end = time.monotonic() + TIMEOUT
@@ -44,7 +45,7 @@ def work(pipe: Connection, address: str, queue: str, workers: int) -> None:
         if failed:
             raise RuntimeError(f"{len(failed)} records failed")
         ask(address, "done", messages=[one["messageId"] for one in records])
-        return sum(int(one["body"].rpartition(" ")[2]) for one in records)
+        return sum(SubmissionTask.parse(one["body"]).messages for one in records)
 
     invoke(ask(address, "take", queue=queue, most=1)["Records"])
     pipe.send("ready")
