@@ -32,8 +32,18 @@ CHANGES = {
         f'Status.SUBMITTING, "dispatch", vendor, note="{MARK}")',
     ),
 }
-BEFORE = {"Events": "none", "DispatchWorkers": "2", "EventDetail": "masked"}
-AFTER = {"Events": "all", "DispatchWorkers": "10", "EventDetail": "full"}
+BEFORE = {
+    "Events": "none",
+    "DispatchWorkers": "2",
+    "EventDetail": "masked",
+    "CallbackEntry": "api",
+}
+AFTER = {
+    "Events": "all",
+    "DispatchWorkers": "10",
+    "EventDetail": "full",
+    "CallbackEntry": "function-url",
+}
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +107,16 @@ def test_two_stacks_side_by_side_each_have_a_clock_and_see_nothing_of_the_other(
         assert message["status"] == "delivered"
         assert ("accepted", "clock") in [(s["status"], s["source"]) for s in message["timeline"]]
     assert [taken(api, number) for number in numbers] == [1, 1]
+
+
+def test_a_vendor_reports_at_the_api_where_there_is_no_function_url(other: Api) -> None:
+    name = other.stack.facts["stack_name"]
+    (made,) = other.stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    (entry,) = [out["OutputValue"] for out in made["Outputs"] if out["OutputKey"] == "CallbackUrl"]
+    assert ".execute-api." in entry
+    (sent,) = other.send({"to": f"{NUMBERS['rajasms'][:-3]}810", "text": "reported"})
+    timeline = other.final(sent["id"], clock=False)["timeline"]
+    assert (timeline[-1]["status"], timeline[-1]["source"]) == ("delivered", "callback")
 
 
 def changed_build(built: Path, folder: Path) -> Path:
