@@ -18,7 +18,8 @@ LEASES = 2  # write units of a scheduler's run that finds anything due, however 
 DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 
 PRICED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
-SECRETS = ("accounts", "webhooks")  # that smsgw makes; the second one for those who have webhooks
+# That smsgw makes; the last one for those who have webhooks.
+SECRETS = ("accounts", "callback key", "message key", "webhooks")
 
 type Units = Mapping[str, float]
 
@@ -104,7 +105,7 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
     alarms = kinds["AWS::CloudWatch::Alarm"]
-    secrets = len(SECRETS) if holds({"Condition": "HasWebhooks"}, template) else 1
+    secrets = len(SECRETS) - (not holds({"Condition": "HasWebhooks"}, template))
     leases = {"write units": LEASES}  # if something is due each minute
     items = {
         "alarms": alarms * month["alarm"],

@@ -19,6 +19,7 @@ from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
 from smsgw.secrets import Secret
+from smsgw.stack_keys import make_keys
 from smsgw.vendors import change_accounts
 
 ROOT = Path(__file__).parent.parent
@@ -197,7 +198,9 @@ class LocalStack:
             "region": REGION,
             "stack_name": self.stack_name,
             "table": outputs["TableName"],
-            "secret": outputs["AccountsSecretName"],
+            "secrets": [
+                outputs[f"{name}SecretName"] for name in ("CallbackKey", "MessageKey", "Accounts")
+            ],
             "campaigns_bucket": outputs["CampaignsBucketName"],
             "scheduler_function": outputs["SchedulerFunctionName"],
             "send_function": outputs["SendFunctionArn"],
@@ -228,7 +231,10 @@ class LocalStack:
             for vendor, own in changes.items():
                 stored[vendor] = {**known[vendor], "poll_after": self.poll_after, **own}
 
-        change_accounts(Secret(self.client("secretsmanager"), self.facts["secret"]), change)
+        client = self.client("secretsmanager")
+        callback, message, vendors = (Secret(client, name) for name in self.facts["secrets"])
+        make_keys(callback, message)
+        change_accounts(vendors, change)
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
         """Create an API key with `smsgw`."""

@@ -11,6 +11,7 @@ smsgw campaigns list|show|pause|resume|cancel
 smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
 smsgw callback-url dinisoft
+smsgw callback-key rotate
 """
 
 import argparse
@@ -32,7 +33,16 @@ from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
+from smsgw import (
+    campaigns,
+    dead_letters,
+    messages,
+    restore,
+    settings,
+    stack_keys,
+    vendor_check,
+    vendors,
+)
 from smsgw.errors import CommandError, not_asked
 from smsgw.secrets import Secret
 from smsgw.terminal import flush, give_up, say, say_text
@@ -81,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_campaigns(areas)
     _add_dead_letters(areas)
     _add_restore(areas)
-    _add_callback_url(areas)
+    _add_callbacks(areas)
     return parser
 
 
@@ -208,10 +218,13 @@ def _add_restore(areas: Areas) -> None:
         command.set_defaults(run=run)
 
 
-def _add_callback_url(areas: Areas) -> None:
+def _add_callbacks(areas: Areas) -> None:
     command = areas.add_parser("callback-url", help="print a vendor's account-wide callback URL")
     command.add_argument("vendor", choices=VENDORS)
-    command.set_defaults(run=vendors.show_callback_url)
+    command.set_defaults(run=stack_keys.show_callback_url)
+    key = _add_area(areas, "callback-key", "the key of callback URLs")
+    rotate = key.add_parser("rotate", help="make another; the one before is good until the next")
+    rotate.set_defaults(run=stack_keys.rotate_callback_key)
 
 
 def _find_stack(options: argparse.Namespace) -> None:

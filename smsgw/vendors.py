@@ -1,41 +1,33 @@
-"""`smsgw vendors` and `smsgw callback-url`: the vendors' accounts, in one secret."""
+"""`smsgw vendors`: the vendors' accounts, in one secret."""
 
 import argparse
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import fields
 
-import boto3
 import msgspec
 
-from sms_gateway.config.vendor_accounts import CALLBACK_KEY, callback_key
-from sms_gateway.receipts.callback_tokens import make_token
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
 from smsgw.secrets import ReadSecret, Secret
+from smsgw.stack_keys import make_keys, secret_of
 from smsgw.terminal import say, say_text
 
 type Accounts = dict[str, object]
 
 
 def change_accounts(secret: Secret, change: Callable[[Accounts], object]) -> None:
-    """Change the accounts in a secret, and make it, with its callback key, if it is not there.
+    """Change the accounts in a secret, and make it if it is not there.
 
     Raise CommandError, also when somebody else changes it meanwhile.
     """
     read = secret.read()
     accounts = _parsed(secret, read) if read else {}
     change(accounts)
-    accounts.setdefault(CALLBACK_KEY, secrets.token_urlsafe(36))
-    try:
-        callback_key(accounts[CALLBACK_KEY])
-    except ValueError as error:
-        raise CommandError(f"mend {secret.name} by hand first: {error}") from None
     written = json.dumps(accounts)
     if read is None:
-        secret.create(written, "The vendors' accounts, and the key of our callback addresses.")
+        secret.create(written, "The vendors' accounts.")
     else:
         secret.replace(read, written)
 
@@ -54,6 +46,9 @@ def set_account(options: argparse.Namespace) -> None:
     except ValueError as error:
         page = f"docs/vendors/{options.vendor}.md"
         raise CommandError(f"{shown(options.file)} is not valid: {error}; see {page}") from None
+    make_keys(
+        secret_of(options, "CallbackKeySecretName"), secret_of(options, "MessageKeySecretName")
+    )
     change_accounts(_secret(options), lambda accounts: accounts.update({options.vendor: account}))
     say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
@@ -87,23 +82,8 @@ def show_all(options: argparse.Namespace) -> None:
         say(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
 
 
-def show_callback_url(options: argparse.Namespace) -> None:
-    """Print a vendor's account-wide callback URL."""
-    try:
-        key = callback_key(_accounts(options).get(CALLBACK_KEY))
-    except ValueError:
-        raise CommandError(
-            f"there is no {CALLBACK_KEY} yet: "
-            f"`smsgw vendors set {options.vendor} account.json` makes it"
-        ) from None
-    token = make_token(options.vendor, None, key)
-    say(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
-
-
 def _secret(options: argparse.Namespace) -> Secret:
-    outputs = options.outputs
-    client = boto3.client("secretsmanager")
-    return Secret(client, outputs["AccountsSecretName"], outputs.get("SecretsKeyArn"))
+    return secret_of(options, "AccountsSecretName")
 
 
 def _accounts(options: argparse.Namespace) -> Accounts:

@@ -29,6 +29,7 @@ Item = dict[str, Any]
 
 LATER = 86_400.0  # seconds until a vendor's outcome: none falls due by itself
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 QUEUES = {
     f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
     for vendor in VENDORS
@@ -44,6 +45,8 @@ ENVIRONMENT = QUEUES | {
     "STACK_NAME": "bench",
     "TABLE_NAME": "bench",
     "ACCOUNTS_SECRET": "bench/vendors",
+    "CALLBACK_KEY_SECRET": "bench/callbacks",
+    "MESSAGE_KEY_SECRET": "bench/messages",
     "WEBHOOK_SECRET": "bench/webhooks",
     "OWN_ACCOUNT": "123456789012",
     "REQUEUE_AFTER": "60",
@@ -120,7 +123,7 @@ class Aws:
 
     def __init__(self, base: str = "http://127.0.0.1:1") -> None:
         self.vendors = Vendors()
-        self.accounts: dict[str, Any] = {"callback_key": CALLBACK_KEY, **accounts(base)}
+        self.accounts: dict[str, Any] = accounts(base)
         self.queues: dict[str, deque[tuple[float, str]]] = defaultdict(deque)
         self.upload = b""
         self.events: list[Any] = []
@@ -228,8 +231,14 @@ class Aws:
             return Said(f"<{name}Result><UploadId>1</UploadId></{name}Result>".encode())
         return Said(self.upload if asked.method == "GET" else b"")
 
-    def _GetSecretValue(self, _asked: Any) -> Any:  # noqa: N802 - AWS's operation
-        return {"Name": "bench/vendors", "SecretString": json.dumps(self.accounts)}
+    def _GetSecretValue(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
+        name = asked["SecretId"]
+        secret = {
+            ENVIRONMENT["ACCOUNTS_SECRET"]: json.dumps(self.accounts),
+            ENVIRONMENT["CALLBACK_KEY_SECRET"]: json.dumps({"current": CALLBACK_KEY}),
+            ENVIRONMENT["MESSAGE_KEY_SECRET"]: MESSAGE_KEY,
+        }[name]
+        return {"Name": name, "SecretString": secret}
 
     def _GenerateDataKey(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
         return {"KeyId": asked["KeyId"], "Plaintext": DATA_KEY, "CiphertextBlob": DATA_KEY}

@@ -16,6 +16,8 @@ os.environ |= {
     "STACK_NAME": "test",
     "TABLE_NAME": "test-table",
     "ACCOUNTS_SECRET": "test/vendors",
+    "CALLBACK_KEY_SECRET": "test/callbacks",
+    "MESSAGE_KEY_SECRET": "test/messages",
     "WEBHOOK_SECRET": "test/webhooks",
     "CAMPAIGNS_BUCKET": "test-campaigns",
     "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",

@@ -16,13 +16,11 @@ from testing.paths import ROOT
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 WEBHOOK_KEY = "fedcba9876543210fedcba9876543210fedcba9876543210"
 ACCOUNTS: dict[str, Any] = {
-    "callback_key": CALLBACK_KEY,
-    **{
-        vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())
-        for vendor in VENDORS
-    },
+    vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())
+    for vendor in VENDORS
 }
 ROUTES = json.dumps({"routes": routes()})
 SOURCES: dict[str, Any] = {
@@ -48,6 +46,17 @@ def set_accounts(accounts: object) -> None:
     """Write the accounts' secret, which this process then reads anew."""
     written = accounts if isinstance(accounts, str) else json.dumps(accounts)
     _set_secret(os.environ["ACCOUNTS_SECRET"], written)
+
+
+def set_callback_keys(current: str, previous: str | None = None) -> None:
+    """Write the secret of the callback keys, which this process then reads anew."""
+    keys = {"current": current} | ({"previous": previous} if previous else {})
+    _set_secret(os.environ["CALLBACK_KEY_SECRET"], json.dumps(keys))
+
+
+def set_message_key(written: str) -> None:
+    """Write the secret of the message key, which this process then reads anew."""
+    _set_secret(os.environ["MESSAGE_KEY_SECRET"], written)
 
 
 def set_webhook_key(written: str) -> None:

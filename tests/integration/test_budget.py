@@ -120,14 +120,16 @@ def test_sizes_are_dynamodbs_own() -> None:
     assert write_units(None, {**due, "data": {"S": "x" * 2000}}) == 3
 
 
-@pytest.mark.parametrize(("name", "settings"), [("send", 1), ("from_eventbridge", 2)])
+@pytest.mark.parametrize(
+    ("name", "settings", "secrets"), [("send", 1, 1), ("from_eventbridge", 2, 2)]
+)
 def test_a_start_reads_each_of_its_settings_once(
-    gateway: Gateway, meter: Meter, name: str, settings: int
+    gateway: Gateway, meter: Meter, name: str, settings: int, secrets: int
 ) -> None:
-    """One GetItem a setting, half a unit each, and the accounts; then nothing for a minute."""
+    """One GetItem a setting, half a unit each; with a key the secret of its digest."""
     begin = {
         "dynamodb.GetItem": settings,
-        "secretsmanager.GetSecretValue": 1,
+        "secretsmanager.GetSecretValue": secrets,
         "dynamodb.PutItem": 1,
         "sqs.SendMessageBatch": 1,
     }

@@ -53,6 +53,7 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
 READS = {"BatchGetItem", "ConditionCheckItem", "GetItem", "Query"}
 WRITES = {"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"}
 
+
 def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 

@@ -118,6 +118,8 @@ def test_each_secret_is_read_by_those_that_need_it() -> None:
     assert readers("webhooks") == tellers
     others = {"AuthorizeFunction", "QueueWebhooksFunction", "StatusFunction", *tellers}
     assert readers("vendors") == set(FUNCTIONS) - others
+    assert readers("callbacks") == {"CallbackFunction", "DispatchFunction"}
+    assert readers("messages") == readers("vendors") - {"BalanceFunction", "PublishEventsFunction"}
 
 
 @pytest.mark.parametrize("function", ["DeliverWebhooksFunction", "WebhooksFunction"])
@@ -580,3 +582,4 @@ def test_a_function_has_every_variable_that_its_code_reads(function: str) -> Non
 def test_the_check_sees_what_is_read() -> None:
     seen = set().union(*(reads(path) for path in CORE.rglob("*.py")))
     assert {"TABLE_NAME", "STACK_NAME", "QUEUE_*", "ACCOUNTS_SECRET", "CALLBACK_URL"} <= seen
+    assert {"CALLBACK_KEY_SECRET", "MESSAGE_KEY_SECRET"} <= seen

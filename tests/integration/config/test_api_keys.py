@@ -142,6 +142,8 @@ def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     outputs = {
         "TableName": "test-table",
         "AccountsSecretName": "test/vendors",
+        "CallbackKeySecretName": "test/callbacks",
+        "MessageKeySecretName": "test/messages",
         "WebhookSecretName": "test/webhooks",
         "CallbackUrl": "https://x/callbacks",
     }

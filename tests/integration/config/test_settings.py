@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from sms_gateway.aws import clients
-from sms_gateway.config import routes, vendor_accounts
+from sms_gateway.config import routes, stack_keys, vendor_accounts
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.vendors.registry import VENDORS
@@ -30,9 +30,13 @@ BROKEN = [
     "no JSON",
     "[]",
     "7",
+]
+BROKEN_KEYS = [
+    "no JSON",
     "{}",
-    json.dumps({"callback_key": SECRET}),
-    json.dumps({"callback_key": 7, "jst": {}}),
+    json.dumps({"current": SECRET}),
+    json.dumps({"current": CALLBACK_KEY, "previous": SECRET}),
+    json.dumps({"current": CALLBACK_KEY, "older": SECRET}),
 ]
 BAD_ROUTES = [
     "no JSON",
@@ -105,6 +109,24 @@ def test_the_last_good_one_stays_in_use(
         read()
 
 
+@pytest.mark.parametrize("written", BROKEN_KEYS)
+def test_broken_callback_keys_are_refused_and_never_shown(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, written: str
+) -> None:
+    boto3.client("secretsmanager").put_secret_value(SecretId="test/callbacks", SecretString=written)
+    forget_settings()
+    with pytest.raises(ServiceUnavailableError) as refused:
+        stack_keys.callback_keys()
+    assert refused.value.slug == "callback-key-unavailable"
+    assert SECRET not in str(problems(caplog))
+    assert len(problems(caplog)) == 1
+
+
+def test_a_key_shows_nothing_of_itself(gateway: Gateway) -> None:
+    assert CALLBACK_KEY not in repr(stack_keys.callback_keys())
+    assert CALLBACK_KEY not in str([stack_keys.callback_keys()])
+
+
 @pytest.mark.parametrize("denied", [False, True])
 def test_a_secret_that_nobody_made_is_no_alarm_and_says_how_to_make_it(
     gateway: Gateway, caplog: pytest.LogCaptureFixture, denied: bool
@@ -114,6 +136,15 @@ def test_a_secret_that_nobody_made_is_no_alarm_and_says_how_to_make_it(
             with pytest.raises(ServiceUnavailableError, match="smsgw vendors set") as refused:
                 vendor_accounts.accounts()
             assert refused.value.slug == "accounts-unavailable"
+    for name, read in (
+        ("callbacks", stack_keys.callback_keys),
+        ("messages", stack_keys.message_key),
+    ):
+        with (
+            deleted(f"test/{name}", denied=denied),
+            pytest.raises(ServiceUnavailableError, match="smsgw vendors set"),
+        ):
+            read()
     with deleted("test/webhooks", denied=denied):
         with pytest.raises(ServiceUnavailableError, match="smsgw keys create") as refused:
             webhook_settings.webhook_key()
@@ -211,6 +242,5 @@ def test_plain_http_is_allowed_with_a_warning(
 
 def test_accounts_show_no_secret(gateway: Gateway) -> None:
     known = vendor_accounts.accounts()
-    assert CALLBACK_KEY not in repr(known)
     for secret in ("test-password", "test-api-key", "test-secret", "test-user-key"):
         assert secret not in repr(dict(known.adapters))

@@ -18,6 +18,8 @@ def _describe_stacks(**_: Any) -> Any:
     outputs = {
         "TableName": "test-table",
         "AccountsSecretName": f"{FRESH}/vendors",
+        "CallbackKeySecretName": f"{FRESH}/callbacks",
+        "MessageKeySecretName": f"{FRESH}/messages",
         "WebhookSecretName": f"{FRESH}/webhooks",
         "CallbackUrl": "https://x/callbacks",
     }

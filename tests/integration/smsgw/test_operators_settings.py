@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from sms_gateway.config import routes, vendor_accounts
+from sms_gateway.config import routes, stack_keys, vendor_accounts
 from sms_gateway.config.stored_settings import StoredSetting, read_setting, write_setting
 from smsgw.errors import CommandError
 from smsgw.secrets import Secret
@@ -39,8 +39,8 @@ WRONG: dict[str, list[str]] = {
 def secrets(operator: Operator) -> Iterator[Any]:
     client = boto3.client("secretsmanager")
     yield client
-    for name in (f"{FRESH}/vendors", f"{FRESH}/webhooks"):
-        client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    for name in ("vendors", "callbacks", "messages", "webhooks"):
+        client.delete_secret(SecretId=f"{FRESH}/{name}", ForceDeleteWithoutRecovery=True)
 
 
 def stored(secrets: Any, name: str) -> str:
@@ -131,28 +131,31 @@ def test_a_new_stacks_routes_lead_to_the_vendors_own_countries_only(operator: Op
     assert known.route("+447700900001") is None
 
 
-def test_the_first_account_makes_the_secret_and_its_callback_key(
+def test_the_first_account_makes_its_secret_and_the_stacks_keys(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
     assert operator("vendors", "list")[1].count("not configured") == 4
     assert operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
     first = json.loads(stored(secrets, "vendors"))
-    assert first.keys() == {"jst", "callback_key"}
-    assert len(first["callback_key"]) >= 32
+    assert first.keys() == {"jst"}
+    keys = stored(secrets, "callbacks"), stored(secrets, "messages")
+    assert len(stack_keys.parse_callback_keys(keys[0]).current) >= 32
+    assert len(keys[1]) >= 32
     assert vendor_accounts.parse_accounts(json.dumps(first)).adapters.keys() == {"jst"}
     assert operator("vendors", "set", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))[0] == 0
     second = json.loads(stored(secrets, "vendors"))
     assert second == first | {"rajasms": ACCOUNTS["rajasms"]}
     assert operator("vendors", "remove", "jst")[0] == 0
     third = json.loads(stored(secrets, "vendors"))
-    assert third == {name: second[name] for name in ("callback_key", "rajasms")}
+    assert third == {"rajasms": ACCOUNTS["rajasms"]}
+    assert (stored(secrets, "callbacks"), stored(secrets, "messages")) == keys
     assert operator("callback-url", "rajasms")[1].startswith("https://x/callbacks/rajasms/ACCOUNT")
 
 
 def test_entries_that_this_version_does_not_know_stay(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
-    there = {"callback_key": "k" * 40, "another": {"key": 1}}
+    there = {"another": {"key": 1}}
     secrets.create_secret(Name=f"{FRESH}/vendors", SecretString=json.dumps(there))
     assert operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
     found = json.loads(stored(secrets, "vendors"))
@@ -171,13 +174,39 @@ def test_an_account_is_shown_without_what_is_secret(
     assert complains(operator("vendors", "show", "rajasms"))
 
 
-@pytest.mark.parametrize("written", ["no JSON", '{"callback_key": "short"}', "[]"])
+@pytest.mark.parametrize("written", ["no JSON", "[]"])
 def test_a_secret_that_is_broken_is_not_written_over(
     operator: Operator, secrets: Any, written: str, tmp_path: Path
 ) -> None:
     secrets.create_secret(Name=f"{FRESH}/vendors", SecretString=written)
     assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"])))
     assert stored(secrets, "vendors") == written
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("callbacks", "no JSON"), ("callbacks", "{}"), ("messages", "short")]
+)
+def test_a_key_that_is_broken_is_not_written_over(
+    operator: Operator, secrets: Any, name: str, written: str, tmp_path: Path
+) -> None:
+    secrets.create_secret(Name=f"{FRESH}/{name}", SecretString=written)
+    assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"])))
+    assert stored(secrets, name) == written
+
+
+def test_a_rotated_callback_key_leaves_the_one_before_it_good_until_the_next(
+    operator: Operator, secrets: Any, tmp_path: Path
+) -> None:
+    assert complains(operator("callback-key", "rotate"))
+    operator("vendors", "set", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))
+    keys = [stack_keys.parse_callback_keys(stored(secrets, "callbacks"))]
+    addresses = [operator("callback-url", "rajasms")[1]]
+    for _ in range(2):
+        assert operator("callback-key", "rotate")[0] == 0
+        keys.append(stack_keys.parse_callback_keys(stored(secrets, "callbacks")))
+        addresses.append(operator("callback-url", "rajasms")[1])
+    assert len(set(addresses)) == 3
+    assert [one.previous for one in keys] == [None, keys[0].current, keys[1].current]
 
 
 def test_of_two_operators_who_read_the_same_secret_one_writes(secrets: Any) -> None:

@@ -238,7 +238,7 @@ def test_an_operation_at_a_vendor_that_was_done_keeps_its_answer(
     gateway: Gateway, operator: Operator, backup: Backup
 ) -> None:
     now = datetime.now(UTC)
-    asked = ("acme", "voucher-1", "vouchers", b"{}", b"secret", now)
+    asked = ("acme", "voucher-1", "vouchers", b"{}", lambda: b"secret", now)
     begun, outcome = begin_operation(*asked)
     assert outcome is None
     begun.complete({"vouchers": 2})

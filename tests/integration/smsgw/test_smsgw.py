@@ -64,6 +64,8 @@ FUNCTIONS = {
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
+    "CallbackKeySecretName": "test/callbacks",
+    "MessageKeySecretName": "test/messages",
     "WebhookSecretName": "test/webhooks",
     "PublishEventsFunctionName": "publish_events",
     "CallbackUrl": "https://x/callbacks",

@@ -17,7 +17,7 @@ from smsgw import vendor_check
 from smsgw.errors import CommandError
 from testing.gateway import Gateway
 from testing.processes import function
-from testing.settings import ACCOUNTS, set_accounts
+from testing.settings import set_accounts
 from testing.transport import SILENT, Wire
 
 NOW = datetime.now(UTC)
@@ -106,7 +106,7 @@ def test_a_vendor_that_is_silent_is_told(check: Any, wire: Wire) -> None:
 
 
 def test_a_vendor_without_an_account_is_told(check: Any) -> None:
-    set_accounts({"callback_key": ACCOUNTS["callback_key"], "rajasms": {"base_url": "ftp://x"}})
+    set_accounts({"rajasms": {"base_url": "ftp://x"}})
     assert check("jst")[1] == "jst is not configured: `smsgw vendors set jst account.json`"
     assert check("rajasms")[1].startswith("the account is refused: ")
 
@@ -158,5 +158,5 @@ def test_vendors_warn_where_an_address_is_demanded_and_none_is_fixed(
 
 
 def test_a_vendor_without_an_account_is_not_warned_of(gateway: Gateway) -> None:
-    set_accounts({"callback_key": ACCOUNTS["callback_key"]})
+    set_accounts({})
     assert all(one["warnings"] == [] for one in vendors_view(vendor_accounts.accounts(), NOW))

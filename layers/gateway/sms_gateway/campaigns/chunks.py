@@ -12,6 +12,7 @@ from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.config.routes import routes
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
@@ -98,9 +99,8 @@ def _plan_chunk(
     campaign: Campaign, rows: list[Record], defaults: dict[str, Any], now: datetime
 ) -> tuple[Chunk, BuiltBatch | None]:
     drafts, refused = _build_drafts(campaign, rows, defaults)
-    known = accounts()
     accepted, rejected = plan_recipients(
-        drafts, now, known, routes(), status_url_checker(campaign.tenant), per_recipient=True
+        drafts, now, accounts(), routes(), status_url_checker(campaign.tenant), per_recipient=True
     )
     _raise_retryable(campaign, rejected)
     refused |= {each.index: one_line_problem(each.problem) for each in rejected}
@@ -111,7 +111,7 @@ def _plan_chunk(
             batch,
             accepted,
             retention_seconds(),
-            known.callback_key,
+            message_key,
             campaign.id,
         )
         if batch

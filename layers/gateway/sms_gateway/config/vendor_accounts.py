@@ -13,15 +13,12 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.registry import VENDORS, build_adapter
 
-CALLBACK_KEY = "callback_key"  # the secret's one entry that is not a vendor
-
 
 class Accounts(ValueObject, frozen=True):
     """The usable vendor accounts; `faults` says what is wrong with the others."""
 
     adapters: Mapping[str, Adapter]
     faults: Mapping[str, str]
-    callback_key: bytes
 
     def __repr__(self) -> str:
         return f"Accounts({', '.join(self.adapters)})"
@@ -41,7 +38,6 @@ def parse_accounts(text: str) -> Accounts:
         settings = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError:
         raise ValueError("it must be a JSON object of vendors") from None
-    key = callback_key(settings.pop(CALLBACK_KEY, None))
     adapters: dict[str, Adapter] = {}
     faults: dict[str, str] = {}
     for vendor, account in settings.items():
@@ -60,14 +56,7 @@ def parse_accounts(text: str) -> Accounts:
     for vendor, adapter in adapters.items():
         for warning in adapter.warnings:
             logger.warning("account warning", extra={"vendor": vendor, "warning": warning})
-    return Accounts(adapters, faults, key)
-
-
-def callback_key(written: object) -> bytes:
-    """Return the key of callback addresses. Raises ValueError."""
-    if not isinstance(written, str) or len(written) < 32:
-        raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
-    return written.encode()
+    return Accounts(adapters, faults)
 
 
 _accounts = CachedSetting(

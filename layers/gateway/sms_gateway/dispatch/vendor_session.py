@@ -8,6 +8,7 @@ from datetime import datetime
 from threading import BoundedSemaphore, Condition
 from typing import Self
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.dispatch.circuit_breaker import VendorFailureError, call_guarded
 from sms_gateway.messages.sealed_text import open_outgoing
@@ -45,7 +46,7 @@ class VendorSession:
         self,
         adapter: Adapter,
         callback_base: str,
-        secret: bytes,
+        callback_key: bytes,
         until: float,
         workers: int = 1,
         send: Send = http_client.send,
@@ -54,7 +55,7 @@ class VendorSession:
         self.adapter = adapter
         self.usable = frozenset({adapter.name, *usable})
         self._callback_base = callback_base
-        self._secret = secret
+        self._callback_key = callback_key
         self._until = until
         self._max_calls = max(1, min(adapter.concurrency // workers, http_client.MAX_CONNECTIONS))
         self._call_slots = BoundedSemaphore(self._max_calls)
@@ -72,15 +73,15 @@ class VendorSession:
     def callback_url(self, key: ItemKey) -> str:
         """Return the URL for the vendor's reports on this submission."""
         name = self.adapter.name
-        return f"{self._callback_base}/{name}/{make_token(name, key, self._secret)}"
+        return f"{self._callback_base}/{name}/{make_token(name, key, self._callback_key)}"
 
     def outgoing(self, message: Message, now: datetime) -> OutgoingMessage:
         """Return the message for the adapter; a verification's code is filled in here.
 
         Raise SealBrokenError for a text that can't be opened.
         """
-        outgoing = open_outgoing(message, self._secret, now)
-        return with_code(outgoing, message.content.code_spec, self._secret)
+        outgoing = open_outgoing(message, message_key, now)
+        return with_code(outgoing, message.content.code_spec, message_key)
 
     @contextmanager
     def claim_slot(self, messages: int) -> Iterator[None]:

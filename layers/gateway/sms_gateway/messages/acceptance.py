@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.problems import NoAnswerError, ServiceUnavailableError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_seconds
@@ -60,13 +61,13 @@ def build_batch(
     batch: str,
     recipients: Sequence[PlannedRecipient],
     retention: int,
-    secret: bytes,
+    key: Secret,
     campaign: str | None = None,
 ) -> BuiltBatch:
     """Build a batch under its ULID, whose time is the batch's.
 
     `campaign` is the id of the campaign that it belongs to. Messages stay readable for `retention`
-    seconds after their time of sending; the texts of category `otp` are sealed with `secret`.
+    seconds after their time of sending; the texts of category `otp` are sealed with `key`.
     """
     now = ulid_ms(batch) // 1000
     send_times = [planned.content.send_at for planned in recipients if planned.content.send_at]
@@ -81,7 +82,7 @@ def build_batch(
         submission = _submission(batch, position, group, tenant, single=single)
         submissions.append(submission)
         sealed += [
-            seal(planned.content, message_id(batch, place), submission.seed or b"", secret)
+            seal(planned.content, message_id(batch, place), submission.seed or b"", key)
             for place, planned in enumerate(group, position)
         ]
     if len(contents) == 1:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sms_gateway.config.routes import routes
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
@@ -41,7 +42,7 @@ def send(
         store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    digest = idempotency_keys.digest_of(body, accounts().callback_key)
+    digest = idempotency_keys.digest_of(body, message_key())
     seconds = epoch_seconds(now)
     try:
         batch, answer = _build(tenant, body, now, defaults, only)
@@ -81,12 +82,11 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    known = accounts()
-    accepted, rejected = plan_recipients(drafts, now, known, routes(), check_status_url)
+    accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), check_status_url)
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)
-    batch = build_batch(tenant, identifier, accepted, retention_seconds(), known.callback_key)
+    batch = build_batch(tenant, identifier, accepted, retention_seconds(), message_key)
     return batch, accepted_view(identifier, batch.messages, rejected)
 
 

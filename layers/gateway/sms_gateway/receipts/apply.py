@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
@@ -112,12 +113,12 @@ def apply_callback(
     subject: ItemKey | None,
     reports: Sequence[DeliveryReport],
     now: datetime,
-    secret: bytes,
+    key: Secret,
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
     Updates are written in parallel, those of one message in order. `subject` is the submission of
-    the callback's token, `secret` opens the texts of category `otp`. A report without a message is
+    the callback's token, `key` opens the texts of category `otp`. A report without a message is
     counted and dropped.
     """
     raw_updates: list[MessageUpdate] = []
@@ -136,7 +137,7 @@ def apply_callback(
         redaction = Redaction(
             adapter,
             numbers=[content.to],
-            texts=[known_text(message, secret)],
+            texts=[known_text(message, key)],
             code_sent=content.withheld,
         )
         report = redaction.report(report)

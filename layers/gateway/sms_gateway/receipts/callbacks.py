@@ -1,10 +1,12 @@
 """Vendor callbacks: only with a valid token, and answered 200 whatever they report."""
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
+from sms_gateway.config.stack_keys import callback_keys, message_key
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import GatewayError, NotFoundError
@@ -13,6 +15,7 @@ from sms_gateway.http_api.request import callback_route, query, raw_body
 from sms_gateway.http_api.safe_headers import SAFE_HEADERS
 from sms_gateway.receipts.apply import apply_callback, store_unrecognized
 from sms_gateway.receipts.callback_tokens import verify_token
+from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import CallbackRequest
 
@@ -31,13 +34,12 @@ def handle_callback(event: dict[str, Any]) -> dict[str, Any]:
 
 def _handle(event: dict[str, Any]) -> int:
     method, vendor, token = callback_route(event)
-    configured = accounts()
-    adapter = configured.adapters.get(vendor)
+    adapter = accounts().adapters.get(vendor)
     not_found = NotFoundError("There is no such callback address.")
     if adapter is None or method not in ("GET", "POST"):
         raise not_found
     try:
-        subject = verify_token(vendor, token, configured.callback_key)
+        subject = _verified(vendor, token)
     except ValueError:
         increment("ForgedCallback", vendor=vendor)
         raise not_found from None
@@ -56,8 +58,16 @@ def _handle(event: dict[str, Any]) -> int:
         if subject is not None:
             raw = request.body or urlencode(request.query).encode()
             store_unrecognized(subject, Redaction(adapter).raw(raw))
-    apply_callback(adapter, subject, reports, utc_now(), configured.callback_key)
+    apply_callback(adapter, subject, reports, utc_now(), message_key)
     return len(reports)
+
+
+def _verified(vendor: str, token: str) -> ItemKey | None:
+    """Return what a token stands for. Raise ValueError when it is of no key that is accepted."""
+    for key in callback_keys().accepted:
+        with suppress(ValueError):
+            return verify_token(vendor, token, key)
+    raise ValueError("not a token of this gateway")
 
 
 def _response(status: int, content_type: str, body: object) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
@@ -81,7 +82,7 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
         )
     subject = f"{adapter.name}/vouchers"
     operation, previous = begin_operation(
-        caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
+        caller.tenant, caller.key, subject, body, message_key, caller.now
     )
     tagged = f"{remarks} {operation.reference}".strip()
     request = service.create(number, credits_each, tagged)
@@ -130,7 +131,7 @@ def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
         )
     subject = f"{adapter.name}/vouchers/redeem"
     operation, previous = begin_operation(
-        caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
+        caller.tenant, caller.key, subject, body, message_key, caller.now
     )
     outcome = previous or execute_once(
         caller, adapter, operation, service.redeem(code), service.redeemed, code

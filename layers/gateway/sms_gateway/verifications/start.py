@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from sms_gateway.config.routes import routes
-from sms_gateway.config.vendor_accounts import Accounts, accounts
+from sms_gateway.config.stack_keys import message_key
+from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
@@ -46,7 +47,7 @@ def start_verification(
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    digest = idempotency_keys.digest_of(b"POST /verifications\n" + body, accounts().callback_key)
+    digest = idempotency_keys.digest_of(b"POST /verifications\n" + body, message_key())
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
@@ -65,19 +66,19 @@ def _prepare(
     tenant: str, body: bytes, now: datetime, region: str | None
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
-    request, known = parse_verification(body, region), accounts()
-    accepted, rejected = plan_recipients([request.draft], now, known, routes())
+    request = parse_verification(body, region)
+    accepted, rejected = plan_recipients([request.draft], now, accounts(), routes())
     if not accepted:
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)
     to = accepted[0].content.to
-    rate_limit.count_send(tenant, number_digest(tenant, to, known.callback_key), seconds)
+    rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
     planned, code_spec = _with_code_spec(accepted[0], request)
-    batch = build_batch(tenant, identifier, [planned], retention_seconds(), known.callback_key)
+    batch = build_batch(tenant, identifier, [planned], retention_seconds(), message_key)
     verification = Verification(
         id=identifier,
         tenant=tenant,
-        details=_details(request, planned, code_spec, identifier, known),
+        details=_details(request, planned, code_spec, identifier),
         expires=seconds + request.ttl,
     )
     ttl = int(batch.head["ttl"]["N"])
@@ -110,10 +111,9 @@ def _details(
     planned: PlannedRecipient,
     code_spec: CodeSpec,
     identifier: str,
-    known: Accounts,
 ) -> Details:
     own_code = code_spec.nonce is not None
-    secret = known.callback_key
+    secret = message_key()
     return Details(
         to=planned.content.to,
         mask=request.mask,
