@@ -235,6 +235,7 @@ class LocalStack:
         callback, message, vendors = (Secret(client, name) for name in self.facts["secrets"])
         make_keys(callback, message)
         change_accounts(vendors, change)
+        self.run_smsgw("vendors", "publish")
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
         """Create an API key with `smsgw`."""

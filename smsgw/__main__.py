@@ -4,7 +4,7 @@ smsgw keys create --tenant acme --scope messages:send --scope messages:read
 smsgw keys list
 smsgw keys revoke 0123456789ab
 smsgw vendors set jst account.json
-smsgw vendors list|show|remove|check
+smsgw vendors list|show|remove|check|publish
 smsgw routes|sources|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw campaigns list|show|pause|resume|cancel
@@ -132,6 +132,8 @@ def _add_vendors(areas: Areas) -> None:
         command.set_defaults(run=run)
     vendor_check.add_command(accounts)
     accounts.add_parser("list", help="list vendors").set_defaults(run=vendors.show_all)
+    tell = accounts.add_parser("publish", help="after a change of the secret by hand: use it")
+    tell.set_defaults(run=vendors.publish)
 
 
 def _add_settings(areas: Areas) -> None:

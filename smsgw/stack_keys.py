@@ -24,7 +24,9 @@ def make_keys(callback: Secret, message: Secret) -> None:
     """Make the keys that nobody made yet. Raise CommandError for one that is not valid."""
     read = callback.read()
     if read is None:
-        callback.create(_written(CallbackKeys(_new_key())), "The key of our callback addresses.")
+        callback.create(
+            _written(CallbackKeys(_new_key(), _new_key())), "The key of our callback addresses."
+        )
     else:
         _parsed(callback, read)
     read = message.read()

@@ -7,18 +7,20 @@ from dataclasses import fields
 
 import msgspec
 
+from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.stored_settings import ACCOUNTS, check_size, read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
 from smsgw.secrets import ReadSecret, Secret
-from smsgw.stack_keys import make_keys, secret_of
+from smsgw.stack_keys import callback_keys, make_keys, secret_of
 from smsgw.terminal import say, say_text
 
 type Accounts = dict[str, object]
 
 
-def change_accounts(secret: Secret, change: Callable[[Accounts], object]) -> None:
-    """Change the accounts in a secret, and make it if it is not there.
+def change_accounts(secret: Secret, change: Callable[[Accounts], object]) -> Accounts:
+    """Change the accounts in a secret, and make it if it is not there; return them all.
 
     Raise CommandError, also when somebody else changes it meanwhile.
     """
@@ -30,6 +32,7 @@ def change_accounts(secret: Secret, change: Callable[[Accounts], object]) -> Non
         secret.create(written, "The vendors' accounts.")
     else:
         secret.replace(read, written)
+    return accounts
 
 
 def set_account(options: argparse.Namespace) -> None:
@@ -49,7 +52,7 @@ def set_account(options: argparse.Namespace) -> None:
     make_keys(
         secret_of(options, "CallbackKeySecretName"), secret_of(options, "MessageKeySecretName")
     )
-    change_accounts(_secret(options), lambda accounts: accounts.update({options.vendor: account}))
+    _change(options, lambda accounts: accounts.update({options.vendor: account}))
     say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
         say(f"warning: {warning}")
@@ -59,7 +62,7 @@ def remove_account(options: argparse.Namespace) -> None:
     """Turn a vendor off."""
     if options.vendor not in _accounts(options):
         raise CommandError(f"{options.vendor} is not configured")
-    change_accounts(_secret(options), lambda accounts: accounts.pop(options.vendor, None))
+    _change(options, lambda accounts: accounts.pop(options.vendor, None))
     say(f"{options.vendor} is off; functions that are running see it within a minute.")
 
 
@@ -73,6 +76,7 @@ def show_account(options: argparse.Namespace) -> None:
     shown = {one.name for one in fields(adapter_class(options.vendor)) if one.repr}
     plain = {name: value if name in shown else "(secret)" for name, value in account.items()}
     say_text(json.dumps(plain, indent=2))
+    warn_of_difference(options)
 
 
 def show_all(options: argparse.Namespace) -> None:
@@ -80,6 +84,53 @@ def show_all(options: argparse.Namespace) -> None:
     accounts = _accounts(options)
     for vendor in VENDORS:
         say(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
+    warn_of_difference(options)
+
+
+def publish(options: argparse.Namespace) -> None:
+    """Write what those that call no vendor may know of the accounts, as the secret has them."""
+    before = read_setting(ACCOUNTS)
+    accounts = _accounts(options)
+    written = write_public_accounts(accounts, _marks_key(options))
+    if not write_setting(ACCOUNTS, written, before):
+        raise CommandError("somebody else has just changed the accounts: run this again")
+    say("Published what is no secret; functions that are running see it within a minute.")
+
+
+def warn_of_difference(options: argparse.Namespace) -> None:
+    """Say on standard error when messages are not accepted by what the secret has."""
+    stored = read_setting(ACCOUNTS)
+    accounts = _accounts(options)
+    if not accounts and stored is None:
+        return
+    written = write_public_accounts(accounts, _marks_key(options))
+    if stored is None or stored.text != written:
+        say(
+            "warning: the secret was changed by hand, and messages are still accepted by what it "
+            "had before: run smsgw vendors publish",
+            error=True,
+        )
+
+
+def _change(options: argparse.Namespace, change: Callable[[Accounts], object]) -> None:
+    """Change the secret, then publish it: vendors are called with what the secret has."""
+    key = _marks_key(options)
+
+    def checked(accounts: Accounts) -> None:
+        change(accounts)
+        check_size(write_public_accounts(accounts, key))
+
+    before = read_setting(ACCOUNTS)
+    accounts = change_accounts(_secret(options), checked)
+    if not write_setting(ACCOUNTS, write_public_accounts(accounts, key), before):
+        raise CommandError(
+            "the secret is changed, but somebody else has just published it: "
+            "run smsgw vendors publish"
+        )
+
+
+def _marks_key(options: argparse.Namespace) -> bytes:
+    return callback_keys(secret_of(options, "CallbackKeySecretName")).marks.encode()
 
 
 def _secret(options: argparse.Namespace) -> Secret:

@@ -21,6 +21,7 @@ from ministack.services import dynamodb  # type: ignore[import-untyped]  # no st
 from local.simulators.registry import SIMULATORS, accounts, routes
 from local.simulators.state import Message, State
 from local.simulators.vendor import Request
+from sms_gateway.config.public_accounts import write_public_accounts
 from sms_gateway.vendors.registry import VENDORS
 from testing.server import Asked, Said, serving
 from testing.template import table_definition
@@ -28,6 +29,7 @@ from testing.template import table_definition
 Item = dict[str, Any]
 
 LATER = 86_400.0  # seconds until a vendor's outcome: none falls due by itself
+MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 QUEUES = {
@@ -75,13 +77,16 @@ SOURCES = {
     "cognito": {"eu-central-1_example": {"tenant": "acme", "text": "Your code is {code}"}},
 }
 
+
+def setting(partition: str, name: str, data: str) -> Item:
+    """Return the item of a setting."""
+    return {"pk": {"S": partition}, "sk": {"S": name}, "data": {"S": data}, "version": {"N": "1"}}
+
+
 SETTINGS = [
-    {"pk": {"S": "SETTINGS"}, "sk": {"S": name}, "data": {"S": data}, "version": {"N": "1"}}
-    for name, data in (
-        ("routes", json.dumps({"routes": routes()})),
-        ("sources", json.dumps(SOURCES)),
-        ("campaigns", "{}"),
-    )
+    setting("SETTINGS", "routes", json.dumps({"routes": routes()})),
+    setting("SETTINGS", "sources", json.dumps(SOURCES)),
+    setting("SETTINGS", "campaigns", "{}"),
 ]
 RANGE, RANGED = "pk = :pk AND sk BETWEEN :low AND :high", (":pk", ":low", ":high")
 MOST_IN_A_PAGE = 1_100  # items that surely are less than 1 MB
@@ -139,6 +144,8 @@ class Aws:
         if status != 200:
             raise RuntimeError(f"no table: {told!r}")
         self.put(SETTINGS, name)
+        published = write_public_accounts(self.accounts, MARKS_KEY.encode())
+        self.put([setting("ACCOUNTS", "accounts", published)], name)
 
     def items(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> dict[str, dict[str, Item]]:
         """Return what the table has, by partition and sort key."""
@@ -235,7 +242,9 @@ class Aws:
         name = asked["SecretId"]
         secret = {
             ENVIRONMENT["ACCOUNTS_SECRET"]: json.dumps(self.accounts),
-            ENVIRONMENT["CALLBACK_KEY_SECRET"]: json.dumps({"current": CALLBACK_KEY}),
+            ENVIRONMENT["CALLBACK_KEY_SECRET"]: json.dumps(
+                {"current": CALLBACK_KEY, "marks": MARKS_KEY}
+            ),
             ENVIRONMENT["MESSAGE_KEY_SECRET"]: MESSAGE_KEY,
         }[name]
         return {"Name": name, "SecretString": secret}

@@ -10,12 +10,15 @@ from samcli.yamlhelper import yaml_parse
 
 from local.simulators.registry import routes
 from sms_gateway.config import cached_setting
+from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.stored_settings import ACCOUNTS as PUBLISHED
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS
 from testing.paths import ROOT
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 WEBHOOK_KEY = "fedcba9876543210fedcba9876543210fedcba9876543210"
 ACCOUNTS: dict[str, Any] = {
@@ -43,14 +46,20 @@ def _client(service: Any) -> Any:
 
 
 def set_accounts(accounts: object) -> None:
-    """Write the accounts' secret, which this process then reads anew."""
+    """Write the accounts' secret and what is published of it; this process reads both anew."""
     written = accounts if isinstance(accounts, str) else json.dumps(accounts)
     _set_secret(os.environ["ACCOUNTS_SECRET"], written)
+    _set_setting(PUBLISHED, published(accounts) if isinstance(accounts, dict) else written)
+
+
+def published(accounts: dict[str, Any]) -> str:
+    """Return what those that call no vendor may know of the accounts."""
+    return write_public_accounts(accounts, MARKS_KEY.encode())
 
 
 def set_callback_keys(current: str, previous: str | None = None) -> None:
     """Write the secret of the callback keys, which this process then reads anew."""
-    keys = {"current": current} | ({"previous": previous} if previous else {})
+    keys = {"current": current, "marks": MARKS_KEY} | ({"previous": previous} if previous else {})
     _set_secret(os.environ["CALLBACK_KEY_SECRET"], json.dumps(keys))
 
 

@@ -31,6 +31,7 @@ from testing.settings import (
     TEMPLATE,
     WEBHOOK_KEY,
     WRITTEN,
+    published,
     set_accounts,
     set_callback_keys,
     set_message_key,
@@ -40,12 +41,16 @@ from testing.transport import Wire
 
 SETTINGS = [
     {
-        "pk": {"S": "SETTINGS"},
+        "pk": {"S": partition},
         "sk": {"S": name},
         "data": {"S": written},
         "version": {"N": "1"},
     }
-    for name, written in (("routes", ROUTES), ("sources", json.dumps(SOURCES)))
+    for partition, name, written in (
+        ("SETTINGS", "routes", ROUTES),
+        ("SETTINGS", "sources", json.dumps(SOURCES)),
+        ("ACCOUNTS", "accounts", published(ACCOUNTS)),
+    )
 ]
 
 

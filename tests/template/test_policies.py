@@ -14,7 +14,7 @@ NETWORK = "AWSLambdaVPCAccessExecutionRole"
 DEPLOYMENTS: dict[str, dict[str, str]] = {"default": {}, "everything": EVERYTHING}
 # Of each function the partitions that it may read, and those that it may write; what their items
 # are says docs/data-model.md. `0*` is batches, campaigns and verifications: all that have a ULID.
-ACCEPTS = ({"0*", "REQUEST#*", "HOOKS#*", "SETTINGS"}, {"0*", "REQUEST#*"})
+ACCEPTS = ({"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS"}, {"0*", "REQUEST#*"})
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "AuthorizeFunction": ({"KEYS"}, set()),
     "SendFunction": ACCEPTS,
@@ -27,20 +27,20 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         {"0*", "CIRCUIT", "RATE#*"},
         {"0*", "CIRCUIT", "RATE#*", "V#*"},
     ),
-    "CallbackFunction": ({"0*", "V#*"}, {"0*"}),
+    "CallbackFunction": ({"0*", "V#*", "ACCOUNTS"}, {"0*"}),
     "SchedulerFunction": (
         {"0*", "BALANCE#*", "HOOK#*", "HOOKS#*", "SCHEDULER"},
         {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER"},
     ),
     "VerifyFunction": (
-        {"0*", "REQUEST#*", "SENDS#*", "SETTINGS"},
+        {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS"},
         {"0*", "REQUEST#*", "SENDS#*"},
     ),
     "CampaignWorkerFunction": (
-        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS"},
+        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS"},
         {"0*", "CAMPAIGNS"},
     ),
-    "PublishEventsFunction": ({"0*"}, set()),
+    "PublishEventsFunction": ({"0*", "ACCOUNTS"}, set()),
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),
     "WebhooksFunction": ({"HOOK#*", "HOOKS#*"}, {"HOOK#*", "HOOKS#*"}),
     "DeliverWebhooksFunction": ({"HOOK#*", "HOOKS#*"}, {"HOOK#*", "HOOKS#*"}),

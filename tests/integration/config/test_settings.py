@@ -15,6 +15,7 @@ from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.webhooks import settings as webhook_settings
+from testing.callbacks import call
 from testing.gateway import Gateway
 from testing.settings import (
     ACCOUNTS,
@@ -34,9 +35,11 @@ BROKEN = [
 BROKEN_KEYS = [
     "no JSON",
     "{}",
-    json.dumps({"current": SECRET}),
-    json.dumps({"current": CALLBACK_KEY, "previous": SECRET}),
-    json.dumps({"current": CALLBACK_KEY, "older": SECRET}),
+    json.dumps({"current": CALLBACK_KEY}),
+    *(
+        json.dumps({"current": CALLBACK_KEY, "marks": CALLBACK_KEY} | wrong)
+        for wrong in ({"current": SECRET}, {"marks": SECRET}, {"previous": SECRET}, {"older": ""})
+    ),
 ]
 BAD_ROUTES = [
     "no JSON",
@@ -162,6 +165,33 @@ def test_a_secret_that_is_gone_or_denied_after_it_was_read_is_an_alarm(
         assert vendor_accounts.accounts() is known
     (line,) = problems(caplog)
     assert line["msg"] == "settings refused"
+
+
+def test_messages_are_accepted_and_callbacks_read_without_a_password(gateway: Gateway) -> None:
+    """Whoever calls no vendor neither has the accounts' secret nor needs it."""
+    (identifier,) = gateway.sent("server2sms")
+    token = gateway.token("server2sms", gateway.submission(identifier).key)
+    words = f"login test-user-key of {ACCOUNTS['server2sms']['password'].upper()} is over"
+    with deleted("test/vendors", denied=False):
+        gateway.one("jst")
+        report = {"DST": "1", "RSN": "099", "DSTTXT": words, "ID": identifier}
+        assert call("server2sms", token, report)["statusCode"] == 200
+        with pytest.raises(ServiceUnavailableError):
+            vendor_accounts.accounts()
+    stored = str(gateway.item(gateway.submission(identifier).key))
+    for secret in ("test-user-key", ACCOUNTS["server2sms"]["password"].upper()):
+        assert secret not in stored
+
+
+@pytest.mark.parametrize(("key", "received"), [("test-api-key", 1), ("another", 0)])
+def test_a_push_with_other_keys_than_ours_is_dropped_without_knowing_ours(
+    gateway: Gateway, key: str, received: int
+) -> None:
+    set_account("dinisoft", status_push=True)
+    token = gateway.token("dinisoft", None)
+    with deleted("test/vendors", denied=False):
+        push = {"messageid": "1", "text": "DELIVRD", "apikey": key, "secretkey": "test-secret"}
+        assert json.loads(call("dinisoft", token, push)["body"]) == {"received": received}
 
 
 @contextmanager

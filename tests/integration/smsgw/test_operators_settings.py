@@ -10,9 +10,10 @@ import boto3
 import pytest
 
 from sms_gateway.config import routes, stack_keys, vendor_accounts
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stored_settings import StoredSetting, read_setting, write_setting
 from smsgw.errors import CommandError
-from smsgw.secrets import Secret
+from smsgw.secrets import ReadSecret, Secret
 from smsgw.settings import SETTINGS
 from testing.settings import ACCOUNTS, forget_settings
 
@@ -47,6 +48,11 @@ def stored(secrets: Any, name: str) -> str:
     """A secret's text; moto's default is not the current version."""
     found = secrets.get_secret_value(SecretId=f"{FRESH}/{name}", VersionStage="AWSCURRENT")
     return str(found["SecretString"])
+
+
+def current_version(secrets: Any) -> str:
+    found = secrets.get_secret_value(SecretId=f"{FRESH}/vendors", VersionStage="AWSCURRENT")
+    return str(found["VersionId"])
 
 
 def file(folder: Path, value: object) -> str:
@@ -181,6 +187,65 @@ def test_a_secret_that_is_broken_is_not_written_over(
     secrets.create_secret(Name=f"{FRESH}/vendors", SecretString=written)
     assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"])))
     assert stored(secrets, "vendors") == written
+
+
+def test_what_is_no_secret_is_published_with_each_change(
+    operator: Operator, secrets: Any, tmp_path: Path
+) -> None:
+    for vendor in ("jst", "rajasms"):
+        assert operator("vendors", "set", vendor, file(tmp_path, ACCOUNTS[vendor]))[0] == 0
+    forget_settings()
+    assert public_accounts().adapters.keys() == {"jst", "rajasms"}
+    published = read_setting("accounts")
+    assert published
+    for secret in (ACCOUNTS["jst"]["password"], ACCOUNTS["rajasms"]["api_key"]):
+        assert secret not in published.text
+    assert operator("vendors", "remove", "jst")[0] == 0
+    forget_settings()
+    assert public_accounts().adapters.keys() == {"rajasms"}
+    assert operator("vendors", "list")[2] == ""
+
+
+@pytest.mark.parametrize("changed", ["password", "base_url"])
+def test_a_change_of_the_secret_by_hand_is_told_until_it_is_published(
+    operator: Operator, secrets: Any, changed: str, tmp_path: Path
+) -> None:
+    operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))
+    by_hand = {"jst": ACCOUNTS["jst"] | {changed: "https://another.example.com"}}
+    Secret(secrets, f"{FRESH}/vendors").replace(
+        ReadSecret("", current_version(secrets)), json.dumps(by_hand)
+    )
+    for asked in (("list",), ("show", "jst")):
+        status, _, error = operator("vendors", *asked)
+        assert status == 0
+        assert "smsgw vendors publish" in error
+        assert "another" not in error
+    assert operator("vendors", "publish")[0] == 0
+    assert operator("vendors", "list")[2] == ""
+
+
+def test_of_two_operators_who_publish_one_is_told_to_do_it_again(
+    operator: Operator, secrets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = file(tmp_path, ACCOUNTS["jst"])
+    operator("vendors", "set", "jst", given)
+    stale = read_setting("accounts")
+    operator("vendors", "publish")
+    monkeypatch.setattr("smsgw.vendors.read_setting", lambda _name: stale)
+    said = operator("vendors", "set", "jst", given)
+    assert complains(said)
+    assert "smsgw vendors publish" in said[2]
+
+
+def test_accounts_that_a_burst_of_starts_could_not_read_are_not_set(
+    operator: Operator, secrets: Any, tmp_path: Path
+) -> None:
+    long = {f"+1{number:05d}": "0.1" for number in range(1000)}
+    prices = {"prices": {"currency": "INR", "per_segment": long}}
+    assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"] | prices)))
+    assert json.loads(operator("routes", "show")[1])
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        stored(secrets, "vendors")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Backup:
     def lose(self) -> None:
         """Everything in the stack's own table is gone, but for settings."""
         for item in self.client.scan(TableName="test-table")["Items"]:
-            if item["pk"]["S"] != "SETTINGS":
+            if item["pk"]["S"] not in ("SETTINGS", "ACCOUNTS"):
                 key = {"pk": item["pk"], "sk": item["sk"]}
                 self.client.delete_item(TableName="test-table", Key=key)
 

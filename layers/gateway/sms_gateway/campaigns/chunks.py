@@ -11,9 +11,9 @@ from sms_gateway.campaigns.columns import build_draft, one_line_problem
 from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk
 from sms_gateway.campaigns.time_budget import TimeBudget
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
 from sms_gateway.config.stack_keys import message_key
-from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.core.ulids import new_ulid
@@ -100,7 +100,12 @@ def _plan_chunk(
 ) -> tuple[Chunk, BuiltBatch | None]:
     drafts, refused = _build_drafts(campaign, rows, defaults)
     accepted, rejected = plan_recipients(
-        drafts, now, accounts(), routes(), status_url_checker(campaign.tenant), per_recipient=True
+        drafts,
+        now,
+        public_accounts(),
+        routes(),
+        status_url_checker(campaign.tenant),
+        per_recipient=True,
     )
     _raise_retryable(campaign, rejected)
     refused |= {each.index: one_line_problem(each.problem) for each in rejected}

@@ -16,13 +16,17 @@ NOT_MADE = "The stack's keys are not made yet; the operator makes them with smsg
 
 
 class CallbackKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The key of new addresses, and the one before it, whose addresses are still answered."""
+    """The key of new addresses, and the one before it, whose addresses are still answered.
+
+    `marks` is the key of the accounts' marks, which no rotation changes.
+    """
 
     current: str
+    marks: str
     previous: str | None = None
 
     def __post_init__(self) -> None:
-        for key in (self.current, self.previous):
+        for key in (self.current, self.marks, self.previous):
             if key is not None and len(key) < MIN_LENGTH:
                 raise ValueError(f"each key must have at least {MIN_LENGTH} characters")
 

@@ -1,7 +1,8 @@
-"""The accounts at the vendors, in one secret."""
+"""The accounts at the vendors, in one secret, for those that call vendors."""
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,12 +14,15 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.registry import VENDORS, build_adapter
 
+NO_ACCOUNT = "No vendor has an account yet; the operator sets one with smsgw vendors set."
+
 
 class Accounts(ValueObject, frozen=True):
     """The usable vendor accounts; `faults` says what is wrong with the others."""
 
     adapters: Mapping[str, Adapter]
     faults: Mapping[str, str]
+    marks: Mapping[str, Mapping[str, str]] = {}  # of those without secrets, by vendor and setting
 
     def __repr__(self) -> str:
         return f"Accounts({', '.join(self.adapters)})"
@@ -38,6 +42,13 @@ def parse_accounts(text: str) -> Accounts:
         settings = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError:
         raise ValueError("it must be a JSON object of vendors") from None
+    return build_accounts(settings)
+
+
+def build_accounts(
+    settings: Mapping[str, Any], marks: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> Accounts:
+    """Build the adapters, and log and count those that are refused."""
     adapters: dict[str, Adapter] = {}
     faults: dict[str, str] = {}
     for vendor, account in settings.items():
@@ -56,12 +67,12 @@ def parse_accounts(text: str) -> Accounts:
     for vendor, adapter in adapters.items():
         for warning in adapter.warnings:
             logger.warning("account warning", extra={"vendor": vendor, "warning": warning})
-    return Accounts(adapters, faults)
+    return Accounts(adapters, faults, marks)
 
 
 _accounts = CachedSetting(
     "accounts",
     lambda: fetch_secret(os.environ["ACCOUNTS_SECRET"]),
     parse_accounts,
-    advice="No vendor has an account yet; the operator sets one with smsgw vendors set.",
+    advice=NO_ACCOUNT,
 )

@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
 from sms_gateway.config.stack_keys import message_key
-from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
@@ -82,7 +82,7 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    accepted, rejected = plan_recipients(drafts, now, accounts(), routes(), check_status_url)
+    accepted, rejected = plan_recipients(drafts, now, public_accounts(), routes(), check_status_url)
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)

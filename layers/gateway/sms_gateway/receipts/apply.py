@@ -21,6 +21,7 @@ from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import ItemKey, Source, TimelineEntry
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import Redaction
+from sms_gateway.vendors.secret_marks import Marks
 from sms_gateway.vendors.types import DeliveryReport
 
 NOT_SENT = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)
@@ -114,11 +115,13 @@ def apply_callback(
     reports: Sequence[DeliveryReport],
     now: datetime,
     key: Secret,
+    marks: Marks,
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
     Updates are written in parallel, those of one message in order. `subject` is the submission of
-    the callback's token, `key` opens the texts of category `otp`. A report without a message is
+    the callback's token, `key` opens the texts of category `otp`, `marks`
+    stand for the account's secrets. A report without a message is
     counted and dropped.
     """
     raw_updates: list[MessageUpdate] = []
@@ -139,6 +142,7 @@ def apply_callback(
             numbers=[content.to],
             texts=[known_text(message, key)],
             code_sent=content.withheld,
+            marks=marks,
         )
         report = redaction.report(report)
         if report.unknown_status:

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stack_keys import callback_keys, message_key
-from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import GatewayError, NotFoundError
 from sms_gateway.core.timestamps import utc_now
@@ -17,6 +17,7 @@ from sms_gateway.receipts.apply import apply_callback, store_unrecognized
 from sms_gateway.receipts.callback_tokens import verify_token
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendors.redaction import Redaction
+from sms_gateway.vendors.secret_marks import SecretMark, are_ours
 from sms_gateway.vendors.types import CallbackRequest
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -34,7 +35,8 @@ def handle_callback(event: dict[str, Any]) -> dict[str, Any]:
 
 def _handle(event: dict[str, Any]) -> int:
     method, vendor, token = callback_route(event)
-    adapter = accounts().adapters.get(vendor)
+    known = public_accounts()
+    adapter = known.adapters.get(vendor)
     not_found = NotFoundError("There is no such callback address.")
     if adapter is None or method not in ("GET", "POST"):
         raise not_found
@@ -52,13 +54,16 @@ def _handle(event: dict[str, Any]) -> int:
         raw_body(event)[:MAX_BODY_BYTES],
         headers.get("content-type") or "",
     )
-    reports = adapter.callback(request)
+    key = callback_keys().marks.encode()
+    marks = {name: SecretMark.parse(one, key) for name, one in known.marks[vendor].items()}
+    ours = are_ours(adapter.repeated_secrets(request), marks)
+    reports = adapter.callback(request) if ours else []
     if not reports:
         increment("UnreadableCallback", vendor=vendor)
         if subject is not None:
             raw = request.body or urlencode(request.query).encode()
-            store_unrecognized(subject, Redaction(adapter).raw(raw))
-    apply_callback(adapter, subject, reports, utc_now(), message_key)
+            store_unrecognized(subject, Redaction(adapter, marks=marks).raw(raw))
+    apply_callback(adapter, subject, reports, utc_now(), message_key, marks)
     return len(reports)
 
 

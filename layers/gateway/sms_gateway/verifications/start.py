@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
 from sms_gateway.config.stack_keys import message_key
-from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
@@ -67,7 +67,7 @@ def _prepare(
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
     request = parse_verification(body, region)
-    accepted, rejected = plan_recipients([request.draft], now, accounts(), routes())
+    accepted, rejected = plan_recipients([request.draft], now, public_accounts(), routes())
     if not accepted:
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)
