@@ -173,6 +173,7 @@ def test_messages_are_accepted_and_callbacks_read_without_a_password(gateway: Ga
     token = gateway.token("server2sms", gateway.submission(identifier).key)
     words = f"login test-user-key of {ACCOUNTS['server2sms']['password'].upper()} is over"
     with deleted("test/vendors", denied=False):
+        forget_settings()
         gateway.one("jst")
         report = {"DST": "1", "RSN": "099", "DSTTXT": words, "ID": identifier}
         assert call("server2sms", token, report)["statusCode"] == 200

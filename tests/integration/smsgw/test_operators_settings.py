@@ -232,7 +232,8 @@ def test_of_two_operators_who_publish_one_is_told_to_do_it_again(
     stale = read_setting("accounts")
     operator("vendors", "publish")
     monkeypatch.setattr("smsgw.vendors.read_setting", lambda _name: stale)
-    said = operator("vendors", "set", "jst", given)
+    other = file(tmp_path, ACCOUNTS["rajasms"])
+    said = operator("vendors", "set", "rajasms", other)
     assert complains(said)
     assert "smsgw vendors publish" in said[2]
 
@@ -240,7 +241,7 @@ def test_of_two_operators_who_publish_one_is_told_to_do_it_again(
 def test_accounts_that_a_burst_of_starts_could_not_read_are_not_set(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
-    long = {f"+1{number:05d}": "0.1" for number in range(1000)}
+    long = {f"+1{number:05d}": "0.1" for number in range(2000)}
     prices = {"prices": {"currency": "INR", "per_segment": long}}
     assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"] | prices)))
     assert json.loads(operator("routes", "show")[1])

@@ -34,7 +34,7 @@ def messages(vendor: str) -> list[OutgoingMessage]:
 
 def answers(one: Adapter, vendor: str) -> Any:
     """All that accepting asks of an adapter."""
-    checks = []
+    checks: list[tuple[str, str, str] | None] = []
     for message in messages(vendor):
         try:
             one.check(message)
@@ -76,15 +76,15 @@ def test_what_is_not_valid_or_not_known_is_not_published() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "why"),
     [
-        "no JSON",
-        "[]",
-        '{"jst": {}}',
-        '{"jst": {"settings": {}, "marks": {}, "password": "x"}}',
-        json.dumps({"jst": {"settings": {}, "marks": {"password": "no mark"}}}),
+        ("no JSON", "JSON"),
+        ("[]", "object"),
+        ('{"jst": {}}', "settings"),
+        ('{"jst": {"settings": {}, "marks": {}, "password": "x"}}', "password"),
+        (json.dumps({"jst": {"settings": {}, "marks": {"password": "no mark"}}}), "mark"),
     ],
 )
-def test_what_was_not_published_by_the_command_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+def test_what_was_not_published_by_the_command_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
         parse_public_accounts(text)

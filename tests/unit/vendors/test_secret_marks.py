@@ -29,7 +29,7 @@ def test_a_mark_is_read_as_it_is_written_and_holds_no_secret() -> None:
 
 @pytest.mark.parametrize("written", ["", "7", "7:zz:00", "x:00:00", "1:00:00:00"])
 def test_what_is_no_mark_is_refused(written: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="mark"):
         SecretMark.parse(written, KEY)
 
 
@@ -37,7 +37,10 @@ def test_what_is_no_mark_is_refused(written: str) -> None:
 def test_only_the_very_secret_is_it(other: str) -> None:
     assert mark_of(SECRET, KEY).is_of(SECRET)
     assert not mark_of(SECRET, KEY).is_of(other)
-    assert not mark_of(SECRET, b"another key").is_of(SECRET) or mark_of(SECRET, KEY) == other
+
+
+def test_a_mark_of_another_key_is_another_mark() -> None:
+    assert mark_of(SECRET, b"another key").whole != mark_of(SECRET, KEY).whole
 
 
 def test_a_setting_without_a_mark_is_never_ours() -> None:

@@ -32,8 +32,11 @@ class SecretMark(ValueObject, frozen=True):
     @classmethod
     def parse(cls, written: str, key: bytes) -> "SecretMark":
         """Read a mark as `str` writes it. Raises ValueError."""
-        length, letters, whole = written.split(":")
-        return cls(int(length), bytes.fromhex(letters), bytes.fromhex(whole), key)
+        try:
+            length, letters, whole = written.split(":")
+            return cls(int(length), bytes.fromhex(letters), bytes.fromhex(whole), key)
+        except ValueError:
+            raise ValueError("a mark of a secret is not as smsgw writes it") from None
 
     def __str__(self) -> str:
         return f"{self.length}:{self.letters.hex()}:{self.whole.hex()}"
