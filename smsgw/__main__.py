@@ -30,6 +30,7 @@ from sms_gateway.aws.errors import error_code
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
+from sms_gateway.http_api.query_params import parse_time
 from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
@@ -100,6 +101,7 @@ def _add_keys(areas: Areas) -> None:
     create.add_argument(
         "--region", help="in which its requests may write national numbers, such as BD (ISO 3166)"
     )
+    create.add_argument("--expires", help="when it ends by itself, such as 2026-12-31T00:00:00Z")
     create.set_defaults(run=_create_key)
     keys.add_parser("list", help="list keys").set_defaults(run=_list_keys)
     revoke = keys.add_parser("revoke", help="revoke a key")
@@ -252,10 +254,11 @@ def _outputs(name: str) -> dict[str, str]:
 def _create_key(options: argparse.Namespace) -> None:
     if options.region is not None and not is_region(options.region):
         raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
+    expires = parse_time(options.expires) if options.expires else None
     if "webhooks:manage" in options.scope:
         _make_webhook_key(options)
     key, stored = api_keys.create_key(
-        options.tenant, options.scope, options.label, utc_now(), options.region
+        options.tenant, options.scope, options.label, utc_now(), options.region, expires
     )
     say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
     say(key)
@@ -273,7 +276,7 @@ def _make_webhook_key(options: argparse.Namespace) -> None:
 def _list_keys(_options: argparse.Namespace) -> None:
     say(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
     for key in api_keys.list_keys():
-        state = "revoked" if key.revoked_at else "active"
+        state = key.refusal(utc_now()) or "active"
         scopes = ",".join(key.scopes)
         say(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
 

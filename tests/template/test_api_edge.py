@@ -138,8 +138,8 @@ def test_the_stage_takes_as_many_requests_as_the_parameters_say() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Bearer", "Bearer ", "Bearer sms_wrong", "Basic " + "sms_" + "x" * 43, "sms_" + "x" * 43,
-     "Bearer sms_" + "x" * 44, "Bearer sms_" + "x" * 42 + "=", "Bearer x\nBearer sms_" + "x" * 43,
+    ["Bearer", "Bearer ", "Bearer sms_wrong", "Basic " + "sms_" + "x" * 48, "sms_" + "x" * 48,
+     "Bearer sms_" + "x" * 49, "Bearer sms_" + "x" * 47 + "=", "Bearer x\nBearer sms_" + "x" * 48,
      "AWS4-HMAC-SHA256 Credential=x", "Bearer " + "x" * 5000],
 )  # fmt: skip
 def test_a_malformed_key_reaches_no_function(header: str) -> None:

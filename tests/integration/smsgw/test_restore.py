@@ -12,6 +12,7 @@ import pytest
 
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.config import api_keys
+from sms_gateway.config.api_keys import Refusal
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.events.change_mapping import events_of
 from sms_gateway.events.read_context import ReadContext
@@ -255,9 +256,9 @@ def test_keys_and_webhooks_come_back_only_where_the_operator_says_so(
     backup.take()
     backup.lose()
     assert counted(restored(operator, backup), "--keep-access") == 1
-    assert api_keys.find_key(key) is None
+    assert api_keys.find_key(key, datetime.now(UTC))[1] is Refusal.UNKNOWN
     restored(operator, backup, "apply", "--keep-access")
-    assert api_keys.find_key(key) is not None
+    assert api_keys.find_key(key, datetime.now(UTC))[1] is None
 
 
 def test_a_key_that_was_revoked_since_stays_revoked(
@@ -267,7 +268,7 @@ def test_a_key_that_was_revoked_since_stays_revoked(
     backup.take()
     api_keys.revoke_key(made.id, datetime.now(UTC))
     restored(operator, backup, "apply", "--keep-access")
-    assert api_keys.find_key(key) is None
+    assert api_keys.find_key(key, datetime.now(UTC))[1] is Refusal.REVOKED
 
 
 def test_a_campaign_that_was_not_over_reads_no_more_rows(
