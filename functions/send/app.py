@@ -19,9 +19,15 @@ app = router()
 def post_messages(request: Request) -> Response:
     """Accept one message or many."""
     tenant = require_scope(request, SCOPE)
-    return json_response(
-        send(tenant, request.body, utc_now(), request.idempotency_key, _defaults(request)), 202
+    answer = send(
+        tenant,
+        request.body,
+        utc_now(),
+        request.idempotency_key,
+        _defaults(request),
+        key_id=request.key_id,
     )
+    return json_response(answer, 202)
 
 
 @app.post("/messages/preview")

@@ -20,7 +20,12 @@ def post_verifications(request: Request) -> Response:
     tenant = require_scope(request, SCOPE)
     return json_response(
         start_verification(
-            tenant, request.body, utc_now(), request.idempotency_key, request.region
+            tenant,
+            request.body,
+            utc_now(),
+            request.idempotency_key,
+            request.region,
+            request.key_id,
         ),
         201,
     )

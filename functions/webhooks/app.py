@@ -17,9 +17,10 @@ app = router()
 def post_webhook(request: Request) -> Response:
     """Create a webhook; only this response shows its secret."""
     tenant = require_scope(request, SCOPE)
-    return json_response(
-        management.create_webhook(tenant, request.body, utc_now(), request.idempotency_key), 201
+    created = management.create_webhook(
+        tenant, request.body, utc_now(), request.idempotency_key, key_id=request.key_id
     )
+    return json_response(created, 201)
 
 
 @app.get("/webhooks")

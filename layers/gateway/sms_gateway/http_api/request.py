@@ -12,7 +12,7 @@ from sms_gateway.http_api.safe_headers import CHALLENGE
 class Request(ValueObject, frozen=True):
     """One request. Header names are in lower case; `tenant` is None without a valid key.
 
-    `region` (ISO 3166 alpha-2) is the key's, in which it writes national numbers.
+    `key_id` and `region` (ISO 3166 alpha-2, in which it writes national numbers) are the key's.
     """
 
     hidden = frozenset({"path", "headers", "body", "query"})
@@ -25,6 +25,7 @@ class Request(ValueObject, frozen=True):
     tenant: str | None
     scopes: tuple[str, ...]
     region: str | None = None
+    key_id: str | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":
@@ -40,6 +41,7 @@ class Request(ValueObject, frozen=True):
             tenant=str(tenant) if tenant and scopes is not None else None,
             scopes=tuple((scopes or "").split()),
             region=authorizer.get("region") or None,
+            key_id=authorizer.get("key_id") or None,
         )
 
     @property

@@ -58,6 +58,7 @@ class Endpoint(ValueObject, frozen=True):
     disabled_reason: str | None
     nonce: str | None
     idempotency_record: str | None
+    key_id: str | None = None  # of the API key that made it
 
     @property
     def origin(self) -> str:
@@ -92,6 +93,7 @@ class Endpoint(ValueObject, frozen=True):
             "disabled_because": self.disabled_reason,
             "failures_in_a_row": self.failures,
             "created_at": rfc3339(from_ms(self.created * 1000)),
+            "key_id": self.key_id,
         }
 
 
@@ -159,6 +161,7 @@ def create_endpoint(
     settings: EndpointSettings,
     now: datetime,
     idempotency_record: str | None,
+    key_id: str | None = None,
 ) -> Endpoint | None:
     """Store a new endpoint; None when there is one of this id."""
     item: Item = {
@@ -175,6 +178,8 @@ def create_endpoint(
     }
     if idempotency_record is not None:
         item["made_by"] = {"S": idempotency_record}
+    if key_id is not None:
+        item["key"] = {"S": key_id}
     return _read(item) if dynamodb.put_new(item) else None
 
 
@@ -262,6 +267,7 @@ def _read(item: Mapping[str, Any]) -> Endpoint:
         disabled_reason=item.get("disabled", {}).get("S"),
         nonce=item.get("nonce", {}).get("S"),
         idempotency_record=item.get("made_by", {}).get("S"),
+        key_id=item.get("key", {}).get("S"),
     )
 
 
