@@ -3,6 +3,7 @@
 smsgw keys create --tenant acme --scope messages:send --scope messages:read
 smsgw keys list
 smsgw keys revoke 0123456789ab
+smsgw tenants stop|start|show acme
 smsgw vendors set jst account.json
 smsgw vendors list|show|remove|check
 smsgw routes|sources|campaign-defaults show|diff|set
@@ -33,7 +34,16 @@ from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.query_params import parse_time
 from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
+from smsgw import (
+    campaigns,
+    dead_letters,
+    messages,
+    restore,
+    settings,
+    tenants,
+    vendor_check,
+    vendors,
+)
 from smsgw.errors import CommandError, not_asked
 from smsgw.secrets import Secret
 from smsgw.terminal import flush, give_up, say, say_text
@@ -76,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     areas = parser.add_subparsers(required=True, metavar="command")
     _add_keys(areas)
+    _add_tenants(areas)
     _add_vendors(areas)
     _add_settings(areas)
     _add_messages(areas)
@@ -107,6 +118,21 @@ def _add_keys(areas: Areas) -> None:
     revoke = keys.add_parser("revoke", help="revoke a key")
     revoke.add_argument("id", help="as `smsgw keys list` shows it")
     revoke.set_defaults(run=_revoke_key)
+
+
+def _add_tenants(areas: Areas) -> None:
+    area = _add_area(areas, "tenants", "stop a tenant in an incident")
+    for what, text, run in (
+        ("stop", "let nothing of it leave, until it is started", tenants.stop),
+        ("start", "let it go on", tenants.start),
+        ("show", "show whether it is stopped, and its keys", tenants.show),
+    ):
+        command = area.add_parser(what, help=text)
+        command.add_argument("tenant")
+        command.set_defaults(run=run)
+        if what == "stop":
+            command.add_argument("--reason", default="", help="for you; the tenant is not told")
+    area.add_parser("list", help="list those that are stopped").set_defaults(run=tenants.show_all)
 
 
 def _add_vendors(areas: Areas) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
@@ -12,7 +13,7 @@ from sms_gateway.messages.send import send
 
 SCOPE, READ_SCOPE = "messages:send", "messages:read"
 
-app = router()
+app = router(refuse_stopped)
 
 
 @app.post("/messages")

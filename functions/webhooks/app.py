@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
@@ -10,7 +11,7 @@ from sms_gateway.webhooks import delivery_log, management
 
 SCOPE = "webhooks:manage"
 
-app = router()
+app = router(refuse_stopped)
 
 
 @app.post("/webhooks")

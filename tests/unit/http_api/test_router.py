@@ -18,6 +18,7 @@ def app() -> Router:
     made = Router(
         lambda error: Response(500, "text/plain", str(error)),
         lambda: Response(404, "text/plain", "nowhere"),
+        lambda _tenant: None,
     )
 
     @made.get("/things/<identifier>/parts/<part>")

@@ -1,5 +1,7 @@
 """JSON responses, and a router that answers errors with problem documents."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from sms_gateway.core.observability import logger
@@ -10,9 +12,9 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-def router() -> Router:
-    """Make a router whose errors are problem documents."""
-    return Router(_error_response, _no_route)
+def router(admit: Callable[[str], None]) -> Router:
+    """Make a router whose errors are problem documents; `admit` raises for a refused tenant."""
+    return Router(_error_response, _no_route, admit)
 
 
 def json_response(

@@ -34,13 +34,21 @@ Handler = Callable[Concatenate[Request, ...], Response]
 
 
 class Router:
-    """A function's routes. `on_error` answers what a handler raises, `on_no_route` other paths."""
+    """A function's routes.
+
+    `on_error` answers what a handler raises, `on_no_route` other paths. `admit` is asked about the
+    tenant of each request that has one, and raises to refuse it.
+    """
 
     def __init__(
-        self, on_error: Callable[[Exception], Response], on_no_route: Callable[[], Response]
+        self,
+        on_error: Callable[[Exception], Response],
+        on_no_route: Callable[[], Response],
+        admit: Callable[[str], None],
     ) -> None:
         self._on_error = on_error
         self._on_no_route = on_no_route
+        self._admit = admit
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
 
     def get(self, path: str) -> Callable[[Handler], Handler]:
@@ -75,5 +83,7 @@ class Router:
     def _respond(self, request: Request) -> Response:
         for method, pattern, handler in self._routes:
             if method == request.method and (match := pattern.fullmatch(request.path)):
+                if request.tenant is not None:
+                    self._admit(request.tenant)
                 return handler(request, **match.groupdict())
         return self._on_no_route()

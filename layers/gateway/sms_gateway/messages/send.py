@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sms_gateway.config.routes import routes
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
@@ -32,12 +33,13 @@ def send(
     """Accept the recipients that can be sent to, and reject the others.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
-    `defaults` fill in options that the body leaves out. `only` selects recipients by index. `key_id` is
-    the id of the API key that asks.
+    `defaults` fill in options that the body leaves out. `only` selects recipients by index.
+    `key_id` is the id of the API key that asks.
 
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
     """
+    refuse_stopped(tenant)
     if key is None:
         batch, answer = _build(tenant, body, now, defaults, only, key_id)
         store_batch(batch, repeatable=False)

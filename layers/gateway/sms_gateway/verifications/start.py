@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sms_gateway.config.routes import routes
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import Accounts, accounts
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import epoch_seconds
@@ -43,6 +44,7 @@ def start_verification(
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, or the table does not answer.
     """
+    refuse_stopped(tenant)
     seconds = epoch_seconds(now)
     if key is None:
         verification, batch = _prepare(tenant, body, now, region, key_id)
