@@ -2,12 +2,13 @@
 
 smsgw keys create --tenant acme --scope messages:send --scope messages:read
 smsgw keys list
-smsgw keys revoke 0123456789ab
+smsgw keys revoke 0123456789ab --stop-messages
 smsgw tenants stop|start|show acme
 smsgw vendors set jst account.json
 smsgw vendors list|show|remove|check
 smsgw routes|sources|campaign-defaults show|diff|set
 smsgw messages show|settle ID
+smsgw messages list|cancel --tenant acme
 smsgw campaigns list|show|pause|resume|cancel
 smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
@@ -17,7 +18,6 @@ smsgw callback-url dinisoft
 import argparse
 import json
 import os
-import secrets
 import sys
 import traceback
 from collections.abc import Sequence
@@ -30,13 +30,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sms_gateway.aws.errors import error_code
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.core.timestamps import utc_now
-from sms_gateway.http_api.query_params import parse_time
-from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import (
     campaigns,
+    cancelling,
     dead_letters,
+    keys,
     messages,
     restore,
     settings,
@@ -45,7 +44,6 @@ from smsgw import (
     vendors,
 )
 from smsgw.errors import CommandError, not_asked
-from smsgw.secrets import Secret
 from smsgw.terminal import flush, give_up, say, say_text
 
 Areas = Any  # argparse does not export the type of add_subparsers
@@ -102,8 +100,8 @@ def _add_area(areas: Areas, name: str, text: str) -> Areas:
 
 
 def _add_keys(areas: Areas) -> None:
-    keys = _add_area(areas, "keys", "API keys")
-    create = keys.add_parser("create", help="make a key; it is shown this once")
+    area = _add_area(areas, "keys", "API keys")
+    create = area.add_parser("create", help="make a key; it is shown this once")
     create.add_argument("--tenant", required=True, help="whose messages the key sends and sees")
     create.add_argument(
         "--scope", required=True, action="append", choices=api_keys.SCOPES, help="may be repeated"
@@ -113,11 +111,14 @@ def _add_keys(areas: Areas) -> None:
         "--region", help="in which its requests may write national numbers, such as BD (ISO 3166)"
     )
     create.add_argument("--expires", help="when it ends by itself, such as 2026-12-31T00:00:00Z")
-    create.set_defaults(run=_create_key)
-    keys.add_parser("list", help="list keys").set_defaults(run=_list_keys)
-    revoke = keys.add_parser("revoke", help="revoke a key")
+    create.set_defaults(run=keys.create)
+    area.add_parser("list", help="list keys").set_defaults(run=keys.show_all)
+    revoke = area.add_parser("revoke", help="revoke a key")
     revoke.add_argument("id", help="as `smsgw keys list` shows it")
-    revoke.set_defaults(run=_revoke_key)
+    revoke.add_argument(
+        "--stop-messages", action="store_true", help="also cancel what it sent and has not left"
+    )
+    revoke.set_defaults(run=keys.revoke)
 
 
 def _add_tenants(areas: Areas) -> None:
@@ -180,6 +181,15 @@ def _add_messages(areas: Areas) -> None:
     settle.add_argument("outcome", choices=[str(outcome) for outcome in messages.OUTCOMES])
     settle.add_argument("--note", default="", help="goes onto the message's timeline")
     settle.set_defaults(run=messages.settle)
+    listed = single.add_parser("list", help="list messages, newest first, without text or number")
+    ended = single.add_parser("cancel", help="cancel what has not left")
+    for command in (listed, ended):
+        whose = command.add_mutually_exclusive_group(required=True)
+        whose.add_argument("--tenant", help="all of a tenant")
+        whose.add_argument("--key", help="what one API key sent, by the key's id")
+    listed.set_defaults(run=messages.show_all)
+    ended.add_argument("--batch", help="only this batch of theirs")
+    ended.set_defaults(run=cancelling.cancel)
 
 
 def _add_campaigns(areas: Areas) -> None:
@@ -275,43 +285,6 @@ def _outputs(name: str) -> dict[str, str]:
     if "TableName" not in outputs:
         raise CommandError(f"the stack {name} is not an SMS gateway; name it by --stack")
     return outputs
-
-
-def _create_key(options: argparse.Namespace) -> None:
-    if options.region is not None and not is_region(options.region):
-        raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
-    expires = parse_time(options.expires) if options.expires else None
-    if "webhooks:manage" in options.scope:
-        _make_webhook_key(options)
-    key, stored = api_keys.create_key(
-        options.tenant, options.scope, options.label, utc_now(), options.region, expires
-    )
-    say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
-    say(key)
-
-
-def _make_webhook_key(options: argparse.Namespace) -> None:
-    """Make the key from which the webhooks' secrets follow, unless it is there."""
-    outputs = options.outputs
-    client = boto3.client("secretsmanager")
-    secret = Secret(client, outputs["WebhookSecretName"], outputs.get("SecretsKeyArn"))
-    if secret.read() is None:
-        secret.create(secrets.token_urlsafe(36), "The key from which the webhooks' secrets follow.")
-
-
-def _list_keys(_options: argparse.Namespace) -> None:
-    say(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
-    for key in api_keys.list_keys():
-        state = key.refusal(utc_now()) or "active"
-        scopes = ",".join(key.scopes)
-        say(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
-
-
-def _revoke_key(options: argparse.Namespace) -> None:
-    revoked = api_keys.revoke_key(options.id, utc_now())
-    if revoked is None:
-        raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
-    say(f"The key {revoked.id} of tenant {revoked.tenant} is revoked.")
 
 
 if __name__ == "__main__":

@@ -100,5 +100,6 @@ def test_what_a_request_holds_of_people_and_keys_stays_out_of_logs() -> None:
         "requestContext": {"authorizer": {"tenant": "acme", "scopes": "messages:send account"}},
     }
     assert repr(Request.from_event(event)) == (
-        "Request(method='POST', tenant='acme', scopes=('messages:send', 'account'), region=None)"
+        "Request(method='POST', tenant='acme', scopes=('messages:send', 'account'), "
+        "region=None, key_id=None)"
     )
