@@ -12,6 +12,7 @@ smsgw messages list|cancel --tenant acme
 smsgw campaigns list|show|pause|resume|cancel
 smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
+smsgw audit list
 smsgw callback-url dinisoft
 """
 
@@ -30,8 +31,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sms_gateway.aws.errors import error_code
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import (
+    audit,
     campaigns,
     cancelling,
     dead_letters,
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _find_stack(options)
-        options.run(options)
+        _run(options)
         flush()
     except (CommandError, GatewayError, ValueError) as error:
         say(f"smsgw: {error}", error=True)
@@ -76,13 +79,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
+def _run(options: argparse.Namespace) -> None:
+    """Run a command; of one that changes something, leave a record."""
+    if not audit.changes(options):
+        options.run(options)
+        return
+    record, outcome = audit.begin(options, utc_now()), "failed"
+    try:
+        options.run(options)
+        outcome = "done"
+    finally:
+        audit.end(record, outcome)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("smsgw", description="Operates an SMS gateway.")
     parser.add_argument("--stack", default="sms-gateway", help="the CloudFormation stack's name")
     parser.add_argument(
         "--local", action="store_true", help=f"use the local stack of {LOCAL_STACK}"
     )
-    areas = parser.add_subparsers(required=True, metavar="command")
+    areas = parser.add_subparsers(required=True, metavar="command", dest="command")
     _add_keys(areas)
     _add_tenants(areas)
     _add_vendors(areas)
@@ -91,12 +107,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_campaigns(areas)
     _add_dead_letters(areas)
     _add_restore(areas)
+    _add_audit(areas)
     _add_callback_url(areas)
     return parser
 
 
 def _add_area(areas: Areas, name: str, text: str) -> Areas:
-    return areas.add_parser(name, help=text).add_subparsers(required=True, metavar="what")
+    parser = areas.add_parser(name, help=text)
+    return parser.add_subparsers(required=True, metavar="what", dest="verb")
 
 
 def _add_keys(areas: Areas) -> None:
@@ -244,6 +262,13 @@ def _add_restore(areas: Areas) -> None:
             help="bring keys and webhooks back, although some may have been revoked or removed",
         )
         command.set_defaults(run=run)
+
+
+def _add_audit(areas: Areas) -> None:
+    area = _add_area(areas, "audit", "who changed what, and when")
+    listed = area.add_parser("list", help="list the latest records, newest first")
+    listed.add_argument("--limit", type=int, default=100, help="so many at most")
+    listed.set_defaults(run=audit.show_all)
 
 
 def _add_callback_url(areas: Areas) -> None:
