@@ -16,8 +16,8 @@ def words(text: str) -> Response:
 @pytest.fixture
 def app() -> Router:
     made = Router(
-        lambda error: Response(500, "text/plain", str(error)),
-        lambda: Response(404, "text/plain", "nowhere"),
+        lambda error, _id: Response(500, "text/plain", str(error)),
+        lambda _id: Response(404, "text/plain", "nowhere"),
         lambda _tenant: None,
     )
 

@@ -51,7 +51,7 @@ def increment(metric: str, amount: int = 1, **dimensions: str) -> None:
             emitted.add_dimension(name, value)
 
 
-def count(metric: str, reason: str) -> None:
+def count(metric: str, reason: str, **dimensions: str) -> None:
     """Count one refusal by its reason, and in the sum of all reasons that an alarm watches."""
     increment(metric)
-    increment(metric, reason=reason)
+    increment(metric, 1, reason=reason, **dimensions)

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from sms_gateway.core.observability import count, logger
 from sms_gateway.core.problems import ForbiddenError, UnauthorizedError
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.safe_headers import CHALLENGE
@@ -57,10 +58,19 @@ def require_scope(request: Request, scope: str) -> str:
             "Send a valid key as Authorization: Bearer <key>.", headers=CHALLENGE
         )
     if scope not in request.scopes:
+        count("ScopeRefused", scope)
+        named = {"scope": scope, "key_id": request.key_id, "tenant": request.tenant}
+        logger.warning("scope refused", extra=named)
         raise ForbiddenError(
             f"This key does not have the scope {scope}; its operator can make one."
         )
     return request.tenant
+
+
+def request_id_of(event: Mapping[str, Any]) -> str | None:
+    """Read API Gateway's id of a request, which its access log has too."""
+    found = event.get("requestContext", {}).get("requestId")
+    return str(found) if found else None
 
 
 def raw_body(event: Mapping[str, Any]) -> bytes:
