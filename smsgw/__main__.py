@@ -291,7 +291,11 @@ def _find_stack(options: argparse.Namespace) -> None:
             "AWS_SECRET_ACCESS_KEY": "test",
         }
     options.outputs = outputs = _outputs(options.stack)
-    os.environ |= {"TABLE_NAME": outputs["TableName"], "STACK_NAME": options.stack}
+    os.environ |= {
+        "TABLE_NAME": outputs["TableName"],
+        "STACK_NAME": options.stack,
+        "DASHBOARD": "false",  # it reads the functions' log, not this terminal
+    }
 
 
 def _outputs(name: str) -> dict[str, str]:
