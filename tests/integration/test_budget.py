@@ -259,6 +259,7 @@ def test_waiting_for_a_vendors_rate(
 ) -> None:
     """What a submission costs more, with all its messages, than one that need not wait."""
     set_account("rajasms", rate=1)
+    stopped_tenants.stops()  # the half minute's, not the message's
     motion = FastMotion(gateway, "rajasms", monkeypatch)
     monkeypatch.setattr(Gateway, "tick", lambda *_: 0)  # what a tick costs is another test's
 
