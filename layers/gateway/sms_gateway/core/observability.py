@@ -52,6 +52,6 @@ def increment(metric: str, amount: int = 1, **dimensions: str) -> None:
 
 
 def count(metric: str, reason: str, **dimensions: str) -> None:
-    """Count one refusal by its reason, and in the sum of all reasons that an alarm watches."""
-    increment(metric)
+    """Count one refusal by its reason, and in the sum of all that one alarm watches."""
+    increment("Refused")
     increment(metric, 1, reason=reason, **dimensions)

@@ -35,8 +35,7 @@ def _handle(event: dict[str, Any]) -> int:
     adapter = configured.adapters.get(vendor)
     not_found = NotFoundError("There is no such callback address.")
     if adapter is None or method not in ("GET", "POST"):
-        count("ForgedCallback", "address")
-        raise not_found
+        raise not_found  # what strangers try on any host
     try:
         subject = verify_token(vendor, token, configured.callback_key)
     except ValueError:
