@@ -58,6 +58,7 @@ ENVIRONMENT = QUEUES | {
     "EVENTS": "none",
     "EVENT_DETAIL": "masked",
     "WEBHOOK_LOOPBACK": "false",
+    "WEBHOOK_PORTS": "443,8443",
     "DASHBOARD": "false",
     "VERIFICATION_SENDS": "5",
     "VERIFICATION_WINDOW": "600",

@@ -15,11 +15,12 @@ import msgspec
 
 from sms_gateway.aws import sqs
 from sms_gateway.core.observability import increment, logger
-from sms_gateway.webhooks import deliveries, endpoints, http_client
+from sms_gateway.webhooks import deliveries, endpoint_health, endpoints, http_client
 from sms_gateway.webhooks.attempt import Post, failure_reason, post_signed, retry_after_seconds
 from sms_gateway.webhooks.deliveries import Delivery, DeliveryAttempt
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
-from sms_gateway.webhooks.endpoints import SLOW_SECONDS, Endpoint
+from sms_gateway.webhooks.endpoint_health import SLOW_LANE_SECONDS, SLOW_SECONDS
+from sms_gateway.webhooks.endpoints import Endpoint, EndpointState
 from sms_gateway.webhooks.http_client import PostResult
 
 MAX_RECORDS = 10  # of one invocation
@@ -64,8 +65,8 @@ def deliver(message: DeliveryMessage, post: Post = http_client.post, *, slow_lan
             attempt = DeliveryAttempt(now, None, "the webhook was deleted")
             deliveries.record_failure(message, stored, attempt, now, last=True)
         return True
-    if endpoint.disabled_reason:
-        attempt = DeliveryAttempt(now, None, "not tried: the webhook is disabled")
+    if endpoint.state is not EndpointState.ACTIVE:
+        attempt = DeliveryAttempt(now, None, f"not tried: the webhook is {endpoint.state}")
         deliveries.record_failure(message, stored, attempt, now, last=True)
         return True
     if not slow_lane and (endpoint.failures or endpoint.slow_until > now):
@@ -102,12 +103,12 @@ def _attempt(
     )
     increment("WebhookAttempts", result="accepted" if result.accepted else "failed")
     slow = result.seconds > SLOW_SECONDS
-    if slow and endpoint.slow_until <= now + endpoints.SLOW_LANE_SECONDS // 2:
-        endpoints.mark_slow(endpoint, now)
+    if slow and endpoint.slow_until <= now + SLOW_LANE_SECONDS // 2:
+        endpoint_health.mark_slow(endpoint, now)
     if result.accepted:
         deliveries.record_success(message, stored, now)
         if endpoint.failures and message.url is None:
-            endpoints.record_success(endpoint)
+            endpoint_health.record_success(endpoint)
         return
     not_before = _record_endpoint_failure(message, endpoint, result, now)
     attempt = DeliveryAttempt(now, result.status, failure_reason(result))
@@ -122,8 +123,8 @@ def _record_endpoint_failure(
     busy = result.status in BUSY
     retry_after = retry_after_seconds(result, now) if busy else None
     if message.url is not None:  # a status_url's answer is about that message only
-        return now + endpoints.pause_seconds(1, busy=busy, retry_after=retry_after)
+        return now + endpoint_health.pause_seconds(1, busy=busy, retry_after=retry_after)
     if result.status == GONE:
-        endpoints.disable(endpoint, "it answered 410 Gone")
+        endpoint_health.disable(endpoint, "it answered 410 Gone", now)
         return now
-    return endpoints.record_failure(endpoint, now, busy=busy, retry_after=retry_after)
+    return endpoint_health.record_failure(endpoint, now, busy=busy, retry_after=retry_after)

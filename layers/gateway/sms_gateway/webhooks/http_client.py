@@ -2,7 +2,8 @@
 
 A name is resolved once and each of its addresses is checked; the connection goes to the first of
 them that accepts, so a name that resolves differently a moment later (DNS rebinding) changes
-nothing. TLS and the Host header carry the name. No redirect is followed, no response body is read.
+nothing. TLS and the Host header carry the name. No redirect is followed, and a response's body is
+read only where a challenge is to be answered.
 """
 
 import socket
@@ -26,13 +27,15 @@ Resolve = Callable[[str, int], Sequence[str]]
 class PostResult(ValueObject, frozen=True):
     """A response's status, or `failure` in words when there was none.
 
-    `retry_after` is the response's header as written; `seconds` is the whole call's duration.
+    `retry_after` is the response's header as written; `seconds` is the whole call's duration;
+    `body` is what was read of an accepted response's.
     """
 
     status: int | None
     failure: str | None = None
     retry_after: str | None = None
     seconds: float = 0.0
+    body: bytes = b""
 
     @property
     def accepted(self) -> bool:
@@ -74,19 +77,21 @@ def post(
     timeout: float,
     *,
     loopback: bool = False,
+    max_body: int = 0,
     resolver: Resolve = resolve,
     context: ssl.SSLContext | None = None,
 ) -> PostResult:
-    """Send one POST, within `timeout` seconds from the name lookup to the response's headers.
+    """Send one POST, within `timeout` seconds from the name lookup to the end of the response.
 
-    Never raises for what the endpoint does or is.
+    That is its headers, or `max_body` bytes of its body where it accepts. Never raises for what the
+    endpoint does or is.
     """
     deadline, started = Deadline(timeout), time.monotonic()
 
     def result(
-        status: int | None, failure: str | None, retry_after: str | None = None
+        status: int | None, failure: str | None, retry_after: str | None = None, read: bytes = b""
     ) -> PostResult:
-        return PostResult(status, failure, retry_after, time.monotonic() - started)
+        return PostResult(status, failure, retry_after, time.monotonic() - started, read)
 
     connection = HTTPConnection(target.host, target.port)
     try:
@@ -102,7 +107,8 @@ def post(
         sent = {"Host": target.authority, "User-Agent": "sms-gateway", **headers}
         connection.request("POST", target.path, body=body, headers=sent)
         response = connection.getresponse()
-        return result(response.status, None, response.headers.get("Retry-After"))
+        read = response.read(max_body) if max_body and response.status < 300 else b""
+        return result(response.status, None, response.headers.get("Retry-After"), read)
     except UrlError as error:
         return result(None, str(error))
     except (HTTPException, OSError, ValueError) as error:
