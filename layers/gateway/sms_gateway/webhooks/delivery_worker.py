@@ -2,7 +2,7 @@
 
 Two queues feed the worker. The fast lane is everybody's; deliveries of a webhook that failed or was
 slow lately move to the slow lane, so that they delay nobody else's. A webhook that keeps failing is
-paused: an attempt within its pause is postponed.
+paused: an attempt within its pause is postponed, and so is one above its host's rate.
 """
 
 import os
@@ -15,13 +15,14 @@ import msgspec
 
 from sms_gateway.aws import sqs
 from sms_gateway.core.observability import increment, logger
-from sms_gateway.webhooks import deliveries, endpoint_health, endpoints, http_client
+from sms_gateway.webhooks import deliveries, endpoint_health, endpoints, host_rate, http_client
 from sms_gateway.webhooks.attempt import Post, failure_reason, post_signed, retry_after_seconds
 from sms_gateway.webhooks.deliveries import Delivery, DeliveryAttempt
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
 from sms_gateway.webhooks.endpoint_health import SLOW_LANE_SECONDS, SLOW_SECONDS
 from sms_gateway.webhooks.endpoints import Endpoint, EndpointState
 from sms_gateway.webhooks.http_client import PostResult
+from sms_gateway.webhooks.url_policy import host_of
 
 MAX_RECORDS = 10  # of one invocation
 BUSY = (429, 502, 503, 504)
@@ -74,6 +75,10 @@ def deliver(message: DeliveryMessage, post: Post = http_client.post, *, slow_lan
         return sent
     if endpoint.paused_until > now:
         deliveries.postpone(message, stored, now, endpoint.paused_until)
+        return True
+    if wait := host_rate.take(message.tenant, host_of(message.url or endpoint.settings.url), now):
+        increment("WebhookAttemptsPostponed")
+        deliveries.postpone(message, stored, now, now + wait)
         return True
     _attempt(message, stored, endpoint, post)
     return True

@@ -112,6 +112,11 @@ def parse_url(url: str, *, loopback: bool = False) -> WebhookUrl:
     return WebhookUrl(scheme, host, port, found["path"] or "/")
 
 
+def host_of(url: str) -> str:
+    """Return the host of a URL that was parsed before, whatever is allowed by now."""
+    return parse_url(url, loopback=True).host
+
+
 def loopback_allowed() -> bool:
     """Whether webhooks may be on this machine.
 
