@@ -6,6 +6,7 @@ nothing. TLS and the Host header carry the name. No redirect is followed, and a 
 read only where a challenge is to be answered.
 """
 
+import io
 import socket
 import ssl
 import time
@@ -20,6 +21,8 @@ from sms_gateway.webhooks.url_policy import UrlError, WebhookUrl, is_public_addr
 
 CONNECT_TIMEOUT_SECONDS = 5.0  # for one address
 LOOKUP_TIMEOUT_SECONDS = 5.0
+# Of a whole response up to its body: status lines and headers, interim responses' too.
+MAX_HEAD_BYTES, MAX_HEAD_LINES = 16_384, 64
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -41,6 +44,34 @@ class PostResult(ValueObject, frozen=True):
     def accepted(self) -> bool:
         """Whether the endpoint accepted the delivery."""
         return self.status is not None and 200 <= self.status < 300
+
+
+class _HeadTooLongError(HTTPException):
+    """A response whose head does not end."""
+
+
+class _BoundedReader(io.BufferedReader):
+    """A reader that gives up on too many lines: http.client does not bound 100 and its headers."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        super().__init__(raw)
+        self._lines_left, self._bytes_left = MAX_HEAD_LINES, MAX_HEAD_BYTES
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Read a line of what is left. Raises _HeadTooLongError."""
+        most = self._bytes_left + 1
+        line = super().readline(most if size is None or size < 0 else min(size, most))
+        self._lines_left -= 1
+        self._bytes_left -= len(line)
+        if self._lines_left < 0 or self._bytes_left < 0:
+            raise _HeadTooLongError
+        return line
+
+
+class _BoundedSocket(DeadlineSocket):
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Return a reader of the response, whose lines are bounded."""
+        return _BoundedReader(super().makefile(mode).detach())
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
@@ -103,7 +134,7 @@ def post(
         if target.scheme == "https":
             connected.settimeout(deadline.seconds_left())  # for the whole TLS handshake
             connected = (context or _context()).wrap_socket(connected, server_hostname=target.host)
-        connection.sock = DeadlineSocket(connected, deadline)
+        connection.sock = _BoundedSocket(connected, deadline)
         sent = {"Host": target.authority, "User-Agent": "sms-gateway", **headers}
         connection.request("POST", target.path, body=body, headers=sent)
         response = connection.getresponse()
@@ -127,6 +158,8 @@ def _failure_reason(error: Exception, timeout: float) -> str:
         return f"no answer within {timeout:g} seconds"
     if isinstance(error, ssl.SSLError):
         return "TLS failed, or the certificate is not valid for the host"
+    if isinstance(error, _HeadTooLongError):
+        return "the answer has too many headers or interim answers"
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     return "the connection broke off before an answer"
