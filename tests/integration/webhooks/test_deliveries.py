@@ -18,6 +18,7 @@ import msgspec
 import pytest
 from standardwebhooks import Webhook
 
+from local.emulator import leading_keys
 from sms_gateway.core.event import Event, EventType
 from sms_gateway.core.problems import (
     ConflictError,
@@ -34,6 +35,7 @@ from sms_gateway.webhooks import (
     delivery_worker,
     endpoint_health,
     endpoints,
+    host_rate,
     idempotency,
     management,
     proof,
@@ -114,6 +116,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def customer(gateway: Gateway, clock: Clock) -> Iterator[Customer]:
+    host_rate.reset()
     endpoints.reset_cache()
     yield Customer()
     endpoints.reset_cache()
@@ -853,6 +856,38 @@ def test_a_tenant_has_so_many_and_no_more(customer: Customer) -> None:
     assert refused.value.slug == "too-many-webhooks"
 
 
+def test_ten_and_no_more_are_made_by_requests_side_by_side(customer: Customer) -> None:
+    for nth in range(endpoints.MAX_ENDPOINTS - 1):
+        hook(f"/{nth}")
+    together = threading.Barrier(6, timeout=20)
+
+    def at_once(host: str, port: int) -> list[str]:
+        together.wait()
+        return outside(host, port)
+
+    def one(nth: int) -> str:
+        body = json.dumps({"url": f"{URL}/{nth}"}).encode()
+        try:
+            management.create_webhook("acme", body, NOW, resolver=at_once)
+        except ConflictError as error:
+            return error.slug
+        return "made"
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = sorted(pool.map(one, range(6)))
+    assert answers == ["made", *["too-many-webhooks"] * 5]
+    assert len(management.list_endpoints("acme")["webhooks"]) == endpoints.MAX_ENDPOINTS
+
+
+def test_all_of_a_few_made_side_by_side_are_made(customer: Customer) -> None:
+    def one(nth: int) -> str:
+        body = json.dumps({"url": f"{URL}/{nth}"}).encode()
+        return str(management.create_webhook("acme", body, NOW, resolver=outside)["id"])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(one, range(6)))) == 6
+
+
 def made(key: str | None = None, now: datetime = NOW, path: str = "/sms") -> dict[str, Any]:
     """Makes a webhook; the whole answer."""
     body = json.dumps({"url": f"https://hooks.example.com{path}"}).encode()
@@ -1051,10 +1086,7 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
     seen: set[tuple[str, str]] = set()
 
     def look(params: dict[str, Any], model: Any, **_: Any) -> None:
-        keys = params.get("Key") or params.get("Item") or {}
-        values = params.get("ExpressionAttributeValues", {})
-        key = keys.get("pk") or values.get(":pk")
-        seen.add((model.name, key["S"]))
+        seen.update((model.name, partition) for partition in leading_keys(params))
 
     events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb", look)
@@ -1086,6 +1118,7 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
         "GetItem",
         "PutItem",
         "Query",
+        "TransactWriteItems",  # of a put and an update
         "UpdateItem",
     }
     assert [one for one in seen if not any(fnmatchcase(one[1], each) for each in allowed)] == []

@@ -13,11 +13,13 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.problems import ConflictError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import DAY_SECONDS, Item, json_attribute, number_attribute
+from sms_gateway.storage.items import key_of as item_key
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks import signing
 from sms_gateway.webhooks.url_policy import UrlError, parse_url
@@ -25,6 +27,8 @@ from sms_gateway.webhooks.url_policy import UrlError, parse_url
 MAX_ENDPOINTS = 10  # webhooks of a tenant
 SECRET_OVERLAP_SECONDS = DAY_SECONDS  # for which a secret signs on after a rotation
 MAX_SECRETS = 5  # that sign at once
+REVISION = "revision"  # in lower case, which sorts behind the ids
+MAX_CREATIONS_AT_ONCE = 12  # tries to create one while others do
 CACHE_SECONDS = 15  # for which a tenant's endpoints are cached
 
 
@@ -170,7 +174,11 @@ def create_endpoint(
     now: datetime,
     idempotency_record: str | None,
 ) -> Endpoint | None:
-    """Store a new endpoint; None when there is one of this id."""
+    """Store a new endpoint; None when there is one of this id.
+
+    It is counted and stored within one revision of the tenant's endpoints, so that of two at once
+    one counts again. Raise ConflictError when there are too many, ServiceUnavailableError.
+    """
     item: Item = {
         "pk": {"S": f"HOOKS#{tenant}"},
         "sk": {"S": identifier},
@@ -187,7 +195,29 @@ def create_endpoint(
     }
     if idempotency_record is not None:
         item["made_by"] = {"S": idempotency_record}
-    return _read(item) if dynamodb.put_new(item) else None
+    for _ in range(MAX_CREATIONS_AT_ONCE):
+        revision = _revision(tenant)
+        if dynamodb.get(key_of(tenant, identifier)) is not None:
+            return None
+        if len(load_endpoints(tenant)) >= MAX_ENDPOINTS:
+            raise ConflictError(
+                f"There are {MAX_ENDPOINTS} webhooks already: delete one first.",
+                slug="too-many-webhooks",
+            )
+        change = ItemUpdate(ItemKey(f"HOOKS#{tenant}", REVISION)).set("revision", revision + 1)
+        if dynamodb.put_new_with(item, change.if_in("revision", revision)):
+            return _read(item)
+    raise ServiceUnavailableError("Others are making webhooks too; try again.")
+
+
+def _revision(tenant: str) -> int:
+    """Return the revision of a tenant's endpoints, which each creation changes."""
+    key = ItemKey(f"HOOKS#{tenant}", REVISION)
+    item = dynamodb.get(key)
+    if item is None:
+        dynamodb.put_new({**item_key(key), "revision": number_attribute(0)})
+        return 0
+    return int(item["revision"]["N"])
 
 
 def rotate_secret(endpoint: Endpoint, now: int, *, stop_previous: bool) -> Endpoint | None:
