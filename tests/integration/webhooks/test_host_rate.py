@@ -67,7 +67,7 @@ def test_many_cost_a_tenth_of_a_write_each(customer: Customer, writes: Counter[s
 def test_a_thousand_status_urls_of_one_request_wait_for_their_minute(
     customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_rate, "MAX_BOOKED", 40)
+    monkeypatch.setenv("WEBHOOK_RATE", "40")
     identifier = hook(events=[])
     webhook_fanout.enqueue_deliveries([event(nth, status_url=STATUS) for nth in range(200)])
     assert run(customer) == []
@@ -87,7 +87,7 @@ def test_a_thousand_status_urls_of_one_request_wait_for_their_minute(
 def test_who_waits_has_made_no_attempt(
     customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_rate, "MAX_BOOKED", 10)
+    monkeypatch.setenv("WEBHOOK_RATE", "10")
     identifier = hook()
     webhook_fanout.enqueue_deliveries([event(nth) for nth in range(host_rate.UNBOOKED + 11)])
     run(customer)
@@ -99,7 +99,7 @@ def test_who_waits_has_made_no_attempt(
 def test_several_workers_share_one_bound(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_rate, "MAX_BOOKED", 40)
+    monkeypatch.setenv("WEBHOOK_RATE", "40")
     made = 0
     for _ in range(15):
         host_rate.reset()
@@ -110,7 +110,7 @@ def test_several_workers_share_one_bound(
 def test_each_full_minute_ahead_is_one_more_to_wait(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_rate, "MAX_BOOKED", 20)
+    monkeypatch.setenv("WEBHOOK_RATE", "20")
     waits = taken(200, BEGIN + 45)
     assert waits[:30] == [0] * 30
     assert waits[30] == 15
@@ -121,7 +121,7 @@ def test_each_full_minute_ahead_is_one_more_to_wait(
 def test_the_next_minute_begins_anew_and_tenants_share_nothing(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_rate, "MAX_BOOKED", 20)
+    monkeypatch.setenv("WEBHOOK_RATE", "20")
     assert taken(100).count(0) == 30
     assert taken(100, tenant="other").count(0) == 30
     assert taken(100, BEGIN + 60).count(0) == 30

@@ -4,12 +4,12 @@ A worker makes a few without asking, so that a delivery alone costs no write. Be
 block of the minute in the table. What comes after the last block waits for a later minute.
 """
 
+import os
 from threading import Lock
 
 from sms_gateway.webhooks import minute_counter
 from sms_gateway.webhooks.minute_counter import MINUTE_SECONDS
 
-MAX_BOOKED = 1200  # attempts in a minute
 UNBOOKED = 10  # that a worker makes in a minute besides; deliver_webhooks has at most 15 workers
 BLOCK = 10  # attempts booked by one write: as many as an invocation makes
 
@@ -25,16 +25,17 @@ def take(tenant: str, host: str, now: int) -> int:
         if _minute != [minute]:
             _minute[:] = [minute]
             _left.clear()
+        most = int(os.environ["WEBHOOK_RATE"])  # booked attempts a minute
         left = _left.get((tenant, host), UNBOOKED)
         if left > 0:
             _left[tenant, host] = left - 1
             return 0
         block = 1 if left < 0 else BLOCK  # below zero the minute is known to be full
         booked = minute_counter.count(tenant, host, now, block)
-        _left[tenant, host] = block - 1 if booked <= MAX_BOOKED else -1
-    if booked <= MAX_BOOKED:
+        _left[tenant, host] = block - 1 if booked <= most else -1
+    if booked <= most:
         return 0
-    ahead = (booked - 1) // MAX_BOOKED - 1
+    ahead = (booked - 1) // most - 1
     return minute_counter.seconds_left(now) + ahead * MINUTE_SECONDS
 
 
