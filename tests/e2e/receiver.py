@@ -20,12 +20,14 @@ from local.stack import LocalStack
 @dataclass
 class Receiver:
     """What came, by path; `answers[path]` is the status that it answers, `pauses[path]` how long
-    it takes; a path's secret makes it verify, and answer 401 where that fails."""
+    it takes; a path's secret makes it verify, and answer 401 where that fails. A mute path answers
+    no challenge."""
 
     url: str
     secrets: dict[str, str] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     pauses: dict[str, float] = field(default_factory=dict)
+    mute: set[str] = field(default_factory=set)
     got: list[tuple[str, float, dict[str, str], Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     begun: Counter[str] = field(default_factory=Counter)
@@ -57,7 +59,9 @@ class Receiver:
             return 401, b""
         self.got.append((path, time.monotonic(), headers, event))
         challenge = event["data"].get("challenge")
-        return (200, json.dumps({"challenge": challenge}).encode()) if challenge else (status, b"")
+        if challenge is None or path in self.mute:
+            return status, b""
+        return 200, json.dumps({"challenge": challenge}).encode()
 
 
 @contextmanager
