@@ -155,7 +155,7 @@ class Bench:
         """Return the dollars that the parameter Events adds to a million single messages.
 
         Delivered to one webhook at the first try: a delivery is queued, received and deleted, reads
-        the endpoint, books a tenth of a block of its host's minute, waits for its receiver as for
+        the endpoint, takes a tenth of a booking of its host, waits for its receiver as for
         a vendor and computes as long as a publishing.
         """
         published = self.units("told")
