@@ -10,6 +10,7 @@ smsgw routes|sources|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw messages list|cancel --tenant acme
 smsgw campaigns list|show|pause|resume|cancel
+smsgw webhooks list|disable --tenant acme
 smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
 smsgw audit list
@@ -45,6 +46,7 @@ from smsgw import (
     tenants,
     vendor_check,
     vendors,
+    webhooks,
 )
 from smsgw.errors import CommandError, not_asked
 from smsgw.terminal import flush, give_up, say, say_text
@@ -105,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(areas)
     _add_messages(areas)
     _add_campaigns(areas)
+    webhooks.add_commands(_add_area(areas, "webhooks", "tenants' webhooks"))
     _add_dead_letters(areas)
     _add_restore(areas)
     _add_audit(areas)

@@ -22,7 +22,18 @@ from smsgw.terminal import say
 PARTITION = "AUDIT"
 READING = {"list", "show", "diff", "plan", "check", "callback-url", "audit"}  # change nothing
 NAMED = (  # options that a record shows
-    *("id", "tenant", "scope", "region", "expires", "stop_messages", "key", "batch", "vendor"),
+    *(
+        "id",
+        "tenant",
+        "scope",
+        "region",
+        "expires",
+        "stop_messages",
+        "key",
+        "batch",
+        "vendor",
+        "endpoint",
+    ),
     *("outcome", "table", "at", "keep_scheduled", "keep_access"),
 )
 

@@ -30,6 +30,7 @@ from testing.queues import DEAD_LETTERS, emptied
 from testing.rights import acting_as
 from testing.settings import set_stopped
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
+from testing.webhooks import activate
 
 FUNCTIONS = {
     "send": "SendFunction",
@@ -250,6 +251,7 @@ def test_webhooks_are_quiet_and_what_they_missed_waits_for_the_start(
     made = management.create_webhook(
         "acme", body, datetime.now(UTC), resolver=lambda *_: ["93.184.215.14"]
     )
+    activate("acme", made["id"])
     posted: list[bytes] = []
 
     def post(target: Any, body: bytes, *_: Any, **__: Any) -> PostResult:
