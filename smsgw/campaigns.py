@@ -44,6 +44,8 @@ def show(options: argparse.Namespace) -> None:
     """Print one campaign."""
     campaign = _find(options.id)
     say(f"{campaign.id}  {campaign.state}  tenant {campaign.tenant}  {campaign.key}")
+    if campaign.uploaded_by is not None:
+        say(f"  uploaded by: {campaign.uploaded_by}")
     rows = "not counted yet" if campaign.rows is None else f"{campaign.rows} in the file"
     say(f"  rows: {rows}, {campaign.row} read, {campaign.sent} sent, {campaign.refused} refused")
     if campaign.tally is not None:

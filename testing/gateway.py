@@ -132,6 +132,6 @@ class Gateway:
         return dynamodb.get(key) or {}
 
     def messages_stored(self) -> int:
-        """How many items the table has, beside the operator's settings."""
+        """How many items the table has, beside the operator's settings and records."""
         found = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
-        return sum(item["pk"]["S"] != "SETTINGS" for item in found)
+        return sum(item["pk"]["S"] not in ("SETTINGS", "AUDIT") for item in found)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from sms_gateway.config import cached_setting
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS
 from testing.paths import ROOT
+from testing.rights import as_operator
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -81,6 +83,13 @@ def set_sources(written: object) -> None:
 def set_campaign_defaults(written: object) -> None:
     """Write the campaigns' defaults, which this process then reads anew."""
     _set_setting("campaigns", written if isinstance(written, str) else json.dumps(written))
+
+
+def set_stopped(*tenants: str) -> None:
+    """Stop these tenants and no others, which this process then reads anew."""
+    written = {tenant: {"since": int(time.time())} for tenant in tenants}
+    with as_operator():
+        _set_setting("stopped-tenants", json.dumps(written))
 
 
 def _set_setting(name: str, written: str) -> None:

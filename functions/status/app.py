@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
@@ -16,7 +17,7 @@ from sms_gateway.storage.models import split_id
 SCOPE = "messages:read"
 CONTRACT = Path(__file__).with_name("openapi.json")
 
-app = router()
+app = router(refuse_stopped)
 
 
 @app.get("/messages")

@@ -43,7 +43,7 @@ from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import emptied
-from testing.settings import ACCOUNTS, set_accounts, set_campaign_defaults
+from testing.settings import ACCOUNTS, set_accounts, set_campaign_defaults, set_stopped
 from testing.stream import Stream, streaming
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 
@@ -365,6 +365,19 @@ def test_a_file_in_the_wrong_place_says_where_it_belongs(bucket: Any, key: str, 
 def test_a_tenant_whose_key_was_revoked_sends_no_campaign(bucket: Any) -> None:
     api_keys.revoke_key(api_keys.list_keys()[0].id, datetime.now(UTC))
     assert fails(bucket, f"to,text\n{ONE},Hi\n")[0] == "unknown-tenant"
+
+
+def test_a_stopped_tenants_campaign_fails_and_goes_on_when_it_is_resumed(bucket: Any) -> None:
+    set_stopped("acme")
+    notice = upload(bucket, "to,text\r\n" + rows(3))
+    failed = to_the_end(notice)
+    assert failed.problem
+    assert (failed.state, failed.problem["type"]) == ("failed", "/problems/tenant-stopped")
+    assert stored() == {}
+    set_stopped()
+    operate("resume", failed.id)
+    work(failed.id)
+    assert stored().total() == 3
 
 
 def test_settings_that_are_not_valid_send_nothing(bucket: Any) -> None:

@@ -12,6 +12,7 @@ from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.config.routes import routes
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
@@ -66,7 +67,11 @@ def accept_next_chunk(
     defaults: dict[str, Any],
     abandoned_batch: str | None,
 ) -> Chunk | None:
-    """Accept the next chunk; None when another worker was faster or the campaign was stopped."""
+    """Accept the next chunk; None when another worker was faster or the campaign was stopped.
+
+    Raises TenantStoppedError: the campaign then fails, and may be resumed.
+    """
+    refuse_stopped(campaign.tenant)
     rows = _read_rows(budget, campaign)
     now = utc_now()
     chunk, built = _plan_chunk(campaign, rows, defaults, now)

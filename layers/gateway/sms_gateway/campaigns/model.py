@@ -65,7 +65,8 @@ class Campaign(ValueObject, frozen=True):
 
     `rows`, `columns` and `delimiter` are known once the file was checked. `rows_left_to_cancel`
     counts from the first row; None before cancelling began. `version` counts writes of the results
-    file's progress; `result_runs` counts the results files that were not final.
+    file's progress; `result_runs` counts the results files that were not final. `uploaded_by` is
+    the principal that S3 names.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Campaign(ValueObject, frozen=True):
     version: int
     result_runs: int
     final: bool
+    uploaded_by: str | None = None
 
     @property
     def layout(self) -> Layout:
@@ -152,7 +154,14 @@ def chunk_key(identifier: str, first: int) -> ItemKey:
 
 
 def campaign_item(
-    identifier: str, tenant: str, key: str, etag: str, size: int, due: int, ttl: int
+    identifier: str,
+    tenant: str,
+    key: str,
+    etag: str,
+    size: int,
+    due: int,
+    ttl: int,
+    uploaded_by: str | None = None,
 ) -> Item:
     """Make the item of a campaign of which no row was read."""
     return {
@@ -170,6 +179,7 @@ def campaign_item(
         "due": number_attribute(due),
         "shard": {"S": shard_of(identifier)},
         "ttl": number_attribute(ttl),
+        **({"uploaded_by": {"S": uploaded_by}} if uploaded_by else {}),
     }
 
 
@@ -205,6 +215,7 @@ def read_campaign(item: Item) -> Campaign:
         version=number("version"),
         result_runs=number("result_runs"),
         final="final" in item,
+        uploaded_by=item.get("uploaded_by", {}).get("S"),
     )
 
 

@@ -62,10 +62,13 @@ def handle_record(body: str, remaining: float) -> None:
             raise ValueError("a notification of another bucket")
         key = unquote_plus(file["key"])
         if key.startswith(FOLDER) and not key.endswith("/"):
-            _work(budget, begin_campaign(key, file["eTag"], file["size"], utc_now()))
+            by = record.get("userIdentity", {}).get("principalId")
+            _work(budget, begin_campaign(key, file["eTag"], file["size"], utc_now(), by))
 
 
-def begin_campaign(key: str, etag: str, size: int, now: datetime) -> str:
+def begin_campaign(
+    key: str, etag: str, size: int, now: datetime, uploaded_by: str | None = None
+) -> str:
     """Begin the campaign of a file, unless it has begun, and return its id.
 
     The same name with the same content is the same campaign: neither a repeated notification nor a
@@ -77,7 +80,7 @@ def begin_campaign(key: str, etag: str, size: int, now: datetime) -> str:
     identifier = campaign_repository.claim_id(digest, new_ulid(now), ttl)
     tenant = key.removeprefix(FOLDER).partition("/")[0]
     item = model.campaign_item(
-        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl
+        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl, uploaded_by
     )
     dynamodb.put_new(item)
     return identifier

@@ -65,11 +65,13 @@ class MessageQuery(ValueObject, frozen=True):
     batch_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    key: str | None = None
 
-    def matches(self, message: Message, sub: Submission) -> bool:
+    def matches(self, owner: Batch, message: Message, sub: Submission) -> bool:
         """Whether a message passes the filters, but for its time."""
         return (
-            (self.status is None or status_of(message, sub) is self.status)
+            (self.key is None or owner.key_id == self.key)
+            and (self.status is None or status_of(message, sub) is self.status)
             and (self.vendor is None or sub.vendor == self.vendor)
             and (self.to is None or message.content.to == self.to)
             and (self.reference is None or message.content.reference == self.reference)
@@ -89,6 +91,7 @@ def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None
             batch_id=read_param(parameters, "batch_id", _batch),
             created_from=read_param(parameters, "created_from", parse_time),
             created_to=read_param(parameters, "created_to", parse_time),
+            key=read_param(parameters, "key", _key),
         ),
         Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None,
     )
@@ -110,6 +113,12 @@ def _number(text: str) -> str:
 def _reference(text: str) -> str:
     if not 1 <= len(text) <= 64:
         raise ValueError("it has 1 to 64 characters")
+    return text
+
+
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{12}", text):
+        raise ValueError("it is a key's id of 12 characters, as `key_id` shows it")
     return text
 
 
@@ -140,7 +149,7 @@ def list_messages(
         if found is None:
             return {"messages": page, "cursor": position.encode()}
         owner, message, sub = found
-        if query.matches(message, sub) and _in_period(query, owner.id):
+        if query.matches(owner, message, sub) and _in_period(query, owner.id):
             page.append(_without_timeline(message_view(owner, message, sub)))
         if len(page) == query.limit:
             return {"messages": page, "cursor": position.encode()}

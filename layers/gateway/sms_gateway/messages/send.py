@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sms_gateway.config.routes import routes
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
@@ -27,24 +28,27 @@ def send(
     key: str | None = None,
     defaults: Options | None = None,
     only: Collection[int] = (),
+    key_id: str | None = None,
 ) -> dict[str, Any]:
     """Accept the recipients that can be sent to, and reject the others.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
     `defaults` fill in options that the body leaves out. `only` selects recipients by index.
+    `key_id` is the id of the API key that asks.
 
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
     """
+    refuse_stopped(tenant)
     if key is None:
-        batch, answer = _build(tenant, body, now, defaults, only)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id)
         store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
     digest = idempotency_keys.digest_of(body, accounts().callback_key)
     seconds = epoch_seconds(now)
     try:
-        batch, answer = _build(tenant, body, now, defaults, only)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id)
     except GatewayError:
         # The first request may have been accepted before settings changed, or had another body.
         _, first_answer = idempotency.find_answer(record_key, digest, seconds)
@@ -69,7 +73,12 @@ def send(
 
 
 def _build(
-    tenant: str, body: bytes, now: datetime, defaults: Options | None, only: Collection[int]
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    defaults: Options | None,
+    only: Collection[int],
+    key_id: str | None,
 ) -> tuple[BuiltBatch, dict[str, Any]]:
     check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
@@ -86,7 +95,9 @@ def _build(
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)
-    batch = build_batch(tenant, identifier, accepted, retention_seconds(), known.callback_key)
+    batch = build_batch(
+        tenant, identifier, accepted, retention_seconds(), known.callback_key, key_id=key_id
+    )
     return batch, accepted_view(identifier, batch.messages, rejected)
 
 

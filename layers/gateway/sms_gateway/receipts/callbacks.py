@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from sms_gateway.config.vendor_accounts import accounts
-from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.observability import count, increment, logger
 from sms_gateway.core.problems import GatewayError, NotFoundError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import callback_route, query, raw_body
@@ -35,13 +35,14 @@ def _handle(event: dict[str, Any]) -> int:
     adapter = configured.adapters.get(vendor)
     not_found = NotFoundError("There is no such callback address.")
     if adapter is None or method not in ("GET", "POST"):
-        raise not_found
+        raise not_found  # what strangers try on any host
     try:
         subject = verify_token(vendor, token, configured.callback_key)
     except ValueError:
-        increment("ForgedCallback", vendor=vendor)
+        count("ForgedCallback", "token", vendor=vendor)
         raise not_found from None
     if subject is None and not adapter.account_callbacks:
+        count("ForgedCallback", "account", vendor=vendor)
         raise not_found
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     request = CallbackRequest(

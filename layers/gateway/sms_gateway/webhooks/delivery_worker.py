@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from sms_gateway.aws import sqs
+from sms_gateway.config.stopped_tenants import stops
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.webhooks import deliveries, endpoint_health, endpoints, host_rate, http_client
 from sms_gateway.webhooks.attempt import Post, failure_reason, post_signed, retry_after_seconds
@@ -27,6 +28,7 @@ from sms_gateway.webhooks.url_policy import host_of
 MAX_RECORDS = 10  # of one invocation
 BUSY = (429, 502, 503, 504)
 GONE = 410
+STOPPED_PAUSE_SECONDS = 900  # until the next look whether a stopped tenant has started
 
 _decoder = msgspec.json.Decoder(DeliveryMessage)
 
@@ -60,6 +62,10 @@ def deliver(message: DeliveryMessage, post: Post = http_client.post, *, slow_lan
         if stored is None or not _is_due(stored, now):
             return True
         message = stored.message
+    if message.tenant in stops():
+        # Stored, it waits as for a webhook that rests: four days, and then it can be replayed.
+        deliveries.postpone(message, stored, now, now + STOPPED_PAUSE_SECONDS, requeue=False)
+        return True
     endpoint = endpoints.find_endpoint(message.tenant, message.webhook)
     if endpoint is None:
         if stored is not None:

@@ -72,6 +72,7 @@ class Endpoint(ValueObject, frozen=True):
     disabled_by_operator: bool
     nonce: str | None
     idempotency_record: str | None
+    key_id: str | None = None  # of the API key that made it
 
     @property
     def origin(self) -> str:
@@ -107,6 +108,7 @@ class Endpoint(ValueObject, frozen=True):
             "disabled_at": rfc3339(from_ms(self.disabled_at * 1000)) if self.disabled_at else None,
             "failures_in_a_row": self.failures,
             "created_at": rfc3339(from_ms(self.created * 1000)),
+            "key_id": self.key_id,
         }
 
 
@@ -173,6 +175,7 @@ def create_endpoint(
     settings: EndpointSettings,
     now: datetime,
     idempotency_record: str | None,
+    key_id: str | None = None,
 ) -> Endpoint | None:
     """Store a new endpoint; None when there is one of this id.
 
@@ -195,6 +198,8 @@ def create_endpoint(
     }
     if idempotency_record is not None:
         item["made_by"] = {"S": idempotency_record}
+    if key_id is not None:
+        item["key"] = {"S": key_id}
     for _ in range(MAX_CREATIONS_AT_ONCE):
         revision = _revision(tenant)
         if dynamodb.get(key_of(tenant, identifier)) is not None:
@@ -253,6 +258,7 @@ def _read(item: Mapping[str, Any]) -> Endpoint:
         disabled_by_operator="by_operator" in item,
         nonce=item.get("nonce", {}).get("S"),
         idempotency_record=item.get("made_by", {}).get("S"),
+        key_id=item.get("key", {}).get("S"),
     )
 
 

@@ -73,8 +73,9 @@ def create_webhook(
     now: datetime,
     key: str | None = None,
     resolver: Resolve = http_client.resolve,
+    key_id: str | None = None,
 ) -> dict[str, Any]:
-    """Create a webhook; its secret is in this answer only.
+    """Create a webhook, by the API key `key_id`; its secret is in this answer only.
 
     With an Idempotency-Key a repeat gets the same answer for a day, until the webhook is deleted or
     rotated. Raise InvalidRequestError for a URL or an event that is not valid, ConflictError when
@@ -94,7 +95,7 @@ def create_webhook(
         # Of two concurrent requests both get the first one's id, and one creates the webhook.
         identifier = idempotency.claim(record, body, identifier, now)
     stored = EndpointSettings(wanted.url, wanted.events, wanted.description)
-    created = endpoints.create_endpoint(tenant, identifier, stored, now, record)
+    created = endpoints.create_endpoint(tenant, identifier, stored, now, record, key_id)
     if created is None:
         existing = endpoints.find_endpoint(tenant, identifier)
         if existing is None or record is None:
