@@ -325,6 +325,24 @@ def test_a_callback_on_all_of_a_hundred_reads_what_they_share_once(
     assert tally.log_bytes == 0
 
 
+def test_a_callback_costs_no_more_however_often_it_names_a_message(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """Its first final word is written; another callback on it writes nothing."""
+    ids = gateway.sent("rajasms", 2)
+    sending = vendor_id(gateway, ids[0])
+    rows = [{"sendingid": sending, "deliverystatus": str(nth % 5)} for nth in range(1000)]
+    token = gateway.token("rajasms", gateway.submission(ids[0]).key)
+    reading = {"dynamodb.GetItem": 1, "dynamodb.BatchGetItem": 1}
+    tally = spent(meter, lambda: call("rajasms", token, body={"status_respon": rows}))
+    # One for the status, one for the word 0, which nobody knows.
+    assert of(tally) == ({**reading, "dynamodb.UpdateItem": 2}, 2, 3)
+    assert gateway.status(ids[0]) == "delivered"
+    final = [{"sendingid": sending, "deliverystatus": word} for word in "34"]
+    again = spent(meter, lambda: call("rajasms", token, body={"status_respon": final}))
+    assert of(again) == (reading, 0, 3)
+
+
 @pytest.mark.parametrize("vendor", DELIVERED)
 def test_a_poll_that_brings_the_receipt(gateway: Gateway, meter: Meter, vendor: str) -> None:
     """As a callback, and the clock's leases, which all that is due share."""
