@@ -31,6 +31,14 @@ def ulid_ms(ulid: str) -> int:
     return total
 
 
+def marked(ulid: str, mark: bytes) -> str:
+    """Return a ULID with eight letters from `mark` in place of the first random ones.
+
+    The last ones stay: they differ between ULIDs of the same millisecond.
+    """
+    return ulid[:10] + "".join(_LETTERS[value & 31] for value in mark[:8]) + ulid[18:]
+
+
 def first_ulid(when: datetime) -> str:
     """Return the lowest ULID of a time or later; no earlier one is as high."""
     ms = min(max(0, -int(-when.timestamp() * 1000 // 1)), 2**48 - 1)
