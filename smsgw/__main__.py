@@ -7,7 +7,7 @@ smsgw vendors set jst account.json
 smsgw vendors list|show|remove|check
 smsgw routes|sources|campaign-defaults show|diff|set
 smsgw messages show|settle ID
-smsgw campaigns list|show|pause|resume|cancel
+smsgw campaigns list|show|pause|resume|cancel|results
 smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
 smsgw callback-url dinisoft
@@ -162,6 +162,7 @@ def _add_campaigns(areas: Areas) -> None:
         ("pause", "read no more until it is resumed", campaigns.move),
         ("resume", "go on where it stopped", campaigns.move),
         ("cancel", "read no more, and cancel what was not sent", campaigns.move),
+        ("results", "write the results file again", campaigns.move),
     ):
         command = uploaded.add_parser(what, help=text)
         command.add_argument("id", help="as `smsgw campaigns list` shows it")
