@@ -35,6 +35,7 @@ from sms_gateway.verifications import check, start
 from testing.callbacks import call, rajasms, server2sms
 from testing.counting import Item, Meter, Tally, read_units, size_of, write_units
 from testing.environment import ACCOUNT_ID, REGION
+from testing.fast_motion import FastMotion
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
@@ -235,6 +236,36 @@ def test_dispatching_a_hundred(
     circuits = tally.calls["dynamodb.GetItem"] - submissions  # two at once may both read it
     assert tally.reads - 0.5 * circuits <= reads - 0.5
     assert tally.log_bytes <= LINE * submissions
+
+
+@pytest.mark.parametrize(
+    ("ahead", "writes", "reads"),
+    [(12, 7, 2), (120, 11, 5)],
+    ids=["seconds", "minutes"],
+)
+def test_waiting_for_a_vendors_rate(
+    gateway: Gateway,
+    meter: Meter,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead: int,
+    writes: int,
+    reads: float,
+) -> None:
+    """What a submission costs more, with all its messages, than one that need not wait."""
+    set_account("rajasms", rate=1)
+    motion = FastMotion(gateway, "rajasms", monkeypatch)
+    monkeypatch.setattr(Gateway, "tick", lambda *_: 0)  # what a tick costs is another test's
+
+    def live(seconds: float) -> None:
+        motion.plan(motion.at, lambda: gateway.many("rajasms", 2))
+        motion.run(motion.at + seconds)
+
+    at_once = spent(meter, lambda: live(5))
+    gateway.many("rajasms", ahead)
+    motion.run(motion.at + 5)
+    waited = spent(meter, lambda: live(ahead + 10))
+    assert len(motion.left) == 3
+    assert (waited.writes - at_once.writes, waited.reads - at_once.reads) == (writes, reads)
 
 
 @pytest.mark.parametrize(("vendor", "count"), [("rajasms", 1), ("rajasms", 30), ("server2sms", 30)])
