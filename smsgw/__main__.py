@@ -5,7 +5,7 @@ smsgw keys list
 smsgw keys revoke 0123456789ab
 smsgw vendors set jst account.json
 smsgw vendors list|show|remove|check
-smsgw routes|sources|campaign-defaults show|diff|set
+smsgw routes|sources|senders|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw campaigns list|show|pause|resume|cancel|results
 smsgw dlq list|redrive|dismiss
@@ -128,6 +128,7 @@ def _add_settings(areas: Areas) -> None:
     for name, text in (
         ("routes", "which vendors carry which numbers"),
         ("sources", "who sends without HTTP, and as which tenant"),
+        ("senders", "which senders a tenant may name, beside the accounts' own"),
         ("campaign-defaults", "what the rows of campaigns have in common, by tenant"),
     ):
         area = _add_area(areas, name, text)
