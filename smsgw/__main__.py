@@ -8,6 +8,7 @@ smsgw vendors list|show|remove|check
 smsgw routes|sources|senders|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw campaigns list|show|pause|resume|cancel|results
+smsgw webhooks list|disable --tenant acme
 smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
 smsgw callback-url dinisoft
@@ -32,7 +33,16 @@ from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import campaigns, dead_letters, messages, restore, settings, vendor_check, vendors
+from smsgw import (
+    campaigns,
+    dead_letters,
+    messages,
+    restore,
+    settings,
+    vendor_check,
+    vendors,
+    webhooks,
+)
 from smsgw.errors import CommandError, not_asked
 from smsgw.secrets import Secret
 from smsgw.terminal import flush, give_up, say, say_text
@@ -79,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(areas)
     _add_messages(areas)
     _add_campaigns(areas)
+    webhooks.add_commands(_add_area(areas, "webhooks", "tenants' webhooks"))
     _add_dead_letters(areas)
     _add_restore(areas)
     _add_callback_url(areas)
