@@ -77,7 +77,6 @@ format: $(READY) ## mend what the linter can, and format
 
 generate: $(READY) ## write what repeats for each vendor, the served contract, the vendors' pages
 	$(BIN)/python -m tools.generate
-	$(BIN)/python -m tools.openapi
 	$(BIN)/python -m tools.vendor_pages
 
 bench: $(BENCH)/.ready $(READY) ## every benchmark against its target, into bench/README.md

@@ -6,10 +6,10 @@ smsgw keys revoke 0123456789ab --stop-messages
 smsgw tenants stop|start|show acme
 smsgw vendors set jst account.json
 smsgw vendors list|show|remove|check
-smsgw routes|sources|campaign-defaults show|diff|set
+smsgw routes|sources|senders|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw messages list|cancel --tenant acme
-smsgw campaigns list|show|pause|resume|cancel
+smsgw campaigns list|show|pause|resume|cancel|results
 smsgw webhooks list|disable --tenant acme
 smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
@@ -178,6 +178,7 @@ def _add_settings(areas: Areas) -> None:
     for name, text in (
         ("routes", "which vendors carry which numbers"),
         ("sources", "who sends without HTTP, and as which tenant"),
+        ("senders", "which senders a tenant may name, beside the accounts' own"),
         ("campaign-defaults", "what the rows of campaigns have in common, by tenant"),
     ):
         area = _add_area(areas, name, text)
@@ -221,6 +222,7 @@ def _add_campaigns(areas: Areas) -> None:
         ("pause", "read no more until it is resumed", campaigns.move),
         ("resume", "go on where it stopped", campaigns.move),
         ("cancel", "read no more, and cancel what was not sent", campaigns.move),
+        ("results", "write the results file again", campaigns.move),
     ):
         command = uploaded.add_parser(what, help=text)
         command.add_argument("id", help="as `smsgw campaigns list` shows it")

@@ -10,7 +10,7 @@ import boto3
 import msgspec
 
 from sms_gateway.config.vendor_accounts import CALLBACK_KEY, callback_key
-from sms_gateway.receipts.callback_tokens import make_token
+from sms_gateway.receipts.callback_tokens import make_account_token
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
@@ -96,7 +96,7 @@ def show_callback_url(options: argparse.Namespace) -> None:
             f"there is no {CALLBACK_KEY} yet: "
             f"`smsgw vendors set {options.vendor} account.json` makes it"
         ) from None
-    token = make_token(options.vendor, None, key)
+    token = make_account_token(options.vendor, key)
     say(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
 
 

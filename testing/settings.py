@@ -37,6 +37,7 @@ SOURCES: dict[str, Any] = {
     "cognito": {"eu-central-1_example": {"tenant": "shop"}},
     "direct": {"orders": {"tenant": "acme"}},
 }
+SENDERS: dict[str, Any] = {"acme": ["ACME", "ACMEIN", "OTHER", "OTHERS", "+15550001111"]}
 WRITTEN: list[str] = []  # settings that a test changed
 
 
@@ -78,6 +79,11 @@ def set_routes(written: str) -> None:
 def set_sources(written: object) -> None:
     """Write the sources, which this process then reads anew."""
     _set_setting("sources", written if isinstance(written, str) else json.dumps(written))
+
+
+def set_senders(written: object) -> None:
+    """Write the senders by tenant, which this process then reads anew."""
+    _set_setting("senders", written if isinstance(written, str) else json.dumps(written))
 
 
 def set_campaign_defaults(written: object) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from e2e.conftest import NUMBERS, Api
 
+from tools.openapi import entity_tag, small_contract
+
 ROUTES = [
     ("GET", "/messages"),
     ("POST", "/messages"),
@@ -71,7 +73,10 @@ def test_a_tenant_sees_only_its_own(api: Api, stranger: Api) -> None:
 
 def test_two_routes_need_no_key(nobody: Api) -> None:
     assert nobody("GET", "/health").body == {"status": "ok"}
-    assert nobody("GET", "/openapi.json").body["openapi"].startswith("3.1")
+    contract = nobody("GET", "/openapi.json")
+    assert contract.body == small_contract()
+    assert contract.headers["Cache-Control"] == "public, max-age=3600"
+    assert contract.headers["ETag"] == f'W/"{entity_tag()}"'
 
 
 @pytest.mark.parametrize("vendor", [*NUMBERS, "nobody"])

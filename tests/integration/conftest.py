@@ -25,6 +25,7 @@ from testing.rights import check_rights
 from testing.settings import (
     ACCOUNTS,
     ROUTES,
+    SENDERS,
     SOURCES,
     TEMPLATE,
     WEBHOOK_KEY,
@@ -41,7 +42,11 @@ SETTINGS = [
         "data": {"S": written},
         "version": {"N": "1"},
     }
-    for name, written in (("routes", ROUTES), ("sources", json.dumps(SOURCES)))
+    for name, written in (
+        ("routes", ROUTES),
+        ("sources", json.dumps(SOURCES)),
+        ("senders", json.dumps(SENDERS)),
+    )
 ]
 
 

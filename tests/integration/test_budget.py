@@ -363,6 +363,24 @@ def test_a_callback_on_all_of_a_hundred_reads_what_they_share_once(
     assert tally.log_bytes == 0
 
 
+def test_a_callback_costs_no_more_however_often_it_names_a_message(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """Its first final word is written; another callback on it writes nothing."""
+    ids = gateway.sent("rajasms", 2)
+    sending = vendor_id(gateway, ids[0])
+    rows = [{"sendingid": sending, "deliverystatus": str(nth % 5)} for nth in range(1000)]
+    token = gateway.token("rajasms", gateway.submission(ids[0]).key)
+    reading = {"dynamodb.GetItem": 1, "dynamodb.BatchGetItem": 1}
+    tally = spent(meter, lambda: call("rajasms", token, body={"status_respon": rows}))
+    # One for the status, one for the word 0, which nobody knows.
+    assert of(tally) == ({**reading, "dynamodb.UpdateItem": 2}, 2, 3)
+    assert gateway.status(ids[0]) == "delivered"
+    final = [{"sendingid": sending, "deliverystatus": word} for word in "34"]
+    again = spent(meter, lambda: call("rajasms", token, body={"status_respon": final}))
+    assert of(again) == (reading, 0, 3)
+
+
 @pytest.mark.parametrize("vendor", DELIVERED)
 def test_a_poll_that_brings_the_receipt(gateway: Gateway, meter: Meter, vendor: str) -> None:
     """As a callback, and the clock's leases, which all that is due share."""
@@ -436,7 +454,8 @@ def test_reading_a_status(gateway: Gateway, meter: Meter) -> None:
 
 
 def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
-    """A batch is one query over its partition, a list one for each day and each batch."""
+    """A batch is one query over its partition. A list is one for each day, and for each batch one
+    for as many messages as the page has room for and one for their submissions."""
     gateway.sent("rajasms", 100)
     identifier = gateway.sent("rajasms", 100)[0][:26]
     tally = spent(meter, lambda: message_repository.whole_batch(identifier))
@@ -451,8 +470,8 @@ def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
         "requestContext": {"authorizer": {"tenant": "acme", "scopes": "messages:read"}},
     }
     tally = spent(meter, lambda: ask(event, gateway.context))
-    assert tally.calls == {"dynamodb.Query": 2}
-    assert tally.reads <= 0.5 + 3
+    assert tally.calls == {"dynamodb.Query": 3}
+    assert (tally.items, tally.reads) == (2 + 11 + 1, 0.5 + 1 + 1)
 
 
 def verified(vendor: str, key: str | None = None) -> str:

@@ -11,6 +11,7 @@ import yaml
 from sms_gateway.http_api.safe_headers import CHALLENGE, SAFE_HEADERS
 from testing.paths import ROOT
 from testing.transformed import of_type, resolved, transformed
+from tools.openapi import entity_tag, served, small_contract
 
 API_SECONDS = 29  # that API Gateway waits for a function
 START_SECONDS = 1  # of a sandbox, which Lambda does not count into a function's timeout
@@ -116,6 +117,31 @@ def test_a_route_that_does_not_exist_is_not_found_without_a_function(path: str) 
     for name, value in SAFE_HEADERS.items():
         assert answer["responseParameters"][f"method.response.header.{name}"] == f"'{value}'"
         assert name in method["responses"]["404"]["headers"]
+
+
+def test_the_contract_is_served_small_and_cacheable_without_a_function() -> None:
+    method = BODY["paths"]["/openapi.json"]["get"]
+    assert method["security"] == [{"NONE": []}]
+    integration = method["x-amazon-apigateway-integration"]
+    assert integration["type"] == "mock"
+    answers = integration["responses"]
+    assert json.loads(answers["200"]["responseTemplates"]["application/json"]) == small_contract()
+    assert answers["304"]["responseTemplates"]["application/json"] == ""
+    for answer in answers.values():
+        headers = answer["responseParameters"]
+        assert headers["method.response.header.Cache-Control"] == "'public, max-age=3600'"
+        tag = headers["method.response.header.ETag"]
+        assert tag == f"'W/\"{entity_tag()}\"'"
+        for name, value in SAFE_HEADERS.items():
+            assert headers[f"method.response.header.{name}"] == f"'{value}'"
+        declared = method["responses"][answer["statusCode"]]["headers"]
+        assert {f"method.response.header.{name}" for name in declared} == headers.keys()
+    assert entity_tag() in integration["requestTemplates"]["application/json"]
+
+
+def test_long_answers_are_compressed_for_who_accepts_that() -> None:
+    (api,) = of_type(resolved(), "AWS::ApiGateway::RestApi").values()
+    assert 0 < api["MinimumCompressionSize"] < len(served()) / 4
 
 
 def test_there_is_one_stage_and_it_has_our_name() -> None:

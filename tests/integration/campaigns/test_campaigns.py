@@ -28,7 +28,7 @@ from sms_gateway.campaigns import (
 )
 from sms_gateway.campaigns.cancel import cancel_unsent
 from sms_gateway.campaigns.model import Campaign
-from sms_gateway.campaigns.results import write_results
+from sms_gateway.campaigns.results import MAX_FAILURES, write_results
 from sms_gateway.campaigns.views import refuse_campaign
 from sms_gateway.config import api_keys, routes, vendor_accounts
 from sms_gateway.core.problems import InvalidRequestError
@@ -866,6 +866,48 @@ def test_a_part_that_another_worker_wrote_over_is_written_again(bucket: Any) -> 
     s3_files.put_part(one.results_key, now.upload, 1, b"what the slower one found")
     write_results(running(one), times(99))
     assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
+
+
+@pytest.mark.parametrize("fault", ["no bucket", "uploads that are gone"])
+def test_results_that_can_not_be_written_are_given_up_and_that_is_said(
+    bucket: Any, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    ItemUpdate(one.item_key).remove("tally").apply()
+    bucket.delete_object(Bucket=s3_files.bucket_name(), Key=one.results_key)
+    events = s3_files._client().meta.events
+    operation = "CreateMultipartUpload" if fault == "no bucket" else "UploadPart"
+    code = "AccessDenied" if fault == "no bucket" else "NoSuchUpload"
+    refused = (
+        SimpleNamespace(status_code=403, headers={}),
+        {"Error": {"Code": code}, "ResponseMetadata": {}},
+    )
+    begun: list[str] = []
+
+    def refuse(**_: Any) -> Any:
+        begun.append(operation)
+        return refused
+
+    events.register(f"before-call.s3.{operation}", refuse)
+    try:
+        for _ in range(MAX_FAILURES + 3):  # as often as the scheduler wakes a worker
+            work(one.id)
+            assert emptied(QUEUE) == []  # no worker wakes the next one at once
+    finally:
+        events.unregister(f"before-call.s3.{operation}", refuse)
+    assert len(begun) == MAX_FAILURES
+    given_up = running(one)
+    assert "due" not in (dynamodb.get(one.item_key) or {})
+    problem = shown(one.id)[1]["campaign"]["problem"]
+    assert problem["type"] == "/problems/results-not-written"
+    assert f"smsgw campaigns results {one.id}" in problem["detail"]
+    assert (given_up.state, given_up.final) == ("done", False)
+    assert caplog.messages[-1] == "results given up"
+    assert "ResultsGivenUp" in capsys.readouterr().out
+    operate("results", one.id)
+    work(one.id)
+    assert len(results(bucket)) == 3
+    assert shown(one.id)[1]["campaign"]["problem"] is None
 
 
 def apart(program: str) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,6 +13,7 @@ from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.config.routes import routes
+from sms_gateway.config.senders import may_use
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError
@@ -105,7 +107,13 @@ def _plan_chunk(
     drafts, refused = _build_drafts(campaign, rows, defaults)
     known = accounts()
     accepted, rejected = plan_recipients(
-        drafts, now, known, routes(), status_url_checker(campaign.tenant), per_recipient=True
+        drafts,
+        now,
+        known,
+        routes(),
+        status_url_checker(campaign.tenant),
+        may_use=partial(may_use, campaign.tenant),
+        per_recipient=True,
     )
     _raise_retryable(campaign, rejected)
     refused |= {each.index: one_line_problem(each.problem) for each in rejected}

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sms_gateway.config.routes import routes
+from sms_gateway.config.senders import may_use
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
@@ -91,7 +93,9 @@ def _build(
     if defaults is not None:
         apply_defaults(defaults, drafts)
     known = accounts()
-    accepted, rejected = plan_recipients(drafts, now, known, routes(), check_status_url)
+    accepted, rejected = plan_recipients(
+        drafts, now, known, routes(), check_status_url, may_use=partial(may_use, tenant)
+    )
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)

@@ -7,16 +7,21 @@ import msgspec
 
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import count, increment, logger
-from sms_gateway.core.problems import GatewayError, NotFoundError
-from sms_gateway.core.timestamps import utc_now
+from sms_gateway.core.problems import GatewayError, NotFoundError, TooLargeError
+from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.http_api.request import callback_route, query, raw_body
 from sms_gateway.http_api.safe_headers import SAFE_HEADERS
 from sms_gateway.receipts.apply import apply_callback, store_unrecognized
-from sms_gateway.receipts.callback_tokens import verify_token
+from sms_gateway.receipts.callback_tokens import (
+    ExpiredTokenError,
+    ForgedTokenError,
+    verify_token,
+)
 from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import CallbackRequest
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_REPORTS = 2000  # different ones in a request: a submission has at most 1,000 messages
 
 
 def handle_callback(event: dict[str, Any]) -> dict[str, Any]:
@@ -36,11 +41,18 @@ def _handle(event: dict[str, Any]) -> int:
     not_found = NotFoundError("There is no such callback address.")
     if adapter is None or method not in ("GET", "POST"):
         raise not_found  # what strangers try on any host
+    now = utc_now()
     try:
-        subject = verify_token(vendor, token, configured.callback_key)
-    except ValueError:
+        subject = verify_token(vendor, token, configured.callback_key, epoch_seconds(now))
+    except ForgedTokenError:
         count("ForgedCallback", "token", vendor=vendor)
         raise not_found from None
+    except ExpiredTokenError:
+        increment("ExpiredCallback", vendor=vendor)
+        raise NotFoundError(
+            "This callback address has expired: its message's deadline passed over a week ago.",
+            slug="callback-expired",
+        ) from None
     if subject is None and not adapter.account_callbacks:
         count("ForgedCallback", "account", vendor=vendor)
         raise not_found
@@ -51,14 +63,24 @@ def _handle(event: dict[str, Any]) -> int:
         raw_body(event)[:MAX_BODY_BYTES],
         headers.get("content-type") or "",
     )
-    reports = adapter.callback(request)
+    received = adapter.callback(request)
+    distinct = list(dict.fromkeys(received))
+    reports = distinct[:MAX_REPORTS]
     if not reports:
         increment("UnreadableCallback", vendor=vendor)
         if subject is not None:
             raw = request.body or urlencode(request.query).encode()
             store_unrecognized(subject, Redaction(adapter).raw(raw))
-    apply_callback(adapter, subject, reports, utc_now(), configured.callback_key)
-    return len(reports)
+    apply_callback(adapter, subject, reports, now, configured.callback_key)
+    if beyond := len(distinct) - len(reports):
+        logger.error("reports beyond the bound", extra={"vendor": vendor, "reports": beyond})
+        increment("ReportsBeyondBound", beyond, vendor=vendor)
+        raise TooLargeError(
+            f"Report at most {MAX_REPORTS} messages in a request: the first {MAX_REPORTS} reports "
+            "were taken, send the others again.",
+            slug="too-many-reports",
+        )
+    return len(received)
 
 
 def _response(status: int, content_type: str, body: object) -> dict[str, Any]:

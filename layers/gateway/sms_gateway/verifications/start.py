@@ -3,12 +3,14 @@
 import secrets
 from copy import replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from sms_gateway.config.routes import routes
+from sms_gateway.config.senders import may_use
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import Accounts, accounts
 from sms_gateway.core.problems import NotFoundError
@@ -71,7 +73,9 @@ def _prepare(
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
     request, known = parse_verification(body, region), accounts()
-    accepted, rejected = plan_recipients([request.draft], now, known, routes())
+    accepted, rejected = plan_recipients(
+        [request.draft], now, known, routes(), may_use=partial(may_use, tenant)
+    )
     if not accepted:
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)
