@@ -2,7 +2,7 @@
 
 Both are one document: what openapi.yaml refers to in another file is put in its place. `python -m
 tools.openapi` prints the whole as JSON; `python -m tools.generate` writes the small one into the
-template (ADR 0040).
+template (ADR 0037).
 """
 
 import json

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from e2e.conftest import PATIENCE, Api
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from local.stack import LocalStack
+from testing.deployed import PATIENCE, Api
 
 
 @dataclass

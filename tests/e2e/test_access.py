@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from e2e.conftest import NUMBERS, Api
 
+from testing.deployed import NUMBERS, Api
 from tools.openapi import entity_tag, small_contract
 
 ROUTES = [

@@ -1,9 +1,9 @@
 """What API Gateway answers by itself, on the deployed stack."""
 
 import pytest
-from e2e.conftest import Api
 
 from local.stack import STACK_NAME, LocalStack
+from testing.deployed import Api
 
 
 @pytest.mark.parametrize(

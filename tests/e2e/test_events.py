@@ -11,13 +11,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from e2e.conftest import NUMBERS, Api
 from e2e.receiver import Receiver, hook, listening, receiving, until
 from e2e.test_triggers import put
 from standardwebhooks import Webhook
 from unit.events.test_builders import validator
 
 from local.stack import LocalStack
+from testing.deployed import NUMBERS, Api
 
 SCOPES = ("messages:send", "messages:read", "webhooks:manage")
 WHOLE = ["MessageAccepted", "MessageSubmitted", "MessageDelivered"]

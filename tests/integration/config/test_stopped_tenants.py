@@ -40,7 +40,7 @@ FUNCTIONS = {
     "balance": "BalanceFunction",
     "vendor_account": "VendorAccountFunction",
 }
-OPEN = ("/openapi.json", "/health")
+OPEN = ("/health",)
 SCOPES = "messages:send messages:read balances:read webhooks:manage verifications account"
 MODULES = {name: function(name) for name in FUNCTIONS}
 ROUTES = [
