@@ -135,9 +135,10 @@ def _work(aws: Aws) -> dict[str, dict[str, Any]]:
     key, _ = api_keys.create_key("acme", ["messages:send"], "bench", now)
     sent = send.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)
     identifier = sent["messages"][0]["id"]
-    submission = models.split_id(identifier)
+    submission = models.ItemKey(identifier[:26], f"M#{identifier[26:]}")
     code = b64encode(sealed(b"482913", aws.base)).decode()
-    token = callback_tokens.make_token("server2sms", submission, CALLBACK_KEY.encode())
+    at, secret = int(now.timestamp()), CALLBACK_KEY.encode()
+    token = callback_tokens.make_token("server2sms", submission, at, secret)
     return {
         "authorize": {"authorizationToken": f"Bearer {key}"},
         "status": {"path": f"/messages/{identifier}", "resource": "/messages/{identifier}"},

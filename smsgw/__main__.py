@@ -2,14 +2,18 @@
 
 smsgw keys create --tenant acme --scope messages:send --scope messages:read
 smsgw keys list
-smsgw keys revoke 0123456789ab
+smsgw keys revoke 0123456789ab --stop-messages
+smsgw tenants stop|start|show acme
 smsgw vendors set jst account.json
 smsgw vendors list|show|remove|check|publish
-smsgw routes|sources|campaign-defaults show|diff|set
+smsgw routes|sources|senders|campaign-defaults show|diff|set
 smsgw messages show|settle ID
-smsgw campaigns list|show|pause|resume|cancel
+smsgw messages list|cancel --tenant acme
+smsgw campaigns list|show|pause|resume|cancel|results
+smsgw webhooks list|disable --tenant acme
 smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
+smsgw audit list
 smsgw callback-url dinisoft
 smsgw callback-key rotate
 """
@@ -17,7 +21,6 @@ smsgw callback-key rotate
 import argparse
 import json
 import os
-import secrets
 import sys
 import traceback
 from collections.abc import Sequence
@@ -31,20 +34,23 @@ from sms_gateway.aws.errors import error_code
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
-from sms_gateway.sms.phone_numbers import is_region
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import (
+    audit,
     campaigns,
+    cancelling,
     dead_letters,
+    keys,
     messages,
     restore,
     settings,
     stack_keys,
+    tenants,
     vendor_check,
     vendors,
+    webhooks,
 )
 from smsgw.errors import CommandError, not_asked
-from smsgw.secrets import Secret
 from smsgw.terminal import flush, give_up, say, say_text
 
 Areas = Any  # argparse does not export the type of add_subparsers
@@ -57,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _find_stack(options)
-        options.run(options)
+        _run(options)
         flush()
     except (CommandError, GatewayError, ValueError) as error:
         say(f"smsgw: {error}", error=True)
@@ -77,31 +83,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
+def _run(options: argparse.Namespace) -> None:
+    """Run a command; of one that changes something, leave a record."""
+    if not audit.changes(options):
+        options.run(options)
+        return
+    record, outcome = audit.begin(options, utc_now()), "failed"
+    try:
+        options.run(options)
+        outcome = "done"
+    finally:
+        audit.end(record, outcome)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("smsgw", description="Operates an SMS gateway.")
     parser.add_argument("--stack", default="sms-gateway", help="the CloudFormation stack's name")
     parser.add_argument(
         "--local", action="store_true", help=f"use the local stack of {LOCAL_STACK}"
     )
-    areas = parser.add_subparsers(required=True, metavar="command")
+    areas = parser.add_subparsers(required=True, metavar="command", dest="command")
     _add_keys(areas)
+    _add_tenants(areas)
     _add_vendors(areas)
     _add_settings(areas)
     _add_messages(areas)
     _add_campaigns(areas)
+    webhooks.add_commands(_add_area(areas, "webhooks", "tenants' webhooks"))
     _add_dead_letters(areas)
     _add_restore(areas)
+    _add_audit(areas)
     _add_callbacks(areas)
     return parser
 
 
 def _add_area(areas: Areas, name: str, text: str) -> Areas:
-    return areas.add_parser(name, help=text).add_subparsers(required=True, metavar="what")
+    parser = areas.add_parser(name, help=text)
+    return parser.add_subparsers(required=True, metavar="what", dest="verb")
 
 
 def _add_keys(areas: Areas) -> None:
-    keys = _add_area(areas, "keys", "API keys")
-    create = keys.add_parser("create", help="make a key; it is shown this once")
+    area = _add_area(areas, "keys", "API keys")
+    create = area.add_parser("create", help="make a key; it is shown this once")
     create.add_argument("--tenant", required=True, help="whose messages the key sends and sees")
     create.add_argument(
         "--scope", required=True, action="append", choices=api_keys.SCOPES, help="may be repeated"
@@ -110,11 +133,30 @@ def _add_keys(areas: Areas) -> None:
     create.add_argument(
         "--region", help="in which its requests may write national numbers, such as BD (ISO 3166)"
     )
-    create.set_defaults(run=_create_key)
-    keys.add_parser("list", help="list keys").set_defaults(run=_list_keys)
-    revoke = keys.add_parser("revoke", help="revoke a key")
+    create.add_argument("--expires", help="when it ends by itself, such as 2026-12-31T00:00:00Z")
+    create.set_defaults(run=keys.create)
+    area.add_parser("list", help="list keys").set_defaults(run=keys.show_all)
+    revoke = area.add_parser("revoke", help="revoke a key")
     revoke.add_argument("id", help="as `smsgw keys list` shows it")
-    revoke.set_defaults(run=_revoke_key)
+    revoke.add_argument(
+        "--stop-messages", action="store_true", help="also cancel what it sent and has not left"
+    )
+    revoke.set_defaults(run=keys.revoke)
+
+
+def _add_tenants(areas: Areas) -> None:
+    area = _add_area(areas, "tenants", "stop a tenant in an incident")
+    for what, text, run in (
+        ("stop", "let nothing of it leave, until it is started", tenants.stop),
+        ("start", "let it go on", tenants.start),
+        ("show", "show whether it is stopped, and its keys", tenants.show),
+    ):
+        command = area.add_parser(what, help=text)
+        command.add_argument("tenant")
+        command.set_defaults(run=run)
+        if what == "stop":
+            command.add_argument("--reason", default="", help="for you; the tenant is not told")
+    area.add_parser("list", help="list those that are stopped").set_defaults(run=tenants.show_all)
 
 
 def _add_vendors(areas: Areas) -> None:
@@ -140,6 +182,7 @@ def _add_settings(areas: Areas) -> None:
     for name, text in (
         ("routes", "which vendors carry which numbers"),
         ("sources", "who sends without HTTP, and as which tenant"),
+        ("senders", "which senders a tenant may name, beside the accounts' own"),
         ("campaign-defaults", "what the rows of campaigns have in common, by tenant"),
     ):
         area = _add_area(areas, name, text)
@@ -164,6 +207,15 @@ def _add_messages(areas: Areas) -> None:
     settle.add_argument("outcome", choices=[str(outcome) for outcome in messages.OUTCOMES])
     settle.add_argument("--note", default="", help="goes onto the message's timeline")
     settle.set_defaults(run=messages.settle)
+    listed = single.add_parser("list", help="list messages, newest first, without text or number")
+    ended = single.add_parser("cancel", help="cancel what has not left")
+    for command in (listed, ended):
+        whose = command.add_mutually_exclusive_group(required=True)
+        whose.add_argument("--tenant", help="all of a tenant")
+        whose.add_argument("--key", help="what one API key sent, by the key's id")
+    listed.set_defaults(run=messages.show_all)
+    ended.add_argument("--batch", help="only this batch of theirs")
+    ended.set_defaults(run=cancelling.cancel)
 
 
 def _add_campaigns(areas: Areas) -> None:
@@ -174,6 +226,7 @@ def _add_campaigns(areas: Areas) -> None:
         ("pause", "read no more until it is resumed", campaigns.move),
         ("resume", "go on where it stopped", campaigns.move),
         ("cancel", "read no more, and cancel what was not sent", campaigns.move),
+        ("results", "write the results file again", campaigns.move),
     ):
         command = uploaded.add_parser(what, help=text)
         command.add_argument("id", help="as `smsgw campaigns list` shows it")
@@ -220,6 +273,13 @@ def _add_restore(areas: Areas) -> None:
         command.set_defaults(run=run)
 
 
+def _add_audit(areas: Areas) -> None:
+    area = _add_area(areas, "audit", "who changed what, and when")
+    listed = area.add_parser("list", help="list the latest records, newest first")
+    listed.add_argument("--limit", type=int, default=100, help="so many at most")
+    listed.set_defaults(run=audit.show_all)
+
+
 def _add_callbacks(areas: Areas) -> None:
     command = areas.add_parser("callback-url", help="print a vendor's account-wide callback URL")
     command.add_argument("vendor", choices=VENDORS)
@@ -243,7 +303,11 @@ def _find_stack(options: argparse.Namespace) -> None:
             "AWS_SECRET_ACCESS_KEY": "test",
         }
     options.outputs = outputs = _outputs(options.stack)
-    os.environ |= {"TABLE_NAME": outputs["TableName"], "STACK_NAME": options.stack}
+    os.environ |= {
+        "TABLE_NAME": outputs["TableName"],
+        "STACK_NAME": options.stack,
+        "DASHBOARD": "false",  # it reads the functions' log, not this terminal
+    }
 
 
 def _outputs(name: str) -> dict[str, str]:
@@ -262,42 +326,6 @@ def _outputs(name: str) -> dict[str, str]:
     if "TableName" not in outputs:
         raise CommandError(f"the stack {name} is not an SMS gateway; name it by --stack")
     return outputs
-
-
-def _create_key(options: argparse.Namespace) -> None:
-    if options.region is not None and not is_region(options.region):
-        raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
-    if "webhooks:manage" in options.scope:
-        _make_webhook_key(options)
-    key, stored = api_keys.create_key(
-        options.tenant, options.scope, options.label, utc_now(), options.region
-    )
-    say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
-    say(key)
-
-
-def _make_webhook_key(options: argparse.Namespace) -> None:
-    """Make the key from which the webhooks' secrets follow, unless it is there."""
-    outputs = options.outputs
-    client = boto3.client("secretsmanager")
-    secret = Secret(client, outputs["WebhookSecretName"], outputs.get("SecretsKeyArn"))
-    if secret.read() is None:
-        secret.create(secrets.token_urlsafe(36), "The key from which the webhooks' secrets follow.")
-
-
-def _list_keys(_options: argparse.Namespace) -> None:
-    say(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  SCOPES  LABEL")
-    for key in api_keys.list_keys():
-        state = "revoked" if key.revoked_at else "active"
-        scopes = ",".join(key.scopes)
-        say(f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {scopes}  {key.label}")
-
-
-def _revoke_key(options: argparse.Namespace) -> None:
-    revoked = api_keys.revoke_key(options.id, utc_now())
-    if revoked is None:
-        raise CommandError(f"there is no key {options.id}: `smsgw keys list` shows the ids")
-    say(f"The key {revoked.id} of tenant {revoked.tenant} is revoked.")
 
 
 if __name__ == "__main__":

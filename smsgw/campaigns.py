@@ -9,7 +9,8 @@ from sms_gateway.storage.dynamodb import ItemUpdate
 from smsgw.errors import CommandError
 from smsgw.terminal import say
 
-MOVES = {  # by command: the states it applies to, the new state, and what is printed
+Move = tuple[tuple[CampaignState, ...], CampaignState | None, str]
+MOVES: dict[str, Move] = {  # the states it applies to, the new one if any, and what is printed
     "pause": (
         (CampaignState.RUNNING,),
         CampaignState.PAUSED,
@@ -25,6 +26,11 @@ MOVES = {  # by command: the states it applies to, the new state, and what is pr
         CampaignState.CANCELLED,
         "reads no more; within a minute a worker begins to cancel what was not sent, the last rows "
         "first (`smsgw campaigns show` says how many rows are left)",
+    ),
+    "results": (
+        (CampaignState.CANCELLED, CampaignState.FAILED, CampaignState.DONE),
+        None,
+        "gets a new results file: a worker begins within two minutes",
     ),
 }
 
@@ -44,6 +50,8 @@ def show(options: argparse.Namespace) -> None:
     """Print one campaign."""
     campaign = _find(options.id)
     say(f"{campaign.id}  {campaign.state}  tenant {campaign.tenant}  {campaign.key}")
+    if campaign.uploaded_by is not None:
+        say(f"  uploaded by: {campaign.uploaded_by}")
     rows = "not counted yet" if campaign.rows is None else f"{campaign.rows} in the file"
     say(f"  rows: {rows}, {campaign.row} read, {campaign.sent} sent, {campaign.refused} refused")
     if campaign.tally is not None:
@@ -59,24 +67,29 @@ def show(options: argparse.Namespace) -> None:
         say(f"  rows 1 to {left} are still to be cancelled, where they were not sent")
     if campaign.problem is not None:
         say(f"  problem: {campaign.problem['detail']}")
+    if campaign.results_problem is not None:
+        say(f"  problem: {campaign.results_problem['detail']}")
 
 
 def move(options: argparse.Namespace) -> None:
-    """Pause, resume or cancel a campaign."""
+    """Pause, resume or cancel a campaign, or have its results written again."""
     states, target, outcome = MOVES[options.what]
     campaign = _find(options.id)
-    if campaign.state is CampaignState.DONE and campaign.final:
+    if target and campaign.state is CampaignState.DONE and campaign.final:
         raise CommandError(
             f"the campaign is done, and each of its messages: nothing is left to {options.what}"
         )
     # The scheduler wakes a worker; a results file that was begun is begun again.
-    change = ItemUpdate(campaign.item_key).set("state", target).set("version", campaign.version + 1)
-    change.remove("problem", "results_file", "final", "tally")
+    change = ItemUpdate(campaign.item_key).set("version", campaign.version + 1)
+    change.remove("results_file", "final", "tally", "result_failures", "results_problem")
+    if target:
+        change.set("state", target).remove("problem")
     change.schedule_check(None if target is CampaignState.PAUSED else int(time.time()))
     if change.if_in("state", *states).if_in("version", campaign.version).apply() is None:
         now = _find(options.id)
         raise CommandError(
-            f"the campaign is {now.state}: only one that is {' or '.join(states)} can be {target}"
+            f"the campaign is {now.state}: only one that is {' or '.join(states)} can be "
+            f"{target or 'given new results'}"
             if now.state not in states
             else "the campaign was just being written; try again"
         )

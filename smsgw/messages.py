@@ -3,13 +3,15 @@
 import argparse
 
 from sms_gateway.core.status import Status
-from sms_gateway.core.timestamps import epoch_ms, utc_now
+from sms_gateway.core.timestamps import epoch_ms, rfc3339, utc_now
+from sms_gateway.core.ulids import created_at
 from sms_gateway.messages.views import message_view
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import TimelineEntry, split_id
 from sms_gateway.vendors.redaction import Redaction
+from smsgw.cancelling import batches_of, find_key
 from smsgw.errors import CommandError
 from smsgw.terminal import say
 
@@ -32,6 +34,23 @@ def show(options: argparse.Namespace) -> None:
         text = redaction.raw(shown.encode())
         words = " ".join(filter(None, (step["vendor_code"], text, step["note"])))
         say(f"  {step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {words}")
+
+
+def show_all(options: argparse.Namespace) -> None:
+    """Print a tenant's or a key's messages that may still wait or just left, newest first."""
+    key_id = None
+    tenant = options.tenant
+    if options.key:
+        key = find_key(options.key)
+        key_id, tenant = key.id, key.tenant
+    for identifier in batches_of(tenant):
+        whole = message_repository.whole_batch(identifier)
+        if whole is None or key_id not in (None, whole[0].key_id):
+            continue
+        batch, members = whole
+        for message, sub in members:
+            status, when = status_of(message, sub), rfc3339(created_at(batch.id))
+            say(f"{message.id}  {when}  {status:11}  {sub.vendor:10}  key {batch.key_id or '-'}")
 
 
 def settle(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`smsgw routes`, `sources` and `campaign-defaults`: settings that are items of the table."""
+"""`smsgw routes`, `sources`, `senders`, `campaign-defaults`: settings in the table."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from difflib import unified_diff
 
 from sms_gateway.campaigns.settings import DEFAULT_CAMPAIGNS, check_campaign_defaults
 from sms_gateway.config.routes import Routes, default_routes
+from sms_gateway.config.senders import NO_SENDERS, parse_senders
 from sms_gateway.config.stored_settings import check_size, read_setting, write_setting
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import NO_SOURCES, TriggerSources
@@ -29,6 +30,7 @@ SETTINGS = {  # by command
     "sources": Setting(
         "sources", NO_SOURCES, TriggerSources.parse, "triggers.md#who-sends-the-sources"
     ),
+    "senders": Setting("senders", NO_SENDERS, parse_senders, "operate.md#senders"),
     "campaign-defaults": Setting(
         "campaigns", DEFAULT_CAMPAIGNS, check_campaign_defaults, "campaigns.md"
     ),

@@ -7,7 +7,7 @@ import boto3
 import msgspec
 
 from sms_gateway.config.stack_keys import CallbackKeys, parse_callback_keys, parse_message_key
-from sms_gateway.receipts.callback_tokens import make_token
+from sms_gateway.receipts.callback_tokens import make_account_token
 from smsgw.errors import CommandError
 from smsgw.secrets import ReadSecret, Secret
 from smsgw.terminal import say
@@ -58,7 +58,7 @@ def rotate_callback_key(options: argparse.Namespace) -> None:
 def show_callback_url(options: argparse.Namespace) -> None:
     """Print a vendor's account-wide callback URL."""
     keys = callback_keys(secret_of(options, "CallbackKeySecretName"))
-    token = make_token(options.vendor, None, keys.current.encode())
+    token = make_account_token(options.vendor, keys.current.encode())
     say(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
 
 

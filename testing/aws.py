@@ -63,6 +63,8 @@ ENVIRONMENT = QUEUES | {
     "EVENTS": "none",
     "EVENT_DETAIL": "masked",
     "WEBHOOK_LOOPBACK": "false",
+    "WEBHOOK_PORTS": "443,8443",
+    "WEBHOOK_RATE": "6000",
     "DASHBOARD": "false",
     "VERIFICATION_SENDS": "5",
     "VERIFICATION_WINDOW": "600",

@@ -35,6 +35,8 @@ os.environ |= {
     "EVENT_BUS": "test",
     "STREAM_DEAD_LETTERS": "https://sqs.eu-central-1.amazonaws.com/123456789012/stream-dead",
     "WEBHOOK_LOOPBACK": "false",
+    "WEBHOOK_PORTS": "443,8443",
+    "WEBHOOK_RATE": "6000",
     "DASHBOARD": "false",
     "DELIVERY_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries",
     "DELIVERY_QUEUE_SLOW": "https://sqs.eu-central-1.amazonaws.com/123456789012/slow",

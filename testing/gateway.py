@@ -14,7 +14,7 @@ from sms_gateway.dispatch import worker
 from sms_gateway.messages.sealed_text import open_content
 from sms_gateway.messages.send import send as accept_body
 from sms_gateway.messages.views import message_view
-from sms_gateway.receipts.callback_tokens import make_token
+from sms_gateway.receipts.callback_tokens import make_account_token, make_token
 from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, message_repository
@@ -124,13 +124,16 @@ class Gateway:
 
     def token(self, vendor: str, key: ItemKey | None) -> str:
         """Return the callback token of a submission, or of an account."""
-        return make_token(vendor, key, CALLBACK_KEY.encode())
+        secret = CALLBACK_KEY.encode()
+        if key is None:
+            return make_account_token(vendor, secret)
+        return make_token(vendor, key, int(time.time()), secret)
 
     def item(self, key: ItemKey) -> dict[str, Any]:
         """Return an item as it is stored; empty when it is not there."""
         return dynamodb.get(key) or {}
 
     def messages_stored(self) -> int:
-        """How many items the table has, beside the operator's settings."""
+        """How many items the table has, beside the operator's settings and records."""
         found = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
-        return sum(item["pk"]["S"] not in ("SETTINGS", "ACCOUNTS") for item in found)
+        return sum(item["pk"]["S"] not in ("SETTINGS", "ACCOUNTS", "AUDIT") for item in found)

@@ -49,6 +49,17 @@ def acting_as(function: str) -> Iterator[None]:
         _acting.remove(function)
 
 
+@contextmanager
+def as_operator() -> Iterator[None]:
+    """Ask for no function's rights within the block: the operator acts meanwhile."""
+    acting = _acting.copy()
+    _acting.clear()
+    try:
+        yield
+    finally:
+        _acting.extend(acting)
+
+
 def check_rights(params: dict[str, Any], model: Any, **_: Any) -> None:
     """Check a call, as a hook on `provide-client-params`. Raise MissingRightError."""
     if not _acting or "IndexName" in params:  # an index is all of it or nothing

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from sms_gateway.config.stored_settings import ACCOUNTS as PUBLISHED
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS
 from testing.paths import ROOT
+from testing.rights import as_operator
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -36,6 +38,7 @@ SOURCES: dict[str, Any] = {
     "cognito": {"eu-central-1_example": {"tenant": "shop"}},
     "direct": {"orders": {"tenant": "acme"}},
 }
+SENDERS: dict[str, Any] = {"acme": ["ACME", "ACMEIN", "OTHER", "OTHERS", "+15550001111"]}
 WRITTEN: list[str] = []  # settings that a test changed
 
 
@@ -96,9 +99,21 @@ def set_sources(written: object) -> None:
     _set_setting("sources", written if isinstance(written, str) else json.dumps(written))
 
 
+def set_senders(written: object) -> None:
+    """Write the senders by tenant, which this process then reads anew."""
+    _set_setting("senders", written if isinstance(written, str) else json.dumps(written))
+
+
 def set_campaign_defaults(written: object) -> None:
     """Write the campaigns' defaults, which this process then reads anew."""
     _set_setting("campaigns", written if isinstance(written, str) else json.dumps(written))
+
+
+def set_stopped(*tenants: str) -> None:
+    """Stop these tenants and no others, which this process then reads anew."""
+    written = {tenant: {"since": int(time.time())} for tenant in tenants}
+    with as_operator():
+        _set_setting("stopped-tenants", json.dumps(written))
 
 
 def _set_setting(name: str, written: str) -> None:

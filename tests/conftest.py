@@ -9,6 +9,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 import testing.environment  # noqa: F401 - before anything of the product is imported
 
+pytest_plugins = ["testing.deployed"]  # the stack that the e2e tests and the attacks share
+
 # How long an example takes says more of the machine than of us.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -31,7 +33,7 @@ class ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if file.startswith("tests/e2e/"):
+        if file.startswith(("tests/e2e/", "tests/attacks/")):
             return "a stack that waits" if file in LONG else "a stack"
         return file
 

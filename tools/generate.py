@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import indent
 
 from sms_gateway.vendors.registry import VENDORS, adapter_class
-from tools import dashboard
+from tools import dashboard, openapi
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(
@@ -98,6 +98,53 @@ def dashboard_body() -> str:
     return dashboard.body((ROOT / TEMPLATE).read_text(encoding="utf-8"))
 
 
+def served_contract() -> str:
+    """Let API Gateway itself answer `GET /openapi.json`."""
+    tag = openapi.entity_tag()
+    return f"""\
+/openapi.json:
+  get:
+    security: [{{NONE: []}}]
+    responses:
+      "200": &contract_answer
+        description: The contract.
+        headers:
+          Cache-Control: {{schema: {{type: string}}}}
+          Content-Type: {{schema: {{type: string}}}}
+          ETag: {{schema: {{type: string}}}}
+          Strict-Transport-Security: {{schema: {{type: string}}}}
+          X-Content-Type-Options: {{schema: {{type: string}}}}
+        content: {{}}
+      "304": *contract_answer
+    x-amazon-apigateway-integration:
+      type: mock
+      requestTemplates:
+        application/json: |-
+          #if(!$input.params('If-None-Match').contains('{tag}'))
+          {{"statusCode": 200}}
+          #else
+          {{"statusCode": 304}}
+          #end
+      passthroughBehavior: when_no_templates
+      responses:
+        "200":
+          statusCode: "200"
+          responseParameters: &contract_headers
+            method.response.header.Content-Type: "'application/json'"
+            method.response.header.Cache-Control: "'public, max-age=3600'"
+            method.response.header.ETag: "'W/\\"{tag}\\"'"
+            method.response.header.Strict-Transport-Security: "'max-age=31536000'"
+            method.response.header.X-Content-Type-Options: "'nosniff'"
+          responseTemplates:
+            application/json: >-
+{indent(openapi.served(), 14 * " ")}
+        "304":
+          statusCode: "304"
+          responseParameters: *contract_headers
+          responseTemplates: {{application/json: ""}}
+"""
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue variables": queue_variables,
     "queue arns": queue_arns,
@@ -105,6 +152,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue events": queue_events,
     "queues": queues,
     "dashboard": dashboard_body,
+    "served contract": served_contract,
 }
 
 

@@ -1,9 +1,12 @@
-"""Write the API contract that the gateway serves: `python -m tools.openapi`.
+"""The API's contract: all of it, and the small one that API Gateway serves.
 
-It is one document: what openapi.yaml refers to in another file is put in its place.
+Both are one document: what openapi.yaml refers to in another file is put in its place. `python -m
+tools.openapi` prints the whole as JSON; `python -m tools.generate` writes the small one into the
+template (ADR 0037).
 """
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "openapi.yaml"
-SERVED = ROOT / "functions" / "status" / "openapi.json"
+PROSE = ("description", "summary", "example", "examples", "externalDocs")
+NAMED = ("properties", "schemas", "parameters", "responses", "headers", "mapping")
+MAX_TEMPLATE_BYTES = 300 * 1024  # of a mapping template: API Gateway's quotas for REST APIs
 
 
 def contract() -> dict[str, Any]:
@@ -26,10 +31,59 @@ def contract() -> dict[str, Any]:
     return document
 
 
+def small_contract() -> dict[str, Any]:
+    """Return the contract without its prose and examples, as a client's generator needs it."""
+    whole = contract()
+    small: dict[str, Any] = _without_prose(whole)
+    small["info"]["description"] = "Without prose and examples; the release has all of it."
+    return small
+
+
+def _without_prose(node: Any, parent: str = "") -> Any:
+    if isinstance(node, list):
+        return [_without_prose(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        key: _without_prose(value, key)
+        for key, value in node.items()
+        if parent in NAMED or key not in PROSE
+    }
+    if parent == "responses":  # OpenAPI demands it there
+        for name, answer in kept.items():
+            if "$ref" not in answer:
+                answer["description"] = node[name]["description"].strip()
+    return kept
+
+
 def served() -> str:
-    """Return the contract as the JSON text of `GET /openapi.json`."""
-    return json.dumps(contract(), ensure_ascii=False, separators=(",", ":")) + "\n"
+    """Return the text of `GET /openapi.json`, a path or a component a line.
+
+    It is the same text as a template of VTL: `$` and `#` are written as JSON writes any character.
+    """
+    document = small_contract()
+    paths, components = document.pop("paths"), document.pop("components")
+    parts = [f"{_compact(document)[:-1]},", '"paths":{', *_lines(paths), '},"components":{']
+    last = list(components)[-1]
+    for kind, named in components.items():
+        parts += [f"{_compact(kind)}:{{", *_lines(named), "}" if kind == last else "},"]
+    text = "\n".join([*parts, "}}"])
+    return text.replace("$", "\\u0024").replace("#", "\\u0023")
+
+
+def _lines(named: dict[str, Any]) -> list[str]:
+    lines = [f"{_compact(name)}:{_compact(value)}" for name, value in named.items()]
+    return [f"{line}," for line in lines[:-1]] + lines[-1:]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def entity_tag() -> str:
+    """Return what names this version of `served`."""
+    return sha256(served().encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":
-    SERVED.write_text(served(), encoding="utf-8")
+    print(json.dumps(contract(), ensure_ascii=False))

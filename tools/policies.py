@@ -16,6 +16,7 @@ ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
 # Everything that a parameter can turn on.
 EVERYTHING = {
+    "AccessLogs": "true",
     "SendFromBucket": "true",
     "SendFromBus": "true",
     "SendFromQueue": "true",

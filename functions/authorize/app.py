@@ -3,6 +3,9 @@
 from typing import Any
 
 from sms_gateway.config import api_keys
+from sms_gateway.config.api_keys import ApiKey, Refusal
+from sms_gateway.core.observability import count, logger
+from sms_gateway.core.timestamps import utc_now
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -12,7 +15,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     too, but Lambda logs a stack trace and counts an error for it.
     """
     scheme, _, key = str(event.get("authorizationToken", "")).partition(" ")
-    api_key = api_keys.find_key(key.strip()) if scheme.lower() == "bearer" else None
+    bearer = key.strip() if scheme.lower() == "bearer" else ""
+    api_key, refusal = api_keys.find_key(bearer, utc_now())
+    if refusal is not None:
+        _report(refusal, api_key)
     api, stage, *_ = event["methodArn"].split("/")
     decision: dict[str, Any] = {
         "principalId": api_key.id if api_key else "unknown",
@@ -21,13 +27,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "Statement": [
                 {
                     "Action": "execute-api:Invoke",
-                    "Effect": "Allow" if api_key else "Deny",
+                    "Effect": "Deny" if refusal else "Allow",
                     "Resource": f"{api}/{stage}/*",
                 }
             ],
         },
     }
-    if api_key:
+    if api_key and refusal is None:
         decision["context"] = {
             "tenant": api_key.tenant,
             "scopes": " ".join(api_key.scopes),
@@ -35,3 +41,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "region": api_key.region or "",
         }
     return decision
+
+
+def _report(refusal: Refusal, api_key: ApiKey | None) -> None:
+    count("KeyRefused", refusal)
+    if api_key is not None:  # of others there is nothing to name
+        named = {"reason": refusal, "key_id": api_key.id, "tenant": api_key.tenant}
+        logger.warning("key refused", extra=named)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import utc_now
@@ -15,7 +16,7 @@ from sms_gateway.vendors.registry import VENDORS
 
 SCOPE = "balances:read"
 
-app = router()
+app = router(refuse_stopped)
 
 
 @app.get("/balances")

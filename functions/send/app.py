@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
@@ -12,16 +13,22 @@ from sms_gateway.messages.send import send
 
 SCOPE, READ_SCOPE = "messages:send", "messages:read"
 
-app = router()
+app = router(refuse_stopped)
 
 
 @app.post("/messages")
 def post_messages(request: Request) -> Response:
     """Accept one message or many."""
     tenant = require_scope(request, SCOPE)
-    return json_response(
-        send(tenant, request.body, utc_now(), request.idempotency_key, _defaults(request)), 202
+    answer = send(
+        tenant,
+        request.body,
+        utc_now(),
+        request.idempotency_key,
+        _defaults(request),
+        key_id=request.key_id,
     )
+    return json_response(answer, 202)
 
 
 @app.post("/messages/preview")

@@ -1,12 +1,12 @@
-"""GET /messages, /messages/{id}, /batches/{id}; and without a key /openapi.json and /health."""
+"""GET /messages, /messages/{id}, /batches/{id}; and without a key /health."""
 
-from pathlib import Path
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
-from sms_gateway.http_api.responses import JSON, json_response, router
+from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.messages.listing import list_messages, parse_query
 from sms_gateway.messages.views import batch_view, message_view
@@ -14,9 +14,8 @@ from sms_gateway.storage import message_repository
 from sms_gateway.storage.models import split_id
 
 SCOPE = "messages:read"
-CONTRACT = Path(__file__).with_name("openapi.json")
 
-app = router()
+app = router(refuse_stopped)
 
 
 @app.get("/messages")
@@ -54,12 +53,6 @@ def get_batch(request: Request, identifier: str) -> Response:
     if batch is None or batch[0].tenant != tenant:
         raise NotFoundError("There is no such batch.")
     return json_response(batch_view(*batch))
-
-
-@app.get("/openapi.json")
-def get_contract(_request: Request) -> Response:
-    """Show the API's description."""
-    return Response(200, JSON, CONTRACT.read_text())
 
 
 @app.get("/health")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
@@ -13,7 +14,7 @@ from sms_gateway.vendor_accounts.calls import Caller
 READ_SCOPE = "balances:read"
 CHANGE_SCOPE = "account"
 
-app = router()
+app = router(refuse_stopped)
 
 
 def _caller(request: Request, vendor: str, scope: str) -> Caller:

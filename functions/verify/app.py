@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
@@ -11,7 +12,7 @@ from sms_gateway.verifications.start import show_verification, start_verificatio
 
 SCOPE = "verifications"
 
-app = router()
+app = router(refuse_stopped)
 
 
 @app.post("/verifications")
@@ -20,7 +21,12 @@ def post_verifications(request: Request) -> Response:
     tenant = require_scope(request, SCOPE)
     return json_response(
         start_verification(
-            tenant, request.body, utc_now(), request.idempotency_key, request.region
+            tenant,
+            request.body,
+            utc_now(),
+            request.idempotency_key,
+            request.region,
+            request.key_id,
         ),
         201,
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
@@ -10,16 +11,17 @@ from sms_gateway.webhooks import delivery_log, management
 
 SCOPE = "webhooks:manage"
 
-app = router()
+app = router(refuse_stopped)
 
 
 @app.post("/webhooks")
 def post_webhook(request: Request) -> Response:
     """Create a webhook; only this response shows its secret."""
     tenant = require_scope(request, SCOPE)
-    return json_response(
-        management.create_webhook(tenant, request.body, utc_now(), request.idempotency_key), 201
+    created = management.create_webhook(
+        tenant, request.body, utc_now(), request.idempotency_key, key_id=request.key_id
     )
+    return json_response(created, 201)
 
 
 @app.get("/webhooks")

@@ -11,21 +11,23 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from e2e.conftest import PATIENCE, Api
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from local.stack import LocalStack
+from testing.deployed import PATIENCE, Api
 
 
 @dataclass
 class Receiver:
     """What came, by path; `answers[path]` is the status that it answers, `pauses[path]` how long
-    it takes; a path's secret makes it verify, and answer 401 where that fails."""
+    it takes; a path's secret makes it verify, and answer 401 where that fails. A mute path answers
+    no challenge."""
 
     url: str
     secrets: dict[str, str] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     pauses: dict[str, float] = field(default_factory=dict)
+    mute: set[str] = field(default_factory=set)
     got: list[tuple[str, float, dict[str, str], Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     begun: Counter[str] = field(default_factory=Counter)
@@ -43,20 +45,23 @@ class Receiver:
         }
         return [one["type"] for one in sorted(found.values(), key=lambda one: one["sequence"])]
 
-    def take(self, path: str, headers: dict[str, str], body: bytes) -> int:
-        """One webhook; the status to answer."""
+    def take(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """One webhook; the status and the body to answer."""
         self.begun[path] += 1
         time.sleep(self.pauses.get(path, 0))
         status = self.answers.get(path, 204)
         if status >= 300:
-            return status
+            return status, b""
         try:
             event = Webhook(self.secrets[path]).verify(body, headers)
         except WebhookVerificationError as error:
             self.refused.append(str(error))
-            return 401
+            return 401, b""
         self.got.append((path, time.monotonic(), headers, event))
-        return status
+        challenge = event["data"].get("challenge")
+        if challenge is None or path in self.mute:
+            return status, b""
+        return 200, json.dumps({"challenge": challenge}).encode()
 
 
 @contextmanager
@@ -66,10 +71,11 @@ def receiving() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = made.take(self.path, dict(self.headers.items()), body)
+            status, answer = made.take(self.path, dict(self.headers.items()), body)
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -88,11 +94,17 @@ def receiving() -> Iterator[Receiver]:
 
 
 def hook(customer: Api, receiver: Receiver, path: str, **fields: Any) -> dict[str, Any]:
-    """Makes a webhook at a path of the receiver, which then verifies what comes."""
+    """Makes a webhook at a path of the receiver, which then verifies what comes and has answered
+    the challenge; what it was told before begins anew."""
     answer = customer("POST", "/webhooks", {"url": receiver.url + path, **fields})
     assert answer.status == 201, answer.body
     made: dict[str, Any] = answer.body
+    assert made["state"] == "pending"
     receiver.secrets[path] = made["secret"]
+    tested = customer("POST", f"/webhooks/{made['id']}/test")
+    assert (tested.status, tested.body.get("proven")) == (200, True), tested.body
+    receiver.got = [one for one in receiver.got if one[0] != path]
+    receiver.begun.pop(path, None)
     return made
 
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
-from e2e.conftest import NUMBERS, Api
+
+from testing.deployed import NUMBERS, Api
+from tools.openapi import entity_tag, small_contract
 
 ROUTES = [
     ("GET", "/messages"),
@@ -30,7 +32,7 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-@pytest.mark.parametrize("key", [None, "", "sms_wrong", "sms_" + "x" * 43])
+@pytest.mark.parametrize("key", [None, "", "sms_wrong", "sms_" + "x" * 48])
 def test_no_route_opens_without_a_key(method: str, path: str, key: str | None, api: Api) -> None:
     answer = Api(api.stack, key)(method, path)
     assert answer.status == 401
@@ -71,7 +73,10 @@ def test_a_tenant_sees_only_its_own(api: Api, stranger: Api) -> None:
 
 def test_two_routes_need_no_key(nobody: Api) -> None:
     assert nobody("GET", "/health").body == {"status": "ok"}
-    assert nobody("GET", "/openapi.json").body["openapi"].startswith("3.1")
+    contract = nobody("GET", "/openapi.json")
+    assert contract.body == small_contract()
+    assert contract.headers["Cache-Control"] == "public, max-age=3600"
+    assert contract.headers["ETag"] == f'W/"{entity_tag()}"'
 
 
 @pytest.mark.parametrize("vendor", [*NUMBERS, "nobody"])

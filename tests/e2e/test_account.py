@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import urllib3
-from e2e.conftest import Api
 
 from local.stack import LocalStack
+from testing.deployed import Api
 
 VENDOR = "/vendors/server2sms"
 NUMBER = "+447700900001"

@@ -1,9 +1,9 @@
 """What API Gateway answers by itself, on the deployed stack."""
 
 import pytest
-from e2e.conftest import Api
 
 from local.stack import STACK_NAME, LocalStack
+from testing.deployed import Api
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_wrong_keys_leave_no_error(stack: LocalStack) -> None:
         return sum("Unauthorized" in one["message"] for one in events)
 
     before = errors()
-    for key in ("sms_wrong", "sms_" + "x" * 43):
+    for key in ("sms_wrong", "sms_" + "x" * 48):
         answer = Api(stack, key)("GET", "/messages")
         assert answer.status == 401
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="sms-gateway"'
@@ -51,7 +51,7 @@ def test_wrong_keys_leave_no_error(stack: LocalStack) -> None:
 
 
 def test_no_answer_shows_the_key(stack: LocalStack) -> None:
-    key = "sms_" + "x" * 43
+    key = "sms_" + "x" * 48
     for path in ("/messages", "/nowhere", "/vendors"):
         answer = Api(stack, key)("GET", path)
         assert key not in str(answer.body) + str(answer.headers)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from e2e.conftest import PATIENCE, Api
 
 from local.stack import LocalStack
+from testing.deployed import PATIENCE, Api
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from e2e.conftest import Api
 from samcli.yamlhelper import yaml_parse
 
 from local.processes import StackError
 from local.stack import ROOT, LocalStack
+from testing.deployed import Api
 
 # The emulator's CloudFormation knows neither of these: stand-ins for what they return.
 UNKNOWN = ("AWS::EC2::EIP", "AWS::EC2::NatGateway")

@@ -11,13 +11,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from e2e.conftest import NUMBERS, Api
 from e2e.receiver import Receiver, hook, listening, receiving, until
 from e2e.test_triggers import put
 from standardwebhooks import Webhook
 from unit.events.test_builders import validator
 
 from local.stack import LocalStack
+from testing.deployed import NUMBERS, Api
 
 SCOPES = ("messages:send", "messages:read", "webhooks:manage")
 WHOLE = ["MessageAccepted", "MessageSubmitted", "MessageDelivered"]
@@ -240,8 +240,23 @@ def test_a_slow_endpoint_delays_no_fast_one(
     until(lambda: len({one["id"] for one in receiver.at("/slow")}) == 300)
 
 
-def test_410_disables_and_a_test_that_arrives_makes_it_active_again(
+def test_a_host_that_answers_no_challenge_is_told_nothing(
     customer: Api, receiver: Receiver
+) -> None:
+    receiver.mute.add("/mute")
+    made = customer("POST", "/webhooks", {"url": receiver.url + "/mute"}).body
+    receiver.secrets["/mute"] = made["secret"]
+    hook(customer, receiver, "/willing", events=["MessageAccepted"])
+    tested = customer("POST", f"/webhooks/{made['id']}/test")
+    assert (tested.body["delivered"], tested.body["proven"]) == (True, False)
+    (sent,) = customer.send({"to": NUMBERS["jst"], "text": "told to the willing"})
+    until(lambda: receiver.told("/willing", sent["id"]))
+    assert customer("GET", f"/webhooks/{made['id']}").body["state"] == "pending"
+    assert [one["type"] for one in receiver.at("/mute")] == ["WebhookTest"]
+
+
+def test_410_disables_and_the_answer_to_a_challenge_makes_it_active_again(
+    customer: Api, receiver: Receiver, bus: Callable[[], list[dict[str, Any]]]
 ) -> None:
     made = hook(customer, receiver, "/gone", events=["MessageAccepted"])
     path = f"/webhooks/{made['id']}"
@@ -251,6 +266,8 @@ def test_410_disables_and_a_test_that_arrives_makes_it_active_again(
     (failed,) = until(lambda: customer("GET", f"{path}/deliveries").body["deliveries"])
     assert failed["state"] == "failed"
     assert customer("POST", f"{path}/replay", {"ids": [failed["id"]]}).status == 409
+    disabled = f"{made['id']}-disabled-"
+    until(lambda: [one for one in bus() if one["detail"]["id"].startswith(disabled)])
 
     receiver.answers["/gone"] = 200
     assert customer("POST", f"{path}/test").body["delivered"] is True

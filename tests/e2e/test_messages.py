@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import urllib3
-from e2e.conftest import NUMBERS, Api
 
 from local.simulators.registry import SIMULATORS
+from testing.deployed import NUMBERS, Api
 
 RECEIPTS = {
     vendor: "callback" if simulator.sends_callbacks else "poll"

@@ -5,8 +5,9 @@ import hashlib
 from typing import Any
 
 import pytest
-from e2e.conftest import NUMBERS, Api
 from e2e.test_messages import ledger
+
+from testing.deployed import NUMBERS, Api
 
 SAME = ("to", "vendor", "encoding", "segments", "warnings")
 TEXTS = {

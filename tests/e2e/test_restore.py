@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import urllib3
-from e2e.conftest import NUMBERS, Api
+
+from testing.deployed import NUMBERS, Api
 
 RESTORED = "restored"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import urllib3
-from e2e.conftest import NUMBERS, Api
+
+from testing.deployed import NUMBERS, Api
 
 SETTINGS_SEEN = 62  # seconds until every function has read changed accounts
 AHEAD = 15  # seconds: a first request starts its functions cold

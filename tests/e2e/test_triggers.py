@@ -10,9 +10,9 @@ import pytest
 import urllib3
 from aws_encryption_sdk import CommitmentPolicy, StrictAwsKmsMasterKeyProvider
 from botocore.session import Session
-from e2e.conftest import PATIENCE, Api
 
 from local.stack import REGION, ROOT, SOURCES, USER_POOL, LocalStack
+from testing.deployed import PATIENCE, Api
 
 ON_CALL = SOURCES["topic"]["alarms"]["to"][0]
 

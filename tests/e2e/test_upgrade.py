@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 import urllib3
-from e2e.conftest import NUMBERS, Api
 from e2e.receiver import listening, until
 
 from local.stack import LocalStack
+from testing.deployed import NUMBERS, Api
 
 CLOCK = 150  # seconds in which each clock has run by itself, and the message has its receipt
 AHEAD = 40  # seconds until what is scheduled is due: a first request starts its functions cold

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import urllib3
-from e2e.conftest import NUMBERS, Answer, Api
+
+from testing.deployed import NUMBERS, Answer, Api
 
 TEXT = "Your code is {code}"
 _numbers = itertools.count(1)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from e2e.conftest import Answer, Api
 from failures.chaos import Action, Chaos, Relay, Rule
 from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
 
@@ -22,6 +21,7 @@ from local.processes import StackError
 from local.simulators.registry import SIMULATORS, routes
 from local.stack import LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
+from testing.deployed import Answer, Api
 from testing.waiting import free_port
 
 VENDORS = tuple(SIMULATORS)

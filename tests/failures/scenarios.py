@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from e2e.conftest import Answer
 from failures.arena import PATIENCE, VENDORS, Case, Ground, at_once
 from failures.chaos import Action, Rule
 from failures.oracle import Row
 
 from local.simulators.registry import submit_ending
+from testing.deployed import Answer
 
 DELIVERED = frozenset({"delivered"})
 IN_DOUBT = frozenset({"delivered", "unknown"})

@@ -37,7 +37,7 @@ from sms_gateway.events import change_mapping, stream_reader, webhook_fanout
 from sms_gateway.events.builders import message_event
 from sms_gateway.events.stream_reader import handle_records
 from sms_gateway.storage import dynamodb as store
-from sms_gateway.webhooks import deliveries, endpoints
+from sms_gateway.webhooks import deliveries, endpoint_health
 from sms_gateway.webhooks.http_client import PostResult
 from testing.gateway import Gateway
 from testing.stream import Stream, streaming
@@ -151,7 +151,7 @@ def test_forgetting_an_attempt_that_failed_is_an_event_that_never_arrives(
 def test_a_slow_endpoint_in_everybodys_lane_holds_it_up(
     guard: str, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    off(guard, monkeypatch, endpoints, "mark_slow", lambda *_: None)
+    off(guard, monkeypatch, endpoint_health, "mark_slow", lambda *_: None)
     hook()
     customer.answers["/sms"] = PostResult(204, seconds=14)
     for nth in range(2):

@@ -27,6 +27,7 @@ from testing.settings import (
     CALLBACK_KEY,
     MESSAGE_KEY,
     ROUTES,
+    SENDERS,
     SOURCES,
     TEMPLATE,
     WEBHOOK_KEY,
@@ -49,6 +50,7 @@ SETTINGS = [
     for partition, name, written in (
         ("SETTINGS", "routes", ROUTES),
         ("SETTINGS", "sources", json.dumps(SOURCES)),
+        ("SETTINGS", "senders", json.dumps(SENDERS)),
         ("ACCOUNTS", "accounts", published(ACCOUNTS)),
     )
 ]

@@ -22,7 +22,9 @@ from aws_lambda_powertools.utilities.circuit_breaker.persistence import base as 
 from moto.dynamodb.models import dynamodb_backends
 
 from sms_gateway.aws import clients, sqs
-from sms_gateway.config import cached_setting, routes, vendor_accounts
+from sms_gateway.config import cached_setting, routes, stopped_tenants, vendor_accounts
+from sms_gateway.config.stopped_tenants import MAX_BYTES as STOPS_BYTES
+from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
@@ -35,6 +37,7 @@ from sms_gateway.verifications import check, start
 from testing.callbacks import call, rajasms, server2sms
 from testing.counting import Item, Meter, Tally, read_units, size_of, write_units
 from testing.environment import ACCOUNT_ID, REGION
+from testing.fast_motion import FastMotion
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
@@ -84,6 +87,7 @@ def meter(gateway: Gateway) -> Iterator[Meter]:
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in VENDORS}
     vendor_accounts.accounts()  # what its reading costs is the minute's, not the message's
     routes.routes()
+    stopped_tenants.stops()
     with Meter(stored).listening(dynamodb.client(), sqs.client()) as meter:
         yield meter
 
@@ -121,12 +125,13 @@ def test_sizes_are_dynamodbs_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "secrets"), [("send", 2, 0), ("from_eventbridge", 3, 1)]
+    ("name", "settings", "secrets"), [("send", 3, 0), ("from_eventbridge", 4, 1)]
 )
 def test_a_start_reads_each_of_its_settings_once(
     gateway: Gateway, meter: Meter, name: str, settings: int, secrets: int
 ) -> None:
-    """One GetItem a setting, half a unit each; with a key the secret of its digest."""
+    """One GetItem a setting, half a unit each, and with a key the message key; then nothing for
+    half a minute."""
     begin = {
         "dynamodb.GetItem": settings,
         **({"secretsmanager.GetSecretValue": secrets} if secrets else {}),
@@ -159,9 +164,12 @@ def sends(name: str) -> None:
 
 def test_a_burst_of_starts_stays_below_what_one_partition_gives() -> None:
     """DynamoDB gives a partition 3,000 read units a second (docs.aws.amazon.com, "Burst and
-    adaptive capacity"); each start reads three settings of the largest size at most."""
+    adaptive capacity"); each start reads two settings of the largest size at most, and who is
+    stopped."""
+    stops = {"pk": {"S": "SETTINGS"}, "sk": {"S": NAME}, "data": {"S": "x" * STOPS_BYTES}}
+    assert (who := read_units([size_of(stops)], consistent=False)) == 0.5
     largest = {"pk": {"S": "SETTINGS"}, "sk": {"S": "routes"}, "data": {"S": "x" * MAX_BYTES}}
-    assert 500 * 3 * read_units([size_of(largest)], consistent=False) <= 3_000
+    assert 500 * (2 * read_units([size_of(largest)], consistent=False) + who) <= 3_000
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -237,6 +245,37 @@ def test_dispatching_a_hundred(
     circuits = tally.calls["dynamodb.GetItem"] - submissions  # two at once may both read it
     assert tally.reads - 0.5 * circuits <= reads - 0.5
     assert tally.log_bytes <= LINE * submissions
+
+
+@pytest.mark.parametrize(
+    ("ahead", "writes", "reads"),
+    [(12, 7, 2), (120, 11, 5)],
+    ids=["seconds", "minutes"],
+)
+def test_waiting_for_a_vendors_rate(
+    gateway: Gateway,
+    meter: Meter,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead: int,
+    writes: int,
+    reads: float,
+) -> None:
+    """What a submission costs more, with all its messages, than one that need not wait."""
+    set_account("rajasms", rate=1)
+    stopped_tenants.stops()  # the half minute's, not the message's
+    motion = FastMotion(gateway, "rajasms", monkeypatch)
+    monkeypatch.setattr(Gateway, "tick", lambda *_: 0)  # what a tick costs is another test's
+
+    def live(seconds: float) -> None:
+        motion.plan(motion.at, lambda: gateway.many("rajasms", 2))
+        motion.run(motion.at + seconds)
+
+    at_once = spent(meter, lambda: live(5))
+    gateway.many("rajasms", ahead)
+    motion.run(motion.at + 5)
+    waited = spent(meter, lambda: live(ahead + 10))
+    assert len(motion.left) == 3
+    assert (waited.writes - at_once.writes, waited.reads - at_once.reads) == (writes, reads)
 
 
 @pytest.mark.parametrize(("vendor", "count"), [("rajasms", 1), ("rajasms", 30), ("server2sms", 30)])
@@ -327,6 +366,24 @@ def test_a_callback_on_all_of_a_hundred_reads_what_they_share_once(
     assert tally.log_bytes == 0
 
 
+def test_a_callback_costs_no_more_however_often_it_names_a_message(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """Its first final word is written; another callback on it writes nothing."""
+    ids = gateway.sent("rajasms", 2)
+    sending = vendor_id(gateway, ids[0])
+    rows = [{"sendingid": sending, "deliverystatus": str(nth % 5)} for nth in range(1000)]
+    token = gateway.token("rajasms", gateway.submission(ids[0]).key)
+    reading = {"dynamodb.GetItem": 1, "dynamodb.BatchGetItem": 1}
+    tally = spent(meter, lambda: call("rajasms", token, body={"status_respon": rows}))
+    # One for the status, one for the word 0, which nobody knows.
+    assert of(tally) == ({**reading, "dynamodb.UpdateItem": 2}, 2, 3)
+    assert gateway.status(ids[0]) == "delivered"
+    final = [{"sendingid": sending, "deliverystatus": word} for word in "34"]
+    again = spent(meter, lambda: call("rajasms", token, body={"status_respon": final}))
+    assert of(again) == (reading, 0, 3)
+
+
 @pytest.mark.parametrize("vendor", DELIVERED)
 def test_a_poll_that_brings_the_receipt(gateway: Gateway, meter: Meter, vendor: str) -> None:
     """As a callback, and the clock's leases, which all that is due share."""
@@ -400,7 +457,8 @@ def test_reading_a_status(gateway: Gateway, meter: Meter) -> None:
 
 
 def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
-    """A batch is one query over its partition, a list one for each day and each batch."""
+    """A batch is one query over its partition. A list is one for each day, and for each batch one
+    for as many messages as the page has room for and one for their submissions."""
     gateway.sent("rajasms", 100)
     identifier = gateway.sent("rajasms", 100)[0][:26]
     tally = spent(meter, lambda: message_repository.whole_batch(identifier))
@@ -415,8 +473,8 @@ def test_reading_a_batch_and_a_list(gateway: Gateway, meter: Meter) -> None:
         "requestContext": {"authorizer": {"tenant": "acme", "scopes": "messages:read"}},
     }
     tally = spent(meter, lambda: ask(event, gateway.context))
-    assert tally.calls == {"dynamodb.Query": 2}
-    assert tally.reads <= 0.5 + 3
+    assert tally.calls == {"dynamodb.Query": 3}
+    assert (tally.items, tally.reads) == (2 + 11 + 1, 0.5 + 1 + 1)
 
 
 def verified(vendor: str, key: str | None = None) -> str:

@@ -11,6 +11,7 @@ import yaml
 from sms_gateway.http_api.safe_headers import CHALLENGE, SAFE_HEADERS
 from testing.paths import ROOT
 from testing.transformed import of_type, resolved, transformed
+from tools.openapi import entity_tag, served, small_contract
 
 API_SECONDS = 29  # that API Gateway waits for a function
 START_SECONDS = 1  # of a sandbox, which Lambda does not count into a function's timeout
@@ -33,7 +34,7 @@ def problem(kind: str) -> dict[str, Any]:
 def test_whatever_api_gateway_answers_by_itself_is_a_problem_document(kind: str) -> None:
     response, document = RESPONSES[kind], problem(kind)
     assert response["responseParameters"][CONTENT_TYPE] == "'application/problem+json'"
-    assert set(document) == {"type", "title", "status", "detail", "retryable"}
+    assert set(document) == {"type", "title", "status", "detail", "retryable", "request_id"}
     assert document["status"] == int(response["statusCode"])
 
 
@@ -49,7 +50,8 @@ def test_api_gateways_own_answers_have_the_headers_of_the_functions(kind: str) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_answer_repeats_what_was_sent(kind: str) -> None:
-    assert "$" not in json.dumps(RESPONSES[kind])
+    """But for the request's id, which API Gateway makes."""
+    assert "$" not in json.dumps(RESPONSES[kind]).replace("$context.requestId", "")
 
 
 def test_there_is_no_kind_of_answer_that_aws_does_not_know() -> None:
@@ -78,7 +80,9 @@ def test_what_went_wrong_behind_the_api_may_have_been_done(kind: str) -> None:
 def test_the_contract_tells_of_a_request_without_an_answer_on_every_route() -> None:
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_text())
     told = contract["components"]["responses"]["NoAnswer"]["content"]["application/problem+json"]
-    assert told["example"] == problem("INTEGRATION_TIMEOUT")
+    document = problem("INTEGRATION_TIMEOUT")
+    assert document.pop("request_id") == "$context.requestId"
+    assert told["example"] == document
     assert [
         f"{method} {path}"
         for path, item in contract["paths"].items()
@@ -115,6 +119,31 @@ def test_a_route_that_does_not_exist_is_not_found_without_a_function(path: str) 
         assert name in method["responses"]["404"]["headers"]
 
 
+def test_the_contract_is_served_small_and_cacheable_without_a_function() -> None:
+    method = BODY["paths"]["/openapi.json"]["get"]
+    assert method["security"] == [{"NONE": []}]
+    integration = method["x-amazon-apigateway-integration"]
+    assert integration["type"] == "mock"
+    answers = integration["responses"]
+    assert json.loads(answers["200"]["responseTemplates"]["application/json"]) == small_contract()
+    assert answers["304"]["responseTemplates"]["application/json"] == ""
+    for answer in answers.values():
+        headers = answer["responseParameters"]
+        assert headers["method.response.header.Cache-Control"] == "'public, max-age=3600'"
+        tag = headers["method.response.header.ETag"]
+        assert tag == f"'W/\"{entity_tag()}\"'"
+        for name, value in SAFE_HEADERS.items():
+            assert headers[f"method.response.header.{name}"] == f"'{value}'"
+        declared = method["responses"][answer["statusCode"]]["headers"]
+        assert {f"method.response.header.{name}" for name in declared} == headers.keys()
+    assert entity_tag() in integration["requestTemplates"]["application/json"]
+
+
+def test_long_answers_are_compressed_for_who_accepts_that() -> None:
+    (api,) = of_type(resolved(), "AWS::ApiGateway::RestApi").values()
+    assert 0 < api["MinimumCompressionSize"] < len(served()) / 4
+
+
 def test_there_is_one_stage_and_it_has_our_name() -> None:
     resources = resolved()
     stages = of_type(resources, "AWS::ApiGateway::Stage")
@@ -138,8 +167,8 @@ def test_the_stage_takes_as_many_requests_as_the_parameters_say() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Bearer", "Bearer ", "Bearer sms_wrong", "Basic " + "sms_" + "x" * 43, "sms_" + "x" * 43,
-     "Bearer sms_" + "x" * 44, "Bearer sms_" + "x" * 42 + "=", "Bearer x\nBearer sms_" + "x" * 43,
+    ["Bearer", "Bearer ", "Bearer sms_wrong", "Basic " + "sms_" + "x" * 48, "sms_" + "x" * 48,
+     "Bearer sms_" + "x" * 49, "Bearer sms_" + "x" * 47 + "=", "Bearer x\nBearer sms_" + "x" * 48,
      "AWS4-HMAC-SHA256 Credential=x", "Bearer " + "x" * 5000],
 )  # fmt: skip
 def test_a_malformed_key_reaches_no_function(header: str) -> None:
@@ -171,3 +200,23 @@ def test_callbacks_may_have_a_bound_and_have_none_by_default() -> None:
     assert bound[name]["Properties"]["ReservedConcurrentExecutions"] == "20"
     others = of_type(bound, "AWS::Lambda::Function").items()
     assert not [n for n, one in others if n != name and "ReservedConcurrentExecutions" in one]
+
+
+def test_requests_are_logged_only_where_the_operator_asks_and_without_what_is_secret() -> None:
+    assert "AccessLogSetting" not in stage(resolved())
+    logged = stage(resolved(AccessLogs="true"))["AccessLogSetting"]
+    assert logged["DestinationArn"] == {"Fn::GetAtt": ["AccessLogGroup", "Arn"]}
+    line = json.loads(logged["Format"])
+    asked = set(line.values())
+    assert "\n" not in logged["Format"]
+    assert {"$context.requestId", "$context.authorizer.key_id", "$context.resourcePath"} <= asked
+    # A path has a callback's token or an id, a header the key.
+    refused = ("$context.path", "$context.identity.userAgent", "$input", "header", "query")
+    assert not any(one in logged["Format"] for one in refused)
+    group = resolved(AccessLogs="true", LogRetentionDays="7")["AccessLogGroup"]
+    assert group["Properties"]["RetentionInDays"] == "7"
+
+
+def stage(resources: dict[str, Any]) -> dict[str, Any]:
+    (found,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    return found

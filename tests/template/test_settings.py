@@ -15,9 +15,11 @@ TURNED_ON = {
     "SendFromTopic": "true",
     "CognitoKeyArn": "arn",
 }
-READERS = {  # functions that send
+READERS = {  # functions that send, or act for a tenant that may be stopped
     *("SendFunction", "VerifyFunction", "CampaignWorkerFunction"),
     *("FromEventbridgeFunction", "FromSqsFunction", "FromSnsFunction", "FromCognitoFunction"),
+    *("StatusFunction", "WebhooksFunction", "BalanceFunction", "VendorAccountFunction"),
+    *("DispatchFunction", "SchedulerFunction", "DeliverWebhooksFunction"),
 }
 
 
@@ -34,7 +36,7 @@ def statements(role: Any) -> Iterator[dict[str, Any]]:
         yield from policy["PolicyDocument"]["Statement"]
 
 
-def test_those_that_send_read_the_settings_and_no_other_function_does() -> None:
+def test_those_that_act_for_a_tenant_read_the_settings_and_no_other_function_does() -> None:
     roles = of_type(resolved(**TURNED_ON), "AWS::IAM::Role")
     settings = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SETTINGS"]}}
     found = {

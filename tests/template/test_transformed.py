@@ -20,3 +20,22 @@ def test_a_deployment_resolves_to_plain_values() -> None:
     send = resources["SendFunction"]["Properties"]
     assert send["LoggingConfig"]["SystemLogLevel"] == "INFO"
     assert "FromSqsFunction" not in resources
+
+
+def test_no_function_is_told_where_aws_is() -> None:
+    """With AWS_ENDPOINT_URL on this machine, WebhookLoopback would open the machine's own ports."""
+    for properties in of_type(resolved(WebhookLoopback="true"), "AWS::Lambda::Function").values():
+        variables = properties["Environment"]["Variables"]
+        assert not [name for name in variables if name.startswith("AWS_")]
+        assert variables["WEBHOOK_PORTS"] == "443,8443"
+
+
+def test_a_mapping_of_the_stream_has_no_more_patterns_than_aws_takes() -> None:
+    mappings = of_type(resolved(Events="all"), "AWS::Lambda::EventSourceMapping")
+    counts = [
+        len(one["FilterCriteria"]["Filters"])
+        for one in mappings.values()
+        if "FilterCriteria" in one
+    ]
+    assert counts
+    assert max(counts) <= 5

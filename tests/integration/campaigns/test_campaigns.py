@@ -28,7 +28,7 @@ from sms_gateway.campaigns import (
 )
 from sms_gateway.campaigns.cancel import cancel_unsent
 from sms_gateway.campaigns.model import Campaign
-from sms_gateway.campaigns.results import write_results
+from sms_gateway.campaigns.results import MAX_FAILURES, write_results
 from sms_gateway.campaigns.views import refuse_campaign
 from sms_gateway.config import api_keys, routes, vendor_accounts
 from sms_gateway.core.problems import InvalidRequestError
@@ -43,7 +43,7 @@ from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import emptied
-from testing.settings import ACCOUNTS, set_accounts, set_campaign_defaults
+from testing.settings import ACCOUNTS, set_accounts, set_campaign_defaults, set_stopped
 from testing.stream import Stream, streaming
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 
@@ -365,6 +365,19 @@ def test_a_file_in_the_wrong_place_says_where_it_belongs(bucket: Any, key: str, 
 def test_a_tenant_whose_key_was_revoked_sends_no_campaign(bucket: Any) -> None:
     api_keys.revoke_key(api_keys.list_keys()[0].id, datetime.now(UTC))
     assert fails(bucket, f"to,text\n{ONE},Hi\n")[0] == "unknown-tenant"
+
+
+def test_a_stopped_tenants_campaign_fails_and_goes_on_when_it_is_resumed(bucket: Any) -> None:
+    set_stopped("acme")
+    notice = upload(bucket, "to,text\r\n" + rows(3))
+    failed = to_the_end(notice)
+    assert failed.problem
+    assert (failed.state, failed.problem["type"]) == ("failed", "/problems/tenant-stopped")
+    assert stored() == {}
+    set_stopped()
+    operate("resume", failed.id)
+    work(failed.id)
+    assert stored().total() == 3
 
 
 def test_settings_that_are_not_valid_send_nothing(bucket: Any) -> None:
@@ -853,6 +866,48 @@ def test_a_part_that_another_worker_wrote_over_is_written_again(bucket: Any) -> 
     s3_files.put_part(one.results_key, now.upload, 1, b"what the slower one found")
     write_results(running(one), times(99))
     assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
+
+
+@pytest.mark.parametrize("fault", ["no bucket", "uploads that are gone"])
+def test_results_that_can_not_be_written_are_given_up_and_that_is_said(
+    bucket: Any, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    ItemUpdate(one.item_key).remove("tally").apply()
+    bucket.delete_object(Bucket=s3_files.bucket_name(), Key=one.results_key)
+    events = s3_files._client().meta.events
+    operation = "CreateMultipartUpload" if fault == "no bucket" else "UploadPart"
+    code = "AccessDenied" if fault == "no bucket" else "NoSuchUpload"
+    refused = (
+        SimpleNamespace(status_code=403, headers={}),
+        {"Error": {"Code": code}, "ResponseMetadata": {}},
+    )
+    begun: list[str] = []
+
+    def refuse(**_: Any) -> Any:
+        begun.append(operation)
+        return refused
+
+    events.register(f"before-call.s3.{operation}", refuse)
+    try:
+        for _ in range(MAX_FAILURES + 3):  # as often as the scheduler wakes a worker
+            work(one.id)
+            assert emptied(QUEUE) == []  # no worker wakes the next one at once
+    finally:
+        events.unregister(f"before-call.s3.{operation}", refuse)
+    assert len(begun) == MAX_FAILURES
+    given_up = running(one)
+    assert "due" not in (dynamodb.get(one.item_key) or {})
+    problem = shown(one.id)[1]["campaign"]["problem"]
+    assert problem["type"] == "/problems/results-not-written"
+    assert f"smsgw campaigns results {one.id}" in problem["detail"]
+    assert (given_up.state, given_up.final) == ("done", False)
+    assert caplog.messages[-1] == "results given up"
+    assert "ResultsGivenUp" in capsys.readouterr().out
+    operate("results", one.id)
+    work(one.id)
+    assert len(results(bucket)) == 3
+    assert shown(one.id)[1]["campaign"]["problem"] is None
 
 
 def apart(program: str) -> Any:

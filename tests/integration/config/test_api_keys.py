@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -12,8 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sms_gateway.config import api_keys
+from sms_gateway.config.api_keys import Refusal
 from sms_gateway.storage import dynamodb
+from sms_gateway.storage.models import ItemKey
 from smsgw.__main__ import main
+from testing.counting import Meter
 from testing.gateway import Gateway
 from testing.processes import function
 from testing.settings import ACCOUNTS, set_accounts
@@ -117,6 +120,57 @@ def test_a_revoked_key_is_denied(gateway: Gateway, authorize: ModuleType) -> Non
     assert api_keys.list_keys()[0].revoked_at
 
 
+def test_a_refusal_is_counted_by_its_reason_and_names_only_a_key_that_was(
+    gateway: Gateway,
+    authorize: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    short = api_keys.create_key("acme", ["messages:send"], "", NOW, expires=NOW + timedelta(days=1))
+    revoked = made()
+    stored = next(key for key in api_keys.list_keys() if key.expires is None)
+    api_keys.revoke_key(stored.id, NOW)
+    past = dynamodb.ItemUpdate(ItemKey("KEYS", api_keys.digest(short[0])))
+    past.set("expires", int(NOW.timestamp()) - 1).apply()
+    capsys.readouterr()
+    for token, reason, named in (
+        ("sms_wrong", "malformed", []),
+        (api_keys._draw(), "unknown", []),
+        (revoked, "revoked", [("revoked", stored.id, "acme")]),
+        (short[0], "expired", [("expired", short[1].id, "acme")]),
+    ):
+        caplog.clear()
+        assert denied(ask(authorize, f"Bearer {token}"))
+        counted = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [one.get("reason") for one in counted if "KeyRefused" in one] == [reason]
+        assert sum("Refused" in one for one in counted) == 1
+        seen = [vars(one) for one in caplog.records]
+        assert [(one["reason"], one["key_id"], one["tenant"]) for one in seen] == named
+        assert token not in f"{counted}{seen}"
+
+
+def test_a_made_up_key_costs_no_read(gateway: Gateway, authorize: ModuleType) -> None:
+    key = made()
+    with Meter().listening(dynamodb.client()) as meter:
+        for position in range(4, len(key)):
+            other = "A" if key[position] != "A" else "B"
+            assert denied(ask(authorize, f"Bearer {key[:position]}{other}{key[position + 1 :]}"))
+        assert denied(ask(authorize, "Bearer sms_" + "x" * 48))
+        assert meter.total.calls == {}
+        assert not denied(ask(authorize, f"Bearer {key}"))
+        assert meter.total.calls == {"dynamodb.GetItem": 1}
+
+
+def test_a_key_ends_by_itself(gateway: Gateway) -> None:
+    key, stored = api_keys.create_key(
+        "acme", ["messages:send"], "", NOW, expires=NOW + timedelta(hours=1)
+    )
+    assert api_keys.find_key(key, NOW + timedelta(minutes=59)) == (stored, None)
+    assert api_keys.find_key(key, NOW + timedelta(hours=1))[1] is Refusal.EXPIRED
+    with pytest.raises(ValueError, match="later than now"):
+        api_keys.create_key("acme", ["messages:send"], "", NOW, expires=NOW)
+
+
 def test_only_the_digest_of_a_key_is_stored(gateway: Gateway) -> None:
     key = made()
     items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
@@ -181,6 +235,10 @@ def test_the_command_makes_lists_and_revokes_keys(
     assert status == 0
     assert found
     assert ask(authorize, f"Bearer {found[0]}")["context"]["tenant"] == "acme"
+    status, said = run(
+        capsys, "keys", "create", "--tenant", "acme", *scope, "--expires", "2020-01-01T00:00:00Z"
+    )
+    assert (status, said) == (1, "smsgw: a key must expire later than now\n")
     status, said = run(capsys, "keys", "list")
     identifier = api_keys.list_keys()[0].id
     assert identifier in said

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from sms_gateway.campaigns.cancel import _cancel_batch
 from sms_gateway.dispatch.outcome_handling import MAX_CHAIN
 from sms_gateway.dispatch.turns import MAX_SLEEP_MS
+from sms_gateway.messages.cancel_unsent import cancel_unsent_of
 from sms_gateway.messages.queue import SubmissionTask
 from sms_gateway.storage import rate_limiter
 from sms_gateway.storage.models import ItemKey
@@ -151,7 +151,7 @@ def test_a_cancelled_campaign_leaves_no_hours_in_which_nobody_is_sent(motion: Fa
 
     def cancel() -> None:
         for name in made[1:10]:
-            assert _cancel_batch(name, lambda _seconds: True)
+            assert cancel_unsent_of(name, lambda _seconds: True) is not None
 
     motion.plan(30, cancel)
     # In time for the rate that lies idle, and too late for the line that nobody stands in.

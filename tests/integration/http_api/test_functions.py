@@ -18,6 +18,7 @@ from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import emptied
 from testing.settings import set_account, set_accounts, set_routes
+from testing.webhooks import activate
 
 NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 CONTEXT = SimpleNamespace(
@@ -103,7 +104,9 @@ def test_publish_answers_its_event(gateway: Gateway, monkeypatch: pytest.MonkeyP
 def test_notify_answers_its_event(gateway: Gateway) -> None:
     endpoints.reset_cache()
     made = {"url": "https://8.8.8.8/hook", "events": ["MessageAccepted"]}
-    assert asked("webhooks", "POST", "/webhooks", body=json.dumps(made))[0] == 201
+    status, _, answer = asked("webhooks", "POST", "/webhooks", body=json.dumps(made))
+    assert status == 201
+    activate("acme", answer["id"])
     assert handle("queue_webhooks", event("queue_webhooks")) == {"batchItemFailures": []}
     assert handle("queue_webhooks", event("queue_webhooks", redriven=True)) == {
         "batchItemFailures": [],
@@ -291,9 +294,7 @@ def test_what_nobody_foresaw_shows_nothing_of_itself(
     assert [one for one in caplog.records if hasattr(one, "exception")]
 
 
-def test_the_open_routes_need_no_key(gateway: Gateway) -> None:
-    status, _, contract = asked("status", "GET", "/openapi.json", requestContext={})
-    assert (status, contract["openapi"]) == (200, "3.1.0")
+def test_the_open_route_needs_no_key(gateway: Gateway) -> None:
     assert asked("status", "GET", "/health", requestContext={})[2] == {"status": "ok"}
 
 

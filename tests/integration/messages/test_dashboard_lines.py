@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sms_gateway.campaigns.cancel import _cancel_batch
 from sms_gateway.config import vendor_accounts
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.messages.cancel import cancel_message
+from sms_gateway.messages.cancel_unsent import cancel_unsent_of
 from sms_gateway.scheduler.tick import refresh_balances
 from sms_gateway.scheduler.tick_run import TickRun
 from sms_gateway.vendors.registry import VENDORS
@@ -133,7 +133,7 @@ def test_a_cancelled_message_ends(gateway: Gateway, lines: Lines) -> None:
 def test_messages_of_a_cancelled_campaign_end(gateway: Gateway, lines: Lines) -> None:
     ids = gateway.many("rajasms", 3)
     for _ in range(2):
-        assert _cancel_batch(gateway.submission(ids[0]).key.batch, lambda _seconds: True)
+        assert cancel_unsent_of(ids[0][:26], lambda _seconds: True) is not None
     assert lines("messages ended") == [{"vendor": "rajasms", "status": "cancelled", "messages": 3}]
 
 

@@ -1,18 +1,45 @@
 """GET /messages: newest first, page by page, and only one's own."""
 
 import base64
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sms_gateway.core.problems import InvalidRequestError
-from sms_gateway.messages.listing import MAX_BATCHES, MessageQuery, list_messages, parse_query
+from sms_gateway.messages.cancel import cancel_message
+from sms_gateway.messages.listing import (
+    MAX_BATCHES,
+    MAX_ITEMS,
+    MessageQuery,
+    list_messages,
+    parse_query,
+)
 from sms_gateway.messages.send import send
+from sms_gateway.storage import dynamodb
 from testing.gateway import Gateway
 from testing.numbers import number
+from testing.settings import set_account
+from testing.vendor_answers import SUBMIT, TAKES
 
 NOW = datetime.now(UTC)
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """How many items DynamoDB reads, by operation."""
+    items = Counter[str]()
+
+    def look(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        items[model.name] += parsed.get("ScannedCount", 1)
+
+    events = dynamodb.client().meta.events
+    events.register("after-call.dynamodb", look)
+    yield items
+    events.unregister("after-call.dynamodb", look)
 
 
 def earlier(days: float, count: int = 1, tenant: str = "acme", vendor: str = "jst") -> list[str]:
@@ -97,6 +124,52 @@ def test_the_work_for_one_page_is_bounded(gateway: Gateway) -> None:
     assert answer["messages"] == []
     assert answer["cursor"]
     assert len(listed(limit="7")) == MAX_BATCHES + 5
+
+
+@pytest.mark.parametrize("query", [{"reference": "nothing"}, {"status": "delivered"}, {}])
+def test_no_page_reads_a_tenants_whole_history(gateway: Gateway, query: dict[str, str]) -> None:
+    """A page that found nothing is empty, and its cursor goes on where it stopped."""
+    for days in (0.1, 0.2, 0.3):
+        earlier(days, 600)
+    found, cursor = 0, None
+    while True:
+        asked, after = parse_query(query | ({"cursor": cursor} if cursor else {}))
+        with counted() as items:
+            answer = list_messages("acme", asked, after, NOW)
+        assert items.total() <= MAX_ITEMS + MAX_BATCHES + 10
+        found += len(answer["messages"])
+        if query and (cursor := answer["cursor"]) is None:
+            break
+        if not query:
+            assert items.total() < 2 * asked.limit + 10
+            return
+    assert found == 0
+
+
+@pytest.mark.parametrize("limit", ["7", "100"])
+def test_messages_of_every_place_are_listed_once_with_their_own_submission(
+    gateway: Gateway, limit: str
+) -> None:
+    set_account("rajasms", submission_size=3)
+    ids = earlier(0.1, 20, vendor="rajasms")
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    gateway.dispatch("rajasms")
+    cancelled = earlier(0.05, 2, vendor="rajasms")
+    cancel_message("acme", cancelled[1], NOW)
+    assert listed(limit=limit) == [*cancelled, *ids]
+    assert listed(limit=limit, status="cancelled") == cancelled[1:]
+    assert listed(limit=limit, status="submitted") == ids
+    assert listed(limit=limit, to=number("rajasms", 19)) == ids[19:]
+
+
+def test_a_period_reads_nothing_outside_it(gateway: Gateway) -> None:
+    earlier(0.01, 300)
+    inside = earlier(0.02, 3)
+    earlier(0.03, 300)
+    begin, end = ((NOW - timedelta(days=days)).isoformat() for days in (0.025, 0.015))
+    with counted() as items:
+        assert listed(created_from=begin, created_to=end) == inside
+    assert items.total() < 20
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from sms_gateway.sms.encoding import length, split
 from sms_gateway.vendors.registry import VENDORS
 from testing.gateway import Gateway
 from testing.numbers import number
-from testing.paths import ROOT
 from testing.settings import set_account, set_routes
+from tools.openapi import contract
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TEMPLATES = [
@@ -311,8 +311,7 @@ def test_an_answer_that_would_be_too_large_is_refused(
 
 
 def test_the_examples_of_the_contract_are_what_the_gateway_says(gateway: Gateway) -> None:
-    contract = json.loads((ROOT / "functions" / "status" / "openapi.json").read_text())
-    operation = contract["paths"]["/messages/preview"]["post"]
+    operation = contract()["paths"]["/messages/preview"]["post"]
     asked = operation["requestBody"]["content"]["application/json"]["examples"]["quotes"]["value"]
     answers = operation["responses"]["200"]["content"]["application/json"]["examples"]
     assert shown(asked) == answers["quotes"]["value"]

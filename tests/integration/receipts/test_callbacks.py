@@ -1,13 +1,16 @@
 """Callbacks: only with a token of ours, and one state machine whatever the order."""
 
 import json
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from sms_gateway.messages.cancel import cancel_message
+from sms_gateway.receipts.callback_tokens import LATE_SECONDS, make_token, verify_token
+from sms_gateway.receipts.callbacks import MAX_REPORTS
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.models import ItemKey, split_id
 from sms_gateway.vendors.registry import VENDORS
@@ -71,6 +74,51 @@ def test_the_functions_own_url_has_no_other_door(gateway: Gateway, method: str, 
     place = path.format(vendor="server2sms", token=token)
     assert call_url(method, place, {"DST": "0", "ID": identifier})["statusCode"] == 404
     assert gateway.status(identifier) == "submitted"
+
+
+def test_an_address_expires_a_week_after_its_messages_deadline(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused without a read, by a reason of its own, and counted."""
+    (identifier,) = gateway.sent("server2sms")
+    key, long_ago = gateway.submission(identifier).key, int(time.time()) - LATE_SECONDS - 3600
+    token = make_token("server2sms", key, long_ago, CALLBACK_KEY.encode())
+    answer = call("server2sms", token, {"DST": "0", "ID": identifier})
+    assert answer["statusCode"] == 404
+    assert json.loads(answer["body"])["type"] == "/problems/callback-expired"
+    assert gateway.status(identifier) == "submitted"
+    told = capsys.readouterr().out
+    assert "ExpiredCallback" in told
+    assert "ForgedCallback" not in told
+
+
+def test_a_report_within_a_week_of_the_deadline_settles_what_ended_unknown(
+    gateway: Gateway,
+) -> None:
+    (identifier,) = gateway.sent("server2sms")
+    key = gateway.submission(identifier).key
+    gateway.tick(4 * 86_400)
+    assert gateway.status(identifier) == "unknown"
+    late = int(time.time()) - LATE_SECONDS + 60
+    token = make_token("server2sms", key, late, CALLBACK_KEY.encode())
+    call("server2sms", token, {"DST": "0", "ID": identifier})
+    assert gateway.status(identifier) == "delivered"
+
+
+@pytest.mark.parametrize("days", [0, 20])
+def test_an_address_outlasts_the_receipts_deadline_of_its_messages(
+    gateway: Gateway, days: int
+) -> None:
+    """Which counts from `send_at` where the vendor holds the message."""
+    set_account("rajasms", schedule_at_vendor=True)
+    when = datetime.now(UTC) + timedelta(days=days)
+    gateway.sent("rajasms", send_at=when.isoformat() if days else None)
+    token = json.loads(gateway.wire.sent[0].body)["callbackurl"].rsplit("/", 1)[1]
+    good_until = int(time.time()) + days * 86_400 + 259_200 + LATE_SECONDS
+    key = CALLBACK_KEY.encode()
+    assert verify_token("rajasms", token, key, good_until - 10)
+    with pytest.raises(ValueError, match="expired"):
+        verify_token("rajasms", token, key, good_until + 3700)
 
 
 @pytest.mark.parametrize("vendor", [*VENDORS, "nobody", ""])
@@ -272,6 +320,48 @@ def test_of_two_words_on_a_message_in_one_call_the_first_stands(
     token = gateway.token("rajasms", gateway.submission(ids[0]).key)
     call("rajasms", token, body={"status_respon": rows})
     assert set(gateway.statuses(ids)) == {"delivered" if words[0] == "3" else "undelivered"}
+
+
+def test_a_thousand_reports_on_one_message_are_one_line_and_one_change(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = gateway.sent("rajasms", 2)
+    sending = [gateway.view(one)["vendor_id"] for one in ids]
+    nobody = ({"number": str(10**9 + nth), "deliverystatus": "3"} for nth in range(300))
+    rows: list[dict[str, Any]] = [*nobody]
+    rows += [{"sendingid": sending[0], "deliverystatus": "99"} for _ in range(300)]
+    rows += [{"sendingid": sending[0], "deliverystatus": str(nth % 2 + 3)} for nth in range(300)]
+    capsys.readouterr()
+    token = gateway.token("rajasms", gateway.submission(ids[0]).key)
+    answer = call("rajasms", token, body={"status_respon": rows})
+    assert json.loads(answer["body"]) == {"received": 900}
+    assert gateway.statuses(ids) == ["delivered", "submitted"]
+    assert caplog.messages == ["unknown vendor status", "unmatched receipts"]
+    assert '"UnmatchedReceipt":[300.0]' in capsys.readouterr().out.replace(" ", "")
+
+
+def test_what_is_beyond_the_bound_is_refused_counted_and_never_silent(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first ones are taken all the same."""
+    ids = gateway.sent("rajasms", 2)
+    first = {"sendingid": gateway.view(ids[0])["vendor_id"], "deliverystatus": "3"}
+    rows = [{"number": str(10**9 + nth), "deliverystatus": "3"} for nth in range(MAX_REPORTS + 4)]
+    token = gateway.token("rajasms", gateway.submission(ids[0]).key)
+    answer = call("rajasms", token, body={"status_respon": [first, *rows]})
+    problem = json.loads(answer["body"])
+    assert (answer["statusCode"], problem["type"]) == (413, "/problems/too-many-reports")
+    assert gateway.statuses(ids) == ["delivered", "submitted"]
+    assert '"ReportsBeyondBound":[5.0]' in capsys.readouterr().out.replace(" ", "")
+
+
+def test_reports_that_say_the_same_count_as_one(gateway: Gateway) -> None:
+    (identifier,) = gateway.sent("rajasms")
+    row = {"sendingid": gateway.view(identifier)["vendor_id"], "deliverystatus": "3"}
+    token = gateway.token("rajasms", gateway.submission(identifier).key)
+    answer = call("rajasms", token, body={"status_respon": [row] * (MAX_REPORTS * 2)})
+    assert answer["statusCode"] == 200
+    assert gateway.status(identifier) == "delivered"
 
 
 def test_reports_of_every_kind_in_one_call_are_told_apart(gateway: Gateway) -> None:

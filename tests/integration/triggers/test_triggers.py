@@ -33,6 +33,7 @@ from testing.rights import may
 from testing.sealed import POOL
 from testing.settings import ACCOUNTS, SOURCES, set_accounts, set_routes, set_sources
 from testing.vendor_answers import SUBMIT, TAKES
+from testing.webhooks import activate
 
 # The Encryption SDK's reader complains when it is thrown away half-way, as after a wrong key.
 pytestmark = pytest.mark.filterwarnings(
@@ -565,6 +566,7 @@ def test_a_source_may_do_what_its_sends_need_and_nothing_else(
     endpoints.create_endpoint(
         "acme", "01M80KD8NAXEPBMQYG8412XQAJ", EndpointSettings(url), datetime.now(UTC), None
     )
+    activate("acme", "01M80KD8NAXEPBMQYG8412XQAJ")
     given = event(name)
     if name == "from_cognito":
         given["request"]["code"] = b64encode(sealed("482913", ring)).decode()

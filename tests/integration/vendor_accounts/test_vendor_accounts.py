@@ -16,6 +16,7 @@ from sms_gateway.storage.idempotency_keys import IN_PROGRESS_SECONDS, KEY_SECOND
 from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.vendor_accounts import interface_info, senders, vouchers
 from sms_gateway.vendor_accounts.calls import Caller
+from sms_gateway.vendor_accounts.unlock_limits import CODES_PER_NUMBER, CODES_PER_TENANT
 from testing.gateway import Gateway
 from testing.settings import ACCOUNTS, set_account, set_accounts
 from testing.transport import SILENT, UNREACHABLE, Wire
@@ -362,6 +363,55 @@ def test_the_list_shows_what_the_vendor_tells(till: Till, wire: Wire) -> None:
     wire.answers["GetVoucherTransactions"] = {"StatusCode": "9"}
     found = problem(vouchers.list_vouchers, by(wire), accounts())
     assert slug(found) == (502, "vendor-refuses-account")
+
+
+def test_a_tenant_sees_only_the_vouchers_that_it_made(till: Till, wire: Wire) -> None:
+    mine, theirs = create(wire), create(wire, tenant="other")
+    till.rows.append({"VoucherCode": "BOUGHT", "Remarks": "made at the vendor"})
+    # Its own words claim nobody's.
+    nearly = mine["reference"][:-1] + ("1" if mine["reference"].endswith("0") else "0")
+    claims = create(wire, {**BODY, "remarks": nearly}, tenant="other")
+    for tenant, codes in (
+        ("acme", mine["codes"]),
+        ("other", theirs["codes"] + claims["codes"]),
+        ("nobody", []),
+    ):
+        listed = vouchers.list_vouchers(by(wire, tenant=tenant), accounts())
+        assert [one["code"] for one in listed["vouchers"]] == codes
+
+
+def test_a_number_gets_few_unlock_codes_a_day_whoever_asks(gateway: Gateway, wire: Wire) -> None:
+    wire.answers["SendOriginatorUnlockCode"] = OK
+    for nth in range(CODES_PER_NUMBER):
+        send_code(wire, tenant=f"tenant{nth}", after=nth)
+    found = problem(send_code, wire, key="k-1", originator=NUMBER.lstrip("+"), after=9)
+    assert slug(found) == (429, "too-many-unlock-codes")
+    assert 86_000 < int(found["headers"]["Retry-After"]) <= 86_400
+    assert len(wire.sent) == CODES_PER_NUMBER
+    limits = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
+    keys = [one["pk"]["S"] for one in limits if one["pk"]["S"].startswith("UNLOCKS#")]
+    assert keys
+    assert NUMBER.lstrip("+") not in str(keys)
+    send_code(wire, key="k-1", originator=NUMBER.lstrip("+"), after=DAY_SECONDS + 9)
+
+
+def test_a_tenant_gets_few_unlock_codes_a_day_whatever_the_number(
+    gateway: Gateway, wire: Wire
+) -> None:
+    wire.answers["SendOriginatorUnlockCode"] = OK
+    for nth in range(CODES_PER_TENANT):
+        send_code(wire, f"+4477009001{nth:02}")
+    found = problem(send_code, wire, originator="+447700900999")
+    assert slug(found) == (429, "too-many-unlock-codes")
+    assert len(wire.sent) == CODES_PER_TENANT
+    send_code(wire, "+447700900999", tenant="other")
+
+
+def test_a_repeated_request_for_an_unlock_code_counts_once(gateway: Gateway, wire: Wire) -> None:
+    wire.answers["SendOriginatorUnlockCode"] = OK
+    for _ in range(CODES_PER_NUMBER + 1):
+        send_code(wire, key="k-1")
+    assert len(wire.sent) == 1
 
 
 # Once

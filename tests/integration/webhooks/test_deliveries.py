@@ -14,9 +14,11 @@ from fnmatch import fnmatchcase
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from standardwebhooks import Webhook
 
+from local.emulator import leading_keys
 from sms_gateway.core.event import Event, EventType
 from sms_gateway.core.problems import (
     ConflictError,
@@ -31,9 +33,12 @@ from sms_gateway.webhooks import (
     deliveries,
     delivery_log,
     delivery_worker,
+    endpoint_health,
     endpoints,
+    host_rate,
     idempotency,
     management,
+    proof,
     retry_scheduler,
     settings,
 )
@@ -47,6 +52,7 @@ from testing.numbers import number
 from testing.queues import emptied
 from testing.settings import WEBHOOK_KEY, set_accounts, set_webhook_key
 from testing.template import rights
+from testing.webhooks import activate
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 URL = "https://hooks.example.com/sms"
@@ -76,10 +82,15 @@ class Customer:
         timeout: float,
         *,
         loopback: bool,
+        max_body: int = 0,
     ) -> PostResult:
         assert (timeout, loopback) == (15, False)
         self.got.append((target.path, dict(headers), body))
-        return self.answers.get(target.path, PostResult(204))
+        answer = self.answers.get(target.path, PostResult(204))
+        challenge = json.loads(body)["data"].get("challenge")
+        if not (answer.accepted and challenge):
+            return answer
+        return msgspec.structs.replace(answer, body=json.dumps({"challenge": challenge}).encode())
 
     def at(self, path: str) -> list[dict[str, Any]]:
         return [json.loads(body) for where, _, body in self.got if where == path]
@@ -105,6 +116,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def customer(gateway: Gateway, clock: Clock) -> Iterator[Customer]:
+    host_rate.reset()
     endpoints.reset_cache()
     yield Customer()
     endpoints.reset_cache()
@@ -114,7 +126,7 @@ def hook(path: str = "/sms", tenant: str = "acme", **fields: Any) -> str:
     """Makes a webhook; its id."""
     body = json.dumps({"url": f"https://hooks.example.com{path}", **fields}).encode()
     made = management.create_webhook(tenant, body, NOW, resolver=outside)
-    endpoints.reset_cache()
+    activate(tenant, made["id"])
     return str(made["id"])
 
 
@@ -185,7 +197,7 @@ def test_the_attempts_come_when_they_should_and_then_no_more(
         clock.at = datetime.fromisoformat(one["next_attempt_at"]).timestamp()
         gaps.append(clock.at - last)
         last = clock.at
-        endpoints.record_success(endpoints.find_endpoint("acme", identifier))  # type: ignore[arg-type]  # it is there
+        endpoint_health.record_success(endpoints.find_endpoint("acme", identifier))  # type: ignore[arg-type]  # it is there
         wake(clock)
         run(customer, SLOW)
     assert [round(one) for one in gaps] == list(deliveries.RETRY_SCHEDULE_SECONDS)
@@ -312,9 +324,9 @@ def test_one_that_fails_on_and_on_rests(customer: Customer, clock: Clock) -> Non
         handle_records(
             [{"messageId": "1", "body": letter.body, "eventSourceARN": ARNS[SLOW]}], customer
         )
-    assert len(customer.got) == endpoints.FAILURES_TO_PAUSE
+    assert len(customer.got) == endpoint_health.FAILURES_TO_PAUSE
     assert len(stored(identifier)) == 10
-    clock.at += endpoints.FIRST_PAUSE_SECONDS + deliveries.REQUEUE_AFTER_SECONDS
+    clock.at += endpoint_health.FIRST_PAUSE_SECONDS + deliveries.REQUEUE_AFTER_SECONDS
     customer.answers["/sms"] = PostResult(200)
     wake(clock)
     run(customer, SLOW)
@@ -375,7 +387,7 @@ def test_an_attempt_that_is_put_off_counts_for_nothing(
     webhook_fanout.enqueue_deliveries([event()])
     for spread in (360, (3600 + 360) / 2):  # a tenth of the rest, half of what it has waited
         began = clock.at
-        endpoints.record_failure(
+        endpoint_health.record_failure(
             management.get_endpoint("acme", identifier), int(began), busy=True, retry_after=3600
         )
         run(customer)
@@ -401,7 +413,7 @@ def test_what_comes_back_after_a_short_rest_does_not_come_all_at_once(
 ) -> None:
     identifier = hook()
     monkeypatch.setattr(random, "uniform", random.Random(6).uniform)  # noqa: S311 - repeatable
-    endpoints.record_failure(
+    endpoint_health.record_failure(
         management.get_endpoint("acme", identifier), int(clock.at), busy=True, retry_after=5
     )
     webhook_fanout.enqueue_deliveries([event(nth) for nth in range(30)])
@@ -468,7 +480,7 @@ def test_a_delivery_ends_after_four_days_however_much_was_put_off(
         if clock.at < NOW.timestamp() + deliveries.MAX_AGE_SECONDS or answer.retry_after:
             # Another event's attempt, at which the webhook asks for a day.
             found = management.get_endpoint("acme", identifier)
-            endpoints.record_failure(found, int(clock.at), busy=True, retry_after=86_400)
+            endpoint_health.record_failure(found, int(clock.at), busy=True, retry_after=86_400)
         wake(clock)
         run(customer, SLOW)
     (one,) = stored(identifier, state="failed")
@@ -573,7 +585,8 @@ def test_a_status_url_is_told_however_new_its_webhook_is(
 ) -> None:
     endpoints.cached_endpoints("acme")  # none yet, and that is remembered
     body = json.dumps({"url": URL, "events": []}).encode()
-    management.create_webhook("acme", body, NOW, resolver=outside)
+    created = management.create_webhook("acme", body, NOW, resolver=outside)
+    proof.prove(management.get_endpoint("acme", created["id"]), 0, int(NOW.timestamp()))
     url = "https://hooks.example.com/status/42"
     webhook_fanout.enqueue_deliveries([event(0, status_url=url)])
     run(customer)
@@ -593,16 +606,16 @@ def test_a_status_url_is_told_however_new_its_webhook_is(
 
 
 def busy_meanwhile(one: endpoints.Endpoint) -> None:
-    endpoints.record_failure(one, int(NOW.timestamp()), busy=True, retry_after=3600)
+    endpoint_health.record_failure(one, int(NOW.timestamp()), busy=True, retry_after=3600)
 
 
 def disabled_meanwhile(one: endpoints.Endpoint) -> None:
-    endpoints.disable(one, "it answered 410 Gone")
+    endpoint_health.disable(one, "it answered 410 Gone", int(NOW.timestamp()))
 
 
 def counted_meanwhile(one: endpoints.Endpoint) -> None:
     """Two that began earlier: the one is counted, the other is not and asks for an hour."""
-    endpoints.record_failure(one, int(NOW.timestamp()), busy=False, retry_after=None)
+    endpoint_health.record_failure(one, int(NOW.timestamp()), busy=False, retry_after=None)
     busy_meanwhile(one)
 
 
@@ -612,7 +625,7 @@ def test_a_success_under_way_undoes_nothing_that_came_meanwhile(
 ) -> None:
     identifier = hook()
     first = management.get_endpoint("acme", identifier)
-    endpoints.record_failure(first, int(NOW.timestamp()), busy=False, retry_after=None)
+    endpoint_health.record_failure(first, int(NOW.timestamp()), busy=False, retry_after=None)
     known = management.get_endpoint("acme", identifier)
     happened: list[endpoints.Endpoint] = []
 
@@ -692,7 +705,7 @@ def test_many_are_replayed_part_by_part(
     customer.answers["/sms"] = PostResult(410)
     webhook_fanout.enqueue_deliveries([event(nth) for nth in range(5)])
     run(customer)
-    endpoints.reactivate(management.get_endpoint("acme", identifier))
+    activate("acme", identifier)
     begun = replayed_in_parts(identifier, {"from": NOW.isoformat()})
     assert [len(part) for part in begun] == [2, 2, 1]
 
@@ -843,6 +856,38 @@ def test_a_tenant_has_so_many_and_no_more(customer: Customer) -> None:
     assert refused.value.slug == "too-many-webhooks"
 
 
+def test_ten_and_no_more_are_made_by_requests_side_by_side(customer: Customer) -> None:
+    for nth in range(endpoints.MAX_ENDPOINTS - 1):
+        hook(f"/{nth}")
+    together = threading.Barrier(6, timeout=20)
+
+    def at_once(host: str, port: int) -> list[str]:
+        together.wait()
+        return outside(host, port)
+
+    def one(nth: int) -> str:
+        body = json.dumps({"url": f"{URL}/{nth}"}).encode()
+        try:
+            management.create_webhook("acme", body, NOW, resolver=at_once)
+        except ConflictError as error:
+            return error.slug
+        return "made"
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = sorted(pool.map(one, range(6)))
+    assert answers == ["made", *["too-many-webhooks"] * 5]
+    assert len(management.list_endpoints("acme")["webhooks"]) == endpoints.MAX_ENDPOINTS
+
+
+def test_all_of_a_few_made_side_by_side_are_made(customer: Customer) -> None:
+    def one(nth: int) -> str:
+        body = json.dumps({"url": f"{URL}/{nth}"}).encode()
+        return str(management.create_webhook("acme", body, NOW, resolver=outside)["id"])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(one, range(6)))) == 6
+
+
 def made(key: str | None = None, now: datetime = NOW, path: str = "/sms") -> dict[str, Any]:
     """Makes a webhook; the whole answer."""
     body = json.dumps({"url": f"https://hooks.example.com{path}"}).encode()
@@ -904,7 +949,7 @@ def test_one_that_is_made_again_has_neither_the_secret_nor_the_deliveries(
     customer: Customer, clock: Clock
 ) -> None:
     first = made("k")
-    endpoints.reset_cache()
+    activate("acme", first["id"])
     customer.answers["/sms"] = PostResult(500)
     webhook_fanout.enqueue_deliveries([event()])
     run(customer)
@@ -926,6 +971,7 @@ def test_one_of_before_the_nonces_keeps_its_secret(customer: Customer) -> None:
         "sk": {"S": identifier},
         "data": {"S": json.dumps({"url": URL})},
         "request": {"S": "(the digest of a body)"},
+        "status": {"S": "active"},
         **{name: {"N": "0"} for name in ("created", "failures", "paused", "slow")},
         "generation": {"N": "2"},
         "rotated": {"N": str(int(NOW.timestamp()))},
@@ -1037,19 +1083,18 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
         if statement["Sid"] in ("StoreDeliveries", "StoreWebhooks")
     }
     allowed = json.loads(condition)["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    allowed.append("SETTINGS")  # who is stopped
     seen: set[tuple[str, str]] = set()
 
     def look(params: dict[str, Any], model: Any, **_: Any) -> None:
-        keys = params.get("Key") or params.get("Item") or {}
-        values = params.get("ExpressionAttributeValues", {})
-        key = keys.get("pk") or values.get(":pk")
-        seen.add((model.name, key["S"]))
+        seen.update((model.name, partition) for partition in leading_keys(params))
 
     events = dynamodb.client().meta.events
     events.register("provide-client-params.dynamodb", look)
     try:
         body = json.dumps({"url": URL}).encode()
         made = management.create_webhook("acme", body, NOW, "key", outside)
+        assert management.send_test("acme", made["id"], NOW, customer)["proven"]
         management.rotate_webhook_secret("acme", made["id"], NOW)
         management.list_endpoints("acme")
         endpoints.reset_cache()
@@ -1074,6 +1119,7 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
         "GetItem",
         "PutItem",
         "Query",
+        "TransactWriteItems",  # of a put and an update
         "UpdateItem",
     }
     assert [one for one in seen if not any(fnmatchcase(one[1], each) for each in allowed)] == []

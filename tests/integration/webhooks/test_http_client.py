@@ -1,20 +1,27 @@
 """Calls to customers' addresses over real sockets: pinned, bounded, one host in sight."""
 
+import io
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from sms_gateway.core.deadline_socket import DeadlineSocket
 from sms_gateway.webhooks import http_client
 from sms_gateway.webhooks.http_client import post
 from sms_gateway.webhooks.url_policy import UrlError, parse_url
 from testing.certificates import certificate
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 Serve = Callable[[socket.socket], None]
@@ -353,3 +360,115 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
             resolver=lambda h, p: ["127.0.0.1"],
         )
     assert posted.failure == "TLS failed, or the certificate is not valid for the host"
+
+
+@dataclass
+class Hostile:
+    """Sends a response's beginning, then the same bytes again and again until the caller hangs up;
+    `sent` is how many."""
+
+    beginning: bytes
+    again: bytes
+    sent: int = 0
+
+    def __call__(self, client: socket.socket) -> None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        whole_request(client)
+        client.sendall(self.beginning)
+        flood = self.again * (16_384 // len(self.again) + 1)
+        while self.sent < 100_000_000:
+            self.sent += client.send(flood)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "again"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: " + b"y" * 60_000 + b"\r\n"),
+        (b"HTTP/1.1 200 ", b"O"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x"),
+    ],
+    ids=str,
+)
+def test_a_flood_of_lines_is_given_up_after_a_few(beginning: bytes, again: bytes) -> None:
+    """Counted, not timed: what the caller had taken when it gave up, with what the system holds."""
+    hostile, read = Hostile(beginning, again), Read()
+    with serving(hostile) as port, read.counting():
+        target = parse_url(local(port), loopback=True)
+        posted = post(target, b"{}", {}, 10, loopback=True, max_body=1024)
+    assert (posted.status, posted.failure) == (
+        None,
+        "the answer has too many headers or interim answers",
+    )
+    assert read.bytes <= http_client.MAX_HEAD_BYTES + io.DEFAULT_BUFFER_SIZE
+    assert read.calls <= 64 + http_client.MAX_HEAD_BYTES // 1024
+
+
+@dataclass
+class Read:
+    """What the process took out of sockets."""
+
+    calls: int = 0
+    bytes: int = 0
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        real = DeadlineSocket.recv_into
+
+        def recv_into(socket: DeadlineSocket, buffer: "WriteableBuffer") -> int:
+            taken = real(socket, buffer)
+            self.calls += 1
+            self.bytes += taken
+            return taken
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DeadlineSocket, "recv_into", recv_into)
+            yield
+
+
+def test_an_interim_answer_or_two_and_some_headers_are_no_flood() -> None:
+    raw = b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 40
+    with serving(answering(raw + b"Content-Length: 2\r\n\r\nOK")) as port:
+        target = parse_url(local(port), loopback=True)
+        posted = post(target, b"{}", {}, 5, loopback=True, max_body=1024)
+    assert (posted.status, posted.body) == (200, b"OK")
+
+
+@pytest.mark.parametrize(
+    ("raw", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{  }", b"{  }"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", b"{}"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
+            b"{}",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + b"x" * 9999, b"x" * 1024),
+        (b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\n{}", b""),
+        (OK, b""),
+    ],
+)
+def test_a_little_of_an_accepted_answers_body_is_read_when_asked(raw: bytes, body: bytes) -> None:
+    with serving(answering(raw)) as port:
+        target = parse_url(local(port), loopback=True)
+        asked = post(target, b"{}", {}, 5, loopback=True, max_body=1024)
+        not_asked = post(target, b"{}", {}, 5, loopback=True)
+    assert (asked.body, not_asked.body) == (body, b"")
+
+
+def test_a_body_that_drips_ends_with_the_call() -> None:
+    def dripping(client: socket.socket) -> None:
+        whole_request(client)
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(50):
+            client.send(b" ")
+            time.sleep(0.1)
+
+    with serving(dripping) as port:
+        target = parse_url(local(port), loopback=True)
+        posted = post(target, b"{}", {}, 1, loopback=True, max_body=1024)
+    assert (posted.status, posted.failure) == (None, "no answer within 1 seconds")

@@ -22,6 +22,7 @@ from sms_gateway.webhooks.endpoints import EndpointSettings
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.queues import emptied
+from testing.webhooks import activate
 
 NOW = int(datetime(2026, 11, 22, 3, 0, tzinfo=UTC).timestamp())
 SLOW = "slow"
@@ -35,6 +36,7 @@ def _two_webhooks(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
         made = datetime.fromtimestamp(NOW, UTC)
         settings = EndpointSettings("https://hooks.example.com/")
         assert endpoints.create_endpoint(tenant, webhook, settings, made, None)
+        activate(tenant, webhook)
 
 
 @pytest.fixture

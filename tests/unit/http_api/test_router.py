@@ -16,8 +16,9 @@ def words(text: str) -> Response:
 @pytest.fixture
 def app() -> Router:
     made = Router(
-        lambda error: Response(500, "text/plain", str(error)),
-        lambda: Response(404, "text/plain", "nowhere"),
+        lambda error, _id: Response(500, "text/plain", str(error)),
+        lambda _id: Response(404, "text/plain", "nowhere"),
+        lambda _tenant: None,
     )
 
     @made.get("/things/<identifier>/parts/<part>")
@@ -99,5 +100,6 @@ def test_what_a_request_holds_of_people_and_keys_stays_out_of_logs() -> None:
         "requestContext": {"authorizer": {"tenant": "acme", "scopes": "messages:send account"}},
     }
     assert repr(Request.from_event(event)) == (
-        "Request(method='POST', tenant='acme', scopes=('messages:send', 'account'), region=None)"
+        "Request(method='POST', tenant='acme', scopes=('messages:send', 'account'), "
+        "region=None, key_id=None)"
     )

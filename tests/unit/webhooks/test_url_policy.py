@@ -2,7 +2,13 @@
 
 import pytest
 
-from sms_gateway.webhooks.url_policy import UrlError, is_public_address, parse_url
+from sms_gateway.webhooks.url_policy import (
+    UrlError,
+    is_public_address,
+    loopback_allowed,
+    parse_allowed_url,
+    parse_url,
+)
 
 GOOD = [
     ("https://example.com", "example.com", 443, "/"),
@@ -149,6 +155,41 @@ def test_a_trick_is_refused(url: str) -> None:
         ("fec0::1", False),
         ("ff05::2", False),
         ("2001:db8::1", False),
+        ("192.0.0.9", False),  # globally reachable by the registry, and nobody's webhook
+        ("192.0.0.10", False),
+        ("192.0.0.171", False),
+        ("192.0.2.1", False),
+        ("192.31.196.1", False),
+        ("192.52.193.1", False),
+        ("192.88.99.2", False),
+        ("192.175.48.1", False),
+        ("198.51.100.1", False),
+        ("203.0.113.1", False),
+        ("100::1", False),
+        ("100:0:0:1::1", False),
+        ("64:ff9b:1::1", False),
+        ("2001:1::1", False),
+        ("2001:1::2", False),
+        ("2001:1::3", False),
+        ("2001:2::1", False),
+        ("2001:3::1", False),
+        ("2001:4:112::1", False),
+        ("2001:10::1", False),
+        ("2001:20::1", False),
+        ("2001:30::1", False),
+        ("2620:4f:8000::1", False),
+        ("3fff::1", False),
+        ("3fff:fff:ffff::1", False),
+        ("5f00::1", False),
+        ("4000::1", False),
+        ("2001:200::1", True),
+        ("2400:cb00::1", True),
+        ("192.0.1.1", True),
+        ("198.17.255.255", True),
+        ("198.20.0.1", True),
+        ("100.63.255.255", True),
+        ("100.128.0.1", True),
+        ("223.255.255.255", True),
         ("not an address", False),
         ("", False),
     ],
@@ -180,3 +221,61 @@ def test_the_host_header_has_the_port_only_where_it_is_not_the_usual_one() -> No
     assert parse_url("https://example.com:443/").authority == "example.com"
     assert parse_url("https://example.com:8443/").authority == "example.com:8443"
     assert parse_url("https://example.com/").origin == parse_url("https://EXAMPLE.com:443/x").origin
+
+
+@pytest.mark.parametrize("port", ["", ":443", ":8443"])
+def test_the_usual_ports_are_allowed(port: str) -> None:
+    assert parse_allowed_url(f"https://hooks.example.com{port}/").host == "hooks.example.com"
+
+
+@pytest.mark.parametrize("port", [1, 22, 25, 80, 444, 3306, 6379, 8080, 9200, 11_211, 65_535])
+def test_no_other_port_is(port: int) -> None:
+    with pytest.raises(UrlError, match="443 or 8443"):
+        parse_allowed_url(f"https://hooks.example.com:{port}/")
+
+
+def test_the_operator_says_which_ports_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_PORTS", "443,9443")
+    assert parse_allowed_url("https://hooks.example.com:9443/").port == 9443
+    with pytest.raises(UrlError, match="443 or 9443"):
+        parse_allowed_url("https://hooks.example.com:8443/")
+
+
+LOCAL = "http://127.0.0.1:9000/sms"
+
+
+@pytest.mark.parametrize("aws", ["http://127.0.0.1:4566", "http://localhost:4566"])
+def test_where_aws_is_on_this_machine_webhooks_may_be_too(
+    monkeypatch: pytest.MonkeyPatch, aws: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    with pytest.raises(UrlError):
+        parse_allowed_url(LOCAL)
+    monkeypatch.setenv("WEBHOOK_LOOPBACK", "true")
+    assert parse_allowed_url(LOCAL).port == 9000
+    with pytest.raises(UrlError):
+        parse_allowed_url("https://hooks.example.com:9000/")
+
+
+@pytest.mark.parametrize(
+    "aws",
+    [
+        None,
+        "",
+        "https://dynamodb.eu-central-1.amazonaws.com",
+        "https://127.0.0.1.example.com",
+        "https://127.0.0.1@example.com",
+        "http://10.0.0.1:4566",
+        "127.0.0.1",
+    ],
+)
+def test_on_aws_no_parameter_opens_this_machine(
+    monkeypatch: pytest.MonkeyPatch, aws: str | None
+) -> None:
+    monkeypatch.setenv("WEBHOOK_LOOPBACK", "true")
+    if aws is not None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    assert not loopback_allowed()
+    for url in (LOCAL, "https://127.0.0.1/", "https://localhost/", "https://[::1]/"):
+        with pytest.raises(UrlError):
+            parse_allowed_url(url)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -13,7 +14,9 @@ from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chu
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
+from sms_gateway.config.senders import may_use
 from sms_gateway.config.stack_keys import message_key
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.core.ulids import new_ulid
@@ -67,7 +70,11 @@ def accept_next_chunk(
     defaults: dict[str, Any],
     abandoned_batch: str | None,
 ) -> Chunk | None:
-    """Accept the next chunk; None when another worker was faster or the campaign was stopped."""
+    """Accept the next chunk; None when another worker was faster or the campaign was stopped.
+
+    Raises TenantStoppedError: the campaign then fails, and may be resumed.
+    """
+    refuse_stopped(campaign.tenant)
     rows = _read_rows(budget, campaign)
     now = utc_now()
     chunk, built = _plan_chunk(campaign, rows, defaults, now)
@@ -105,6 +112,7 @@ def _plan_chunk(
         public_accounts(),
         routes(),
         status_url_checker(campaign.tenant),
+        may_use=partial(may_use, campaign.tenant),
         per_recipient=True,
     )
     _raise_retryable(campaign, rejected)

@@ -15,6 +15,7 @@ from sms_gateway.campaigns.model import FOLDER, Campaign
 from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.core.timestamps import utc_now
 from sms_gateway.storage.dynamodb import ItemUpdate
 
 CHECK_SECONDS = 40.0  # seconds that a worker must have left to begin checking a file
@@ -28,7 +29,7 @@ def check_tenant(campaign: Campaign) -> None:
     senders = {
         key.tenant
         for key in api_keys.list_keys()
-        if key.revoked_at is None and "messages:send" in key.scopes
+        if key.refusal(utc_now()) is None and "messages:send" in key.scopes
     }
     if tenant not in senders:
         raise FileError(

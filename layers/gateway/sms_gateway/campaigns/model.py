@@ -65,7 +65,9 @@ class Campaign(ValueObject, frozen=True):
 
     `rows`, `columns` and `delimiter` are known once the file was checked. `rows_left_to_cancel`
     counts from the first row; None before cancelling began. `version` counts writes of the results
-    file's progress; `result_runs` counts the results files that were not final.
+    file's progress; `result_runs` counts the results files that were not final, `result_failures`
+    the failures to write the present one; with a `results_problem` nobody tries any more.
+    `uploaded_by` is the principal that S3 names.
     """
 
     id: str
@@ -87,7 +89,15 @@ class Campaign(ValueObject, frozen=True):
     rows_left_to_cancel: int | None
     version: int
     result_runs: int
+    result_failures: int
+    results_problem: Mapping[str, Any] | None
     final: bool
+    uploaded_by: str | None = None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no worker has anything to do until somebody changes it."""
+        return self.final or self.results_problem is not None or self.state is CampaignState.PAUSED
 
     @property
     def layout(self) -> Layout:
@@ -152,7 +162,14 @@ def chunk_key(identifier: str, first: int) -> ItemKey:
 
 
 def campaign_item(
-    identifier: str, tenant: str, key: str, etag: str, size: int, due: int, ttl: int
+    identifier: str,
+    tenant: str,
+    key: str,
+    etag: str,
+    size: int,
+    due: int,
+    ttl: int,
+    uploaded_by: str | None = None,
 ) -> Item:
     """Make the item of a campaign of which no row was read."""
     return {
@@ -170,6 +187,7 @@ def campaign_item(
         "due": number_attribute(due),
         "shard": {"S": shard_of(identifier)},
         "ttl": number_attribute(ttl),
+        **({"uploaded_by": {"S": uploaded_by}} if uploaded_by else {}),
     }
 
 
@@ -204,7 +222,10 @@ def read_campaign(item: Item) -> Campaign:
         else None,
         version=number("version"),
         result_runs=number("result_runs"),
+        result_failures=number("result_failures") if "result_failures" in item else 0,
+        results_problem=decoded("results_problem", dict[str, Any]),
         final="final" in item,
+        uploaded_by=item.get("uploaded_by", {}).get("S"),
     )
 
 

@@ -18,7 +18,13 @@ from typing import Any
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns import s3_files
 from sms_gateway.campaigns.model import Campaign, Chunk, ResultsFile, Tally
-from sms_gateway.core.problems import ConflictError, NotFoundError, ServiceUnavailableError
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.problems import (
+    ConflictError,
+    GatewayError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
 from sms_gateway.core.status import Status
 from sms_gateway.messages.prices import sum_prices
 from sms_gateway.messages.views import status_and_problem
@@ -31,20 +37,30 @@ PART_BYTES = 6 * 1024 * 1024  # S3 takes none below 5 MB but the last
 CHUNK_SECONDS = 15.0  # seconds that a chunk, and then writing the part, may take at most
 PART_SECONDS = 25.0  # seconds that must be left to begin a part
 FIRST_RUN_SECONDS, LAST_RUN_SECONDS = 60, 86_400  # shortest and longest wait between two files
+# A file that can't be written is tried for about seven hours, then no more.
+MAX_FAILURES, LONGEST_RETRY_SECONDS = 12, 3600
 
 _FORMULA = re.compile(r"(?:^|[,;|\t\r\n])[\s\"']*(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 HasTimeFor = Callable[[float], bool]
 
 
-def write_results(campaign: Campaign, has_time_for: HasTimeFor) -> None:
-    """Write results while there is time.
+def write_results(campaign: Campaign, has_time_for: HasTimeFor) -> bool:
+    """Write results while there is time; return whether another worker may go on at once.
 
-    Raise ServiceUnavailableError when AWS does not answer.
+    After a failure the scheduler wakes one, later each time, until MAX_FAILURES. Raise
+    ServiceUnavailableError when the table does not answer.
     """
-    current: Campaign | None = campaign
-    while current is not None and has_time_for(PART_SECONDS):
-        current = _write_next(current, has_time_for)
+    while has_time_for(PART_SECONDS):
+        try:
+            following = _write_next(campaign, has_time_for)
+        except GatewayError as problem:
+            _count_failure(campaign, problem, campaign.results_file)
+            return False
+        if following is None:
+            break
+        campaign = following
+    return True
 
 
 def _write_next(campaign: Campaign, has_time_for: HasTimeFor) -> Campaign | None:
@@ -61,10 +77,10 @@ def _write_next(campaign: Campaign, has_time_for: HasTimeFor) -> Campaign | None
             _finish(campaign, Tally(int(time.time()), file.counts, file.prices))
             return None
         after = _write_part(campaign, file, has_time_for)
-    except (ConflictError, NotFoundError):
+    except (ConflictError, NotFoundError) as problem:
         # Completed by a worker that died before it could store that, dropped by S3, or overwritten
         # by a slower worker: begin again.
-        return _begin_file(campaign)
+        return _count_failure(campaign, problem, None)
     return _save(campaign, after)
 
 
@@ -150,9 +166,38 @@ def _save(campaign: Campaign, file: ResultsFile) -> Campaign | None:
     return campaign_repository.update(campaign, change.set("version", campaign.version + 1))
 
 
+def _count_failure(
+    campaign: Campaign, problem: GatewayError, file: ResultsFile | None
+) -> Campaign | None:
+    """Count a failure and wait, keeping `file` as it is so far; or give up and say so."""
+    failures = campaign.result_failures + 1
+    wait = min(FIRST_RUN_SECONDS * 2 ** (failures - 1), LONGEST_RETRY_SECONDS)
+    change = MessageUpdate(campaign.item_key).set("result_failures", failures)
+    change.set("version", campaign.version + 1)
+    if file is None:
+        change.remove("results_file")
+    if failures < MAX_FAILURES:
+        logger.warning(
+            "results not written", extra={"campaign": campaign.id, "problem": problem.slug}
+        )
+        return campaign_repository.update(campaign, change.schedule_check(int(time.time()) + wait))
+    given_up = ServiceUnavailableError(
+        f"The results file could not be written in {failures} attempts, and nobody tries any more: "
+        f"the operator mends the cause, then runs smsgw campaigns results {campaign.id}. The "
+        f"messages are not affected. The last time: {problem.detail}",
+        slug="results-not-written",
+    )
+    change.set("results_problem", given_up.to_dict()).schedule_check(None)
+    if campaign_repository.update(campaign, change):
+        logger.error("results given up", extra={"campaign": campaign.id, "problem": problem.slug})
+        increment("ResultsGivenUp")
+    return None
+
+
 def _finish(campaign: Campaign, tally: Tally) -> None:
     """Store the file's counts; unless all are final, schedule the next file, later each time."""
-    change = MessageUpdate(campaign.item_key).set("tally", tally).remove("results_file")
+    change = MessageUpdate(campaign.item_key).set("tally", tally)
+    change.remove("results_file", "result_failures")
     change.set("version", campaign.version + 1)
     if all(Status(status).final for status in tally.counts if status != "gone"):
         change.set("final", 1).schedule_check(None)

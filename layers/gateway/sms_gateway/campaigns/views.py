@@ -34,7 +34,7 @@ def campaign_view(campaign: Campaign) -> dict[str, Any]:
             "rows_refused": campaign.refused,
             "counted_at": rfc3339(from_ms(tally.at * 1000)) if campaign.tally else None,
             "results": campaign.results_key if campaign.tally else None,
-            "problem": campaign.problem,
+            "problem": campaign.problem or campaign.results_problem,
         },
     }
 

@@ -62,10 +62,13 @@ def handle_record(body: str, remaining: float) -> None:
             raise ValueError("a notification of another bucket")
         key = unquote_plus(file["key"])
         if key.startswith(FOLDER) and not key.endswith("/"):
-            _work(budget, begin_campaign(key, file["eTag"], file["size"], utc_now()))
+            by = record.get("userIdentity", {}).get("principalId")
+            _work(budget, begin_campaign(key, file["eTag"], file["size"], utc_now(), by))
 
 
-def begin_campaign(key: str, etag: str, size: int, now: datetime) -> str:
+def begin_campaign(
+    key: str, etag: str, size: int, now: datetime, uploaded_by: str | None = None
+) -> str:
     """Begin the campaign of a file, unless it has begun, and return its id.
 
     The same name with the same content is the same campaign: neither a repeated notification nor a
@@ -77,7 +80,7 @@ def begin_campaign(key: str, etag: str, size: int, now: datetime) -> str:
     identifier = campaign_repository.claim_id(digest, new_ulid(now), ttl)
     tenant = key.removeprefix(FOLDER).partition("/")[0]
     item = model.campaign_item(
-        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl
+        identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl, uploaded_by
     )
     dynamodb.put_new(item)
     return identifier
@@ -85,7 +88,7 @@ def begin_campaign(key: str, etag: str, size: int, now: datetime) -> str:
 
 def _work(budget: TimeBudget, identifier: str) -> None:
     found = campaign_repository.find_campaign(identifier)
-    if found is None or found.state is CampaignState.PAUSED or found.final:
+    if found is None or found.at_rest:
         return
     current: Campaign | None = found
     if found.state is CampaignState.RUNNING:
@@ -96,19 +99,25 @@ def _work(budget: TimeBudget, identifier: str) -> None:
         except GatewayError as problem:
             current = _fail(found, problem)
     if current is not None and current.state.stopped and not current.final:
-        current = adopt_pending_chunk(current)
-        if current is not None and current.state is CampaignState.CANCELLED:
-            current = cancel_unsent(current, budget.has_time_for)
-        if current is not None and not current.rows_left_to_cancel:
-            write_results(current, budget.has_time_for)
+        current = _wind_up(budget, current)
     if current is not None:
         _enqueue_rest(identifier)
+
+
+def _wind_up(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
+    """Work on a campaign that reads no more; None when no worker is to go on at once."""
+    current = adopt_pending_chunk(campaign)
+    if current is not None and current.state is CampaignState.CANCELLED:
+        current = cancel_unsent(current, budget.has_time_for)
+    if current is None or current.rows_left_to_cancel:
+        return current
+    return current if write_results(current, budget.has_time_for) else None
 
 
 def _enqueue_rest(identifier: str) -> None:
     """Enqueue the campaign for the next worker while there is work that needs no waiting."""
     campaign = campaign_repository.find_campaign(identifier)
-    if campaign is None or campaign.final:
+    if campaign is None or campaign.at_rest:
         return
     unwritten = campaign.results_file is not None or campaign.tally is None
     if campaign.state is CampaignState.RUNNING or (campaign.state.stopped and unwritten):

@@ -1,10 +1,18 @@
-"""API keys, each of one tenant with some scopes; only their SHA-256 is stored."""
+"""API keys, each of one tenant with some scopes; only their SHA-256 is stored.
+
+A key is `sms_` and 48 characters: 256 random bits and their CRC-32 in base64url. So a mistyped or
+made-up key is told without a read. The idea is GitHub's (github.blog, "Behind GitHub's new
+authentication token formats"). The checksum is no secret: the random bits protect.
+"""
 
 import hashlib
 import re
 import secrets
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
@@ -24,12 +32,24 @@ SCOPES = (
 PARTITION = "KEYS"
 PREFIX = "sms_"
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+RANDOM_BYTES, CHECKSUM_BYTES = 32, 4
+FORM = re.compile(r"sms_[A-Za-z0-9_-]{48}")  # template.yaml has the same before the authorizer
+
+
+class Refusal(StrEnum):
+    """Why a key opens nothing."""
+
+    MALFORMED = "malformed"
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
 
 
 class ApiKey(ValueObject, frozen=True):
     """A stored key; `id` is the beginning of its digest, fit for logs.
 
     `region` (ISO 3166 alpha-2) is the one in which requests without one write national numbers.
+    `expires` (epoch seconds) is when it ends by itself.
     """
 
     id: str
@@ -39,20 +59,35 @@ class ApiKey(ValueObject, frozen=True):
     created_at: str
     revoked_at: str | None
     region: str | None = None
+    expires: int | None = None
+
+    def refusal(self, now: datetime) -> Refusal | None:
+        """Return why it opens nothing at `now`; None for a key in use."""
+        if self.revoked_at is not None:
+            return Refusal.REVOKED
+        expired = self.expires is not None and self.expires <= epoch_seconds(now)
+        return Refusal.EXPIRED if expired else None
 
 
 def create_key(
-    tenant: str, scopes: Sequence[str], label: str, now: datetime, region: str | None = None
+    tenant: str,
+    scopes: Sequence[str],
+    label: str,
+    now: datetime,
+    region: str | None = None,
+    expires: datetime | None = None,
 ) -> tuple[str, ApiKey]:
     """Create and store a key; return its text, which nothing can show again, and its record.
 
-    Raises ValueError for a tenant or scope that is not valid.
+    Raises ValueError for a tenant, scope or end that is not valid.
     """
     if not TENANT.fullmatch(tenant):
         raise ValueError("a tenant is 1 to 40 lower-case letters, digits and hyphens")
     if not scopes or not set(scopes).issubset(SCOPES):
         raise ValueError(f"a scope is one of {', '.join(SCOPES)}")
-    key = PREFIX + secrets.token_urlsafe(32)
+    if expires is not None and expires <= now:
+        raise ValueError("a key must expire later than now")
+    key = _draw()
     item: Item = {
         **key_of(ItemKey(PARTITION, digest(key))),
         "tenant": {"S": tenant},
@@ -60,18 +95,38 @@ def create_key(
         "label": {"S": label},
         "created": {"N": str(epoch_seconds(now))},
         **({"region": {"S": region}} if region else {}),
+        **({"expires": {"N": str(epoch_seconds(expires))}} if expires else {}),
     }
     dynamodb.put_new(item)
     return key, _from_item(item)
 
 
-def find_key(key: str) -> ApiKey | None:
-    """Find the record of a key's text; None when it is unknown or revoked."""
-    if not key.startswith(PREFIX) or len(key) > 100:
-        return None
+def _draw() -> str:
+    drawn = secrets.token_bytes(RANDOM_BYTES)
+    return PREFIX + urlsafe_b64encode(drawn + _checksum(drawn)).decode()
+
+
+def _checksum(drawn: bytes) -> bytes:
+    return zlib.crc32(drawn).to_bytes(CHECKSUM_BYTES)
+
+
+def _is_whole(key: str) -> bool:
+    """Whether a text is a key that this code may have made; reads nothing."""
+    if not FORM.fullmatch(key):
+        return False
+    read = urlsafe_b64decode(key.removeprefix(PREFIX))
+    return read[RANDOM_BYTES:] == _checksum(read[:RANDOM_BYTES])
+
+
+def find_key(key: str, now: datetime) -> tuple[ApiKey | None, Refusal | None]:
+    """Find the record of a key's text, if there is one, and why it opens nothing, if so."""
+    if not _is_whole(key):
+        return None, Refusal.MALFORMED
     item = dynamodb.get(ItemKey(PARTITION, digest(key)))
-    found = _from_item(item) if item else None
-    return found if found and found.revoked_at is None else None
+    if item is None:
+        return None, Refusal.UNKNOWN
+    found = _from_item(item)
+    return found, found.refusal(now)
 
 
 def list_keys() -> list[ApiKey]:
@@ -109,4 +164,5 @@ def _from_item(item: Item) -> ApiKey:
         created_at=rfc3339(from_ms(int(item["created"]["N"]) * 1000)),
         revoked_at=rfc3339(from_ms(int(revoked["N"]) * 1000)) if revoked else None,
         region=item["region"]["S"] if "region" in item else None,
+        expires=int(item["expires"]["N"]) if "expires" in item else None,
     )

@@ -1,4 +1,4 @@
-"""Operator settings: fetched, validated, cached for a minute.
+"""Operator settings: fetched, validated, cached for a minute or less.
 
 A setting that is not valid is logged and counted (`SettingsRefused`, which has an alarm), and this
 process continues with the last valid one. One that nobody set has a default; a secret that nobody
@@ -30,7 +30,7 @@ class CachedSetting[T]:
 
     `kind` is its name in logs and problems; `fetch` returns its text, or None when nobody set it,
     and raises SettingUnreadableError; `parse` raises ValueError with what is wrong. `default` is
-    the text in place of None; without one `advice` says how to set it.
+    the text in place of None; without one `advice` says how to set it. `max_age` is seconds.
     """
 
     def __init__(
@@ -41,12 +41,14 @@ class CachedSetting[T]:
         *,
         default: str | None = None,
         advice: str = "",
+        max_age: int = MAX_AGE_SECONDS,
     ) -> None:
         self._kind = kind
         self._fetch = fetch
         self._parse = parse
         self._default = default
         self._advice = advice
+        self._max_age = max_age
         self._until = 0.0  # monotonic seconds
         self._absent = False
         self._text: str | None = None
@@ -84,7 +86,7 @@ class CachedSetting[T]:
             except ValueError as error:
                 self._refuse(f"it is not valid: {error}")
             self._text = text
-        self._until = time.monotonic() + MAX_AGE_SECONDS
+        self._until = time.monotonic() + self._max_age
 
     def _refuse(self, fault: str) -> None:
         self._absent = False

@@ -34,6 +34,7 @@ class EventType(StrEnum):
     OPENED = "VendorCircuitOpened"
     CLOSED = "VendorCircuitClosed"
     BALANCE_LOW = "BalanceLow"
+    WEBHOOK_DISABLED = "WebhookDisabled"
     TEST = "WebhookTest"
 
 
@@ -59,7 +60,12 @@ SEQUENCE: Mapping[EventType, int] = {
     },
 }
 # The other types are the operator's.
-TENANT_EVENTS = (*SEQUENCE, EventType.COMPLETED, EventType.APPROVED)
+TENANT_EVENTS = (
+    *SEQUENCE,
+    EventType.COMPLETED,
+    EventType.APPROVED,
+    EventType.WEBHOOK_DISABLED,
+)
 
 
 class Event(ValueObject, frozen=True):

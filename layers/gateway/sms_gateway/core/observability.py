@@ -49,3 +49,9 @@ def increment(metric: str, amount: int = 1, **dimensions: str) -> None:
         emitted.add_dimension("stack", os.environ["STACK_NAME"])
         for name, value in dimensions.items():
             emitted.add_dimension(name, value)
+
+
+def count(metric: str, reason: str, **dimensions: str) -> None:
+    """Count one refusal by its reason, and in the sum of all that one alarm watches."""
+    increment("Refused")
+    increment(metric, 1, reason=reason, **dimensions)

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sms_gateway.core.timestamps import from_ms
 
-_CROCKFORD = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CROCKFORD = {letter: value for value, letter in enumerate(_LETTERS)}
 
 
 def new_ulid(now: datetime) -> str:
@@ -28,6 +29,21 @@ def ulid_ms(ulid: str) -> int:
     for letter in ulid[:10]:
         total = total * 32 + _CROCKFORD[letter]
     return total
+
+
+def marked(ulid: str, mark: bytes) -> str:
+    """Return a ULID with eight letters from `mark` in place of the first random ones.
+
+    The last ones stay: they differ between ULIDs of the same millisecond.
+    """
+    return ulid[:10] + "".join(_LETTERS[value & 31] for value in mark[:8]) + ulid[18:]
+
+
+def first_ulid(when: datetime) -> str:
+    """Return the lowest ULID of a time or later; no earlier one is as high."""
+    ms = min(max(0, -int(-when.timestamp() * 1000 // 1)), 2**48 - 1)
+    digits = "".join(_LETTERS[ms >> shift & 31] for shift in range(45, -1, -5))
+    return digits + "0" * 16
 
 
 def created_at(ulid: str) -> datetime:

@@ -56,7 +56,9 @@ def dispatch(key: ItemKey, session: VendorSession) -> None:
         open_messages = [message for message in messages if message.status is None]
         outgoing = [session.outgoing(message, now) for message in open_messages]
         calls = (
-            session.adapter.submit(outgoing, session.callback_url(sub.key)) if open_messages else []
+            session.adapter.submit(outgoing, session.callback_url(sub.key, outgoing, now))
+            if open_messages
+            else []
         )
     except Exception as error:
         # Nothing has been sent, so another attempt is safe.

@@ -1,5 +1,6 @@
 """A worker's session with one vendor: calls within the account's limits."""
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -10,6 +11,7 @@ from typing import Self
 
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.dispatch.circuit_breaker import VendorFailureError, call_guarded
 from sms_gateway.messages.sealed_text import open_outgoing
 from sms_gateway.receipts.callback_tokens import make_token
@@ -28,6 +30,7 @@ from sms_gateway.vendors.types import (
 from sms_gateway.verifications.codes import with_code
 
 MAX_TIME_NEEDED_SECONDS = 60  # of a worker's 115; enough to begin a submission of any size
+RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
 TOO_MANY_REQUESTS = 429  # a refusal by its meaning (RFC 6585, section 4), whatever the body says
 
 Send = Callable[[Request, float], VendorResponse]
@@ -70,10 +73,12 @@ class VendorSession:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
-    def callback_url(self, key: ItemKey) -> str:
-        """Return the URL for the vendor's reports on this submission."""
+    def callback_url(self, key: ItemKey, messages: Sequence[OutgoingMessage], now: datetime) -> str:
+        """Return the URL for the vendor's reports on this submission's messages."""
         name = self.adapter.name
-        return f"{self._callback_base}/{name}/{make_token(name, key, self._callback_key)}"
+        leaves = max([now, *(message.send_at for message in messages if message.send_at)])
+        token = make_token(name, key, epoch_seconds(leaves) + RECEIPT_DEADLINE, self._callback_key)
+        return f"{self._callback_base}/{name}/{token}"
 
     def outgoing(self, message: Message, now: datetime) -> OutgoingMessage:
         """Return the message for the adapter; a verification's code is filled in here.

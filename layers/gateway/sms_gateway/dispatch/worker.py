@@ -12,6 +12,7 @@ from sms_gateway.config.stack_keys import callback_keys
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.dispatch.stopped import hold_if_stopped
 from sms_gateway.dispatch.submission import dispatch
 from sms_gateway.dispatch.turns import take_turn, wait_for_turn
 from sms_gateway.dispatch.vendor_session import Send, VendorSession
@@ -69,12 +70,14 @@ def _handle_record(record: Mapping[str, Any], sessions: Mapping[str, VendorSessi
             logger.error("vendor not usable", extra={"vendor": task.vendor, "task": str(task.key)})
             increment("VendorNotUsable", vendor=task.vendor)
             return True
+        if hold_if_stopped(task.key, task.vendor):
+            return True
         with session.claim_slot(task.messages):
             if not session.has_time_for(task.messages):
                 queue.enqueue_submissions([task], _message_group(record), NO_TIME_SECONDS)
             elif wait := take_turn(session.adapter, task):
                 wait_for_turn(task, wait, _message_group(record))
-            else:
+            elif not hold_if_stopped(task.key, task.vendor):  # again: it has waited meanwhile
                 dispatch(task.key, session)
     except Exception:
         logger.exception("dispatch failed", extra={"queue_message": record["messageId"]})

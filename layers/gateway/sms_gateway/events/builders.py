@@ -1,4 +1,4 @@
-"""Build the events of messages, batches, campaigns and verifications."""
+"""Build the events of messages, batches, campaigns, verifications and webhooks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from sms_gateway.campaigns.model import Campaign
 from sms_gateway.core.event import EVENT_OF_STATUS, SEQUENCE, Event, EventType
 from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.storage.models import Batch, MessageContent, TimelineEntry, message_id
 
 
@@ -89,6 +90,13 @@ def verification_event(
         "to": to if full else mask_number(to),
     }
     return Event(f"{identifier}-approved", EventType.APPROVED, at, tenant, data)
+
+
+def webhook_disabled_event(identifier: str, tenant: str, reason: str, at: int) -> Event:
+    """Build the event of a webhook that was disabled at an epoch second."""
+    data = {"webhook_id": identifier, "reason": reason, "disabled_at": rfc3339(from_ms(at * 1000))}
+    event_type = EventType.WEBHOOK_DISABLED
+    return Event(f"{identifier}-disabled-{at}", event_type, at * 1000, tenant, data)
 
 
 def mask_number(number: str) -> str:

@@ -18,6 +18,7 @@ from sms_gateway.events.builders import (
     campaign_event,
     message_event,
     verification_event,
+    webhook_disabled_event,
 )
 from sms_gateway.events.read_context import ReadContext, Record, UnreadableChangeError, changed_at
 from sms_gateway.storage import cache, message_repository
@@ -42,6 +43,8 @@ def events_of(record: Record, context: ReadContext) -> Iterator[Event]:
     partition = new["pk"]["S"]
     if is_ulid(partition):
         yield from _tenant_events(change, old, new, context)
+    elif partition.startswith("HOOKS#"):
+        yield from _webhook_events(partition.removeprefix("HOOKS#"), old, new)
     elif partition == CIRCUITS and context.operator:
         yield from _circuit_events(change, old, new)
     elif partition.startswith("BALANCE#") and context.operator:
@@ -93,6 +96,13 @@ def _verification_events(old: Item, new: Item, context: ReadContext) -> Iterator
         int(new["approved"]["N"]) * 1000,
         full=context.full,
     )
+
+
+def _webhook_events(tenant: str, old: Item, new: Item) -> Iterator[Event]:
+    """Yield the event of a webhook that was disabled; `disabled_at` is epoch seconds."""
+    if "disabled_at" in new and old.get("disabled_at") != new["disabled_at"]:
+        at = int(new["disabled_at"]["N"])
+        yield webhook_disabled_event(new["sk"]["S"], tenant, new["disabled"]["S"], at)
 
 
 def _campaign_events(change: Record, old: Item, new: Item) -> Iterator[Event]:

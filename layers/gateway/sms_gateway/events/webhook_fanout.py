@@ -10,7 +10,7 @@ from sms_gateway.core.event import TENANT_EVENTS, Event
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.webhooks.delivery_message import STATUS_SUFFIX, DeliveryMessage, delivery_id
-from sms_gateway.webhooks.endpoints import Endpoint, cached_endpoints, owner_of
+from sms_gateway.webhooks.endpoints import Endpoint, EndpointState, cached_endpoints, owner_of
 
 
 def enqueue_deliveries(events: Sequence[Event], until: float = math.inf) -> set[str]:
@@ -57,7 +57,9 @@ def _delivery_messages(event: Event, endpoints: Sequence[Endpoint]) -> list[Deli
     deliveries = [
         DeliveryMessage(tenant, endpoint.id, identifier, event.type, None, body)
         for endpoint in endpoints
-        if endpoint.wants(event.type) and not endpoint.disabled_reason
+        if endpoint.wants(event.type)
+        and endpoint.state is EndpointState.ACTIVE
+        and endpoint.id != event.data.get("webhook_id")  # disabled since it was cached
     ]
     if event.status_url:
         owner = owner_of(event.status_url, endpoints)

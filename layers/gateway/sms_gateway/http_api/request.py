@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from sms_gateway.core.observability import count, logger
 from sms_gateway.core.problems import ForbiddenError, UnauthorizedError
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.safe_headers import CHALLENGE
@@ -12,7 +13,7 @@ from sms_gateway.http_api.safe_headers import CHALLENGE
 class Request(ValueObject, frozen=True):
     """One request. Header names are in lower case; `tenant` is None without a valid key.
 
-    `region` (ISO 3166 alpha-2) is the key's, in which it writes national numbers.
+    `key_id` and `region` (ISO 3166 alpha-2, in which it writes national numbers) are the key's.
     """
 
     hidden = frozenset({"path", "headers", "body", "query"})
@@ -25,6 +26,7 @@ class Request(ValueObject, frozen=True):
     tenant: str | None
     scopes: tuple[str, ...]
     region: str | None = None
+    key_id: str | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":
@@ -40,6 +42,7 @@ class Request(ValueObject, frozen=True):
             tenant=str(tenant) if tenant and scopes is not None else None,
             scopes=tuple((scopes or "").split()),
             region=authorizer.get("region") or None,
+            key_id=authorizer.get("key_id") or None,
         )
 
     @property
@@ -55,10 +58,19 @@ def require_scope(request: Request, scope: str) -> str:
             "Send a valid key as Authorization: Bearer <key>.", headers=CHALLENGE
         )
     if scope not in request.scopes:
+        count("ScopeRefused", scope)
+        named = {"scope": scope, "key_id": request.key_id, "tenant": request.tenant}
+        logger.warning("scope refused", extra=named)
         raise ForbiddenError(
             f"This key does not have the scope {scope}; its operator can make one."
         )
     return request.tenant
+
+
+def request_id_of(event: Mapping[str, Any]) -> str | None:
+    """Read API Gateway's id of a request, which its access log has too."""
+    found = event.get("requestContext", {}).get("requestId")
+    return str(found) if found else None
 
 
 def raw_body(event: Mapping[str, Any]) -> bytes:

@@ -1,5 +1,7 @@
 """JSON responses, and a router that answers errors with problem documents."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from sms_gateway.core.observability import logger
@@ -10,9 +12,9 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-def router() -> Router:
-    """Make a router whose errors are problem documents."""
-    return Router(_error_response, _no_route)
+def router(admit: Callable[[str], None]) -> Router:
+    """Make a router whose errors are problem documents; `admit` raises for a refused tenant."""
+    return Router(_error_response, _no_route, admit)
 
 
 def json_response(
@@ -30,21 +32,24 @@ def json_response(
     )
 
 
-def _error_response(error: Exception) -> Response:
+def _error_response(error: Exception, request_id: str | None) -> Response:
     if isinstance(error, GatewayError):
-        return _problem_response(error)
+        return _problem_response(error, request_id)
     logger.error("unexpected error", exc_info=error)
-    return _problem_response(GatewayError("Something went wrong on our side; it is in the logs."))
+    unexpected = GatewayError("Something went wrong on our side; it is in the logs.")
+    return _problem_response(unexpected, request_id)
 
 
-def _problem_response(error: GatewayError) -> Response:
+def _problem_response(error: GatewayError, request_id: str | None) -> Response:
+    """Answer with a problem; `request_id` finds it in the logs (RFC 9457, 3.2: an extension)."""
     if error.http_status >= 500:
         logger.error("request failed", extra={"problem": error.slug, "detail": error.detail})
-    return json_response(error.to_dict(), error.http_status, PROBLEM, error.headers)
+    document = error.to_dict() | ({"request_id": request_id} if request_id else {})
+    return json_response(document, error.http_status, PROBLEM, error.headers)
 
 
-def _no_route() -> Response:
+def _no_route(request_id: str | None) -> Response:
     # API Gateway's path parameters match characters that no route here does.
     return _problem_response(
-        NotFoundError("There is nothing here; GET /openapi.json lists the routes.")
+        NotFoundError("There is nothing here; GET /openapi.json lists the routes."), request_id
     )

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate
 
+from sms_gateway.core.observability import logger
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.http_api.request import Request
+from sms_gateway.http_api.request import Request, request_id_of
 from sms_gateway.http_api.safe_headers import SAFE_HEADERS
 
 
@@ -34,13 +35,21 @@ Handler = Callable[Concatenate[Request, ...], Response]
 
 
 class Router:
-    """A function's routes. `on_error` answers what a handler raises, `on_no_route` other paths."""
+    """A function's routes.
+
+    `on_error` answers what a handler raises, `on_no_route` other paths, each with the request's id.
+    `admit` is asked about the tenant of each request that has one, and raises to refuse it.
+    """
 
     def __init__(
-        self, on_error: Callable[[Exception], Response], on_no_route: Callable[[], Response]
+        self,
+        on_error: Callable[[Exception, str | None], Response],
+        on_no_route: Callable[[str | None], Response],
+        admit: Callable[[str], None],
     ) -> None:
         self._on_error = on_error
         self._on_no_route = on_no_route
+        self._admit = admit
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
 
     def get(self, path: str) -> Callable[[Handler], Handler]:
@@ -57,10 +66,15 @@ class Router:
 
     def resolve(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         """Answer an event of a REST API's proxy integration."""
+        request_id = request_id_of(event)
+        if request_id is not None:
+            logger.append_keys(request_id=request_id)
         try:
-            response = self._respond(Request.from_event(event))
+            response = self._respond(Request.from_event(event), request_id)
         except Exception as error:
-            response = self._on_error(error)
+            response = self._on_error(error, request_id)
+        finally:
+            logger.remove_keys(["request_id"])
         return response.to_proxy_result()
 
     def _route(self, method: str, path: str) -> Callable[[Handler], Handler]:
@@ -72,8 +86,10 @@ class Router:
 
         return register
 
-    def _respond(self, request: Request) -> Response:
+    def _respond(self, request: Request, request_id: str | None) -> Response:
         for method, pattern, handler in self._routes:
             if method == request.method and (match := pattern.fullmatch(request.path)):
+                if request.tenant is not None:
+                    self._admit(request.tenant)
                 return handler(request, **match.groupdict())
-        return self._on_no_route()
+        return self._on_no_route(request_id)

@@ -63,11 +63,13 @@ def build_batch(
     retention: int,
     key: Secret,
     campaign: str | None = None,
+    key_id: str | None = None,
 ) -> BuiltBatch:
     """Build a batch under its ULID, whose time is the batch's.
 
-    `campaign` is the id of the campaign that it belongs to. Messages stay readable for `retention`
-    seconds after their time of sending; the texts of category `otp` are sealed with `key`.
+    `campaign` or `key_id` is the id of the campaign or the API key that it comes from. Messages
+    stay readable for `retention` seconds after their time of sending; the texts of category `otp`
+    are sealed with `key`.
     """
     now = ulid_ms(batch) // 1000
     send_times = [planned.content.send_at for planned in recipients if planned.content.send_at]
@@ -86,12 +88,14 @@ def build_batch(
             for place, planned in enumerate(group, position)
         ]
     if len(contents) == 1:
-        single_item = msgspec.structs.replace(submissions[0], campaign=campaign, sealed=sealed[0])
+        single_item = msgspec.structs.replace(
+            submissions[0], campaign=campaign, key_id=key_id, sealed=sealed[0]
+        )
         items, head = [], submission_item(single_item, ttl, day)
     else:
         shared, own = _shared_content([without_text(content) for content in contents])
         items = _items(batch, submissions, own, sealed, ttl)
-        head = batch_item(Batch(batch, tenant, len(contents), shared, campaign), day, ttl)
+        head = batch_item(Batch(batch, tenant, len(contents), shared, campaign, key_id), day, ttl)
     messages = _accepted_messages(batch, submissions, groups)
     return BuiltBatch(tenant, messages, submissions, items, head)
 

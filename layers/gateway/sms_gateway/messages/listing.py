@@ -12,17 +12,21 @@ import msgspec
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import utc_now
-from sms_gateway.core.ulids import created_at, is_ulid
+from sms_gateway.core.ulids import created_at, first_ulid, is_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.query_params import parse_limit, parse_time, read_param, reject_unknown
 from sms_gateway.messages.views import message_view
 from sms_gateway.storage import message_repository
+from sms_gateway.storage.message_pages import LAST_POSITION, message_page
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.models import Batch, Message, Submission
 from sms_gateway.vendors.registry import VENDORS
 
-MAX_DAYS = 31  # partitions read for one page
-MAX_BATCHES = 50  # read for one page
+# Read for one page, however much a filter passes over.
+MAX_DAYS = 31  # partitions of the index
+MAX_BATCHES = 50
+MAX_ITEMS = 1000
+FILTERED_READ = 250  # messages of a batch read at once where a filter may pass over them
 
 RefuseBatch = Callable[[str, str], None]  # tenant, batch id
 
@@ -65,11 +69,18 @@ class MessageQuery(ValueObject, frozen=True):
     batch_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    key: str | None = None
 
-    def matches(self, message: Message, sub: Submission) -> bool:
+    @property
+    def filters_messages(self) -> bool:
+        """Whether some messages of a batch may pass and others not."""
+        return any((self.status, self.vendor, self.to, self.reference))
+
+    def matches(self, owner: Batch, message: Message, sub: Submission) -> bool:
         """Whether a message passes the filters, but for its time."""
         return (
-            (self.status is None or status_of(message, sub) is self.status)
+            (self.key is None or owner.key_id == self.key)
+            and (self.status is None or status_of(message, sub) is self.status)
             and (self.vendor is None or sub.vendor == self.vendor)
             and (self.to is None or message.content.to == self.to)
             and (self.reference is None or message.content.reference == self.reference)
@@ -89,6 +100,7 @@ def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None
             batch_id=read_param(parameters, "batch_id", _batch),
             created_from=read_param(parameters, "created_from", parse_time),
             created_to=read_param(parameters, "created_to", parse_time),
+            key=read_param(parameters, "key", _key),
         ),
         Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None,
     )
@@ -113,6 +125,12 @@ def _reference(text: str) -> str:
     return text
 
 
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{12}", text):
+        raise ValueError("it is a key's id of 12 characters, as `key_id` shows it")
+    return text
+
+
 def _batch(text: str) -> str:
     if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", text):
         raise ValueError("it is a batch's id of 26 characters")
@@ -131,16 +149,17 @@ def list_messages(
     A page may be short, even empty, while more follow: the work for one page is bounded.
     `refuse_batch` is called for a `batch_id` without a batch, and may raise the reason.
     """
+    reader = _Reader(tenant, FILTERED_READ if query.filters_messages else query.limit)
     if query.batch_id is not None:
-        source = _batch_messages(tenant, query.batch_id, cursor, refuse_batch)
+        source = _batch_messages(reader, query.batch_id, cursor, refuse_batch)
     else:
-        source = _tenant_messages(tenant, query, cursor, now)
+        source = _tenant_messages(reader, query, cursor, now)
     page: list[dict[str, Any]] = []
     for position, found in source:
         if found is None:
             return {"messages": page, "cursor": position.encode()}
         owner, message, sub = found
-        if query.matches(message, sub) and _in_period(query, owner.id):
+        if query.matches(owner, message, sub) and _in_period(query, owner.id):
             page.append(_without_timeline(message_view(owner, message, sub)))
         if len(page) == query.limit:
             return {"messages": page, "cursor": position.encode()}
@@ -161,56 +180,83 @@ def _without_timeline(view: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in view.items() if name != "timeline"}
 
 
+class _Reader:
+    """Reads a tenant's batches, and at most MAX_ITEMS items."""
+
+    def __init__(self, tenant: str, step: int) -> None:
+        self.tenant = tenant
+        self.left = MAX_ITEMS
+        self._step = step
+
+    def messages_after(
+        self, day: date, batch: str, after: int, refuse_batch: RefuseBatch | None = None
+    ) -> Iterator[tuple[Cursor, Found | None]]:
+        """Yield a batch's messages behind a position, and None when no item may be read more."""
+        while after < LAST_POSITION:
+            if self.left <= 0:
+                yield Cursor(day, batch, after), None
+                return
+            page = message_page(batch, after, min(self._step, self.left))
+            if page is None and refuse_batch is not None:
+                refuse_batch(self.tenant, batch)
+            self.left -= page.read if page else 1
+            if page is None or page.batch.tenant != self.tenant:
+                return
+            for message, sub in page.members:
+                after = message.key.position
+                yield Cursor(day, batch, after), (page.batch, message, sub)
+            if page.complete or not page.members:
+                return
+
+
 def _batch_messages(
-    tenant: str, batch: str, cursor: Cursor | None, refuse_batch: RefuseBatch | None
+    reader: _Reader, batch: str, cursor: Cursor | None, refuse_batch: RefuseBatch | None
 ) -> Iterator[tuple[Cursor, Found | None]]:
     after = cursor.position if cursor and cursor.batch == batch else -1
-    yield from _messages_after(tenant, utc_now().date(), batch, after, refuse_batch)
-
-
-def _messages_after(
-    tenant: str, day: date, batch: str, after: int, refuse_batch: RefuseBatch | None = None
-) -> Iterator[tuple[Cursor, Found | None]]:
-    found = message_repository.whole_batch(batch)
-    if found is None and refuse_batch is not None:
-        refuse_batch(tenant, batch)
-    if found is None or found[0].tenant != tenant:
-        return
-    owner, messages = found
-    for message, sub in messages:
-        if message.key.position > after:
-            yield Cursor(day, batch, message.key.position), (owner, message, sub)
+    yield from reader.messages_after(utc_now().date(), batch, after, refuse_batch)
 
 
 def _tenant_messages(
-    tenant: str, query: MessageQuery, cursor: Cursor | None, now: datetime
+    reader: _Reader, query: MessageQuery, cursor: Cursor | None, now: datetime
 ) -> Iterator[tuple[Cursor, Found | None]]:
     newest = min(query.created_to or now, now).date()
     oldest = now.date() - timedelta(days=int(os.environ["RETENTION_DAYS"]))
     if query.created_from:
         oldest = max(oldest, query.created_from.date())
     day = min(cursor.day, newest) if cursor else newest
-    before: str | None = None
+    # Days are partitions, so that this bounds the first one only.
+    before = first_ulid(query.created_to) if query.created_to else None
     if cursor and cursor.batch:
-        yield from _messages_after(tenant, cursor.day, cursor.batch, cursor.position)
+        yield from reader.messages_after(cursor.day, cursor.batch, cursor.position)
         before = cursor.batch
-    batches = 0
+    found = _newest_batches(reader.tenant, day, before, oldest)
+    for batches, (found_on, batch) in enumerate(found):
+        if batch is None:
+            yield Cursor(found_on), None
+            return
+        if query.created_from and created_at(batch) < query.created_from:
+            return  # so are all that follow
+        if batches == MAX_BATCHES:
+            yield Cursor(found_on, batch, -1), None
+            return
+        yield from reader.messages_after(found_on, batch, -1)
+
+
+def _newest_batches(
+    tenant: str, day: date, before: str | None, oldest: date
+) -> Iterator[tuple[date, str | None]]:
+    """Yield a tenant's batches, newest first; after MAX_DAYS None, with the day that follows."""
     for _ in range(MAX_DAYS):
         if day < oldest:
             return
         while ids := message_repository.tenant_batches(
             tenant, day.isoformat(), before, MAX_BATCHES
         ):
-            for batch in ids:
-                if batches == MAX_BATCHES:
-                    yield Cursor(day, before or "", 1000), None
-                    return
-                yield from _messages_after(tenant, day, batch, -1)
-                before = batch
-                batches += 1
+            yield from ((day, batch) for batch in ids)
+            before = ids[-1]
             if len(ids) < MAX_BATCHES:
                 break
         day -= timedelta(days=1)
         before = None
     if day >= oldest:
-        yield Cursor(day), None
+        yield day, None

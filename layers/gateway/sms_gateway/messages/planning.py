@@ -5,6 +5,7 @@ from copy import replace
 from datetime import UTC, datetime, timedelta
 
 from sms_gateway.config.routes import Routes
+from sms_gateway.config.senders import plain
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.value_object import ValueObject
@@ -63,11 +64,13 @@ def plan_recipients(
     routes: Routes,
     check_status_url: Callable[[str], None] = lambda _url: None,
     *,
+    may_use: Callable[[str], bool] = lambda _sender: False,
     per_recipient: bool = False,
 ) -> tuple[list[PlannedRecipient], list[RejectedRecipient]]:
     """Sort recipients into those that can be sent to and those that can't.
 
-    `check_status_url` raises InvalidRequestError for a status_url that is not allowed. An invalid
+    `check_status_url` raises InvalidRequestError for a status_url that is not allowed; `may_use`
+    says whether the tenant may name a sender that is none of the account's own. An invalid
     time, region, vendor or status_url fails the whole request with InvalidRequestError, unless
     `per_recipient` is set: then it rejects its recipient.
     """
@@ -88,7 +91,7 @@ def plan_recipients(
                 rendered[same_text] = render_text(draft)
             text = rendered[same_text]
             check_segments(draft, text)
-            planned = _plan_recipient(draft, number, vendors, prefix, accounts, text, now)
+            planned = _plan_recipient(draft, number, vendors, prefix, accounts, text, now, may_use)
             if same in seen:
                 planned = replace(planned, warnings=(*planned.warnings, REPEATED))
             seen.add(same)
@@ -205,6 +208,7 @@ def _plan_recipient(
     accounts: Accounts,
     rendered: RenderedText,
     now: datetime,
+    may_use: Callable[[str], bool],
 ) -> PlannedRecipient:
     options, adapter = draft.options, accounts.adapters[vendors[0]]
     category = options.category or "transactional"
@@ -234,8 +238,21 @@ def _plan_recipient(
         raise InvalidRequestError(
             refusal.detail, slug=refusal.slug, pointer=pointer, vendor=adapter.name
         ) from None
+    if not _sender_allowed(adapter, options.sender, may_use):
+        raise InvalidRequestError(
+            "Your tenant may not send as this sender: leave it out, or have the operator allow it "
+            "with smsgw senders set.",
+            slug="sender-not-allowed",
+            pointer=f"{draft.pointer}/from",
+            vendor=adapter.name,
+        )
     others = [] if at_vendor else vendors[1:]
-    failover = [vendor for vendor in others if _can_carry(accounts.adapters[vendor], outgoing)]
+    failover = [
+        vendor
+        for vendor in others
+        if _can_carry(accounts.adapters[vendor], outgoing)
+        and _sender_allowed(accounts.adapters[vendor], options.sender, may_use)
+    ]
     return PlannedRecipient(
         draft=draft,
         form=number.form,
@@ -246,6 +263,13 @@ def _plan_recipient(
         reason="named by the caller" if options.vendor else f"first usable of route {prefix}",
         warnings=tuple(adapter.delivery_warnings(outgoing, options.send_at or now)),
     )
+
+
+def _sender_allowed(adapter: Adapter, sender: str | None, may_use: Callable[[str], bool]) -> bool:
+    if sender is None:
+        return True
+    own = {plain(one) for one in adapter.own_senders}
+    return plain(sender) in own or may_use(sender)
 
 
 def _held_by_vendor(adapter: Adapter, send_at: datetime, now: datetime) -> bool:

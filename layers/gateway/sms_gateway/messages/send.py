@@ -3,11 +3,14 @@
 import os
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
+from sms_gateway.config.senders import may_use
 from sms_gateway.config.stack_keys import message_key
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
@@ -28,24 +31,27 @@ def send(
     key: str | None = None,
     defaults: Options | None = None,
     only: Collection[int] = (),
+    key_id: str | None = None,
 ) -> dict[str, Any]:
     """Accept the recipients that can be sent to, and reject the others.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
     `defaults` fill in options that the body leaves out. `only` selects recipients by index.
+    `key_id` is the id of the API key that asks.
 
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
     """
+    refuse_stopped(tenant)
     if key is None:
-        batch, answer = _build(tenant, body, now, defaults, only)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id)
         store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
     digest = idempotency_keys.digest_of(body, message_key())
     seconds = epoch_seconds(now)
     try:
-        batch, answer = _build(tenant, body, now, defaults, only)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id)
     except GatewayError:
         # The first request may have been accepted before settings changed, or had another body.
         _, first_answer = idempotency.find_answer(record_key, digest, seconds)
@@ -70,7 +76,12 @@ def send(
 
 
 def _build(
-    tenant: str, body: bytes, now: datetime, defaults: Options | None, only: Collection[int]
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    defaults: Options | None,
+    only: Collection[int],
+    key_id: str | None,
 ) -> tuple[BuiltBatch, dict[str, Any]]:
     check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
@@ -82,11 +93,15 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    accepted, rejected = plan_recipients(drafts, now, public_accounts(), routes(), check_status_url)
+    accepted, rejected = plan_recipients(
+        drafts, now, public_accounts(), routes(), check_status_url, may_use=partial(may_use, tenant)
+    )
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)
-    batch = build_batch(tenant, identifier, accepted, retention_seconds(), message_key)
+    batch = build_batch(
+        tenant, identifier, accepted, retention_seconds(), message_key, key_id=key_id
+    )
     return batch, accepted_view(identifier, batch.messages, rejected)
 
 

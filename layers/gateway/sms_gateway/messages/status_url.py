@@ -1,6 +1,7 @@
-"""Check a message's status_url: the tenant must have a webhook at the same origin.
+"""Check a message's status_url: the tenant must have an active webhook at the same origin.
 
-Its secret signs the deliveries, and nobody can make the gateway call an unregistered host.
+Its host has proven that it wants them, its secret signs the deliveries, and nobody can make the
+gateway call another host.
 """
 
 import os
@@ -8,7 +9,7 @@ from collections.abc import Callable
 
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.webhooks.endpoints import cached_endpoints, owner_of
-from sms_gateway.webhooks.url_policy import UrlError, parse_url
+from sms_gateway.webhooks.url_policy import UrlError, parse_allowed_url
 
 
 def status_url_checker(tenant: str) -> Callable[[str], None]:
@@ -25,7 +26,7 @@ def status_url_checker(tenant: str) -> Callable[[str], None]:
                 slug="webhooks-off",
             )
         try:
-            origin = parse_url(url, loopback=os.environ["WEBHOOK_LOOPBACK"] == "true").origin
+            origin = parse_allowed_url(url).origin
         except UrlError as error:
             raise InvalidRequestError(
                 f"The address can't be called: {error}.", slug="status-url"
@@ -34,8 +35,8 @@ def status_url_checker(tenant: str) -> Callable[[str], None]:
             owner_of(url, cached_endpoints(tenant, fresh=True)) is None  # the cache may be stale
         ):
             raise InvalidRequestError(
-                f"You have no active webhook at {origin}: make one first (POST /webhooks), since "
-                "its secret signs what is sent there.",
+                f"You have no active webhook at {origin}: make one first (POST /webhooks) and "
+                "let it answer a test, since its secret signs what is sent there.",
                 slug="status-url-without-webhook",
             )
         valid.add(url)

@@ -52,7 +52,8 @@ def message_view(
         "created_at": rfc3339(created_at(owner.id)),
         "updated_at": rfc3339(from_ms(entries[-1].at)),
         "problem": _problem(status, _last(entries, status)),
-        "timeline": [_entry_view(entry) for entry in entries],
+        "key_id": owner.key_id,
+        "timeline": [_first_step(entries[0], owner), *map(_entry_view, entries[1:])],
     }
 
 
@@ -100,6 +101,11 @@ def _entry_view(entry: TimelineEntry) -> dict[str, Any]:
     }
 
 
+def _first_step(entry: TimelineEntry, owner: Batch) -> dict[str, Any]:
+    """Show the step of the request, with the API key that asked."""
+    return _entry_view(entry) | {"key_id": owner.key_id}
+
+
 def _last(entries: Sequence[TimelineEntry], status: Status) -> TimelineEntry:
     """Find the entry that led to a status; a late response may follow it."""
     return next((entry for entry in reversed(entries) if entry.status == status), entries[-1])
@@ -142,4 +148,5 @@ def batch_view(owner: Batch, messages: Iterable[tuple[Message, Submission]]) -> 
         "counts": dict(counts),
         "final": all(status.final for status in counts),
         "price": sum_prices(price_of_message(message, sub) for message, sub in states),
+        "key_id": owner.key_id,
     }

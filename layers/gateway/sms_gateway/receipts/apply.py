@@ -4,7 +4,6 @@ Statuses only move forward. The first final one wins, except `unknown`, which a 
 replaces. A status code we do not know is stored and counted.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -17,8 +16,9 @@ from sms_gateway.messages.dashboard_lines import handed_over, report_received
 from sms_gateway.messages.sealed_text import known_text
 from sms_gateway.receipts.matching import match_reports
 from sms_gateway.storage import dynamodb
+from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.message_updates import MessageUpdate
-from sms_gateway.storage.models import ItemKey, Source, TimelineEntry
+from sms_gateway.storage.models import ItemKey, Message, Source, TimelineEntry
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.secret_marks import Marks
@@ -119,47 +119,68 @@ def apply_callback(
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
-    Updates are written in parallel, those of one message in order. `subject` is the submission of
-    the callback's token, `key` opens the texts of category `otp`, `marks`
-    stand for the account's secrets. A report without a message is
-    counted and dropped.
+    Updates are written in parallel, one a message: its first final status, since the first stands
+    anyway, and its first unknown word. `subject` is the submission of the callback's token, `key`
+    opens the texts of category `otp`, `marks` stand for the account's secrets. Reports without a
+    message are counted and dropped.
     """
-    raw_updates: list[MessageUpdate] = []
-    # By the number of earlier updates of the same message, and by attempt.
-    rounds: dict[tuple[int, int], list[ReceiptUpdate]] = {}
-    seen: Counter[ItemKey] = Counter()
+    unmatched = conflicting = 0
+    words: set[tuple[ItemKey, str | None]] = set()  # codes that were logged, by message
+    raw_updates: dict[ItemKey, MessageUpdate] = {}
+    updates: dict[ItemKey, tuple[int, ReceiptUpdate]] = {}  # with the attempt
     for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
         if match is None:
-            logger.warning("unmatched receipt", extra={"vendor": adapter.name})
-            increment("UnmatchedReceipt", vendor=adapter.name)
+            unmatched += 1
             continue
         message, sub = match
-        if report.status is None or report.account_fault:
+        odd = report.status is None or report.account_fault
+        if odd and (message.key, report.code) not in words:
+            words.add((message.key, report.code))
             log_unrecognized(report, adapter.name, "callback", message.id)
-        content = message.content
-        redaction = Redaction(
-            adapter,
-            numbers=[content.to],
-            texts=[known_text(message, key)],
-            code_sent=content.withheld,
-            marks=marks,
-        )
-        report = redaction.report(report)
-        if report.unknown_status:
-            raw = redaction.raw(f"{report.code or ''} {report.text or ''}".encode())
-            raw_updates.append(_unrecognized_update(message.key, raw))
-        if report.status is None:
+        if report.unknown_status and message.key not in raw_updates:
+            redaction = _redaction(adapter, message, key, marks)
+            said = redaction.report(report)
+            raw = redaction.raw(f"{said.code or ''} {said.text or ''}".encode())
+            raw_updates[message.key] = _unrecognized_update(message.key, raw)
+        if report.status is None or message.key in updates:
             continue
         other_vendor_failed = adapter.name != sub.vendor and report.status is not Status.DELIVERED
         if other_vendor_failed or (message.status is None and sub.status in NOT_SENT):
             # After a failover only the vendor in charge may fail the message.
-            increment("ConflictingReceipt", vendor=adapter.name)
+            conflicting += 1
             continue
-        update = ReceiptUpdate(message.key, report.status, report, handed_over(sub))
-        rounds.setdefault((seen[message.key], sub.attempt), []).append(update)
-        seen[message.key] += 1
-    dynamodb.apply_all(raw_updates)
+        if (status := status_of(message, sub)).final and status is not Status.UNKNOWN:
+            continue
+        told = _redaction(adapter, message, key, marks).report(report)
+        update = ReceiptUpdate(message.key, report.status, told, handed_over(sub))
+        updates[message.key] = sub.attempt, update
+    if unmatched:
+        logger.warning("unmatched receipts", extra={"vendor": adapter.name, "reports": unmatched})
+        increment("UnmatchedReceipt", unmatched, vendor=adapter.name)
+    if conflicting:
+        increment("ConflictingReceipt", conflicting, vendor=adapter.name)
+    dynamodb.apply_all([*raw_updates.values()])
+    attempts = sorted({attempt for attempt, _ in updates.values()})
     return sum(
-        sum(apply_updates(updates, adapter.name, attempt, "callback", now))
-        for (_, attempt), updates in sorted(rounds.items(), key=lambda item: item[0])
+        sum(
+            apply_updates(
+                [update for own, update in updates.values() if own == attempt],
+                adapter.name,
+                attempt,
+                "callback",
+                now,
+            )
+        )
+        for attempt in attempts
+    )
+
+
+def _redaction(adapter: Adapter, message: Message, key: Secret, marks: Marks) -> Redaction:
+    content = message.content
+    return Redaction(
+        adapter,
+        numbers=[content.to],
+        texts=[known_text(message, key)],
+        code_sent=content.withheld,
+        marks=marks,
     )

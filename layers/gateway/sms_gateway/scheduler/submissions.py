@@ -6,9 +6,11 @@ from math import ceil
 
 from msgspec.structs import replace
 
+from sms_gateway.config.stopped_tenants import stops
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER, split_mixed_result
+from sms_gateway.dispatch.stopped import hold
 from sms_gateway.dispatch.turns import RELEASE_SECONDS
 from sms_gateway.messages import queue as message_queue
 from sms_gateway.messages.dashboard_lines import report_ended
@@ -40,10 +42,12 @@ def _advance_accepted(run: TickRun, sub: Submission) -> None:
     if sub.expires <= run.now_seconds:
         status = Status.UNKNOWN if sub.sent_again_in_doubt else Status.EXPIRED
         _close(run, sub, status, "its validity passed before it could be sent")
-    elif sub.tenant is None and message_repository.find_batch(sub.key.batch) is None:
+    elif (tenant := message_repository.tenant_of(sub)) is None:
         # Its request may still be writing; after REQUEUE_AFTER it died before accepting the batch.
         when = sub.changed + REQUEUE_AFTER if age < REQUEUE_AFTER else None
         MessageUpdate(sub.key).schedule_check(when).if_in("status", sub.status).apply()
+    elif stop := stops().get(tenant):
+        hold(sub, stop, run.now_ms).apply()
     elif sub.status is Status.SCHEDULED:
         _requeue(run, sub, REQUEUE_AFTER)
     elif sub.held is not None:

@@ -135,6 +135,19 @@ def put_if_other_holds(
     return conditional_write(lambda: client().transact_write_items(TransactItems=items)) is not None
 
 
+def put_new_with(item: Item, change: UpdateExpression) -> bool:
+    """Write an item that must not exist in a transaction with a conditional change of another.
+
+    Returns whether both were written; the SDK's token makes a retry harmless.
+    """
+    new = {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+    items: Any = [
+        {"Put": {"TableName": table_name(), **new}},
+        {"Update": {"TableName": table_name(), **change.request()}},
+    ]
+    return conditional_write(lambda: client().transact_write_items(TransactItems=items)) is not None
+
+
 def conditional_write[T](write: Callable[[], T]) -> T | None:
     """Return what a conditional write answers, or None when a condition does not hold.
 

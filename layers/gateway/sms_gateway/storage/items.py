@@ -60,7 +60,13 @@ def batch_item(batch: Batch, day: str, ttl: int) -> Item:
         "data": json_attribute(batch.shared),
         "ttl": number_attribute(ttl),
     }
-    return item | ({"campaign": {"S": batch.campaign}} if batch.campaign else {})
+    return item | _origin(batch.campaign, batch.key_id)
+
+
+def _origin(campaign: str | None, key_id: str | None) -> Item:
+    """Encode what an accepted batch came from; "key" is the id of an API key."""
+    known = {"campaign": campaign, "key": key_id}
+    return {name: {"S": value} for name, value in known.items() if value is not None}
 
 
 def message_item(
@@ -103,8 +109,7 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
         item["data"] = json_attribute(submission.content)
         item["tenant"] = {"S": submission.tenant}
         item["day"] = {"S": f"{submission.tenant}#{day}"}
-        if submission.campaign is not None:
-            item["campaign"] = {"S": submission.campaign}
+        item |= _origin(submission.campaign, submission.key_id)
     return item
 
 
@@ -135,6 +140,7 @@ def read_submission(item: Item) -> Submission:
         tenant=tenant,
         content=_content.decode(item["data"]["S"]) if tenant else None,
         campaign=item.get("campaign", {}).get("S"),
+        key_id=item.get("key", {}).get("S"),
         held=number("held") if "held" in item else None,
         # In a record of the stream these are base64: nobody opens a text there.
         seed=item.get("seed", {}).get("B"),
@@ -155,6 +161,7 @@ def read_batch(item: Item) -> Batch:
         int(item["count"]["N"]),
         {} if is_single else msgspec.json.decode(item["data"]["S"]),
         item.get("campaign", {}).get("S"),
+        item.get("key", {}).get("S"),
     )
 
 

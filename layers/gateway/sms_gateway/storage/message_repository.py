@@ -46,6 +46,14 @@ def find_batch(identifier: str) -> Batch | None:
     return read_batch(item) if item and "tenant" in item else None
 
 
+def tenant_of(sub: Submission) -> str | None:
+    """Return a submission's tenant; None when its batch was never accepted."""
+    if sub.tenant is not None:
+        return sub.tenant
+    batch = find_batch(sub.key.batch)
+    return batch.tenant if batch else None
+
+
 def find_message(key: ItemKey) -> tuple[Batch, Message, Submission] | None:
     """Return a message with its batch and its submission: one or two reads."""
     if key.position == 0:
@@ -87,7 +95,7 @@ def load_messages(sub: Submission) -> tuple[Batch, list[Message]]:
     Raises LookupError when the batch was never accepted.
     """
     if sub.content is not None and sub.tenant is not None:
-        single = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign)
+        single = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign, key_id=sub.key_id)
         sealed = read_sealed(sub.seed, sub.sealed)
         return single, [Message(sub.key, sub.content, None, sub.timeline, sealed)]
     batch = find_batch(sub.key.batch)

@@ -193,8 +193,8 @@ class Submission(ValueObject, frozen=True):
     """The unit of work: `count` messages from `key.position` on, sent to one vendor at once.
 
     Times are epoch seconds, except `created` (ms). A batch of one keeps its message in the same
-    item: then `content` and `tenant` are set, and a campaign's `campaign`. `seed` opens the texts
-    of category `otp` while they wait; `sealed` is that of a batch of one.
+    item: then `content` and `tenant` are set, a campaign's `campaign` and a key's `key_id`.
+    `seed` opens the texts of category `otp` while they wait; `sealed` is that of a batch of one.
     """
 
     hidden = frozenset({"content", "seed", "sealed"})
@@ -218,6 +218,7 @@ class Submission(ValueObject, frozen=True):
     tenant: str | None = None
     content: MessageContent | None = None
     campaign: str | None = None
+    key_id: str | None = None
     held: int | None = None  # no queue has it: its place in the vendor's line, 0 for none
     seed: bytes | None = None
     sealed: bytes | None = None
@@ -268,6 +269,7 @@ class Batch(ValueObject, frozen=True):
     count: int
     shared: Mapping[str, Any] = {}
     campaign: str | None = None  # its id
+    key_id: str | None = None  # of the API key that sent it; a trigger or a campaign has none
 
 
 def message_id(batch: str, position: int) -> str:

@@ -76,14 +76,21 @@ class OneTimeOperation(ValueObject, frozen=True):
 
 
 def begin_operation(
-    tenant: str, key: str | None, subject: str, body: bytes, secret: Secret, now: datetime
+    tenant: str,
+    key: str | None,
+    subject: str,
+    body: bytes,
+    secret: Secret,
+    now: datetime,
+    reference: str | None = None,
 ) -> tuple[OneTimeOperation, Completed | UnknownOutcome | None]:
     """Begin an operation, or return the outcome of the first one when this is a repeat.
 
-    `subject` distinguishes requests with the same body. Raises InvalidRequestError when the key
+    `subject` distinguishes requests with the same body; `reference` is a new one where its own is
+    not just any ULID. Raises InvalidRequestError when the key
     stands for another request, ConflictError while the first one is in progress.
     """
-    reference, seconds = new_ulid(now), epoch_seconds(now)
+    reference, seconds = reference or new_ulid(now), epoch_seconds(now)
     if key is None:
         return OneTimeOperation(reference, None), None
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))

@@ -7,7 +7,7 @@ import msgspec
 
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.vendor_accounts import Accounts
-from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.core.problems import GatewayError, InvalidRequestError
 from sms_gateway.http_api.json_body import decode_body
 from sms_gateway.vendor_accounts.calls import (
     DETAILS,
@@ -19,6 +19,7 @@ from sms_gateway.vendor_accounts.calls import (
     resolve,
 )
 from sms_gateway.vendor_accounts.operations import Completed, UnknownOutcome, begin_operation
+from sms_gateway.vendor_accounts.unlock_limits import count_unlock_code
 from sms_gateway.vendors.account_services import Authorized, Senders
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import Redaction
@@ -51,6 +52,12 @@ def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dic
     operation, previous = begin_operation(
         caller.tenant, caller.key, subject, b"", message_key, caller.now
     )
+    if previous is None:
+        try:
+            count_unlock_code(caller, originator, message_key())
+        except GatewayError:
+            operation.release_key(caller.now)
+            raise
     outcome = previous or execute_once(
         caller,
         adapter,

@@ -33,6 +33,7 @@ from sms_gateway.vendor_accounts.operations import (
     UnknownOutcome,
     begin_operation,
 )
+from sms_gateway.vendor_accounts.voucher_owners import belongs_to, new_reference
 from sms_gateway.vendors.account_services import Listing, Voucher, Vouchers
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import Redaction
@@ -59,10 +60,13 @@ class RedeemBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def list_vouchers(caller: Caller, accounts: Accounts) -> dict[str, Any]:
-    """Return all vouchers that the account created or redeemed. Raises GatewayError."""
+    """Return the vouchers that the tenant made, as the vendor lists them. Raises GatewayError."""
     adapter, service = _resolve(caller, accounts)
     listing = _list(caller, adapter, service, TIMEOUT_SECONDS)
-    views = [_view(adapter, voucher) for voucher in listing.every]
+    own = [
+        voucher for voucher in listing.every if belongs_to(voucher, caller.tenant, message_key())
+    ]
+    views = [_view(adapter, voucher) for voucher in own]
     return {"vendor": adapter.name, "vouchers": views}
 
 
@@ -82,7 +86,13 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
         )
     subject = f"{adapter.name}/vouchers"
     operation, previous = begin_operation(
-        caller.tenant, caller.key, subject, body, message_key, caller.now
+        caller.tenant,
+        caller.key,
+        subject,
+        body,
+        message_key,
+        caller.now,
+        new_reference(caller.tenant, caller.now, message_key()),
     )
     tagged = f"{remarks} {operation.reference}".strip()
     request = service.create(number, credits_each, tagged)
@@ -150,7 +160,8 @@ def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
             adapter,
             outcome,
             "the voucher was redeemed",
-            f"Look at GET /balances/{adapter.name} and GET /vendors/{adapter.name}/vouchers.",
+            f"Look at GET /balances/{adapter.name}, or ask the operator, who sees all vouchers "
+            "at the vendor.",
         )
     answer = {
         "vendor": adapter.name,

@@ -137,6 +137,12 @@ class Adapter(ABC):
         return ()
 
     @property
+    def own_senders(self) -> tuple[str, ...]:
+        """The account's own senders, which every tenant may name: `sender`, where it has one."""
+        own: str | None = getattr(self, "sender", None)
+        return (own,) if own else ()
+
+    @property
     def account_callbacks(self) -> bool:
         """Whether the vendor calls one address for the whole account, naming its own ids."""
         return False

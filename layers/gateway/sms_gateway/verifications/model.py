@@ -50,7 +50,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     `expires` and `busy_until`, the end of a check in progress, are epoch seconds. `version` counts
     the writes, each of which is conditional on it; `claim` is the last write's random mark.
     `unknown_checks` has the hashes of codes on which the vendor's answer was lost; `answers` are by
-    the hash of their Idempotency-Keys.
+    the hash of their Idempotency-Keys. `key_id` is the id of the API key that began it.
     """
 
     id: str
@@ -64,6 +64,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     busy_until: int = 0
     answers: dict[str, StoredAnswer] = {}
     claim: str = ""
+    key_id: str | None = None
 
     @property
     def checks_left(self) -> int:
@@ -93,4 +94,5 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
             "checks_left": self.checks_left,
             "message_id": self.message_id,
             "reference": self.details.reference,
+            "key_id": self.key_id,
         }

@@ -34,6 +34,7 @@ def verification_item(verification: Verification, ttl: int) -> Item:
         "version": number_attribute(verification.version),
         "checks": number_attribute(verification.checks),
         "ttl": number_attribute(ttl),
+        **({"key": {"S": verification.key_id}} if verification.key_id else {}),
     }
 
 
@@ -53,4 +54,5 @@ def read_verification_item(item: Item) -> Verification:
         busy_until=int(item["busy_until"]["N"]) if "busy_until" in item else 0,
         answers=_answers.decode(item["answers"]["S"]) if "answers" in item else {},
         claim=item["claim"]["S"] if "claim" in item else "",
+        key_id=item.get("key", {}).get("S"),
     )

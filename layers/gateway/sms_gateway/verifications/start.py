@@ -3,6 +3,7 @@
 import secrets
 from copy import replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +11,9 @@ import msgspec
 
 from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
+from sms_gateway.config.senders import may_use
 from sms_gateway.config.stack_keys import message_key
+from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
@@ -35,15 +38,19 @@ def start_verification(
     now: datetime,
     key: str | None = None,
     region: str | None = None,
+    key_id: str | None = None,
 ) -> View:
     """Send a code, with an Idempotency-Key once; `region` is that of a body without one.
+
+    `key_id` is the id of the API key that asks.
 
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, or the table does not answer.
     """
+    refuse_stopped(tenant)
     seconds = epoch_seconds(now)
     if key is None:
-        verification, batch = _prepare(tenant, body, now, region)
+        verification, batch = _prepare(tenant, body, now, region, key_id)
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
@@ -51,7 +58,7 @@ def start_verification(
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
-    verification, batch = _prepare(tenant, body, now, region)
+    verification, batch = _prepare(tenant, body, now, region, key_id)
     answer = verification.view(seconds)
     record = idempotency_keys.IdempotencyRecord(
         record_key, verification.id, digest, seconds, answer
@@ -63,23 +70,28 @@ def start_verification(
 
 
 def _prepare(
-    tenant: str, body: bytes, now: datetime, region: str | None
+    tenant: str, body: bytes, now: datetime, region: str | None, key_id: str | None
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
     request = parse_verification(body, region)
-    accepted, rejected = plan_recipients([request.draft], now, public_accounts(), routes())
+    accepted, rejected = plan_recipients(
+        [request.draft], now, public_accounts(), routes(), may_use=partial(may_use, tenant)
+    )
     if not accepted:
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)
     to = accepted[0].content.to
     rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
     planned, code_spec = _with_code_spec(accepted[0], request)
-    batch = build_batch(tenant, identifier, [planned], retention_seconds(), message_key)
+    batch = build_batch(
+        tenant, identifier, [planned], retention_seconds(), message_key, key_id=key_id
+    )
     verification = Verification(
         id=identifier,
         tenant=tenant,
         details=_details(request, planned, code_spec, identifier),
         expires=seconds + request.ttl,
+        key_id=key_id,
     )
     ttl = int(batch.head["ttl"]["N"])
     item = verification_repository.verification_item(verification, ttl)

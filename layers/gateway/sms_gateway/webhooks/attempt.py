@@ -1,6 +1,5 @@
 """One signed attempt at a webhook, and the meaning of its answer."""
 
-import os
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Protocol
@@ -9,7 +8,12 @@ from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.webhooks import settings, signing
 from sms_gateway.webhooks.endpoints import Endpoint
 from sms_gateway.webhooks.http_client import PostResult
-from sms_gateway.webhooks.url_policy import UrlError, WebhookUrl, parse_url
+from sms_gateway.webhooks.url_policy import (
+    UrlError,
+    WebhookUrl,
+    loopback_allowed,
+    parse_allowed_url,
+)
 
 TIMEOUT_SECONDS = 15.0  # for one attempt
 MAX_RETRY_AFTER_SECONDS = 86_400  # a longer Retry-After is cut to this
@@ -26,24 +30,34 @@ class Post(Protocol):
         timeout: float,
         *,
         loopback: bool,
+        max_body: int,
     ) -> PostResult:
         """Post once, within `timeout` seconds."""
         ...
 
 
 def post_signed(
-    endpoint: Endpoint, url: str | None, identifier: str, body: str, post: Post
+    endpoint: Endpoint, url: str | None, identifier: str, body: str, post: Post, max_body: int = 0
 ) -> PostResult:
-    """Sign and post once, to the webhook's URL or to a message's status_url."""
-    loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
+    """Sign and post once, to the webhook's URL or to a message's status_url.
+
+    Of an accepted answer's body, `max_body` bytes are read.
+    """
     try:
-        target = parse_url(url or endpoint.settings.url, loopback=loopback)
+        target = parse_allowed_url(url or endpoint.settings.url)
     except UrlError as error:
         return PostResult(None, str(error))
     now = utc_now()
     secrets = endpoint.secrets(settings.webhook_key(), epoch_seconds(now))
     headers = signing.sign_headers(identifier, now, body, secrets)
-    return post(target, body.encode(), headers, TIMEOUT_SECONDS, loopback=loopback)
+    return post(
+        target,
+        body.encode(),
+        headers,
+        TIMEOUT_SECONDS,
+        loopback=loopback_allowed(),
+        max_body=max_body,
+    )
 
 
 def failure_reason(posted: PostResult) -> str | None:

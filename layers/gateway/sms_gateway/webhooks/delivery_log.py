@@ -15,6 +15,7 @@ from sms_gateway.http_api.query_params import parse_time, read_param, reject_unk
 from sms_gateway.webhooks import deliveries
 from sms_gateway.webhooks.deliveries import Delivery
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
+from sms_gateway.webhooks.endpoints import EndpointState
 from sms_gateway.webhooks.management import check_body_size, get_endpoint, require_enabled
 
 MAX_REPLAYED = 100  # deliveries by one request
@@ -95,10 +96,11 @@ def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str
     require_enabled()
     wanted = decode_body(check_body_size(body), ReplayBody)
     endpoint = get_endpoint(tenant, identifier)
-    if endpoint.disabled_reason:
+    if endpoint.state is not EndpointState.ACTIVE:
         raise ConflictError(
-            "The webhook is disabled: mend it, and make it active with a test that arrives.",
-            slug="webhook-disabled",
+            f"The webhook is {endpoint.state}: make it active with a test whose challenge it "
+            "answers.",
+            slug=f"webhook-{endpoint.state}",
         )
     in_time = wanted.start is not None or wanted.end is not None
     if (wanted.ids is not None) == in_time or (wanted.cursor and not in_time):

@@ -2,7 +2,7 @@
 
 Two queues feed the worker. The fast lane is everybody's; deliveries of a webhook that failed or was
 slow lately move to the slow lane, so that they delay nobody else's. A webhook that keeps failing is
-paused: an attempt within its pause is postponed.
+paused: an attempt within its pause is postponed, and so is one above its host's rate.
 """
 
 import os
@@ -14,17 +14,21 @@ from typing import Any
 import msgspec
 
 from sms_gateway.aws import sqs
+from sms_gateway.config.stopped_tenants import stops
 from sms_gateway.core.observability import increment, logger
-from sms_gateway.webhooks import deliveries, endpoints, http_client
+from sms_gateway.webhooks import deliveries, endpoint_health, endpoints, host_rate, http_client
 from sms_gateway.webhooks.attempt import Post, failure_reason, post_signed, retry_after_seconds
 from sms_gateway.webhooks.deliveries import Delivery, DeliveryAttempt
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
-from sms_gateway.webhooks.endpoints import SLOW_SECONDS, Endpoint
+from sms_gateway.webhooks.endpoint_health import SLOW_LANE_SECONDS, SLOW_SECONDS
+from sms_gateway.webhooks.endpoints import Endpoint, EndpointState
 from sms_gateway.webhooks.http_client import PostResult
+from sms_gateway.webhooks.url_policy import host_of
 
 MAX_RECORDS = 10  # of one invocation
 BUSY = (429, 502, 503, 504)
 GONE = 410
+STOPPED_PAUSE_SECONDS = 900  # until the next look whether a stopped tenant has started
 
 _decoder = msgspec.json.Decoder(DeliveryMessage)
 
@@ -58,14 +62,18 @@ def deliver(message: DeliveryMessage, post: Post = http_client.post, *, slow_lan
         if stored is None or not _is_due(stored, now):
             return True
         message = stored.message
+    if message.tenant in stops():
+        # Stored, it waits as for a webhook that rests: four days, and then it can be replayed.
+        deliveries.postpone(message, stored, now, now + STOPPED_PAUSE_SECONDS, requeue=False)
+        return True
     endpoint = endpoints.find_endpoint(message.tenant, message.webhook)
     if endpoint is None:
         if stored is not None:
             attempt = DeliveryAttempt(now, None, "the webhook was deleted")
             deliveries.record_failure(message, stored, attempt, now, last=True)
         return True
-    if endpoint.disabled_reason:
-        attempt = DeliveryAttempt(now, None, "not tried: the webhook is disabled")
+    if endpoint.state is not EndpointState.ACTIVE:
+        attempt = DeliveryAttempt(now, None, f"not tried: the webhook is {endpoint.state}")
         deliveries.record_failure(message, stored, attempt, now, last=True)
         return True
     if not slow_lane and (endpoint.failures or endpoint.slow_until > now):
@@ -73,6 +81,10 @@ def deliver(message: DeliveryMessage, post: Post = http_client.post, *, slow_lan
         return sent
     if endpoint.paused_until > now:
         deliveries.postpone(message, stored, now, endpoint.paused_until)
+        return True
+    if wait := host_rate.take(message.tenant, host_of(message.url or endpoint.settings.url), now):
+        increment("WebhookAttemptsPostponed")
+        deliveries.postpone(message, stored, now, now + wait)
         return True
     _attempt(message, stored, endpoint, post)
     return True
@@ -102,12 +114,12 @@ def _attempt(
     )
     increment("WebhookAttempts", result="accepted" if result.accepted else "failed")
     slow = result.seconds > SLOW_SECONDS
-    if slow and endpoint.slow_until <= now + endpoints.SLOW_LANE_SECONDS // 2:
-        endpoints.mark_slow(endpoint, now)
+    if slow and endpoint.slow_until <= now + SLOW_LANE_SECONDS // 2:
+        endpoint_health.mark_slow(endpoint, now)
     if result.accepted:
         deliveries.record_success(message, stored, now)
         if endpoint.failures and message.url is None:
-            endpoints.record_success(endpoint)
+            endpoint_health.record_success(endpoint)
         return
     not_before = _record_endpoint_failure(message, endpoint, result, now)
     attempt = DeliveryAttempt(now, result.status, failure_reason(result))
@@ -122,8 +134,8 @@ def _record_endpoint_failure(
     busy = result.status in BUSY
     retry_after = retry_after_seconds(result, now) if busy else None
     if message.url is not None:  # a status_url's answer is about that message only
-        return now + endpoints.pause_seconds(1, busy=busy, retry_after=retry_after)
+        return now + endpoint_health.pause_seconds(1, busy=busy, retry_after=retry_after)
     if result.status == GONE:
-        endpoints.disable(endpoint, "it answered 410 Gone")
+        endpoint_health.disable(endpoint, "it answered 410 Gone", now)
         return now
-    return endpoints.record_failure(endpoint, now, busy=busy, retry_after=retry_after)
+    return endpoint_health.record_failure(endpoint, now, busy=busy, retry_after=retry_after)

@@ -1,22 +1,25 @@
-"""A tenant's webhook endpoints as they are stored: settings, secrets and health.
+"""A tenant's webhook endpoints as they are stored: settings, secrets and state.
 
-An endpoint is paused after failures in a row, or when it asks for it. A slow endpoint's deliveries
-take the slow lane for a while, so that they delay nobody else's.
+A new endpoint is pending until its host answers a challenge (proof.py); endpoint_health.py pauses
+and disables those that fail.
 """
 
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from sms_gateway.core.problems import ConflictError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import DAY_SECONDS, Item, json_attribute, number_attribute
+from sms_gateway.storage.items import key_of as item_key
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks import signing
 from sms_gateway.webhooks.url_policy import UrlError, parse_url
@@ -24,11 +27,17 @@ from sms_gateway.webhooks.url_policy import UrlError, parse_url
 MAX_ENDPOINTS = 10  # webhooks of a tenant
 SECRET_OVERLAP_SECONDS = DAY_SECONDS  # for which a secret signs on after a rotation
 MAX_SECRETS = 5  # that sign at once
-FAILURES_TO_PAUSE = 3  # failures in a row until an endpoint is paused
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 30, 900
-SLOW_SECONDS = 2.0  # an answer that takes longer leads into the slow lane
-SLOW_LANE_SECONDS = 300
+REVISION = "revision"  # in lower case, which sorts behind the ids
+MAX_CREATIONS_AT_ONCE = 12  # tries to create one while others do
 CACHE_SECONDS = 15  # for which a tenant's endpoints are cached
+
+
+class EndpointState(StrEnum):
+    """Whether deliveries go to an endpoint; only to an active one they do."""
+
+    PENDING = "pending"  # its host has not answered a challenge yet
+    ACTIVE = "active"
+    DISABLED = "disabled"  # until a challenge is answered
 
 
 class EndpointSettings(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,8 +51,9 @@ class EndpointSettings(msgspec.Struct, frozen=True, omit_defaults=True):
 class Endpoint(ValueObject, frozen=True):
     """One webhook endpoint; times are epoch seconds.
 
-    `superseded_at` has the times at which earlier secrets were replaced, the latest first.
-    `idempotency_record` is the key of the record of the request that created it, if any.
+    `failing_since` is the first failure of those in a row, or 0. `superseded_at` has the times at
+    which earlier secrets were replaced, the latest first. `idempotency_record` is the key of the
+    record of the request that created it, if any.
     """
 
     tenant: str
@@ -53,11 +63,16 @@ class Endpoint(ValueObject, frozen=True):
     generation: int
     superseded_at: tuple[int, ...]
     failures: int
+    failing_since: int
     paused_until: int
     slow_until: int
+    state: EndpointState
     disabled_reason: str | None
+    disabled_at: int
+    disabled_by_operator: bool
     nonce: str | None
     idempotency_record: str | None
+    key_id: str | None = None  # of the API key that made it
 
     @property
     def origin(self) -> str:
@@ -88,10 +103,12 @@ class Endpoint(ValueObject, frozen=True):
             "url": self.settings.url,
             "events": self.settings.events,
             "description": self.settings.description,
-            "state": "disabled" if self.disabled_reason else "active",
-            "disabled_because": self.disabled_reason,
+            "state": self.state,
+            "disabled_reason": self.disabled_reason,
+            "disabled_at": rfc3339(from_ms(self.disabled_at * 1000)) if self.disabled_at else None,
             "failures_in_a_row": self.failures,
             "created_at": rfc3339(from_ms(self.created * 1000)),
+            "key_id": self.key_id,
         }
 
 
@@ -132,9 +149,8 @@ def reset_cache() -> None:
 def owner_of(url: str, known: Sequence[Endpoint]) -> Endpoint | None:
     """Return the active endpoint at a status_url's origin, whose secret signs its deliveries."""
     origin = origin_of(url)
-    return next(
-        (each for each in known if each.origin == origin and not each.disabled_reason), None
-    )
+    active = (each for each in known if each.state is EndpointState.ACTIVE)
+    return next((each for each in active if each.origin == origin), None)
 
 
 def find_endpoint(tenant: str, identifier: str) -> Endpoint | None:
@@ -159,8 +175,13 @@ def create_endpoint(
     settings: EndpointSettings,
     now: datetime,
     idempotency_record: str | None,
+    key_id: str | None = None,
 ) -> Endpoint | None:
-    """Store a new endpoint; None when there is one of this id."""
+    """Store a new endpoint; None when there is one of this id.
+
+    It is counted and stored within one revision of the tenant's endpoints, so that of two at once
+    one counts again. Raise ConflictError when there are too many, ServiceUnavailableError.
+    """
     item: Item = {
         "pk": {"S": f"HOOKS#{tenant}"},
         "sk": {"S": identifier},
@@ -169,13 +190,39 @@ def create_endpoint(
         "generation": number_attribute(1),
         "nonce": {"S": secrets.token_hex(16)},
         "rotated": number_attribute(0),
+        "status": {"S": str(EndpointState.PENDING)},
+        "testing": number_attribute(0),
         "failures": number_attribute(0),
         "paused": number_attribute(0),
         "slow": number_attribute(0),
     }
     if idempotency_record is not None:
         item["made_by"] = {"S": idempotency_record}
-    return _read(item) if dynamodb.put_new(item) else None
+    if key_id is not None:
+        item["key"] = {"S": key_id}
+    for _ in range(MAX_CREATIONS_AT_ONCE):
+        revision = _revision(tenant)
+        if dynamodb.get(key_of(tenant, identifier)) is not None:
+            return None
+        if len(load_endpoints(tenant)) >= MAX_ENDPOINTS:
+            raise ConflictError(
+                f"There are {MAX_ENDPOINTS} webhooks already: delete one first.",
+                slug="too-many-webhooks",
+            )
+        change = ItemUpdate(ItemKey(f"HOOKS#{tenant}", REVISION)).set("revision", revision + 1)
+        if dynamodb.put_new_with(item, change.if_in("revision", revision)):
+            return _read(item)
+    raise ServiceUnavailableError("Others are making webhooks too; try again.")
+
+
+def _revision(tenant: str) -> int:
+    """Return the revision of a tenant's endpoints, which each creation changes."""
+    key = ItemKey(f"HOOKS#{tenant}", REVISION)
+    item = dynamodb.get(key)
+    if item is None:
+        dynamodb.put_new({**item_key(key), "revision": number_attribute(0)})
+        return 0
+    return int(item["revision"]["N"])
 
 
 def rotate_secret(endpoint: Endpoint, now: int, *, stop_previous: bool) -> Endpoint | None:
@@ -190,61 +237,6 @@ def rotate_secret(endpoint: Endpoint, now: int, *, stop_previous: bool) -> Endpo
     return _read(item) if item else None
 
 
-def record_success(endpoint: Endpoint) -> None:
-    """Reset an endpoint's failures and pause, unless it failed again since it was read."""
-    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("failures", 0).set("paused", 0)
-    change.if_in("failures", endpoint.failures).if_in("paused", endpoint.paused_until)
-    change.if_missing("disabled").apply()
-
-
-def reactivate(endpoint: Endpoint) -> None:
-    """Enable an endpoint and reset its failures and pause, after a test was accepted."""
-    change = ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("failures", 0).set("paused", 0)
-    change.remove("disabled").apply()
-
-
-def pause_seconds(failures: int, *, busy: bool, retry_after: int | None) -> int:
-    """Return the pause after so many failures in a row.
-
-    It is as long as the endpoint asked for; else it grows from the third failure on, or from the
-    first where the endpoint is busy.
-    """
-    if retry_after is not None:
-        return retry_after
-    if not busy and failures < FAILURES_TO_PAUSE:
-        return 0
-    return int(
-        min(
-            FIRST_PAUSE_SECONDS * 2 ** min(max(failures - FAILURES_TO_PAUSE, 0), 10),
-            MAX_PAUSE_SECONDS,
-        )
-    )
-
-
-def record_failure(endpoint: Endpoint, now: int, *, busy: bool, retry_after: int | None) -> int:
-    """Record a failed attempt and return until when the endpoint is paused.
-
-    Concurrent attempts are one failure in a row: the first to end is counted.
-    """
-    key = key_of(endpoint.tenant, endpoint.id)
-    failures = endpoint.failures + 1
-    ItemUpdate(key).set("failures", failures).if_in("failures", endpoint.failures).apply()
-    until = now + pause_seconds(failures, busy=busy, retry_after=retry_after)
-    if until > now:
-        ItemUpdate(key).set("paused", until).if_before("paused", until).apply()
-    return until
-
-
-def mark_slow(endpoint: Endpoint, now: int) -> None:
-    """Move an endpoint's deliveries to the slow lane for a while."""
-    ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("slow", now + SLOW_LANE_SECONDS).apply()
-
-
-def disable(endpoint: Endpoint, reason: str) -> None:
-    """Stop deliveries to an endpoint until a test is accepted."""
-    ItemUpdate(key_of(endpoint.tenant, endpoint.id)).set("disabled", reason).apply()
-
-
 _cache: dict[str, tuple[float, list[Endpoint]]] = {}
 
 
@@ -257,12 +249,21 @@ def _read(item: Mapping[str, Any]) -> Endpoint:
         generation=int(item["generation"]["N"]),
         superseded_at=_superseded(item),
         failures=int(item["failures"]["N"]),
+        failing_since=_number(item, "failing_since"),
         paused_until=int(item["paused"]["N"]),
         slow_until=int(item["slow"]["N"]),
+        state=EndpointState(item["status"]["S"]),
         disabled_reason=item.get("disabled", {}).get("S"),
+        disabled_at=_number(item, "disabled_at"),
+        disabled_by_operator="by_operator" in item,
         nonce=item.get("nonce", {}).get("S"),
         idempotency_record=item.get("made_by", {}).get("S"),
+        key_id=item.get("key", {}).get("S"),
     )
+
+
+def _number(item: Mapping[str, Any], name: str) -> int:
+    return int(item[name]["N"]) if name in item else 0
 
 
 def _superseded(item: Mapping[str, Any]) -> tuple[int, ...]:

@@ -2,9 +2,11 @@
 
 A name is resolved once and each of its addresses is checked; the connection goes to the first of
 them that accepts, so a name that resolves differently a moment later (DNS rebinding) changes
-nothing. TLS and the Host header carry the name. No redirect is followed, no response body is read.
+nothing. TLS and the Host header carry the name. No redirect is followed, and a response's body is
+read only where a challenge is to be answered.
 """
 
+import io
 import socket
 import ssl
 import time
@@ -19,6 +21,8 @@ from sms_gateway.webhooks.url_policy import UrlError, WebhookUrl, is_public_addr
 
 CONNECT_TIMEOUT_SECONDS = 5.0  # for one address
 LOOKUP_TIMEOUT_SECONDS = 5.0
+# Of a whole response up to its body: status lines and headers, interim responses' too.
+MAX_HEAD_BYTES, MAX_HEAD_LINES = 16_384, 64
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -26,18 +30,48 @@ Resolve = Callable[[str, int], Sequence[str]]
 class PostResult(ValueObject, frozen=True):
     """A response's status, or `failure` in words when there was none.
 
-    `retry_after` is the response's header as written; `seconds` is the whole call's duration.
+    `retry_after` is the response's header as written; `seconds` is the whole call's duration;
+    `body` is what was read of an accepted response's.
     """
 
     status: int | None
     failure: str | None = None
     retry_after: str | None = None
     seconds: float = 0.0
+    body: bytes = b""
 
     @property
     def accepted(self) -> bool:
         """Whether the endpoint accepted the delivery."""
         return self.status is not None and 200 <= self.status < 300
+
+
+class _HeadTooLongError(HTTPException):
+    """A response whose head does not end."""
+
+
+class _BoundedReader(io.BufferedReader):
+    """A reader that gives up on too many lines: http.client does not bound 100 and its headers."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        super().__init__(raw)
+        self._lines_left, self._bytes_left = MAX_HEAD_LINES, MAX_HEAD_BYTES
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Read a line of what is left. Raises _HeadTooLongError."""
+        most = self._bytes_left + 1
+        line = super().readline(most if size is None or size < 0 else min(size, most))
+        self._lines_left -= 1
+        self._bytes_left -= len(line)
+        if self._lines_left < 0 or self._bytes_left < 0:
+            raise _HeadTooLongError
+        return line
+
+
+class _BoundedSocket(DeadlineSocket):
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Return a reader of the response, whose lines are bounded."""
+        return _BoundedReader(super().makefile(mode).detach())
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
@@ -74,19 +108,21 @@ def post(
     timeout: float,
     *,
     loopback: bool = False,
+    max_body: int = 0,
     resolver: Resolve = resolve,
     context: ssl.SSLContext | None = None,
 ) -> PostResult:
-    """Send one POST, within `timeout` seconds from the name lookup to the response's headers.
+    """Send one POST, within `timeout` seconds from the name lookup to the end of the response.
 
-    Never raises for what the endpoint does or is.
+    That is its headers, or `max_body` bytes of its body where it accepts. Never raises for what the
+    endpoint does or is.
     """
     deadline, started = Deadline(timeout), time.monotonic()
 
     def result(
-        status: int | None, failure: str | None, retry_after: str | None = None
+        status: int | None, failure: str | None, retry_after: str | None = None, read: bytes = b""
     ) -> PostResult:
-        return PostResult(status, failure, retry_after, time.monotonic() - started)
+        return PostResult(status, failure, retry_after, time.monotonic() - started, read)
 
     connection = HTTPConnection(target.host, target.port)
     try:
@@ -98,11 +134,12 @@ def post(
         if target.scheme == "https":
             connected.settimeout(deadline.seconds_left())  # for the whole TLS handshake
             connected = (context or _context()).wrap_socket(connected, server_hostname=target.host)
-        connection.sock = DeadlineSocket(connected, deadline)
+        connection.sock = _BoundedSocket(connected, deadline)
         sent = {"Host": target.authority, "User-Agent": "sms-gateway", **headers}
         connection.request("POST", target.path, body=body, headers=sent)
         response = connection.getresponse()
-        return result(response.status, None, response.headers.get("Retry-After"))
+        read = response.read(max_body) if max_body and response.status < 300 else b""
+        return result(response.status, None, response.headers.get("Retry-After"), read)
     except UrlError as error:
         return result(None, str(error))
     except (HTTPException, OSError, ValueError) as error:
@@ -121,6 +158,8 @@ def _failure_reason(error: Exception, timeout: float) -> str:
         return f"no answer within {timeout:g} seconds"
     if isinstance(error, ssl.SSLError):
         return "TLS failed, or the certificate is not valid for the host"
+    if isinstance(error, _HeadTooLongError):
+        return "the answer has too many headers or interim answers"
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     return "the connection broke off before an answer"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,11 +20,23 @@ from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, from_ms, rfc333
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.http_api.json_body import decode_body
 from sms_gateway.storage import dynamodb
-from sms_gateway.webhooks import endpoints, http_client, idempotency, settings
+from sms_gateway.webhooks import (
+    endpoint_health,
+    endpoints,
+    http_client,
+    idempotency,
+    proof,
+    settings,
+)
 from sms_gateway.webhooks.attempt import Post, failure_reason, post_signed
-from sms_gateway.webhooks.endpoints import Endpoint, EndpointSettings
+from sms_gateway.webhooks.endpoints import Endpoint, EndpointSettings, EndpointState
 from sms_gateway.webhooks.http_client import Resolve
-from sms_gateway.webhooks.url_policy import MAX_URL_LENGTH, UrlError, parse_url
+from sms_gateway.webhooks.url_policy import (
+    MAX_URL_LENGTH,
+    UrlError,
+    loopback_allowed,
+    parse_allowed_url,
+)
 
 MAX_BODY_BYTES = 16 * 1024
 
@@ -60,8 +73,9 @@ def create_webhook(
     now: datetime,
     key: str | None = None,
     resolver: Resolve = http_client.resolve,
+    key_id: str | None = None,
 ) -> dict[str, Any]:
-    """Create a webhook; its secret is in this answer only.
+    """Create a webhook, by the API key `key_id`; its secret is in this answer only.
 
     With an Idempotency-Key a repeat gets the same answer for a day, until the webhook is deleted or
     rotated. Raise InvalidRequestError for a URL or an event that is not valid, ConflictError when
@@ -77,16 +91,11 @@ def create_webhook(
         if existing is not None:
             return _repeat_answer(existing)
     _check_url(wanted, resolver)
-    if len(endpoints.load_endpoints(tenant)) >= endpoints.MAX_ENDPOINTS:
-        raise ConflictError(
-            f"There are {endpoints.MAX_ENDPOINTS} webhooks already: delete one first.",
-            slug="too-many-webhooks",
-        )
     if record is not None:
         # Of two concurrent requests both get the first one's id, and one creates the webhook.
         identifier = idempotency.claim(record, body, identifier, now)
     stored = EndpointSettings(wanted.url, wanted.events, wanted.description)
-    created = endpoints.create_endpoint(tenant, identifier, stored, now, record)
+    created = endpoints.create_endpoint(tenant, identifier, stored, now, record, key_id)
     if created is None:
         existing = endpoints.find_endpoint(tenant, identifier)
         if existing is None or record is None:
@@ -125,10 +134,9 @@ def _check_url(wanted: WebhookBody, resolver: Resolve) -> None:
                 slug="unknown-event",
                 pointer=f"/events/{index}",
             )
-    loopback = os.environ["WEBHOOK_LOOPBACK"] == "true"
     try:
         http_client.resolve_public(
-            parse_url(wanted.url, loopback=loopback), loopback=loopback, resolver=resolver
+            parse_allowed_url(wanted.url), loopback=loopback_allowed(), resolver=resolver
         )
     except UrlError as error:
         raise InvalidRequestError(
@@ -196,19 +204,37 @@ def send_test(
 ) -> dict[str, Any]:
     """Post a test event at once and return the outcome.
 
-    An accepted one makes a disabled or paused webhook active again.
+    An answer that repeats its challenge makes a webhook active; an accepted one ends the pause of
+    one that is. Raise ConflictError and TooManyRequestsError as `begin_test` does.
     """
     require_enabled()
     endpoint = get_endpoint(tenant, identifier)
-    data = {"webhook_id": endpoint.id}
+    lease = proof.begin_test(endpoint, epoch_seconds(now))
+    challenge = secrets.token_urlsafe(proof.CHALLENGE_BYTES)
+    data = {"webhook_id": endpoint.id, "challenge": challenge}
     event = Event(f"{new_ulid(now)}-test", EventType.TEST, epoch_ms(now), tenant, data)
-    result = post_signed(endpoint, None, event.id, event.to_json(), post)
-    if result.accepted:
-        endpoints.reactivate(endpoint)
+    result = post_signed(
+        endpoint, None, event.id, event.to_json(), post, max_body=proof.MAX_ANSWER_BYTES
+    )
+    proven = result.accepted and proof.repeats(result.body, challenge)
+    if proven:
+        proven = proof.prove(endpoint, lease, epoch_seconds(now))
+    else:
+        proof.end_test(endpoint, lease)
+        if result.accepted:
+            endpoint_health.record_success(endpoint)
     return {
         "event_id": event.id,
         "delivered": result.accepted,
+        "proven": proven,
         "status_code": result.status,
         "milliseconds": int(result.seconds * 1000),
-        "problem": failure_reason(result),
+        "problem": None if proven else failure_reason(result) or _not_proven(endpoint),
     }
+
+
+def _not_proven(endpoint: Endpoint) -> str | None:
+    """Say what an accepted answer lacked, to a webhook that is not active."""
+    if endpoint.state is EndpointState.ACTIVE:
+        return None
+    return 'it did not answer with the challenge, as JSON: {"challenge": "..."}'

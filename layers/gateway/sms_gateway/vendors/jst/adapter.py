@@ -117,6 +117,12 @@ class Jst(Adapter):
             )
         return tuple(found)
 
+    @property
+    def own_senders(self) -> tuple[str, ...]:
+        """The account's headers, and those of the templates."""
+        templates = (template.sender for template in self.templates if template.sender)
+        return (self.sender, *self.senders, *templates)
+
     def check(self, message: OutgoingMessage) -> None:
         """Refuse also a foreign number, a bad header and, by setting, a wrong template."""
         Adapter.check(self, message)
@@ -136,8 +142,7 @@ class Jst(Adapter):
     def delivery_warnings(self, message: OutgoingMessage, at: datetime) -> list[DeliveryWarning]:
         """Return what operators drop: no or a wrong template, an unknown header, a bad hour."""
         found = [warning] if (warning := self._choice(message).warning) else []
-        headers = {self.sender, *self.senders, *(template.sender for template in self.templates)}
-        if self.senders and (message.sender or self.sender) not in headers:
+        if self.senders and (message.sender or self.sender) not in self.own_senders:
             found.append(UNKNOWN_HEADER)
         if message.category == "promotional" and dlt_templates.outside_hours(at):
             found.append(OUTSIDE_HOURS)

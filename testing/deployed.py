@@ -57,7 +57,7 @@ class Api:
         return Answer(answer.status, answer.headers, answer.json() if answer.data else None)
 
     def send(self, body: object) -> list[dict[str, Any]]:
-        """Sends; the accepted messages."""
+        """Send; return the accepted messages."""
         answer = self("POST", "/messages", body)
         assert answer.status == 202, answer.body
         messages: list[dict[str, Any]] = answer.body["messages"]
@@ -71,7 +71,7 @@ class Api:
         *,
         clock: bool = True,
     ) -> dict[str, Any]:
-        """Reads a message, running the clock in between, until it is as wanted."""
+        """Read a message, running the clock in between, until it is as wanted."""
         end = time.monotonic() + seconds
         while True:
             message: dict[str, Any] = self("GET", f"/messages/{identifier}").body
@@ -83,12 +83,13 @@ class Api:
                 self.stack.tick()
 
     def final(self, identifier: str, *, clock: bool = True) -> dict[str, Any]:
-        """Reads a message until its life is over."""
+        """Read a message until its life is over."""
         return self.until(identifier, lambda message: bool(message["final"]), clock=clock)
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Deploy the stack, once for a process."""
     made = LocalStack(
         tmp_path_factory.mktemp("stack") / "run",
         free_port(),
@@ -102,14 +103,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def api(stack: LocalStack) -> Api:
+    """Return a caller with the usual scopes."""
     return Api(stack, stack.facts["key"])
 
 
 @pytest.fixture(scope="session")
 def stranger(stack: LocalStack) -> Api:
+    """Return a caller of another tenant."""
     return Api(stack, stack.key("another", ("messages:send", "messages:read")))
 
 
 @pytest.fixture(scope="session")
 def nobody(stack: LocalStack) -> Api:
+    """Return a caller without a key."""
     return Api(stack, None)
+
+
+@pytest.fixture(scope="session")
+def admin(stack: LocalStack) -> Api:
+    """Return a caller of the same tenant as `api`, with every scope."""
+    return Api(stack, stack.facts["admin_key"])

@@ -1,0 +1,71 @@
+"""Tenants that the operator has stopped: one setting, absent while nobody is.
+
+Whatever would act for a tenant asks here. A running function knows of a change within 30 seconds,
+whatever API Gateway has cached about a key.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from sms_gateway.config.cached_setting import CachedSetting
+from sms_gateway.config.stored_settings import fetch_setting
+from sms_gateway.core.problems import ForbiddenError
+
+NAME = "stopped-tenants"
+MAX_AGE_SECONDS = 30
+MAX_BYTES = 3_800  # so that a read is half a unit: each start of a function reads it
+NOBODY = "{}"
+
+
+class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Since when a tenant is stopped (epoch seconds), and why, for the operator."""
+
+    since: int
+    reason: str = ""
+
+
+Stops = Mapping[str, Stop]  # by tenant
+
+
+class TenantStoppedError(ForbiddenError):
+    """The operator has stopped the tenant."""
+
+    slug = "tenant-stopped"
+    title = "The tenant is stopped"
+
+
+def parse_stops(text: str) -> Stops:
+    """Parse the setting. Raises ValueError with what is wrong."""
+    return msgspec.json.decode(text, type=dict[str, Stop])
+
+
+def encode_stops(stops: Stops) -> str:
+    """Encode the setting. Raises ValueError when it is too long."""
+    text = msgspec.json.encode(stops).decode()
+    if len(text.encode()) > MAX_BYTES:
+        raise ValueError(f"so many stopped tenants take more than {MAX_BYTES} bytes: start one")
+    return text
+
+
+def stops() -> Stops:
+    """Return the stopped tenants. Raises ServiceUnavailableError when that can't be read."""
+    return _stops.get()
+
+
+def refuse_stopped(tenant: str) -> None:
+    """Raise TenantStoppedError for a stopped tenant, or ServiceUnavailableError as `stops` does."""
+    if tenant in stops():
+        raise TenantStoppedError(
+            "The operator of the gateway has stopped this tenant: ask them. What was accepted and "
+            "had not left is held."
+        )
+
+
+_stops = CachedSetting(
+    "stopped tenants",
+    lambda: fetch_setting(NAME),
+    parse_stops,
+    default=NOBODY,
+    max_age=MAX_AGE_SECONDS,
+)

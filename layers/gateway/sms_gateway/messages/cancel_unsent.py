@@ -1,0 +1,52 @@
+"""Cancel what is unsent of a batch, submission by submission."""
+
+import time
+from collections.abc import Callable
+from itertools import batched
+
+from sms_gateway.core.status import Status
+from sms_gateway.messages.dashboard_lines import report_ended
+from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.storage.message_updates import MessageUpdate
+from sms_gateway.storage.models import ItemKey, TimelineEntry
+
+WRITES_PER_PAGE = 10 * dynamodb.MAX_PARALLEL_WRITES  # writes between two checks of the time left
+PAGE_SECONDS = 10.0  # seconds that reading a batch, or writing a page, may take at most
+
+HasTimeFor = Callable[[float], bool]
+
+
+def cancel_unsent_of(batch: str, has_time_for: HasTimeFor) -> int | None:
+    """Cancel the unsent submissions of a batch; return how many messages they have.
+
+    Return None when time ran out. The condition spares what a vendor has, or may have, so that it
+    is safe to repeat.
+    """
+    now = time.time()
+    entry = TimelineEntry(int(now * 1000), Status.CANCELLED, "operator")
+    unsent = [
+        item
+        for item in message_repository.submissions_of(batch)
+        if item["status"]["S"] in (Status.SCHEDULED, Status.ACCEPTED)
+    ]
+    changes = [
+        MessageUpdate(ItemKey(item["pk"]["S"], item["sk"]["S"]))
+        .set("status", Status.CANCELLED)
+        .set("changed", int(now))
+        .append_timeline(entry)
+        .schedule_check(None)
+        .if_in("status", Status.SCHEDULED, Status.ACCEPTED)
+        .if_missing("in_doubt")
+        for item in unsent
+    ]
+    messages = 0
+    for page in batched(zip(unsent, changes, strict=True), WRITES_PER_PAGE, strict=False):
+        if not has_time_for(PAGE_SECONDS):
+            return None
+        written = dynamodb.apply_all([change for _, change in page])
+        for (item, _), cancelled in zip(page, written, strict=True):
+            if cancelled:
+                count = int(item["count"]["N"])
+                report_ended(item["vendor"]["S"], Status.CANCELLED, count)
+                messages += count
+    return messages

@@ -1,0 +1,65 @@
+"""`smsgw keys`: make, list and revoke API keys."""
+
+import argparse
+import secrets
+
+import boto3
+
+from sms_gateway.config import api_keys
+from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
+from sms_gateway.http_api.query_params import parse_time
+from sms_gateway.sms.phone_numbers import is_region
+from smsgw.cancelling import cancel_messages, find_key
+from smsgw.errors import CommandError
+from smsgw.secrets import Secret
+from smsgw.terminal import say
+
+
+def create(options: argparse.Namespace) -> None:
+    """Make a key and print it, this once."""
+    if options.region is not None and not is_region(options.region):
+        raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
+    expires = parse_time(options.expires) if options.expires else None
+    if "webhooks:manage" in options.scope:
+        _make_webhook_key(options)
+    key, stored = api_keys.create_key(
+        options.tenant, options.scope, options.label, utc_now(), options.region, expires
+    )
+    say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
+    say(key)
+
+
+def _make_webhook_key(options: argparse.Namespace) -> None:
+    """Make the key from which the webhooks' secrets follow, unless it is there."""
+    outputs = options.outputs
+    client = boto3.client("secretsmanager")
+    secret = Secret(client, outputs["WebhookSecretName"], outputs.get("SecretsKeyArn"))
+    if secret.read() is None:
+        secret.create(secrets.token_urlsafe(36), "The key from which the webhooks' secrets follow.")
+
+
+def show_all(_options: argparse.Namespace) -> None:
+    """Print every key, oldest first."""
+    say(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  {'EXPIRES':24}  SCOPES  LABEL")
+    now = utc_now()
+    for key in api_keys.list_keys():
+        state = key.refusal(now) or "active"
+        expires = rfc3339(from_ms(key.expires * 1000)) if key.expires else "never"
+        say(
+            f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {expires:24}  "
+            f"{','.join(key.scopes)}  {key.label}"
+        )
+
+
+def revoke(options: argparse.Namespace) -> None:
+    """Revoke a key, and with --stop-messages cancel what it sent and has not left."""
+    key = find_key(options.id)
+    if key.revoked_at is None:
+        api_keys.revoke_key(key.id, utc_now())
+    say(f"The key {key.id} of tenant {key.tenant} is revoked.")
+    if options.stop_messages:
+        cancel_messages(key.tenant, key.id)
+        say(
+            "API Gateway may still take the key for AuthorizerCacheSeconds: flush its cache, then "
+            "run this again (docs/guides/incident.md)."
+        )

@@ -1,0 +1,110 @@
+"""`smsgw audit`: who changed what, and when; no secret, text or number."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sms_gateway.storage import dynamodb
+from smsgw import __main__ as smsgw
+from smsgw import audit, tenants
+from smsgw.errors import CommandError
+from testing.gateway import Gateway
+from testing.rights import may
+from testing.template import TEMPLATE
+
+Operator = Callable[..., tuple[int, str, str]]
+
+
+def records() -> list[dict[str, Any]]:
+    return dynamodb.query_range("AUDIT", "0", "Z", 100)
+
+
+def test_a_change_leaves_a_record_of_who_what_and_when(
+    gateway: Gateway, operator: Operator
+) -> None:
+    _, said, _ = operator(
+        *("keys", "create", "--tenant", "acme", "--scope", "messages:send", "--label", "a label")
+    )
+    key = said.split()[-1]
+    assert operator("tenants", "stop", "acme", "--reason", "+447700900001 rang")[0] == 0
+    assert operator("keys", "revoke", "0" * 12)[0] == 1
+    made, stopped, failed = operator("audit", "list")[1].splitlines()[::-1]
+    assert "arn:aws:sts::123456789012:" in made
+    assert made.endswith("keys create  tenant=acme scope=messages:send")
+    assert stopped.endswith("tenants stop  tenant=acme")
+    assert failed.endswith(f"keys revoke  id={'0' * 12}")
+    assert [line.split()[1] for line in (made, stopped, failed)] == ["done", "done", "failed"]
+    shown = str(records())
+    assert not any(one in shown for one in (key, "a label", "+447700900001"))
+
+
+def test_a_command_that_only_looks_leaves_none(gateway: Gateway, operator: Operator) -> None:
+    for arguments in (
+        ("keys", "list"),
+        ("tenants", "show", "acme"),
+        ("tenants", "list"),
+        ("messages", "list", "--tenant", "acme"),
+        ("campaigns", "list"),
+        ("audit", "list"),
+    ):
+        assert operator(*arguments)[0] == 0
+    assert records() == []
+
+
+def test_every_other_command_leaves_one() -> None:
+    """One that nobody has sorted changes something."""
+    parser = smsgw._parser()
+    found = {
+        " ".join(words): audit.changes(argparse.Namespace(command=words[0], verb=words[-1]))
+        for words in commands(parser)
+    }
+    looking = {
+        *("keys list", "tenants show", "tenants list", "vendors list", "vendors show"),
+        *("vendors check", "messages show", "messages list", "campaigns list", "campaigns show"),
+        *("dlq list", "restore plan", "callback-url", "audit list"),
+        *(f"{area} {what}" for area in SETTINGS for what in ("show", "diff")),
+    }
+    assert looking <= {name for name, changes in found.items() if not changes}
+    assert all(name.split()[-1] in audit.READING for name, changes in found.items() if not changes)
+
+
+SETTINGS = ("routes", "sources", "campaign-defaults")
+
+
+def commands(parser: argparse.ArgumentParser) -> list[list[str]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return [
+                [name, *rest]
+                for name, inner in action.choices.items()
+                for rest in (commands(inner) or [[]])
+            ]
+    return []
+
+
+def test_nothing_is_done_without_a_record(
+    gateway: Gateway, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(tenants, "stop", done.append)
+
+    def refused(*_: object) -> None:
+        raise CommandError("no record")
+
+    monkeypatch.setattr(audit, "begin", refused)
+    assert operator("tenants", "stop", "acme") == (1, "", "smsgw: no record\n")
+    assert done == []
+
+
+def test_no_function_may_write_or_read_a_record() -> None:
+    functions = [
+        name
+        for name, one in TEMPLATE["Resources"].items()
+        if one["Type"].endswith("less::Function")
+    ]
+    assert functions
+    for name in functions:
+        for action in ("PutItem", "UpdateItem", "DeleteItem", "GetItem", "Query"):
+            assert not may(name, action, "AUDIT"), name
