@@ -18,6 +18,7 @@ from local.gateway_responses import set_gateway_responses
 from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY
 from smsgw.secrets import Secret
 from smsgw.stack_keys import make_keys
 from smsgw.vendors import change_accounts
@@ -198,9 +199,8 @@ class LocalStack:
             "region": REGION,
             "stack_name": self.stack_name,
             "table": outputs["TableName"],
-            "secrets": [
-                outputs[f"{name}SecretName"] for name in ("CallbackKey", "MessageKey", "Accounts")
-            ],
+            "secret": outputs["AccountsSecretName"],
+            "keys_secret": outputs["KeysSecretName"],
             "campaigns_bucket": outputs["CampaignsBucketName"],
             "scheduler_function": outputs["SchedulerFunctionName"],
             "send_function": outputs["SendFunctionArn"],
@@ -232,9 +232,12 @@ class LocalStack:
                 stored[vendor] = {**known[vendor], "poll_after": self.poll_after, **own}
 
         client = self.client("secretsmanager")
-        callback, message, vendors = (Secret(client, name) for name in self.facts["secrets"])
-        make_keys(callback, message)
-        change_accounts(vendors, change)
+        keys = [
+            Secret(client, self.facts["keys_secret"], label=one)
+            for one in (CALLBACK_KEY, MESSAGE_KEY)
+        ]
+        make_keys(*keys)
+        change_accounts(Secret(client, self.facts["secret"]), change)
         self.run_smsgw("vendors", "publish")
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:

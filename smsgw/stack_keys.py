@@ -1,4 +1,4 @@
-"""`smsgw callback-key` and `smsgw callback-url`: the stack's own keys, each in its own secret."""
+"""`smsgw callback-key` and `smsgw callback-url`: the stack's own keys, labelled in one secret."""
 
 import argparse
 import secrets
@@ -6,37 +6,53 @@ import secrets
 import boto3
 import msgspec
 
-from sms_gateway.config.stack_keys import CallbackKeys, parse_callback_keys, parse_message_key
+from sms_gateway.config.secrets import CURRENT
+from sms_gateway.config.stack_keys import (
+    CALLBACK_KEY,
+    CallbackKeys,
+    parse_callback_keys,
+    parse_key,
+)
 from sms_gateway.receipts.callback_tokens import make_account_token
 from smsgw.errors import CommandError
 from smsgw.secrets import ReadSecret, Secret
 from smsgw.terminal import say
 
+DESCRIPTION = "The stack's keys, each by its label: of callback addresses, messages and webhooks."
 
-def secret_of(options: argparse.Namespace, output: str) -> Secret:
-    """Return the secret that an output of the stack names."""
+
+def secret_of(options: argparse.Namespace, output: str, label: str = CURRENT) -> Secret:
+    """Return the secret that an output of the stack names, or its version with a label."""
     outputs = options.outputs
     client = boto3.client("secretsmanager")
-    return Secret(client, outputs[output], outputs.get("SecretsKeyArn"))
+    return Secret(client, outputs[output], outputs.get("SecretsKeyArn"), label)
+
+
+def key_of(options: argparse.Namespace, label: str) -> Secret:
+    """Return the key with a label."""
+    return secret_of(options, "KeysSecretName", label)
 
 
 def make_keys(callback: Secret, message: Secret) -> None:
     """Make the keys that nobody made yet. Raise CommandError for one that is not valid."""
     read = callback.read()
     if read is None:
-        callback.create(
-            _written(CallbackKeys(_new_key(), _new_key())), "The key of our callback addresses."
-        )
+        callback.create(_written(CallbackKeys(_new_key(), _new_key())), DESCRIPTION)
     else:
         _parsed(callback, read)
-    read = message.read()
+    make_key(message)
+
+
+def make_key(secret: Secret) -> None:
+    """Make a key unless it is there. Raise CommandError for one that is not valid."""
+    read = secret.read()
     if read is None:
-        message.create(_new_key(), "The key of sealed texts, codes and digests.")
+        secret.create(_new_key(), DESCRIPTION)
         return
     try:
-        parse_message_key(read.text)
+        parse_key(read.text)
     except ValueError as error:
-        raise CommandError(f"mend {message.name} by hand first: {error}") from None
+        raise CommandError(f"mend {secret.name} by hand first: {error}") from None
 
 
 def callback_keys(secret: Secret) -> CallbackKeys:
@@ -46,7 +62,7 @@ def callback_keys(secret: Secret) -> CallbackKeys:
 
 def rotate_callback_key(options: argparse.Namespace) -> None:
     """Give new addresses another key; those of the key before it are still answered."""
-    secret = secret_of(options, "CallbackKeySecretName")
+    secret = key_of(options, CALLBACK_KEY)
     read = _read(secret)
     before = _parsed(secret, read)
     keys = msgspec.structs.replace(before, current=_new_key(), previous=before.current)
@@ -57,7 +73,7 @@ def rotate_callback_key(options: argparse.Namespace) -> None:
 
 def show_callback_url(options: argparse.Namespace) -> None:
     """Print a vendor's account-wide callback URL."""
-    keys = callback_keys(secret_of(options, "CallbackKeySecretName"))
+    keys = callback_keys(key_of(options, CALLBACK_KEY))
     token = make_account_token(options.vendor, keys.current.encode())
     say(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
 

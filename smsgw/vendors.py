@@ -8,12 +8,13 @@ from dataclasses import fields
 import msgspec
 
 from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY
 from sms_gateway.config.stored_settings import ACCOUNTS, check_size, read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
 from smsgw.secrets import ReadSecret, Secret
-from smsgw.stack_keys import callback_keys, make_keys, secret_of
+from smsgw.stack_keys import callback_keys, key_of, make_keys, secret_of
 from smsgw.terminal import say, say_text
 
 type Accounts = dict[str, object]
@@ -49,9 +50,7 @@ def set_account(options: argparse.Namespace) -> None:
     except ValueError as error:
         page = f"docs/vendors/{options.vendor}.md"
         raise CommandError(f"{shown(options.file)} is not valid: {error}; see {page}") from None
-    make_keys(
-        secret_of(options, "CallbackKeySecretName"), secret_of(options, "MessageKeySecretName")
-    )
+    make_keys(key_of(options, CALLBACK_KEY), key_of(options, MESSAGE_KEY))
     _change(options, lambda accounts: accounts.update({options.vendor: account}))
     say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
@@ -130,7 +129,7 @@ def _change(options: argparse.Namespace, change: Callable[[Accounts], object]) -
 
 
 def _marks_key(options: argparse.Namespace) -> bytes:
-    return callback_keys(secret_of(options, "CallbackKeySecretName")).marks.encode()
+    return callback_keys(key_of(options, CALLBACK_KEY)).marks.encode()
 
 
 def _secret(options: argparse.Namespace) -> Secret:

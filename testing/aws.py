@@ -22,6 +22,7 @@ from local.simulators.registry import SIMULATORS, accounts, routes
 from local.simulators.state import Message, State
 from local.simulators.vendor import Request
 from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.secrets import CURRENT
 from sms_gateway.vendors.registry import VENDORS
 from testing.server import Asked, Said, serving
 from testing.template import table_definition
@@ -47,9 +48,7 @@ ENVIRONMENT = QUEUES | {
     "STACK_NAME": "bench",
     "TABLE_NAME": "bench",
     "ACCOUNTS_SECRET": "bench/vendors",
-    "CALLBACK_KEY_SECRET": "bench/callbacks",
-    "MESSAGE_KEY_SECRET": "bench/messages",
-    "WEBHOOK_SECRET": "bench/webhooks",
+    "KEYS_SECRET": "bench/keys",
     "OWN_ACCOUNT": "123456789012",
     "REQUEUE_AFTER": "60",
     "INTERRUPTED_AFTER": "150",
@@ -241,14 +240,14 @@ class Aws:
         return Said(self.upload if asked.method == "GET" else b"")
 
     def _GetSecretValue(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
-        name = asked["SecretId"]
+        name, label = asked["SecretId"], asked["VersionStage"]
         secret = {
-            ENVIRONMENT["ACCOUNTS_SECRET"]: json.dumps(self.accounts),
-            ENVIRONMENT["CALLBACK_KEY_SECRET"]: json.dumps(
+            (ENVIRONMENT["ACCOUNTS_SECRET"], CURRENT): json.dumps(self.accounts),
+            (ENVIRONMENT["KEYS_SECRET"], "CALLBACK_KEY"): json.dumps(
                 {"current": CALLBACK_KEY, "marks": MARKS_KEY}
             ),
-            ENVIRONMENT["MESSAGE_KEY_SECRET"]: MESSAGE_KEY,
-        }[name]
+            (ENVIRONMENT["KEYS_SECRET"], "MESSAGE_KEY"): MESSAGE_KEY,
+        }[name, label]
         return {"Name": name, "SecretString": secret}
 
     def _GenerateDataKey(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation

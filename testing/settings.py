@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ import boto3
 from samcli.yamlhelper import yaml_parse
 
 from local.simulators.registry import routes
-from sms_gateway.config import cached_setting
+from sms_gateway.config import cached_setting, stack_keys
 from sms_gateway.config.public_accounts import write_public_accounts
 from sms_gateway.config.stored_settings import ACCOUNTS as PUBLISHED
 from sms_gateway.config.stored_settings import read_setting, write_setting
@@ -61,19 +62,27 @@ def published(accounts: dict[str, Any]) -> str:
 
 
 def set_callback_keys(current: str, previous: str | None = None) -> None:
-    """Write the secret of the callback keys, which this process then reads anew."""
+    """Write the callback keys, which this process then reads anew."""
     keys = {"current": current, "marks": MARKS_KEY} | ({"previous": previous} if previous else {})
-    _set_secret(os.environ["CALLBACK_KEY_SECRET"], json.dumps(keys))
+    _set_key(stack_keys.CALLBACK_KEY, json.dumps(keys))
 
 
 def set_message_key(written: str) -> None:
-    """Write the secret of the message key, which this process then reads anew."""
-    _set_secret(os.environ["MESSAGE_KEY_SECRET"], written)
+    """Write the message key, which this process then reads anew."""
+    _set_key(stack_keys.MESSAGE_KEY, written)
 
 
 def set_webhook_key(written: str) -> None:
-    """Write the secret of the webhooks' key, which this process then reads anew."""
-    _set_secret(os.environ["WEBHOOK_SECRET"], written)
+    """Write the webhooks' key, which this process then reads anew."""
+    _set_key(stack_keys.WEBHOOK_KEY, written)
+
+
+def _set_key(label: str, written: str) -> None:
+    client, name = _client("secretsmanager"), os.environ["KEYS_SECRET"]
+    with suppress(client.exceptions.ResourceExistsException):
+        client.create_secret(Name=name, SecretString="The keys are in its labelled versions.")
+    client.put_secret_value(SecretId=name, SecretString=written, VersionStages=[label])
+    forget_settings()
 
 
 def _set_secret(name: str, written: str) -> None:

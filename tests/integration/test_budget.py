@@ -23,6 +23,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from sms_gateway.aws import clients, sqs
 from sms_gateway.config import cached_setting, routes, stopped_tenants, vendor_accounts
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stopped_tenants import MAX_BYTES as STOPS_BYTES
 from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
@@ -263,6 +264,7 @@ def test_waiting_for_a_vendors_rate(
     """What a submission costs more, with all its messages, than one that need not wait."""
     set_account("rajasms", rate=1)
     stopped_tenants.stops()  # the half minute's, not the message's
+    public_accounts()  # the minute's
     motion = FastMotion(gateway, "rajasms", monkeypatch)
     monkeypatch.setattr(Gateway, "tick", lambda *_: 0)  # what a tick costs is another test's
 

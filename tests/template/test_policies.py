@@ -22,14 +22,14 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "FromSqsFunction": ACCEPTS,
     "FromSnsFunction": ACCEPTS,
     "FromCognitoFunction": ACCEPTS,
-    "StatusFunction": ({"0*"}, set()),
+    "StatusFunction": ({"0*", "SETTINGS"}, set()),
     "DispatchFunction": (
-        {"0*", "CIRCUIT", "RATE#*"},
+        {"0*", "CIRCUIT", "RATE#*", "SETTINGS"},
         {"0*", "CIRCUIT", "RATE#*", "V#*"},
     ),
     "CallbackFunction": ({"0*", "V#*", "ACCOUNTS"}, {"0*"}),
     "SchedulerFunction": (
-        {"0*", "BALANCE#*", "HOOK#*", "HOOKS#*", "SCHEDULER"},
+        {"0*", "BALANCE#*", "HOOK#*", "HOOKS#*", "SCHEDULER", "SETTINGS"},
         {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER"},
     ),
     "VerifyFunction": (
@@ -42,12 +42,12 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "PublishEventsFunction": ({"0*", "ACCOUNTS"}, set()),
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),
-    "WebhooksFunction": ({"HOOK#*", "HOOKS#*"}, {"HOOK#*", "HOOKS#*"}),
-    "DeliverWebhooksFunction": ({"HOOK#*", "HOOKS#*"}, {"HOOK#*", "HOOKS#*"}),
-    "BalanceFunction": ({"BALANCE#*", "CIRCUIT"}, {"BALANCE#*"}),
+    "WebhooksFunction": ({"HOOK#*", "HOOKS#*", "SETTINGS"}, {"HOOK#*", "HOOKS#*"}),
+    "DeliverWebhooksFunction": ({"HOOK#*", "HOOKS#*", "SETTINGS"}, {"HOOK#*", "HOOKS#*"}),
+    "BalanceFunction": ({"BALANCE#*", "CIRCUIT", "SETTINGS"}, {"BALANCE#*"}),
     "VendorAccountFunction": (
-        {"CODES#*", "REQUEST#*", "VERSION#*"},
-        {"CODES#*", "REQUEST#*", "VERSION#*"},
+        {"CODES#*", "REQUEST#*", "SETTINGS", "UNLOCKS#*", "VERSION#*"},
+        {"CODES#*", "REQUEST#*", "UNLOCKS#*", "VERSION#*"},
     ),
 }
 READS = {"BatchGetItem", "ConditionCheckItem", "GetItem", "Query"}

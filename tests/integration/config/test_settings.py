@@ -116,8 +116,7 @@ def test_the_last_good_one_stays_in_use(
 def test_broken_callback_keys_are_refused_and_never_shown(
     gateway: Gateway, caplog: pytest.LogCaptureFixture, written: str
 ) -> None:
-    boto3.client("secretsmanager").put_secret_value(SecretId="test/callbacks", SecretString=written)
-    forget_settings()
+    put_key("CALLBACK_KEY", written)
     with pytest.raises(ServiceUnavailableError) as refused:
         stack_keys.callback_keys()
     assert refused.value.slug == "callback-key-unavailable"
@@ -134,21 +133,16 @@ def test_a_key_shows_nothing_of_itself(gateway: Gateway) -> None:
 def test_a_secret_that_nobody_made_is_no_alarm_and_says_how_to_make_it(
     gateway: Gateway, caplog: pytest.LogCaptureFixture, denied: bool
 ) -> None:
+    forget_settings()
     with deleted("test/vendors", denied=denied):
         for _ in range(2):
             with pytest.raises(ServiceUnavailableError, match="smsgw vendors set") as refused:
                 vendor_accounts.accounts()
             assert refused.value.slug == "accounts-unavailable"
-    for name, read in (
-        ("callbacks", stack_keys.callback_keys),
-        ("messages", stack_keys.message_key),
-    ):
-        with (
-            deleted(f"test/{name}", denied=denied),
-            pytest.raises(ServiceUnavailableError, match="smsgw vendors set"),
-        ):
-            read()
-    with deleted("test/webhooks", denied=denied):
+    with deleted("test/keys", denied=denied):
+        for read in (stack_keys.callback_keys, stack_keys.message_key):
+            with pytest.raises(ServiceUnavailableError, match="smsgw vendors set"):
+                read()
         with pytest.raises(ServiceUnavailableError, match="smsgw keys create") as refused:
             webhook_settings.webhook_key()
         assert refused.value.slug == "webhook-key-unavailable"
@@ -199,7 +193,8 @@ def test_a_push_with_other_keys_than_ours_is_dropped_without_knowing_ours(
 def deleted(name: str, *, denied: bool) -> Iterator[None]:
     """Without a secret: for AWS one that is not there, or one that no policy matches."""
     client = boto3.client("secretsmanager")
-    before = client.get_secret_value(SecretId=name)["SecretString"]
+    labels = ("CALLBACK_KEY", "MESSAGE_KEY", "WEBHOOK_KEY") if name == "test/keys" else ()
+    before = {one: text_of(name, one) for one in ("AWSCURRENT", *labels)}
     refusal = {"Code": "AccessDeniedException", "Message": f"not authorized on resource: {name}"}
     reading = clients.client("secretsmanager")
 
@@ -215,8 +210,21 @@ def deleted(name: str, *, denied: bool) -> Iterator[None]:
     finally:
         if denied:
             reading.meta.events.unregister("before-call", refuse)
-        client.create_secret(Name=name, SecretString=before)
-        forget_settings()
+        client.create_secret(Name=name, SecretString=before["AWSCURRENT"])
+        for label in labels:
+            put_key(label, before[label])
+
+
+def text_of(name: str, label: str) -> str:
+    found = boto3.client("secretsmanager").get_secret_value(SecretId=name, VersionStage=label)
+    return str(found["SecretString"])
+
+
+def put_key(label: str, text: str) -> None:
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId="test/keys", SecretString=text, VersionStages=[label]
+    )
+    forget_settings()
 
 
 def put_secret(text: str) -> None:

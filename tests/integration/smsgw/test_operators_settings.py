@@ -42,13 +42,14 @@ WRONG: dict[str, list[str]] = {
 def secrets(operator: Operator) -> Iterator[Any]:
     client = boto3.client("secretsmanager")
     yield client
-    for name in ("vendors", "callbacks", "messages", "webhooks"):
+    for name in ("vendors", "keys"):
         client.delete_secret(SecretId=f"{FRESH}/{name}", ForceDeleteWithoutRecovery=True)
 
 
 def stored(secrets: Any, name: str) -> str:
-    """A secret's text; moto's default is not the current version."""
-    found = secrets.get_secret_value(SecretId=f"{FRESH}/{name}", VersionStage="AWSCURRENT")
+    """The text of the accounts, or of the key with a label."""
+    where = ("vendors", "AWSCURRENT") if name == "vendors" else ("keys", name)
+    found = secrets.get_secret_value(SecretId=f"{FRESH}/{where[0]}", VersionStage=where[1])
     return str(found["SecretString"])
 
 
@@ -146,7 +147,7 @@ def test_the_first_account_makes_its_secret_and_the_stacks_keys(
     assert operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
     first = json.loads(stored(secrets, "vendors"))
     assert first.keys() == {"jst"}
-    keys = stored(secrets, "callbacks"), stored(secrets, "messages")
+    keys = stored(secrets, "CALLBACK_KEY"), stored(secrets, "MESSAGE_KEY")
     assert len(stack_keys.parse_callback_keys(keys[0]).current) >= 32
     assert len(keys[1]) >= 32
     assert vendor_accounts.parse_accounts(json.dumps(first)).adapters.keys() == {"jst"}
@@ -156,7 +157,7 @@ def test_the_first_account_makes_its_secret_and_the_stacks_keys(
     assert operator("vendors", "remove", "jst")[0] == 0
     third = json.loads(stored(secrets, "vendors"))
     assert third == {"rajasms": ACCOUNTS["rajasms"]}
-    assert (stored(secrets, "callbacks"), stored(secrets, "messages")) == keys
+    assert (stored(secrets, "CALLBACK_KEY"), stored(secrets, "MESSAGE_KEY")) == keys
     assert operator("callback-url", "rajasms")[1].startswith("https://x/callbacks/rajasms/ACCOUNT")
 
 
@@ -252,12 +253,14 @@ def test_accounts_that_a_burst_of_starts_could_not_read_are_not_set(
 
 
 @pytest.mark.parametrize(
-    ("name", "written"), [("callbacks", "no JSON"), ("callbacks", "{}"), ("messages", "short")]
+    ("name", "written"),
+    [("CALLBACK_KEY", "no JSON"), ("CALLBACK_KEY", "{}"), ("MESSAGE_KEY", "short")],
 )
 def test_a_key_that_is_broken_is_not_written_over(
     operator: Operator, secrets: Any, name: str, written: str, tmp_path: Path
 ) -> None:
-    secrets.create_secret(Name=f"{FRESH}/{name}", SecretString=written)
+    secrets.create_secret(Name=f"{FRESH}/keys", SecretString="no key")
+    secrets.put_secret_value(SecretId=f"{FRESH}/keys", SecretString=written, VersionStages=[name])
     assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"])))
     assert stored(secrets, name) == written
 
@@ -267,11 +270,11 @@ def test_a_rotated_callback_key_leaves_the_one_before_it_good_until_the_next(
 ) -> None:
     assert complains(operator("callback-key", "rotate"))
     operator("vendors", "set", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))
-    keys = [stack_keys.parse_callback_keys(stored(secrets, "callbacks"))]
+    keys = [stack_keys.parse_callback_keys(stored(secrets, "CALLBACK_KEY"))]
     addresses = [operator("callback-url", "rajasms")[1]]
     for _ in range(2):
         assert operator("callback-key", "rotate")[0] == 0
-        keys.append(stack_keys.parse_callback_keys(stored(secrets, "callbacks")))
+        keys.append(stack_keys.parse_callback_keys(stored(secrets, "CALLBACK_KEY")))
         addresses.append(operator("callback-url", "rajasms")[1])
     assert len(set(addresses)) == 3
     assert [one.previous for one in keys] == [None, keys[0].current, keys[1].current]
@@ -294,6 +297,21 @@ def test_of_two_operators_who_read_the_same_secret_one_writes(secrets: Any) -> N
     assert stored(secrets, "vendors") == "five"
 
 
+def test_of_two_operators_who_make_or_change_the_same_key_one_does(secrets: Any) -> None:
+    secret = Secret(secrets, f"{FRESH}/keys", label="MESSAGE_KEY")
+    other = Secret(secrets, f"{FRESH}/keys", label="WEBHOOK_KEY")
+    assert secret.read() is None
+    secret.create("one", "in a test")
+    other.create("another", "in a test")
+    read = secret.read()
+    assert read
+    secret.replace(read, "two")
+    with pytest.raises(CommandError, match="somebody else"):
+        secret.replace(read, "three")
+    assert stored(secrets, "MESSAGE_KEY") == "two"
+    assert stored(secrets, "WEBHOOK_KEY") == "another"
+
+
 def test_a_secret_in_its_recovery_window_is_brought_back_and_not_deleted_for_good(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
@@ -312,9 +330,9 @@ def test_the_webhooks_key_is_made_once_with_a_key_that_manages_webhooks(
 ) -> None:
     create = ("keys", "create", "--tenant", "acme", "--scope")
     assert operator(*create, "messages:send")[0] == 0
-    assert f"{FRESH}/webhooks" not in {one["Name"] for one in secrets.list_secrets()["SecretList"]}
+    assert f"{FRESH}/keys" not in {one["Name"] for one in secrets.list_secrets()["SecretList"]}
     assert operator(*create, "webhooks:manage")[0] == 0
-    made = stored(secrets, "webhooks")
+    made = stored(secrets, "WEBHOOK_KEY")
     assert len(made) >= 32
     assert operator(*create, "webhooks:manage")[0] == 0
-    assert stored(secrets, "webhooks") == made
+    assert stored(secrets, "WEBHOOK_KEY") == made

@@ -188,7 +188,7 @@ def test_what_is_there_stays_and_a_repeat_changes_nothing(
     key: Any = split_id(lost)
     backup.client.delete_item(TableName="test-table", Key=key_of(key))
     out = restored(operator, backup)
-    assert (counted(out, "unknown"), counted(out, "there already")) == (1, 4)
+    assert (counted(out, "unknown"), counted(out, "there already")) == (1, 5)
     assert gateway.statuses([kept, lost]) == ["submitted", "unknown"]
     before = stored()
     assert counted(restored(operator, backup), "there already") == 5

@@ -64,9 +64,7 @@ FUNCTIONS = {
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
-    "CallbackKeySecretName": "test/callbacks",
-    "MessageKeySecretName": "test/messages",
-    "WebhookSecretName": "test/webhooks",
+    "KeysSecretName": "test/keys",
     "PublishEventsFunctionName": "publish_events",
     "CallbackUrl": "https://x/callbacks",
 }

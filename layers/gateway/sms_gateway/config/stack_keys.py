@@ -1,7 +1,8 @@
-"""The stack's own keys, each in a secret of its own; `smsgw` makes both with the first account.
+"""The stack's own keys: versions of one secret, each with a label, by which IAM says who reads it.
 
 The callback key makes the vendors' callback addresses unguessable, and only those who build or
 verify one may read it. The message key seals the texts of codes, derives codes, and keys digests.
+From the webhooks' key the webhooks' secrets are derived. ADR 0041 says why it is one secret.
 """
 
 import os
@@ -12,6 +13,7 @@ from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.secrets import fetch_secret
 
 MIN_LENGTH = 32  # characters
+CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY = "CALLBACK_KEY", "MESSAGE_KEY", "WEBHOOK_KEY"  # labels
 NOT_MADE = "The stack's keys are not made yet; the operator makes them with smsgw vendors set."
 
 
@@ -57,22 +59,21 @@ def parse_callback_keys(written: str) -> CallbackKeys:
         raise ValueError(str(error)) from None
 
 
-def parse_message_key(written: str) -> bytes:
-    """Parse the key from its secret. Raises ValueError."""
+def fetch_key(label: str) -> str | None:
+    """Return a key's text; None when nobody made it. Raises SettingUnreadableError."""
+    return fetch_secret(os.environ["KEYS_SECRET"], label)
+
+
+def parse_key(written: str) -> bytes:
+    """Parse a key that is a text alone. Raises ValueError."""
     if len(written) < MIN_LENGTH:
         raise ValueError(f"it must be a text of at least {MIN_LENGTH} characters")
     return written.encode()
 
 
 _callback_keys = CachedSetting(
-    "callback-key",
-    lambda: fetch_secret(os.environ["CALLBACK_KEY_SECRET"]),
-    parse_callback_keys,
-    advice=NOT_MADE,
+    "callback-key", lambda: fetch_key(CALLBACK_KEY), parse_callback_keys, advice=NOT_MADE
 )
 _message_key = CachedSetting(
-    "message-key",
-    lambda: fetch_secret(os.environ["MESSAGE_KEY_SECRET"]),
-    parse_message_key,
-    advice=NOT_MADE,
+    "message-key", lambda: fetch_key(MESSAGE_KEY), parse_key, advice=NOT_MADE
 )
