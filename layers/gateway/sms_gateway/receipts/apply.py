@@ -22,6 +22,7 @@ from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import DeliveryReport
 
+MAX_ODD_LOGGED = 100  # lines of a callback: a stranger may write thousands into one
 NOT_SENT = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)
 
 
@@ -121,23 +122,14 @@ def apply_callback(
     `secret` opens the texts of category `otp`. Reports without a message are counted and dropped.
     """
     unmatched = conflicting = 0
-    words: set[tuple[ItemKey, str | None]] = set()  # codes that were logged, by message
-    raw_updates: dict[ItemKey, MessageUpdate] = {}
+    odd = _OddReports(adapter, secret)
     updates: dict[ItemKey, tuple[int, ReceiptUpdate]] = {}  # with the attempt
     for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
         if match is None:
             unmatched += 1
             continue
         message, sub = match
-        odd = report.status is None or report.account_fault
-        if odd and (message.key, report.code) not in words:
-            words.add((message.key, report.code))
-            log_unrecognized(report, adapter.name, "callback", message.id)
-        if report.unknown_status and message.key not in raw_updates:
-            redaction = _redaction(adapter, message, secret)
-            said = redaction.report(report)
-            raw = redaction.raw(f"{said.code or ''} {said.text or ''}".encode())
-            raw_updates[message.key] = _unrecognized_update(message.key, raw)
+        odd.take(report, message)
         if report.status is None or message.key in updates:
             continue
         other_vendor_failed = adapter.name != sub.vendor and report.status is not Status.DELIVERED
@@ -150,12 +142,13 @@ def apply_callback(
         told = _redaction(adapter, message, secret).report(report)
         update = ReceiptUpdate(message.key, report.status, told, handed_over(sub))
         updates[message.key] = sub.attempt, update
+    odd.count_rest()
     if unmatched:
         logger.warning("unmatched receipts", extra={"vendor": adapter.name, "reports": unmatched})
         increment("UnmatchedReceipt", unmatched, vendor=adapter.name)
     if conflicting:
         increment("ConflictingReceipt", conflicting, vendor=adapter.name)
-    dynamodb.apply_all([*raw_updates.values()])
+    dynamodb.apply_all([*odd.updates.values()])
     attempts = sorted({attempt for attempt, _ in updates.values()})
     return sum(
         sum(
@@ -169,6 +162,35 @@ def apply_callback(
         )
         for attempt in attempts
     )
+
+
+class _OddReports:
+    """A callback's account faults and unknown words: logged, each once, and stored."""
+
+    def __init__(self, adapter: Adapter, secret: bytes) -> None:
+        self.updates: dict[ItemKey, MessageUpdate] = {}
+        self._adapter, self._secret = adapter, secret
+        self._seen: set[tuple[ItemKey, str | None]] = set()
+
+    def take(self, report: DeliveryReport, message: Message) -> None:
+        word = (message.key, report.code)
+        if not (report.status is None or report.account_fault) or word in self._seen:
+            return
+        self._seen.add(word)
+        redaction = _redaction(self._adapter, message, self._secret)
+        said = redaction.report(report)
+        if len(self._seen) <= MAX_ODD_LOGGED:
+            log_unrecognized(said, self._adapter.name, "callback", message.id)
+        if report.unknown_status and message.key not in self.updates:
+            raw = redaction.raw(f"{said.code or ''} {said.text or ''}".encode())
+            self.updates[message.key] = _unrecognized_update(message.key, raw)
+
+    def count_rest(self) -> None:
+        rest = len(self._seen) - MAX_ODD_LOGGED
+        if rest > 0:
+            vendor = self._adapter.name
+            logger.warning("more odd reports", extra={"vendor": vendor, "reports": rest})
+            increment("UnknownVendorStatus", rest, vendor=vendor)
 
 
 def _redaction(adapter: Adapter, message: Message, secret: bytes) -> Redaction:

@@ -46,7 +46,6 @@ def start_verification(
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, or the table does not answer.
     """
-    refuse_stopped(tenant)
     seconds = epoch_seconds(now)
     if key is None:
         verification, batch = _prepare(tenant, body, now, region, key_id)
@@ -72,6 +71,7 @@ def _prepare(
     tenant: str, body: bytes, now: datetime, region: str | None, key_id: str | None
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
+    refuse_stopped(tenant)
     request, known = parse_verification(body, region), accounts()
     accepted, rejected = plan_recipients(
         [request.draft], now, known, routes(), may_use=partial(may_use, tenant)
