@@ -36,6 +36,7 @@ from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import (
+    arguments,
     audit,
     campaigns,
     cancelling,
@@ -58,9 +59,9 @@ Areas = Any  # argparse does not export the type of add_subparsers
 LOCAL_STACK = Path(".local/stack.json")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(given)
     try:
         _find_stack(options)
         _run(options)
@@ -133,11 +134,15 @@ def _add_keys(areas: Areas) -> None:
     create.add_argument(
         "--region", help="in which its requests may write national numbers, such as BD (ISO 3166)"
     )
-    create.add_argument("--expires", help="when it ends by itself, such as 2026-12-31T00:00:00Z")
+    create.add_argument(
+        "--expires",
+        type=arguments.time,
+        help="when it ends by itself, such as 2026-12-31T00:00:00Z",
+    )
     create.set_defaults(run=keys.create)
     area.add_parser("list", help="list keys").set_defaults(run=keys.show_all)
     revoke = area.add_parser("revoke", help="revoke a key")
-    revoke.add_argument("id", help="as `smsgw keys list` shows it")
+    revoke.add_argument("id", type=arguments.key_id, help="as `smsgw keys list` shows it")
     revoke.add_argument(
         "--stop-messages", action="store_true", help="also cancel what it sent and has not left"
     )
@@ -152,10 +157,15 @@ def _add_tenants(areas: Areas) -> None:
         ("show", "show whether it is stopped, and its keys", tenants.show),
     ):
         command = area.add_parser(what, help=text)
-        command.add_argument("tenant")
+        command.add_argument("tenant", type=arguments.tenant)
         command.set_defaults(run=run)
         if what == "stop":
-            command.add_argument("--reason", default="", help="for you; the tenant is not told")
+            command.add_argument(
+                "--reason",
+                type=arguments.reason,
+                default="",
+                help="for you; the tenant is not told",
+            )
     area.add_parser("list", help="list those that are stopped").set_defaults(run=tenants.show_all)
 
 
@@ -211,10 +221,12 @@ def _add_messages(areas: Areas) -> None:
     ended = single.add_parser("cancel", help="cancel what has not left")
     for command in (listed, ended):
         whose = command.add_mutually_exclusive_group(required=True)
-        whose.add_argument("--tenant", help="all of a tenant")
-        whose.add_argument("--key", help="what one API key sent, by the key's id")
+        whose.add_argument("--tenant", type=arguments.tenant, help="all of a tenant")
+        whose.add_argument(
+            "--key", type=arguments.key_id, help="what one API key sent, by the key's id"
+        )
     listed.set_defaults(run=messages.show_all)
-    ended.add_argument("--batch", help="only this batch of theirs")
+    ended.add_argument("--batch", type=arguments.batch_id, help="only this batch of theirs")
     ended.set_defaults(run=cancelling.cancel)
 
 
@@ -276,7 +288,7 @@ def _add_restore(areas: Areas) -> None:
 def _add_audit(areas: Areas) -> None:
     area = _add_area(areas, "audit", "who changed what, and when")
     listed = area.add_parser("list", help="list the latest records, newest first")
-    listed.add_argument("--limit", type=int, default=100, help="so many at most")
+    listed.add_argument("--limit", type=arguments.count, default=100, help="so many at most")
     listed.set_defaults(run=audit.show_all)
 
 

@@ -5,7 +5,6 @@ import argparse
 from sms_gateway.config import api_keys
 from sms_gateway.config.stack_keys import WEBHOOK_KEY
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
-from sms_gateway.http_api.query_params import parse_time
 from sms_gateway.sms.phone_numbers import is_region
 from smsgw.cancelling import cancel_messages, find_key
 from smsgw.errors import CommandError
@@ -17,11 +16,15 @@ def create(options: argparse.Namespace) -> None:
     """Make a key and print it, this once."""
     if options.region is not None and not is_region(options.region):
         raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
-    expires = parse_time(options.expires) if options.expires else None
     if "webhooks:manage" in options.scope:
         make_key(key_of(options, WEBHOOK_KEY))
     key, stored = api_keys.create_key(
-        options.tenant, options.scope, options.label, utc_now(), options.region, expires
+        options.tenant,
+        options.scope,
+        options.label,
+        utc_now(),
+        options.region,
+        options.expires,
     )
     say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
     say(key)

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable
 
 from sms_gateway.config import api_keys
-from sms_gateway.config.api_keys import TENANT
 from sms_gateway.config.stopped_tenants import NAME, NOBODY, Stop, Stops, encode_stops, parse_stops
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339, utc_now
@@ -16,7 +15,7 @@ TRIES = 5  # when others stop and start tenants at the same time
 
 def stop(options: argparse.Namespace) -> None:
     """Let nothing of a tenant leave until it is started."""
-    tenant = _checked(options.tenant)
+    tenant = options.tenant
     begun = Stop(epoch_seconds(utc_now()), options.reason)
     _change(lambda stopped: {tenant: begun, **stopped})
     say(
@@ -25,11 +24,13 @@ def stop(options: argparse.Namespace) -> None:
         "dead letters, its campaigns fail, its queued and scheduled messages are held, its "
         "webhooks are quiet. `smsgw messages cancel --tenant` cancels what is held."
     )
+    if not any(key.tenant == tenant for key in api_keys.list_keys()):
+        say(f"No key is {tenant}'s: look whether this is the tenant you mean (`smsgw keys list`).")
 
 
 def start(options: argparse.Namespace) -> None:
     """Let a stopped tenant go on."""
-    tenant = _checked(options.tenant)
+    tenant = options.tenant
     _change(lambda stopped: {name: one for name, one in stopped.items() if name != tenant})
     say(
         f"{tenant} is not stopped. What was held leaves within 16 minutes, if it is still valid; "
@@ -40,7 +41,7 @@ def start(options: argparse.Namespace) -> None:
 
 def show(options: argparse.Namespace) -> None:
     """Print whether a tenant is stopped, since when and why, and its keys."""
-    tenant = _checked(options.tenant)
+    tenant = options.tenant
     found = _stored().get(tenant)
     keys = [key for key in api_keys.list_keys() if key.tenant == tenant]
     if found is None:
@@ -57,12 +58,6 @@ def show_all(_options: argparse.Namespace) -> None:
     """Print the stopped tenants."""
     for tenant, found in sorted(_stored().items()):
         say(f"{tenant:40}  stopped since {rfc3339(from_ms(found.since * 1000))}  {found.reason}")
-
-
-def _checked(tenant: str) -> str:
-    if not TENANT.fullmatch(tenant):
-        raise CommandError("a tenant is 1 to 40 lower-case letters, digits and hyphens")
-    return tenant
 
 
 def _stored() -> Stops:

@@ -51,7 +51,7 @@ def test_a_tenant_is_stopped_shown_and_started(gateway: Gateway, operator: Opera
     ]
     assert operator("tenants", "start", "acme")[0] == 0
     assert operator("tenants", "list")[1].split()[0] == "other"
-    assert operator("tenants", "stop", "No Tenant")[0] == 1
+    assert "No key is other's" in operator("tenants", "stop", "other")[1]
 
 
 def test_two_operators_who_stop_at_once_stop_both(

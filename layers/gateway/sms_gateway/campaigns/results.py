@@ -54,6 +54,12 @@ def write_results(campaign: Campaign, has_time_for: HasTimeFor) -> bool:
     while has_time_for(PART_SECONDS):
         try:
             following = _write_next(campaign, has_time_for)
+        except (ConflictError, NotFoundError) as problem:
+            # Completed by a worker that died before it could store that, dropped by S3, or
+            # overwritten by a slower worker: begin again, at once the first time.
+            following = _count_failure(campaign, problem, None)
+            if following is None or campaign.result_failures:
+                return False
         except GatewayError as problem:
             _count_failure(campaign, problem, campaign.results_file)
             return False
@@ -71,17 +77,11 @@ def _write_next(campaign: Campaign, has_time_for: HasTimeFor) -> Campaign | None
             return None
         return _begin_file(campaign)
     file = campaign.results_file
-    try:
-        if file.parts and not file.pending and file.next > campaign.row:
-            s3_files.finish_upload(campaign.results_key, file.upload, file.parts)
-            _finish(campaign, Tally(int(time.time()), file.counts, file.prices))
-            return None
-        after = _write_part(campaign, file, has_time_for)
-    except (ConflictError, NotFoundError) as problem:
-        # Completed by a worker that died before it could store that, dropped by S3, or overwritten
-        # by a slower worker: begin again.
-        return _count_failure(campaign, problem, None)
-    return _save(campaign, after)
+    if file.parts and not file.pending and file.next > campaign.row:
+        s3_files.finish_upload(campaign.results_key, file.upload, file.parts)
+        _finish(campaign, Tally(int(time.time()), file.counts, file.prices))
+        return None
+    return _save(campaign, _write_part(campaign, file, has_time_for))
 
 
 def _begin_file(campaign: Campaign) -> Campaign | None:

@@ -76,11 +76,19 @@ class MessageQuery(ValueObject, frozen=True):
         """Whether some messages of a batch may pass and others not."""
         return any((self.status, self.vendor, self.to, self.reference))
 
-    def matches(self, owner: Batch, message: Message, sub: Submission) -> bool:
-        """Whether a message passes the filters, but for its time."""
+    def wants(self, batch: Batch) -> bool:
+        """Whether a batch passes the filters that all its messages pass, or none."""
+        when = created_at(batch.id)
         return (
-            (self.key is None or owner.key_id == self.key)
-            and (self.status is None or status_of(message, sub) is self.status)
+            (self.key is None or batch.key_id == self.key)
+            and (self.created_from is None or when >= self.created_from)
+            and (self.created_to is None or when < self.created_to)
+        )
+
+    def matches(self, message: Message, sub: Submission) -> bool:
+        """Whether a message passes the other filters."""
+        return (
+            (self.status is None or status_of(message, sub) is self.status)
             and (self.vendor is None or sub.vendor == self.vendor)
             and (self.to is None or message.content.to == self.to)
             and (self.reference is None or message.content.reference == self.reference)
@@ -149,7 +157,7 @@ def list_messages(
     A page may be short, even empty, while more follow: the work for one page is bounded.
     `refuse_batch` is called for a `batch_id` without a batch, and may raise the reason.
     """
-    reader = _Reader(tenant, FILTERED_READ if query.filters_messages else query.limit)
+    reader = _Reader(tenant, query)
     if query.batch_id is not None:
         source = _batch_messages(reader, query.batch_id, cursor, refuse_batch)
     else:
@@ -159,7 +167,7 @@ def list_messages(
         if found is None:
             return {"messages": page, "cursor": position.encode()}
         owner, message, sub = found
-        if query.matches(owner, message, sub) and _in_period(query, owner.id):
+        if query.matches(message, sub):
             page.append(_without_timeline(message_view(owner, message, sub)))
         if len(page) == query.limit:
             return {"messages": page, "cursor": position.encode()}
@@ -169,13 +177,6 @@ def list_messages(
 Found = tuple[Batch, Message, Submission]
 
 
-def _in_period(query: MessageQuery, batch: str) -> bool:
-    when = created_at(batch)
-    return not (query.created_from and when < query.created_from) and not (
-        query.created_to and when >= query.created_to
-    )
-
-
 def _without_timeline(view: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in view.items() if name != "timeline"}
 
@@ -183,10 +184,11 @@ def _without_timeline(view: dict[str, Any]) -> dict[str, Any]:
 class _Reader:
     """Reads a tenant's batches, and at most MAX_ITEMS items."""
 
-    def __init__(self, tenant: str, step: int) -> None:
+    def __init__(self, tenant: str, query: MessageQuery) -> None:
         self.tenant = tenant
         self.left = MAX_ITEMS
-        self._step = step
+        self._query = query
+        self._step = FILTERED_READ if query.filters_messages else query.limit
 
     def messages_after(
         self, day: date, batch: str, after: int, refuse_batch: RefuseBatch | None = None
@@ -202,11 +204,13 @@ class _Reader:
             self.left -= page.read if page else 1
             if page is None or page.batch.tenant != self.tenant:
                 return
+            if not self._query.wants(page.batch):
+                return  # one look, however many messages it has
             for message, sub in page.members:
-                after = message.key.position
-                yield Cursor(day, batch, after), (page.batch, message, sub)
-            if page.complete or not page.members:
+                yield Cursor(day, batch, message.key.position), (page.batch, message, sub)
+            if page.complete:
                 return
+            after = page.last
 
 
 def _batch_messages(

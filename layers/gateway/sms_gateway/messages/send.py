@@ -42,7 +42,6 @@ def send(
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
     """
-    refuse_stopped(tenant)
     if key is None:
         batch, answer = _build(tenant, body, now, defaults, only, key_id)
         store_batch(batch, repeatable=False)
@@ -53,7 +52,8 @@ def send(
     try:
         batch, answer = _build(tenant, body, now, defaults, only, key_id)
     except GatewayError:
-        # The first request may have been accepted before settings changed, or had another body.
+        # The first request may have been accepted before settings changed or the tenant was
+        # stopped, or had another body.
         _, first_answer = idempotency.find_answer(record_key, digest, seconds)
         if first_answer is None:
             raise
@@ -83,6 +83,7 @@ def _build(
     only: Collection[int],
     key_id: str | None,
 ) -> tuple[BuiltBatch, dict[str, Any]]:
+    refuse_stopped(tenant)
     check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
     if only:

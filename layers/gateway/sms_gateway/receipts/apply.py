@@ -4,8 +4,9 @@ Statuses only move forward. The first final one wins, except `unknown`, which a 
 replaces. A status code we do not know is stored and counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import increment, logger
@@ -24,6 +25,7 @@ from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.secret_marks import Marks
 from sms_gateway.vendors.types import DeliveryReport
 
+MAX_ODD_LOGGED = 100  # lines of a callback: a stranger may write thousands into one
 NOT_SENT = (Status.REJECTED, Status.EXPIRED, Status.CANCELLED)
 
 
@@ -125,23 +127,15 @@ def apply_callback(
     message are counted and dropped.
     """
     unmatched = conflicting = 0
-    words: set[tuple[ItemKey, str | None]] = set()  # codes that were logged, by message
-    raw_updates: dict[ItemKey, MessageUpdate] = {}
+    redaction_of = partial(_redaction, adapter, key, marks)
+    odd = _OddReports(adapter.name, redaction_of)
     updates: dict[ItemKey, tuple[int, ReceiptUpdate]] = {}  # with the attempt
     for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
         if match is None:
             unmatched += 1
             continue
         message, sub = match
-        odd = report.status is None or report.account_fault
-        if odd and (message.key, report.code) not in words:
-            words.add((message.key, report.code))
-            log_unrecognized(report, adapter.name, "callback", message.id)
-        if report.unknown_status and message.key not in raw_updates:
-            redaction = _redaction(adapter, message, key, marks)
-            said = redaction.report(report)
-            raw = redaction.raw(f"{said.code or ''} {said.text or ''}".encode())
-            raw_updates[message.key] = _unrecognized_update(message.key, raw)
+        odd.take(report, message)
         if report.status is None or message.key in updates:
             continue
         other_vendor_failed = adapter.name != sub.vendor and report.status is not Status.DELIVERED
@@ -151,15 +145,16 @@ def apply_callback(
             continue
         if (status := status_of(message, sub)).final and status is not Status.UNKNOWN:
             continue
-        told = _redaction(adapter, message, key, marks).report(report)
+        told = redaction_of(message).report(report)
         update = ReceiptUpdate(message.key, report.status, told, handed_over(sub))
         updates[message.key] = sub.attempt, update
+    odd.count_rest()
     if unmatched:
         logger.warning("unmatched receipts", extra={"vendor": adapter.name, "reports": unmatched})
         increment("UnmatchedReceipt", unmatched, vendor=adapter.name)
     if conflicting:
         increment("ConflictingReceipt", conflicting, vendor=adapter.name)
-    dynamodb.apply_all([*raw_updates.values()])
+    dynamodb.apply_all([*odd.updates.values()])
     attempts = sorted({attempt for attempt, _ in updates.values()})
     return sum(
         sum(
@@ -175,7 +170,36 @@ def apply_callback(
     )
 
 
-def _redaction(adapter: Adapter, message: Message, key: Secret, marks: Marks) -> Redaction:
+class _OddReports:
+    """A callback's account faults and unknown words: logged, each once, and stored."""
+
+    def __init__(self, vendor: str, redaction_of: Callable[[Message], Redaction]) -> None:
+        self.updates: dict[ItemKey, MessageUpdate] = {}
+        self._vendor, self._redaction_of = vendor, redaction_of
+        self._seen: set[tuple[ItemKey, str | None]] = set()
+
+    def take(self, report: DeliveryReport, message: Message) -> None:
+        word = (message.key, report.code)
+        if not (report.status is None or report.account_fault) or word in self._seen:
+            return
+        self._seen.add(word)
+        redaction = self._redaction_of(message)
+        said = redaction.report(report)
+        if len(self._seen) <= MAX_ODD_LOGGED:
+            log_unrecognized(said, self._vendor, "callback", message.id)
+        if report.unknown_status and message.key not in self.updates:
+            raw = redaction.raw(f"{said.code or ''} {said.text or ''}".encode())
+            self.updates[message.key] = _unrecognized_update(message.key, raw)
+
+    def count_rest(self) -> None:
+        rest = len(self._seen) - MAX_ODD_LOGGED
+        if rest > 0:
+            extra = {"vendor": self._vendor, "reports": rest}
+            logger.warning("more odd reports", extra=extra)
+            increment("UnknownVendorStatus", rest, vendor=self._vendor)
+
+
+def _redaction(adapter: Adapter, key: Secret, marks: Marks, message: Message) -> Redaction:
     content = message.content
     return Redaction(
         adapter,

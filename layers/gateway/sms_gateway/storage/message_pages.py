@@ -13,11 +13,14 @@ LAST = f"M#{LAST_POSITION}"
 class MessagePage(ValueObject, frozen=True):
     """Messages of a batch, in order of position, each with its submission.
 
-    `read` is how many items that took; `complete` says that the batch has none behind them.
+    One whose submission is gone, as when DynamoDB has begun to remove the batch, is left out.
+    `last` is the position of the last message that was read; `read` is how many items that took;
+    `complete` says that the batch has none behind them.
     """
 
     batch: Batch
     members: list[tuple[Message, Submission]]
+    last: int
     read: int
     complete: bool
 
@@ -50,8 +53,9 @@ def message_page(identifier: str, after: int, limit: int) -> MessagePage | None:
             members.append((message, read_submission(item)))
         elif covering := [one for one in submissions if one.key.position <= position]:
             members.append((message, covering[0]))
-    complete = batch.count <= after + 1 + len(messages)
-    return MessagePage(batch, members, len(items) + len(submissions), complete)
+    last = int(messages[-1]["sk"]["S"][2:]) if messages else after
+    complete = not messages or batch.count <= last + 1
+    return MessagePage(batch, members, last, len(items) + len(submissions), complete)
 
 
 def _submissions_of(identifier: str, messages: list[Item]) -> list[Submission]:

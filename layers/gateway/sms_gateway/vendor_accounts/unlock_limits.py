@@ -20,8 +20,9 @@ def count_unlock_code(caller: Caller, originator: str, secret: bytes) -> None:
     digest = hmac.digest(key, originator.lstrip("+0").casefold().encode(), "sha256").hex()
     now = epoch_seconds(caller.now)
     for partition, limit, whose in (
-        (f"UNLOCKS#NUMBER#{digest}", CODES_PER_NUMBER, "A number"),
+        # The tenant first: what it is refused must not use up another's codes to the number.
         (f"UNLOCKS#TENANT#{caller.tenant}", CODES_PER_TENANT, "A tenant"),
+        (f"UNLOCKS#NUMBER#{digest}", CODES_PER_NUMBER, "A number"),
     ):
         wait = send_limits.count_send(partition, now, limit, DAY_SECONDS)
         if wait is not None:

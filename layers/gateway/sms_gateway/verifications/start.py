@@ -47,7 +47,6 @@ def start_verification(
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, or the table does not answer.
     """
-    refuse_stopped(tenant)
     seconds = epoch_seconds(now)
     if key is None:
         verification, batch = _prepare(tenant, body, now, region, key_id)
@@ -73,6 +72,7 @@ def _prepare(
     tenant: str, body: bytes, now: datetime, region: str | None, key_id: str | None
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
+    refuse_stopped(tenant)
     request = parse_verification(body, region)
     accepted, rejected = plan_recipients(
         [request.draft], now, public_accounts(), routes(), may_use=partial(may_use, tenant)

@@ -213,9 +213,13 @@ def send_test(
     challenge = secrets.token_urlsafe(proof.CHALLENGE_BYTES)
     data = {"webhook_id": endpoint.id, "challenge": challenge}
     event = Event(f"{new_ulid(now)}-test", EventType.TEST, epoch_ms(now), tenant, data)
-    result = post_signed(
-        endpoint, None, event.id, event.to_json(), post, max_body=proof.MAX_ANSWER_BYTES
-    )
+    try:
+        result = post_signed(
+            endpoint, None, event.id, event.to_json(), post, max_body=proof.MAX_ANSWER_BYTES
+        )
+    except Exception:
+        proof.end_test(endpoint, lease)  # else the next one would wait for its end
+        raise
     proven = result.accepted and proof.repeats(result.body, challenge)
     if proven:
         proven = proof.prove(endpoint, lease, epoch_seconds(now))
