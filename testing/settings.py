@@ -56,6 +56,11 @@ def set_accounts(accounts: object) -> None:
     _set_setting(PUBLISHED, published(accounts) if isinstance(accounts, dict) else written)
 
 
+def set_published(accounts: dict[str, Any]) -> None:
+    """Publish other accounts than the secret has, as after a change by hand."""
+    _set_setting(PUBLISHED, published(accounts))
+
+
 def published(accounts: dict[str, Any]) -> str:
     """Return what those that call no vendor may know of the accounts."""
     return write_public_accounts(accounts, MARKS_KEY.encode())

@@ -191,7 +191,7 @@ def test_what_is_there_stays_and_a_repeat_changes_nothing(
     assert (counted(out, "unknown"), counted(out, "there already")) == (1, 5)
     assert gateway.statuses([kept, lost]) == ["submitted", "unknown"]
     before = stored()
-    assert counted(restored(operator, backup), "there already") == 5
+    assert counted(restored(operator, backup), "there already") == 6
     assert stored() == before
 
 

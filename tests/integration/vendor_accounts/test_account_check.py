@@ -17,7 +17,7 @@ from smsgw import vendor_check
 from smsgw.errors import CommandError
 from testing.gateway import Gateway
 from testing.processes import function
-from testing.settings import set_accounts
+from testing.settings import ACCOUNTS, set_accounts, set_published
 from testing.transport import SILENT, Wire
 
 NOW = datetime.now(UTC)
@@ -28,6 +28,11 @@ REFUSED = {
             {"globalstatus": 40, "globalstatustext": "Ip address 198.51.100.7 not register\x1b[2J"}
         ]
     }
+}
+OUTPUTS = {
+    "BalanceFunctionName": "balance",
+    "AccountsSecretName": "test/vendors",
+    "KeysSecretName": "test/keys",
 }
 DEMANDING = {vendor for vendor in VENDORS if adapter_class(vendor).unregistered_address}
 
@@ -57,7 +62,7 @@ def check(
     )
 
     def run(vendor: str) -> tuple[str, str]:
-        options: Any = SimpleNamespace(vendor=vendor, outputs={"BalanceFunctionName": "balance"})
+        options: Any = SimpleNamespace(vendor=vendor, outputs=OUTPUTS)
         try:
             vendor_check.check_vendor(options)
         except CommandError as error:
@@ -88,6 +93,16 @@ def test_an_address_that_is_not_registered_is_named_as_the_vendor_names_it(
     monkeypatch.setenv("FIXED_EGRESS", "true")
     _, error = check("rajasms")
     assert error.startswith("let RajaSMS register the network's addresses")
+
+
+def test_a_secret_that_was_changed_by_hand_is_told_with_the_answer(
+    check: Any, wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wire.answers |= TELLS
+    check("rajasms")
+    set_published({"rajasms": ACCOUNTS["rajasms"] | {"url_encode": True}})
+    out, error = check("rajasms")
+    assert "smsgw vendors publish" in out + error + capsys.readouterr().err
 
 
 def test_another_failure_is_told_in_the_vendors_words(check: Any, wire: Wire) -> None:
