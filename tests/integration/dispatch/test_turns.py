@@ -157,8 +157,8 @@ def test_a_cancelled_campaign_leaves_no_hours_in_which_nobody_is_sent(motion: Fa
     # In time for the rate that lies idle, and too late for the line that nobody stands in.
     motion.plan(60, lambda: later.extend(gateway.many(VENDOR, 2, validity=1500)))
     for nth in range(12):
-        motion.plan(300 + nth, lambda: later.extend(gateway.many(VENDOR, 2, validity=1500)))
-    motion.run(1900)  # all that were not sent have expired by now
+        motion.plan(300 + nth, lambda: later.extend(gateway.many(VENDOR, 2, validity=1800)))
+    motion.run(2200)  # all that were not sent have expired by now
     assert set(gateway.statuses(later)) == {"submitted"}
     motion.run(3000)
     assert set(made[10:]) <= set(gone(motion))

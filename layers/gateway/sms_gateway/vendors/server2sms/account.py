@@ -242,7 +242,7 @@ def _pairs(value: object) -> Iterator[tuple[str, str]]:
                 yield number, text
                 continue
             for key, value in item.items():
-                if str(key).isdecimal() and isinstance(value, str):
+                if str(key).isdecimal() and isinstance(value, str) and value:
                     yield str(key), value
                 elif isinstance(value, list | dict):
                     queue.append(value)
