@@ -156,8 +156,8 @@ def test_no_http_request_opens_the_door(gateway: Gateway) -> None:
         "path": "/balances",
         "body": '{"check": "rajasms"}',
     }
-    event |= {"requestContext": {}, "check": "rajasms"}
-    answered = function("balance").handler(event, None)
+    given = {**event, "requestContext": {}, "check": "rajasms"}
+    answered = function("balance").handler(given, None)
     assert answered["statusCode"] == 404
 
 
