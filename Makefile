@@ -39,8 +39,8 @@ unit: $(READY) ## tests of single modules and of the vendors' captured cases
 integration: $(READY) ## tests of the packages together, on a faked AWS
 	$(PYTEST) $(PARALLEL) tests/integration tests/runtime tests/template tests/simulators tests/tools $(ARGS)
 
-e2e: $(READY) ## tests of the whole stack, deployed to the emulator, and attacks on it
-	$(PYTEST) $(PARALLEL) tests/e2e tests/attacks $(ARGS)
+e2e: $(READY) ## tests of the whole stack on the emulator, attacks on it, and the guides followed
+	$(PYTEST) $(PARALLEL) tests/e2e tests/attacks tests/docs $(ARGS)
 
 # CAMPAIGN=100000 is how many rows the campaign has that is killed three times; 10,000 by itself.
 failures: $(READY) ## kill, throttle and garble everything (SOAK=15: minutes of faults at random, SEED=n repeats)
