@@ -21,6 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FOLLOWED = [page for page in PAGES if steps_of(page)]
 PATIENCE = 60  # seconds until what a page shows must be so
 COMMAND_SECONDS = 120
+AWS_CLI = ROOT / ".pages" / "bin"  # `make e2e` and `make test` set it up
 SETTINGS = ("routes", "sources", "senders", "campaign-defaults")
 # What a command that only reads looks like: it is repeated until it shows what the page shows.
 READS = re.compile(
@@ -39,16 +40,17 @@ class Reader:
     def __post_init__(self) -> None:
         (self.folder / ".venv").symlink_to(Path(sys.prefix))
         facts = self.stack.facts
+        commands = (Path(sys.executable).parent, AWS_CLI, os.environ["PATH"])
         variables = self.stack.environment | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(map(str, commands)),
             "PYTHONPATH": f"{ROOT}/layers/gateway:{ROOT}",
             "HOME": str(self.folder),
             "URL": facts["url"],
             "KEY": facts["key"],
             "ADMIN_KEY": facts["admin_key"],
-            "QUEUE": facts["queue"],
             "SIMULATORS": self.stack.simulators,
             "COLUMNS": "200",
+            "https_proxy": "http://127.0.0.1:9",  # nothing leaves this machine, whatever a page says
         }
         exports = [f"export {name}={json.dumps(value)}\n" for name, value in variables.items()]
         (self.folder / ".variables").write_text("".join(exports))
