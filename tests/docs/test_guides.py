@@ -50,7 +50,7 @@ class Reader:
             "ADMIN_KEY": facts["admin_key"],
             "SIMULATORS": self.stack.simulators,
             "COLUMNS": "200",
-            "https_proxy": "http://127.0.0.1:9",  # nothing leaves this machine, whatever a page says
+            "https_proxy": "http://127.0.0.1:9",  # nothing leaves this machine
         }
         exports = [f"export {name}={json.dumps(value)}\n" for name, value in variables.items()]
         (self.folder / ".variables").write_text("".join(exports))
