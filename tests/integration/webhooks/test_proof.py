@@ -239,6 +239,18 @@ def test_a_test_that_died_blocks_the_next_one_for_a_while_only(customer: Custome
     assert management.send_test("acme", identifier, later, Host(repeated))["proven"] is True
 
 
+def test_a_test_that_raised_leaves_the_next_one_free(customer: Customer) -> None:
+    identifier = made()["id"]
+
+    def fails() -> None:
+        raise OSError("in a test")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="in a test"):
+            management.send_test("acme", identifier, NOW, Host(repeated, meanwhile=fails))
+    assert management.send_test("acme", identifier, NOW, Host(repeated))["proven"] is True
+
+
 def test_a_tenant_makes_ten_tests_a_minute_whichever_webhooks(customer: Customer) -> None:
     host, ids = Host(lambda event: b""), [made(path=f"/{nth}")["id"] for nth in range(3)]
     for nth in range(proof.MAX_TESTS_PER_MINUTE):
