@@ -118,6 +118,10 @@ def test_times_choose(gateway: Gateway) -> None:
     assert listed(created_to=at[0]) == ids[1:]
     assert listed(created_from=at[1], created_to=at[0]) == ids[1:2]
     assert listed(created_to="2000-01-01T00:00:00Z") == []
+    batch = ids[1][:26]
+    assert listed(batch_id=batch, created_from=at[1], created_to=at[0]) == ids[1:2]
+    assert listed(batch_id=batch, created_from=at[0]) == []
+    assert listed(batch_id=batch, created_to=at[1]) == []
 
 
 def test_the_work_for_one_page_is_bounded(gateway: Gateway) -> None:

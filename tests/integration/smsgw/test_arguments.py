@@ -42,7 +42,7 @@ WRONG = {  # arguments, PASTED for a key; what the refusal says is wanted
     "no command": (("keys", "PASTED"), "smsgw"),
     "no area": (("PASTED",), "smsgw"),
     "half a key": (("keys", "revoke", "0" * 12, "HALF"), "smsgw"),
-    "digits of another script": (("audit", "list", "--limit", "١٠"), "1 to 10000"),
+    "digits of another script": (("audit", "list", "--limit", "\u0661\u0660"), "1 to 10000"),
 }
 
 

@@ -4,8 +4,9 @@ Statuses only move forward. The first final one wins, except `unknown`, which a 
 replaces. A status code we do not know is stored and counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
@@ -114,15 +115,18 @@ def apply_callback(
     reports: Sequence[DeliveryReport],
     now: datetime,
     secret: bytes,
+    token: str,
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
     Updates are written in parallel, one a message: its first final status, since the first stands
     anyway, and its first unknown word. `subject` is the submission of the callback's token,
-    `secret` opens the texts of category `otp`. Reports without a message are counted and dropped.
+    `secret` opens the texts of category `otp`, `token` is the callback's own.
+    Reports without a message are counted and dropped.
     """
     unmatched = conflicting = 0
-    odd = _OddReports(adapter, secret)
+    redaction_of = partial(_redaction, adapter, secret, token)
+    odd = _OddReports(adapter.name, redaction_of)
     updates: dict[ItemKey, tuple[int, ReceiptUpdate]] = {}  # with the attempt
     for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
         if match is None:
@@ -139,7 +143,7 @@ def apply_callback(
             continue
         if (status := status_of(message, sub)).final and status is not Status.UNKNOWN:
             continue
-        told = _redaction(adapter, message, secret).report(report)
+        told = redaction_of(message).report(report)
         update = ReceiptUpdate(message.key, report.status, told, handed_over(sub))
         updates[message.key] = sub.attempt, update
     odd.count_rest()
@@ -167,9 +171,9 @@ def apply_callback(
 class _OddReports:
     """A callback's account faults and unknown words: logged, each once, and stored."""
 
-    def __init__(self, adapter: Adapter, secret: bytes) -> None:
+    def __init__(self, vendor: str, redaction_of: Callable[[Message], Redaction]) -> None:
         self.updates: dict[ItemKey, MessageUpdate] = {}
-        self._adapter, self._secret = adapter, secret
+        self._vendor, self._redaction_of = vendor, redaction_of
         self._seen: set[tuple[ItemKey, str | None]] = set()
 
     def take(self, report: DeliveryReport, message: Message) -> None:
@@ -177,10 +181,10 @@ class _OddReports:
         if not (report.status is None or report.account_fault) or word in self._seen:
             return
         self._seen.add(word)
-        redaction = _redaction(self._adapter, message, self._secret)
+        redaction = self._redaction_of(message)
         said = redaction.report(report)
         if len(self._seen) <= MAX_ODD_LOGGED:
-            log_unrecognized(said, self._adapter.name, "callback", message.id)
+            log_unrecognized(said, self._vendor, "callback", message.id)
         if report.unknown_status and message.key not in self.updates:
             raw = redaction.raw(f"{said.code or ''} {said.text or ''}".encode())
             self.updates[message.key] = _unrecognized_update(message.key, raw)
@@ -188,16 +192,17 @@ class _OddReports:
     def count_rest(self) -> None:
         rest = len(self._seen) - MAX_ODD_LOGGED
         if rest > 0:
-            vendor = self._adapter.name
-            logger.warning("more odd reports", extra={"vendor": vendor, "reports": rest})
-            increment("UnknownVendorStatus", rest, vendor=vendor)
+            extra = {"vendor": self._vendor, "reports": rest}
+            logger.warning("more odd reports", extra=extra)
+            increment("UnknownVendorStatus", rest, vendor=self._vendor)
 
 
-def _redaction(adapter: Adapter, message: Message, secret: bytes) -> Redaction:
+def _redaction(adapter: Adapter, secret: bytes, token: str, message: Message) -> Redaction:
     content = message.content
     return Redaction(
         adapter,
         numbers=[content.to],
         texts=[known_text(message, secret)],
+        codes=[token],
         code_sent=content.withheld,
     )
