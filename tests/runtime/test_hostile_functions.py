@@ -134,7 +134,7 @@ def from_pool(code: str, trigger: str = "Authentication", **attributes: str) -> 
     return event | {"request": request, "triggerSource": f"CustomSMSSender_{trigger}"}
 
 
-def test_a_code_of_a_user_pool_is_not_shown(start: Start) -> None:
+def test_a_code_of_a_user_pool_is_not_shown(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     password = "Quz!7-Ärmel-9041"  # made up
     with gateway() as (aws, hostile):
         sends = start(FUNCTIONS / "from_cognito", AWS_ENDPOINT_URL=aws.base)
@@ -167,7 +167,7 @@ def test_a_code_of_a_user_pool_is_not_shown(start: Start) -> None:
             if answer != event:  # which is what Cognito wants back
                 assert not found_in(str(answer), known)
         key = {"KeyId": ENVIRONMENT["COGNITO_KEY"], "Plaintext": b64encode(CODE.encode()).decode()}
-        aws._Decrypt = lambda _asked: key  # type: ignore[method-assign]  # a key that opens nothing
+        monkeypatch.setattr(aws, "_Decrypt", lambda _asked: key)  # a key that opens nothing
         answer = sends.invoke(from_pool(right, phone_number=number))
         assert "errorType" in answer or aws.queues["dead"], answer
         assert not found_in(str(answer) if "errorType" in answer else "", known)
