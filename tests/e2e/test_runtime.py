@@ -13,7 +13,8 @@ def test_an_error_is_logged_as_lambda_does_and_by_type_and_place(api: Api) -> No
         Payload=json.dumps({word: word}).encode(),
     )
     assert "FunctionError" in answer
-    told = [line for line in logs_of(api.stack).splitlines() if '"log_level": "ERROR"' in line]
-    (error,) = [one for one in map(json.loads, told) if "KeyError at" in one["errorMessage"]]
+    told = [line for line in logs_of(api.stack).splitlines() if line.startswith('{"timestamp"')]
+    errors = [one for one in map(json.loads, told) if "errorType" in one]
+    (error,) = [one for one in errors if "KeyError at" in one["errorMessage"]]
     assert (error["errorType"], bool(error["stackTrace"])) == ("UnexpectedError", True)
     assert word not in str(told)
