@@ -1,6 +1,5 @@
 """Whatever a stranger, or another vendor, makes of a callback's address reports on nothing."""
 
-import json
 import random
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from local.stack import LocalStack
+from sms_gateway.config.stack_keys import CALLBACK_KEY, parse_callback_keys
 from sms_gateway.receipts.callback_tokens import (
     LATE_SECONDS,
     MAC_LENGTH,
@@ -27,8 +27,10 @@ FAILED = {"rajasms": "4", "server2sms": "2"}  # as each vendor says that a messa
 
 def callback_key(stack: LocalStack) -> bytes:
     """The key of the stack's addresses, which no attacker has."""
-    told = stack.client("secretsmanager").get_secret_value(SecretId=stack.facts["secret"])
-    return str(json.loads(told["SecretString"])["callback_key"]).encode()
+    told = stack.client("secretsmanager").get_secret_value(
+        SecretId=stack.facts["keys_secret"], VersionStage=CALLBACK_KEY
+    )
+    return parse_callback_keys(told["SecretString"]).accepted[0]
 
 
 class Victim:

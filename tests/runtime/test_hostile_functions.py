@@ -197,6 +197,7 @@ def said_of(words: str, vendor: str, view: dict[str, str]) -> list[dict[str, Any
 def test_a_callback_shows_nothing(vendor: str, start: Start) -> None:
     with gateway() as (aws, _):
         aws.accounts["dinisoft"] |= {"status_push": True}
+        aws.publish()
         send = start(FUNCTIONS / "send", AWS_ENDPOINT_URL=aws.base)
         dispatch = start(FUNCTIONS / "dispatch", AWS_ENDPOINT_URL=aws.base)
         callback = start(FUNCTIONS / "callback", AWS_ENDPOINT_URL=aws.base)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
@@ -21,6 +22,7 @@ from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import ItemKey, Message, Source, TimelineEntry
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import Redaction
+from sms_gateway.vendors.secret_marks import Marks
 from sms_gateway.vendors.types import DeliveryReport
 
 MAX_ODD_LOGGED = 100  # lines of a callback: a stranger may write thousands into one
@@ -114,18 +116,19 @@ def apply_callback(
     subject: ItemKey | None,
     reports: Sequence[DeliveryReport],
     now: datetime,
-    secret: bytes,
+    key: Secret,
+    marks: Marks,
     token: str,
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
     Updates are written in parallel, one a message: its first final status, since the first stands
-    anyway, and its first unknown word. `subject` is the submission of the callback's token,
-    `secret` opens the texts of category `otp`, `token` is the callback's own.
-    Reports without a message are counted and dropped.
+    anyway, and its first unknown word. `subject` is the submission of the callback's token, `key`
+    opens the texts of category `otp`, `marks` stand for the account's secrets, `token` is the
+    callback's own. Reports without a message are counted and dropped.
     """
     unmatched = conflicting = 0
-    redaction_of = partial(_redaction, adapter, secret, token)
+    redaction_of = partial(_redaction, adapter, key, marks, token)
     odd = _OddReports(adapter.name, redaction_of)
     updates: dict[ItemKey, tuple[int, ReceiptUpdate]] = {}  # with the attempt
     for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
@@ -197,12 +200,15 @@ class _OddReports:
             increment("UnknownVendorStatus", rest, vendor=self._vendor)
 
 
-def _redaction(adapter: Adapter, secret: bytes, token: str, message: Message) -> Redaction:
+def _redaction(
+    adapter: Adapter, key: Secret, marks: Marks, token: str, message: Message
+) -> Redaction:
     content = message.content
     return Redaction(
         adapter,
         numbers=[content.to],
-        texts=[known_text(message, secret)],
+        texts=[known_text(message, key)],
         codes=[token],
         code_sent=content.withheld,
+        marks=marks,
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
@@ -79,7 +80,7 @@ def begin_operation(
     key: str | None,
     subject: str,
     body: bytes,
-    secret: bytes,
+    secret: Secret,
     now: datetime,
     reference: str | None = None,
 ) -> tuple[OneTimeOperation, Completed | UnknownOutcome | None]:
@@ -94,7 +95,7 @@ def begin_operation(
         return OneTimeOperation(reference, None), None
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
     # Keyed, unlike that of a send: from a plain digest a short code could be found by trying.
-    digest = hmac.digest(secret, subject.encode() + b"\n" + body, "sha256").hex()
+    digest = hmac.digest(secret(), subject.encode() + b"\n" + body, "sha256").hex()
     item = idempotency_keys.find_record(record_key, digest, seconds)
     if item is not None:
         return _repeat(record_key, item, seconds)
