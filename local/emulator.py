@@ -3,6 +3,7 @@
 import json
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 _PARTITION_IS = re.compile(r"[#\w]+\s*=\s*(:\w+)")
@@ -58,6 +59,17 @@ def complete_requests() -> None:
     evaluator["pin_request_origin"] = lambda address, _secure: pin(address, True)
 
 
+def use_runtime_client() -> None:
+    """Let functions run under Lambda's own runtime client."""
+    runtime = vars(import_module("ministack.core.lambda_runtime"))
+    program = (Path(__file__).parent / "function_runtime.py").read_text()
+    prepare = "_ms_install_invoke_depth"  # the emulator's own: it tells loops by it
+    runtime["_PYTHON_WORKER_SCRIPT"] = "\n".join(
+        (runtime["INVOKE_DEPTH_BOOTSTRAP"], program, f"main({prepare})\n")
+    )
+
+
 if __name__ == "__main__":
     complete_requests()
+    use_runtime_client()
     import_module("ministack.app").main()

@@ -25,7 +25,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -97,8 +97,17 @@ def _run(options: argparse.Namespace) -> None:
         audit.end(record, outcome)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses what is typed wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        say(f"{self.prog}: {message}; see {self.prog} --help", error=True)
+        self.exit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("smsgw", description="Operates an SMS gateway.")
+    parser = _Parser("smsgw", description="Operates an SMS gateway.")
     parser.add_argument("--stack", default="sms-gateway", help="the CloudFormation stack's name")
     parser.add_argument(
         "--local", action="store_true", help=f"use the local stack of {LOCAL_STACK}"

@@ -13,7 +13,7 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import NO_SOURCES, TriggerSources
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
-from smsgw.terminal import say, say_text
+from smsgw.terminal import flush, say, say_text
 
 
 class Setting(ValueObject, frozen=True):
@@ -63,6 +63,7 @@ def store(options: argparse.Namespace) -> None:
     written = _checked(setting, options.file)
     stored = read_setting(setting.name)
     say_text(_difference(stored.text if stored else setting.default, written) or "no difference")
+    flush()  # nobody who reads it has gone
     if not write_setting(setting.name, written, stored):
         raise CommandError(f"somebody else has just changed the {options.area}: run this again")
     say(f"The {options.area} are set; functions that are running see them within a minute.")

@@ -7,8 +7,11 @@ read back.
 
 import json
 import os
+import re
 import sys
 from unicodedata import category
+
+_API_KEY = re.compile(r"sms_[\w-]{20,}")  # also one of which an end is missing
 
 
 def say(line: str, *, error: bool = False) -> None:
@@ -17,8 +20,10 @@ def say(line: str, *, error: bool = False) -> None:
 
 
 def say_text(text: str, *, error: bool = False) -> None:
-    """Print a text of several lines."""
+    """Print a text of several lines; an error repeats no API key that somebody pasted."""
     text = text.replace("\r\n", "\n")
+    if error:
+        text = _API_KEY.sub("[key]", text)
     shown = "".join(one if _is_harmless(one) else json.dumps(one)[1:-1] for one in text)
     print(shown, file=sys.stderr if error else sys.stdout)
 

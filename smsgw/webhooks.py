@@ -28,12 +28,13 @@ def show(options: argparse.Namespace) -> None:
 
     Of an address only the origin: its path may hold a secret.
     """
-    say(f"{'ID':26}  {'STATE':8}  {'FAILED':>6}  {'SINCE':24}  HOST  REASON")
+    say(f"{'ID':26}  {'KEY':12}  {'STATE':8}  {'FAILED':>6}  {'SINCE':24}  HOST  REASON")
     for endpoint in endpoints.load_endpoints(options.tenant):
         since = endpoint.disabled_at or endpoint.failing_since
         shown = rfc3339(from_ms(since * 1000)) if since else ""
         say(
-            f"{endpoint.id}  {endpoint.state:8}  {endpoint.failures:>6}  {shown:24}  "
+            f"{endpoint.id}  {endpoint.key_id or '-':12}  {endpoint.state:8}  "
+            f"{endpoint.failures:>6}  {shown:24}  "
             f"{endpoint.origin}  {endpoint.disabled_reason or ''}".rstrip()
         )
 

@@ -910,6 +910,35 @@ def test_results_that_can_not_be_written_are_given_up_and_that_is_said(
     assert shown(one.id)[1]["campaign"]["problem"] is None
 
 
+def test_results_begin_anew_at_once_and_wait_before_they_do_so_again(bucket: Any) -> None:
+    """One worker with time for a hundred parts: it must not spend it on uploads that are gone."""
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    ItemUpdate(one.item_key).remove("tally").apply()
+    gone = (
+        SimpleNamespace(status_code=404, headers={}),
+        {"Error": {"Code": "NoSuchUpload"}, "ResponseMetadata": {}},
+    )
+    begun: list[str] = []
+
+    def refuse(**_: Any) -> Any:
+        begun.append("a part")
+        return gone
+
+    events = s3_files._client().meta.events
+    events.register("before-call.s3.UploadPart", refuse)
+    try:
+        assert write_results(running(one), times(100)) is False
+    finally:
+        events.unregister("before-call.s3.UploadPart", refuse)
+    assert len(begun) == 2
+    waiting = running(one)
+    assert (waiting.result_failures, waiting.results_file) == (2, None)
+    due = int(dynamodb.get(one.item_key)["due"]["N"])  # type: ignore[index]  # it is there
+    assert time.time() + 60 < due <= time.time() + 120
+    write_results(waiting, times(100))
+    assert len(results(bucket)) == 3
+
+
 def apart(program: str) -> Any:
     """What a program says that has a process and a table of its own."""
     done = subprocess.run(

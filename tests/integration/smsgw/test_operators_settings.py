@@ -1,6 +1,9 @@
 """Settings and secrets by the command: made when needed, checked before they are stored, kept."""
 
+import errno
+import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +111,42 @@ def test_what_is_not_valid_is_never_stored(
 ) -> None:
     before = read_setting(SETTINGS[area].name)
     assert complains(operator(area, what, file(tmp_path, written)))
+    assert read_setting(SETTINGS[area].name) == before
+
+
+class Broken(io.StringIO):
+    """A pipe that ends in an error."""
+
+    def read(self, size: int | None = -1) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("area", SETTINGS)
+def test_an_input_that_breaks_off_stores_nothing(
+    operator: Operator, area: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a command before the pipe that failed: it wrote nothing, or half."""
+    before, whole = read_setting(SETTINGS[area].name), json.dumps(NEW[area])
+    for end in range(len(whole)):
+        with pytest.raises(ValueError, match=r"."):
+            SETTINGS[area].check(whole[:end])
+    given = [io.StringIO(one) for one in ("", "\n", whole[: len(whole) // 2], whole[:-1])]
+    for pipe in (*given, Broken()):
+        monkeypatch.setattr("sys.stdin", pipe)
+        assert complains(operator(area, "set", "-"))
+    assert read_setting(SETTINGS[area].name) == before
+
+
+@pytest.mark.parametrize("area", SETTINGS)
+def test_whoever_can_not_see_what_changes_changes_nothing(
+    operator: Operator, area: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_setting(SETTINGS[area].name)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        assert operator(area, "set", file(tmp_path, NEW[area]))[0] == 1
     assert read_setting(SETTINGS[area].name) == before
 
 
