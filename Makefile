@@ -18,14 +18,17 @@ PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help run test unit integration e2e failures check format generate sbom audit lock clean bench
+.PHONY: help run reset test unit integration e2e failures check format generate sbom audit lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(READY) ## the whole gateway on this machine, one message through each vendor (ONCE=1 stops then)
+run: $(READY) ## the whole gateway on this machine; goes on where it stopped (ONCE=1: one message a vendor, then stop)
 	@exec $(BIN)/python -m local
+
+reset: $(READY) ## forget what `make run` stored
+	@exec $(BIN)/python -m local reset
 
 # The failure scenarios call the emulator from a process in which no service is faked, and have the
 # machine to themselves. Of all else, the tests of a whole stack mostly wait.
