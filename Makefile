@@ -10,7 +10,9 @@ POLICIES = .policies
 DEPENDENCIES = .dependencies
 export PYTHONPATH := layers/gateway:.:tests
 export SAM_CLI_TELEMETRY = 0
+ifeq ($(filter deploy,$(MAKECMDGOALS)),) # which goes where your own configuration says
 export AWS_DEFAULT_REGION ?= us-east-1
+endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PYTEST = $(BIN)/python -m pytest
@@ -18,7 +20,7 @@ PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help run reset test unit integration e2e failures check format generate sbom audit lock clean bench
+.PHONY: help run reset deploy test unit integration e2e failures check format generate sbom audit lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 help: ## this list
@@ -29,6 +31,10 @@ run: $(READY) ## the whole gateway on this machine; goes on where it stopped (ON
 
 reset: $(READY) ## forget what `make run` stored
 	@exec $(BIN)/python -m local reset
+
+deploy: $(READY) ## build, and deploy to your AWS account (your parameters stand in deploy.toml)
+	$(BIN)/sam build
+	$(BIN)/sam deploy $(if $(wildcard deploy.toml),--config-file "$(CURDIR)/deploy.toml") $(ARGS)
 
 # The failure scenarios call the emulator from a process in which no service is faked, and have the
 # machine to themselves. Of all else, the tests of a whole stack mostly wait.
