@@ -33,6 +33,8 @@ reset: $(READY) ## forget what `make run` stored
 	@exec $(BIN)/python -m local reset
 
 deploy: $(READY) ## build, and deploy to your AWS account (your parameters stand in deploy.toml)
+	@$(BIN)/python -c 'import boto3, sys; sys.exit(boto3.Session().region_name is None \
+		and "make deploy: no AWS region is set: export AWS_DEFAULT_REGION, or run aws configure")'
 	$(BIN)/sam build
 	$(BIN)/sam deploy $(if $(wildcard deploy.toml),--config-file "$(CURDIR)/deploy.toml") $(ARGS)
 
