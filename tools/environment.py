@@ -26,21 +26,21 @@ def main(requirements: str) -> int:
     """Install, and return pip's status; its words only when it fails."""
     wanted = len(PINNED.findall(Path(requirements).read_text()))
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
-    process = subprocess.Popen(  # noqa: S603 - pip
+    lines, found, started, told = [], 0, time.monotonic(), 0.0
+    with subprocess.Popen(  # noqa: S603 - pip
         [*command, "--progress-bar", "off", "--require-hashes", "-r", requirements],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    lines, found, started, told = [], 0, time.monotonic(), 0.0
-    for line in process.stdout or ():
-        lines.append(line)
-        found += line.startswith("Collecting ")
-        said, now = progress(line, found, wanted), time.monotonic()
-        if said and (now - told >= STEP_SECONDS or not line.startswith("Collecting ")):
-            told = now
-            print(f"[{now - started:5.1f} s] {said}", flush=True)
-    status = process.wait()
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            found += line.startswith("Collecting ")
+            said, now = progress(line, found, wanted), time.monotonic()
+            if said and (now - told >= STEP_SECONDS or not line.startswith("Collecting ")):
+                told = now
+                print(f"[{now - started:5.1f} s] {said}", flush=True)
+    status = process.returncode
     if status:
         print("".join(lines[-20:]), file=sys.stderr)
     return status

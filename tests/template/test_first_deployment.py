@@ -1,4 +1,4 @@
-"""A first deployment: nothing asks, nothing tracked is written, and each parameter says what it is."""
+"""A first deployment: nothing asks, nothing tracked is written, parameters say what they are."""
 
 import subprocess
 import tomllib

@@ -10,7 +10,9 @@ from local import kept
 from local.archives import SharedZip
 from local.instance import holding
 from local.processes import StackError
-from local.stack import LocalStack
+from local.simulators.control import ROUTES
+from local.simulators.faults import FAULTS
+from local.stack import ROOT, LocalStack
 
 URL = "http://127.0.0.1:4566/v1"
 
@@ -77,3 +79,10 @@ def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     first, second = ((place / "python" / "package.py").resolve() for place in places)
     assert first == second
     assert first.read_text() == "x = 1"
+
+
+def test_the_guide_names_every_fault_and_control_route() -> None:
+    guide = (ROOT / "docs" / "guides" / "simulators.md").read_text()
+    assert [fault for fault in sorted(FAULTS) if f"`{fault}`" not in guide] == []
+    routes = [f"`{method} {path}" for method, path in ROUTES if path != "/_health"]
+    assert [route for route in routes if route not in guide] == []
