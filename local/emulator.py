@@ -1,4 +1,4 @@
-"""The AWS emulator: with four things of IAM that it does not know, APIs by name, Lambda's runtime."""
+"""The AWS emulator: with four things of IAM that it does not know, APIs by name, real runtimes."""
 
 import json
 import re
