@@ -8,12 +8,14 @@ import os
 import shutil
 import signal
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
 from types import FrameType
 
 from local.demonstration import demonstrate
+from local.exports import exports
 from local.instance import holding
 from local.kept import base_url, resumed
 from local.processes import StackError
@@ -104,18 +106,16 @@ def _tick(stack: LocalStack, say: Say) -> None:
 
 
 def _print_usage(stack: LocalStack, say: Say) -> None:
+    lines = exports(stack)
+    (FOLDER / "env").write_text(lines)
     say(f"the gateway is up, as process {os.getpid()}; Ctrl-C stops it. In another terminal:")
-    facts = stack.facts
     print(
         f"""
-  export URL={facts["url"]}
-  export KEY={facts["key"]}
-  export ADMIN_KEY={facts["admin_key"]}
-
+{textwrap.indent(lines, "  ")}
   curl -s $URL/messages -H "Authorization: Bearer $KEY" \\
     -d '{{"to": "+8801000000001", "text": "Your code is 1234"}}'
 
-  vendors {stack.simulators} (docs/guides/simulators.md); all addresses {FOLDER / "stack.json"}
+  `. {FOLDER / "env"}` exports the same; what the vendors can do: docs/guides/simulators.md
 """,
         flush=True,
     )
