@@ -37,7 +37,7 @@ def operator(
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        status = main(["--stack", FRESH, *arguments])
+        status = main(["--stack", FRESH, "--yes", *arguments])
         shown = capsys.readouterr()
         return status, shown.out, shown.err
 

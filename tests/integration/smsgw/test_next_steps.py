@@ -17,7 +17,8 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from smsgw.__main__ import _parser, main
+from smsgw.__main__ import main
+from smsgw.line import STACK_NAME
 
 from .conftest import Operator
 
@@ -106,7 +107,7 @@ def test_what_is_not_valid_names_its_source_and_the_page_that_shows_it(
 def test_the_stack_that_sam_deploys_is_the_one_that_the_command_operates() -> None:
     config = tomllib.loads(Path("samconfig.toml").read_text())
     deployed = config["default"]["deploy"]["parameters"]["stack_name"]
-    assert deployed == _parser().get_default("stack")
+    assert deployed == STACK_NAME
 
 
 def test_a_reader_that_has_gone_leaves_no_stack_trace(
