@@ -14,6 +14,8 @@ from smsgw.terminal import flush, give_up, say, say_text
 
 SECTIONS = {
     "Begin": {
+        "init": ("smsgw.init:COMMAND", "First vendor account, first key, first message."),
+        "doctor": ("smsgw.doctor:COMMAND", "What is wrong, and what to do about it."),
         "completion": ("smsgw.completion:COMMAND", "Completion for your shell."),
     },
     "Look": {

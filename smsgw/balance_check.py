@@ -10,6 +10,7 @@ from smsgw.errors import CommandError
 from smsgw.terminal import say
 
 TIMEOUT_SECONDS = 8.0
+UNREADABLE = "unreadable answer"  # as the adapters say
 Send = Callable[[Request, float], VendorResponse]
 
 
@@ -37,6 +38,11 @@ def refuse_what_does_not_work(adapter: Adapter, send: Send = http_client.send) -
 
 
 def _refused(adapter: Adapter, refusal: BalanceRefusedError) -> None:
+    if refusal.code is None and refusal.text == UNREADABLE:
+        raise CommandError(
+            f"what answers is not {adapter.title}, or changed: see `base_url` in the file, or set "
+            "it unchecked by --no-check; nothing was changed"
+        )
     redaction = Redaction(adapter)
     code = redaction.code(refusal.code)
     said = f"{adapter.title} says {redaction.words(refusal.text) or 'nothing'!r}"

@@ -63,6 +63,15 @@ def _styled(segment: Any, colours: bool) -> str:
     return str(segment.style.render(segment.text))
 
 
+def coloured(word: str, shown: str, rest: str) -> None:
+    """Print a line that begins with a state's word, in its colour."""
+    from rich.style import Style
+
+    style = STYLES.get(word)
+    begin = Style.parse(style).render(shown) if style and has_colours() else shown
+    say_styled(f"{begin}  {harmless(rest)}")
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""

@@ -164,14 +164,19 @@ def publish(stack: Stack) -> None:
     say("Published what is no secret; functions that are running see it within a minute.")
 
 
-def warn_of_difference(stack: Stack) -> None:
-    """Say on standard error when messages are not accepted by what the secret has."""
+def is_published(stack: Stack) -> bool:
+    """Return whether messages are accepted by what the secret has."""
     stored = read_setting(ACCOUNTS)
     accounts = read_accounts(stack)
     if not accounts and stored is None:
-        return
+        return True
     written = write_public_accounts(accounts, _marks_key(stack))
-    if stored is None or stored.text != written:
+    return stored is not None and stored.text == written
+
+
+def warn_of_difference(stack: Stack) -> None:
+    """Say on standard error when messages are not accepted by what the secret has."""
+    if not is_published(stack):
         say(
             "warning: the secret was changed by hand, and messages are still accepted by what it "
             "had before: run smsgw vendors publish",
