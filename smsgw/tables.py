@@ -10,7 +10,7 @@ from smsgw.terminal import harmless, has_colours, say_json, say_styled, width
 
 Row = Mapping[str, Any]
 
-GOOD = {"active", "delivered", "closed", "ok", "done", "published"}
+GOOD = {"active", "works", "delivered", "closed", "ok", "done", "published"}
 POOR = {"paused", "half_open", "unknown", "running", "warning", "expired", "submitting"}
 BAD = {"revoked", "failed", "open", "refused", "rejected", "undelivered", "alarm", "problem"}
 STYLES = {
