@@ -117,8 +117,12 @@ def _print(stack: Stack, found: dict[str, Any]) -> None:
     names = ", ".join(raised) or f"none of {len(found['alarms'])}"
     say(f"Alarms: {names}" + ("; docs/guides/operate.md#alarms" if raised else ""))
     ago = found["scheduler_ran_seconds_ago"]
-    ran = f"ran within the minute of {age(ago)} ago" if ago is not None else "did not run lately"
-    say(f"Scheduler: {ran}" + ("" if ago is not None else "; smsgw doctor"))
+    if ago is not None:
+        say(f"Scheduler: ran in the minute that began {age(ago)} ago")
+    elif stack.endpoint:
+        say("Scheduler: an emulator does not tell when its schedule ran it")
+    else:
+        say("Scheduler: did not run lately; smsgw doctor")
 
 
 def age(seconds: int | None) -> str | None:

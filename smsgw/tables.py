@@ -1,5 +1,6 @@
 """Tables on a terminal, in a pipe, or as JSON: one list of rows serves all three."""
 
+import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from numbers import Number
@@ -8,6 +9,7 @@ from typing import Any
 from smsgw.line import given
 from smsgw.terminal import harmless, has_colours, say_json, say_styled, width
 
+MILLISECONDS = re.compile(r"(?<=:[0-9]{2})\.[0-9]{3}Z$")  # of a time: who looks needs none
 Row = Mapping[str, Any]
 
 GOOD = {"active", "works", "delivered", "closed", "ok", "done", "published"}
@@ -18,6 +20,7 @@ STYLES = {
     **dict.fromkeys(POOR, "yellow"),
     **dict.fromkeys(BAD, "red"),
 }
+MAX_WORD = 26  # characters: an id or a time stays in one piece
 PIPE_COLUMNS = 100_000  # nothing is folded where no terminal is
 
 
@@ -38,13 +41,21 @@ def show_table(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for member, heading in columns.items():
+    if width() is not None:  # what is empty everywhere takes no place
+        columns = {
+            one: name for one, name in columns.items() if any(_cell(row.get(one)) for row in rows)
+        } or columns
+    lines = [[_cell(row.get(member)) for member in columns] for row in rows]
+    for nth, (member, heading) in enumerate(columns.items()):
         right = any(isinstance(row.get(member), Number) for row in rows)
+        words = all(_is_word(line[nth]) for line in lines)
         table.add_column(
-            heading, justify="right" if right else "left", overflow="fold", no_wrap=width() is None
+            heading,
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=words or width() is None,
         )
-    for row in rows:
-        cells = [_cell(row.get(member)) for member in columns]
+    for cells in lines:
         table.add_row(*(Text(cell, STYLES.get(cell.split(":")[0].lower(), "")) for cell in cells))
     console = Console(
         file=StringIO(),
@@ -72,9 +83,15 @@ def coloured(word: str, shown: str, rest: str) -> None:
     say_styled(f"{begin}  {harmless(rest)}")
 
 
+def _is_word(cell: str) -> bool:
+    return " " not in cell and max(map(len, cell.split("\n"))) <= MAX_WORD
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    pipe = width() is None
     if isinstance(value, list | tuple):
-        return harmless(",".join(map(str, value)))
-    return harmless(str(value).replace("\n", "\\n"))
+        return ("," if pipe else "\n").join(harmless(str(one)) for one in value)
+    text = harmless(str(value).replace("\n", "\\n"))
+    return text if pipe else MILLISECONDS.sub("Z", text)

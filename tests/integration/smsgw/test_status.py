@@ -161,7 +161,7 @@ def test_one_screen_says_how_vendors_and_the_rest_stand(
     assert ["JstQueue", "3", "0", "4", "min"] in [line.split() for line in said.splitlines()]
     assert "Dead letters: none" in said
     assert "Alarms: none of 1" in said
-    assert "Scheduler: ran within the minute of" in said
+    assert "Scheduler: ran in the minute that began" in said
 
 
 def test_status_is_json_on_demand(cloud: Aws, run: Run) -> None:
