@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -54,6 +55,7 @@ class FastMotion:
 
     def __post_init__(self) -> None:
         self._begun = time.time()
+        self._thread, self._real_sleep = threading.get_ident(), time.sleep
         self._random = random.Random(self.seed)  # noqa: S311 - no secret
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -83,7 +85,11 @@ class FastMotion:
         self.at = until
 
     def _sleep(self, seconds: float) -> None:
-        self.at += seconds
+        # The emulator's module has a thread that sleeps for a minute and looks, for ever.
+        if threading.get_ident() != self._thread:
+            self._real_sleep(seconds)
+        else:
+            self.at += seconds
 
     def _tick(self) -> None:
         drained(self.vendor)

@@ -10,7 +10,8 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.responses import DynamoHandler
 
 from sms_gateway.aws import clients
 from sms_gateway.config import cached_setting
@@ -58,19 +59,16 @@ SETTINGS = [
 
 @pytest.fixture(scope="session")
 def atomic() -> Iterator[None]:
-    """A conditional write is one step, as on AWS: moto looks and writes without a lock."""
-    lock = threading.RLock()
+    """Each call is one step, as on AWS: moto reads, writes and answers without a lock, so that a
+    condition may be wrong by the time of the write, and an item may change while it is answered."""
+    lock, call_action = threading.RLock(), DynamoHandler.call_action
 
-    def locked(method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            with lock:
-                return method(*arguments, **named)
-
-        return call
+    def one_at_a_time(handler: DynamoHandler) -> Any:
+        with lock:
+            return call_action(handler)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("put_item", "update_item", "transact_write_items"):
-            patch.setattr(DynamoDBBackend, name, locked(getattr(DynamoDBBackend, name)))
+        patch.setattr(DynamoHandler, "call_action", one_at_a_time)
         yield
 
 

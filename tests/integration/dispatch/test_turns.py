@@ -1,6 +1,8 @@
 """Waiting for a vendor's rate: in order, without going round, and with codes ahead of campaigns."""
 
+import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -157,8 +159,8 @@ def test_a_cancelled_campaign_leaves_no_hours_in_which_nobody_is_sent(motion: Fa
     # In time for the rate that lies idle, and too late for the line that nobody stands in.
     motion.plan(60, lambda: later.extend(gateway.many(VENDOR, 2, validity=1500)))
     for nth in range(12):
-        motion.plan(300 + nth, lambda: later.extend(gateway.many(VENDOR, 2, validity=1800)))
-    motion.run(2200)  # all that were not sent have expired by now
+        motion.plan(300 + nth, lambda: later.extend(gateway.many(VENDOR, 2, validity=1500)))
+    motion.run(1900)  # all that were not sent have expired by now
     assert set(gateway.statuses(later)) == {"submitted"}
     motion.run(3000)
     assert set(made[10:]) <= set(gone(motion))
@@ -166,6 +168,14 @@ def test_a_cancelled_campaign_leaves_no_hours_in_which_nobody_is_sent(motion: Fa
     costs = {name: 200.0 if name in made else 20.0 for name in gone(motion)}
     by_time = list(zip(gone(motion), [when for when, _ in motion.left], strict=True))
     assert all(b - a >= costs[name] - 0.01 for (name, a), (_, b) in pairwise(by_time))
+
+
+def test_another_threads_sleep_moves_no_simulated_time(motion: FastMotion) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(time.sleep, 0.01).result()
+    assert motion.at == 0
+    time.sleep(5)
+    assert motion.at == 5
 
 
 def test_codes_do_not_hide_that_nobody_stands_in_the_line(gateway: Gateway) -> None:
