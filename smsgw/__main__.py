@@ -24,6 +24,7 @@ SECTIONS = {
             "smsgw.messages:AREA",
             "List, follow, show, send, cancel and settle messages.",
         ),
+        "listen": ("smsgw.listen:COMMAND", "A tenant's events, to a program on this machine."),
         "campaigns": ("smsgw.campaigns:AREA", "List, show, pause, resume and cancel campaigns."),
         "audit": ("smsgw.audit:AREA", "Who changed what, and when."),
     },

@@ -129,8 +129,9 @@ def _agrees_to_http(title: str) -> bool:
 
 
 def _make_key(stack: Stack, tenant: str) -> str:
+    url = stack.url  # asked for before a key is made that nobody would see
     key, stored = keys.make(stack, tenant, SCOPES, "made by smsgw init")
     say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
-    say(f"export URL={stack.url}")
+    say(f"export URL={url}")
     say(f"export KEY={key}")
     return key

@@ -16,6 +16,7 @@ from smsgw.terminal import flush, is_asked, prompt, say, say_json
 
 KEY = "SMSGW_KEY"
 TIMEOUT_SECONDS = 30.0
+TRIES = 3
 WAIT_SECONDS = 600
 PAUSE_SECONDS = 1.0
 
@@ -44,25 +45,36 @@ def send(
 
 
 def call(stack: Stack, key: str, method: str, path: str, body: object = None) -> Any:
-    """Call the API and return its answer. Raise CommandError for a problem or no answer."""
-    try:
-        answer = urllib3.request(
-            method,
-            stack.url + path,
-            headers={"Authorization": f"Bearer {key}", "Idempotency-Key": new_ulid(utc_now())},
-            json=body,
-            timeout=TIMEOUT_SECONDS,
-            retries=False,
-        )
-        told = answer.json()
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
-        raise CommandError(
-            f"the API at {stack.url} gives no answer ({type(error).__name__}): smsgw doctor"
-        ) from None
+    """Call the API and return its answer. Raise CommandError for a problem or no answer.
+
+    Each try has the same Idempotency-Key, so that none sends a second time.
+    """
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": new_ulid(utc_now())}
+    for left in reversed(range(TRIES)):
+        try:
+            answer = urllib3.request(
+                method,
+                stack.url + path,
+                headers=headers,
+                json=body,
+                timeout=TIMEOUT_SECONDS,
+                retries=False,
+            )
+            told = answer.json()
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            if left:
+                continue
+            maybe = (
+                "; it may have taken the message all the same: smsgw messages list" if body else ""
+            )
+            raise CommandError(
+                f"the API at {stack.url} gives no answer ({type(error).__name__}): "
+                f"smsgw doctor{maybe}"
+            ) from None
+        break
     if answer.status >= 300:
-        raise CommandError(
-            f"{answer.status} {told.get('title', '')}: {told.get('detail') or told.get('message')}"
-        )
+        said = told.get("detail") or told.get("message")
+        raise CommandError(f"{answer.status} {told.get('title', '')}: {said}")
     return told
 
 

@@ -19,6 +19,7 @@ def _describe_stacks(**_: Any) -> Any:
         "TableName": "test-table",
         "AccountsSecretName": f"{FRESH}/vendors",
         "KeysSecretName": f"{FRESH}/keys",
+        "Url": "https://x/v1",
         "CallbackUrl": "https://x/callbacks",
     }
     shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
