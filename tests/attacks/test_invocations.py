@@ -14,7 +14,7 @@ from testing.deployed import Api
 
 INVOKER = "orders-of-the-shop"
 NUMBER = "+8801000000071"
-DENIED = "AccessDeniedException"
+MESSAGE = {"to": NUMBER, "text": "Hello", "reference": "forged"}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def forged(tenant: str) -> dict[str, Any]:
     """A request as API Gateway would make it of a tenant's."""
     event: dict[str, Any] = json.loads((ROOT / "events" / "send.json").read_text())
     event["requestContext"]["authorizer"] = {"tenant": tenant, "scopes": "messages:send"}
-    return event | {"body": json.dumps({"to": NUMBER, "text": "forged"})}
+    return event | {"body": json.dumps(MESSAGE)}
 
 
 def asked(client: Any, function: str, event: Any) -> tuple[bool, Any]:
@@ -80,9 +80,6 @@ def test_an_invoker_sends_for_the_tenant_of_the_settings(
     identifier = answer["messages"][0]["id"]
     assert api("GET", f"/messages/{identifier}").body["reference"] == "by-invocation"
     assert stranger("GET", f"/messages/{identifier}").status == 404
-
-
-MESSAGE = {"to": NUMBER, "text": "forged"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +102,7 @@ def test_an_invoker_can_be_no_other_tenant(
     assert failed
     assert "invalid-request" in answer["errorMessage"]
     for one in (api, stranger):
-        assert one("GET", f"/messages?to=%2B{NUMBER[1:]}&reference=forged").body["messages"] == []
+        assert one("GET", "/messages?reference=forged").body["messages"] == []
     assert NUMBER not in answer["errorMessage"]
 
 
@@ -113,10 +110,9 @@ def test_an_invoker_reaches_no_other_function(stack: LocalStack, invoker: Any) -
     own = stack.facts["from_invocation_function"].rpartition(":")[2]
     others = {name: one for name, one in functions(stack).items() if one != own}
     assert {"SendFunction", "VerifyFunction", "SchedulerFunction"} <= others.keys()
-    for name, function in others.items():
-        with pytest.raises(ClientError, match=DENIED):
+    for function in others.values():
+        with pytest.raises(ClientError, match="AccessDenied"):
             asked(invoker, function, forged("another"))
-        assert name
 
 
 def test_send_refuses_whoever_invokes_it_as_the_other(stack: LocalStack) -> None:

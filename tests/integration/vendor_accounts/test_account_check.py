@@ -152,9 +152,13 @@ def test_the_door_takes_a_vendors_name_and_nothing_else(
 
 
 def test_no_http_request_opens_the_door(gateway: Gateway) -> None:
-    event: dict[str, Any] = {"httpMethod": "POST", "path": "/balances", "requestContext": {}}
-    event |= {"body": '{"check": "rajasms"}', "check": "rajasms"}
-    answered = function("balance").handler(event, None)
+    event: dict[str, Any] = {
+        "httpMethod": "POST",
+        "path": "/balances",
+        "body": '{"check": "rajasms"}',
+    }
+    given = {**event, "requestContext": {}, "check": "rajasms"}
+    answered = function("balance").handler(given, None)
     assert answered["statusCode"] == 404
 
 
