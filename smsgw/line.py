@@ -65,12 +65,33 @@ def _show_version(context: click.Context, _option: click.Parameter, wanted: bool
         context.exit()
 
 
+class HelpFormatter(click.HelpFormatter):
+    """Help whose headings are bold on a terminal."""
+
+    def write_heading(self, heading: str) -> None:
+        """Write a heading."""
+        super().write_heading(click.style(heading, bold=True))
+
+
+class Context(click.Context):
+    """A context without colours where nobody wants them (no-color.org)."""
+
+    formatter_class = HelpFormatter
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if os.environ.get("NO_COLOR"):
+            self.color = False
+
+
 class Command(click.Command):
     """A command. One that does not say that it `reads` changes something, and is recorded.
 
     `harm` says what it does that can't be taken back, with its own parameters in braces: it is
     asked for. `lists` has something to print as JSON, `offline` needs no stack.
     """
+
+    context_class = Context
 
     def __init__(
         self,
@@ -101,6 +122,7 @@ class Area(click.Group):
     """Commands about one thing; called bare it lists them."""
 
     command_class = Command
+    context_class = Context
 
     def __init__(self, name: str, title: str) -> None:
         super().__init__(
@@ -114,9 +136,7 @@ class Area(click.Group):
         known = self.list_commands(context)
         if not context.resilient_parsing and words[0] not in known:
             close = get_close_matches(words[0], known, 3, 0.5)
-            hint = (
-                f"did you mean {' or '.join(close)}?" if close else f"there is {', '.join(known)}"
-            )
+            hint = f"did you mean {' or '.join(close)}" if close else f"there is {', '.join(known)}"
             raise click.UsageError(f"there is no command {words[0]!r}; {hint}", context)
         return super().resolve_command(context, words)
 
@@ -161,28 +181,6 @@ class Root(Area):
     def format_epilog(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Show examples."""
         write_examples(formatter, self._examples)
-
-
-class HelpFormatter(click.HelpFormatter):
-    """Help whose headings are bold on a terminal."""
-
-    def write_heading(self, heading: str) -> None:
-        """Write a heading."""
-        super().write_heading(click.style(heading, bold=True))
-
-
-class Context(click.Context):
-    """A context without colours where nobody wants them (no-color.org)."""
-
-    formatter_class = HelpFormatter
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        if os.environ.get("NO_COLOR"):
-            self.color = False
-
-
-click.BaseCommand.context_class = Context
 
 
 def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.dispatch.circuit_states import circuit_states
 from sms_gateway.vendors.registry import VENDORS, build_adapter
 from smsgw.errors import CommandError
+from smsgw.errors import explain as explain_error
 from smsgw.stack import Stack
 from smsgw.tables import Row
 from smsgw.vendor_check import ask, explain
@@ -63,7 +64,7 @@ def _asked(client: Any, stack: Stack, vendor: str) -> dict[str, Any]:
     try:
         answer = ask(client, stack, vendor)
     except (CommandError, BotoCoreError, ClientError) as error:  # the others are shown
-        return {"detail": f"can't be asked: {error}"}
+        return {"detail": f"can't be asked: {explain_error(error)}"}
     if answer["fault"]:
         return {"state": "refused", "detail": answer["fault"]}
     rows = answer["balances"]

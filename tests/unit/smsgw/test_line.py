@@ -48,8 +48,8 @@ def test_each_area_is_there_and_explains_itself_in_80_columns(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("kyes", "list"), "did you mean keys?"),
-        (("keys", "lst"), "did you mean list?"),
+        (("kyes", "list"), "did you mean keys;"),
+        (("keys", "lst"), "did you mean list;"),
         (("keys", "list", "--stak", "x"), "Did you mean --stack?"),
         (("keys",), ""),
         (("keys", "list", "--region", "BD"), "write an AWS region"),
