@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 import boto3
+import click
 import pytest
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
@@ -36,8 +37,9 @@ from sms_gateway.messages import listing
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey
-from smsgw import __main__ as smsgw
+from smsgw.__main__ import ROOT as SMSGW
 from smsgw.errors import CommandError
+from smsgw.line import Command, Work
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
@@ -635,8 +637,11 @@ def test_a_queue_message_that_nobody_wrote_is_a_failure(bucket: Any) -> None:
 
 
 def operate(what: str, *words: str) -> None:
-    options = smsgw._parser().parse_args(["campaigns", what, *words])
-    options.run(options)
+    def run(_command: Command, _line: click.Context, work: Work) -> Any:
+        return work()
+
+    with SMSGW.make_context("smsgw", ["campaigns", what, *words], obj=run) as line:
+        SMSGW.invoke(line)
 
 
 def test_a_campaign_is_paused_resumed_and_cancelled(
