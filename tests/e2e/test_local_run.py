@@ -116,3 +116,10 @@ def test_it_goes_on_where_it_stopped(start: Start) -> None:
     assert message.status == 200, message.data
     assert message.json()["text"] == "kept"
     assert again.interrupt() == 0, again.said
+
+
+def test_what_was_loaded_stays_beside_what_was_built(start: Start, folder: Path) -> None:
+    """SAM empties its cache of what it does not know."""
+    (packages,) = (folder / ".local" / "cache" / "packages").iterdir()
+    assert [path for path in packages.iterdir() if path.suffix == ".whl"]
+    assert list((folder / ".local" / "cache" / "built").iterdir())
