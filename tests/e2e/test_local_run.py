@@ -62,8 +62,12 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def start(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    folder = tmp_path_factory.mktemp("a place with spaces")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("a place with spaces")
+
+
+@pytest.fixture(scope="module")
+def start(environment: dict[str, str], folder: Path) -> Iterator[Start]:
     runs: list[Run] = []
 
     def started() -> Run:
