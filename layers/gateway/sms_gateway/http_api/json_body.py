@@ -5,6 +5,7 @@ from codecs import BOM_UTF8
 
 import msgspec
 
+from sms_gateway.core.canonical_json import RepeatedNameError, unique_members
 from sms_gateway.core.problems import InvalidRequestError, MalformedBodyError
 
 NO_TIME = "Invalid RFC3339 encoded datetime"  # msgspec's words
@@ -26,25 +27,13 @@ def decode_body[T](body: bytes, kind: type[T]) -> T:
 def _refuse_repeated_names(body: bytes) -> None:
     # msgspec can't tell. It takes 4 microseconds for one message, 0.6 ms for a thousand.
     try:
-        json.loads(body, object_pairs_hook=_unique)
-    except _RepeatedNameError as error:
+        json.loads(body, object_pairs_hook=unique_members)
+    except RepeatedNameError as error:
         raise MalformedBodyError(
             f'The name "{str(error)[:40]}" stands twice in one object.'
         ) from None
     except (ValueError, RecursionError):
         return  # a number or a depth that msgspec takes and json does not
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedNameError(next(name for name in names if names.count(name) > 1))
-    return members
-
-
-class _RepeatedNameError(Exception):
-    """A name that stands twice in one object."""
 
 
 def decode_json[T](raw: bytes | msgspec.Raw, kind: type[T], place: str = "") -> T:
