@@ -119,6 +119,41 @@ def test_a_route_that_does_not_exist_is_not_found_without_a_function(path: str) 
         assert name in method["responses"]["404"]["headers"]
 
 
+def mocks(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What API Gateway answers to OPTIONS, and to a method that the path does not have."""
+    found = []
+    for method, status in (("options", "204"), ("x-amazon-apigateway-any-method", "405")):
+        operation = BODY["paths"][path][method]
+        assert operation["security"] == [{"NONE": []}]
+        integration = operation["x-amazon-apigateway-integration"]
+        assert integration["type"] == "mock"
+        for template in integration["requestTemplates"].values():
+            assert json.loads(template) == {"statusCode": int(status)}
+        answer = integration["responses"][status]
+        assert answer["statusCode"] == status
+        declared = operation["responses"][status]["headers"]
+        assert {f"method.response.header.{name}" for name in declared} == set(
+            answer["responseParameters"]
+        )
+        found.append(answer)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("path", sorted(set(BODY["paths"]) - {"/", "/{proxy+}"}))
+def test_every_path_tells_its_methods_without_a_function(path: str) -> None:
+    own = set(BODY["paths"][path]) - {"options", "x-amazon-apigateway-any-method"}
+    allowed = {method.upper() for method in own} | {"OPTIONS"}
+    options, refused = mocks(path)
+    for answer in (options, refused):
+        told = answer["responseParameters"]["method.response.header.Allow"]
+        assert set(told.strip("'").split(", ")) == allowed
+        for name, value in SAFE_HEADERS.items():
+            assert answer["responseParameters"][f"method.response.header.{name}"] == f"'{value}'"
+    assert options["responseTemplates"] == {"application/json": ""}
+    document = json.loads(refused["responseTemplates"]["application/json"])
+    assert (document["type"], document["status"]) == ("/problems/method-not-allowed", 405)
+
+
 def test_the_contract_is_served_small_and_cacheable_without_a_function() -> None:
     method = BODY["paths"]["/openapi.json"]["get"]
     assert method["security"] == [{"NONE": []}]
