@@ -23,7 +23,7 @@ from typing import Any
 
 from bench.gateway import EVENTS
 from bench.targets import Family, Table
-from testing.aws import ENVIRONMENT, Aws, served
+from testing.aws import CALLBACK_KEY, ENVIRONMENT, Aws, served
 from testing.paths import ROOT
 from testing.runtime_client import running
 from testing.sealed import sealed
@@ -136,9 +136,9 @@ def _work(aws: Aws) -> dict[str, dict[str, Any]]:
     sent = send.send("acme", b'{"to": "+447700900001", "text": "Hello"}', now)
     identifier = sent["messages"][0]["id"]
     submission = models.ItemKey(identifier[:26], f"M#{identifier[26:]}")
-    callback_key = aws.accounts["callback_key"].encode()
     code = b64encode(sealed(b"482913", aws.base)).decode()
-    token = callback_tokens.make_token("server2sms", submission, int(now.timestamp()), callback_key)
+    at, secret = int(now.timestamp()), CALLBACK_KEY.encode()
+    token = callback_tokens.make_token("server2sms", submission, at, secret)
     return {
         "authorize": {"authorizationToken": f"Bearer {key}"},
         "status": {"path": f"/messages/{identifier}", "resource": "/messages/{identifier}"},

@@ -18,7 +18,7 @@ LEASES = 2  # write units of a scheduler's run that finds anything due, however 
 DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 
 PRICED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
-SECRETS = ("accounts", "webhooks")  # that smsgw makes; the second one for those who have webhooks
+SECRETS = ("accounts", "keys")  # that smsgw makes
 
 type Units = Mapping[str, float]
 
@@ -104,12 +104,11 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
     alarms = kinds["AWS::CloudWatch::Alarm"]
-    secrets = len(SECRETS) if holds({"Condition": "HasWebhooks"}, template) else 1
     leases = {"write units": LEASES}  # if something is due each minute
     items = {
         "alarms": alarms * month["alarm"],
         "event sources": receives * month["receive"],
-        "secrets": secrets * month["secret"] + ticks * month["secret_call"],
+        "secrets": len(SECRETS) * month["secret"] + ticks * month["secret_call"],
         SCHEDULER: ticks * (month["schedule"] + dollars(added((run, 1), (leases, 1))) / 1e6),
     }
     if dashboards := kinds["AWS::CloudWatch::Dashboard"]:

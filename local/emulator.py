@@ -1,4 +1,4 @@
-"""The AWS emulator, with three things of AWS's IAM that the emulator does not know."""
+"""The AWS emulator, with four things of AWS's IAM that the emulator does not know."""
 
 import json
 import re
@@ -27,14 +27,14 @@ def _written(write: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete_requests() -> None:
-    """Let policies see the partitions that a request names, and loopback as a safe transport.
+    """Let policies see the partitions and labels that a request names, and loopback as safe.
 
     SendMessageBatch needs the right to SendMessage, as on AWS; the emulator has one of its own.
     """
     actions = vars(import_module("ministack.core.iam_actions"))
     evaluator = vars(import_module("ministack.core.iam_evaluator"))
     known, pin = actions["dynamodb_service_context"], evaluator["pin_request_origin"]
-    action_of = actions["extract_iam_action"]
+    action_of, tags_of = actions["extract_iam_action"], actions["request_tag_context"]
 
     def with_leading_keys(body: bytes) -> dict[str, Any]:
         context: dict[str, Any] = known(body)
@@ -45,7 +45,15 @@ def complete_requests() -> None:
         action: str | None = action_of(*request)
         return "sqs:SendMessage" if action == "sqs:SendMessageBatch" else action
 
+    def with_version_stage(service: str, action: str, body: bytes, *rest: Any) -> dict[str, Any]:
+        context: dict[str, Any] = tags_of(service, action, body, *rest)
+        if action != "secretsmanager:GetSecretValue":
+            return context
+        label = json.loads(body or b"{}").get("VersionStage")
+        return context | ({"secretsmanager:VersionStage": label} if label else {})
+
     actions["dynamodb_service_context"] = with_leading_keys
+    actions["request_tag_context"] = with_version_stage
     actions["extract_iam_action"] = by_its_right
     evaluator["pin_request_origin"] = lambda address, _secure: pin(address, True)
 

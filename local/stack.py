@@ -18,7 +18,9 @@ from local.gateway_responses import set_gateway_responses
 from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY
 from smsgw.secrets import Secret
+from smsgw.stack_keys import make_keys
 from smsgw.vendors import change_accounts
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +37,7 @@ SOURCES: dict[str, Any] = {
         "messages": {"tenant": "demo"},
     },
     "cognito": {USER_POOL: {"tenant": "demo"}},
-    "direct": {"demo": {"tenant": "demo"}},
+    "direct": {"tenant": "demo"},
 }
 
 Say = Callable[[str], None]
@@ -172,6 +174,7 @@ class LocalStack:
             "SendFromBus": "true",
             "SendFromQueue": "true",
             "SendFromTopic": "true",
+            "SendFromInvocation": "true",
             "CognitoKeyArn": self.facts["cognito_key"],
             "CognitoUserPoolId": USER_POOL,
             "Events": "all",
@@ -198,9 +201,10 @@ class LocalStack:
             "stack_name": self.stack_name,
             "table": outputs["TableName"],
             "secret": outputs["AccountsSecretName"],
+            "keys_secret": outputs["KeysSecretName"],
             "campaigns_bucket": outputs["CampaignsBucketName"],
             "scheduler_function": outputs["SchedulerFunctionName"],
-            "send_function": outputs["SendFunctionArn"],
+            "from_invocation_function": outputs["FromInvocationFunctionArn"],
             "queue": outputs["IngressQueueUrl"],
             "topic": outputs["TopicArn"],
             "from_cognito_function": outputs["FromCognitoFunctionArn"],
@@ -228,7 +232,14 @@ class LocalStack:
             for vendor, own in changes.items():
                 stored[vendor] = {**known[vendor], "poll_after": self.poll_after, **own}
 
-        change_accounts(Secret(self.client("secretsmanager"), self.facts["secret"]), change)
+        client = self.client("secretsmanager")
+        keys = [
+            Secret(client, self.facts["keys_secret"], label=one)
+            for one in (CALLBACK_KEY, MESSAGE_KEY)
+        ]
+        make_keys(*keys)
+        change_accounts(Secret(client, self.facts["secret"]), change)
+        self.run_smsgw("vendors", "publish")
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
         """Create an API key with `smsgw`."""

@@ -5,7 +5,7 @@ smsgw keys list
 smsgw keys revoke 0123456789ab --stop-messages
 smsgw tenants stop|start|show acme
 smsgw vendors set jst account.json
-smsgw vendors list|show|remove|check
+smsgw vendors list|show|remove|check|publish
 smsgw routes|sources|senders|campaign-defaults show|diff|set
 smsgw messages show|settle ID
 smsgw messages list|cancel --tenant acme
@@ -15,6 +15,7 @@ smsgw dlq list|redrive|dismiss
 smsgw restore plan|apply --table TABLE --at TIME
 smsgw audit list
 smsgw callback-url dinisoft
+smsgw callback-key rotate
 """
 
 import argparse
@@ -44,6 +45,7 @@ from smsgw import (
     messages,
     restore,
     settings,
+    stack_keys,
     tenants,
     vendor_check,
     vendors,
@@ -112,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_dead_letters(areas)
     _add_restore(areas)
     _add_audit(areas)
-    _add_callback_url(areas)
+    _add_callbacks(areas)
     return parser
 
 
@@ -182,6 +184,8 @@ def _add_vendors(areas: Areas) -> None:
         command.set_defaults(run=run)
     vendor_check.add_command(accounts)
     accounts.add_parser("list", help="list vendors").set_defaults(run=vendors.show_all)
+    tell = accounts.add_parser("publish", help="after a change of the secret by hand: use it")
+    tell.set_defaults(run=vendors.publish)
 
 
 def _add_settings(areas: Areas) -> None:
@@ -288,10 +292,13 @@ def _add_audit(areas: Areas) -> None:
     listed.set_defaults(run=audit.show_all)
 
 
-def _add_callback_url(areas: Areas) -> None:
+def _add_callbacks(areas: Areas) -> None:
     command = areas.add_parser("callback-url", help="print a vendor's account-wide callback URL")
     command.add_argument("vendor", choices=VENDORS)
-    command.set_defaults(run=vendors.show_callback_url)
+    command.set_defaults(run=stack_keys.show_callback_url)
+    key = _add_area(areas, "callback-key", "the key of callback URLs")
+    rotate = key.add_parser("rotate", help="make another; the one before is good until the next")
+    rotate.set_defaults(run=stack_keys.rotate_callback_key)
 
 
 def _find_stack(options: argparse.Namespace) -> None:

@@ -1,16 +1,14 @@
 """`smsgw keys`: make, list and revoke API keys."""
 
 import argparse
-import secrets
-
-import boto3
 
 from sms_gateway.config import api_keys
+from sms_gateway.config.stack_keys import WEBHOOK_KEY
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.sms.phone_numbers import is_region
 from smsgw.cancelling import cancel_messages, find_key
 from smsgw.errors import CommandError
-from smsgw.secrets import Secret
+from smsgw.stack_keys import key_of, make_key
 from smsgw.terminal import say
 
 
@@ -19,7 +17,7 @@ def create(options: argparse.Namespace) -> None:
     if options.region is not None and not is_region(options.region):
         raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
     if "webhooks:manage" in options.scope:
-        _make_webhook_key(options)
+        make_key(key_of(options, WEBHOOK_KEY))
     key, stored = api_keys.create_key(
         options.tenant,
         options.scope,
@@ -30,15 +28,6 @@ def create(options: argparse.Namespace) -> None:
     )
     say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
     say(key)
-
-
-def _make_webhook_key(options: argparse.Namespace) -> None:
-    """Make the key from which the webhooks' secrets follow, unless it is there."""
-    outputs = options.outputs
-    client = boto3.client("secretsmanager")
-    secret = Secret(client, outputs["WebhookSecretName"], outputs.get("SecretsKeyArn"))
-    if secret.read() is None:
-        secret.create(secrets.token_urlsafe(36), "The key from which the webhooks' secrets follow.")
 
 
 def show_all(_options: argparse.Namespace) -> None:

@@ -20,7 +20,8 @@ from sms_gateway.verifications.model import Details
 
 MARGIN_SECONDS = 600  # between this machine's clock and the scheduler's
 ACCESS = ("KEYS", "HOOKS#", "HOOK#")
-LASTING = ("REQUEST#", "V#", "CAMPAIGNS", "SETTINGS", "AUDIT")  # beside the partitions of ULIDs
+# beside the partitions of ULIDs
+LASTING = ("REQUEST#", "V#", "CAMPAIGNS", "SETTINGS", "ACCOUNTS", "AUDIT")
 OPEN_CAMPAIGN = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.FAILED)
 
 

@@ -12,6 +12,7 @@ import boto3
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 from smsgw.errors import CommandError
 from smsgw.terminal import say
+from smsgw.vendors import warn_of_difference
 
 GUIDE = "docs/guides/egress.md"
 
@@ -25,6 +26,7 @@ def add_command(vendors: Any) -> None:
 
 def check_vendor(options: argparse.Namespace) -> None:
     """Print a line for each of the vendor's products. Raise CommandError when one has a problem."""
+    warn_of_difference(options)
     answer = _ask(options)
     if answer["fault"]:
         raise CommandError(f"the account is refused: {answer['fault']}")

@@ -21,6 +21,8 @@ from ministack.services import dynamodb  # type: ignore[import-untyped]  # no st
 from local.simulators.registry import SIMULATORS, accounts, routes
 from local.simulators.state import Message, State
 from local.simulators.vendor import Request
+from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.secrets import CURRENT
 from sms_gateway.vendors.registry import VENDORS
 from testing.server import Asked, Said, serving
 from testing.template import table_definition
@@ -28,7 +30,9 @@ from testing.template import table_definition
 Item = dict[str, Any]
 
 LATER = 86_400.0  # seconds until a vendor's outcome: none falls due by itself
+MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 QUEUES = {
     f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
     for vendor in VENDORS
@@ -44,7 +48,7 @@ ENVIRONMENT = QUEUES | {
     "STACK_NAME": "bench",
     "TABLE_NAME": "bench",
     "ACCOUNTS_SECRET": "bench/vendors",
-    "WEBHOOK_SECRET": "bench/webhooks",
+    "KEYS_SECRET": "bench/keys",
     "OWN_ACCOUNT": "123456789012",
     "REQUEUE_AFTER": "60",
     "INTERRUPTED_AFTER": "150",
@@ -74,13 +78,16 @@ SOURCES = {
     "cognito": {"eu-central-1_example": {"tenant": "acme", "text": "Your code is {code}"}},
 }
 
+
+def setting(partition: str, name: str, data: str) -> Item:
+    """Return the item of a setting."""
+    return {"pk": {"S": partition}, "sk": {"S": name}, "data": {"S": data}, "version": {"N": "1"}}
+
+
 SETTINGS = [
-    {"pk": {"S": "SETTINGS"}, "sk": {"S": name}, "data": {"S": data}, "version": {"N": "1"}}
-    for name, data in (
-        ("routes", json.dumps({"routes": routes()})),
-        ("sources", json.dumps(SOURCES)),
-        ("campaigns", "{}"),
-    )
+    setting("SETTINGS", "routes", json.dumps({"routes": routes()})),
+    setting("SETTINGS", "sources", json.dumps(SOURCES)),
+    setting("SETTINGS", "campaigns", "{}"),
 ]
 RANGE, RANGED = "pk = :pk AND sk BETWEEN :low AND :high", (":pk", ":low", ":high")
 MOST_IN_A_PAGE = 1_100  # items that surely are less than 1 MB
@@ -122,7 +129,7 @@ class Aws:
 
     def __init__(self, base: str = "http://127.0.0.1:1") -> None:
         self.vendors = Vendors()
-        self.accounts: dict[str, Any] = {"callback_key": CALLBACK_KEY, **accounts(base)}
+        self.accounts: dict[str, Any] = accounts(base)
         self.queues: dict[str, deque[tuple[float, str]]] = defaultdict(deque)
         self.upload = b""
         self.events: list[Any] = []
@@ -138,6 +145,8 @@ class Aws:
         if status != 200:
             raise RuntimeError(f"no table: {told!r}")
         self.put(SETTINGS, name)
+        published = write_public_accounts(self.accounts, MARKS_KEY.encode())
+        self.put([setting("ACCOUNTS", "accounts", published)], name)
 
     def items(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> dict[str, dict[str, Item]]:
         """Return what the table has, by partition and sort key."""
@@ -230,8 +239,16 @@ class Aws:
             return Said(f"<{name}Result><UploadId>1</UploadId></{name}Result>".encode())
         return Said(self.upload if asked.method == "GET" else b"")
 
-    def _GetSecretValue(self, _asked: Any) -> Any:  # noqa: N802 - AWS's operation
-        return {"Name": "bench/vendors", "SecretString": json.dumps(self.accounts)}
+    def _GetSecretValue(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
+        name, label = asked["SecretId"], asked["VersionStage"]
+        secret = {
+            (ENVIRONMENT["ACCOUNTS_SECRET"], CURRENT): json.dumps(self.accounts),
+            (ENVIRONMENT["KEYS_SECRET"], "CALLBACK_KEY"): json.dumps(
+                {"current": CALLBACK_KEY, "marks": MARKS_KEY}
+            ),
+            (ENVIRONMENT["KEYS_SECRET"], "MESSAGE_KEY"): MESSAGE_KEY,
+        }[name, label]
+        return {"Name": name, "SecretString": secret}
 
     def _GenerateDataKey(self, asked: Any) -> Any:  # noqa: N802 - AWS's operation
         return {"KeyId": asked["KeyId"], "Plaintext": DATA_KEY, "CiphertextBlob": DATA_KEY}

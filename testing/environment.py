@@ -16,7 +16,7 @@ os.environ |= {
     "STACK_NAME": "test",
     "TABLE_NAME": "test-table",
     "ACCOUNTS_SECRET": "test/vendors",
-    "WEBHOOK_SECRET": "test/webhooks",
+    "KEYS_SECRET": "test/keys",
     "CAMPAIGNS_BUCKET": "test-campaigns",
     "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",
     "DEAD_LETTERS": "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letters",

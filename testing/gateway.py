@@ -22,7 +22,7 @@ from sms_gateway.storage.models import ItemKey, Submission, split_id
 from testing.numbers import number
 from testing.queues import drained
 from testing.rights import acting_as
-from testing.settings import CALLBACK_KEY
+from testing.settings import CALLBACK_KEY, MESSAGE_KEY
 from testing.transport import Wire
 from testing.vendor_answers import SUBMIT, TAKES
 
@@ -79,7 +79,6 @@ class Gateway:
                     now=datetime.now(UTC) + timedelta(seconds=after),
                     until=time.time() + options.pop("remaining", 60),
                     send=self.wire,
-                    secret=CALLBACK_KEY.encode(),
                     **options,
                 )
             )
@@ -105,7 +104,7 @@ class Gateway:
         assert key
         found = message_repository.find_message(key)
         assert found
-        return open_content(found[1], CALLBACK_KEY.encode()).text
+        return open_content(found[1], MESSAGE_KEY.encode).text
 
     def status(self, identifier: str) -> str:
         """Return a message's status."""
@@ -137,4 +136,4 @@ class Gateway:
     def messages_stored(self) -> int:
         """How many items the table has, beside the operator's settings and records."""
         found = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
-        return sum(item["pk"]["S"] not in ("SETTINGS", "AUDIT") for item in found)
+        return sum(item["pk"]["S"] not in ("SETTINGS", "ACCOUNTS", "AUDIT") for item in found)

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,9 @@ import boto3
 from samcli.yamlhelper import yaml_parse
 
 from local.simulators.registry import routes
-from sms_gateway.config import cached_setting
+from sms_gateway.config import cached_setting, stack_keys
+from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.stored_settings import ACCOUNTS as PUBLISHED
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS
 from testing.paths import ROOT
@@ -18,13 +21,12 @@ from testing.rights import as_operator
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
+MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 WEBHOOK_KEY = "fedcba9876543210fedcba9876543210fedcba9876543210"
 ACCOUNTS: dict[str, Any] = {
-    "callback_key": CALLBACK_KEY,
-    **{
-        vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())
-        for vendor in VENDORS
-    },
+    vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())
+    for vendor in VENDORS
 }
 ROUTES = json.dumps({"routes": routes()})
 SOURCES: dict[str, Any] = {
@@ -35,7 +37,7 @@ SOURCES: dict[str, Any] = {
         "messages": {"tenant": "acme"},
     },
     "cognito": {"eu-central-1_example": {"tenant": "shop"}},
-    "direct": {"orders": {"tenant": "acme"}},
+    "direct": {"tenant": "acme"},
 }
 SENDERS: dict[str, Any] = {"acme": ["ACME", "ACMEIN", "OTHER", "OTHERS", "+15550001111"]}
 WRITTEN: list[str] = []  # settings that a test changed
@@ -48,14 +50,44 @@ def _client(service: Any) -> Any:
 
 
 def set_accounts(accounts: object) -> None:
-    """Write the accounts' secret, which this process then reads anew."""
+    """Write the accounts' secret and what is published of it; this process reads both anew."""
     written = accounts if isinstance(accounts, str) else json.dumps(accounts)
     _set_secret(os.environ["ACCOUNTS_SECRET"], written)
+    _set_setting(PUBLISHED, published(accounts) if isinstance(accounts, dict) else written)
+
+
+def set_published(accounts: dict[str, Any]) -> None:
+    """Publish other accounts than the secret has, as after a change by hand."""
+    _set_setting(PUBLISHED, published(accounts))
+
+
+def published(accounts: dict[str, Any]) -> str:
+    """Return what those that call no vendor may know of the accounts."""
+    return write_public_accounts(accounts, MARKS_KEY.encode())
+
+
+def set_callback_keys(current: str, previous: str | None = None) -> None:
+    """Write the callback keys, which this process then reads anew."""
+    keys = {"current": current, "marks": MARKS_KEY} | ({"previous": previous} if previous else {})
+    _set_key(stack_keys.CALLBACK_KEY, json.dumps(keys))
+
+
+def set_message_key(written: str) -> None:
+    """Write the message key, which this process then reads anew."""
+    _set_key(stack_keys.MESSAGE_KEY, written)
 
 
 def set_webhook_key(written: str) -> None:
-    """Write the secret of the webhooks' key, which this process then reads anew."""
-    _set_secret(os.environ["WEBHOOK_SECRET"], written)
+    """Write the webhooks' key, which this process then reads anew."""
+    _set_key(stack_keys.WEBHOOK_KEY, written)
+
+
+def _set_key(label: str, written: str) -> None:
+    client, name = _client("secretsmanager"), os.environ["KEYS_SECRET"]
+    with suppress(client.exceptions.ResourceExistsException):
+        client.create_secret(Name=name, SecretString="The keys are in its labelled versions.")
+    client.put_secret_value(SecretId=name, SecretString=written, VersionStages=[label])
+    forget_settings()
 
 
 def _set_secret(name: str, written: str) -> None:

@@ -15,7 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.registry import VENDORS, build_adapter
+from sms_gateway.vendors.redaction import mark_of
+from sms_gateway.vendors.registry import VENDORS, build_adapter, secret_settings
+from sms_gateway.vendors.secret_marks import Marks, are_ours
 from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
@@ -48,6 +50,12 @@ def adapter(vendor: str, **settings: object) -> Adapter:
     """Return the vendor's adapter with the account of its folder, `settings` over it."""
     account = json.loads((CASES / vendor / "account.json").read_text())
     return build_adapter(vendor, account | settings)
+
+
+def marks(vendor: Adapter) -> Marks:
+    """Return the marks of an adapter's secret settings."""
+    names = secret_settings(vendor.name)
+    return {name: mark_of(getattr(vendor, name), b"a key of marks") for name in names}
 
 
 @cache
@@ -100,7 +108,8 @@ def understood(case: Case) -> object:
                 case.body,
                 spec.get("content_type", ""),
             )
-            return [plain(report) for report in vendor.callback(request)]
+            said = vendor.repeated_secrets(request)
+            return [plain(one) for one in vendor.callback(request) if are_ours(said, marks(vendor))]
     raise ValueError(f"{case}: unknown operation")
 
 

@@ -25,28 +25,34 @@ from testing.queues import DEAD_LETTERS, LANES, STREAM_DEAD, drained, emptied, q
 from testing.rights import check_rights
 from testing.settings import (
     ACCOUNTS,
+    CALLBACK_KEY,
+    MESSAGE_KEY,
     ROUTES,
     SENDERS,
     SOURCES,
     TEMPLATE,
     WEBHOOK_KEY,
     WRITTEN,
+    published,
     set_accounts,
+    set_callback_keys,
+    set_message_key,
     set_webhook_key,
 )
 from testing.transport import Wire
 
 SETTINGS = [
     {
-        "pk": {"S": "SETTINGS"},
+        "pk": {"S": partition},
         "sk": {"S": name},
         "data": {"S": written},
         "version": {"N": "1"},
     }
-    for name, written in (
-        ("routes", ROUTES),
-        ("sources", json.dumps(SOURCES)),
-        ("senders", json.dumps(SENDERS)),
+    for partition, name, written in (
+        ("SETTINGS", "routes", ROUTES),
+        ("SETTINGS", "sources", json.dumps(SOURCES)),
+        ("SETTINGS", "senders", json.dumps(SENDERS)),
+        ("ACCOUNTS", "accounts", published(ACCOUNTS)),
     )
 ]
 
@@ -83,8 +89,7 @@ def stack(atomic: None) -> Iterator[None]:
             sqs.create_queue(QueueName=name)
         for lane in LANES:
             sqs.create_queue(QueueName=lane)
-        set_accounts(ACCOUNTS)
-        set_webhook_key(WEBHOOK_KEY)
+        _set_secrets()
         yield
         _forget()
 
@@ -104,9 +109,15 @@ def aws(stack: None) -> Iterator[None]:
     for lane in LANES:
         emptied(lane)
     if WRITTEN:
-        set_accounts(ACCOUNTS)
-        set_webhook_key(WEBHOOK_KEY)
+        _set_secrets()
         WRITTEN.clear()
+
+
+def _set_secrets() -> None:
+    set_accounts(ACCOUNTS)
+    set_callback_keys(CALLBACK_KEY)
+    set_message_key(MESSAGE_KEY)
+    set_webhook_key(WEBHOOK_KEY)
 
 
 def _forget() -> None:

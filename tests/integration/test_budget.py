@@ -23,6 +23,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from sms_gateway.aws import clients, sqs
 from sms_gateway.config import cached_setting, routes, stopped_tenants, vendor_accounts
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stopped_tenants import MAX_BYTES as STOPS_BYTES
 from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
@@ -124,14 +125,17 @@ def test_sizes_are_dynamodbs_own() -> None:
     assert write_units(None, {**due, "data": {"S": "x" * 2000}}) == 3
 
 
-@pytest.mark.parametrize(("name", "settings"), [("send", 2), ("from_eventbridge", 3)])
+@pytest.mark.parametrize(
+    ("name", "settings", "secrets"), [("send", 3, 0), ("from_eventbridge", 4, 1)]
+)
 def test_a_start_reads_each_of_its_settings_once(
-    gateway: Gateway, meter: Meter, name: str, settings: int
+    gateway: Gateway, meter: Meter, name: str, settings: int, secrets: int
 ) -> None:
-    """One GetItem a setting, half a unit each, and the accounts; then nothing for half a minute."""
+    """One GetItem a setting, half a unit each, and with a key the message key; then nothing for
+    half a minute."""
     begin = {
         "dynamodb.GetItem": settings,
-        "secretsmanager.GetSecretValue": 1,
+        **({"secretsmanager.GetSecretValue": secrets} if secrets else {}),
         "dynamodb.PutItem": 1,
         "sqs.SendMessageBatch": 1,
     }
@@ -260,6 +264,7 @@ def test_waiting_for_a_vendors_rate(
     """What a submission costs more, with all its messages, than one that need not wait."""
     set_account("rajasms", rate=1)
     stopped_tenants.stops()  # the half minute's, not the message's
+    public_accounts()  # the minute's
     motion = FastMotion(gateway, "rajasms", monkeypatch)
     monkeypatch.setattr(Gateway, "tick", lambda *_: 0)  # what a tick costs is another test's
 

@@ -104,20 +104,37 @@ SECRETS = (
 )
 
 
-def readers(secret: str) -> set[str]:
+def readers(secret: str, label: str | None = None) -> set[str]:
+    """Who may read a secret; with a label only the version that has it."""
+    only = {"StringEquals": {"secretsmanager:VersionStage": label}} if label else None
     return {
         name.partition("/")[0]
         for name, one in statements()
         if "secretsmanager:GetSecretValue" in every(one["Action"])
         and {"Fn::Sub": f"{SECRETS}/{secret}-??????"} in every(one["Resource"])
+        and one.get("Condition") == only
     }
 
 
 def test_each_secret_is_read_by_those_that_need_it() -> None:
+    callers = {"DispatchFunction", "SchedulerFunction", "VerifyFunction", "VendorAccountFunction"}
+    assert readers("vendors") == callers | {"BalanceFunction"}
     tellers = {"DeliverWebhooksFunction", "WebhooksFunction"}
-    assert readers("webhooks") == tellers
-    others = {"AuthorizeFunction", "QueueWebhooksFunction", "StatusFunction", *tellers}
-    assert readers("vendors") == set(FUNCTIONS) - others
+    assert readers("keys", "WEBHOOK_KEY") == tellers
+    assert readers("keys", "CALLBACK_KEY") == {"CallbackFunction", "DispatchFunction"}
+    others = {"AuthorizeFunction", "BalanceFunction", "StatusFunction", *tellers}
+    others |= {"PublishEventsFunction", "QueueWebhooksFunction"}
+    assert readers("keys", "MESSAGE_KEY") == set(FUNCTIONS) - others
+
+
+def test_nobody_reads_a_secret_of_another_name_or_every_version_of_the_keys() -> None:
+    """A request that names a version by its id has no label: the condition refuses it."""
+    rights = [one for _, one in statements() if "secretsmanager:" in str(one["Action"])]
+    assert all(every(one["Action"]) == ["secretsmanager:GetSecretValue"] for one in rights)
+    assert {str(one["Resource"]) for one in rights} == {
+        str({"Fn::Sub": f"{SECRETS}/{secret}-??????"}) for secret in ("keys", "vendors")
+    }
+    assert readers("keys") == set()
 
 
 @pytest.mark.parametrize("function", ["DeliverWebhooksFunction", "WebhooksFunction"])
@@ -238,8 +255,8 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     assert {"Bus", "SendFunction"} <= set(there)
     ways = ("From", "Bus", "Ingress", "Topic", "Cognito")
     assert {name for name in there if name.startswith(ways)} == {"Bus"}
-    given = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
-    opened = {name: {"Default": "true"} for name in given}
+    given = ("Bucket", "Bus", "Queue", "Topic", "Invocation")
+    opened = {f"SendFrom{way}": {"Default": "true"} for way in given}
     opened["CognitoKeyArn"] = {"Default": "arn"}
     opened["Events"] = {"Default": "all"}
     opened["Dashboard"] = opened["AccessLogs"] = {"Default": "true"}
@@ -358,10 +375,7 @@ def test_neither_reader_can_do_what_is_the_others() -> None:
         for name in READERS
     }
     told, webhooks = (actions[name] for name in READERS)
-    assert {action for action, _ in told - webhooks} == {
-        "events:PutEvents",
-        "secretsmanager:GetSecretValue",
-    }
+    assert {action for action, _ in told - webhooks} == {"events:PutEvents"}
     assert webhooks - told == {("sqs:SendMessage", str([{"Fn::GetAtt": ["DeliveryQueue", "Arn"]}]))}
 
 
@@ -586,3 +600,4 @@ def test_a_function_has_every_variable_that_its_code_reads(function: str) -> Non
 def test_the_check_sees_what_is_read() -> None:
     seen = set().union(*(reads(path) for path in CORE.rglob("*.py")))
     assert {"TABLE_NAME", "STACK_NAME", "QUEUE_*", "ACCOUNTS_SECRET", "CALLBACK_URL"} <= seen
+    assert "KEYS_SECRET" in seen

@@ -196,7 +196,7 @@ def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     outputs = {
         "TableName": "test-table",
         "AccountsSecretName": "test/vendors",
-        "WebhookSecretName": "test/webhooks",
+        "KeysSecretName": "test/keys",
         "CallbackUrl": "https://x/callbacks",
     }
     shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]

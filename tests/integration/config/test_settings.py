@@ -10,11 +10,12 @@ import boto3
 import pytest
 
 from sms_gateway.aws import clients
-from sms_gateway.config import routes, vendor_accounts
+from sms_gateway.config import routes, stack_keys, vendor_accounts
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.webhooks import settings as webhook_settings
+from testing.callbacks import call
 from testing.gateway import Gateway
 from testing.settings import (
     ACCOUNTS,
@@ -30,9 +31,15 @@ BROKEN = [
     "no JSON",
     "[]",
     "7",
+]
+BROKEN_KEYS = [
+    "no JSON",
     "{}",
-    json.dumps({"callback_key": SECRET}),
-    json.dumps({"callback_key": 7, "jst": {}}),
+    json.dumps({"current": CALLBACK_KEY}),
+    *(
+        json.dumps({"current": CALLBACK_KEY, "marks": CALLBACK_KEY} | wrong)
+        for wrong in ({"current": SECRET}, {"marks": SECRET}, {"previous": SECRET}, {"older": ""})
+    ),
 ]
 BAD_ROUTES = [
     "no JSON",
@@ -105,16 +112,37 @@ def test_the_last_good_one_stays_in_use(
         read()
 
 
+@pytest.mark.parametrize("written", BROKEN_KEYS)
+def test_broken_callback_keys_are_refused_and_never_shown(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, written: str
+) -> None:
+    put_key("CALLBACK_KEY", written)
+    with pytest.raises(ServiceUnavailableError) as refused:
+        stack_keys.callback_keys()
+    assert refused.value.slug == "callback-key-unavailable"
+    assert SECRET not in str(problems(caplog))
+    assert len(problems(caplog)) == 1
+
+
+def test_a_key_shows_nothing_of_itself(gateway: Gateway) -> None:
+    assert CALLBACK_KEY not in repr(stack_keys.callback_keys())
+    assert CALLBACK_KEY not in str([stack_keys.callback_keys()])
+
+
 @pytest.mark.parametrize("denied", [False, True])
 def test_a_secret_that_nobody_made_is_no_alarm_and_says_how_to_make_it(
     gateway: Gateway, caplog: pytest.LogCaptureFixture, denied: bool
 ) -> None:
+    forget_settings()
     with deleted("test/vendors", denied=denied):
         for _ in range(2):
             with pytest.raises(ServiceUnavailableError, match="smsgw vendors set") as refused:
                 vendor_accounts.accounts()
             assert refused.value.slug == "accounts-unavailable"
-    with deleted("test/webhooks", denied=denied):
+    with deleted("test/keys", denied=denied):
+        for read in (stack_keys.callback_keys, stack_keys.message_key):
+            with pytest.raises(ServiceUnavailableError, match="smsgw vendors set"):
+                read()
         with pytest.raises(ServiceUnavailableError, match="smsgw keys create") as refused:
             webhook_settings.webhook_key()
         assert refused.value.slug == "webhook-key-unavailable"
@@ -133,11 +161,40 @@ def test_a_secret_that_is_gone_or_denied_after_it_was_read_is_an_alarm(
     assert line["msg"] == "settings refused"
 
 
+def test_messages_are_accepted_and_callbacks_read_without_a_password(gateway: Gateway) -> None:
+    """Whoever calls no vendor neither has the accounts' secret nor needs it."""
+    (identifier,) = gateway.sent("server2sms")
+    token = gateway.token("server2sms", gateway.submission(identifier).key)
+    words = f"login test-user-key of {ACCOUNTS['server2sms']['password'].upper()} is over"
+    with deleted("test/vendors", denied=False):
+        forget_settings()
+        gateway.one("jst")
+        report = {"DST": "1", "RSN": "099", "DSTTXT": words, "ID": identifier}
+        assert call("server2sms", token, report)["statusCode"] == 200
+        with pytest.raises(ServiceUnavailableError):
+            vendor_accounts.accounts()
+    stored = str(gateway.item(gateway.submission(identifier).key))
+    for secret in ("test-user-key", ACCOUNTS["server2sms"]["password"].upper()):
+        assert secret not in stored
+
+
+@pytest.mark.parametrize(("key", "received"), [("test-api-key", 1), ("another", 0)])
+def test_a_push_with_other_keys_than_ours_is_dropped_without_knowing_ours(
+    gateway: Gateway, key: str, received: int
+) -> None:
+    set_account("dinisoft", status_push=True)
+    token = gateway.token("dinisoft", None)
+    with deleted("test/vendors", denied=False):
+        push = {"messageid": "1", "text": "DELIVRD", "apikey": key, "secretkey": "test-secret"}
+        assert json.loads(call("dinisoft", token, push)["body"]) == {"received": received}
+
+
 @contextmanager
 def deleted(name: str, *, denied: bool) -> Iterator[None]:
     """Without a secret: for AWS one that is not there, or one that no policy matches."""
     client = boto3.client("secretsmanager")
-    before = client.get_secret_value(SecretId=name)["SecretString"]
+    labels = ("CALLBACK_KEY", "MESSAGE_KEY", "WEBHOOK_KEY") if name == "test/keys" else ()
+    before = {one: text_of(name, one) for one in ("AWSCURRENT", *labels)}
     refusal = {"Code": "AccessDeniedException", "Message": f"not authorized on resource: {name}"}
     reading = clients.client("secretsmanager")
 
@@ -153,8 +210,21 @@ def deleted(name: str, *, denied: bool) -> Iterator[None]:
     finally:
         if denied:
             reading.meta.events.unregister("before-call", refuse)
-        client.create_secret(Name=name, SecretString=before)
-        forget_settings()
+        client.create_secret(Name=name, SecretString=before["AWSCURRENT"])
+        for label in labels:
+            put_key(label, before[label])
+
+
+def text_of(name: str, label: str) -> str:
+    found = boto3.client("secretsmanager").get_secret_value(SecretId=name, VersionStage=label)
+    return str(found["SecretString"])
+
+
+def put_key(label: str, text: str) -> None:
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId="test/keys", SecretString=text, VersionStages=[label]
+    )
+    forget_settings()
 
 
 def put_secret(text: str) -> None:
@@ -211,6 +281,5 @@ def test_plain_http_is_allowed_with_a_warning(
 
 def test_accounts_show_no_secret(gateway: Gateway) -> None:
     known = vendor_accounts.accounts()
-    assert CALLBACK_KEY not in repr(known)
     for secret in ("test-password", "test-api-key", "test-secret", "test-user-key"):
         assert secret not in repr(dict(known.adapters))

@@ -27,7 +27,7 @@ from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
-from testing.settings import ACCOUNTS, set_accounts, set_routes
+from testing.settings import MESSAGE_KEY, set_accounts, set_message_key, set_routes
 from testing.vendor_answers import SUBMIT, TAKES
 
 SEND = function("send")
@@ -156,16 +156,21 @@ def test_the_answer_stays_the_same_when_the_settings_have_changed(
     assert gateway.queued("server2sms") == []
 
 
-def test_while_the_accounts_are_not_usable_a_repeat_waits_and_then_has_its_answer(
-    gateway: Gateway,
-) -> None:
-    """The secret that tells one body from another is among them: nobody answers unchecked."""
+def test_while_the_accounts_are_not_usable_a_repeat_has_its_answer(gateway: Gateway) -> None:
     first = post(SINGLE)[2]
     set_accounts("no JSON")
+    assert post(SINGLE)[::2] == (202, first)
+    assert len(batches()) == 1
+
+
+def test_without_the_message_key_a_repeat_waits_and_then_has_its_answer(gateway: Gateway) -> None:
+    """It tells one body from another: nobody answers unchecked."""
+    first = post(SINGLE)[2]
+    set_message_key("short")
     status, _, problem = post(SINGLE)
     assert (status, json.loads(problem)["retryable"]) == (503, True)
     assert len(batches()) == 1
-    set_accounts(ACCOUNTS)
+    set_message_key(MESSAGE_KEY)
     assert post(SINGLE)[::2] == (202, first)
     assert len(batches()) == 1
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sms_gateway.config import vendor_accounts
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.listing import MessageQuery, list_messages
 from sms_gateway.messages.send import send
@@ -19,7 +19,7 @@ from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
-from testing.settings import ACCOUNTS, set_accounts
+from testing.settings import set_message_key
 from testing.transport import SILENT
 from testing.vendor_answers import SUBMIT, TAKES, rajasms_answer
 
@@ -222,15 +222,14 @@ def test_a_key_that_may_not_read_learns_no_text_by_cancelling(
 
 
 def test_a_text_that_can_not_be_opened_any_more_is_not_sent(gateway: Gateway) -> None:
-    """Its callback_key was changed: it ends by its validity, and the timeline says why."""
+    """The message key was changed: it ends by its validity, and the timeline says why."""
     identifier = gateway.one("rajasms", **OTP)
-    changed = json.loads(json.dumps(ACCOUNTS)) | {"callback_key": "another-key-of-this-stack-" * 2}
-    set_accounts(changed)
-    assert vendor_accounts.accounts().callback_key.startswith(b"another")
+    set_message_key("another-key-of-this-stack-" * 2)
+    assert message_key().startswith(b"another")
     gateway.dispatch("rajasms")
     assert gateway.wire.sent == []
     assert gateway.status(identifier) == "accepted"
-    assert "callback_key" in gateway.view(identifier)["timeline"][-1]["note"]
+    assert "message key" in gateway.view(identifier)["timeline"][-1]["note"]
     gateway.tick(601)
     assert gateway.status(identifier) == "expired"
 

@@ -18,7 +18,7 @@ from sms_gateway.vendors.types import Request
 from testing.callbacks import call, call_url, rajasms, server2sms
 from testing.gateway import Gateway
 from testing.numbers import number
-from testing.settings import CALLBACK_KEY, set_account
+from testing.settings import CALLBACK_KEY, set_account, set_callback_keys
 from testing.transport import SILENT
 from testing.vendor_answers import SUBMIT, TAKES
 
@@ -138,6 +138,17 @@ def test_a_token_with_one_letter_changed_is_not_found(gateway: Gateway, place: i
     answer = call("server2sms", "".join(letters), {"DST": "0", "ID": identifier})
     assert answer["statusCode"] == 404
     assert gateway.status(identifier) == "submitted"
+
+
+def test_an_address_is_answered_until_its_key_was_rotated_twice(gateway: Gateway) -> None:
+    (identifier,) = gateway.sent("server2sms")
+    token = gateway.token("server2sms", gateway.submission(identifier).key)
+    pending = {"DST": "2", "ID": identifier}
+    second, third = "second-key-of-this-stack-" * 2, "third-key-of-this-stack-" * 2
+    set_callback_keys(second, CALLBACK_KEY)
+    assert call("server2sms", token, pending)["statusCode"] == 200
+    set_callback_keys(third, second)
+    assert call("server2sms", token, pending)["statusCode"] == 404
 
 
 def test_another_vendors_token_is_not_found(gateway: Gateway) -> None:

@@ -18,7 +18,7 @@ def _describe_stacks(**_: Any) -> Any:
     outputs = {
         "TableName": "test-table",
         "AccountsSecretName": f"{FRESH}/vendors",
-        "WebhookSecretName": f"{FRESH}/webhooks",
+        "KeysSecretName": f"{FRESH}/keys",
         "CallbackUrl": "https://x/callbacks",
     }
     shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]

@@ -9,10 +9,11 @@ from typing import Any
 import boto3
 import pytest
 
-from sms_gateway.config import routes, vendor_accounts
+from sms_gateway.config import routes, stack_keys, vendor_accounts
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stored_settings import StoredSetting, read_setting, write_setting
 from smsgw.errors import CommandError
-from smsgw.secrets import Secret
+from smsgw.secrets import ReadSecret, Secret
 from smsgw.settings import SETTINGS
 from testing.settings import ACCOUNTS, forget_settings
 
@@ -20,13 +21,13 @@ from .conftest import FRESH, Operator
 
 NEW: dict[str, Any] = {
     "routes": {"routes": [{"prefix": "+44", "vendors": ["jst", "rajasms"]}]},
-    "sources": {"direct": {"orders": {"tenant": "acme"}}},
+    "sources": {"direct": {"tenant": "acme"}},
     "senders": {"acme": ["ACME", "+447700900001"], "*": ["*"]},
     "campaign-defaults": {"*": {"category": "otp"}, "acme": {"from": "ACME"}},
 }
 WRONG: dict[str, list[str]] = {
     "routes": ["no JSON", "{}", '{"routes": [{"prefix": "+44", "vendors": ["nobody"]}]}'],
-    "sources": ["no JSON", '{"bus": 7}', '{"direct": {"orders": {}}}'],
+    "sources": ["no JSON", '{"bus": 7}', '{"direct": {"orders": {"tenant": "acme"}}}'],
     "senders": ["no JSON", '{"acme": "ACME"}', '{"No Tenant": []}', '{"acme": [""]}'],
     "campaign-defaults": [
         "no JSON",
@@ -41,14 +42,20 @@ WRONG: dict[str, list[str]] = {
 def secrets(operator: Operator) -> Iterator[Any]:
     client = boto3.client("secretsmanager")
     yield client
-    for name in (f"{FRESH}/vendors", f"{FRESH}/webhooks"):
-        client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    for name in ("vendors", "keys"):
+        client.delete_secret(SecretId=f"{FRESH}/{name}", ForceDeleteWithoutRecovery=True)
 
 
 def stored(secrets: Any, name: str) -> str:
-    """A secret's text; moto's default is not the current version."""
-    found = secrets.get_secret_value(SecretId=f"{FRESH}/{name}", VersionStage="AWSCURRENT")
+    """The text of the accounts, or of the key with a label."""
+    where = ("vendors", "AWSCURRENT") if name == "vendors" else ("keys", name)
+    found = secrets.get_secret_value(SecretId=f"{FRESH}/{where[0]}", VersionStage=where[1])
     return str(found["SecretString"])
+
+
+def current_version(secrets: Any) -> str:
+    found = secrets.get_secret_value(SecretId=f"{FRESH}/vendors", VersionStage="AWSCURRENT")
+    return str(found["VersionId"])
 
 
 def file(folder: Path, value: object) -> str:
@@ -133,28 +140,31 @@ def test_a_new_stacks_routes_lead_to_the_vendors_own_countries_only(operator: Op
     assert known.route("+447700900001") is None
 
 
-def test_the_first_account_makes_the_secret_and_its_callback_key(
+def test_the_first_account_makes_its_secret_and_the_stacks_keys(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
     assert operator("vendors", "list")[1].count("not configured") == 4
     assert operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
     first = json.loads(stored(secrets, "vendors"))
-    assert first.keys() == {"jst", "callback_key"}
-    assert len(first["callback_key"]) >= 32
+    assert first.keys() == {"jst"}
+    keys = stored(secrets, "CALLBACK_KEY"), stored(secrets, "MESSAGE_KEY")
+    assert len(stack_keys.parse_callback_keys(keys[0]).current) >= 32
+    assert len(keys[1]) >= 32
     assert vendor_accounts.parse_accounts(json.dumps(first)).adapters.keys() == {"jst"}
     assert operator("vendors", "set", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))[0] == 0
     second = json.loads(stored(secrets, "vendors"))
     assert second == first | {"rajasms": ACCOUNTS["rajasms"]}
     assert operator("vendors", "remove", "jst")[0] == 0
     third = json.loads(stored(secrets, "vendors"))
-    assert third == {name: second[name] for name in ("callback_key", "rajasms")}
+    assert third == {"rajasms": ACCOUNTS["rajasms"]}
+    assert (stored(secrets, "CALLBACK_KEY"), stored(secrets, "MESSAGE_KEY")) == keys
     assert operator("callback-url", "rajasms")[1].startswith("https://x/callbacks/rajasms/ACCOUNT")
 
 
 def test_entries_that_this_version_does_not_know_stay(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
-    there = {"callback_key": "k" * 40, "another": {"key": 1}}
+    there = {"another": {"key": 1}}
     secrets.create_secret(Name=f"{FRESH}/vendors", SecretString=json.dumps(there))
     assert operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
     found = json.loads(stored(secrets, "vendors"))
@@ -173,13 +183,101 @@ def test_an_account_is_shown_without_what_is_secret(
     assert complains(operator("vendors", "show", "rajasms"))
 
 
-@pytest.mark.parametrize("written", ["no JSON", '{"callback_key": "short"}', "[]"])
+@pytest.mark.parametrize("written", ["no JSON", "[]"])
 def test_a_secret_that_is_broken_is_not_written_over(
     operator: Operator, secrets: Any, written: str, tmp_path: Path
 ) -> None:
     secrets.create_secret(Name=f"{FRESH}/vendors", SecretString=written)
     assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"])))
     assert stored(secrets, "vendors") == written
+
+
+def test_what_is_no_secret_is_published_with_each_change(
+    operator: Operator, secrets: Any, tmp_path: Path
+) -> None:
+    for vendor in ("jst", "rajasms"):
+        assert operator("vendors", "set", vendor, file(tmp_path, ACCOUNTS[vendor]))[0] == 0
+    forget_settings()
+    assert public_accounts().adapters.keys() == {"jst", "rajasms"}
+    published = read_setting("accounts")
+    assert published
+    for secret in (ACCOUNTS["jst"]["password"], ACCOUNTS["rajasms"]["api_key"]):
+        assert secret not in published.text
+    assert operator("vendors", "remove", "jst")[0] == 0
+    forget_settings()
+    assert public_accounts().adapters.keys() == {"rajasms"}
+    assert operator("vendors", "list")[2] == ""
+
+
+@pytest.mark.parametrize("changed", ["password", "base_url"])
+def test_a_change_of_the_secret_by_hand_is_told_until_it_is_published(
+    operator: Operator, secrets: Any, changed: str, tmp_path: Path
+) -> None:
+    operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))
+    by_hand = {"jst": ACCOUNTS["jst"] | {changed: "https://another.example.com"}}
+    Secret(secrets, f"{FRESH}/vendors").replace(
+        ReadSecret("", current_version(secrets)), json.dumps(by_hand)
+    )
+    for asked in (("list",), ("show", "jst")):
+        status, _, error = operator("vendors", *asked)
+        assert status == 0
+        assert "smsgw vendors publish" in error
+        assert "another" not in error
+    assert operator("vendors", "publish")[0] == 0
+    assert operator("vendors", "list")[2] == ""
+
+
+def test_of_two_operators_who_publish_one_is_told_to_do_it_again(
+    operator: Operator, secrets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = file(tmp_path, ACCOUNTS["jst"])
+    operator("vendors", "set", "jst", given)
+    stale = read_setting("accounts")
+    operator("vendors", "publish")
+    monkeypatch.setattr("smsgw.vendors.read_setting", lambda _name: stale)
+    other = file(tmp_path, ACCOUNTS["rajasms"])
+    said = operator("vendors", "set", "rajasms", other)
+    assert complains(said)
+    assert "smsgw vendors publish" in said[2]
+
+
+def test_accounts_that_a_burst_of_starts_could_not_read_are_not_set(
+    operator: Operator, secrets: Any, tmp_path: Path
+) -> None:
+    long = {f"+1{number:05d}": "0.1" for number in range(2000)}
+    prices = {"prices": {"currency": "INR", "per_segment": long}}
+    assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"] | prices)))
+    assert json.loads(operator("routes", "show")[1])
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        stored(secrets, "vendors")
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("CALLBACK_KEY", "no JSON"), ("CALLBACK_KEY", "{}"), ("MESSAGE_KEY", "short")],
+)
+def test_a_key_that_is_broken_is_not_written_over(
+    operator: Operator, secrets: Any, name: str, written: str, tmp_path: Path
+) -> None:
+    secrets.create_secret(Name=f"{FRESH}/keys", SecretString="no key")
+    secrets.put_secret_value(SecretId=f"{FRESH}/keys", SecretString=written, VersionStages=[name])
+    assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"])))
+    assert stored(secrets, name) == written
+
+
+def test_a_rotated_callback_key_leaves_the_one_before_it_good_until_the_next(
+    operator: Operator, secrets: Any, tmp_path: Path
+) -> None:
+    assert complains(operator("callback-key", "rotate"))
+    operator("vendors", "set", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))
+    keys = [stack_keys.parse_callback_keys(stored(secrets, "CALLBACK_KEY"))]
+    addresses = [operator("callback-url", "rajasms")[1]]
+    for _ in range(2):
+        assert operator("callback-key", "rotate")[0] == 0
+        keys.append(stack_keys.parse_callback_keys(stored(secrets, "CALLBACK_KEY")))
+        addresses.append(operator("callback-url", "rajasms")[1])
+    assert len(set(addresses)) == 3
+    assert [one.previous for one in keys] == [None, keys[0].current, keys[1].current]
 
 
 def test_of_two_operators_who_read_the_same_secret_one_writes(secrets: Any) -> None:
@@ -197,6 +295,21 @@ def test_of_two_operators_who_read_the_same_secret_one_writes(secrets: Any) -> N
     assert found.text == "two"
     secret.replace(found, "five")
     assert stored(secrets, "vendors") == "five"
+
+
+def test_of_two_operators_who_make_or_change_the_same_key_one_does(secrets: Any) -> None:
+    secret = Secret(secrets, f"{FRESH}/keys", label="MESSAGE_KEY")
+    other = Secret(secrets, f"{FRESH}/keys", label="WEBHOOK_KEY")
+    assert secret.read() is None
+    secret.create("one", "in a test")
+    other.create("another", "in a test")
+    read = secret.read()
+    assert read
+    secret.replace(read, "two")
+    with pytest.raises(CommandError, match="somebody else"):
+        secret.replace(read, "three")
+    assert stored(secrets, "MESSAGE_KEY") == "two"
+    assert stored(secrets, "WEBHOOK_KEY") == "another"
 
 
 def test_a_secret_in_its_recovery_window_is_brought_back_and_not_deleted_for_good(
@@ -217,9 +330,9 @@ def test_the_webhooks_key_is_made_once_with_a_key_that_manages_webhooks(
 ) -> None:
     create = ("keys", "create", "--tenant", "acme", "--scope")
     assert operator(*create, "messages:send")[0] == 0
-    assert f"{FRESH}/webhooks" not in {one["Name"] for one in secrets.list_secrets()["SecretList"]}
+    assert f"{FRESH}/keys" not in {one["Name"] for one in secrets.list_secrets()["SecretList"]}
     assert operator(*create, "webhooks:manage")[0] == 0
-    made = stored(secrets, "webhooks")
+    made = stored(secrets, "WEBHOOK_KEY")
     assert len(made) >= 32
     assert operator(*create, "webhooks:manage")[0] == 0
-    assert stored(secrets, "webhooks") == made
+    assert stored(secrets, "WEBHOOK_KEY") == made

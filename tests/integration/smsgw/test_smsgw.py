@@ -64,7 +64,7 @@ FUNCTIONS = {
 OUTPUTS = {
     "TableName": "test-table",
     "AccountsSecretName": "test/vendors",
-    "WebhookSecretName": "test/webhooks",
+    "KeysSecretName": "test/keys",
     "PublishEventsFunctionName": "publish_events",
     "CallbackUrl": "https://x/callbacks",
 }

@@ -17,7 +17,7 @@ from smsgw import vendor_check
 from smsgw.errors import CommandError
 from testing.gateway import Gateway
 from testing.processes import function
-from testing.settings import ACCOUNTS, set_accounts
+from testing.settings import ACCOUNTS, set_accounts, set_published
 from testing.transport import SILENT, Wire
 
 NOW = datetime.now(UTC)
@@ -28,6 +28,11 @@ REFUSED = {
             {"globalstatus": 40, "globalstatustext": "Ip address 198.51.100.7 not register\x1b[2J"}
         ]
     }
+}
+OUTPUTS = {
+    "BalanceFunctionName": "balance",
+    "AccountsSecretName": "test/vendors",
+    "KeysSecretName": "test/keys",
 }
 DEMANDING = {vendor for vendor in VENDORS if adapter_class(vendor).unregistered_address}
 
@@ -57,7 +62,7 @@ def check(
     )
 
     def run(vendor: str) -> tuple[str, str]:
-        options: Any = SimpleNamespace(vendor=vendor, outputs={"BalanceFunctionName": "balance"})
+        options: Any = SimpleNamespace(vendor=vendor, outputs=OUTPUTS)
         try:
             vendor_check.check_vendor(options)
         except CommandError as error:
@@ -90,6 +95,17 @@ def test_an_address_that_is_not_registered_is_named_as_the_vendor_names_it(
     assert error.startswith("let RajaSMS register the network's addresses")
 
 
+def test_a_secret_that_was_changed_by_hand_is_told_with_the_answer(
+    check: Any, wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wire.answers |= TELLS
+    options: Any = SimpleNamespace(vendor="rajasms", outputs=OUTPUTS)
+    assert check("rajasms")[1] == ""
+    set_published({"rajasms": ACCOUNTS["rajasms"] | {"url_encode": True}})
+    vendor_check.check_vendor(options)
+    assert "smsgw vendors publish" in capsys.readouterr().err
+
+
 def test_another_failure_is_told_in_the_vendors_words(check: Any, wire: Wire) -> None:
     wire.answers["balance_json.php"] = {"balance_respon": [{"globalstatus": 30}]}
     said, error = check("rajasms")
@@ -106,7 +122,7 @@ def test_a_vendor_that_is_silent_is_told(check: Any, wire: Wire) -> None:
 
 
 def test_a_vendor_without_an_account_is_told(check: Any) -> None:
-    set_accounts({"callback_key": ACCOUNTS["callback_key"], "rajasms": {"base_url": "ftp://x"}})
+    set_accounts({"rajasms": {"base_url": "ftp://x"}})
     assert check("jst")[1] == "jst is not configured: `smsgw vendors set jst account.json`"
     assert check("rajasms")[1].startswith("the account is refused: ")
 
@@ -135,8 +151,13 @@ def test_the_door_takes_a_vendors_name_and_nothing_else(
 
 
 def test_no_http_request_opens_the_door(gateway: Gateway) -> None:
-    event = {"httpMethod": "POST", "path": "/balances", "body": '{"check": "rajasms"}'}
-    answered = function("balance").handler({**event, "check": "rajasms"}, None)
+    event: dict[str, Any] = {
+        "httpMethod": "POST",
+        "path": "/balances",
+        "body": '{"check": "rajasms"}',
+    }
+    given = {**event, "requestContext": {}, "check": "rajasms"}
+    answered = function("balance").handler(given, None)
     assert answered["statusCode"] == 404
 
 
@@ -158,5 +179,5 @@ def test_vendors_warn_where_an_address_is_demanded_and_none_is_fixed(
 
 
 def test_a_vendor_without_an_account_is_not_warned_of(gateway: Gateway) -> None:
-    set_accounts({"callback_key": ACCOUNTS["callback_key"]})
+    set_accounts({})
     assert all(one["warnings"] == [] for one in vendors_view(vendor_accounts.accounts(), NOW))

@@ -97,7 +97,7 @@ def test_nobody_is_asked_twice_within_a_minute(gateway: Gateway, wire: Wire) -> 
 
 
 def test_without_vendors_there_is_no_row(gateway: Gateway, wire: Wire) -> None:
-    set_accounts({"callback_key": ACCOUNTS["callback_key"]})
+    set_accounts({})
     assert ask(wire) == []
 
 
@@ -133,7 +133,7 @@ def test_the_vendors_show_what_they_told_last_and_are_not_asked(
     assert (failed["amount"], failed["checked_at"]) == ("42.5", rows["server2sms"][0]["checked_at"])
     assert failed["problem"]["type"] == "/problems/balance-unavailable"
     assert len(wire.sent) == calls
-    set_accounts({"callback_key": ACCOUNTS["callback_key"]})
+    set_accounts({})
     assert shown() == {vendor: [] for vendor in VENDORS}
 
 

@@ -41,7 +41,11 @@ def test_the_table_is_the_templates_and_holds_conditions() -> None:
             table.put_item(TableName="bench", Item=item, ConditionExpression=new)
         with aws.unchanged():
             table.put_item(TableName="bench", Item=item | {"sk": {"S": "t"}})
-        assert {**aws.items(), "SETTINGS": {}} == {"p": {"s": item}, "SETTINGS": {}}
+        assert {**aws.items(), "SETTINGS": {}, "ACCOUNTS": {}} == {
+            "p": {"s": item},
+            "SETTINGS": {},
+            "ACCOUNTS": {},
+        }
 
 
 def test_vendors_answer_at_the_same_address() -> None:

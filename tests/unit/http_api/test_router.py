@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sms_gateway.core.problems import InvocationError
 from sms_gateway.http_api.request import Request
 from sms_gateway.http_api.responses import router
 from sms_gateway.http_api.router import Response, Router
@@ -38,7 +39,8 @@ def app() -> Router:
 
 
 def asked(app: Router, method: str, path: str, **headers: str) -> dict[str, Any]:
-    return app.resolve({"httpMethod": method, "path": path, "headers": headers or None}, None)
+    event = {"httpMethod": method, "path": path, "headers": headers or None, "requestContext": {}}
+    return app.resolve(event, None)
 
 
 def test_a_path_gives_its_handler_the_names_in_it(app: Router) -> None:
@@ -63,14 +65,19 @@ def test_what_a_domain_maps_to_the_stage_is_no_part_of_the_path(
     app: Router, mapped: str, method: str, path: str, resource: str, body: str
 ) -> None:
     event = {"httpMethod": method, "path": f"{mapped}{path}", "resource": resource}
-    assert app.resolve(event, None)["body"] == body
+    assert app.resolve(event | {"requestContext": {}}, None)["body"] == body
+
+
+def posted(app: Router, headers: dict[str, str], body: str | None) -> dict[str, Any]:
+    event = {"httpMethod": "POST", "path": "/things", "headers": headers, "body": body}
+    return app.resolve(event | {"requestContext": {}}, None)
 
 
 @pytest.mark.parametrize("mapped", ["", "/v1", "/things"])
 @pytest.mark.parametrize("end", ["/", "//"])
 def test_a_slash_at_the_end_changes_nothing(app: Router, mapped: str, end: str) -> None:
     event = {"httpMethod": "POST", "path": f"{mapped}/things{end}", "resource": "/things"}
-    assert app.resolve(event, None)["body"] == "None"
+    assert app.resolve(event | {"requestContext": {}}, None)["body"] == "None"
 
 
 @pytest.mark.parametrize(
@@ -87,8 +94,7 @@ def test_a_slash_at_the_end_changes_nothing(app: Router, mapped: str, end: str) 
     ],
 )
 def test_json_in_utf_8_is_read(app: Router, headers: dict[str, str]) -> None:
-    event = {"httpMethod": "POST", "path": "/things", "headers": headers, "body": ' {"a": 1}'}
-    assert app.resolve(event, None)["statusCode"] == 200
+    assert posted(app, headers, ' {"a": 1}')["statusCode"] == 200
 
 
 @pytest.mark.parametrize(
@@ -106,12 +112,15 @@ def test_a_body_of_another_type_or_coding_is_refused(
     headers: dict[str, str], body: str, slug: str
 ) -> None:
     app = router(lambda _tenant: None)
-    app.post("/things")(lambda _request: words("read"))
-    event = {"httpMethod": "POST", "path": "/things", "headers": headers, "body": body}
-    answer = app.resolve(event, None)
+
+    @app.post("/things")
+    def write(_request: Request) -> Response:
+        return words("read")
+
+    answer = posted(app, headers, body)
     assert (answer["statusCode"], slug in answer["body"]) == (415, True)
     assert {"Accept", "Accept-Encoding"} & set(answer["headers"])
-    assert app.resolve({**event, "body": None}, None)["statusCode"] == 200
+    assert posted(app, headers, None)["statusCode"] == 200
 
 
 def test_a_header_is_found_in_any_case(app: Router) -> None:
@@ -136,6 +145,21 @@ def test_what_no_route_reads_is_nowhere(app: Router, method: str, path: str) -> 
 
 def test_what_a_handler_raises_is_answered(app: Router) -> None:
     assert asked(app, "DELETE", "/things")["body"] == "broken"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(None, [], "GET", {}),
+        {"path": "/things", "requestContext": {}},
+        {"httpMethod": "POST", "requestContext": {}},
+        {"httpMethod": "POST", "path": "/things"},
+        {"version": "2.0", "rawPath": "/things", "requestContext": {"http": {"method": "POST"}}},
+    ],
+)
+def test_what_is_no_request_of_api_gateway_is_refused(app: Router, event: Any) -> None:
+    with pytest.raises(InvocationError, match="API Gateway only"):
+        app.resolve(event, None)
 
 
 def test_what_a_request_holds_of_people_and_keys_stays_out_of_logs() -> None:

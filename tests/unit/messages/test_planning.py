@@ -31,7 +31,7 @@ ROUTES = Routes.parse(
     '{"prefix": "+62", "vendors": ["rajasms"]},'
     '{"prefix": "+44", "vendors": ["server2sms"]}]}'
 )
-ACCOUNTS = Accounts({vendor: adapter(vendor) for vendor in VENDORS}, {}, b"k" * 32)
+ACCOUNTS = Accounts({vendor: adapter(vendor) for vendor in VENDORS}, {})
 JST, DINISOFT, RAJASMS, SERVER2SMS = (
     "+911000000001",
     "+8801000000001",
@@ -199,7 +199,7 @@ def test_what_cannot_be_sent_is_named_by_a_problem_of_its_own(
 def test_a_vendor_that_is_not_usable_is_the_callers_or_the_operators_matter(
     pinned: bool, faulty: bool
 ) -> None:
-    accounts = Accounts({}, {"jst": "its settings are wrong"} if faulty else {}, b"")
+    accounts = Accounts({}, {"jst": "its settings are wrong"} if faulty else {})
     body = one(to=JST, **({"vendor": "jst"} if pinned else {}))
     own = pinned and not faulty
     expected = ("vendor-not-configured", 422 if own else 503, "/vendor" if own else "/to")
@@ -386,7 +386,7 @@ def test_a_vendor_holds_only_what_its_account_asks_for_and_its_interface_can_say
 ) -> None:
     now = AUTUMN - timedelta(days=1) if vendor == "server2sms" else NOW
     send_at = AUTUMN + ahead if vendor == "server2sms" else NOW + ahead
-    accounts = Accounts({vendor: adapter(vendor, **account)}, {}, b"k" * 32)
+    accounts = Accounts({vendor: adapter(vendor, **account)}, {})
     body = json.dumps(one(to=to, send_at=send_at.isoformat())).encode()
     (accepted,), _ = plan_recipients(parse_send_request(body), now, accounts, ROUTES)
     assert accepted.content.at_vendor is held

@@ -192,7 +192,7 @@ def test_a_message_gets_its_code_only_where_it_is_sent() -> None:
     )
     before = content.outgoing(f"{ID}000")
     assert before.text == "Code {code}, {code}"
-    after = with_code(before, content.code_spec, SECRET)
+    after = with_code(before, content.code_spec, lambda: SECRET)
     assert after.one_time_code
     assert after.one_time_code.code == code("####")
     assert after.text == f"Code {after.one_time_code.code}, {after.one_time_code.code}"
@@ -203,10 +203,10 @@ def test_a_message_gets_its_code_only_where_it_is_sent() -> None:
 def test_a_message_whose_code_the_vendor_makes_stays_as_it_is() -> None:
     content = MessageContent(text="Code {code}", code_spec=CodeSpec(mask="####", ttl=300))
     before = content.outgoing(f"{ID}000")
-    assert with_code(before, content.code_spec, SECRET) == before
+    assert with_code(before, content.code_spec, lambda: SECRET) == before
     assert before.one_time_code == OneTimeCode("Code {code}", "####", 300)
     plain = MessageContent(text="{code}").outgoing(f"{ID}000")
-    assert with_code(plain, None, SECRET) == plain
+    assert with_code(plain, None, lambda: SECRET) == plain
 
 
 def verification(**changes: Any) -> Verification:

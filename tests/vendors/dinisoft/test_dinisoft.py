@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sms_gateway.vendors.adapter import UnsupportedMessageError
 from sms_gateway.vendors.dinisoft.adapter import DELIVERY_CODES, DELIVERY_TEXTS, SUBMIT_CODES
+from sms_gateway.vendors.secret_marks import are_ours
 from sms_gateway.vendors.types import (
     CallbackRequest,
     OutgoingMessage,
@@ -17,7 +18,7 @@ from sms_gateway.vendors.types import (
     SubmitVerdict,
     VendorResponse,
 )
-from testing.vendor_cases import adapter, cases
+from testing.vendor_cases import adapter, cases, marks
 from testing.vendor_responses import replies
 
 VENDOR = adapter("dinisoft")
@@ -88,7 +89,9 @@ def test_plain_http_is_a_warning() -> None:
 def test_a_push_with_other_keys_is_dropped(api_key: str, secret_key: str) -> None:
     query = {"messageid": "194234", "text": "DELIVRD", "apikey": api_key, "secretkey": secret_key}
     ours = (api_key.strip(), secret_key.strip()) == ("test-api-key", "test-secret")
-    assert bool(VENDOR.callback(CallbackRequest("GET", query, b""))) is ours
+    request = CallbackRequest("GET", query, b"")
+    assert are_ours(VENDOR.repeated_secrets(request), marks(VENDOR)) is ours
+    assert VENDOR.callback(request)
 
 
 @given(BODIES, st.sampled_from([200, 404, 500]))

@@ -12,10 +12,11 @@ from sms_gateway.campaigns.columns import build_draft, one_line_problem
 from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk
 from sms_gateway.campaigns.time_budget import TimeBudget
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
 from sms_gateway.config.senders import may_use
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
-from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.core.ulids import new_ulid
@@ -105,11 +106,10 @@ def _plan_chunk(
     campaign: Campaign, rows: list[Record], defaults: dict[str, Any], now: datetime
 ) -> tuple[Chunk, BuiltBatch | None]:
     drafts, refused = _build_drafts(campaign, rows, defaults)
-    known = accounts()
     accepted, rejected = plan_recipients(
         drafts,
         now,
-        known,
+        public_accounts(),
         routes(),
         status_url_checker(campaign.tenant),
         may_use=partial(may_use, campaign.tenant),
@@ -124,7 +124,7 @@ def _plan_chunk(
             batch,
             accepted,
             retention_seconds(),
-            known.callback_key,
+            message_key,
             campaign.id,
         )
         if batch

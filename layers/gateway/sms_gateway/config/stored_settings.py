@@ -11,6 +11,7 @@ from sms_gateway.storage.items import key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 
 PARTITION = "SETTINGS"
+ACCOUNTS = "accounts"  # in a partition of its own: callbacks are read with it, and no other one
 MAX_BYTES = 16_384  # ADR 0030: what a burst of starts may read of one partition
 
 
@@ -23,7 +24,7 @@ class StoredSetting(ValueObject, frozen=True):
 
 def read_setting(name: str, *, consistent: bool = True) -> StoredSetting | None:
     """Read a setting; None when nobody set it. Raises ServiceUnavailableError."""
-    item = dynamodb.get(ItemKey(PARTITION, name), consistent=consistent)
+    item = dynamodb.get(_key(name), consistent=consistent)
     return StoredSetting(item["data"]["S"], int(item["version"]["N"])) if item else None
 
 
@@ -50,7 +51,7 @@ def write_setting(name: str, text: str, replaces: StoredSetting | None) -> bool:
     """
     check_size(text)
     item = {
-        **key_of(ItemKey(PARTITION, name)),
+        **key_of(_key(name)),
         "data": {"S": text},
         "version": number_attribute(replaces.version + 1 if replaces else 1),
     }
@@ -64,3 +65,7 @@ def write_setting(name: str, text: str, replaces: StoredSetting | None) -> bool:
         ExpressionAttributeValues=values,
     )
     return existing in (None, item)
+
+
+def _key(name: str) -> ItemKey:
+    return ItemKey("ACCOUNTS" if name == ACCOUNTS else PARTITION, name)

@@ -1,7 +1,8 @@
-"""The accounts at the vendors, in one secret."""
+"""The accounts at the vendors, in one secret, for those that call vendors."""
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.registry import VENDORS, build_adapter
 
-CALLBACK_KEY = "callback_key"  # the secret's one entry that is not a vendor
+NO_ACCOUNT = "No vendor has an account yet; the operator sets one with smsgw vendors set."
 
 
 class Accounts(ValueObject, frozen=True):
@@ -21,7 +22,7 @@ class Accounts(ValueObject, frozen=True):
 
     adapters: Mapping[str, Adapter]
     faults: Mapping[str, str]
-    callback_key: bytes
+    marks: Mapping[str, Mapping[str, str]] = {}  # of those without secrets, by vendor and setting
 
     def __repr__(self) -> str:
         return f"Accounts({', '.join(self.adapters)})"
@@ -41,7 +42,13 @@ def parse_accounts(text: str) -> Accounts:
         settings = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError:
         raise ValueError("it must be a JSON object of vendors") from None
-    key = callback_key(settings.pop(CALLBACK_KEY, None))
+    return build_accounts(settings)
+
+
+def build_accounts(
+    settings: Mapping[str, Any], marks: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> Accounts:
+    """Build the adapters, and log and count those that are refused."""
     adapters: dict[str, Adapter] = {}
     faults: dict[str, str] = {}
     for vendor, account in settings.items():
@@ -60,19 +67,12 @@ def parse_accounts(text: str) -> Accounts:
     for vendor, adapter in adapters.items():
         for warning in adapter.warnings:
             logger.warning("account warning", extra={"vendor": vendor, "warning": warning})
-    return Accounts(adapters, faults, key)
-
-
-def callback_key(written: object) -> bytes:
-    """Return the key of callback addresses. Raises ValueError."""
-    if not isinstance(written, str) or len(written) < 32:
-        raise ValueError(f"{CALLBACK_KEY} must be a text of at least 32 characters")
-    return written.encode()
+    return Accounts(adapters, faults, marks)
 
 
 _accounts = CachedSetting(
     "accounts",
     lambda: fetch_secret(os.environ["ACCOUNTS_SECRET"]),
     parse_accounts,
-    advice="No vendor has an account yet; the operator sets one with smsgw vendors set.",
+    advice=NO_ACCOUNT,
 )

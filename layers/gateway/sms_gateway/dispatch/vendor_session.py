@@ -9,6 +9,7 @@ from datetime import datetime
 from threading import BoundedSemaphore, Condition
 from typing import Self
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.dispatch.circuit_breaker import VendorFailureError, call_guarded
@@ -48,7 +49,7 @@ class VendorSession:
         self,
         adapter: Adapter,
         callback_base: str,
-        secret: bytes,
+        callback_key: bytes,
         until: float,
         workers: int = 1,
         send: Send = http_client.send,
@@ -57,7 +58,7 @@ class VendorSession:
         self.adapter = adapter
         self.usable = frozenset({adapter.name, *usable})
         self._callback_base = callback_base
-        self._secret = secret
+        self._callback_key = callback_key
         self._until = until
         self._max_calls = max(1, min(adapter.concurrency // workers, http_client.MAX_CONNECTIONS))
         self._call_slots = BoundedSemaphore(self._max_calls)
@@ -76,16 +77,16 @@ class VendorSession:
         """Return the URL for the vendor's reports on this submission's messages."""
         name = self.adapter.name
         leaves = max([now, *(message.send_at for message in messages if message.send_at)])
-        deadline = epoch_seconds(leaves) + RECEIPT_DEADLINE
-        return f"{self._callback_base}/{name}/{make_token(name, key, deadline, self._secret)}"
+        token = make_token(name, key, epoch_seconds(leaves) + RECEIPT_DEADLINE, self._callback_key)
+        return f"{self._callback_base}/{name}/{token}"
 
     def outgoing(self, message: Message, now: datetime) -> OutgoingMessage:
         """Return the message for the adapter; a verification's code is filled in here.
 
         Raise SealBrokenError for a text that can't be opened.
         """
-        outgoing = open_outgoing(message, self._secret, now)
-        return with_code(outgoing, message.content.code_spec, self._secret)
+        outgoing = open_outgoing(message, message_key, now)
+        return with_code(outgoing, message.content.code_spec, message_key)
 
     @contextmanager
     def claim_slot(self, messages: int) -> Iterator[None]:

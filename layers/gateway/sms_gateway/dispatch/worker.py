@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from sms_gateway.aws.sqs import partial_batch_response
+from sms_gateway.config.stack_keys import callback_keys
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
@@ -32,7 +33,7 @@ def handle_records(
     """
     until = time.time() + remaining - RESERVE_SECONDS
     try:
-        configured = accounts()
+        configured, callback_key = accounts(), callback_keys().current.encode()
     except ServiceUnavailableError:
         return partial_batch_response(r["messageId"] for r in records)
     callback_base = os.environ["CALLBACK_URL"].rstrip("/")
@@ -43,7 +44,7 @@ def handle_records(
                 VendorSession(
                     adapter,
                     callback_base,
-                    configured.callback_key,
+                    callback_key,
                     until,
                     workers,
                     send,

@@ -253,15 +253,15 @@ def _balance_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
 
     Raises UnreadableChangeError without usable accounts, so that messages' events don't wait.
     """
-    from sms_gateway.config.vendor_accounts import (
-        accounts,  # imports all vendors; needed once an hour
+    from sms_gateway.config.public_accounts import (
+        public_accounts,  # imports all vendors; needed once an hour
     )
 
     vendor = new["pk"]["S"].removeprefix("BALANCE#")
     try:
-        adapter = accounts().adapters.get(vendor)
+        adapter = public_accounts().adapters.get(vendor)
     except ServiceUnavailableError:
-        raise UnreadableChangeError("the accounts secret is not usable: mend it first") from None
+        raise UnreadableChangeError("the accounts are not usable: mend them first") from None
     if adapter is None or adapter.balance_low is None:
         return
     low = Decimal(str(adapter.balance_low))

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.problems import NoAnswerError, ServiceUnavailableError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_seconds
@@ -60,7 +61,7 @@ def build_batch(
     batch: str,
     recipients: Sequence[PlannedRecipient],
     retention: int,
-    secret: bytes,
+    key: Secret,
     campaign: str | None = None,
     key_id: str | None = None,
 ) -> BuiltBatch:
@@ -68,7 +69,7 @@ def build_batch(
 
     `campaign` or `key_id` is the id of the campaign or the API key that it comes from. Messages
     stay readable for `retention` seconds after their time of sending; the texts of category `otp`
-    are sealed with `secret`.
+    are sealed with `key`.
     """
     now = ulid_ms(batch) // 1000
     send_times = [planned.content.send_at for planned in recipients if planned.content.send_at]
@@ -83,7 +84,7 @@ def build_batch(
         submission = _submission(batch, position, group, tenant, single=single)
         submissions.append(submission)
         sealed += [
-            seal(planned.content, message_id(batch, place), submission.seed or b"", secret)
+            seal(planned.content, message_id(batch, place), submission.seed or b"", key)
             for place, planned in enumerate(group, position)
         ]
     if len(contents) == 1:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
 from sms_gateway.config.senders import may_use
-from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import TooLargeError
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.prices import price_of_number, price_view
@@ -35,7 +35,7 @@ def preview(
     if defaults is not None:
         apply_defaults(defaults, drafts)
     accepted, rejected = plan_recipients(
-        drafts, now, accounts(), routes(), check_status_url, may_use=partial(may_use, tenant)
+        drafts, now, public_accounts(), routes(), check_status_url, may_use=partial(may_use, tenant)
     )
     answer = {
         "messages": [_view(planned) for planned in accepted],

@@ -1,7 +1,7 @@
 """Seal the text of an `otp` while it waits for its vendor, and open it for the call. No I/O.
 
 The table has the sealed text with the message and a random seed with the submission. It takes both
-and the secret of the stack to read it, so the write that makes either of them final forgets it.
+and the message key to read it, so the write that makes either of them final forgets it.
 Source of the construction: HMAC-SHA256 in counter mode (NIST SP 800-108, 4.1) gives the keystream,
 and the tag covers what it made (encrypt, then MAC). ADR 0033 says why it is no library's.
 """
@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from sms_gateway.core.derived_keys import derive_key
+from sms_gateway.core.derived_keys import Secret, derive_key
 from sms_gateway.storage.models import Message, MessageContent, SealedText
 from sms_gateway.vendors.types import OutgoingMessage
 
@@ -24,7 +24,7 @@ class SealBrokenError(Exception):
     """The text is gone, or was sealed with another secret."""
 
     def __init__(self) -> None:
-        super().__init__("the text can't be opened: was callback_key changed?")
+        super().__init__("the text can't be opened: was the message key changed?")
 
 
 def new_seed() -> bytes:
@@ -37,34 +37,34 @@ def without_text(content: MessageContent) -> MessageContent:
     return msgspec.structs.replace(content, text="") if content.withheld else content
 
 
-def seal(content: MessageContent, identifier: str, seed: bytes, secret: bytes) -> bytes | None:
+def seal(content: MessageContent, identifier: str, seed: bytes, key: Secret) -> bytes | None:
     """Seal the text of the `otp` with this id; None for another category."""
     if not content.withheld:
         return None
-    key, subject = derive_key(secret, "text/seal"), seed + identifier.encode()
-    hidden = _mask(content.text.encode(), key, subject)
+    secret, subject = key(), seed + identifier.encode()
+    hidden = _mask(content.text.encode(), derive_key(secret, "text/seal"), subject)
     return _tag(hidden, secret, subject) + hidden
 
 
-def open_content(message: Message, secret: bytes) -> MessageContent:
+def open_content(message: Message, key: Secret) -> MessageContent:
     """Return a message's content with its text. Raise SealBrokenError."""
     if not message.content.withheld:
         return message.content
     if message.sealed is None:
         raise SealBrokenError
-    text = _open(message.sealed, message.id, secret)
+    text = _open(message.sealed, message.id, key())
     return msgspec.structs.replace(message.content, text=text)
 
 
-def open_outgoing(message: Message, secret: bytes, now: datetime) -> OutgoingMessage:
+def open_outgoing(message: Message, key: Secret, now: datetime) -> OutgoingMessage:
     """Return a message for a vendor adapter, with its text. Raise SealBrokenError."""
-    return open_content(message, secret).outgoing(message.id, now)
+    return open_content(message, key).outgoing(message.id, now)
 
 
-def known_text(message: Message, secret: bytes) -> str:
+def known_text(message: Message, key: Secret) -> str:
     """Return a message's text, to redact it from a vendor's words; empty when it is gone."""
     try:
-        return open_content(message, secret).text
+        return open_content(message, key).text
     except SealBrokenError:
         return ""
 

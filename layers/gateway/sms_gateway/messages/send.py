@@ -6,10 +6,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
 from sms_gateway.config.senders import may_use
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
-from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
@@ -46,7 +47,7 @@ def send(
         store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    digest = idempotency_keys.digest_of(body, accounts().callback_key)
+    digest = idempotency_keys.digest_of(body, message_key())
     seconds = epoch_seconds(now)
     try:
         batch, answer = _build(tenant, body, now, defaults, only, key_id)
@@ -93,15 +94,14 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    known = accounts()
     accepted, rejected = plan_recipients(
-        drafts, now, known, routes(), check_status_url, may_use=partial(may_use, tenant)
+        drafts, now, public_accounts(), routes(), check_status_url, may_use=partial(may_use, tenant)
     )
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)
     batch = build_batch(
-        tenant, identifier, accepted, retention_seconds(), known.callback_key, key_id=key_id
+        tenant, identifier, accepted, retention_seconds(), message_key, key_id=key_id
     )
     return batch, accepted_view(identifier, batch.messages, rejected)
 

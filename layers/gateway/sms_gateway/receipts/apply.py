@@ -4,9 +4,11 @@ Statuses only move forward. The first final one wins, except `unknown`, which a 
 replaces. A status code we do not know is stored and counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
@@ -20,6 +22,7 @@ from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import ItemKey, Message, Source, TimelineEntry
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.redaction import Redaction
+from sms_gateway.vendors.secret_marks import Marks
 from sms_gateway.vendors.types import DeliveryReport
 
 MAX_ODD_LOGGED = 100  # lines of a callback: a stranger may write thousands into one
@@ -113,16 +116,19 @@ def apply_callback(
     subject: ItemKey | None,
     reports: Sequence[DeliveryReport],
     now: datetime,
-    secret: bytes,
+    key: Secret,
+    marks: Marks,
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
     Updates are written in parallel, one a message: its first final status, since the first stands
-    anyway, and its first unknown word. `subject` is the submission of the callback's token,
-    `secret` opens the texts of category `otp`. Reports without a message are counted and dropped.
+    anyway, and its first unknown word. `subject` is the submission of the callback's token, `key`
+    opens the texts of category `otp`, `marks` stand for the account's secrets. Reports without a
+    message are counted and dropped.
     """
     unmatched = conflicting = 0
-    odd = _OddReports(adapter, secret)
+    redaction_of = partial(_redaction, adapter, key, marks)
+    odd = _OddReports(adapter.name, redaction_of)
     updates: dict[ItemKey, tuple[int, ReceiptUpdate]] = {}  # with the attempt
     for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
         if match is None:
@@ -139,7 +145,7 @@ def apply_callback(
             continue
         if (status := status_of(message, sub)).final and status is not Status.UNKNOWN:
             continue
-        told = _redaction(adapter, message, secret).report(report)
+        told = redaction_of(message).report(report)
         update = ReceiptUpdate(message.key, report.status, told, handed_over(sub))
         updates[message.key] = sub.attempt, update
     odd.count_rest()
@@ -167,9 +173,9 @@ def apply_callback(
 class _OddReports:
     """A callback's account faults and unknown words: logged, each once, and stored."""
 
-    def __init__(self, adapter: Adapter, secret: bytes) -> None:
+    def __init__(self, vendor: str, redaction_of: Callable[[Message], Redaction]) -> None:
         self.updates: dict[ItemKey, MessageUpdate] = {}
-        self._adapter, self._secret = adapter, secret
+        self._vendor, self._redaction_of = vendor, redaction_of
         self._seen: set[tuple[ItemKey, str | None]] = set()
 
     def take(self, report: DeliveryReport, message: Message) -> None:
@@ -177,10 +183,10 @@ class _OddReports:
         if not (report.status is None or report.account_fault) or word in self._seen:
             return
         self._seen.add(word)
-        redaction = _redaction(self._adapter, message, self._secret)
+        redaction = self._redaction_of(message)
         said = redaction.report(report)
         if len(self._seen) <= MAX_ODD_LOGGED:
-            log_unrecognized(said, self._adapter.name, "callback", message.id)
+            log_unrecognized(said, self._vendor, "callback", message.id)
         if report.unknown_status and message.key not in self.updates:
             raw = redaction.raw(f"{said.code or ''} {said.text or ''}".encode())
             self.updates[message.key] = _unrecognized_update(message.key, raw)
@@ -188,16 +194,17 @@ class _OddReports:
     def count_rest(self) -> None:
         rest = len(self._seen) - MAX_ODD_LOGGED
         if rest > 0:
-            vendor = self._adapter.name
-            logger.warning("more odd reports", extra={"vendor": vendor, "reports": rest})
-            increment("UnknownVendorStatus", rest, vendor=vendor)
+            extra = {"vendor": self._vendor, "reports": rest}
+            logger.warning("more odd reports", extra=extra)
+            increment("UnknownVendorStatus", rest, vendor=self._vendor)
 
 
-def _redaction(adapter: Adapter, message: Message, secret: bytes) -> Redaction:
+def _redaction(adapter: Adapter, key: Secret, marks: Marks, message: Message) -> Redaction:
     content = message.content
     return Redaction(
         adapter,
         numbers=[content.to],
-        texts=[known_text(message, secret)],
+        texts=[known_text(message, key)],
         code_sent=content.withheld,
+        marks=marks,
     )

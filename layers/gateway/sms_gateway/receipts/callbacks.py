@@ -1,11 +1,13 @@
 """Vendor callbacks: only with a valid token, and answered 200 whatever they report."""
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.config.public_accounts import public_accounts
+from sms_gateway.config.stack_keys import callback_keys, message_key
 from sms_gateway.core.observability import count, increment, logger
 from sms_gateway.core.problems import GatewayError, NotFoundError, TooLargeError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
@@ -17,7 +19,9 @@ from sms_gateway.receipts.callback_tokens import (
     ForgedTokenError,
     verify_token,
 )
+from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendors.redaction import Redaction
+from sms_gateway.vendors.secret_marks import SecretMark, are_ours
 from sms_gateway.vendors.types import CallbackRequest
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -36,14 +40,14 @@ def handle_callback(event: dict[str, Any]) -> dict[str, Any]:
 
 def _handle(event: dict[str, Any]) -> int:
     method, vendor, token = callback_route(event)
-    configured = accounts()
-    adapter = configured.adapters.get(vendor)
+    known = public_accounts()
+    adapter = known.adapters.get(vendor)
     not_found = NotFoundError("There is no such callback address.")
     if adapter is None or method not in ("GET", "POST"):
         raise not_found  # what strangers try on any host
     now = utc_now()
     try:
-        subject = verify_token(vendor, token, configured.callback_key, epoch_seconds(now))
+        subject = _verified(vendor, token, epoch_seconds(now))
     except ForgedTokenError:
         count("ForgedCallback", "token", vendor=vendor)
         raise not_found from None
@@ -63,15 +67,18 @@ def _handle(event: dict[str, Any]) -> int:
         raw_body(event)[:MAX_BODY_BYTES],
         headers.get("content-type") or "",
     )
-    received = adapter.callback(request)
+    key = callback_keys().marks.encode()
+    marks = {name: SecretMark.parse(one, key) for name, one in known.marks[vendor].items()}
+    ours = are_ours(adapter.repeated_secrets(request), marks)
+    received = adapter.callback(request) if ours else []
     distinct = list(dict.fromkeys(received))
     reports = distinct[:MAX_REPORTS]
     if not reports:
         increment("UnreadableCallback", vendor=vendor)
         if subject is not None:
             raw = request.body or urlencode(request.query).encode()
-            store_unrecognized(subject, Redaction(adapter).raw(raw))
-    apply_callback(adapter, subject, reports, now, configured.callback_key)
+            store_unrecognized(subject, Redaction(adapter, marks=marks).raw(raw))
+    apply_callback(adapter, subject, reports, now, message_key, marks)
     if beyond := len(distinct) - len(reports):
         logger.error("reports beyond the bound", extra={"vendor": vendor, "reports": beyond})
         increment("ReportsBeyondBound", beyond, vendor=vendor)
@@ -81,6 +88,14 @@ def _handle(event: dict[str, Any]) -> int:
             slug="too-many-reports",
         )
     return len(received)
+
+
+def _verified(vendor: str, token: str, now: int) -> ItemKey | None:
+    """Return the submission of a token of any key that is accepted, as `verify_token` does."""
+    for key in callback_keys().accepted:
+        with suppress(ForgedTokenError):
+            return verify_token(vendor, token, key, now)
+    raise ForgedTokenError("not a token of this gateway")
 
 
 def _response(status: int, content_type: str, body: object) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.status import Status
 from sms_gateway.messages.dashboard_lines import handed_over
@@ -87,7 +88,7 @@ def _send_poll(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -
         return _apply_answer(run, adapter, owners, call, response)
     except Exception:
         ids = [receipt.id for receipt in call.pending]
-        raw = _redaction(run, adapter, owners, call).raw(response.body)
+        raw = _redaction(adapter, owners, call).raw(response.body)
         logger.exception("receipts not stored", extra={"message_ids": ids[:50], "response": raw})
         increment("ReceiptsNotStored", vendor=adapter.name)
         return set()
@@ -102,7 +103,7 @@ def _apply_answer(
     """
     by_attempt: dict[int, list[ReceiptUpdate]] = defaultdict(list)
     final_ids: set[str] = set()
-    redaction = _redaction(run, adapter, owners, call)
+    redaction = _redaction(adapter, owners, call)
     for report in map(redaction.report, adapter.reports(response, call)):
         owner = owners.get(report.message_id or "")
         if owner is None:
@@ -128,12 +129,12 @@ def _apply_answer(
     return final_ids
 
 
-def _redaction(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -> Redaction:
+def _redaction(adapter: Adapter, owners: Owners, call: PollCall) -> Redaction:
     messages = [owners[one.id][1] for one in call.pending if one.id in owners]
     return Redaction(
         adapter,
         numbers=[message.content.to for message in messages],
-        texts=[known_text(message, run.secret) for message in messages],
+        texts=[known_text(message, message_key) for message in messages],
         code_sent=any(message.content.withheld for message in messages),
     )
 
@@ -175,7 +176,7 @@ def _confirm_by_reference(
 def _sent_together(run: TickRun, adapter: Adapter, members: Sequence[Message]) -> bool:
     """Return whether one call carried them all; no, where that can't be told any more."""
     try:
-        outgoing = [open_outgoing(member, run.secret, run.now) for member in members]
+        outgoing = [open_outgoing(member, message_key, run.now) for member in members]
     except SealBrokenError:
         return False
     return len(adapter.pack(outgoing)) == 1

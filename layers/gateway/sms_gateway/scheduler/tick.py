@@ -47,7 +47,6 @@ def run(remaining: float) -> int:
             utc_now(),
             until - WEBHOOK_RESERVE_SECONDS if events_on or has_dashboard() else until,
             accounts_known=known is not None,
-            secret=known.callback_key if known else b"",
         )
         checked = check_all_due(tick)
         tick.until = until

@@ -32,7 +32,6 @@ class TickRun:
     send: Send = http_client.send
     receipt_deadline: int = RECEIPT_DEADLINE
     accounts_known: bool = True  # whether the accounts could be read
-    secret: bytes = b""  # opens the texts of category `otp`; empty without accounts
     checked: int = 0
     due_polls: dict[str, list[DuePoll]] = field(default_factory=lambda: defaultdict(list))
 

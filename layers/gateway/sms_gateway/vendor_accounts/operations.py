@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
@@ -78,7 +79,7 @@ def begin_operation(
     key: str | None,
     subject: str,
     body: bytes,
-    secret: bytes,
+    secret: Secret,
     now: datetime,
     reference: str | None = None,
 ) -> tuple[OneTimeOperation, Completed | UnknownOutcome | None]:
@@ -92,7 +93,7 @@ def begin_operation(
     if key is None:
         return OneTimeOperation(reference, None), None
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    digest = idempotency_keys.digest_of(body, secret, subject)
+    digest = idempotency_keys.digest_of(body, secret(), subject)
     item = idempotency_keys.find_record(record_key, digest, seconds)
     if item is not None:
         return _repeat(record_key, item, seconds)

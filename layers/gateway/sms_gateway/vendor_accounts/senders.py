@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
 from sms_gateway.http_api.json_body import decode_body
@@ -49,11 +50,11 @@ def send_unlock_code(caller: Caller, accounts: Accounts, originator: str) -> dic
     adapter, senders, originator = _resolve(caller, accounts, originator)
     subject = f"{adapter.name}/originators/{originator}/unlock-code"
     operation, previous = begin_operation(
-        caller.tenant, caller.key, subject, b"", accounts.callback_key, caller.now
+        caller.tenant, caller.key, subject, b"", message_key, caller.now
     )
     if previous is None:
         try:
-            count_unlock_code(caller, originator, accounts.callback_key)
+            count_unlock_code(caller, originator, message_key())
         except GatewayError:
             operation.release_key(caller.now)
             raise
@@ -97,7 +98,7 @@ def unlock(caller: Caller, accounts: Accounts, originator: str, body: bytes) -> 
         )
     subject = f"{adapter.name}/originators/{originator}/unlock"
     operation, previous = begin_operation(
-        caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
+        caller.tenant, caller.key, subject, body, message_key, caller.now
     )
     outcome = previous or execute_once(
         caller,

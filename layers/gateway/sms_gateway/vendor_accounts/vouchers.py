@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
@@ -63,9 +64,7 @@ def list_vouchers(caller: Caller, accounts: Accounts) -> dict[str, Any]:
     adapter, service = _resolve(caller, accounts)
     listing = _list(caller, adapter, service, TIMEOUT_SECONDS)
     own = [
-        voucher
-        for voucher in listing.every
-        if belongs_to(voucher, caller.tenant, accounts.callback_key)
+        voucher for voucher in listing.every if belongs_to(voucher, caller.tenant, message_key())
     ]
     views = [_view(adapter, voucher) for voucher in own]
     return {"vendor": adapter.name, "vouchers": views}
@@ -86,15 +85,14 @@ def create(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
             pointer="/remarks",
         )
     subject = f"{adapter.name}/vouchers"
-    secret = accounts.callback_key
     operation, previous = begin_operation(
         caller.tenant,
         caller.key,
         subject,
         body,
-        secret,
+        message_key,
         caller.now,
-        new_reference(caller.tenant, caller.now, secret),
+        new_reference(caller.tenant, caller.now, message_key()),
     )
     tagged = f"{remarks} {operation.reference}".strip()
     request = service.create(number, credits_each, tagged)
@@ -143,7 +141,7 @@ def redeem(caller: Caller, accounts: Accounts, body: bytes) -> dict[str, Any]:
         )
     subject = f"{adapter.name}/vouchers/redeem"
     operation, previous = begin_operation(
-        caller.tenant, caller.key, subject, body, accounts.callback_key, caller.now
+        caller.tenant, caller.key, subject, body, message_key, caller.now
     )
     outcome = previous or execute_once(
         caller, adapter, operation, service.redeem(code), service.redeemed, code

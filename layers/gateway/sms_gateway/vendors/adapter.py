@@ -227,6 +227,11 @@ class Adapter(ABC):
         """Parse the response to `verify`. Never raises for what a vendor may answer."""
         raise NotImplementedError(f"{self.title} makes no codes")  # asked of makers only
 
+    def repeated_secrets(self, request: CallbackRequest) -> Mapping[str, str]:
+        """Return what a callback says our secret settings are, by name; where it does."""
+        del request
+        return {}
+
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         """Parse a callback into reports. Never raises; an unreadable one gives an empty list."""
         del request

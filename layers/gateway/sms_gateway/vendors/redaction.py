@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator
 from copy import replace
 from dataclasses import fields
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from unicodedata import decimal, normalize
 from urllib.parse import unquote
 
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.secret_marks import Marks, SecretMark
 from sms_gateway.vendors.types import CodeCheck, DeliveryReport, SubmitCall, SubmitOutcome
 
 MAX_LENGTH = 300  # of a response that is kept
@@ -40,7 +42,8 @@ class Redaction:
 
     `numbers` and `texts` were sent; `codes` are one-time codes and other secrets of one call. With
     `code_sent` an `otp` was, whose text may be gone: each number of four digits or more is a code.
-    Without an adapter no account's secrets are known.
+    Without an adapter no account's secrets are known. `marks` stand for the secrets of an adapter
+    that has none.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class Redaction:
         texts: Iterable[str] = (),
         codes: Iterable[str] = (),
         code_sent: bool = False,
+        marks: Marks = MappingProxyType({}),
     ) -> None:
-        secrets = secrets_of(adapter) if adapter else []
+        secrets: list[str | SecretMark] = [*(secrets_of(adapter) if adapter else ())]
+        secrets += marks.values()
         self._secrets = [("[secret]", secret) for secret in secrets]
         texts = list(dict.fromkeys(texts))
         self._secrets += [("[code]", code) for code in codes]
@@ -182,8 +187,32 @@ def _unescape(escaped: str) -> str:
     return unescape(escaped)
 
 
-def _marks(folded: Folded, secrets: Iterable[tuple[str, str]]) -> list[Mark]:
-    return [mark for label, secret in secrets for mark in _find(folded, label, _folded(secret))]
+def mark_of(secret: str, key: bytes) -> SecretMark:
+    """Return the mark of a secret setting, for those that may not know the secret."""
+    return SecretMark.of(secret, _folded(secret), key)
+
+
+def _marks(folded: Folded, secrets: Iterable[tuple[str, str | SecretMark]]) -> list[Mark]:
+    return [
+        mark
+        for label, secret in secrets
+        for mark in (
+            _recognise(folded, label, secret)
+            if isinstance(secret, SecretMark)
+            else _find(folded, label, _folded(secret))
+        )
+    ]
+
+
+def _recognise(folded: Folded, label: str, mark: SecretMark) -> Iterator[Mark]:
+    """Yield where a marked secret stands, and the end of words that may have been cut in one."""
+    letters, places = folded
+    if mark.length < MIN_SECRET:
+        return
+    for start in mark.find(letters):
+        yield from _whole(folded, label, start, start + mark.length)
+    if places and places[-1][1] >= MAX_WORDS:
+        yield places[-min(mark.length - 1, len(places))][0], places[-1][1], label
 
 
 def _find(folded: Folded, label: str, secret: str) -> Iterator[Mark]:
@@ -193,9 +222,7 @@ def _find(folded: Folded, label: str, secret: str) -> Iterator[Mark]:
         return
     start = letters.find(secret)
     while start >= 0:
-        end = start + len(secret)
-        if len(secret) >= WHOLE_WORD or not (_joined(folded, start) or _joined(folded, end)):
-            yield places[start][0], places[end - 1][1], label
+        yield from _whole(folded, label, start, start + len(secret))
         start = letters.find(secret, start + 1)
     # Words that were cut may end in the beginning of a secret.
     if places and places[-1][1] >= MAX_WORDS:
@@ -203,6 +230,12 @@ def _find(folded: Folded, label: str, secret: str) -> Iterator[Mark]:
             if letters.endswith(secret[:size]):
                 yield places[-size][0], places[-1][1], label
                 return
+
+
+def _whole(folded: Folded, label: str, start: int, end: int) -> Iterator[Mark]:
+    """Yield a secret's place, that of a short one only as a whole word."""
+    if end - start >= WHOLE_WORD or not (_joined(folded, start) or _joined(folded, end)):
+        yield folded[1][start][0], folded[1][end - 1][1], label
 
 
 def _joined(folded: Folded, place: int) -> bool:

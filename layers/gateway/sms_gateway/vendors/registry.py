@@ -46,3 +46,8 @@ def build_adapter(vendor: str, settings: Mapping[str, Any]) -> Adapter:
         return msgspec.convert(dict(settings), cls)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
+
+
+def secret_settings(vendor: str) -> list[str]:
+    """Return the names of a vendor's secret settings: those that its adapter's `repr` hides."""
+    return [field.name for field in fields(adapter_class(vendor)) if not field.repr]

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from sms_gateway.config.vendor_accounts import Accounts, accounts
+from sms_gateway.config.stack_keys import message_key
+from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import (
     ConflictError,
@@ -62,10 +63,10 @@ def check_code(
     ServiceUnavailableError or VendorFailedError, without using up a check, where a vendor does not
     judge the code.
     """
-    known, seconds = accounts(), epoch_seconds(now)
+    seconds = epoch_seconds(now)
     code = parse_check(body)
     verification = find_own_verification(tenant, identifier)
-    check = _Check(verification.id, body, code, seconds, key, known)
+    check = _Check(verification.id, body, code, seconds, key)
     for _ in range(MAX_WRITE_ATTEMPTS):
         if (answer := check.find_answer(verification)) is not None:
             return answer
@@ -109,15 +110,12 @@ def _in_progress(seconds: int) -> ConflictError:
 class _Check:
     """One check of one verification."""
 
-    def __init__(
-        self, identifier: str, body: bytes, code: str, now: int, key: str | None, known: Accounts
-    ) -> None:
+    def __init__(self, identifier: str, body: bytes, code: str, now: int, key: str | None) -> None:
         self._now = now
-        self._known = known
         self._code = code
         self._id = identifier
         self._key_digest = None if key is None else idempotency_key_digest(key)
-        self._body_digest = body_digest(body, identifier, known.callback_key)
+        self._body_digest = body_digest(body, identifier, message_key())
 
     def find_answer(self, verification: Verification) -> View | None:
         """Return the answer that this Idempotency-Key got before.
@@ -179,7 +177,7 @@ class _Check:
         raise _not_judged(adapter, answer)
 
     def _adapter(self, verification: Verification) -> Adapter:
-        adapter = self._known.adapters.get(verification.details.vendor or "")
+        adapter = accounts().adapters.get(verification.details.vendor or "")
         if adapter is None:
             raise ServiceUnavailableError(
                 "The vendor that made the code is not configured; the operator must mend that.",
@@ -201,7 +199,7 @@ class _Check:
         return normalize_input(self._code, details.mask, details.case_sensitive)
 
     def _digest(self, code: str) -> str:
-        return code_digest(code, self._id, self._known.callback_key)
+        return code_digest(code, self._id, message_key())
 
     def _write(
         self,

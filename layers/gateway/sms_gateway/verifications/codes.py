@@ -12,7 +12,7 @@ from copy import replace
 from unicodedata import category, decimal
 
 from sms_gateway.core.canonical_json import canonical
-from sms_gateway.core.derived_keys import derive_key
+from sms_gateway.core.derived_keys import Secret, derive_key
 from sms_gateway.storage.models import CodeSpec
 from sms_gateway.vendors.types import OutgoingMessage
 
@@ -166,12 +166,10 @@ def _key(label: str, secret: bytes) -> bytes:
     return derive_key(secret, f"verification/{label}")
 
 
-def with_code(
-    message: OutgoingMessage, code_spec: CodeSpec | None, secret: bytes
-) -> OutgoingMessage:
+def with_code(message: OutgoingMessage, code_spec: CodeSpec | None, key: Secret) -> OutgoingMessage:
     """Put our own code into a message; return one without such a code as it is."""
     if code_spec is None or code_spec.nonce is None or message.one_time_code is None:
         return message
-    code = derive_code(code_spec, message.id[:26], secret)
+    code = derive_code(code_spec, message.id[:26], key())
     one_time_code = replace(message.one_time_code, code=code)
     return replace(message, text=render_code(message.text, code), one_time_code=one_time_code)

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
 from sms_gateway.config.senders import may_use
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
-from sms_gateway.config.vendor_accounts import Accounts, accounts
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
@@ -52,7 +53,7 @@ def start_verification(
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    digest = idempotency_keys.digest_of(body, accounts().callback_key, "verifications")
+    digest = idempotency_keys.digest_of(body, message_key(), "verifications")
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
@@ -72,23 +73,23 @@ def _prepare(
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
     refuse_stopped(tenant)
-    request, known = parse_verification(body, region), accounts()
+    request = parse_verification(body, region)
     accepted, rejected = plan_recipients(
-        [request.draft], now, known, routes(), may_use=partial(may_use, tenant)
+        [request.draft], now, public_accounts(), routes(), may_use=partial(may_use, tenant)
     )
     if not accepted:
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)
     to = accepted[0].content.to
-    rate_limit.count_send(tenant, number_digest(tenant, to, known.callback_key), seconds)
+    rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
     planned, code_spec = _with_code_spec(accepted[0], request)
     batch = build_batch(
-        tenant, identifier, [planned], retention_seconds(), known.callback_key, key_id=key_id
+        tenant, identifier, [planned], retention_seconds(), message_key, key_id=key_id
     )
     verification = Verification(
         id=identifier,
         tenant=tenant,
-        details=_details(request, planned, code_spec, identifier, known),
+        details=_details(request, planned, code_spec, identifier),
         expires=seconds + request.ttl,
         key_id=key_id,
     )
@@ -122,10 +123,9 @@ def _details(
     planned: PlannedRecipient,
     code_spec: CodeSpec,
     identifier: str,
-    known: Accounts,
 ) -> Details:
     own_code = code_spec.nonce is not None
-    secret = known.callback_key
+    secret = message_key()
     return Details(
         to=planned.content.to,
         mask=request.mask,

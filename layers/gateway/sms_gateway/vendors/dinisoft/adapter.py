@@ -4,7 +4,6 @@
 spelling, on a receipt it names the state, and REJECTD to a query refuses the query itself.
 """
 
-import hmac
 import re
 from collections.abc import Mapping, Sequence
 from copy import replace
@@ -215,30 +214,28 @@ class Dinisoft(Adapter):
         )
         return [replace(report, message_id=receipt.id) for receipt in call.pending]
 
-    def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
-        """Parse the platform's status push, which the document leaves out.
+    def repeated_secrets(self, request: CallbackRequest) -> Mapping[str, str]:
+        """Return the keys of a push, where it has any: one with others than ours is dropped."""
+        answer, keys = _pushed(request), {"apikey": "api_key", "secretkey": "secret_key"}
+        return {
+            setting: as_text(answer[name]) or "" for name, setting in keys.items() if name in answer
+        }
 
-        GET, or POST of a form or of JSON. One with other keys than ours is dropped.
-        """
-        form = dict(parse_qsl(request.body.decode(errors="replace")))
-        document = decode_json(request.body)
-        answer = _fold_keys(request.query) | _fold_keys(document if document is not None else form)
+    def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
+        """Parse the platform's status push, which the document leaves out."""
+        answer = _pushed(request)
         vendor_id, text = as_text(answer.get("messageid")), as_text(answer.get("text"))
-        if not vendor_id or not self._has_our_keys(answer):
+        if not vendor_id:
             return []
         at = _parse_time(as_text(answer.get("donedate")))
         return [replace(_state(text), vendor_id=vendor_id, text=text, at=at)]
 
-    def _has_our_keys(self, answer: Record) -> bool:
-        """Return whether the keys of a push, where it has any, are ours."""
-        keys = {"apikey": self.api_key, "secretkey": self.secret_key}
-        return all(
-            hmac.compare_digest(
-                (as_text(answer[name]) or "").encode(errors="replace"), key.encode(errors="replace")
-            )
-            for name, key in keys.items()
-            if name in answer
-        )
+
+def _pushed(request: CallbackRequest) -> Record:
+    """Read a status push: GET, or POST of a form or of JSON."""
+    form = dict(parse_qsl(request.body.decode(errors="replace")))
+    document = decode_json(request.body)
+    return _fold_keys(request.query) | _fold_keys(document if document is not None else form)
 
 
 def _get(url: str, params: dict[str, str]) -> Request:

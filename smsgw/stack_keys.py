@@ -1,0 +1,101 @@
+"""`smsgw callback-key` and `smsgw callback-url`: the stack's own keys, labelled in one secret."""
+
+import argparse
+import secrets
+
+import boto3
+import msgspec
+
+from sms_gateway.config.secrets import CURRENT
+from sms_gateway.config.stack_keys import (
+    CALLBACK_KEY,
+    CallbackKeys,
+    parse_callback_keys,
+    parse_key,
+)
+from sms_gateway.receipts.callback_tokens import make_account_token
+from smsgw.errors import CommandError
+from smsgw.secrets import ReadSecret, Secret
+from smsgw.terminal import say
+
+DESCRIPTION = "The stack's keys, each by its label: of callback addresses, messages and webhooks."
+
+
+def secret_of(options: argparse.Namespace, output: str, label: str = CURRENT) -> Secret:
+    """Return the secret that an output of the stack names, or its version with a label."""
+    outputs = options.outputs
+    client = boto3.client("secretsmanager")
+    return Secret(client, outputs[output], outputs.get("SecretsKeyArn"), label)
+
+
+def key_of(options: argparse.Namespace, label: str) -> Secret:
+    """Return the key with a label."""
+    return secret_of(options, "KeysSecretName", label)
+
+
+def make_keys(callback: Secret, message: Secret) -> None:
+    """Make the keys that nobody made yet. Raise CommandError for one that is not valid."""
+    read = callback.read()
+    if read is None:
+        callback.create(_written(CallbackKeys(_new_key(), _new_key())), DESCRIPTION)
+    else:
+        _parsed(callback, read)
+    make_key(message)
+
+
+def make_key(secret: Secret) -> None:
+    """Make a key unless it is there. Raise CommandError for one that is not valid."""
+    read = secret.read()
+    if read is None:
+        secret.create(_new_key(), DESCRIPTION)
+        return
+    try:
+        parse_key(read.text)
+    except ValueError as error:
+        raise CommandError(f"mend {secret.name} by hand first: {error}") from None
+
+
+def callback_keys(secret: Secret) -> CallbackKeys:
+    """Return the keys of callback addresses. Raise CommandError when there are none."""
+    return _parsed(secret, _read(secret))
+
+
+def rotate_callback_key(options: argparse.Namespace) -> None:
+    """Give new addresses another key; those of the key before it are still answered."""
+    secret = key_of(options, CALLBACK_KEY)
+    read = _read(secret)
+    before = _parsed(secret, read)
+    keys = msgspec.structs.replace(before, current=_new_key(), previous=before.current)
+    secret.replace(read, _written(keys))
+    say("The callback key is another within a minute. Addresses given out before are answered")
+    say("until the key is rotated again. Give vendors the addresses of smsgw callback-url.")
+
+
+def show_callback_url(options: argparse.Namespace) -> None:
+    """Print a vendor's account-wide callback URL."""
+    keys = callback_keys(key_of(options, CALLBACK_KEY))
+    token = make_account_token(options.vendor, keys.current.encode())
+    say(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
+
+
+def _read(secret: Secret) -> ReadSecret:
+    if (read := secret.read()) is None:
+        raise CommandError(
+            "there is no callback key yet: `smsgw vendors set VENDOR account.json` makes it"
+        )
+    return read
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(36)
+
+
+def _written(keys: CallbackKeys) -> str:
+    return msgspec.json.encode(keys).decode()
+
+
+def _parsed(secret: Secret, read: ReadSecret) -> CallbackKeys:
+    try:
+        return parse_callback_keys(read.text)
+    except ValueError as error:
+        raise CommandError(f"mend {secret.name} by hand first: {error}") from None
