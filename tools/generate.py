@@ -21,6 +21,7 @@ BLOCK = re.compile(
 )
 TEMPLATE = "template.yaml"
 CONTRACT_PATH = "/openapi.json"
+PROBLEMS_PATH = "/problems/{problem}"
 BODY_TYPES = (
     "application/json",
     "application/x-www-form-urlencoded",
@@ -152,12 +153,36 @@ def served_contract() -> str:
 {indent(_other_methods(["GET"]), "  ")}"""
 
 
+def problems() -> str:
+    """Let API Gateway itself show what problems mean."""
+    return f"""\
+{PROBLEMS_PATH}:
+  get:
+    security: [{{NONE: []}}]
+    responses: {{"200": *edge_answer}}
+    x-amazon-apigateway-integration:
+      type: mock
+      requestTemplates: {{application/json: '{{"statusCode": 200}}'}}
+      passthroughBehavior: when_no_templates
+      responses:
+        "200":
+          statusCode: "200"
+          responseParameters:
+            <<: *edge_headers
+            method.response.header.Cache-Control: "'public, max-age=3600'"
+            method.response.header.Content-Type: "'text/html; charset=utf-8'"
+          responseTemplates:
+            application/json: |-
+{indent(openapi.problems_page(), 14 * " ")}
+{indent(_other_methods(["GET"]), "  ")}"""
+
+
 def other_methods() -> str:
     """Let API Gateway itself answer OPTIONS, and the methods that a path does not have."""
     return "".join(
         f"{path}:\n{indent(_other_methods(methods), '  ')}"
         for path, methods in openapi.methods().items()
-        if path != CONTRACT_PATH
+        if path not in (CONTRACT_PATH, PROBLEMS_PATH)
     )
 
 
@@ -213,6 +238,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "queues": queues,
     "dashboard": dashboard_body,
     "served contract": served_contract,
+    "problems": problems,
     "other methods": other_methods,
     "any body": lambda: _for_any_body(404) + "\n",
 }

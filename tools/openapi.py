@@ -7,6 +7,7 @@ template (ADR 0037).
 
 import json
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,26 @@ def small_contract() -> dict[str, Any]:
         if not any(VENDORS_OWN in one.get("tags", ()) for one in item.values() if "tags" in one)
     }
     _drop_unused(whole)
+    del whole["x-problems"]
     small: dict[str, Any] = _without_prose(whole)
     small["info"]["description"] = "Without prose and examples; the release has all of it."
     return small
+
+
+def problems_page() -> str:
+    """Return the page of all types of problems, which is a template of VTL too."""
+    rows = "\n".join(
+        f'<dt id="{slug}"><code>/problems/{slug}</code></dt><dd>{escape(told)}</dd>'
+        for slug, told in contract()["x-problems"].items()
+    )
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Problems</title>
+<h1>Problems</h1>
+<p>What the type of a problem means, and what to do.</p>
+<dl>
+{rows}
+</dl>
+</html>"""
 
 
 def _drop_unused(document: dict[str, Any]) -> None:

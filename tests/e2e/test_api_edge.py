@@ -67,6 +67,13 @@ def test_a_body_that_is_not_read_here_is_told_what_is(api: Api, headers: dict[st
     assert (answer.status, answer.body["title"]) == (415, "The body can't be read")
 
 
+def test_the_type_of_a_problem_is_a_page(stack: LocalStack, api: Api) -> None:
+    kind = api("POST", "/messages", raw=b"{").body["type"]
+    answer = urllib3.request("GET", stack.facts["url"] + kind, retries=False, timeout=60)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert f"<code>{kind}</code>" in answer.data.decode()
+
+
 def test_there_is_one_public_stage(stack: LocalStack) -> None:
     client = stack.client("apigateway")
     api = stack.facts["url"].split("/")[-2]
