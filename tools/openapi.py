@@ -55,7 +55,7 @@ def small_contract() -> dict[str, Any]:
 def problems_page() -> str:
     """Return the page of all types of problems, which is a template of VTL too."""
     rows = "\n".join(
-        f'<dt id="{slug}"><code>/problems/{slug}</code></dt><dd>{escape(told)}</dd>'
+        f'<dt id="{slug}"><code>/problems/{slug}</code></dt><dd>{escape(told, quote=False)}</dd>'
         for slug, told in contract()["x-problems"].items()
     )
     return f"""<!doctype html>

@@ -162,6 +162,7 @@ def slugs() -> set[str]:
     files = [*(ROOT / "layers/gateway/sms_gateway").rglob("*.py"), ROOT / "template.yaml"]
     texts = [path.read_text(encoding="utf-8") for path in files]
     found = {one or other for text in texts for one, other in SLUG.findall(text)}
+    found = {slug for slug in found if re.fullmatch(r"({[^{}]*}|[a-z0-9-])+", slug)}
     calls = re.compile(rf'(?:{"|".join(NAMED)})\(\s*(?:[a-z]+, [a-z]+, )?"([a-z]+(?:-[a-z0-9]+)+)"')
     return found | {slug for text in texts for slug in calls.findall(text)}
 
