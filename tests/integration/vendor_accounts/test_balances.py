@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sms_gateway.config import vendor_accounts
-from sms_gateway.vendor_accounts.balances import Row, get_balances
+from sms_gateway.storage.balances import Row
+from sms_gateway.vendor_accounts.balances import get_balances
 from sms_gateway.vendor_accounts.overview import vendors_view
 from sms_gateway.vendors.registry import VENDORS
 from testing.gateway import Gateway

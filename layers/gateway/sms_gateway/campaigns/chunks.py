@@ -114,6 +114,7 @@ def _plan_chunk(
         status_url_checker(campaign.tenant),
         may_use=partial(may_use, campaign.tenant),
         per_recipient=True,
+        keep_floor=True,
     )
     _raise_retryable(campaign, rejected)
     refused |= {each.index: one_line_problem(each.problem) for each in rejected}
