@@ -14,6 +14,7 @@ from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled, holds
 PRICES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 ASSUMED: dict[str, Any] = PRICES["assumed"]
 MINUTES = 60 * 24 * 30  # in a month
+HOURS = 24 * 30
 LEASES = 2  # write units of a scheduler's run that finds anything due, however much
 DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 
