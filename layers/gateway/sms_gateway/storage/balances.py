@@ -61,7 +61,7 @@ def read_kept(item: Item) -> KeptBalances:
         rows=tuple(msgspec.json.decode(item["data"]["S"])) if "data" in item else (),
         at=int(item["at"]["N"]) if "at" in item else 0,
         hour=int(item["hour"]["N"]) if "hour" in item else 0,
-        next_question=int(item["next"]["N"]),
+        next_question=int(item["next"]["N"]) if "next" in item else 0,
     )
 
 

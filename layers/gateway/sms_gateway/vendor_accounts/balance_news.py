@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sms_gateway.vendor_accounts.forecast import Forecast
+from sms_gateway.vendor_accounts.forecast import Forecast, plain
 
 WARN_HOURS = (72, 24)  # before the end; the second comes after the first, or in its place
 _LEAST_RISE = Decimal("0.1")  # of the amount before: a smaller one may be a refund
@@ -46,7 +46,7 @@ def news(
     elif last and last["unit"] != row["unit"]:
         told = {}
     if low is not None and amount < low and "low" not in told:
-        told["low"] = {"at": now, "threshold": f"{low:f}"}
+        told["low"] = {"at": now, "threshold": plain(low)}
     within = _within(forecast, now)
     if within is not None and ("runs_out" not in told or told["runs_out"]["hours"] > within):
         told["runs_out"] = {"at": now, "hours": within}
