@@ -8,6 +8,7 @@ READY = $(VENV)/.ready
 BENCH = .bench
 POLICIES = .policies
 DEPENDENCIES = .dependencies
+PAGES = .pages
 export PYTHONPATH := layers/gateway:.:tests
 export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -29,7 +30,7 @@ run: $(READY) ## the whole gateway on this machine, one message through each ven
 
 # The failure scenarios call the emulator from a process in which no service is faked, and have the
 # machine to themselves. Of all else, the tests of a whole stack mostly wait.
-test: $(READY) ## every test (ARGS="-k word" chooses), the failure scenarios last
+test: $(READY) $(PAGES)/.ready ## every test (ARGS="-k word" chooses), the failure scenarios last
 	$(PYTEST) $(PARALLEL) $(if $(ARGS),,--cov) --ignore=tests/failures $(ARGS)
 	$(PYTEST) tests/failures
 
@@ -39,8 +40,8 @@ unit: $(READY) ## tests of single modules and of the vendors' captured cases
 integration: $(READY) ## tests of the packages together, on a faked AWS
 	$(PYTEST) $(PARALLEL) tests/integration tests/runtime tests/template tests/simulators tests/tools $(ARGS)
 
-e2e: $(READY) ## tests of the whole stack, deployed to the emulator, and attacks on it
-	$(PYTEST) $(PARALLEL) tests/e2e tests/attacks $(ARGS)
+e2e: $(READY) $(PAGES)/.ready ## tests of the whole stack on the emulator, attacks on it, and the guides followed
+	$(PYTEST) $(PARALLEL) tests/e2e tests/attacks tests/docs $(ARGS)
 
 # CAMPAIGN=100000 is how many rows the campaign has that is killed three times; 10,000 by itself.
 failures: $(READY) ## kill, throttle and garble everything (SOAK=15: minutes of faults at random, SEED=n repeats)
@@ -88,7 +89,7 @@ bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaig
 SHARED = boto3 botocore jmespath python-dateutil s3transfer six urllib3
 lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	for set in layers/gateway/requirements layers/cognito/requirements requirements-dev tools/policies \
-			tools/dependencies bench/requirements bench/typical bench/plots; do \
+			tools/dependencies tools/pages bench/requirements bench/typical bench/plots; do \
 		extra=; test $$set != layers/cognito/requirements || \
 			extra="-c layers/gateway/requirements.txt $(SHARED:%=--no-emit-package %)"; \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 \
@@ -97,7 +98,7 @@ lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	done
 
 clean: ## remove what was set up and built
-	rm -rf $(VENV) $(BENCH) $(POLICIES) $(DEPENDENCIES) .aws-sam .local
+	rm -rf $(VENV) $(BENCH) $(POLICIES) $(DEPENDENCIES) $(PAGES) .aws-sam .local
 
 $(READY): requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.13 is needed: install it as python3.13, or with pyenv (pyenv install 3.13)" >&2; exit 1; }
@@ -122,9 +123,9 @@ $(BENCH)/.ready: bench/requirements.txt bench/typical.txt bench/plots.txt $(READ
 		--no-deps --target $(BENCH)/plots -r bench/plots.txt
 	@touch $@
 
-# checkov pins other versions of boto3 and a hundred packages more, and what reads the layers' packages
-# is not among them: they lie apart.
-$(POLICIES)/.ready $(DEPENDENCIES)/.ready: .%/.ready: tools/%.txt $(READY)
+# checkov pins other versions of boto3 and a hundred packages more, what reads the layers' packages is not
+# among them, and the AWS CLI that the guides call is large: they lie apart.
+$(POLICIES)/.ready $(DEPENDENCIES)/.ready $(PAGES)/.ready: .%/.ready: tools/%.txt $(READY)
 	@echo "setting up .$*"
 	@rm -rf .$*
 	@"$(PYTHON)" -m venv .$*

@@ -37,7 +37,7 @@ SOURCES: dict[str, Any] = {
         "messages": {"tenant": "demo"},
     },
     "cognito": {USER_POOL: {"tenant": "demo"}},
-    "direct": {"demo": {"tenant": "demo"}},
+    "direct": {"tenant": "demo"},
 }
 
 Say = Callable[[str], None]
@@ -174,6 +174,7 @@ class LocalStack:
             "SendFromBus": "true",
             "SendFromQueue": "true",
             "SendFromTopic": "true",
+            "SendFromInvocation": "true",
             "CognitoKeyArn": self.facts["cognito_key"],
             "CognitoUserPoolId": USER_POOL,
             "Events": "all",
@@ -203,7 +204,7 @@ class LocalStack:
             "keys_secret": outputs["KeysSecretName"],
             "campaigns_bucket": outputs["CampaignsBucketName"],
             "scheduler_function": outputs["SchedulerFunctionName"],
-            "send_function": outputs["SendFunctionArn"],
+            "from_invocation_function": outputs["FromInvocationFunctionArn"],
             "queue": outputs["IngressQueueUrl"],
             "topic": outputs["TopicArn"],
             "from_cognito_function": outputs["FromCognitoFunctionArn"],

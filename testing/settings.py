@@ -37,7 +37,7 @@ SOURCES: dict[str, Any] = {
         "messages": {"tenant": "acme"},
     },
     "cognito": {"eu-central-1_example": {"tenant": "shop"}},
-    "direct": {"orders": {"tenant": "acme"}},
+    "direct": {"tenant": "acme"},
 }
 SENDERS: dict[str, Any] = {"acme": ["ACME", "ACMEIN", "OTHER", "OTHERS", "+15550001111"]}
 WRITTEN: list[str] = []  # settings that a test changed

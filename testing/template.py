@@ -32,6 +32,7 @@ EVERYTHING = {
     "SendFromBus": "true",
     "SendFromQueue": "true",
     "SendFromTopic": "true",
+    "SendFromInvocation": "true",
     "CognitoKeyArn": "arn",
     "Events": "all",
 }

@@ -33,7 +33,7 @@ class ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if file.startswith(("tests/e2e/", "tests/attacks/")):
+        if file.startswith(("tests/e2e/", "tests/attacks/", "tests/docs/")):
             return "a stack that waits" if file in LONG else "a stack"
         return file
 

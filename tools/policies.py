@@ -21,6 +21,7 @@ EVERYTHING = {
     "SendFromBus": "true",
     "SendFromQueue": "true",
     "SendFromTopic": "true",
+    "SendFromInvocation": "true",
     "CognitoKeyArn": KEY,
     "KmsKeyArn": KEY,
     "CognitoUserPoolId": "eu-central-1_AbCdEfGhI",

@@ -1,4 +1,4 @@
-"""POST /messages, POST /messages/preview, DELETE /messages/{id}; and direct invocation."""
+"""POST /messages, POST /messages/preview and DELETE /messages/{id}."""
 
 from typing import Any
 
@@ -52,10 +52,5 @@ def _defaults(request: Request) -> Options | None:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer API Gateway, or a direct invocation that IAM allows."""
-    if "httpMethod" not in event:
-        # Saves start-up time: a request needs none of it.
-        from sms_gateway.triggers.direct_invocation import handle_invocation
-
-        return handle_invocation(event, utc_now())
+    """Answer API Gateway."""
     return app.resolve(event, context)

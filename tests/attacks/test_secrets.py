@@ -18,6 +18,7 @@ READERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("Webhooks", "DeliverWebhooks"), (WEBHOOK_KEY,)),
     **dict.fromkeys(("Send", "CampaignWorker"), (MESSAGE_KEY,)),
     **dict.fromkeys(("FromEventbridge", "FromSqs", "FromSns", "FromCognito"), (MESSAGE_KEY,)),
+    "FromInvocation": (MESSAGE_KEY,),
     **dict.fromkeys(("Verify", "VendorAccount", "Scheduler"), (ACCOUNTS, MESSAGE_KEY)),
     "Balance": (ACCOUNTS,),
     "Callback": (CALLBACK_KEY, MESSAGE_KEY),

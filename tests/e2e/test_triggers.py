@@ -108,17 +108,13 @@ def test_a_message_of_the_topic_goes_to_its_numbers(stack: LocalStack) -> None:
         arrived(stack, number, "by the topic")
 
 
-def test_the_send_function_is_invoked_directly(stack: LocalStack, api: Api) -> None:
+def test_a_function_is_invoked_directly_to_send(stack: LocalStack, api: Api) -> None:
     number = "+8801000000065"
-    event = {
-        "source": "demo",
-        "idempotency_key": "direct-1",
-        "message": {"to": number, "text": "invoked"},
-    }
+    event = {"idempotency_key": "direct-1", "message": {"to": number, "text": "invoked"}}
 
     def invoke(given: Any) -> tuple[bool, Any]:
         answer = stack.client("lambda").invoke(
-            FunctionName=stack.facts["send_function"], Payload=json.dumps(given)
+            FunctionName=stack.facts["from_invocation_function"], Payload=json.dumps(given)
         )
         return "FunctionError" in answer, json.loads(answer["Payload"].read())
 
@@ -127,15 +123,17 @@ def test_the_send_function_is_invoked_directly(stack: LocalStack, api: Api) -> N
     assert invoke(event) == (False, first)
     assert api.final(first["messages"][0]["id"])["status"] == "delivered"
     assert texts(stack, number) == ["invoked"]
-    failed, problem = invoke({**event, "source": "nobody"})
+    failed, problem = invoke({**event, "tenant": "another"})
     assert failed
-    assert "unknown-source" in problem["errorMessage"]  # its type is the emulator's own
+    assert "invalid-request" in problem["errorMessage"]  # its type is the emulator's own
 
 
 def test_a_state_machine_sends(stack: LocalStack) -> None:
     number = "+8801000000070"
     written = (ROOT / "events" / "send.asl.json").read_text()
-    definition = written.replace("${SendFunctionArn}", stack.facts["send_function"])
+    definition = written.replace(
+        "${FromInvocationFunctionArn}", stack.facts["from_invocation_function"]
+    )
     role = stack.client("iam").create_role(
         RoleName="tells-customers",
         AssumeRolePolicyDocument=json.dumps(
@@ -161,7 +159,7 @@ def test_a_state_machine_sends(stack: LocalStack) -> None:
                     {
                         "Effect": "Allow",
                         "Action": "lambda:InvokeFunction",
-                        "Resource": stack.facts["send_function"],
+                        "Resource": stack.facts["from_invocation_function"],
                     }
                 ],
             }
@@ -170,7 +168,7 @@ def test_a_state_machine_sends(stack: LocalStack) -> None:
     states = stack.client("stepfunctions")
     machine = states.create_state_machine(
         name="tell",
-        definition=definition.replace('"source": "orders"', '"source": "demo"'),
+        definition=definition,
         roleArn=role,
     )["stateMachineArn"]
     started = states.start_execution(

@@ -3,7 +3,7 @@
 import pytest
 
 from testing.loops import asynchronous, in_loops, wakes
-from testing.transformed import of_type, resolved
+from testing.transformed import of_type, resolved, transformed
 
 ALL_ON = {
     "Events": "all",
@@ -11,6 +11,7 @@ ALL_ON = {
     "SendFromBus": "true",
     "SendFromQueue": "true",
     "SendFromTopic": "true",
+    "SendFromInvocation": "true",
     "CognitoKeyArn": "arn:aws:kms:eu-central-1:000000000000:key/codes",
 }
 RESOURCES = resolved(**ALL_ON)
@@ -54,8 +55,8 @@ def test_whatever_is_invoked_asynchronously_says_how_often_and_how_long() -> Non
     configured = {one["FunctionName"]["Ref"]: one for one in configs.values()}
     wanted = asynchronous(RESOURCES)
     assert {"SchedulerFunction", "FromCognitoFunction", "FromSnsFunction"} <= wanted
-    # Whoever may invoke the send function directly can do so without waiting, too.
-    assert wanted | {"SendFunction"} == configured.keys()
+    # Whoever may invoke a function directly can do so without waiting, too.
+    assert wanted | {"FromInvocationFunction"} == configured.keys()
     for one in configured.values():
         assert {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"} <= one.keys()
         assert one["Qualifier"] == "$LATEST"  # the function itself: there is no alias
@@ -71,8 +72,37 @@ def test_the_clock_is_neither_repeated_nor_kept() -> None:
 
 def test_a_direct_invocation_is_not_repeated() -> None:
     """Without a key a second one would send again."""
-    config = RESOURCES["SendFunctionEventInvokeConfig"]["Properties"]
+    config = RESOURCES["FromInvocationFunctionEventInvokeConfig"]["Properties"]
     assert config["MaximumRetryAttempts"] == 0
+
+
+def test_nothing_of_the_stack_wakes_what_is_invoked_directly() -> None:
+    """No service, role or stranger of the template may: only whom the operator's IAM lets."""
+    function = "FromInvocationFunction"
+    waking = {
+        kind
+        for kind in ("Permission", "EventSourceMapping", "Url", "EventInvokeConfig")
+        for one in of_type(RESOURCES, f"AWS::Lambda::{kind}").values()
+        if function in str(one)
+    }
+    assert waking == {"EventInvokeConfig"}
+    assert not any(function in woken for woken in wakes(RESOURCES).values())
+    invokers = [
+        name
+        for name, role in of_type(RESOURCES, "AWS::IAM::Role").items()
+        if "lambda:InvokeFunction" in str(role) and function in str(role)
+    ]
+    assert invokers == []
+
+
+def test_a_function_of_the_api_is_invoked_by_api_gateway_alone() -> None:
+    """So no role needs a right on one, with which it could say who is asking."""
+    for one in of_type(RESOURCES, "AWS::Lambda::Permission").values():
+        if one["FunctionName"] == {"Ref": "SendFunction"}:
+            assert one["Principal"] == "apigateway.amazonaws.com"
+    outputs = transformed()["Outputs"]
+    told = {name for name, one in outputs.items() if "SendFunction" in str(one)}
+    assert told == set()
 
 
 def test_a_user_pools_code_is_sent_soon_or_not_at_all() -> None:

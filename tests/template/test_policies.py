@@ -25,6 +25,7 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "FromSqsFunction": ACCEPTS,
     "FromSnsFunction": ACCEPTS,
     "FromCognitoFunction": ACCEPTS,
+    "FromInvocationFunction": ACCEPTS,
     "StatusFunction": ({"0*", "SETTINGS"}, set()),
     "DispatchFunction": (
         {"0*", "CIRCUIT", "RATE#*", "SETTINGS"},
@@ -163,6 +164,14 @@ def test_no_right_on_the_table_is_without_a_partition() -> None:
 def test_who_is_open_to_strangers_writes_messages_and_nothing_that_they_are_sent_by() -> None:
     writes = partitions(roles(**EVERYTHING)["CallbackFunction"], WRITES)
     assert writes == {"0*"}
+
+
+def test_an_invocation_may_do_what_a_triggers_send_needs_and_no_more() -> None:
+    """As for a trigger without its dead letters."""
+    given = roles(**EVERYTHING)
+    letters = "SendToDeadLetterQueue"
+    queue = [one for one in statements(given["FromEventbridgeFunction"]) if one["Sid"] != letters]
+    assert statements(given["FromInvocationFunction"]) == queue
 
 
 def test_an_api_key_is_read_where_it_is_asked_for_and_written_by_no_function() -> None:

@@ -13,11 +13,13 @@ TURNED_ON = {
     "SendFromBus": "true",
     "SendFromQueue": "true",
     "SendFromTopic": "true",
+    "SendFromInvocation": "true",
     "CognitoKeyArn": "arn",
 }
 READERS = {  # functions that send, or act for a tenant that may be stopped
     *("SendFunction", "VerifyFunction", "CampaignWorkerFunction"),
     *("FromEventbridgeFunction", "FromSqsFunction", "FromSnsFunction", "FromCognitoFunction"),
+    "FromInvocationFunction",
     *("StatusFunction", "WebhooksFunction", "BalanceFunction", "VendorAccountFunction"),
     *("DispatchFunction", "SchedulerFunction", "DeliverWebhooksFunction"),
 }

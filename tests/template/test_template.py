@@ -255,8 +255,8 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     assert {"Bus", "SendFunction"} <= set(there)
     ways = ("From", "Bus", "Ingress", "Topic", "Cognito")
     assert {name for name in there if name.startswith(ways)} == {"Bus"}
-    given = ("SendFromBucket", "SendFromBus", "SendFromQueue", "SendFromTopic")
-    opened = {name: {"Default": "true"} for name in given}
+    given = ("Bucket", "Bus", "Queue", "Topic", "Invocation")
+    opened = {f"SendFrom{way}": {"Default": "true"} for way in given}
     opened["CognitoKeyArn"] = {"Default": "arn"}
     opened["Events"] = {"Default": "all"}
     opened["Dashboard"] = opened["AccessLogs"] = {"Default": "true"}

@@ -75,7 +75,8 @@ def test_every_route_refuses_a_stopped_tenants_keys(
 def test_what_needs_no_key_and_other_tenants_go_on(gateway: Gateway) -> None:
     set_stopped("acme")
     for path in OPEN:
-        answer = MODULES["status"].handler({"httpMethod": "GET", "path": path}, gateway.context)
+        event = {"httpMethod": "GET", "path": path, "requestContext": {}}
+        answer = MODULES["status"].handler(event, gateway.context)
         assert answer["statusCode"] == 200
     gateway.wire.answers[SUBMIT["jst"]] = TAKES["jst"]
     (other,) = gateway.accept({"to": number("jst"), "text": "Hello"}, "other")
@@ -95,9 +96,12 @@ def test_a_triggers_send_becomes_a_dead_letter_that_says_so(gateway: Gateway, na
 
 def test_a_direct_invocation_is_refused(gateway: Gateway) -> None:
     set_stopped("acme")
-    asked = {"source": "orders", "message": {"to": number("jst"), "text": "Hello"}}
-    with pytest.raises(SendRefused, match="tenant-stopped"):
-        MODULES["send"].handler(asked, None)
+    asked = {"message": {"to": number("jst"), "text": "Hello"}}
+    with (
+        acting_as("FromInvocationFunction"),
+        pytest.raises(SendRefused, match="tenant-stopped"),
+    ):
+        function("from_invocation").handler(asked, None)
 
 
 def test_no_verification_begins(gateway: Gateway) -> None:

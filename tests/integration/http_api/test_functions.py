@@ -52,7 +52,7 @@ def by(tenant: str | None, scopes: str | None) -> dict[str, Any]:
 
 
 def test_every_function_has_an_event() -> None:
-    others = {"direct", "send.asl", "from_sns_message"}  # test_sources.py looks at these
+    others = {"send.asl", "from_sns_message"}  # test_sources.py looks at these
     assert {path.stem for path in (ROOT / "events").glob("*.json")} == {*NAMES, *others}
 
 

@@ -21,13 +21,13 @@ from .conftest import FRESH, Operator
 
 NEW: dict[str, Any] = {
     "routes": {"routes": [{"prefix": "+44", "vendors": ["jst", "rajasms"]}]},
-    "sources": {"direct": {"orders": {"tenant": "acme"}}},
+    "sources": {"direct": {"tenant": "acme"}},
     "senders": {"acme": ["ACME", "+447700900001"], "*": ["*"]},
     "campaign-defaults": {"*": {"category": "otp"}, "acme": {"from": "ACME"}},
 }
 WRONG: dict[str, list[str]] = {
     "routes": ["no JSON", "{}", '{"routes": [{"prefix": "+44", "vendors": ["nobody"]}]}'],
-    "sources": ["no JSON", '{"bus": 7}', '{"direct": {"orders": {}}}'],
+    "sources": ["no JSON", '{"bus": 7}', '{"direct": {"orders": {"tenant": "acme"}}}'],
     "senders": ["no JSON", '{"acme": "ACME"}', '{"No Tenant": []}', '{"acme": [""]}'],
     "campaign-defaults": [
         "no JSON",

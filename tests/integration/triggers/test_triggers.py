@@ -16,11 +16,12 @@ from aws_encryption_sdk import CommitmentPolicy
 from aws_encryption_sdk.identifiers import EncryptionKeyType, WrappingAlgorithm
 from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider, WrappingKey
 
-from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.core.problems import InvocationError, ServiceUnavailableError
 from sms_gateway.messages import acceptance, send
 from sms_gateway.messages.listing import list_messages, parse_query
 from sms_gateway.storage import dynamodb
 from sms_gateway.triggers.cognito_decryption import decrypt_code, decrypt_with
+from sms_gateway.triggers.direct_invocation import SendRefused
 from sms_gateway.webhooks import endpoints
 from sms_gateway.webhooks.endpoints import EndpointSettings
 from smsgw.trigger_dead_letters import TRIGGERS
@@ -29,7 +30,7 @@ from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import DEAD_LETTERS, emptied
-from testing.rights import may
+from testing.rights import acting_as, may
 from testing.sealed import POOL
 from testing.settings import ACCOUNTS, SOURCES, set_accounts, set_routes, set_sources
 from testing.vendor_answers import SUBMIT, TAKES
@@ -42,7 +43,10 @@ pytestmark = pytest.mark.filterwarnings(
 
 MODULES = {
     name: function(name)
-    for name in ("from_eventbridge", "from_sns", "from_sqs", "from_cognito", "send")
+    for name in (
+        *("from_eventbridge", "from_sns", "from_sqs", "from_cognito", "from_invocation"),
+        "send",
+    )
 }
 CONTEXT = SimpleNamespace(aws_request_id="1", function_name="test")
 
@@ -365,18 +369,20 @@ def test_a_key_that_the_sender_chose_is_not_logged(
 
 
 def test_a_direct_invocation_is_answered_as_a_request(gateway: Gateway) -> None:
-    first = handle("send", event("direct"))
-    assert first["messages"][0]["status"] == "accepted"
-    assert handle("send", event("direct")) == first
+    with acting_as("FromInvocationFunction"):
+        first = handle("from_invocation", event("from_invocation"))
+        assert first["messages"][0]["status"] == "accepted"
+        assert handle("from_invocation", event("from_invocation")) == first
     assert len(sent()) == 1
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"source": "nobody"}, r'unknown-source: .*"nobody" under "direct"; it has: orders'),
-        ({"source": None}, r"invalid-request: .* \(/source\)"),
-        ({"tenant": "acme"}, "invalid-request: .*tenant"),
+        ({"source": "orders"}, "invalid-request: .*source"),
+        ({"tenant": "other"}, "invalid-request: .*tenant"),
+        ({"message": {"to": "+447700900001", "text": "x", "tenant": "other"}}, "tenant"),
+        ({"message": None}, "invalid-request: "),
         ({"message": {"to": "+1", "text": "x"}}, r"invalid-number: .* \(/message/to\)"),
         ({"message": 7}, "invalid-request: .*"),
         ({"message": {"to": ["+1", "+2"], "text": "x"}}, "all-rejected: .*0: .*1: "),
@@ -388,16 +394,71 @@ def test_a_direct_invocation_that_is_refused_says_why(
     gateway: Gateway, changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(Exception, match=said) as refused:
-        handle("send", event("direct") | changes)
+        handle("from_invocation", event("from_invocation") | changes)
     assert type(refused.value).__name__ == "SendRefused"  # as a state machine reads it
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__
+    assert sent() == sent("other") == []
+
+
+@pytest.mark.parametrize("given", [None, [], "text", 7, {}, [{"message": {}}]])
+def test_an_invocation_that_is_no_send_is_refused(gateway: Gateway, given: Any) -> None:
+    with pytest.raises(SendRefused, match="invalid-request: "):
+        handle("from_invocation", given)
+
+
+def test_an_invocation_with_a_request_as_api_gateway_makes_it_is_refused(gateway: Gateway) -> None:
+    """Nobody becomes another tenant by saying what the authorizer would say."""
+    forged = event("send")
+    forged["requestContext"]["authorizer"] |= {"tenant": "other"}
+    for given in (forged, forged | event("from_invocation")):
+        with pytest.raises(SendRefused, match=r"invalid-request: .*unknown field"):
+            handle("from_invocation", given)
+    assert sent() == sent("other") == []
+
+
+def test_an_invocation_sends_for_nobody_until_the_operator_says_for_whom(gateway: Gateway) -> None:
+    set_sources(json.dumps({}))
+    with pytest.raises(SendRefused, match=r"unknown-source: .*`direct`"):
+        handle("from_invocation", event("from_invocation"))
+
+
+def test_the_defaults_of_invocations_fill_in_what_they_leave_out(gateway: Gateway) -> None:
+    set_sources(json.dumps({"direct": {"tenant": "acme", "defaults": {"reference": "mine"}}}))
+    handle("from_invocation", event("from_invocation"))
+    (message,) = sent()
+    assert message["reference"] == "mine"
+
+
+@pytest.mark.parametrize("given", [None, [], {}, event("from_invocation")])
+def test_send_takes_no_direct_invocation(gateway: Gateway, given: Any) -> None:
+    with pytest.raises(InvocationError, match="API Gateway only"):
+        handle("send", given)
+    assert sent() == []
+
+
+@pytest.mark.parametrize("part", ["httpMethod", "path", "requestContext"])
+def test_send_takes_no_request_with_a_part_missing(gateway: Gateway, part: str) -> None:
+    given = event("send")
+    del given[part]
+    with pytest.raises(InvocationError, match="API Gateway only"):
+        handle("send", given)
+    assert sent() == []
+
+
+@pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {"tenant": "acme"}}])
+def test_send_takes_no_request_without_what_the_authorizer_says(
+    gateway: Gateway, context: dict[str, Any]
+) -> None:
+    answer = handle("send", event("send") | {"requestContext": context})
+    assert answer["statusCode"] == 401
+    assert sent() == []
 
 
 def test_a_direct_invocation_that_may_go_better_later_says_so(gateway: Gateway) -> None:
     set_routes("no JSON")
     with pytest.raises(Exception, match="routes-unavailable") as refused:
-        handle("send", event("direct"))
+        handle("from_invocation", event("from_invocation"))
     assert type(refused.value).__name__ == "TryAgain"
 
 
@@ -411,13 +472,12 @@ def test_the_state_machine_tells_what_to_try_again(gateway: Gateway) -> None:
     # What the task makes of its input is taken as it is.
     payload = task["Parameters"]["Payload"]
     given = {
-        "source": payload["source"],
         "idempotency_key": "execution-1",
         "message": {"to": number("jst"), "text": "Order 7 is on its way", "reference": "7"},
     }
     assert {name.removesuffix(".$") for name in payload} == set(given)
     assert {name.removesuffix(".$") for name in payload["message"]} == set(given["message"])
-    answer = handle("send", given)
+    answer = handle("from_invocation", given)
     assert task["ResultSelector"] == {
         "batch_id.$": "$.Payload.batch_id",
         "message_id.$": "$.Payload.messages[0].id",

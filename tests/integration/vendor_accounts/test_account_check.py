@@ -151,8 +151,13 @@ def test_the_door_takes_a_vendors_name_and_nothing_else(
 
 
 def test_no_http_request_opens_the_door(gateway: Gateway) -> None:
-    event = {"httpMethod": "POST", "path": "/balances", "body": '{"check": "rajasms"}'}
-    answered = function("balance").handler({**event, "check": "rajasms"}, None)
+    event: dict[str, Any] = {
+        "httpMethod": "POST",
+        "path": "/balances",
+        "body": '{"check": "rajasms"}',
+    }
+    given = {**event, "requestContext": {}, "check": "rajasms"}
+    answered = function("balance").handler(given, None)
     assert answered["statusCode"] == 404
 
 

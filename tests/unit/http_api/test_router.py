@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sms_gateway.core.problems import InvocationError
 from sms_gateway.http_api.request import Request
 from sms_gateway.http_api.router import Response, Router
 from sms_gateway.http_api.safe_headers import SAFE_HEADERS
@@ -37,7 +38,8 @@ def app() -> Router:
 
 
 def asked(app: Router, method: str, path: str, **headers: str) -> dict[str, Any]:
-    return app.resolve({"httpMethod": method, "path": path, "headers": headers or None}, None)
+    event = {"httpMethod": method, "path": path, "headers": headers or None, "requestContext": {}}
+    return app.resolve(event, None)
 
 
 def test_a_path_gives_its_handler_the_names_in_it(app: Router) -> None:
@@ -62,7 +64,7 @@ def test_what_a_domain_maps_to_the_stage_is_no_part_of_the_path(
     app: Router, mapped: str, method: str, path: str, resource: str, body: str
 ) -> None:
     event = {"httpMethod": method, "path": f"{mapped}{path}", "resource": resource}
-    assert app.resolve(event, None)["body"] == body
+    assert app.resolve(event | {"requestContext": {}}, None)["body"] == body
 
 
 def test_a_header_is_found_in_any_case(app: Router) -> None:
@@ -88,6 +90,21 @@ def test_what_no_route_reads_is_nowhere(app: Router, method: str, path: str) -> 
 
 def test_what_a_handler_raises_is_answered(app: Router) -> None:
     assert asked(app, "DELETE", "/things")["body"] == "broken"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(None, [], "GET", {}),
+        {"path": "/things", "requestContext": {}},
+        {"httpMethod": "POST", "requestContext": {}},
+        {"httpMethod": "POST", "path": "/things"},
+        {"version": "2.0", "rawPath": "/things", "requestContext": {"http": {"method": "POST"}}},
+    ],
+)
+def test_what_is_no_request_of_api_gateway_is_refused(app: Router, event: Any) -> None:
+    with pytest.raises(InvocationError, match="API Gateway only"):
+        app.resolve(event, None)
 
 
 def test_what_a_request_holds_of_people_and_keys_stays_out_of_logs() -> None:

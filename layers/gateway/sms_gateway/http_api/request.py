@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sms_gateway.core.observability import count, logger
-from sms_gateway.core.problems import ForbiddenError, UnauthorizedError
+from sms_gateway.core.problems import ForbiddenError, InvocationError, UnauthorizedError
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.safe_headers import CHALLENGE
+
+_PARTS = frozenset({"httpMethod", "path", "requestContext"})
 
 
 class Request(ValueObject, frozen=True):
@@ -49,6 +51,18 @@ class Request(ValueObject, frozen=True):
     def idempotency_key(self) -> str | None:
         """The Idempotency-Key header."""
         return self.headers.get("idempotency-key")
+
+
+def require_request(event: Any) -> None:
+    """Raise InvocationError for an event that is none of API Gateway's.
+
+    Whoever may invoke a function by IAM can imitate one; this refuses what is meant for another.
+    """
+    if not (isinstance(event, dict) and event.keys() >= _PARTS):
+        raise InvocationError(
+            "This function answers API Gateway only; docs/guides/triggers.md says which one to "
+            "invoke directly."
+        )
 
 
 def require_scope(request: Request, scope: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Concatenate
 
 from sms_gateway.core.observability import logger
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.http_api.request import Request, request_id_of
+from sms_gateway.http_api.request import Request, request_id_of, require_request
 from sms_gateway.http_api.safe_headers import SAFE_HEADERS
 
 
@@ -65,7 +65,8 @@ class Router:
         return self._route("DELETE", path)
 
     def resolve(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-        """Answer an event of a REST API's proxy integration."""
+        """Answer an event of a REST API's proxy integration. Raise InvocationError for another."""
+        require_request(event)
         request_id = request_id_of(event)
         if request_id is not None:
             logger.append_keys(request_id=request_id)

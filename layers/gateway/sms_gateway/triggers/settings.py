@@ -6,7 +6,7 @@ The setting `sources` has a part for each trigger. A source that is not in it ca
      "queue": {"default": {"tenant": "acme", "defaults": {"from": "ACME"}}},
      "topic": {"alarms": {"tenant": "ops", "to": ["+447700900001"]}, "messages": {"tenant": "ops"}},
      "cognito": {"eu-west-1_abc": {"tenant": "shop", "text": "Your code is {code}"}},
-     "direct": {"orders": {"tenant": "acme"}}}
+     "direct": {"tenant": "acme"}}
 """
 
 from typing import Annotated
@@ -88,13 +88,13 @@ class TopicSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TriggerSources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All sources, by trigger and name."""
+    """All sources, by trigger and name; an invocation can't name one, so `direct` is one."""
 
     bus: dict[str, BusSource] = {}
     queue: dict[str, TriggerSource] = {}
     topic: TopicSources = TopicSources()
     cognito: dict[str, PoolSource] = {}
-    direct: dict[str, TriggerSource] = {}
+    direct: TriggerSource | None = None
 
     @classmethod
     def parse(cls, written: str) -> "TriggerSources":

@@ -1,0 +1,120 @@
+"""The guides, followed: each command that a page says to run is run, and prints what it shows."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from local.stack import LocalStack
+from testing.pages import Step, steps_of
+from testing.paths import ROOT
+from testing.shapes import ShapeError, compare
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FOLLOWED = [page for page in PAGES if steps_of(page)]
+PATIENCE = 60  # seconds until what a page shows must be so
+COMMAND_SECONDS = 120
+AWS_CLI = ROOT / ".pages" / "bin"  # `make e2e` and `make test` set it up
+SETTINGS = ("routes", "sources", "senders", "campaign-defaults")
+# What a command that only reads looks like: it is repeated until it shows what the page shows.
+READS = re.compile(
+    r"curl -s (?!.* (-d|-X)\b)|(\S*/)?smsgw (\S+ )?(list|show|status|diff)\b|aws s3 cp s3:"
+)
+
+
+@dataclass
+class Reader:
+    """Somebody who follows a page in a folder and a shell of their own."""
+
+    stack: LocalStack
+    folder: Path
+    learned: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        (self.folder / ".venv").symlink_to(Path(sys.prefix))
+        facts = self.stack.facts
+        commands = (Path(sys.executable).parent, AWS_CLI, os.environ["PATH"])
+        variables = self.stack.environment | {
+            "PATH": os.pathsep.join(map(str, commands)),
+            "PYTHONPATH": f"{ROOT}/layers/gateway:{ROOT}",
+            "HOME": str(self.folder),
+            "URL": facts["url"],
+            "KEY": facts["key"],
+            "ADMIN_KEY": facts["admin_key"],
+            "SIMULATORS": self.stack.simulators,
+            "COLUMNS": "200",
+            "https_proxy": "http://127.0.0.1:9",  # nothing leaves this machine
+        }
+        exports = [f"export {name}={json.dumps(value)}\n" for name, value in variables.items()]
+        (self.folder / ".variables").write_text("".join(exports))
+
+    def follow(self, step: Step) -> None:
+        """Write the step's file, or run its commands and compare what they print."""
+        if step.file:
+            (self.folder / step.file).write_text(step.content)
+            return
+        commands = self.with_real_values(step.commands)
+        end = time.monotonic() + PATIENCE
+        printed = self.run(commands)
+        while step.shown is not None:
+            try:
+                self.learned |= compare(step.shown, printed, step.language)
+                return
+            except ShapeError:
+                last = commands.strip().splitlines()[-1]
+                if not READS.match(last) or time.monotonic() > end:
+                    raise
+            time.sleep(0.5)
+            self.stack.tick()
+            printed = self.run(last)
+
+    def with_real_values(self, commands: str) -> str:
+        """Name what was really printed, instead of what the page shows."""
+        for shown in sorted(self.learned, key=len, reverse=True):
+            if len(shown) > 3:  # the ids and codes: no port, no count
+                commands = commands.replace(shown, self.learned[shown])
+        return commands
+
+    def run(self, commands: str) -> str:
+        """Run commands as one types them into a shell; variables stay."""
+        written = f"set -a; . ./.variables\n{commands}\nexport -p > .variables"
+        done = subprocess.run(
+            ["bash", "-eu", "-o", "pipefail", "-c", written],  # noqa: S607 - the reader's shell
+            cwd=self.folder,
+            env={},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{commands}{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def reader(stack: LocalStack, tmp_path: Path) -> Iterator[Reader]:
+    kept = {name: stack.run_smsgw(name, "show") for name in SETTINGS}
+    yield Reader(stack, tmp_path)
+    for name, value in kept.items():
+        stack.run_smsgw(name, "set", "-", given=value)
+
+
+def test_pages_have_commands_to_follow() -> None:
+    assert {"README.md", "verifications.md"} <= {page.name for page in FOLLOWED}
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=[str(one.relative_to(ROOT)) for one in FOLLOWED])
+def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
+    for step in steps_of(page):
+        try:
+            reader.follow(step)
+        except ShapeError as error:
+            raise AssertionError(f"{page.name}:{step.line}: {error}") from None
