@@ -161,7 +161,8 @@ def test_below_a_floor_the_answer_warns_and_codes_still_go(reserving: Api) -> No
     (sent,) = reserving.send({"to": to, "text": "Your code is 4711", "category": "otp"})
     assert [one["type"] for one in sent["warnings"]] == ["/warnings/balance-floor"]
     reserving.until(sent["id"], lambda found: found["status"] in ("submitted", "delivered"))
-    started = reserving("POST", "/verifications", {"to": f"{to[:-3]}758"})
+    code = {"to": f"{to[:-3]}758", "text": "Your code is {code}"}
+    started = reserving("POST", "/verifications", code)
     assert started.status == 201
     (other,) = reserving.send({"to": NUMBERS["dinisoft"], "text": "x"})
     assert other["warnings"] == []
