@@ -11,7 +11,9 @@ DEPENDENCIES = .dependencies
 PAGES = .pages
 export PYTHONPATH := layers/gateway:.:tests
 export SAM_CLI_TELEMETRY = 0
+ifeq ($(filter deploy,$(MAKECMDGOALS)),) # which goes where your own configuration says
 export AWS_DEFAULT_REGION ?= us-east-1
+endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 PYTEST = $(BIN)/python -m pytest
@@ -19,14 +21,23 @@ PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help run test unit integration e2e failures check format generate sbom audit lock clean bench
+.PHONY: help run reset deploy test unit integration e2e failures check format generate sbom audit lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(READY) ## the whole gateway on this machine, one message through each vendor (ONCE=1 stops then)
+run: $(READY) ## the whole gateway on this machine; goes on where it stopped (ONCE=1: one message a vendor, then stop)
 	@exec $(BIN)/python -m local
+
+reset: $(READY) ## forget what `make run` stored
+	@exec $(BIN)/python -m local reset
+
+deploy: $(READY) ## build, and deploy to your AWS account (your parameters stand in deploy.toml)
+	@$(BIN)/python -c 'import boto3, sys; sys.exit(boto3.Session().region_name is None \
+		and "make deploy: no AWS region is set: export AWS_DEFAULT_REGION, or run aws configure")'
+	$(BIN)/sam build
+	$(BIN)/sam deploy $(if $(wildcard deploy.toml),--config-file "$(CURDIR)/deploy.toml") $(ARGS)
 
 # The failure scenarios call the emulator from a process in which no service is faked, and have the
 # machine to themselves. Of all else, the tests of a whole stack mostly wait.
@@ -104,7 +115,7 @@ $(READY): requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.13 is needed: install it as python3.13, or with pyenv (pyenv install 3.13)" >&2; exit 1; }
 	@echo "setting up $(VENV) with $(PYTHON); the first time this takes about two minutes"
 	@test -d $(VENV) || "$(PYTHON)" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m tools.environment requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
 		&& touch $(READY)
 

@@ -1,54 +1,84 @@
-"""`make run`: run the gateway on this machine, and send one message through each vendor.
+"""`make run`: run the gateway on this machine; at first, send one message through each vendor.
 
 With ONCE=1 it stops after the demonstration, with status 0 only if all were delivered.
 """
 
 import json
 import os
+import shutil
 import signal
 import sys
+import textwrap
+import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import urllib3
-
+from local.demonstration import demonstrate
+from local.exports import exports
+from local.instance import holding
+from local.kept import base_url, resumed
 from local.processes import StackError
-from local.simulators.registry import SIMULATORS, vendor_number
-from local.stack import LocalStack, running
+from local.stack import LocalStack, Say
 
 FOLDER = Path(".local")
-NUMBERS = {vendor: vendor_number(vendor) for vendor in SIMULATORS}
-DELIVERY_TIMEOUT_SECONDS = 240  # for all vendors; the scheduler runs once a minute
+TICK_SECONDS = 5
 
 
-def main() -> int:
-    """Run until Ctrl-C, and return the exit status."""
-    signal.signal(signal.SIGTERM, _interrupt)
+def main(arguments: list[str]) -> int:
+    """Run until Ctrl-C, or with `reset` forget; return the exit status."""
+    # Also where a shell started it in the background, with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        if arguments == ["reset"]:
+            return _reset()
+        return _run()
+    except StackError as error:
+        print(f"make {''.join(arguments) or 'run'}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped", flush=True)
+        return 130 if _once() else 0
+
+
+def _run() -> int:
     started = time.monotonic()
 
     def say(line: str) -> None:
         print(f"[{time.monotonic() - started:5.1f} s] {line}", flush=True)
 
-    try:
-        stack = LocalStack(
-            FOLDER / "run", _port("GATEWAY_PORT", 4566), _port("SIMULATOR_PORT", 8800), say=say
-        )
-        with running(stack):
-            (FOLDER / "stack.json").write_text(json.dumps(stack.facts, indent=2) + "\n")
+    stack = LocalStack(
+        FOLDER / "run",
+        _port("GATEWAY_PORT", 4566),
+        _port("SIMULATOR_PORT", 8800),
+        persist=True,
+        cache=FOLDER.absolute() / "cache",
+        say=say,
+    )
+    with holding(FOLDER, base_url(stack)), resumed(stack) as new:
+        (FOLDER / "stack.json").write_text(json.dumps(stack.facts, indent=2) + "\n")
+        threading.Thread(target=_tick, args=(stack, say), daemon=True).start()
+        _print_usage(stack, say)
+        if new or _once():
             all_delivered = demonstrate(stack, say)
-            if os.environ.get("ONCE") == "1":
+            if _once():
                 return 0 if all_delivered else 1
-            _print_usage(stack)
-            while True:
-                signal.pause()
-    except StackError as error:
-        print(f"make run: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nstopped", flush=True)
-        return 130 if os.environ.get("ONCE") == "1" else 0
+        while True:
+            signal.pause()
+
+
+def _reset() -> int:
+    """Forget all that is stored; what was built stays."""
+    with holding(FOLDER, ""):
+        shutil.rmtree(FOLDER / "run", ignore_errors=True)
+        (FOLDER / "stack.json").unlink(missing_ok=True)
+    print("forgotten: the next `make run` begins anew")
+    return 0
+
+
+def _once() -> bool:
+    return os.environ.get("ONCE") == "1"
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -62,88 +92,34 @@ def _port(variable: str, default: int) -> int:
     return int(written)
 
 
-def demonstrate(stack: LocalStack, say: Any) -> bool:
-    """Send one message through each vendor, print the timelines as they grow.
-
-    Return whether all were delivered.
-    """
-    say("sending one message through each vendor")
-    waiting = _send_messages(stack, say)
-    if waiting is None:
-        return False
-    delivered = _print_timelines(stack, say, waiting)
-    say(f"{delivered} of {len(NUMBERS)} delivered")
-    return delivered == len(NUMBERS)
-
-
-def _send_messages(stack: LocalStack, say: Any) -> dict[str, str] | None:
-    """Send the messages, and return their ids by vendor; None when one is refused."""
-    sent: dict[str, str] = {}
-    for vendor, number in NUMBERS.items():
-        status, body = call(
-            stack, "POST", "/messages", {"to": number, "text": f"Hello through {vendor}"}
-        )
-        if status != 202:
-            say(f"{vendor:10}  refused: {body.get('title')}: {body.get('detail')}")
-            return None
-        sent[vendor] = body["messages"][0]["id"]
-    return sent
+def _tick(stack: LocalStack, say: Say) -> None:
+    """Run the scheduler every few seconds, so that nothing has to wait for AWS's minute."""
+    while True:
+        time.sleep(TICK_SECONDS)
+        if not stack.processes:
+            return
+        try:
+            stack.tick()
+        except Exception as error:
+            if stack.processes:
+                say(f"the scheduler did not run: {error}")
 
 
-def _print_timelines(stack: LocalStack, say: Any, waiting: dict[str, str]) -> int:
-    """Print timelines until all messages are final, and return how many were delivered."""
-    printed = dict.fromkeys(waiting, 0)
-    delivered = 0
-    deadline = time.monotonic() + DELIVERY_TIMEOUT_SECONDS
-    while waiting and time.monotonic() < deadline:
-        for vendor, identifier in list(waiting.items()):
-            _, message = call(stack, "GET", f"/messages/{identifier}")
-            steps = message["timeline"]
-            for step in steps[printed[vendor] :]:
-                details = (step["vendor_code"], step["vendor_text"], step["note"])
-                text = " ".join(detail for detail in details if detail)
-                say(f"{vendor:10}  {step['status']:10}  by {step['source']:8}  {text}")
-            printed[vendor] = len(steps)
-            if message["final"]:
-                del waiting[vendor]
-                delivered += message["status"] == "delivered"
-        time.sleep(0.5)
-    for vendor in waiting:
-        say(f"{vendor:10}  not final after {DELIVERY_TIMEOUT_SECONDS} s")
-    return delivered
-
-
-def call(
-    stack: LocalStack, method: str, path: str, body: object = None, key: str | None = None
-) -> tuple[int, dict[str, Any]]:
-    """Call the API, and return the answer's status and body."""
-    answer = urllib3.request(
-        method,
-        stack.facts["url"] + path,
-        headers={"Authorization": f"Bearer {key or stack.facts['key']}"},
-        json=body,
-        retries=False,
-        timeout=40,
-    )
-    return answer.status, answer.json()
-
-
-def _print_usage(stack: LocalStack) -> None:
-    facts = stack.facts
+def _print_usage(stack: LocalStack, say: Say) -> None:
+    lines = exports(stack)
+    (FOLDER / "env").write_text(lines)
+    say(f"the gateway is up, as process {os.getpid()}; Ctrl-C stops it. In another terminal:")
     print(
         f"""
-The gateway is up; Ctrl-C stops it. Its URLs and keys are in {FOLDER / "stack.json"}.
-
-  base URL  {facts["url"]}
-  key       {facts["key"]}
-
-  curl -s {facts["url"]}/messages \\
-    -H 'Authorization: Bearer {facts["key"]}' \\
+{textwrap.indent(lines, "  ")}
+  curl -s $URL/messages -H "Authorization: Bearer $KEY" \\
     -d '{{"to": "+8801000000001", "text": "Your code is 1234"}}'
+
+  `. {FOLDER / "env"}` exports the same; what the vendors can do: docs/guides/simulators.md
 """,
         flush=True,
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,9 +1,12 @@
-"""The AWS emulator, with four things of AWS's IAM that the emulator does not know."""
+"""The AWS emulator: with four things of IAM that it does not know, APIs by name, real runtimes."""
 
 import json
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from local.archives import share_archives
 
 _PARTITION_IS = re.compile(r"[#\w]+\s*=\s*(:\w+)")
 
@@ -58,6 +61,36 @@ def complete_requests() -> None:
     evaluator["pin_request_origin"] = lambda address, _secure: pin(address, True)
 
 
+def use_runtime_client() -> None:
+    """Let functions run under Lambda's own runtime client."""
+    runtime = vars(import_module("ministack.core.lambda_runtime"))
+    program = (Path(__file__).parent / "function_runtime.py").read_text()
+    prepare = "_ms_install_invoke_depth"  # the emulator's own: it tells loops by it
+    runtime["_PYTHON_WORKER_SCRIPT"] = "\n".join(
+        (runtime["INVOKE_DEPTH_BOOTSTRAP"], program, f"main({prepare})\n")
+    )
+
+
+def name_apis() -> None:
+    """Let a path name an API instead of its id, which another deployment may change."""
+    app = vars(import_module("ministack.app"))
+    apis = import_module("ministack.services.apigateway_v1")._rest_apis
+    parse = app["_parse_execute_api_url"]
+
+    def by_name(host: str, path: str) -> tuple[str, str, str] | None:
+        parsed: tuple[str, str, str] | None = parse(host, path)
+        if parsed is None:
+            return None
+        called, stage, rest = parsed
+        named = (key[2] for key, api in apis.all_items() if api["name"] == called)
+        return next(named, called), stage, rest
+
+    app["_parse_execute_api_url"] = by_name
+
+
 if __name__ == "__main__":
     complete_requests()
+    use_runtime_client()
+    name_apis()
+    share_archives(vars(import_module("ministack.core.lambda_runtime")))
     import_module("ministack.app").main()

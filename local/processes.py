@@ -38,9 +38,9 @@ def wait_for(url: str, seconds: float, name: str, folder: Path) -> None:
     raise StackError(f"the {name} did not answer in {seconds:.0f} s; see {folder / name}.log")
 
 
-def stop_process(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process and its children, gently at first."""
-    for stop_signal, timeout in ((signal.SIGTERM, 8), (signal.SIGKILL, 5)):
+def stop_process(process: subprocess.Popen[bytes], patience: float) -> None:
+    """Stop a process and its children, gently for `patience` seconds."""
+    for stop_signal, timeout in ((signal.SIGTERM, patience), (signal.SIGKILL, 5)):
         try:
             os.killpg(process.pid, stop_signal)
         except ProcessLookupError:

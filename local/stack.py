@@ -15,6 +15,8 @@ from typing import Any
 import boto3
 
 from local.gateway_responses import set_gateway_responses
+from local.keys import store_key
+from local.packages import kept_packages
 from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
@@ -26,6 +28,8 @@ from smsgw.vendors import change_accounts
 ROOT = Path(__file__).parent.parent
 STACK_NAME = "sms-gateway"
 REGION = "us-east-1"
+
+STOP_SECONDS = 30  # until the emulator has stored what it keeps
 
 USER_POOL = "us-east-1_demo"
 # Every trigger may send here, for the tenant of `make run`'s key.
@@ -47,7 +51,8 @@ Say = Callable[[str], None]
 class LocalStack:
     """A running stack.
 
-    `folder` has its logs and its state; with `persist` the emulator's state outlasts a restart.
+    `folder` has its logs and its state; with `persist` the emulator's state outlasts a restart,
+    `cache` keeps the layers' packages between builds (one build at a time).
     The vendors deliver after `delay` seconds and are first polled after `poll_after` seconds.
     """
 
@@ -57,6 +62,7 @@ class LocalStack:
     delay: float = 1.0
     poll_after: int = 5
     persist: bool = False
+    cache: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     stack_name: str = STACK_NAME
     say: Say = print
@@ -64,6 +70,12 @@ class LocalStack:
     facts: dict[str, Any] = field(default_factory=dict)
     _clients: dict[str, Any] = field(default_factory=dict)
     _clients_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        if self.gateway_port == self.simulator_port:
+            raise StackError(
+                f"GATEWAY_PORT and SIMULATOR_PORT are both {self.gateway_port}: set two that differ"
+            )
 
     @property
     def endpoint(self) -> str:
@@ -138,6 +150,8 @@ class LocalStack:
                 "LOG_LEVEL": "WARNING",
                 "PERSIST_STATE": "1" if self.persist else "0",
                 "STATE_DIR": str(self.folder / "state"),
+                "S3_PERSIST": "1" if self.persist else "0",
+                "S3_DATA_DIR": str(self.folder / "objects"),
                 "TMPDIR": str(temporary),
             },
         )
@@ -150,9 +164,20 @@ class LocalStack:
         return self.folder.absolute() / "build"
 
     def build(self) -> None:
-        """Build template.yaml."""
+        """Build template.yaml; with `cache`, only what changed, from packages kept there."""
+        packages: Mapping[str, str] = {}
+        if self.cache:
+            self.say("loading the layers' packages, where new")
+            packages = kept_packages(ROOT / "layers", self.cache)
         self.say("building (sam build)")
-        self._sam("build", "build", "--build-dir", str(self.built))
+        cached = ("--cached", "--cache-dir", str(self.cache)) if self.cache else ()
+        self._sam(
+            "build",
+            "build",
+            *("--template-file", str(ROOT / "template.yaml")),
+            *("--build-dir", str(self.built), *cached),
+            **packages,
+        )
 
     def deploy(self) -> None:
         """Deploy what was built, set accounts, routes and sources, make keys."""
@@ -162,7 +187,7 @@ class LocalStack:
         self.set_accounts({vendor: {} for vendor in accounts(self.simulators)})
         self.set_setting("routes", {"routes": routes()})
         self.set_setting("sources", SOURCES)
-        self._make_keys()
+        self.store_keys()
 
     def update(self, built: Path) -> None:
         """Deploy a built template with `parameters`, over the stack if there is one."""
@@ -264,10 +289,13 @@ class LocalStack:
             raise StackError(done.stderr.strip())
         return done.stdout
 
-    def _make_keys(self) -> None:
+    def store_keys(self) -> None:
+        """Store the demo tenant's two keys, which are always the same."""
         usual = ("messages:send", "messages:read", "balances:read", "verifications")
-        self.facts["key"] = self.key("demo", usual)
-        self.facts["admin_key"] = self.key("demo", SCOPES)
+        for fact, scopes in (("key", usual), ("admin_key", SCOPES)):
+            self.facts[fact] = store_key(
+                self.client("dynamodb"), self.facts["table"], fact, "demo", scopes
+            )
 
     def tick(self) -> None:
         """Run the scheduler now, instead of waiting for its minute."""
@@ -278,7 +306,7 @@ class LocalStack:
     def stop(self) -> None:
         """Stop every process that this stack started, and their children."""
         for process in reversed(self.processes):
-            stop_process(process)
+            stop_process(process, STOP_SECONDS)
         self.processes.clear()
 
     def _spawn(
@@ -293,15 +321,17 @@ class LocalStack:
         self.processes.append(process)
         return process
 
-    def _sam(self, name: str, *arguments: str) -> None:
+    def _sam(self, name: str, *arguments: str, **environment: str) -> None:
         # The layer's build asks for python3.13 on PATH: this interpreter's folder has it.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         log = self.folder / f"{name}.log"
+        folder = self.cache or ROOT  # where it keeps what it downloads
+        folder.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 [sys.executable, "-m", "samcli", *arguments],
-                cwd=ROOT,
-                env={**os.environ, **self.environment, "PATH": path},
+                cwd=folder,
+                env={**os.environ, **self.environment, **environment, "PATH": path},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

@@ -4,8 +4,9 @@ A refusal says what is wanted and never what was typed: a hurried operator paste
 """
 
 import re
-from argparse import ArgumentTypeError
 from datetime import datetime
+
+from click import BadParameter
 
 from sms_gateway.config.api_keys import TENANT
 from sms_gateway.core.ulids import is_ulid
@@ -15,45 +16,45 @@ MAX_REASON_LENGTH = 200  # characters
 
 
 def key_id(text: str) -> str:
-    """Return an API key's id. Raises ArgumentTypeError."""
+    """Return an API key's id. Raises BadParameter."""
     if not re.fullmatch(r"[0-9a-f]{12}", text):
-        raise ArgumentTypeError(
+        raise BadParameter(
             "a key's id has 12 characters, 0-9 and a-f (`smsgw keys list`); never type a key"
         )
     return text
 
 
 def tenant(text: str) -> str:
-    """Return a tenant's name. Raises ArgumentTypeError."""
+    """Return a tenant's name. Raises BadParameter."""
     if not TENANT.fullmatch(text):
-        raise ArgumentTypeError("a tenant is 1 to 40 lower-case letters, digits and hyphens")
+        raise BadParameter("a tenant is 1 to 40 lower-case letters, digits and hyphens")
     return text
 
 
 def batch_id(text: str) -> str:
-    """Return a batch's id. Raises ArgumentTypeError."""
+    """Return a batch's id. Raises BadParameter."""
     if not is_ulid(text):
-        raise ArgumentTypeError("a batch's id has 26 characters, as the API shows it")
+        raise BadParameter("a batch's id has 26 characters, as the API shows it")
     return text
 
 
 def reason(text: str) -> str:
-    """Return an operator's words. Raises ArgumentTypeError."""
+    """Return an operator's words. Raises BadParameter."""
     if len(text) > MAX_REASON_LENGTH:
-        raise ArgumentTypeError(f"it has at most {MAX_REASON_LENGTH} characters")
+        raise BadParameter(f"it has at most {MAX_REASON_LENGTH} characters")
     return text
 
 
 def time(text: str) -> datetime:
-    """Return a time (RFC 3339). Raises ArgumentTypeError."""
+    """Return a time (RFC 3339). Raises BadParameter."""
     try:
         return parse_time(text)
     except ValueError:
-        raise ArgumentTypeError("write it as 2026-12-31T00:00:00Z") from None
+        raise BadParameter("write it as 2026-12-31T00:00:00Z") from None
 
 
 def count(text: str) -> int:
-    """Return a number of lines, 1 to 10,000. Raises ArgumentTypeError."""
+    """Return a number of lines, 1 to 10,000. Raises BadParameter."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000):
-        raise ArgumentTypeError("it is a number from 1 to 10000")
+        raise BadParameter("it is a number from 1 to 10000")
     return int(text)

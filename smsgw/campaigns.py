@@ -1,13 +1,22 @@
 """`smsgw campaigns`: list and show uploaded campaigns; pause, resume and cancel them."""
 
-import argparse
 import time
+from functools import partial
+
+import click
 
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.model import Campaign, CampaignState
+from sms_gateway.campaigns.views import campaign_view
+from sms_gateway.core.timestamps import rfc3339
+from sms_gateway.core.ulids import created_at
 from sms_gateway.storage.dynamodb import ItemUpdate
 from smsgw.errors import CommandError
-from smsgw.terminal import say
+from smsgw.line import Area, Command, given
+from smsgw.tables import Row, show
+from smsgw.terminal import say, say_json
+
+AREA = Area("campaigns", "Uploaded campaigns.")
 
 Move = tuple[tuple[CampaignState, ...], CampaignState | None, str]
 MOVES: dict[str, Move] = {  # the states it applies to, the new one if any, and what is printed
@@ -35,25 +44,63 @@ MOVES: dict[str, Move] = {  # the states it applies to, the new one if any, and 
 }
 
 
-def show_all(_options: argparse.Namespace) -> None:
+@AREA.command("list", help="List campaigns, oldest first.", reads=True, lists=True)
+@click.option("--tenant", help="Only those of one tenant.")
+def show_all(tenant: str | None) -> None:
     """Print every campaign, oldest first."""
-    say(f"{'ID':26}  {'STATE':9}  {'ROWS':>7}  {'READ':>7}  {'SENT':>7}  {'REFUSED':>7}  FILE")
-    for campaign in campaign_repository.list_campaigns():
-        rows = "?" if campaign.rows is None else campaign.rows
-        say(
-            f"{campaign.id}  {campaign.state:9}  {rows:>7}  {campaign.row:>7}  "
-            f"{campaign.sent:>7}  {campaign.refused:>7}  {campaign.key}"
-        )
+    columns = {
+        **{"id": "ID", "created_at": "CREATED", "tenant": "TENANT", "state": "STATE"},
+        **{"rows": "ROWS", "read_percent": "READ %", "sent": "SENT", "refused": "REFUSED"},
+        **{"delivered": "DELIVERED", "file": "FILE"},
+    }
+    found = campaign_repository.list_campaigns()
+    rows = [_row(one) for one in found if tenant in (None, one.tenant)]
+    show(rows, columns, "There is no campaign.")
 
 
-def show(options: argparse.Namespace) -> None:
+def _row(campaign: Campaign) -> Row:
+    """Show a campaign; `delivered` is that of the last count, None before there is one."""
+    return {
+        "id": campaign.id,
+        "created_at": rfc3339(created_at(campaign.id)),
+        "tenant": campaign.tenant,
+        "state": str(campaign.state),
+        "rows": campaign.rows,
+        "read": campaign.row,
+        "read_percent": _per_cent(campaign.row, campaign.rows),
+        "sent": campaign.sent,
+        "refused": campaign.refused,
+        "delivered": campaign.tally.counts.get("delivered", 0) if campaign.tally else None,
+        "final": campaign.final,
+        "file": campaign.key,
+    }
+
+
+def _per_cent(part: int, whole: int | None) -> int | None:
+    """Return a part in whole per cent, rounded down: 100 means all."""
+    if whole is None:
+        return None
+    return part * 100 // whole if whole else 100
+
+
+@AREA.command("show", help="Show the progress of its rows.", reads=True, lists=True)
+@click.argument("id")
+def show_one(id: str) -> None:
     """Print one campaign."""
-    campaign = _find(options.id)
+    campaign = _find(id)
+    if given("json"):
+        say_json({**campaign_view(campaign), "tenant": campaign.tenant})
+        return
     say(f"{campaign.id}  {campaign.state}  tenant {campaign.tenant}  {campaign.key}")
     if campaign.uploaded_by is not None:
         say(f"  uploaded by: {campaign.uploaded_by}")
+    say(f"  created: {rfc3339(created_at(campaign.id))}")
     rows = "not counted yet" if campaign.rows is None else f"{campaign.rows} in the file"
-    say(f"  rows: {rows}, {campaign.row} read, {campaign.sent} sent, {campaign.refused} refused")
+    done = _per_cent(campaign.row, campaign.rows)
+    say(
+        f"  rows: {rows}, {campaign.row} read, {campaign.sent} sent, {campaign.refused} refused"
+        + (f" ({done} %)" if done is not None else "")
+    )
     if campaign.tally is not None:
         counts = ", ".join(
             f"{count} {status}" for status, count in sorted(campaign.tally.counts.items())
@@ -71,13 +118,13 @@ def show(options: argparse.Namespace) -> None:
         say(f"  problem: {campaign.results_problem['detail']}")
 
 
-def move(options: argparse.Namespace) -> None:
+def move(what: str, id: str) -> None:
     """Pause, resume or cancel a campaign, or have its results written again."""
-    states, target, outcome = MOVES[options.what]
-    campaign = _find(options.id)
+    states, target, outcome = MOVES[what]
+    campaign = _find(id)
     if target and campaign.state is CampaignState.DONE and campaign.final:
         raise CommandError(
-            f"the campaign is done, and each of its messages: nothing is left to {options.what}"
+            f"the campaign is done, and each of its messages: nothing is left to {what}"
         )
     # The scheduler wakes a worker; a results file that was begun is begun again.
     change = ItemUpdate(campaign.item_key).set("version", campaign.version + 1)
@@ -86,7 +133,7 @@ def move(options: argparse.Namespace) -> None:
         change.set("state", target).remove("problem")
     change.schedule_check(None if target is CampaignState.PAUSED else int(time.time()))
     if change.if_in("state", *states).if_in("version", campaign.version).apply() is None:
-        now = _find(options.id)
+        now = _find(id)
         raise CommandError(
             f"the campaign is {now.state}: only one that is {' or '.join(states)} can be "
             f"{target or 'given new results'}"
@@ -94,6 +141,23 @@ def move(options: argparse.Namespace) -> None:
             else "the campaign was just being written; try again"
         )
     say(f"{campaign.id} {outcome}")
+
+
+for verb, text in {
+    "pause": "Read no more until it is resumed.",
+    "resume": "Go on where it stopped.",
+    "cancel": "Read no more, and cancel what was not sent.",
+    "results": "Write the results file again.",
+}.items():
+    AREA.add_command(
+        Command(
+            verb,
+            callback=partial(move, verb),
+            help=text,
+            params=[click.Argument(["id"])],
+            harm="cancels what the campaign {id} has not sent" if verb == "cancel" else None,
+        )
+    )
 
 
 def _find(identifier: str) -> Campaign:

@@ -1,6 +1,5 @@
 """`smsgw messages cancel`, `smsgw keys revoke --stop-messages`: cancel what has not left."""
 
-import argparse
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -18,15 +17,6 @@ from smsgw.terminal import flush, say
 MAX_VALIDITY = timedelta(days=3)  # messages/request.py: older messages are over
 PAGE_SIZE = 100  # batches listed at a time
 STEP = 100  # batches between two lines of progress
-
-
-def cancel(options: argparse.Namespace) -> None:
-    """Cancel what has not left of a tenant, or of one key, or of one of their batches."""
-    if options.key:
-        key = find_key(options.key)
-        cancel_messages(key.tenant, key.id, options.batch)
-    else:
-        cancel_messages(options.tenant, None, options.batch)
 
 
 def find_key(identifier: str) -> ApiKey:

@@ -5,20 +5,23 @@ lanes), triggers, and changes of the table that could not be published. A messag
 only places in the table's stream, which keeps changes for 24 hours: they are read from there again.
 """
 
-import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_plus
 
 import boto3
+import click
 from botocore.exceptions import ClientError
 
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
+from smsgw.line import Area, given
+from smsgw.stack import Stack, pass_stack
+from smsgw.tables import show
 from smsgw.terminal import say
 from smsgw.trigger_dead_letters import TRIGGERS
 
@@ -32,26 +35,55 @@ PREFIXES = {  # of logical ids; a vendor's is its name, capitalized
     CAMPAIGNS: "Campaign",
 }
 QUEUES = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *TRIGGERS)
+AREA = Area("dlq", "Dead letters: what failed for good.")
 HIDE_SECONDS = 30  # from other readers, while a message is shown or moved
 HIDE_STREAM_SECONDS = 900  # publishing its changes takes up to two minutes an invocation
 
 
-def show(options: argparse.Namespace) -> None:
+chosen: Callable[[Callable[..., None]], Callable[..., None]] = click.option(
+    "--vendor",
+    "--queue",
+    "name",
+    type=click.Choice(QUEUES),
+    metavar="NAME",
+    help="Only those of a vendor, of campaigns, a lane of deliveries, unpublished changes, or a "
+    f"trigger: {', '.join(QUEUES)}.",
+)
+
+
+@AREA.command("list", help="List dead letters; they stay.", reads=True, lists=True)
+@chosen
+@pass_stack
+def show_all(stack: Stack, name: str | None) -> None:
     """Print every dead-letter message: what it holds, and why a triggered send failed."""
-    found = 0
-    for name, url in _queues(options):
+    rows = []
+    for queue, url in _queues(stack, name):
         messages = list(_receive(url))  # none is released before the last is read
         for message in messages:
-            found += 1
-            tries = message["Attributes"]["ApproximateReceiveCount"]
-            say(f"{name:16}  received {tries:>3} times  {_describe(name, message)}")
+            rows.append(
+                {
+                    "queue": queue,
+                    "received": int(message["Attributes"]["ApproximateReceiveCount"]),
+                    "what": _describe(queue, message),
+                }
+            )
             _client().change_message_visibility(
                 QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
-    say(f"{found} dead letters")
+    if rows or given("json"):
+        show(rows, {"queue": "QUEUE", "received": "TRIES", "what": "WHAT IT IS"})
+    if not given("json"):
+        say(f"{len(rows)} dead letters")
 
 
-def redrive(options: argparse.Namespace) -> None:
+@AREA.command(
+    "redrive",
+    help="Put them back into their queues.",
+    examples=("smsgw dlq redrive --queue campaigns",),
+)
+@chosen
+@pass_stack
+def redrive(stack: Stack, name: str | None) -> None:
     """Put messages back into their queues, or invoke a trigger's function with its event again.
 
     A submission that was sent meanwhile is not sent again: its record forbids it. An event may be
@@ -59,20 +91,20 @@ def redrive(options: argparse.Namespace) -> None:
     """
     moved = dead_again = 0
     stay: Counter[str] = Counter()
-    for name, url in _queues(options):
-        messages = _receive(url, HIDE_STREAM_SECONDS if name == STREAM else HIDE_SECONDS)
-        if name in (STREAM, *TRIGGERS):
+    for queue, url in _queues(stack, name):
+        messages = _receive(url, HIDE_STREAM_SECONDS if queue == STREAM else HIDE_SECONDS)
+        if queue in (STREAM, *TRIGGERS):
             # Read all first: what fails again meanwhile waits for the next time.
             messages = iter(list(messages))
         for message in messages:
-            if name in TRIGGERS and (why := trigger_dead_letters.why_it_stays(name, message)):
+            if queue in TRIGGERS and (why := trigger_dead_letters.why_it_stays(queue, message)):
                 stay[why] += 1
                 _release(url, [message])
                 continue
             try:
-                dead_again += _redrive(options, name, message)
+                dead_again += _redrive(stack, queue, message)
             except BaseException:
-                _release(url, [message, *messages] if name == STREAM else [])
+                _release(url, [message, *messages] if queue == STREAM else [])
                 raise
             _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             moved += 1
@@ -86,14 +118,21 @@ def redrive(options: argparse.Namespace) -> None:
         raise CommandError(f"{notices} {trigger_dead_letters.NOTICE}")
 
 
-def dismiss(options: argparse.Namespace) -> None:
+@AREA.command(
+    "dismiss",
+    help="Delete notices of refused recipients.",
+    harm="deletes notices of recipients that were refused, and codes that are too old",
+)
+@chosen
+@pass_stack
+def dismiss(stack: Stack, name: str | None) -> None:
     """Remove notices about refused recipients and codes that are too old; all others stay."""
     removed = 0
-    for name, url in _queues(options):
-        if name not in TRIGGERS:
+    for queue, url in _queues(stack, name):
+        if queue not in TRIGGERS:
             continue
         for message in list(_receive(url)):
-            if _is_read_only(name, message):
+            if _is_read_only(queue, message):
                 _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 removed += 1
             else:
@@ -106,12 +145,12 @@ def _is_read_only(name: str, message: Any) -> bool:
     return why in (trigger_dead_letters.NOTICE, trigger_dead_letters.OLD_CODE)
 
 
-def _queues(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Yield the name and the URL of each dead-letter queue that the options select."""
-    for name in [options.vendor] if options.vendor else QUEUES:
+def _queues(stack: Stack, chosen: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the name and the URL of each dead-letter queue, or of the chosen one."""
+    for name in [chosen] if chosen else QUEUES:
         if name not in TRIGGERS:
-            yield name, _url(options.stack, name, "DeadLetters")
-        elif url := trigger_dead_letters.physical_id(options.stack, f"{TRIGGERS[name]}DeadLetters"):
+            yield name, _url(stack.name, name, "DeadLetters")
+        elif url := trigger_dead_letters.physical_id(stack.name, f"{TRIGGERS[name]}DeadLetters"):
             yield name, url
 
 
@@ -143,7 +182,7 @@ def _describe_campaign(body: str) -> str:
     return f"uploaded {', '.join(files)}"
 
 
-def _redrive(options: argparse.Namespace, name: str, message: Any) -> int:
+def _redrive(stack: Stack, name: str, message: Any) -> int:
     """Redrive one message, and return how many of its changes are dead letters again.
 
     Raise CommandError when the changes it names are gone, or can't be published now.
@@ -151,13 +190,13 @@ def _redrive(options: argparse.Namespace, name: str, message: Any) -> int:
     if name == STREAM:
         return stream_redrive.redrive(json.loads(message["Body"])).dead_again
     if name in TRIGGERS:
-        trigger_dead_letters.redrive(options.stack, name, message)
+        trigger_dead_letters.redrive(stack.name, name, message)
         return 0
     group = "redriven"
     if name in DELIVERIES:
         group = json.loads(message["Body"])["webhook"]
     _client().send_message(
-        QueueUrl=_url(options.stack, name, "Queue"),
+        QueueUrl=_url(stack.name, name, "Queue"),
         MessageBody=message["Body"],
         MessageGroupId=group,
     )

@@ -1,55 +1,125 @@
 """`smsgw keys`: make, list and revoke API keys."""
 
-import argparse
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
 
 from sms_gateway.config import api_keys
+from sms_gateway.config.api_keys import ApiKey
 from sms_gateway.config.stack_keys import WEBHOOK_KEY
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.sms.phone_numbers import is_region
+from smsgw import arguments
 from smsgw.cancelling import cancel_messages, find_key
 from smsgw.errors import CommandError
+from smsgw.line import Area, given
+from smsgw.stack import Stack, pass_stack
 from smsgw.stack_keys import key_of, make_key
-from smsgw.terminal import say
+from smsgw.tables import Row, show
+from smsgw.terminal import say, say_json
+
+AREA = Area("keys", "API keys.")
 
 
-def create(options: argparse.Namespace) -> None:
+@AREA.command(
+    "create",
+    help="Make a key; it is shown this once.",
+    lists=True,
+    examples=(
+        "smsgw keys create --tenant acme --scope messages:send --scope messages:read",
+        "smsgw keys create --tenant acme --scope verifications --expires 2026-12-31T00:00:00Z",
+    ),
+)
+@click.option("--tenant", required=True, help="Whose messages the key sends and sees.")
+@click.option(
+    "--scope",
+    required=True,
+    multiple=True,
+    type=click.Choice(api_keys.SCOPES),
+    help="May be repeated.",
+)
+@click.option("--label", default="", help="For your own memory.")
+@click.option(
+    "--country",
+    help="In which its requests may write national numbers, such as BD (ISO 3166).",
+)
+@click.option(
+    "--expires",
+    type=arguments.time,
+    help="When it ends by itself, such as 2026-12-31T00:00:00Z.",
+)
+@pass_stack
+def create(
+    stack: Stack,
+    tenant: str,
+    scope: Sequence[str],
+    label: str,
+    country: str | None,
+    expires: datetime | None,
+) -> None:
     """Make a key and print it, this once."""
-    if options.region is not None and not is_region(options.region):
-        raise CommandError("a region is a country's two capital letters (ISO 3166), such as BD")
-    if "webhooks:manage" in options.scope:
-        make_key(key_of(options, WEBHOOK_KEY))
-    key, stored = api_keys.create_key(
-        options.tenant,
-        options.scope,
-        options.label,
-        utc_now(),
-        options.region,
-        options.expires,
-    )
+    key, stored = make(stack, tenant, scope, label, country, expires)
+    if given("json"):
+        say_json({"id": stored.id, "tenant": stored.tenant, "scopes": stored.scopes, "key": key})
+        return
     say(f"The key {stored.id} of tenant {stored.tenant}; keep it now, it can't be shown again:")
     say(key)
 
 
-def show_all(_options: argparse.Namespace) -> None:
+def make(
+    stack: Stack,
+    tenant: str,
+    scopes: Sequence[str],
+    label: str = "",
+    country: str | None = None,
+    expires: datetime | None = None,
+) -> tuple[str, ApiKey]:
+    """Make a key, and what it needs; return it and what is stored of it."""
+    if country is not None and not is_region(country):
+        raise CommandError("a country is its two capital letters (ISO 3166), such as BD")
+    if "webhooks:manage" in scopes:
+        make_key(key_of(stack, WEBHOOK_KEY))
+    return api_keys.create_key(tenant, list(scopes), label, utc_now(), country, expires)
+
+
+@AREA.command("list", help="List keys, oldest first.", reads=True, lists=True)
+def show_all() -> None:
     """Print every key, oldest first."""
-    say(f"{'ID':12}  {'TENANT':16}  {'STATE':8}  {'CREATED':24}  {'EXPIRES':24}  SCOPES  LABEL")
-    now = utc_now()
-    for key in api_keys.list_keys():
-        state = key.refusal(now) or "active"
-        expires = rfc3339(from_ms(key.expires * 1000)) if key.expires else "never"
-        say(
-            f"{key.id}  {key.tenant:16}  {state:8}  {key.created_at:24}  {expires:24}  "
-            f"{','.join(key.scopes)}  {key.label}"
-        )
+    columns = {
+        **{"id": "ID", "tenant": "TENANT", "state": "STATE", "created_at": "CREATED"},
+        **{"expires_at": "EXPIRES", "scopes": "SCOPES", "label": "LABEL"},
+    }
+    show([_row(key) for key in api_keys.list_keys()], columns, "There is no key: smsgw keys create")
 
 
-def revoke(options: argparse.Namespace) -> None:
+def _row(key: ApiKey) -> Row:
+    return {
+        "id": key.id,
+        "tenant": key.tenant,
+        "state": key.refusal(utc_now()) or "active",
+        "created_at": key.created_at,
+        "expires_at": rfc3339(from_ms(key.expires * 1000)) if key.expires else None,
+        "scopes": list(key.scopes),
+        "label": key.label,
+    }
+
+
+@AREA.command(
+    "revoke",
+    help="Revoke a key.",
+    harm="ends the key {id} for good",
+    examples=("smsgw keys revoke 0123456789ab --stop-messages",),
+)
+@click.argument("id", type=arguments.key_id)
+@click.option("--stop-messages", is_flag=True, help="Also cancel what it sent and has not left.")
+def revoke(id: str, stop_messages: bool) -> None:
     """Revoke a key, and with --stop-messages cancel what it sent and has not left."""
-    key = find_key(options.id)
+    key = find_key(id)
     if key.revoked_at is None:
         api_keys.revoke_key(key.id, utc_now())
     say(f"The key {key.id} of tenant {key.tenant} is revoked.")
-    if options.stop_messages:
+    if stop_messages:
         cancel_messages(key.tenant, key.id)
         say(
             "API Gateway may still take the key for AuthorizerCacheSeconds: flush its cache, then "

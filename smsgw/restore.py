@@ -1,13 +1,13 @@
 """`smsgw restore`: copy what is missing out of a restored table, so that none of it is sent."""
 
-import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+import click
 from botocore.exceptions import ClientError
 
 from sms_gateway.aws.errors import error_code
@@ -16,8 +16,11 @@ from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, key_of
 from sms_gateway.storage.models import ItemKey
 from smsgw.errors import CommandError
+from smsgw.line import Area
 from smsgw.restore_rules import Fate, Restore
 from smsgw.terminal import say
+
+AREA = Area("restore", "Items of a restored table.")
 
 THREADS = 16  # writes at once
 THERE = "are there already, and stay as they are"
@@ -82,9 +85,31 @@ class RestoredTable:
         return False
 
 
-def plan(options: argparse.Namespace) -> None:
+def _told(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say what is restored, and how."""
+    for option in (
+        click.option(
+            "--keep-access",
+            is_flag=True,
+            help="Bring keys and webhooks back, although some may have been revoked or removed.",
+        ),
+        click.option(
+            "--keep-scheduled",
+            is_flag=True,
+            help="Let messages scheduled for later leave, although some may have been cancelled.",
+        ),
+        click.option("--at", required=True, help="The moment that it was restored to."),
+        click.option("--table", required=True, help="The table that DynamoDB restored."),
+    ):
+        command = option(command)
+    return command
+
+
+@AREA.command("plan", help="Count what would come back, and as what.", reads=True)
+@_told
+def plan(**told: Any) -> None:
     """Print what `apply` would write, and write nothing."""
-    restore, table = _begin(options)
+    restore, table = _begin(**told)
     counts: Counter[str] = Counter()
     for items in table.pages():
         there = dynamodb.get_many([_key(item) for item in items])
@@ -96,9 +121,16 @@ def plan(options: argparse.Namespace) -> None:
     say("Nothing was written; `smsgw restore apply` does it.")
 
 
-def apply(options: argparse.Namespace) -> None:
+@AREA.command(
+    "apply",
+    help="Write what is missing; none of it is sent.",
+    harm="writes what {table} has and the stack's table has not",
+    examples=("smsgw restore apply --table restored --at 2026-11-28T09:30:00Z",),
+)
+@_told
+def apply(**told: Any) -> None:
     """Write what is missing. A repeat continues: what is there stays as it is."""
-    restore, table = _begin(options)
+    restore, table = _begin(**told)
 
     def write(item: Item) -> str:
         fate, new = table.settled(restore, item)
@@ -118,23 +150,25 @@ def apply(options: argparse.Namespace) -> None:
     say(f"The stack has all of {table.name} that was missing. A repeat changes nothing.")
 
 
-def _begin(options: argparse.Namespace) -> tuple[Restore, RestoredTable]:
+def _begin(
+    table: str, at: str, keep_scheduled: bool, keep_access: bool
+) -> tuple[Restore, RestoredTable]:
     try:
-        at = datetime.fromisoformat(options.at)
+        moment = datetime.fromisoformat(at)
     except ValueError:
-        at = datetime.min  # refused below: it has no zone
-    if at.tzinfo is None:
+        moment = datetime.min  # refused below: it has no zone
+    if moment.tzinfo is None:
         raise CommandError("--at is a time with a zone, such as 2026-11-28T09:30:00Z")
     now = utc_now()
-    if at >= now:
+    if moment >= now:
         raise CommandError("--at is the moment of the restored table: it must be over")
     restore = Restore(
-        epoch_seconds(at),
+        epoch_seconds(moment),
         epoch_seconds(now),
-        keep_scheduled=options.keep_scheduled,
-        keep_access=options.keep_access,
+        keep_scheduled=keep_scheduled,
+        keep_access=keep_access,
     )
-    return restore, RestoredTable(options.table, at)
+    return restore, RestoredTable(table, moment)
 
 
 def _key(item: Item) -> ItemKey:

@@ -1,9 +1,11 @@
 """`smsgw routes`, `sources`, `senders`, `campaign-defaults`: settings in the table."""
 
-import argparse
 import json
 from collections.abc import Callable
 from difflib import unified_diff
+from functools import partial
+
+import click
 
 from sms_gateway.campaigns.settings import DEFAULT_CAMPAIGNS, check_campaign_defaults
 from sms_gateway.config.routes import Routes, default_routes
@@ -13,12 +15,14 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import NO_SOURCES, TriggerSources
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
-from smsgw.terminal import say, say_text
+from smsgw.line import Area, Command
+from smsgw.terminal import flush, say, say_text
 
 
 class Setting(ValueObject, frozen=True):
-    """A setting: its name in the table, its default, the functions' own check, and its guide."""
+    """A setting: its title, its name in the table, its default, the functions' check, its guide."""
 
+    title: str
     name: str
     default: str
     check: Callable[[str], object]
@@ -26,46 +30,67 @@ class Setting(ValueObject, frozen=True):
 
 
 SETTINGS = {  # by command
-    "routes": Setting("routes", default_routes(), Routes.parse, "operate.md#routes"),
-    "sources": Setting(
-        "sources", NO_SOURCES, TriggerSources.parse, "triggers.md#who-sends-the-sources"
+    "routes": Setting(
+        "Which vendors carry which numbers.",
+        "routes",
+        default_routes(),
+        Routes.parse,
+        "operate.md#routes",
     ),
-    "senders": Setting("senders", NO_SENDERS, parse_senders, "operate.md#senders"),
+    "sources": Setting(
+        "Who sends without HTTP, and as which tenant.",
+        "sources",
+        NO_SOURCES,
+        TriggerSources.parse,
+        "triggers.md#who-sends-the-sources",
+    ),
+    "senders": Setting(
+        "Which senders a tenant may name, beside the accounts' own.",
+        "senders",
+        NO_SENDERS,
+        parse_senders,
+        "operate.md#senders",
+    ),
     "campaign-defaults": Setting(
-        "campaigns", DEFAULT_CAMPAIGNS, check_campaign_defaults, "campaigns.md"
+        "What the rows of campaigns have in common, by tenant.",
+        "campaigns",
+        DEFAULT_CAMPAIGNS,
+        check_campaign_defaults,
+        "campaigns.md",
     ),
 }
 
 
-def show(options: argparse.Namespace) -> None:
+def show(area: str) -> None:
     """Print the setting as JSON, and on standard error whether it is the default."""
-    setting = SETTINGS[options.area]
+    setting = SETTINGS[area]
     stored = read_setting(setting.name)
     if stored is None:
-        say(f"{options.area}: the default; nobody set them", error=True)
+        say(f"{area}: the default; nobody set them", error=True)
         say_text(_pretty(setting.default).rstrip("\n"))
     else:
-        say(f"{options.area}: as set, version {stored.version}", error=True)
+        say(f"{area}: as set, version {stored.version}", error=True)
         say_text(stored.text.rstrip("\n"))
 
 
-def diff(options: argparse.Namespace) -> None:
+def diff(area: str, file: str) -> None:
     """Print what `set` would change."""
-    setting = SETTINGS[options.area]
-    written = _checked(setting, options.file)
+    setting = SETTINGS[area]
+    written = _checked(setting, file)
     stored = read_setting(setting.name)
     say_text(_difference(stored.text if stored else setting.default, written) or "no difference")
 
 
-def store(options: argparse.Namespace) -> None:
+def store(area: str, file: str) -> None:
     """Check a setting, print what it changes, and write it."""
-    setting = SETTINGS[options.area]
-    written = _checked(setting, options.file)
+    setting = SETTINGS[area]
+    written = _checked(setting, file)
     stored = read_setting(setting.name)
     say_text(_difference(stored.text if stored else setting.default, written) or "no difference")
+    flush()  # nobody who reads it has gone
     if not write_setting(setting.name, written, stored):
-        raise CommandError(f"somebody else has just changed the {options.area}: run this again")
-    say(f"The {options.area} are set; functions that are running see them within a minute.")
+        raise CommandError(f"somebody else has just changed the {area}: run this again")
+    say(f"The {area} are set; functions that are running see them within a minute.")
 
 
 def _checked(setting: Setting, file: str) -> str:
@@ -92,3 +117,32 @@ def _pretty(written: str) -> str:
         return json.dumps(json.loads(written), indent=2, ensure_ascii=False) + "\n"
     except ValueError:
         return written
+
+
+def _area(name: str, setting: Setting) -> Area:
+    """Make the commands of a setting."""
+    area = Area(name, setting.title)
+    file = click.Argument(["file"])
+
+    def add(verb: str, text: str, run: Callable[..., None], reads: bool, lists: bool) -> None:
+        examples = (f"smsgw {name} {verb} {name}.json",) if verb != "show" else ()
+        area.add_command(
+            Command(
+                verb,
+                callback=partial(run, name),
+                help=text,
+                params=[] if verb == "show" else [file],
+                reads=reads,
+                lists=lists,
+                examples=examples,
+            )
+        )
+
+    add("show", "Print them as JSON.", show, reads=True, lists=True)
+    add("diff", "Show what a file would change; - reads standard input.", diff, True, False)
+    add("set", "Check a file, show what it changes, and use it.", store, False, False)
+    return area
+
+
+AREAS = {name: _area(name, setting) for name, setting in SETTINGS.items()}
+ROUTES, SOURCES, SENDERS, CAMPAIGN_DEFAULTS = AREAS.values()

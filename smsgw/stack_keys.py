@@ -1,9 +1,9 @@
 """`smsgw callback-key` and `smsgw callback-url`: the stack's own keys, labelled in one secret."""
 
-import argparse
 import secrets
 
 import boto3
+import click
 import msgspec
 
 from sms_gateway.config.secrets import CURRENT
@@ -14,23 +14,27 @@ from sms_gateway.config.stack_keys import (
     parse_key,
 )
 from sms_gateway.receipts.callback_tokens import make_account_token
+from sms_gateway.vendors.registry import VENDORS
 from smsgw.errors import CommandError
+from smsgw.line import Area, Command, given
 from smsgw.secrets import ReadSecret, Secret
-from smsgw.terminal import say
+from smsgw.stack import Stack, pass_stack
+from smsgw.terminal import say, say_json
+
+AREA = Area("callback-key", "The key of callback URLs.")
 
 DESCRIPTION = "The stack's keys, each by its label: of callback addresses, messages and webhooks."
 
 
-def secret_of(options: argparse.Namespace, output: str, label: str = CURRENT) -> Secret:
+def secret_of(stack: Stack, output: str, label: str = CURRENT) -> Secret:
     """Return the secret that an output of the stack names, or its version with a label."""
-    outputs = options.outputs
     client = boto3.client("secretsmanager")
-    return Secret(client, outputs[output], outputs.get("SecretsKeyArn"), label)
+    return Secret(client, stack.output(output), stack.outputs.get("SecretsKeyArn"), label)
 
 
-def key_of(options: argparse.Namespace, label: str) -> Secret:
+def key_of(stack: Stack, label: str) -> Secret:
     """Return the key with a label."""
-    return secret_of(options, "KeysSecretName", label)
+    return secret_of(stack, "KeysSecretName", label)
 
 
 def make_keys(callback: Secret, message: Secret) -> None:
@@ -60,9 +64,15 @@ def callback_keys(secret: Secret) -> CallbackKeys:
     return _parsed(secret, _read(secret))
 
 
-def rotate_callback_key(options: argparse.Namespace) -> None:
+@AREA.command(
+    "rotate",
+    help="Make another; the one before is good until the next.",
+    harm="ends all callback URLs of the key before the present one",
+)
+@pass_stack
+def rotate_callback_key(stack: Stack) -> None:
     """Give new addresses another key; those of the key before it are still answered."""
-    secret = key_of(options, CALLBACK_KEY)
+    secret = key_of(stack, CALLBACK_KEY)
     read = _read(secret)
     before = _parsed(secret, read)
     keys = msgspec.structs.replace(before, current=_new_key(), previous=before.current)
@@ -71,11 +81,25 @@ def rotate_callback_key(options: argparse.Namespace) -> None:
     say("until the key is rotated again. Give vendors the addresses of smsgw callback-url.")
 
 
-def show_callback_url(options: argparse.Namespace) -> None:
+@click.command(
+    "callback-url",
+    cls=Command,
+    help="Print a vendor's account-wide callback URL.",
+    reads=True,
+    lists=True,
+    examples=("smsgw callback-url dinisoft",),
+)
+@click.argument("vendor", type=click.Choice(list(VENDORS)))
+@pass_stack
+def show_callback_url(stack: Stack, vendor: str) -> None:
     """Print a vendor's account-wide callback URL."""
-    keys = callback_keys(key_of(options, CALLBACK_KEY))
-    token = make_account_token(options.vendor, keys.current.encode())
-    say(f"{options.outputs['CallbackUrl']}/{options.vendor}/{token}")
+    keys = callback_keys(key_of(stack, CALLBACK_KEY))
+    token = make_account_token(vendor, keys.current.encode())
+    url = f"{stack.output('CallbackUrl')}/{vendor}/{token}"
+    if given("json"):
+        say_json({"vendor": vendor, "callback_url": url})
+    else:
+        say(url)
 
 
 def _read(secret: Secret) -> ReadSecret:

@@ -1,21 +1,30 @@
 """`smsgw vendors`: the vendors' accounts, in one secret."""
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import fields
 
+import click
 import msgspec
 
 from sms_gateway.config.public_accounts import write_public_accounts
 from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY
 from sms_gateway.config.stored_settings import ACCOUNTS, check_size, read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
+from smsgw.balance_check import refuse_what_does_not_work
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
+from smsgw.line import Area
 from smsgw.secrets import ReadSecret, Secret
+from smsgw.stack import Stack, pass_stack
 from smsgw.stack_keys import callback_keys, key_of, make_keys, secret_of
+from smsgw.tables import show
 from smsgw.terminal import say, say_text
+from smsgw.vendor_check import check_vendor
+from smsgw.vendor_states import Asked, vendor_rows
+
+AREA = Area("vendors", "Vendor accounts.")
+vendor_name = click.argument("vendor", type=click.Choice(list(VENDORS)))
 
 type Accounts = dict[str, object]
 
@@ -36,74 +45,138 @@ def change_accounts(secret: Secret, change: Callable[[Accounts], object]) -> Acc
     return accounts
 
 
-def set_account(options: argparse.Namespace) -> None:
+@AREA.command(
+    "set",
+    help="Set a vendor's account from a JSON file; - reads standard input. The vendor is asked for "
+    "its balance first.",
+    examples=("smsgw vendors set jst account.json", "pass show jst | smsgw vendors set jst -"),
+)
+@vendor_name
+@click.argument("file")
+@click.option("--no-check", is_flag=True, help="Do not ask the vendor first.")
+@pass_stack
+def set_account(stack: Stack, vendor: str, file: str, no_check: bool) -> None:
     """Set a vendor's account, checked first."""
-    written = read_file(options.file)
+    store_account(stack, vendor, read_account(file), file, check=not no_check)
+
+
+def read_account(file: str) -> dict[str, object]:
+    """Read an account's settings. Raise CommandError for what is no JSON object."""
+    written = read_file(file)
     try:
         account = msgspec.json.decode(written)  # as the functions read it: NaN is no number
     except msgspec.DecodeError as error:
-        raise CommandError(f"{shown(options.file)} is not JSON: {error}") from None
+        raise CommandError(f"{shown(file)} is not JSON: {error}") from None
     if not isinstance(account, dict):
-        raise CommandError(f"{shown(options.file)} must hold one JSON object of settings")
+        raise CommandError(f"{shown(file)} must hold one JSON object of settings")
+    return account
+
+
+def store_account(
+    stack: Stack, vendor: str, account: dict[str, object], file: str, *, check: bool
+) -> None:
+    """Check an account, ask the vendor for its balance with it, and store it.
+
+    Raise CommandError for one that is not valid, or that the vendor refuses.
+    """
     try:
-        adapter = build_adapter(options.vendor, account)
+        adapter = build_adapter(vendor, account)
     except ValueError as error:
-        page = f"docs/vendors/{options.vendor}.md"
-        raise CommandError(f"{shown(options.file)} is not valid: {error}; see {page}") from None
-    make_keys(key_of(options, CALLBACK_KEY), key_of(options, MESSAGE_KEY))
-    _change(options, lambda accounts: accounts.update({options.vendor: account}))
+        page = f"docs/vendors/{vendor}.md"
+        raise CommandError(f"{shown(file)} is not valid: {error}; see {page}") from None
+    if check:
+        refuse_what_does_not_work(adapter)
+    make_keys(key_of(stack, CALLBACK_KEY), key_of(stack, MESSAGE_KEY))
+    _change(stack, lambda accounts: accounts.update({vendor: account}))
     say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
         say(f"warning: {warning}")
 
 
-def remove_account(options: argparse.Namespace) -> None:
+@AREA.command("remove", help="Turn a vendor off.", harm="forgets the account of {vendor}")
+@vendor_name
+@pass_stack
+def remove_account(stack: Stack, vendor: str) -> None:
     """Turn a vendor off."""
-    if options.vendor not in _accounts(options):
-        raise CommandError(f"{options.vendor} is not configured")
-    _change(options, lambda accounts: accounts.pop(options.vendor, None))
-    say(f"{options.vendor} is off; functions that are running see it within a minute.")
+    if vendor not in read_accounts(stack):
+        raise CommandError(f"{vendor} is not configured")
+    _change(stack, lambda accounts: accounts.pop(vendor, None))
+    say(f"{vendor} is off; functions that are running see it within a minute.")
 
 
-def show_account(options: argparse.Namespace) -> None:
+@AREA.command(
+    "show", help="Show a vendor's settings as JSON, without secrets.", reads=True, lists=True
+)
+@vendor_name
+@pass_stack
+def show_account(stack: Stack, vendor: str) -> None:
     """Print a vendor's settings, without its secrets."""
-    account = _accounts(options).get(options.vendor)
+    account = read_accounts(stack).get(vendor)
     if not isinstance(account, dict):
-        raise CommandError(
-            f"{options.vendor} is not configured: `smsgw vendors set {options.vendor} account.json`"
-        )
-    shown = {one.name for one in fields(adapter_class(options.vendor)) if one.repr}
+        raise CommandError(f"{vendor} is not configured: `smsgw vendors set {vendor} account.json`")
+    shown = {one.name for one in fields(adapter_class(vendor)) if one.repr}
     plain = {name: value if name in shown else "(secret)" for name, value in account.items()}
     say_text(json.dumps(plain, indent=2))
-    warn_of_difference(options)
+    warn_of_difference(stack)
 
 
-def show_all(options: argparse.Namespace) -> None:
+@AREA.command(
+    "list",
+    help="List vendors, and what each says now when it is asked for its balance.",
+    reads=True,
+    lists=True,
+)
+@click.option("--no-check", is_flag=True, help="Ask no vendor: show what is set.")
+@pass_stack
+def show_all(stack: Stack, no_check: bool) -> None:
     """Print each vendor's state."""
-    accounts = _accounts(options)
-    for vendor in VENDORS:
-        say(f"{vendor:12}  {_state(vendor, accounts.get(vendor))}")
-    warn_of_difference(options)
+    columns = {
+        **{"vendor": "VENDOR", "state": "STATE", "circuit": "CIRCUIT", "balance": "BALANCE"},
+        "detail": "WHAT IT SAYS",
+    }
+    show(vendor_rows(stack, read_accounts(stack), Asked.NOT if no_check else Asked.NOW), columns)
+    warn_of_difference(stack)
 
 
-def publish(options: argparse.Namespace) -> None:
+@AREA.command(
+    "check",
+    help="Ask a vendor from inside the stack; sends nothing.",
+    reads=True,
+    examples=("smsgw vendors check rajasms",),
+)
+@vendor_name
+@pass_stack
+def check(stack: Stack, vendor: str) -> None:
+    """Print a line for each of the vendor's products."""
+    warn_of_difference(stack)
+    check_vendor(stack, vendor)
+
+
+@AREA.command("publish", help="After a change of the secret by hand: use it.")
+@pass_stack
+def publish(stack: Stack) -> None:
     """Write what those that call no vendor may know of the accounts, as the secret has them."""
     before = read_setting(ACCOUNTS)
-    accounts = _accounts(options)
-    written = write_public_accounts(accounts, _marks_key(options))
+    accounts = read_accounts(stack)
+    written = write_public_accounts(accounts, _marks_key(stack))
     if not write_setting(ACCOUNTS, written, before):
         raise CommandError("somebody else has just changed the accounts: run this again")
     say("Published what is no secret; functions that are running see it within a minute.")
 
 
-def warn_of_difference(options: argparse.Namespace) -> None:
-    """Say on standard error when messages are not accepted by what the secret has."""
+def is_published(stack: Stack) -> bool:
+    """Return whether messages are accepted by what the secret has."""
     stored = read_setting(ACCOUNTS)
-    accounts = _accounts(options)
+    accounts = read_accounts(stack)
     if not accounts and stored is None:
-        return
-    written = write_public_accounts(accounts, _marks_key(options))
-    if stored is None or stored.text != written:
+        return True
+    written = write_public_accounts(accounts, _marks_key(stack))
+    return stored is not None and stored.text == written
+
+
+def warn_of_difference(stack: Stack) -> None:
+    """Say on standard error when messages are not accepted by what the secret has."""
+    if not is_published(stack):
         say(
             "warning: the secret was changed by hand, and messages are still accepted by what it "
             "had before: run smsgw vendors publish",
@@ -111,16 +184,16 @@ def warn_of_difference(options: argparse.Namespace) -> None:
         )
 
 
-def _change(options: argparse.Namespace, change: Callable[[Accounts], object]) -> None:
+def _change(stack: Stack, change: Callable[[Accounts], object]) -> None:
     """Change the secret, then publish it: vendors are called with what the secret has."""
-    key = _marks_key(options)
+    key = _marks_key(stack)
 
     def checked(accounts: Accounts) -> None:
         change(accounts)
         check_size(write_public_accounts(accounts, key))
 
     before = read_setting(ACCOUNTS)
-    accounts = change_accounts(_secret(options), checked)
+    accounts = change_accounts(_secret(stack), checked)
     if not write_setting(ACCOUNTS, write_public_accounts(accounts, key), before):
         raise CommandError(
             "the secret is changed, but somebody else has just published it: "
@@ -128,16 +201,17 @@ def _change(options: argparse.Namespace, change: Callable[[Accounts], object]) -
         )
 
 
-def _marks_key(options: argparse.Namespace) -> bytes:
-    return callback_keys(key_of(options, CALLBACK_KEY)).marks.encode()
+def _marks_key(stack: Stack) -> bytes:
+    return callback_keys(key_of(stack, CALLBACK_KEY)).marks.encode()
 
 
-def _secret(options: argparse.Namespace) -> Secret:
-    return secret_of(options, "AccountsSecretName")
+def _secret(stack: Stack) -> Secret:
+    return secret_of(stack, "AccountsSecretName")
 
 
-def _accounts(options: argparse.Namespace) -> Accounts:
-    secret = _secret(options)
+def read_accounts(stack: Stack) -> Accounts:
+    """Return the accounts as the secret has them. Raise CommandError for what is none."""
+    secret = _secret(stack)
     read = secret.read()
     return _parsed(secret, read) if read else {}
 
@@ -147,15 +221,3 @@ def _parsed(secret: Secret, read: ReadSecret) -> Accounts:
         return msgspec.json.decode(read.text, type=dict[str, object])
     except msgspec.DecodeError:
         raise CommandError(f"{secret.name} is not a JSON object: mend it by hand first") from None
-
-
-def _state(vendor: str, account: object) -> str:
-    if account is None:
-        return "not configured"
-    if not isinstance(account, dict):
-        return "refused: its settings must be an object"
-    try:
-        build_adapter(vendor, account)
-    except ValueError as error:
-        return f"refused: {error}"
-    return "configured"

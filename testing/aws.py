@@ -32,6 +32,7 @@ Item = dict[str, Any]
 LATER = 86_400.0  # seconds until a vendor's outcome: none falls due by itself
 MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
+WEBHOOK_KEY = "cdef0123456789abcdef0123456789abcdef0123456789ab"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 QUEUES = {
     f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
@@ -145,6 +146,10 @@ class Aws:
         if status != 200:
             raise RuntimeError(f"no table: {told!r}")
         self.put(SETTINGS, name)
+        self.publish(name)
+
+    def publish(self, name: str = ENVIRONMENT["TABLE_NAME"]) -> None:
+        """Put into the table what is public of the accounts, as `smsgw vendors publish` does."""
         published = write_public_accounts(self.accounts, MARKS_KEY.encode())
         self.put([setting("ACCOUNTS", "accounts", published)], name)
 
@@ -247,6 +252,7 @@ class Aws:
                 {"current": CALLBACK_KEY, "marks": MARKS_KEY}
             ),
             (ENVIRONMENT["KEYS_SECRET"], "MESSAGE_KEY"): MESSAGE_KEY,
+            (ENVIRONMENT["KEYS_SECRET"], "WEBHOOK_KEY"): WEBHOOK_KEY,
         }[name, label]
         return {"Name": name, "SecretString": secret}
 

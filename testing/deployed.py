@@ -11,6 +11,7 @@ import urllib3
 
 from local.simulators.registry import SIMULATORS, vendor_number
 from local.stack import LocalStack, running
+from testing.log_search import searched
 from testing.waiting import free_port
 
 PATIENCE = 240  # seconds after which a hope is given up, on however busy a machine
@@ -89,7 +90,7 @@ class Api:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """Deploy the stack, once for a process."""
+    """Deploy the stack, once for a process; at the end search what it logged."""
     made = LocalStack(
         tmp_path_factory.mktemp("stack") / "run",
         free_port(),
@@ -97,7 +98,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         delay=0.3,
         poll_after=1,
     )
-    with running(made):
+    with running(made), searched(made):
         yield made
 
 

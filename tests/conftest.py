@@ -22,6 +22,7 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops us ge
 CAMPAIGNS = "tests/e2e/test_campaigns.py"
 LONG = (
     "tests/e2e/test_contract_fuzz.py",
+    "tests/e2e/test_local_run.py",
     "tests/e2e/test_schedule.py",
     "tests/e2e/test_upgrade.py",
 )

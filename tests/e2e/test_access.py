@@ -45,7 +45,7 @@ def test_a_revoked_key_is_a_wrong_key(api: Api) -> None:
     identifier, key = made.split()[2], made.split()[-1]
     assert Api(api.stack, key)("GET", "/messages").status == 200
 
-    api.stack.run_smsgw("keys", "revoke", identifier)
+    api.stack.run_smsgw("keys", "revoke", identifier, "--yes")
 
     assert Api(api.stack, key)("GET", "/messages").status == 401
     assert f"{identifier}  gone" in api.stack.run_smsgw("keys", "list")

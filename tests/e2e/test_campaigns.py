@@ -126,7 +126,7 @@ def test_an_operator_pauses_resumes_and_cancels_a_campaign(
         return shown()
 
     wait(lambda: ticked()["campaign"]["rows_read"] > paused["rows_read"])
-    assert "begins to cancel" in stack.run_smsgw("campaigns", "cancel", identifier)
+    assert "begins to cancel" in stack.run_smsgw("campaigns", "cancel", identifier, "--yes")
     cancelled = wait(lambda: (one := ticked())["final"] and one)
     assert cancelled["campaign"]["state"] == "cancelled"
     read = cancelled["campaign"]["rows_read"]

@@ -55,7 +55,7 @@ def test_what_the_table_lost_comes_back_and_is_sent_no_second_time(api: Api) -> 
         options = ("--table", RESTORED, "--at", at)
         assert "come back as unknown" in stack.run_smsgw("restore", "plan", *options)
         assert [api("GET", f"/messages/{one}").status for one in ids] == [404, 404]
-        stack.run_smsgw("restore", "apply", *options)
+        stack.run_smsgw("restore", "apply", "--yes", *options)
         assert api.final(waits["id"])["timeline"][-1]["source"] == "operator"
         assert api.final(waits["id"])["status"] == "unknown"
         assert api.final(taken["id"])["status"] in ("delivered", "unknown")
@@ -63,6 +63,6 @@ def test_what_the_table_lost_comes_back_and_is_sent_no_second_time(api: Api) -> 
             stack.tick()
             time.sleep(1)
         assert sent(api, texts) == dict.fromkeys(texts, 1)
-        assert "are there already" in stack.run_smsgw("restore", "apply", *options)
+        assert "are there already" in stack.run_smsgw("restore", "apply", "--yes", *options)
     finally:
         table.delete_table(TableName=RESTORED)

@@ -22,6 +22,7 @@ from local.simulators.registry import SIMULATORS, routes
 from local.stack import LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
 from testing.deployed import Answer, Api
+from testing.log_search import searched
 from testing.waiting import free_port
 
 VENDORS = tuple(SIMULATORS)
@@ -276,7 +277,7 @@ def arena(
     )
     stack.prepare()
     try:
-        with running(stack):
+        with running(stack), searched(stack):
             stack.settle_in()
             stack.warm_up()
             ground = Ground(stack)

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 import boto3
+import click
 import pytest
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
@@ -38,8 +39,9 @@ from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendor_accounts.balances import get_balances
 from sms_gateway.vendors.types import VendorResponse
-from smsgw import __main__ as smsgw
+from smsgw.__main__ import ROOT as SMSGW
 from smsgw.errors import CommandError
+from smsgw.line import Command, Work
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
@@ -638,8 +640,11 @@ def test_a_queue_message_that_nobody_wrote_is_a_failure(bucket: Any) -> None:
 
 
 def operate(what: str, *words: str) -> None:
-    options = smsgw._parser().parse_args(["campaigns", what, *words])
-    options.run(options)
+    def run(_command: Command, _line: click.Context, work: Work) -> Any:
+        return work()
+
+    with SMSGW.make_context("smsgw", ["campaigns", what, *words], obj=run) as line:
+        SMSGW.invoke(line)
 
 
 def test_a_campaign_is_paused_resumed_and_cancelled(
@@ -911,6 +916,35 @@ def test_results_that_can_not_be_written_are_given_up_and_that_is_said(
     work(one.id)
     assert len(results(bucket)) == 3
     assert shown(one.id)[1]["campaign"]["problem"] is None
+
+
+def test_results_begin_anew_at_once_and_wait_before_they_do_so_again(bucket: Any) -> None:
+    """One worker with time for a hundred parts: it must not spend it on uploads that are gone."""
+    one = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    ItemUpdate(one.item_key).remove("tally").apply()
+    gone = (
+        SimpleNamespace(status_code=404, headers={}),
+        {"Error": {"Code": "NoSuchUpload"}, "ResponseMetadata": {}},
+    )
+    begun: list[str] = []
+
+    def refuse(**_: Any) -> Any:
+        begun.append("a part")
+        return gone
+
+    events = s3_files._client().meta.events
+    events.register("before-call.s3.UploadPart", refuse)
+    try:
+        assert write_results(running(one), times(100)) is False
+    finally:
+        events.unregister("before-call.s3.UploadPart", refuse)
+    assert len(begun) == 2
+    waiting = running(one)
+    assert (waiting.result_failures, waiting.results_file) == (2, None)
+    due = int(dynamodb.get(one.item_key)["due"]["N"])  # type: ignore[index]  # it is there
+    assert time.time() + 60 < due <= time.time() + 120
+    write_results(waiting, times(100))
+    assert len(results(bucket)) == 3
 
 
 def apart(program: str) -> Any:

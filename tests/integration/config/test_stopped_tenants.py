@@ -14,6 +14,7 @@ from sms_gateway.config import stopped_tenants
 from sms_gateway.config.stopped_tenants import Stop, TenantStoppedError, encode_stops
 from sms_gateway.core.status import Status
 from sms_gateway.messages.cancel import cancel_message
+from sms_gateway.messages.send import send
 from sms_gateway.storage import dynamodb
 from sms_gateway.triggers.direct_invocation import SendRefused
 from sms_gateway.vendors.types import Request, VendorResponse
@@ -111,6 +112,41 @@ def test_no_verification_begins(gateway: Gateway) -> None:
     with pytest.raises(TenantStoppedError):
         start_verification("acme", body, datetime.now(UTC))
     assert gateway.messages_stored() == before
+
+
+def test_a_repeat_of_what_was_accepted_before_the_stop_gets_its_first_answer(
+    gateway: Gateway,
+) -> None:
+    body, now = raw(to=number("jst"), text="Hello"), datetime.now(UTC)
+    code = raw(to=number("server2sms"), text="Code {code}")
+    sent = send("acme", body, now, "order-1")
+    begun = start_verification("acme", code, now, "code-1")
+    before = gateway.messages_stored()
+    set_stopped("acme")
+    assert send("acme", body, now, "order-1") == sent
+    assert start_verification("acme", code, now, "code-1") == begun
+    with pytest.raises(TenantStoppedError):
+        send("acme", body, now, "order-2")
+    with pytest.raises(TenantStoppedError):
+        start_verification("acme", code, now, "code-2")
+    assert gateway.messages_stored() == before
+
+
+@pytest.mark.parametrize("name", ["from_eventbridge", "from_sqs", "from_sns"])
+def test_a_trigger_that_comes_again_after_the_stop_is_no_dead_letter(
+    gateway: Gateway, name: str
+) -> None:
+    event = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    function(name).handler(event, None)
+    before = gateway.messages_stored()
+    set_stopped("acme", "ops", "shop")
+    function(name).handler(event, None)
+    assert emptied(DEAD_LETTERS) == []
+    assert gateway.messages_stored() == before
+
+
+def raw(**body: str) -> bytes:
+    return json.dumps(body).encode()
 
 
 def one(gateway: Gateway) -> list[str]:

@@ -13,6 +13,7 @@ from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.listing import (
     MAX_BATCHES,
+    MAX_DAYS,
     MAX_ITEMS,
     MessageQuery,
     list_messages,
@@ -20,6 +21,8 @@ from sms_gateway.messages.listing import (
 )
 from sms_gateway.messages.send import send
 from sms_gateway.storage import dynamodb
+from sms_gateway.storage.message_pages import message_page
+from sms_gateway.storage.models import ItemKey
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.settings import set_account
@@ -115,6 +118,10 @@ def test_times_choose(gateway: Gateway) -> None:
     assert listed(created_to=at[0]) == ids[1:]
     assert listed(created_from=at[1], created_to=at[0]) == ids[1:2]
     assert listed(created_to="2000-01-01T00:00:00Z") == []
+    batch = ids[1][:26]
+    assert listed(batch_id=batch, created_from=at[1], created_to=at[0]) == ids[1:2]
+    assert listed(batch_id=batch, created_from=at[0]) == []
+    assert listed(batch_id=batch, created_to=at[1]) == []
 
 
 def test_the_work_for_one_page_is_bounded(gateway: Gateway) -> None:
@@ -170,6 +177,63 @@ def test_a_period_reads_nothing_outside_it(gateway: Gateway) -> None:
     with counted() as items:
         assert listed(created_from=begin, created_to=end) == inside
     assert items.total() < 20
+
+
+def test_a_filter_that_a_whole_batch_fails_costs_one_look_at_it(gateway: Gateway) -> None:
+    theirs = earlier(0.01, 1000, vendor="dinisoft")
+    for query in ({}, {"batch_id": theirs[0][:26]}):
+        asked, cursor = parse_query({"key": "0" * 12, "limit": "1", **query})
+        with counted() as items:
+            answer = list_messages("acme", asked, cursor, NOW)
+        assert answer["messages"] == []
+        assert items["Query"] + items["GetItem"] < MAX_DAYS + 5
+
+
+@pytest.mark.parametrize("limit", ["1", "7", "100"])
+def test_messages_whose_submission_is_gone_hide_none_behind_them(
+    gateway: Gateway, limit: str
+) -> None:
+    """DynamoDB removes what is over by itself, in any order, and within days."""
+    set_account("rajasms", submission_size=30)
+    ids, older = earlier(0.1, 90, vendor="rajasms"), earlier(0.2)
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    gateway.dispatch("rajasms")
+    dynamodb.remove(ItemKey(ids[0][:26], "S#000"))
+    assert listed(limit=limit) == [*ids[30:], *older]
+    assert listed(limit=limit, batch_id=ids[0][:26]) == ids[30:]
+    assert listed(limit=limit, to=number("rajasms", 89)) == ids[89:]
+
+
+def test_messages_that_are_gone_hide_none_behind_them(gateway: Gateway) -> None:
+    ids, older = earlier(0.1, 9, vendor="rajasms"), earlier(0.2)
+    for position in (0, 3, 8):
+        dynamodb.remove(ItemKey(ids[0][:26], f"M#{position:03d}"))
+    left = [one for position, one in enumerate(ids) if position not in (0, 3, 8)]
+    for limit in ("1", "2", "100"):
+        assert listed(limit=limit) == [*left, *older]
+
+
+def test_a_page_of_a_batch_says_where_it_ended(gateway: Gateway) -> None:
+    set_account("rajasms", submission_size=3)
+    ids = earlier(0.1, 9, vendor="rajasms")
+    batch = ids[0][:26]
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    gateway.dispatch("rajasms")
+
+    def pages(after: int = -1) -> Iterator[tuple[list[str], int, bool]]:
+        for _ in range(9):
+            page = message_page(batch, after, 4)
+            assert page
+            yield [one.id for one, _ in page.members], page.last, page.complete
+            if page.complete:
+                return
+            after = page.last
+
+    assert [*pages()] == [(ids[:4], 3, False), (ids[4:8], 7, False), (ids[8:], 8, True)]
+    dynamodb.remove(ItemKey(batch, "S#000"))
+    assert [*pages()] == [(ids[3:4], 3, False), (ids[4:8], 7, False), (ids[8:], 8, True)]
+    dynamodb.remove(ItemKey(batch, "M#008"))
+    assert [*pages()][-1] == ([], 7, True)
 
 
 @pytest.mark.parametrize(

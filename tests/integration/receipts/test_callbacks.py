@@ -1,7 +1,9 @@
 """Callbacks: only with a token of ours, and one state machine whatever the order."""
 
 import json
+import re
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +21,7 @@ from testing.callbacks import call, call_url, rajasms, server2sms
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.settings import CALLBACK_KEY, set_account, set_callback_keys
+from testing.spellings import found_in
 from testing.transport import SILENT
 from testing.vendor_answers import SUBMIT, TAKES
 
@@ -251,6 +254,41 @@ def test_a_word_that_nobody_knows_is_kept(gateway: Gateway) -> None:
     assert key
     assert gateway.item(key)["raw"]["S"] == "99 Parked with [number]"
     assert gateway.status(identifier) == "submitted"
+
+
+@pytest.mark.parametrize("word", ["628000000001", "+62 800-000-0001", "99 628000000001"])
+def test_an_odd_word_is_redacted_before_it_is_logged(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, word: str
+) -> None:
+    (identifier,) = gateway.sent("rajasms")
+    assert gateway.view(identifier)["to"] == "+628000000001"
+    rajasms(gateway, identifier, word)
+    (line,) = (one for one in caplog.records if one.message == "unknown vendor status")
+    assert "[number]" in vars(line)["code"]
+    assert not found_in(str(vars(line)), ["628000000001", "8000000001"])
+
+
+def test_of_a_callbacks_odd_words_a_hundred_are_logged_and_all_are_counted(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (identifier,) = gateway.sent("rajasms")
+    view, key = gateway.view(identifier), gateway.submission(identifier).key
+    rows = [
+        {"sendingid": view["vendor_id"], "deliverystatus": str(1000 + nth)} for nth in range(250)
+    ]
+    token = gateway.token("rajasms", key)
+    capsys.readouterr()
+    caplog.clear()
+    assert call("rajasms", token, body={"status_respon": rows})["statusCode"] == 200
+    told = Counter(caplog.messages)
+    assert (told["unknown vendor status"], told["more odd reports"]) == (100, 1)
+    counted = re.findall(
+        r'"UnknownVendorStatus":\[([0-9.,]+)\]', capsys.readouterr().out.replace(" ", "")
+    )
+    assert sum(float(one) for found in counted for one in found.split(",")) == 250
+    item = split_id(identifier)
+    assert item
+    assert gateway.item(item)["raw"]["S"] == "1000 "
 
 
 def test_a_cancelled_message_stays_cancelled(gateway: Gateway) -> None:

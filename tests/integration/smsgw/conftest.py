@@ -19,6 +19,7 @@ def _describe_stacks(**_: Any) -> Any:
         "TableName": "test-table",
         "AccountsSecretName": f"{FRESH}/vendors",
         "KeysSecretName": f"{FRESH}/keys",
+        "Url": "https://x/v1",
         "CallbackUrl": "https://x/callbacks",
     }
     shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
@@ -37,7 +38,7 @@ def operator(
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        status = main(["--stack", FRESH, *arguments])
+        status = main(["--stack", FRESH, "--yes", *arguments])
         shown = capsys.readouterr()
         return status, shown.out, shown.err
 

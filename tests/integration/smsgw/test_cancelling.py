@@ -46,11 +46,12 @@ def test_a_tenant_is_stopped_shown_and_started(gateway: Gateway, operator: Opera
     assert "stolen key" in said
     assert "active" in said
     assert [line.split()[0] for line in operator("tenants", "list")[1].splitlines()] == [
+        "TENANT",
         "acme",
         "other",
     ]
     assert operator("tenants", "start", "acme")[0] == 0
-    assert operator("tenants", "list")[1].split()[0] == "other"
+    assert operator("tenants", "list")[1].splitlines()[1].split()[0] == "other"
     assert "No key is other's" in operator("tenants", "stop", "other")[1]
 
 

@@ -15,9 +15,11 @@ from botocore.exceptions import (
     NoCredentialsError,
     NoRegionError,
     ProfileNotFound,
+    SSOTokenLoadError,
 )
 
-from smsgw.__main__ import _parser, main
+from smsgw.__main__ import main
+from smsgw.line import STACK_NAME
 
 from .conftest import Operator
 
@@ -65,6 +67,84 @@ def test_a_wrong_name_or_region_of_the_stack_says_how_to_name_both(
     assert "AWS_DEFAULT_REGION" in said
 
 
+def stacks(status: str, *gateways: str) -> Answer:
+    """CloudFormation with one stack in a status and without outputs, or with other gateways."""
+
+    def answer(params: dict[str, Any], **_: Any) -> Any:
+        if not gateways:
+            told = {"Stacks": [{"StackName": "sms-gateway", "StackStatus": status}]}
+            return SimpleNamespace(status_code=200, headers={}), told
+        if "StackName" in params["body"]:
+            return no_such_stack()
+        keys = [{"OutputKey": key, "OutputValue": "x"} for key in ("TableName", "CallbackUrl")]
+        found = [{"StackName": name, "Outputs": keys} for name in gateways]
+        found.append({"StackName": "blog", "Outputs": []})
+        return SimpleNamespace(status_code=200, headers={}), {"Stacks": found}
+
+    return answer
+
+
+def test_a_wrong_name_of_the_stack_names_the_gateways_that_are_there(
+    told: Callable[[Answer], str],
+) -> None:
+    said = told(stacks("", "sms-test", "sms-live"))
+    assert "(the gateways there: sms-live, sms-test)" in said
+    assert "blog" not in said
+
+
+@pytest.mark.parametrize(
+    ("status", "step"),
+    [
+        ("REVIEW_IN_PROGRESS", "run `sam deploy` again"),
+        ("CREATE_IN_PROGRESS", "aws cloudformation wait stack-create-complete"),
+        ("ROLLBACK_COMPLETE", "sam delete --stack-name sms-gateway"),
+        ("CREATE_FAILED", "describe-stack-events"),
+        ("DELETE_IN_PROGRESS", "wait, then"),
+        ("UPDATE_COMPLETE", "is not an SMS gateway; name it by --stack"),
+    ],
+)
+def test_a_stack_that_is_not_whole_says_what_to_do(
+    told: Callable[[Answer], str], status: str, step: str
+) -> None:
+    assert step in told(stacks(status))
+
+
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        ("ExpiredToken", "the session is over: `aws sso login`"),
+        ("ExpiredTokenException", "the session is over"),
+        ("InvalidClientTokenId", "aws sts get-caller-identity"),
+        ("SignatureDoesNotMatch", "the secret key is wrong"),
+        ("AccessDenied", "take a profile that may"),
+    ],
+)
+def test_credentials_that_aws_refuses_are_one_line_with_the_next_step(
+    told: Callable[[Answer], str], code: str, step: str
+) -> None:
+    refusal = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {}}
+    said = told(lambda **_: (SimpleNamespace(status_code=403, headers={}), refusal))
+    assert step in said
+
+
+def test_a_session_of_sso_that_is_over_says_how_to_log_in(told: Callable[[Answer], str]) -> None:
+    assert "aws sso login" in told(fails_with(SSOTokenLoadError(error_msg="gone")))
+
+
+def test_a_profile_on_the_line_wins_over_credentials_of_the_environment(
+    stack: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "another")
+    monkeypatch.setenv("AWS_PROFILE", "")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    assert main(["keys", "list", "--profile", "nobody"]) == 1
+    assert "AWS_ACCESS_KEY_ID" not in os.environ
+    said = capsys.readouterr().err
+    assert "(nobody)" in said
+    assert "aws configure list-profiles" in said
+
+
 @pytest.mark.parametrize(
     ("error", "step"),
     [
@@ -106,7 +186,7 @@ def test_what_is_not_valid_names_its_source_and_the_page_that_shows_it(
 def test_the_stack_that_sam_deploys_is_the_one_that_the_command_operates() -> None:
     config = tomllib.loads(Path("samconfig.toml").read_text())
     deployed = config["default"]["deploy"]["parameters"]["stack_name"]
-    assert deployed == _parser().get_default("stack")
+    assert deployed == STACK_NAME
 
 
 def test_a_reader_that_has_gone_leaves_no_stack_trace(

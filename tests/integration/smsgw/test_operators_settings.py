@@ -1,6 +1,9 @@
 """Settings and secrets by the command: made when needed, checked before they are stored, kept."""
 
+import errno
+import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +114,42 @@ def test_what_is_not_valid_is_never_stored(
     assert read_setting(SETTINGS[area].name) == before
 
 
+class Broken(io.StringIO):
+    """A pipe that ends in an error."""
+
+    def read(self, size: int | None = -1) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("area", SETTINGS)
+def test_an_input_that_breaks_off_stores_nothing(
+    operator: Operator, area: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a command before the pipe that failed: it wrote nothing, or half."""
+    before, whole = read_setting(SETTINGS[area].name), json.dumps(NEW[area])
+    for end in range(len(whole)):
+        with pytest.raises(ValueError, match=r"."):
+            SETTINGS[area].check(whole[:end])
+    given = [io.StringIO(one) for one in ("", "\n", whole[: len(whole) // 2], whole[:-1])]
+    for pipe in (*given, Broken()):
+        monkeypatch.setattr("sys.stdin", pipe)
+        assert complains(operator(area, "set", "-"))
+    assert read_setting(SETTINGS[area].name) == before
+
+
+@pytest.mark.parametrize("area", SETTINGS)
+def test_whoever_can_not_see_what_changes_changes_nothing(
+    operator: Operator, area: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_setting(SETTINGS[area].name)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        assert operator(area, "set", file(tmp_path, NEW[area]))[0] == 1
+    assert read_setting(SETTINGS[area].name) == before
+
+
 def test_a_setting_that_a_burst_of_starts_could_not_read_is_refused(
     operator: Operator, tmp_path: Path
 ) -> None:
@@ -144,14 +183,17 @@ def test_the_first_account_makes_its_secret_and_the_stacks_keys(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
     assert operator("vendors", "list")[1].count("not configured") == 4
-    assert operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
+    assert operator("vendors", "set", "--no-check", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
     first = json.loads(stored(secrets, "vendors"))
     assert first.keys() == {"jst"}
     keys = stored(secrets, "CALLBACK_KEY"), stored(secrets, "MESSAGE_KEY")
     assert len(stack_keys.parse_callback_keys(keys[0]).current) >= 32
     assert len(keys[1]) >= 32
     assert vendor_accounts.parse_accounts(json.dumps(first)).adapters.keys() == {"jst"}
-    assert operator("vendors", "set", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))[0] == 0
+    assert (
+        operator("vendors", "set", "--no-check", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))[0]
+        == 0
+    )
     second = json.loads(stored(secrets, "vendors"))
     assert second == first | {"rajasms": ACCOUNTS["rajasms"]}
     assert operator("vendors", "remove", "jst")[0] == 0
@@ -166,7 +208,7 @@ def test_entries_that_this_version_does_not_know_stay(
 ) -> None:
     there = {"another": {"key": 1}}
     secrets.create_secret(Name=f"{FRESH}/vendors", SecretString=json.dumps(there))
-    assert operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
+    assert operator("vendors", "set", "--no-check", "jst", file(tmp_path, ACCOUNTS["jst"]))[0] == 0
     found = json.loads(stored(secrets, "vendors"))
     assert found == there | {"jst": ACCOUNTS["jst"]}
 
@@ -174,7 +216,7 @@ def test_entries_that_this_version_does_not_know_stay(
 def test_an_account_is_shown_without_what_is_secret(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
-    operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))
+    operator("vendors", "set", "--no-check", "jst", file(tmp_path, ACCOUNTS["jst"]))
     status, out, _ = operator("vendors", "show", "jst")
     assert (status, json.loads(out)["password"]) == (0, "(secret)")
     assert json.loads(out).keys() == ACCOUNTS["jst"].keys()
@@ -188,7 +230,9 @@ def test_a_secret_that_is_broken_is_not_written_over(
     operator: Operator, secrets: Any, written: str, tmp_path: Path
 ) -> None:
     secrets.create_secret(Name=f"{FRESH}/vendors", SecretString=written)
-    assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"])))
+    assert complains(
+        operator("vendors", "set", "--no-check", "jst", file(tmp_path, ACCOUNTS["jst"]))
+    )
     assert stored(secrets, "vendors") == written
 
 
@@ -196,7 +240,10 @@ def test_what_is_no_secret_is_published_with_each_change(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
     for vendor in ("jst", "rajasms"):
-        assert operator("vendors", "set", vendor, file(tmp_path, ACCOUNTS[vendor]))[0] == 0
+        assert (
+            operator("vendors", "set", "--no-check", vendor, file(tmp_path, ACCOUNTS[vendor]))[0]
+            == 0
+        )
     forget_settings()
     assert public_accounts().adapters.keys() == {"jst", "rajasms"}
     published = read_setting("accounts")
@@ -213,7 +260,7 @@ def test_what_is_no_secret_is_published_with_each_change(
 def test_a_change_of_the_secret_by_hand_is_told_until_it_is_published(
     operator: Operator, secrets: Any, changed: str, tmp_path: Path
 ) -> None:
-    operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"]))
+    operator("vendors", "set", "--no-check", "jst", file(tmp_path, ACCOUNTS["jst"]))
     by_hand = {"jst": ACCOUNTS["jst"] | {changed: "https://another.example.com"}}
     Secret(secrets, f"{FRESH}/vendors").replace(
         ReadSecret("", current_version(secrets)), json.dumps(by_hand)
@@ -231,12 +278,12 @@ def test_of_two_operators_who_publish_one_is_told_to_do_it_again(
     operator: Operator, secrets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = file(tmp_path, ACCOUNTS["jst"])
-    operator("vendors", "set", "jst", given)
+    operator("vendors", "set", "--no-check", "jst", given)
     stale = read_setting("accounts")
     operator("vendors", "publish")
     monkeypatch.setattr("smsgw.vendors.read_setting", lambda _name: stale)
     other = file(tmp_path, ACCOUNTS["rajasms"])
-    said = operator("vendors", "set", "rajasms", other)
+    said = operator("vendors", "set", "--no-check", "rajasms", other)
     assert complains(said)
     assert "smsgw vendors publish" in said[2]
 
@@ -246,7 +293,9 @@ def test_accounts_that_a_burst_of_starts_could_not_read_are_not_set(
 ) -> None:
     long = {f"+1{number:05d}": "0.1" for number in range(2000)}
     prices = {"prices": {"currency": "INR", "per_segment": long}}
-    assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"] | prices)))
+    assert complains(
+        operator("vendors", "set", "--no-check", "jst", file(tmp_path, ACCOUNTS["jst"] | prices))
+    )
     assert json.loads(operator("routes", "show")[1])
     with pytest.raises(secrets.exceptions.ResourceNotFoundException):
         stored(secrets, "vendors")
@@ -261,7 +310,9 @@ def test_a_key_that_is_broken_is_not_written_over(
 ) -> None:
     secrets.create_secret(Name=f"{FRESH}/keys", SecretString="no key")
     secrets.put_secret_value(SecretId=f"{FRESH}/keys", SecretString=written, VersionStages=[name])
-    assert complains(operator("vendors", "set", "jst", file(tmp_path, ACCOUNTS["jst"])))
+    assert complains(
+        operator("vendors", "set", "--no-check", "jst", file(tmp_path, ACCOUNTS["jst"]))
+    )
     assert stored(secrets, name) == written
 
 
@@ -269,7 +320,7 @@ def test_a_rotated_callback_key_leaves_the_one_before_it_good_until_the_next(
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
     assert complains(operator("callback-key", "rotate"))
-    operator("vendors", "set", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))
+    operator("vendors", "set", "--no-check", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))
     keys = [stack_keys.parse_callback_keys(stored(secrets, "CALLBACK_KEY"))]
     addresses = [operator("callback-url", "rajasms")[1]]
     for _ in range(2):
@@ -316,13 +367,13 @@ def test_a_secret_in_its_recovery_window_is_brought_back_and_not_deleted_for_goo
     operator: Operator, secrets: Any, tmp_path: Path
 ) -> None:
     given = file(tmp_path, ACCOUNTS["jst"])
-    operator("vendors", "set", "jst", given)
+    operator("vendors", "set", "--no-check", "jst", given)
     secrets.delete_secret(SecretId=f"{FRESH}/vendors")
-    said = operator("vendors", "set", "jst", given)
+    said = operator("vendors", "set", "--no-check", "jst", given)
     assert complains(said)
     assert f"aws secretsmanager restore-secret --secret-id {FRESH}/vendors" in said[2]
     secrets.restore_secret(SecretId=f"{FRESH}/vendors")
-    assert operator("vendors", "set", "jst", given)[0] == 0
+    assert operator("vendors", "set", "--no-check", "jst", given)[0] == 0
 
 
 def test_the_webhooks_key_is_made_once_with_a_key_that_manages_webhooks(

@@ -19,10 +19,10 @@ def _nothing_cached() -> Iterator[None]:
     endpoints.reset_cache()
 
 
-def made(path: str, tenant: str = "acme") -> str:
+def made(path: str, tenant: str = "acme", key_id: str | None = None) -> str:
     body = json.dumps({"url": f"https://hooks.example.com/{path}"}).encode()
     answer = management.create_webhook(
-        tenant, body, NOW, resolver=lambda host, port: ["93.184.215.14"]
+        tenant, body, NOW, resolver=lambda host, port: ["93.184.215.14"], key_id=key_id
     )
     return str(answer["id"])
 
@@ -31,16 +31,18 @@ def state(identifier: str, tenant: str = "acme") -> str:
     return str(management.get_endpoint(tenant, identifier).state)
 
 
-def test_a_tenants_webhooks_are_listed_without_their_paths(operator: Operator) -> None:
-    first, second = made("T0KEN/1"), made("T0KEN/2")
+def test_a_tenants_webhooks_are_listed_with_who_made_them_without_their_paths(
+    operator: Operator,
+) -> None:
+    first, second = made("T0KEN/1"), made("T0KEN/2", key_id="50d858e0985e")
     made("T0KEN/3", tenant="other")
     activate("acme", second)
     status, said, errors = operator("webhooks", "list", "--tenant", "acme")
     assert (status, errors) == (0, "")
     _, *lines = said.splitlines()
     assert [line.split() for line in lines] == [
-        [first, "pending", "0", "https://hooks.example.com"],
-        [second, "active", "0", "https://hooks.example.com"],
+        [first, "-", "pending", "0", "https://hooks.example.com"],
+        [second, "50d858e0985e", "active", "0", "https://hooks.example.com"],
     ]
     assert "T0KEN" not in said
 

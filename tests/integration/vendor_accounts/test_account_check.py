@@ -15,6 +15,8 @@ from sms_gateway.vendor_accounts.overview import vendors_view
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 from smsgw import vendor_check
 from smsgw.errors import CommandError
+from smsgw.stack import Stack
+from smsgw.vendors import warn_of_difference
 from testing.gateway import Gateway
 from testing.processes import function
 from testing.settings import ACCOUNTS, set_accounts, set_published
@@ -34,6 +36,7 @@ OUTPUTS = {
     "AccountsSecretName": "test/vendors",
     "KeysSecretName": "test/keys",
 }
+STACK = Stack("test", OUTPUTS, "us-east-1")
 DEMANDING = {vendor for vendor in VENDORS if adapter_class(vendor).unregistered_address}
 
 
@@ -62,9 +65,8 @@ def check(
     )
 
     def run(vendor: str) -> tuple[str, str]:
-        options: Any = SimpleNamespace(vendor=vendor, outputs=OUTPUTS)
         try:
-            vendor_check.check_vendor(options)
+            vendor_check.check_vendor(STACK, vendor)
         except CommandError as error:
             return capsys.readouterr().out, str(error)
         return capsys.readouterr().out, ""
@@ -99,10 +101,9 @@ def test_a_secret_that_was_changed_by_hand_is_told_with_the_answer(
     check: Any, wire: Wire, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wire.answers |= TELLS
-    options: Any = SimpleNamespace(vendor="rajasms", outputs=OUTPUTS)
     assert check("rajasms")[1] == ""
     set_published({"rajasms": ACCOUNTS["rajasms"] | {"url_encode": True}})
-    vendor_check.check_vendor(options)
+    warn_of_difference(STACK)
     assert "smsgw vendors publish" in capsys.readouterr().err
 
 

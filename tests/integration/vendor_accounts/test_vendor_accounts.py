@@ -407,6 +407,19 @@ def test_a_tenant_gets_few_unlock_codes_a_day_whatever_the_number(
     send_code(wire, "+447700900999", tenant="other")
 
 
+def test_what_a_tenant_is_refused_uses_up_none_of_a_strangers_unlock_codes(
+    gateway: Gateway, wire: Wire
+) -> None:
+    wire.answers["SendOriginatorUnlockCode"] = OK
+    for nth in range(CODES_PER_TENANT):
+        send_code(wire, f"+4477009001{nth:02}", tenant="thief")
+    for _ in range(CODES_PER_NUMBER):
+        assert slug(problem(send_code, wire, tenant="thief")) == (429, "too-many-unlock-codes")
+    for _ in range(CODES_PER_NUMBER):
+        send_code(wire)
+    assert len(wire.sent) == CODES_PER_TENANT + CODES_PER_NUMBER
+
+
 def test_a_repeated_request_for_an_unlock_code_counts_once(gateway: Gateway, wire: Wire) -> None:
     wire.answers["SendOriginatorUnlockCode"] = OK
     for _ in range(CODES_PER_NUMBER + 1):

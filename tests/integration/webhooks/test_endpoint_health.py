@@ -69,6 +69,46 @@ def test_one_that_fails_for_five_days_is_disabled(customer: Customer, clock: Clo
     assert {one["state"] for one in stored(identifier, limit="100")} == {"failed"}
 
 
+@pytest.mark.parametrize("busy", [True, False])
+def test_an_attempt_that_fails_right_after_a_proof_pauses_nothing(
+    customer: Customer, busy: bool
+) -> None:
+    """It began before the proof, which forgets the failures before it."""
+    identifier, now = hook(), int(NOW.timestamp())
+    fail(identifier, now, times=endpoint_health.FAILURES_TO_PAUSE)
+    before = management.get_endpoint("acme", identifier)
+    assert before.paused_until > now
+    assert management.send_test("acme", identifier, NOW, customer)["proven"] is True
+    until = endpoint_health.record_failure(
+        before, now, busy=busy, retry_after=900 if busy else None
+    )
+    after = management.get_endpoint("acme", identifier)
+    assert (until, after.failures, after.paused_until) == (now, 0, 0)
+
+
+def test_attempts_that_fail_at_once_pause_once_for_the_longest(customer: Customer) -> None:
+    identifier, now = hook(), int(NOW.timestamp())
+    fail(identifier, now, times=2)
+    at_once = management.get_endpoint("acme", identifier)
+
+    def failed(retry_after: int | None) -> int:
+        return endpoint_health.record_failure(
+            at_once, now, busy=retry_after is not None, retry_after=retry_after
+        )
+
+    assert [failed(one) for one in (None, 300, 60)] == [now + 30, now + 300, now + 300]
+    after = management.get_endpoint("acme", identifier)
+    assert (after.failures, after.paused_until) == (3, now + 300)
+
+
+def test_a_failure_at_one_that_was_deleted_pauses_nothing(customer: Customer) -> None:
+    identifier, now = hook(), int(NOW.timestamp())
+    before = management.get_endpoint("acme", identifier)
+    management.delete_webhook("acme", identifier)
+    assert endpoint_health.record_failure(before, now, busy=True, retry_after=60) == now
+    assert endpoints.find_endpoint("acme", identifier) is None
+
+
 def test_a_few_failures_over_many_days_disable_nothing(customer: Customer) -> None:
     identifier = hook()
     for day in range(endpoint_health.FAILURES_TO_DISABLE - 1):

@@ -202,12 +202,63 @@ def test_what_the_operator_disabled_no_challenge_makes_active(customer: Customer
         endpoint_health.disable(found, "by the operator", int(NOW.timestamp()), by_operator=True)
 
     host = Host(repeated, meanwhile=stop)
-    assert management.send_test("acme", identifier, NOW, host)["proven"] is False
+    told = management.send_test("acme", identifier, NOW, host)
+    assert (told["delivered"], told["proven"]) == (True, False)
+    assert told["problem"] == "the operator disabled the webhook meanwhile: ask the operator"
     assert state(identifier) == "disabled"
     with pytest.raises(ConflictError) as refused:
         management.send_test("acme", identifier, NOW, host)
     assert refused.value.slug == "webhook-disabled-by-operator"
     assert len(host.got) == 1
+
+
+@pytest.mark.parametrize("answer", [repeated, lambda event: b""])
+@pytest.mark.parametrize("active", [True, False])
+def test_a_test_says_what_became_of_its_webhook_meanwhile(
+    customer: Customer, answer: Answer, active: bool
+) -> None:
+    def problem(meanwhile: Callable[[str], object]) -> str | None:
+        identifier = made()["id"]
+        if active:
+            activate("acme", identifier)
+        host = Host(answer, meanwhile=lambda: meanwhile(identifier))
+        told = management.send_test("acme", identifier, NOW, host)
+        assert (told["delivered"], told["proven"]) == (True, False)
+        found: str | None = told["problem"]
+        return found
+
+    def disable(identifier: str) -> None:
+        found = management.get_endpoint("acme", identifier)
+        endpoint_health.disable(found, "by the operator", int(NOW.timestamp()), by_operator=True)
+
+    deleted = problem(lambda identifier: management.delete_webhook("acme", identifier))
+    assert deleted == "the webhook was deleted meanwhile"
+    assert (problem(disable) or "").startswith("the operator disabled the webhook")
+
+
+def test_a_test_whose_time_is_over_proves_nothing_and_says_so(customer: Customer) -> None:
+    identifier = made()["id"]
+
+    def overtaken() -> None:
+        later = NOW + timedelta(seconds=proof.LEASE_SECONDS + 1)
+        management.send_test("acme", identifier, later, Host(lambda event: b""))
+
+    told = management.send_test("acme", identifier, NOW, Host(repeated, meanwhile=overtaken))
+    assert (told["proven"], told["problem"]) == (False, "the test took too long: test again")
+
+
+def test_an_active_one_that_is_disabled_during_its_test_is_asked_for_the_challenge(
+    customer: Customer,
+) -> None:
+    identifier = made()["id"]
+    activate("acme", identifier)
+
+    def gone() -> None:
+        found = management.get_endpoint("acme", identifier)
+        endpoint_health.disable(found, "it answered 410 Gone", int(NOW.timestamp()))
+
+    host = Host(lambda event: b"", meanwhile=gone)
+    assert "challenge" in management.send_test("acme", identifier, NOW, host)["problem"]
 
 
 def test_one_test_of_a_webhook_is_made_at_a_time(customer: Customer) -> None:
@@ -237,6 +288,18 @@ def test_a_test_that_died_blocks_the_next_one_for_a_while_only(customer: Custome
         management.send_test("acme", identifier, NOW, Host(repeated))
     later = NOW + timedelta(seconds=proof.LEASE_SECONDS + 1)
     assert management.send_test("acme", identifier, later, Host(repeated))["proven"] is True
+
+
+def test_a_test_that_raised_leaves_the_next_one_free(customer: Customer) -> None:
+    identifier = made()["id"]
+
+    def fails() -> None:
+        raise OSError("in a test")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="in a test"):
+            management.send_test("acme", identifier, NOW, Host(repeated, meanwhile=fails))
+    assert management.send_test("acme", identifier, NOW, Host(repeated))["proven"] is True
 
 
 def test_a_tenant_makes_ten_tests_a_minute_whichever_webhooks(customer: Customer) -> None:

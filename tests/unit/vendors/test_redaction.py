@@ -109,6 +109,26 @@ def test_a_vendors_own_words_are_kept(said: str) -> None:
     assert REDACTION.words(said) == said.replace("4711", "[digits]")
 
 
+@pytest.mark.parametrize(
+    ("sent", "said", "kept"),
+    [
+        ("Your code is 738201", "738201", "[digits]"),
+        ("Your code is 738201", " 738-201", " [digits]"),
+        ("Your code is 738201", "738202", "738202"),
+        ("5400 points", "5400", "5400"),  # as a vendor's table has it
+    ],
+)
+def test_a_code_is_the_vendors_own_unless_it_is_long_and_was_sent(
+    sent: str, said: str, kept: str
+) -> None:
+    assert Redaction(JST, texts=[sent]).code(said) == kept
+
+
+def test_a_long_number_as_a_code_is_none_where_the_text_is_gone() -> None:
+    redaction = Redaction(JST, code_sent=True)
+    assert [redaction.code(one) for one in ("738201", "5400", "E42")] == ["[digits]", "5400", "E42"]
+
+
 def test_a_short_secret_is_one_only_as_a_word() -> None:
     redaction = Redaction(adapter("jst", username="test", password="pw"))
     assert redaction.words("the latest test of TEST failed") == (

@@ -118,16 +118,17 @@ def apply_callback(
     now: datetime,
     key: Secret,
     marks: Marks,
+    token: str,
 ) -> int:
     """Apply a callback's reports; return how many messages changed.
 
     Updates are written in parallel, one a message: its first final status, since the first stands
     anyway, and its first unknown word. `subject` is the submission of the callback's token, `key`
-    opens the texts of category `otp`, `marks` stand for the account's secrets. Reports without a
-    message are counted and dropped.
+    opens the texts of category `otp`, `marks` stand for the account's secrets, `token` is the
+    callback's own. Reports without a message are counted and dropped.
     """
     unmatched = conflicting = 0
-    redaction_of = partial(_redaction, adapter, key, marks)
+    redaction_of = partial(_redaction, adapter, key, marks, token)
     odd = _OddReports(adapter.name, redaction_of)
     updates: dict[ItemKey, tuple[int, ReceiptUpdate]] = {}  # with the attempt
     for report, match in zip(reports, match_reports(adapter.name, subject, reports), strict=True):
@@ -199,12 +200,15 @@ class _OddReports:
             increment("UnknownVendorStatus", rest, vendor=self._vendor)
 
 
-def _redaction(adapter: Adapter, key: Secret, marks: Marks, message: Message) -> Redaction:
+def _redaction(
+    adapter: Adapter, key: Secret, marks: Marks, token: str, message: Message
+) -> Redaction:
     content = message.content
     return Redaction(
         adapter,
         numbers=[content.to],
         texts=[known_text(message, key)],
+        codes=[token],
         code_sent=content.withheld,
         marks=marks,
     )

@@ -77,8 +77,8 @@ def _handle(event: dict[str, Any]) -> int:
         increment("UnreadableCallback", vendor=vendor)
         if subject is not None:
             raw = request.body or urlencode(request.query).encode()
-            store_unrecognized(subject, Redaction(adapter, marks=marks).raw(raw))
-    apply_callback(adapter, subject, reports, now, message_key, marks)
+            store_unrecognized(subject, Redaction(adapter, codes=[token], marks=marks).raw(raw))
+    apply_callback(adapter, subject, reports, now, message_key, marks, token)
     if beyond := len(distinct) - len(reports):
         logger.error("reports beyond the bound", extra={"vendor": vendor, "reports": beyond})
         increment("ReportsBeyondBound", beyond, vendor=vendor)

@@ -22,6 +22,7 @@ from sms_gateway.vendors.types import CodeCheck, DeliveryReport, SubmitCall, Sub
 MAX_LENGTH = 300  # of a response that is kept
 MIN_SECRET, WHOLE_WORD = 3, 8  # characters: shorter ones are no secret, or only as a whole word
 MAX_CODE, MAX_WORDS = 8, 190  # characters: longer words may have been cut, as by `as_text`
+MAX_OWN_DIGITS = 4  # of a vendor's code: no vendor's table has longer ones, one-time codes are
 MIN_NUMBER, MIN_TEXT = 7, 12  # characters of a number or a text that show it
 
 _LONG_NUMBERS = re.compile(r"\d{5,}")
@@ -96,10 +97,12 @@ class Redaction:
         return _CODES.sub("[digits]", redacted) if self._code_sent else redacted
 
     def code(self, code: str | None) -> str | None:
-        """Return a vendor's code; a short one is its own, whatever digits the text had."""
+        """Return a vendor's code; one of few digits is its own, whatever digits the text had."""
         if not code or len(code) > MAX_CODE:
             return self.words(code)
-        return _replace(code, _marks(_fold(code), self._secrets))
+        digits = [one for one in self._digits if len(one[1]) > MAX_OWN_DIGITS]
+        redacted = _replace(code, _marks(_fold(code), (*self._secrets, *digits)))
+        return _LONG_NUMBERS.sub("[digits]", redacted) if self._code_sent else redacted
 
     def raw(self, body: bytes) -> str:
         """Return the beginning of a response that can't be read, also without long numbers."""

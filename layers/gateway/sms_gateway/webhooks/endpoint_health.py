@@ -7,7 +7,7 @@ disabled, which the stream tells the tenant.
 
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import DAY_SECONDS
-from sms_gateway.webhooks.endpoints import Endpoint, EndpointState, key_of
+from sms_gateway.webhooks.endpoints import Endpoint, EndpointState, find_endpoint, key_of
 
 FAILURES_TO_PAUSE = 3  # failures in a row until an endpoint is paused
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 30, 900
@@ -46,8 +46,9 @@ def pause_seconds(failures: int, *, busy: bool, retry_after: int | None) -> int:
 def record_failure(endpoint: Endpoint, now: int, *, busy: bool, retry_after: int | None) -> int:
     """Record a failed attempt and return until when the endpoint is paused.
 
-    Concurrent attempts are one failure in a row: the first to end is counted. The one that makes it
-    days of failures disables the endpoint.
+    Concurrent attempts are one failure in a row: the first to end is counted. An attempt that began
+    before a success or a proof pauses nothing. The one that makes it days of failures disables the
+    endpoint.
     """
     key = key_of(endpoint.tenant, endpoint.id)
     failures, since = endpoint.failures + 1, endpoint.failing_since or now
@@ -58,9 +59,13 @@ def record_failure(endpoint: Endpoint, now: int, *, busy: bool, retry_after: int
         _disabling(change, reason, now).if_in("status", EndpointState.ACTIVE)
     change.apply()
     until = now + pause_seconds(failures, busy=busy, retry_after=retry_after)
-    if until > now:
-        ItemUpdate(key).set("paused", until).if_before("paused", until).apply()
-    return until
+    if until <= now:
+        return now
+    pause = ItemUpdate(key).set("paused", until).if_in("failures", failures)
+    if pause.if_before("paused", until).apply() is not None:
+        return until
+    found = find_endpoint(endpoint.tenant, endpoint.id)
+    return max(now, found.paused_until) if found else now
 
 
 def mark_slow(endpoint: Endpoint, now: int) -> None:

@@ -220,10 +220,9 @@ def send_test(
     except Exception:
         proof.end_test(endpoint, lease)  # else the next one would wait for its end
         raise
-    proven = result.accepted and proof.repeats(result.body, challenge)
-    if proven:
-        proven = proof.prove(endpoint, lease, epoch_seconds(now))
-    else:
+    answered = result.accepted and proof.repeats(result.body, challenge)
+    proven = answered and proof.prove(endpoint, lease, epoch_seconds(now))
+    if not answered:
         proof.end_test(endpoint, lease)
         if result.accepted:
             endpoint_health.record_success(endpoint)
@@ -233,12 +232,19 @@ def send_test(
         "proven": proven,
         "status_code": result.status,
         "milliseconds": int(result.seconds * 1000),
-        "problem": None if proven else failure_reason(result) or _not_proven(endpoint),
+        "problem": None if proven else failure_reason(result) or _not_proven(endpoint, answered),
     }
 
 
-def _not_proven(endpoint: Endpoint) -> str | None:
-    """Say what an accepted answer lacked, to a webhook that is not active."""
-    if endpoint.state is EndpointState.ACTIVE:
+def _not_proven(endpoint: Endpoint, answered: bool) -> str | None:
+    """Say why an accepted answer did not make a webhook active; None for one that is."""
+    found = endpoints.find_endpoint(endpoint.tenant, endpoint.id)
+    if found is None:
+        return "the webhook was deleted meanwhile"
+    if found.disabled_by_operator:
+        return "the operator disabled the webhook meanwhile: ask the operator"
+    if found.state is EndpointState.ACTIVE:
         return None
+    if answered:  # within LEASE_SECONDS it would have been proven
+        return "the test took too long: test again"
     return 'it did not answer with the challenge, as JSON: {"challenge": "..."}'

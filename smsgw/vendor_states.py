@@ -1,0 +1,81 @@
+"""How each vendor stands: its account, circuit and balance, and what it says when it is asked."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sms_gateway.core.timestamps import epoch_seconds, utc_now
+from sms_gateway.dispatch.circuit_states import circuit_states
+from sms_gateway.vendors.registry import VENDORS, build_adapter
+from smsgw.errors import CommandError
+from smsgw.errors import explain as explain_error
+from smsgw.stack import Stack
+from smsgw.tables import Row
+from smsgw.vendor_check import ask, explain
+
+
+class Asked(Enum):
+    """Whether the vendors are asked."""
+
+    NOT = auto()
+    NOW = auto()
+
+
+def vendor_rows(stack: Stack, accounts: Mapping[str, object], asked: Asked) -> list[Row]:
+    """Return a row for each vendor; all are asked at the same time, each at most once a minute."""
+    client: Any = boto3.client("lambda")  # making one is not safe in several threads
+    circuits = circuit_states(list(VENDORS), epoch_seconds(utc_now()))
+
+    def row(vendor: str) -> Row:
+        state, detail = account_state(vendor, accounts.get(vendor))
+        found: dict[str, Any] = {
+            **{"vendor": vendor, "state": state, "circuit": None, "balance": None},
+            **{"detail": detail, "balances": []},
+        }
+        if state == "not configured":
+            return found
+        found["circuit"] = circuits[vendor]
+        if asked is Asked.NOT or state == "refused":
+            return found
+        return found | _asked(client, stack, vendor)
+
+    with ThreadPoolExecutor(len(VENDORS)) as pool:
+        return list(pool.map(row, VENDORS))
+
+
+def account_state(vendor: str, account: object) -> tuple[str, str | None]:
+    """Return whether an account is configured, not configured or refused, and why."""
+    if account is None:
+        return "not configured", None
+    if not isinstance(account, dict):
+        return "refused", "its settings must be an object"
+    try:
+        build_adapter(vendor, account)
+    except ValueError as error:
+        return "refused", str(error)
+    return "configured", None
+
+
+def _asked(client: Any, stack: Stack, vendor: str) -> dict[str, Any]:
+    try:
+        answer = ask(client, stack, vendor)
+    except (CommandError, BotoCoreError, ClientError) as error:  # the others are shown
+        return {"detail": f"can't be asked: {explain_error(error)}"}
+    if answer["fault"]:
+        return {"state": "refused", "detail": answer["fault"]}
+    rows = answer["balances"]
+    problems = [explain(row) for row in rows if row["problem"]]
+    amounts = [
+        " ".join(filter(None, (row["product"], row["amount"], row["unit"])))
+        for row in rows
+        if row["amount"] is not None
+    ]
+    state = "problem" if problems else "works" if rows else "not seen yet"
+    return {
+        **{"state": state, "balance": ", ".join(amounts) or None, "balances": rows},
+        "detail": "; ".join(problems) or None,
+    }

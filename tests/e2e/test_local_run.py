@@ -1,0 +1,118 @@
+"""`make run`, as a developer lives with it: started, left, started again, forgotten."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from local.stack import ROOT
+from testing.deployed import PATIENCE
+from testing.waiting import free_port
+
+Start = Callable[[], "Run"]
+
+
+class Run:
+    """`python -m local` as a shell starts it in the background, with SIGINT ignored."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.log = folder / f"{time.monotonic_ns()}.log"
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                ["/bin/sh", "-c", 'trap "" INT; exec "$0" -m local', sys.executable],
+                cwd=folder,
+                env=environment,
+                stdout=output,
+                stderr=output,
+            )
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def until_up(self) -> dict[str, str]:
+        """Wait for its lines to copy, and return what they set."""
+        end = time.monotonic() + PATIENCE
+        while "curl" not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < end, self.said
+            time.sleep(0.2)
+        return dict(re.findall(r"export (\w+)=(\S+)", self.said))
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "GATEWAY_PORT": str(free_port()),
+        "SIMULATOR_PORT": str(free_port()),
+        "PYTHONPATH": f"{ROOT}/layers/gateway:{ROOT}",
+    }
+
+
+@pytest.fixture(scope="module")
+def start(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    folder = tmp_path_factory.mktemp("a place with spaces")
+    runs: list[Run] = []
+
+    def started() -> Run:
+        runs.append(Run(folder, environment))
+        return runs[-1]
+
+    yield started
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.terminate()
+            run.process.wait(PATIENCE)
+
+
+def ask(
+    lines: dict[str, str], method: str, path: str, body: object = None
+) -> urllib3.BaseHTTPResponse:
+    return urllib3.request(
+        method,
+        lines["URL"] + path,
+        headers={"Authorization": f"Bearer {lines['KEY']}"},
+        json=body,
+        retries=False,
+        timeout=60,
+    )
+
+
+def test_it_goes_on_where_it_stopped(start: Start) -> None:
+    first = start()
+    lines = first.until_up()
+    assert "sending one message" not in first.said.partition("curl")[0]
+    sent = ask(lines, "POST", "/messages", {"to": "+8801000000001", "text": "kept"})
+    assert sent.status == 202, sent.data
+    path = f"/messages/{sent.json()['messages'][0]['id']}"
+
+    second = start()
+    assert second.process.wait(PATIENCE) == 1
+    assert f"one runs already, as process {first.process.pid}, at {lines['URL']}" in second.said
+    assert first.process.poll() is None
+
+    end = time.monotonic() + PATIENCE
+    while not ask(lines, "GET", path).json()["final"]:  # by its own clock: nobody ticks here
+        assert time.monotonic() < end
+        time.sleep(1)
+    assert first.interrupt() == 0, first.said
+
+    again = start()
+    assert again.until_up() == lines
+    assert "sam build" not in again.said
+    message = ask(lines, "GET", path)
+    assert message.status == 200, message.data
+    assert message.json()["text"] == "kept"
+    assert again.interrupt() == 0, again.said

@@ -1,0 +1,88 @@
+"""What `make run` stands on: who runs, what is unpacked, what a stack is made from."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from local import kept
+from local.archives import SharedZip
+from local.instance import holding
+from local.processes import StackError
+from local.simulators.control import ROUTES
+from local.simulators.faults import FAULTS
+from local.stack import ROOT, LocalStack
+
+URL = "http://127.0.0.1:4566/v1"
+
+
+def test_a_second_start_names_the_first(tmp_path: Path) -> None:
+    with (
+        holding(tmp_path, URL),
+        pytest.raises(StackError, match=f"process {os.getpid()}, at {URL}"),
+        holding(tmp_path, "http://127.0.0.1:1/v1"),
+    ):
+        pytest.fail("both run")
+
+
+def test_what_stopped_holds_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        with holding(tmp_path, URL):
+            assert str(os.getpid()) in (tmp_path / "running.json").read_text()
+    assert (tmp_path / "running.json").read_text() == ""
+
+
+def test_one_port_is_not_given_to_both(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="GATEWAY_PORT and SIMULATOR_PORT are both 4566"):
+        LocalStack(tmp_path, 4566, 4566)
+
+
+def test_what_is_stored_keeps_its_ports(tmp_path: Path) -> None:
+    stored = '{"ports": [4566, 8800], "inputs": "", "facts": {}}'
+    (tmp_path / "deployed.json").write_text(stored)
+    with (
+        pytest.raises(StackError, match="GATEWAY_PORT=4566 SIMULATOR_PORT=8800"),
+        kept.resumed(LocalStack(tmp_path, 4567, 8800)),
+    ):
+        pytest.fail("it runs")
+    assert (tmp_path / "deployed.json").read_text() == stored
+
+
+def test_a_changed_function_is_another_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = tmp_path / "functions" / "send" / "app.py"
+    app.parent.mkdir(parents=True)
+    app.write_text("1")
+    monkeypatch.setattr(kept, "ROOT", tmp_path)
+    before = kept.inputs_digest()
+    (app.parent / "__pycache__").mkdir()
+    (app.parent / "__pycache__" / "app.pyc").write_text("code")
+    assert kept.inputs_digest() == before
+    app.write_text("2")
+    assert kept.inputs_digest() != before
+
+
+def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    places = []
+    for name in ("first", "second"):
+        archive = tmp_path / f"{name}.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(zipfile.ZipInfo("python/package.py"), "x = 1")
+        places.append(tmp_path / name)
+        places[-1].mkdir()
+        with SharedZip(archive) as file:
+            file.extractall(places[-1])
+        assert not archive.exists()
+    first, second = ((place / "python" / "package.py").resolve() for place in places)
+    assert first == second
+    assert first.read_text() == "x = 1"
+
+
+def test_the_guide_names_every_fault_and_control_route() -> None:
+    guide = (ROOT / "docs" / "guides" / "simulators.md").read_text()
+    assert [fault for fault in sorted(FAULTS) if f"`{fault}`" not in guide] == []
+    routes = [f"`{method} {path}" for method, path in ROUTES if path != "/_health"]
+    assert [route for route in routes if route not in guide] == []
