@@ -1,6 +1,7 @@
 """`make run`: run the gateway on this machine; at first, send one message through each vendor.
 
-With ONCE=1 it stops after the demonstration, with status 0 only if all were delivered.
+With ONCE=1 it is another stack, in a folder of its own, that stores nothing and stops after the
+demonstration, with status 0 only if all were delivered.
 """
 
 import json
@@ -11,6 +12,8 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -19,17 +22,20 @@ from local.exports import exports
 from local.instance import holding
 from local.kept import base_url, resumed
 from local.processes import StackError
-from local.stack import LocalStack, Say
+from local.stack import LocalStack, Say, running
 
 FOLDER = Path(".local")
+STOPS = (signal.SIGINT, signal.SIGTERM)
 TICK_SECONDS = 5
 
 
 def main(arguments: list[str]) -> int:
     """Run until Ctrl-C, or with `reset` forget; return the exit status."""
     # Also where a shell started it in the background, with SIGINT ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         signal.signal(number, _interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # a closed terminal, without nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     try:
         if arguments == ["reset"]:
             return _reset()
@@ -48,24 +54,36 @@ def _run() -> int:
     def say(line: str) -> None:
         print(f"[{time.monotonic() - started:5.1f} s] {line}", flush=True)
 
+    home = FOLDER / "once" if _once() else FOLDER
     stack = LocalStack(
-        FOLDER / "run",
+        home / "run",
         _port("GATEWAY_PORT", 4566),
         _port("SIMULATOR_PORT", 8800),
-        persist=True,
-        cache=FOLDER.absolute() / "cache",
+        persist=not _once(),
+        cache=home.absolute() / "cache",
         say=say,
     )
-    with holding(FOLDER, base_url(stack)), resumed(stack) as new:
-        (FOLDER / "stack.json").write_text(json.dumps(stack.facts, indent=2) + "\n")
+    with holding(home, base_url(stack)), _started(stack) as new:
+        (home / "stack.json").write_text(json.dumps(stack.facts, indent=2) + "\n")
         threading.Thread(target=_tick, args=(stack, say), daemon=True).start()
-        _print_usage(stack, say)
-        if new or _once():
+        _print_usage(stack, home / "env", say)
+        if new:
             all_delivered = demonstrate(stack, say)
             if _once():
                 return 0 if all_delivered else 1
         while True:
             signal.pause()
+
+
+@contextmanager
+def _started(stack: LocalStack) -> Iterator[bool]:
+    """Start a stack, and give whether it is new; ONCE=1 leaves what is stored to others."""
+    if _once():
+        with running(stack):
+            yield True
+    else:
+        with resumed(stack) as new:
+            yield new
 
 
 def _reset() -> int:
@@ -82,6 +100,8 @@ def _once() -> bool:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for number in (*STOPS, signal.SIGHUP):  # a second one must not stop the emulator's storing
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -105,9 +125,9 @@ def _tick(stack: LocalStack, say: Say) -> None:
                 say(f"the scheduler did not run: {error}")
 
 
-def _print_usage(stack: LocalStack, say: Say) -> None:
+def _print_usage(stack: LocalStack, file: Path, say: Say) -> None:
     lines = exports(stack)
-    (FOLDER / "env").write_text(lines)
+    file.write_text(lines)
     say(f"the gateway is up, as process {os.getpid()}; Ctrl-C stops it. In another terminal:")
     print(
         f"""
@@ -115,7 +135,7 @@ def _print_usage(stack: LocalStack, say: Say) -> None:
   curl -s $URL/messages -H "Authorization: Bearer $KEY" \\
     -d '{{"to": "+8801000000001", "text": "Your code is 1234"}}'
 
-  `. {FOLDER / "env"}` exports the same; what the vendors can do: docs/guides/simulators.md
+  `. {file}` exports the same; what the vendors can do: docs/guides/simulators.md
 """,
         flush=True,
     )

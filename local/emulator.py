@@ -1,7 +1,8 @@
-"""The AWS emulator: with four things of IAM that it does not know, APIs by name, real runtimes."""
+"""The AWS emulator: IAM as it does not know it, APIs by name, real runtimes, streams that stay."""
 
 import json
 import re
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,33 @@ def name_apis() -> None:
     app["_parse_execute_api_url"] = by_name
 
 
+def keep_streams() -> None:
+    """Let tables keep their streams' records when the emulator keeps its state.
+
+    It keeps how far each reader of a stream is, and starts the stream anew: what came after a
+    restart would stand before that place, and nobody would be told of it.
+    """
+    tables = vars(import_module("ministack.services.dynamodb"))
+    streams = {name: tables[name] for name in ("_stream_records", "_stream_trimmed")}
+    get_state, load = tables["get_state"], tables["load_persisted_state"]
+
+    def with_streams() -> dict[str, Any]:
+        state: dict[str, Any] = get_state()
+        return state | {name: deepcopy(stream) for name, stream in streams.items()}
+
+    def load_with_streams(state: dict[str, Any]) -> None:
+        load(state)
+        for name, stream in streams.items():
+            stream.update(state.get(name, {}))
+
+    tables["get_state"] = with_streams
+    tables["load_persisted_state"] = load_with_streams
+
+
 if __name__ == "__main__":
     complete_requests()
     use_runtime_client()
     name_apis()
+    keep_streams()
     share_archives(vars(import_module("ministack.core.lambda_runtime")))
     import_module("ministack.app").main()

@@ -24,7 +24,7 @@ def set_gateway_responses(client: Any, api: str, template: Path) -> None:
             },
             responseTemplates=given["ResponseTemplates"],
         )
-    _set_contract(client, api, properties["DefinitionBody"]["paths"]["/openapi.json"]["get"])
+    _set_mocks(client, api, properties["DefinitionBody"]["paths"])
     # The emulator caches a key for the parameter's default time, not for the deployed one.
     (authorizer,) = client.get_authorizers(restApiId=api)["items"]
     client.update_authorizer(
@@ -35,12 +35,25 @@ def set_gateway_responses(client: Any, api: str, template: Path) -> None:
     client.create_deployment(restApiId=api, stageName="v1")
 
 
-def _set_contract(client: Any, api: str, method: dict[str, Any]) -> None:
-    """Give the emulator the answers of a mock integration, of which it imports the type only."""
+def _set_mocks(client: Any, api: str, paths: dict[str, Any]) -> None:
+    """Give the emulator what API Gateway answers by itself: of a mock it imports the type only.
+
+    It does not import a method "any" at all; paths that nobody has are left to its own answer.
+    """
     found = client.get_resources(restApiId=api, limit=500)["items"]
-    (resource,) = (one["id"] for one in found if one.get("path") == "/openapi.json")
-    place = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
-    integration = method["x-amazon-apigateway-integration"]
+    ids = {one["path"]: one["id"] for one in found}
+    for path, item in paths.items():
+        if path in ("/", "/{proxy+}"):
+            continue
+        for method, operation in item.items():
+            name = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+            place = {"restApiId": api, "resourceId": ids[path], "httpMethod": name}
+            if name == "ANY":
+                client.put_method(**place, authorizationType="NONE")
+            _set_mock(client, place, operation["x-amazon-apigateway-integration"])
+
+
+def _set_mock(client: Any, place: dict[str, str], integration: dict[str, Any]) -> None:
     client.put_integration(**place, type="MOCK", requestTemplates=integration["requestTemplates"])
     for status, answer in integration["responses"].items():
         client.put_integration_response(

@@ -35,6 +35,7 @@ def resumed(stack: LocalStack) -> Iterator[bool]:
     record = stack.folder / "deployed.json"
     known = _known(stack, record)
     inputs = inputs_digest()
+    whole = False
     try:
         stack.start()
         new = known is None or not _is_deployed(stack)
@@ -52,12 +53,14 @@ def resumed(stack: LocalStack) -> Iterator[bool]:
                 stack.update(stack.built)
         # The API's id changes with the contract, its name does not.
         stack.facts["url"] = base_url(stack)
-        record.write_text(
-            json.dumps({"ports": _ports(stack), "inputs": inputs, "facts": stack.facts})
-        )
+        whole = True
         yield new
     finally:
         stack.stop()
+        if whole:  # behind the emulator's state, so that neither is newer than the other
+            record.write_text(
+                json.dumps({"ports": _ports(stack), "inputs": inputs, "facts": stack.facts})
+            )
 
 
 def base_url(stack: LocalStack) -> str:

@@ -20,9 +20,9 @@ from local.packages import kept_packages
 from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
-from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY
 from smsgw.secrets import Secret
-from smsgw.stack_keys import make_keys
+from smsgw.stack_keys import make_key, make_keys
 from smsgw.vendors import change_accounts
 
 ROOT = Path(__file__).parent.parent
@@ -291,12 +291,14 @@ class LocalStack:
         return done.stdout
 
     def store_keys(self) -> None:
-        """Store the demo tenant's two keys, which are always the same."""
+        """Store the demo tenant's two keys, which are always the same, and what webhooks need."""
         usual = ("messages:send", "messages:read", "balances:read", "verifications")
         for fact, scopes in (("key", usual), ("admin_key", SCOPES)):
             self.facts[fact] = store_key(
                 self.client("dynamodb"), self.facts["table"], fact, "demo", scopes
             )
+        secrets, name = self.client("secretsmanager"), self.facts["keys_secret"]
+        make_key(Secret(secrets, name, label=WEBHOOK_KEY))  # as `smsgw keys create` does
 
     def tick(self) -> None:
         """Run the scheduler now, instead of waiting for its minute."""

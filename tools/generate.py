@@ -7,7 +7,7 @@ stay. The vendors come from the registry of adapters.
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 
@@ -20,6 +20,14 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 TEMPLATE = "template.yaml"
+CONTRACT_PATH = "/openapi.json"
+PROBLEMS_PATH = "/problems/{problem}"
+BODY_TYPES = (
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "text/plain",
+)
 VENDOR_SCHEMA = "events/schemas/vendor.json"
 ENCRYPTED_QUEUE = """\
 SqsManagedSseEnabled: !If [HasKey, !Ref AWS::NoValue, true]
@@ -102,7 +110,7 @@ def served_contract() -> str:
     """Let API Gateway itself answer `GET /openapi.json`."""
     tag = openapi.entity_tag()
     return f"""\
-/openapi.json:
+{CONTRACT_PATH}:
   get:
     security: [{{NONE: []}}]
     responses:
@@ -142,7 +150,84 @@ def served_contract() -> str:
           statusCode: "304"
           responseParameters: *contract_headers
           responseTemplates: {{application/json: ""}}
+{indent(_other_methods(["GET"]), "  ")}"""
+
+
+def problems() -> str:
+    """Let API Gateway itself show what problems mean."""
+    return f"""\
+{PROBLEMS_PATH}:
+  get:
+    security: [{{NONE: []}}]
+    responses: {{"200": *edge_answer}}
+    x-amazon-apigateway-integration:
+      type: mock
+      requestTemplates: {{application/json: '{{"statusCode": 200}}'}}
+      passthroughBehavior: when_no_templates
+      responses:
+        "200":
+          statusCode: "200"
+          responseParameters:
+            <<: *edge_headers
+            method.response.header.Cache-Control: "'public, max-age=3600'"
+            method.response.header.Content-Type: "'text/html; charset=utf-8'"
+          responseTemplates:
+            application/json: |-
+{indent(openapi.problems_page(), 14 * " ")}
+{indent(_other_methods(["GET"]), "  ")}"""
+
+
+def other_methods() -> str:
+    """Let API Gateway itself answer OPTIONS, and the methods that a path does not have."""
+    return "".join(
+        f"{path}:\n{indent(_other_methods(methods), '  ')}"
+        for path, methods in openapi.methods().items()
+        if path not in (CONTRACT_PATH, PROBLEMS_PATH)
+    )
+
+
+def _other_methods(methods: Sequence[str]) -> str:
+    return f"""\
+options:
+  security: [{{NONE: []}}]
+  responses: {{"204": *edge_answer}}
+  x-amazon-apigateway-integration:
+    type: mock
+    requestTemplates: {{application/json: '{{"statusCode": 204}}'}}
+    passthroughBehavior: when_no_templates
+    responses:
+      "204":
+        statusCode: "204"
+        responseParameters: {_allow(methods)}
+        responseTemplates: {{application/json: ""}}
+x-amazon-apigateway-any-method:
+  security: [{{NONE: []}}]
+  responses: {{"405": *edge_answer}}
+  x-amazon-apigateway-integration:
+    type: mock
+    requestTemplates:
+{indent(_for_any_body(405), 6 * " ")}
+    passthroughBehavior: when_no_templates
+    responses:
+      "405":
+        statusCode: "405"
+        responseParameters: {_allow(methods)}
+        responseTemplates:
+          application/json: >-
+            {{"type": "/problems/method-not-allowed", "title": "No such method here", "status": 405,
+            "detail": "There are {", ".join(methods)} and OPTIONS here.", "retryable": false,
+            "request_id": "$context.requestId"}}
 """
+
+
+def _allow(methods: Sequence[str]) -> str:
+    allow = f"\"'{', '.join([*methods, 'OPTIONS'])}'\""
+    return f"{{<<: *edge_headers, method.response.header.Allow: {allow}}}"
+
+
+def _for_any_body(status: int) -> str:
+    """Give a mock its status, whatever is sent: it refuses a type that it has no template for."""
+    return "\n".join(f"{kind}: '{{\"statusCode\": {status}}}'" for kind in BODY_TYPES)
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
@@ -153,6 +238,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "queues": queues,
     "dashboard": dashboard_body,
     "served contract": served_contract,
+    "problems": problems,
+    "other methods": other_methods,
+    "any body": lambda: _for_any_body(404) + "\n",
 }
 
 

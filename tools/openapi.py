@@ -7,6 +7,7 @@ template (ADR 0037).
 
 import json
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "openapi.yaml"
+VENDORS_OWN = "Callbacks"  # the tag of what vendors call
 PROSE = ("description", "summary", "example", "examples", "externalDocs")
 NAMED = ("properties", "schemas", "parameters", "responses", "headers", "mapping")
 MAX_TEMPLATE_BYTES = 300 * 1024  # of a mapping template: API Gateway's quotas for REST APIs
@@ -32,11 +34,53 @@ def contract() -> dict[str, Any]:
 
 
 def small_contract() -> dict[str, Any]:
-    """Return the contract without its prose and examples, as a client's generator needs it."""
+    """Return the contract without its prose and examples, as a client's generator needs it.
+
+    What vendors call is left out, with the components that only it refers to.
+    """
     whole = contract()
+    whole["tags"] = [tag for tag in whole["tags"] if tag["name"] != VENDORS_OWN]
+    whole["paths"] = {
+        path: item
+        for path, item in whole["paths"].items()
+        if not any(VENDORS_OWN in one.get("tags", ()) for one in item.values() if "tags" in one)
+    }
+    _drop_unused(whole)
+    del whole["x-problems"]
     small: dict[str, Any] = _without_prose(whole)
     small["info"]["description"] = "Without prose and examples; the release has all of it."
     return small
+
+
+def problems_page() -> str:
+    """Return the page of all types of problems, which is a template of VTL too."""
+    rows = "\n".join(
+        f'<dt id="{slug}"><code>/problems/{slug}</code></dt><dd>{escape(told, quote=False)}</dd>'
+        for slug, told in contract()["x-problems"].items()
+    )
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Problems</title>
+<h1>Problems</h1>
+<p>What the type of a problem means, and what to do.</p>
+<dl>
+{rows}
+</dl>
+</html>"""
+
+
+def _drop_unused(document: dict[str, Any]) -> None:
+    while True:
+        text = json.dumps(document)
+        unused = [
+            (named, name)
+            for kind, named in document["components"].items()
+            for name in named
+            if kind != "securitySchemes" and f'"#/components/{kind}/{name}"' not in text
+        ]
+        if not unused:
+            return
+        for named, name in unused:
+            del named[name]
 
 
 def _without_prose(node: Any, parent: str = "") -> Any:
@@ -78,6 +122,14 @@ def _lines(named: dict[str, Any]) -> list[str]:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def methods() -> dict[str, list[str]]:
+    """Return the methods of each path, in capitals."""
+    return {
+        path: [method.upper() for method in ("get", "post", "delete") if method in item]
+        for path, item in contract()["paths"].items()
+    }
 
 
 def entity_tag() -> str:

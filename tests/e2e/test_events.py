@@ -292,10 +292,10 @@ def test_what_failed_in_a_time_range_is_replayed(customer: Api, receiver: Receiv
     receiver.answers["/range"] = 200
     assert customer("POST", f"{path}/test").body["delivered"] is True
 
-    before = {"to": began.isoformat()}
+    before = {"created_to": began.isoformat()}
     nothing = customer("POST", f"{path}/replay", before)
     assert (nothing.status, nothing.body["type"]) == (422, "/problems/nothing-to-replay")
-    during = {"from": began.isoformat(), "to": datetime.now(UTC).isoformat()}
+    during = {"created_from": began.isoformat(), "created_to": datetime.now(UTC).isoformat()}
     replayed = customer("POST", f"{path}/replay", during)
     ids = sorted(one["id"] for one in known)
     assert (replayed.status, replayed.body) == (202, {"replayed": ids, "cursor": None})

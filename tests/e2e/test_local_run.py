@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from e2e.receiver import Receiver, hook, receiving, until
 
-from local.stack import ROOT
-from testing.deployed import PATIENCE
+from local.stack import ROOT, LocalStack
+from testing.deployed import PATIENCE, Api
 from testing.waiting import free_port
 
 Start = Callable[[], "Run"]
@@ -94,7 +95,26 @@ def ask(
     )
 
 
-def test_it_goes_on_where_it_stopped(start: Start) -> None:
+def caller(lines: dict[str, str]) -> Api:
+    """Somebody who may do everything."""
+    stack = LocalStack(Path(), 4501, 8801)
+    stack.facts = {"url": lines["URL"]}
+    return Api(stack, lines["ADMIN_KEY"])
+
+
+def is_told(customer: Api, receiver: Receiver) -> bool:
+    """Send a message, and wait until a webhook is told of its end."""
+    (sent,) = customer.send({"to": "+9110000000001", "text": "told"})
+    return bool(until(lambda: "MessageDelivered" in receiver.told("/kept", sent["id"])))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+def test_it_goes_on_where_it_stopped(start: Start, receiver: Receiver) -> None:
     first = start()
     lines = first.until_up()
     assert "sending one message" not in first.said.partition("curl")[0]
@@ -106,6 +126,10 @@ def test_it_goes_on_where_it_stopped(start: Start) -> None:
     assert second.process.wait(PATIENCE) == 1
     assert f"one runs already, as process {first.process.pid}, at {lines['URL']}" in second.said
     assert first.process.poll() is None
+
+    customer = caller(lines)
+    hook(customer, receiver, "/kept")
+    assert is_told(customer, receiver)
 
     end = time.monotonic() + PATIENCE
     while not ask(lines, "GET", path).json()["final"]:  # by its own clock: nobody ticks here
@@ -119,6 +143,7 @@ def test_it_goes_on_where_it_stopped(start: Start) -> None:
     message = ask(lines, "GET", path)
     assert message.status == 200, message.data
     assert message.json()["text"] == "kept"
+    assert is_told(customer, receiver)
     assert again.interrupt() == 0, again.said
 
 

@@ -220,7 +220,8 @@ def test_what_can_never_be_sent_is_buried_with_its_reason(stack: LocalStack) -> 
     reasons = {
         "from_eventbridge": 'unknown-source: The sources parameter has no "stranger" under "bus"; '
         "it has: demo.",
-        "from_sqs": "malformed-json: The body must be one JSON object in UTF-8.",
+        "from_sqs": "malformed-json: The body must be one JSON object in UTF-8: Expecting value at "
+        "line 1, column 1.",
         "from_sns": "no-recipient: The message is no CloudWatch alarm and has no attribute `to`",
     }
     for way, reason in reasons.items():

@@ -11,7 +11,7 @@ import yaml
 from sms_gateway.http_api.safe_headers import CHALLENGE, SAFE_HEADERS
 from testing.paths import ROOT
 from testing.transformed import of_type, resolved, transformed
-from tools.openapi import entity_tag, served, small_contract
+from tools.openapi import entity_tag, problems_page, served, small_contract
 
 API_SECONDS = 29  # that API Gateway waits for a function
 START_SECONDS = 1  # of a sandbox, which Lambda does not count into a function's timeout
@@ -117,6 +117,56 @@ def test_a_route_that_does_not_exist_is_not_found_without_a_function(path: str) 
     for name, value in SAFE_HEADERS.items():
         assert answer["responseParameters"][f"method.response.header.{name}"] == f"'{value}'"
         assert name in method["responses"]["404"]["headers"]
+
+
+def test_what_problems_mean_is_shown_without_a_function_or_a_key() -> None:
+    method = BODY["paths"]["/problems/{problem}"]["get"]
+    assert method["security"] == [{"NONE": []}]
+    integration = method["x-amazon-apigateway-integration"]
+    assert integration["type"] == "mock"
+    answer = integration["responses"]["200"]
+    assert answer["responseTemplates"]["application/json"] == problems_page()
+    headers = answer["responseParameters"]
+    assert headers["method.response.header.Content-Type"] == "'text/html; charset=utf-8'"
+    declared = method["responses"]["200"]["headers"]
+    assert headers.keys() <= {f"method.response.header.{name}" for name in declared}
+    for name, value in SAFE_HEADERS.items():
+        assert headers[f"method.response.header.{name}"] == f"'{value}'"
+
+
+def mocks(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What API Gateway answers to OPTIONS, and to a method that the path does not have."""
+    found = []
+    for method, status in (("options", "204"), ("x-amazon-apigateway-any-method", "405")):
+        operation = BODY["paths"][path][method]
+        assert operation["security"] == [{"NONE": []}]
+        integration = operation["x-amazon-apigateway-integration"]
+        assert integration["type"] == "mock"
+        for template in integration["requestTemplates"].values():
+            assert json.loads(template) == {"statusCode": int(status)}
+        answer = integration["responses"][status]
+        assert answer["statusCode"] == status
+        declared = operation["responses"][status]["headers"]
+        assert {f"method.response.header.{name}" for name in declared} == set(
+            answer["responseParameters"]
+        )
+        found.append(answer)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("path", sorted(set(BODY["paths"]) - {"/", "/{proxy+}"}))
+def test_every_path_tells_its_methods_without_a_function(path: str) -> None:
+    own = set(BODY["paths"][path]) - {"options", "x-amazon-apigateway-any-method"}
+    allowed = {method.upper() for method in own} | {"OPTIONS"}
+    options, refused = mocks(path)
+    for answer in (options, refused):
+        told = answer["responseParameters"]["method.response.header.Allow"]
+        assert set(told.strip("'").split(", ")) == allowed
+        for name, value in SAFE_HEADERS.items():
+            assert answer["responseParameters"][f"method.response.header.{name}"] == f"'{value}'"
+    assert options["responseTemplates"] == {"application/json": ""}
+    document = json.loads(refused["responseTemplates"]["application/json"])
+    assert (document["type"], document["status"]) == ("/problems/method-not-allowed", 405)
 
 
 def test_the_contract_is_served_small_and_cacheable_without_a_function() -> None:

@@ -1,12 +1,17 @@
 """What `make run` stands on: who runs, what is unpacked, what a stack is made from."""
 
 import os
+import signal
+import socket
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from local import kept
+from local.__main__ import _interrupt as interrupted
 from local.archives import SharedZip
 from local.instance import holding
 from local.processes import StackError
@@ -14,6 +19,7 @@ from local.simulators.control import ROUTES
 from local.simulators.faults import FAULTS
 from local.stack import ROOT, LocalStack
 
+PYTHONPATH = f"{ROOT}/layers/gateway:{ROOT}"
 URL = "http://127.0.0.1:4566/v1"
 
 
@@ -86,3 +92,64 @@ def test_the_guide_names_every_fault_and_control_route() -> None:
     assert [fault for fault in sorted(FAULTS) if f"`{fault}`" not in guide] == []
     routes = [f"`{method} {path}" for method, path in ROUTES if path != "/_health"]
     assert [route for route in routes if route not in guide] == []
+
+
+class Recorded(LocalStack):
+    """A stack without processes, which records what it does."""
+
+    did: list[str]
+
+    def __post_init__(self) -> None:
+        self.did = []
+
+    def start(self) -> None:
+        self.did.append("start")
+
+    def build(self) -> None:
+        self.did.append("build")
+
+    def deploy(self) -> None:
+        self.did.append("deploy")
+        self.folder.mkdir()
+
+    def stop(self) -> None:
+        written = (self.folder / "deployed.json").exists()
+        self.did.append("stop behind the record" if written else "stop")
+
+
+def test_what_was_deployed_is_recorded_behind_the_state_that_has_it(tmp_path: Path) -> None:
+    stack = Recorded(tmp_path / "run", 4566, 8800)
+    with kept.resumed(stack) as new:
+        assert new
+    assert stack.did == ["start", "build", "deploy", "stop"]
+    assert (tmp_path / "run" / "deployed.json").exists()
+
+
+def test_once_leaves_what_is_stored_to_others(tmp_path: Path) -> None:
+    stored = tmp_path / ".local" / "run" / "deployed.json"
+    stored.parent.mkdir(parents=True)
+    stored.write_text("{}")
+    with holding(tmp_path / ".local", URL), socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "local"],
+            cwd=tmp_path,
+            env={**os.environ, "ONCE": "1", "GATEWAY_PORT": port, "PYTHONPATH": PYTHONPATH},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count(f"port {port} is in use")) == (1, 1), done.stderr
+    assert stored.read_text() == "{}"
+
+
+def test_a_second_interrupt_does_not_break_off_the_stop() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before[signal.SIGHUP] = signal.getsignal(signal.SIGHUP)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(signal.SIGINT, None)
+        assert {signal.getsignal(number) for number in before} == {signal.SIG_IGN}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

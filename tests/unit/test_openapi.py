@@ -13,7 +13,15 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from sms_gateway.core.status import Status
 from sms_gateway.vendors.adapter import Capabilities
 from sms_gateway.vendors.registry import VENDORS
-from tools.openapi import MAX_TEMPLATE_BYTES, SOURCE, contract, served, small_contract
+from tools.openapi import (
+    MAX_TEMPLATE_BYTES,
+    ROOT,
+    SOURCE,
+    contract,
+    problems_page,
+    served,
+    small_contract,
+)
 
 DOCUMENT = contract()
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -97,8 +105,20 @@ def test_what_is_served_is_the_contract() -> None:
     } == {
         path: {method: one["operationId"] for method, one in item.items() if "operationId" in one}
         for path, item in DOCUMENT["paths"].items()
+        if not path.startswith("/callbacks/")
     }
     assert small["components"].keys() == DOCUMENT["components"].keys()
+
+
+def test_what_vendors_call_is_not_served() -> None:
+    small = served()
+    assert "/callbacks/{vendor}/{token}" in DOCUMENT["paths"]
+    assert "/callbacks" not in small
+    assert "Callbacks" not in small
+    document = json.loads(small)
+    for kind in ("schemas", "responses", "parameters", "headers"):
+        for name in document["components"][kind]:
+            assert f'"\\u0023/components/{kind}/{name}"' in small
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -131,6 +151,34 @@ def test_what_is_served_needs_no_other_file() -> None:
     refers = [node["$ref"] for _, node in nodes(DOCUMENT) if isinstance(node.get("$ref"), str)]
     assert [target for target in refers if not target.startswith("#/")] == []
     assert SCHEMAS["Vendor"]["enum"] == list(VENDORS)
+
+
+SLUG = re.compile(r'(?:slug|problem)(?:: str)? ?= ?f?"([a-z{][^"]*)"|/problems/([a-z0-9-]+)')
+NAMED = ("NumberError", "UnsupportedMessageError", "Warned", "_invalid", "refusal", "FileError")
+
+
+def slugs() -> set[str]:
+    """What stands in the code and the template as the type of a problem; {…} for what varies."""
+    files = [*(ROOT / "layers/gateway/sms_gateway").rglob("*.py"), ROOT / "template.yaml"]
+    texts = [path.read_text(encoding="utf-8") for path in files]
+    found = {one or other for text in texts for one, other in SLUG.findall(text)}
+    found = {slug for slug in found if re.fullmatch(r"({[^{}]*}|[a-z0-9-])+", slug)}
+    calls = re.compile(rf'(?:{"|".join(NAMED)})\(\s*(?:[a-z]+, [a-z]+, )?"([a-z]+(?:-[a-z0-9]+)+)"')
+    return found | {slug for text in texts for slug in calls.findall(text)}
+
+
+def test_every_type_of_problem_is_told_on_its_page() -> None:
+    told, page = DOCUMENT["x-problems"], problems_page()
+    found = slugs()
+    assert {"malformed-json", "invalid-number", "method-not-allowed", "mask-length"} <= found
+    for slug in found:
+        pattern = re.sub(r"{.*?}", "[a-z-]+", slug)
+        assert [one for one in told if re.fullmatch(pattern, one)], slug
+    for slug, words in told.items():
+        assert f"<code>/problems/{slug}</code>" in page
+        assert words.endswith((".", ">"))
+    assert list(told) == sorted(told)
+    assert not set("$#") & set(page)
 
 
 def test_no_key_stands_twice() -> None:
@@ -189,7 +237,8 @@ def test_every_operation_lists_the_answers_that_it_can_give(
             continue
         kinds = set(resolved(answer)["content"])
         problem = {"application/problem+json"}
-        assert kinds == ({"application/json"} if status < "300" else problem)
+        shown = {"text/html"} if path.startswith("/problems/") else {"application/json"}
+        assert kinds == (shown if status < "300" else problem)
 
 
 def test_every_path_parameter_is_described() -> None:

@@ -184,7 +184,19 @@ def test_the_answer_stays_the_same_when_its_time_has_passed_meanwhile(gateway: G
 
 
 @pytest.mark.parametrize(
-    "other", [SINGLE | {"text": "Hello!"}, MANY, {}, "{", json.dumps(SINGLE) + " "], ids=str
+    "other",
+    [
+        SINGLE | {"text": "Hello!"},
+        SINGLE | {"text": "Hello "},
+        SINGLE | {"to": [SINGLE["to"]]},
+        SINGLE | {"validity": 300},
+        MANY,
+        {},
+        "{",
+        json.dumps(SINGLE) + "{}",
+        json.dumps(SINGLE)[:-1] + ', "text": "Hello"}',
+    ],
+    ids=str,
 )
 def test_another_body_under_the_same_key_is_refused(gateway: Gateway, other: object) -> None:
     first = post(SINGLE)[2]
@@ -192,6 +204,26 @@ def test_another_body_under_the_same_key_is_refused(gateway: Gateway, other: obj
     assert (status, json.loads(problem)["type"]) == (422, "/problems/idempotency-key-reused")
     assert post(SINGLE)[2] == first
     assert len(batches()) == 1
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps(SINGLE) + " ",
+        json.dumps(dict(reversed(SINGLE.items())), indent=2),
+        json.dumps(SINGLE).replace("H", "\\u0048").replace("+", "\\u002B"),
+        json.dumps(SINGLE | {"flash": None}),
+    ],
+    ids=["space", "order", "escapes", "null"],
+)
+def test_the_same_body_written_otherwise_gets_the_first_answer(
+    gateway: Gateway, written: str
+) -> None:
+    gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
+    first = post(SINGLE)[2]
+    assert post(written)[::2] == (202, first)
+    gateway.dispatch("rajasms")
+    assert (len(batches()), len(gateway.wire.sent)) == (1, 1)
 
 
 @pytest.mark.parametrize("body", [SINGLE, MANY], ids=["single", "many"])

@@ -41,7 +41,7 @@ def test_a_tenants_webhooks_are_listed_with_who_made_them_without_their_paths(
     assert (status, errors) == (0, "")
     _, *lines = said.splitlines()
     assert [line.split() for line in lines] == [
-        [first, "-", "pending", "0", "https://hooks.example.com"],
+        [first, "pending", "0", "https://hooks.example.com"],
         [second, "50d858e0985e", "active", "0", "https://hooks.example.com"],
     ]
     assert "T0KEN" not in said

@@ -92,6 +92,55 @@ def test_a_source_sends_its_example_once_however_often_it_comes(
     assert letters() == []
 
 
+def over_http(body: str, key: str) -> Any:
+    given = event("send") | {"body": body}
+    given["headers"]["Idempotency-Key"] = key
+    given["requestContext"]["authorizer"] = {"tenant": "acme", "scopes": "messages:send"}
+    return json.loads(handle("send", given)["body"])
+
+
+def over_the_queue(body: str, key: str) -> None:
+    given = event("from_sqs")
+    given["Records"][0]["body"] = body
+    given["Records"][0]["messageAttributes"]["idempotency_key"] = {
+        "dataType": "String",
+        "stringValue": key,
+    }
+    assert handle("from_sqs", given) == {"batchItemFailures": []}
+
+
+def directly(body: str, key: str) -> Any:
+    return handle("from_invocation", {"message": json.loads(body), "idempotency_key": key})
+
+
+def over_the_bus(body: str, key: str) -> None:
+    given = event("from_eventbridge") | {"id": key.removeprefix("bus/"), "detail": json.loads(body)}
+    handle("from_eventbridge", given)
+
+
+@pytest.mark.parametrize("second", [over_http, over_the_queue, directly, over_the_bus])
+@pytest.mark.parametrize("first", [over_http, over_the_queue, directly, over_the_bus])
+def test_a_key_means_the_same_whichever_way_its_body_comes(
+    gateway: Gateway, first: Callable[[str, str], Any], second: Callable[[str, str], Any]
+) -> None:
+    first('{"to": "+447700900001", "text": "Caf\u00e9", "validity": 300}', "bus/7")
+    second('{ "validity" : 300.0, "text":"Caf\\u00e9",\n"to":"+447700900001"}', "bus/7")
+    assert [one["text"] for one in sent()] == ["Caf\u00e9"]
+    assert letters() == []
+
+
+def test_another_body_under_a_key_is_refused_whichever_way_it_comes(gateway: Gateway) -> None:
+    over_http('{"to": "+447700900001", "text": "One"}', "bus/7")
+    other = '{"to": "+447700900001", "text": "Two"}'
+    with pytest.raises(Exception, match="idempotency-key-reused"):
+        directly(other, "bus/7")
+    over_the_queue(other, "bus/7")
+    over_the_bus(other, "bus/7")
+    assert [words["problem"] for _, words in letters()] == ["idempotency-key-reused"] * 2
+    assert over_http(other, "bus/7")["type"] == "/problems/idempotency-key-reused"
+    assert [one["text"] for one in sent()] == ["One"]
+
+
 def test_a_message_of_the_topic_reaches_all_its_numbers(gateway: Gateway) -> None:
     handle("from_sns", event("from_sns_message"))
     assert {one["to"] for one in sent()} == {"+447700900001", "+447700900002"}

@@ -686,9 +686,9 @@ def test_failed_ones_are_replayed_by_id_and_by_time(customer: Customer, clock: C
     assert again == {"replayed": ids[:1], "cursor": None}
     run(customer, SLOW)
     start = (NOW + timedelta(milliseconds=1)).isoformat()
-    end = (NOW + timedelta(milliseconds=3)).isoformat()
+    end = (NOW + timedelta(milliseconds=4)).isoformat()
     again = delivery_log.replay(
-        "acme", identifier, json.dumps({"from": start, "to": end}).encode(), NOW
+        "acme", identifier, json.dumps({"created_from": start, "created_to": end}).encode(), NOW
     )
     assert again["replayed"] == [one for one in sorted(ids) if one in ids[1:4]]
     run(customer, SLOW)
@@ -706,7 +706,7 @@ def test_many_are_replayed_part_by_part(
     webhook_fanout.enqueue_deliveries([event(nth) for nth in range(5)])
     run(customer)
     activate("acme", identifier)
-    begun = replayed_in_parts(identifier, {"from": NOW.isoformat()})
+    begun = replayed_in_parts(identifier, {"created_from": NOW.isoformat()})
     assert [len(part) for part in begun] == [2, 2, 1]
 
 
@@ -736,7 +736,8 @@ def test_a_replay_gets_past_however_many_of_one_millisecond(
             parcel, None, DeliveryAttempt(1, 500, "x"), int(clock.at), last=last
         )
         ids += [parcel.id] * last
-    both = {"from": NOW.isoformat(), "to": NOW.isoformat()}
+    after = (NOW + timedelta(milliseconds=1)).isoformat()
+    both = {"created_from": NOW.isoformat(), "created_to": after}
     parts = replayed_in_parts(identifier, both)
     assert [one for part in parts for one in part] == ids
     assert stored(identifier, state="failed") == []
@@ -758,8 +759,10 @@ def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
             break
         query["cursor"] = page["cursor"]
     assert seen == [event(nth).id for nth in (4, 3, 2, 1, 0)]
-    late = stored(identifier, **{"from": (NOW + timedelta(milliseconds=3)).isoformat()})
+    late = stored(identifier, **{"created_from": (NOW + timedelta(milliseconds=3)).isoformat()})
     assert [one["event_id"] for one in late] == [event(4).id, event(3).id]
+    early = stored(identifier, created_to=(NOW + timedelta(milliseconds=3)).isoformat())
+    assert [one["event_id"] for one in early] == [event(nth).id for nth in (2, 1, 0)]
     assert stored(identifier, state="delivered") == []
 
 
@@ -769,20 +772,20 @@ def test_the_list_goes_on_by_cursor_and_by_time(customer: Customer) -> None:
         (b"{", "malformed-json", None),
         (b"{}", "invalid-request", ""),
         (b'{"ids": []}', "invalid-request", "/ids"),
-        (b'{"ids": ["x"], "from": "2026-11-22T00:00:00Z"}', "invalid-request", ""),
+        (b'{"ids": ["x"], "created_from": "2026-11-22T00:00:00Z"}', "invalid-request", ""),
         (b'{"ids": ["0000000000000-x"]}', "unknown-delivery", "/ids/0"),
-        (b'{"from": "yesterday"}', "invalid-request", "/from"),
-        (b'{"from": "2026-11-22T00:00:00"}', "invalid-request", "/from"),
-        (b'{"from": "2026-11-22T00:00:00Z"}', "nothing-to-replay", "/from"),
+        (b'{"created_from": "yesterday"}', "invalid-request", "/created_from"),
+        (b'{"created_from": "2026-11-22T00:00:00"}', "invalid-request", "/created_from"),
+        (b'{"created_from": "2026-11-22T00:00:00Z"}', "nothing-to-replay", "/created_from"),
         (
-            b'{"from": "2026-11-23T00:00:00Z", "to": "2026-11-22T00:00:00Z"}',
+            b'{"created_from": "2026-11-23T00:00:00Z", "created_to": "2026-11-22T00:00:00Z"}',
             "nothing-to-replay",
-            "/from",
+            "/created_from",
         ),
         (b'{"since": "2026"}', "invalid-request", ""),
         (b'{"cursor": "0000000000000-x"}', "invalid-request", ""),
         (b'{"ids": ["x"], "cursor": "0000000000000-x"}', "invalid-request", ""),
-        (b'{"from": "2026-11-22T00:00:00Z", "cursor": "x"}', "invalid-request", "/cursor"),
+        (b'{"created_from": "2026-11-22T00:00:00Z", "cursor": "x"}', "invalid-request", "/cursor"),
         (b'"' + b"x" * 20_000 + b'"', "body-too-large", None),
     ],
 )
@@ -801,9 +804,9 @@ def test_a_replay_of_nothing_is_refused(
         ({"limit": "0"}, "invalid-parameter"),
         ({"limit": "x"}, "invalid-parameter"),
         ({"state": "lost"}, "invalid-parameter"),
-        ({"from": "now"}, "invalid-parameter"),
-        ({"from": "2026-11-22T00:00:00"}, "invalid-parameter"),
-        ({"to": "0001-01-01T00:00:00+23:59"}, "invalid-parameter"),
+        ({"created_from": "now"}, "invalid-parameter"),
+        ({"created_from": "2026-11-22T00:00:00"}, "invalid-parameter"),
+        ({"created_to": "0001-01-01T00:00:00+23:59"}, "invalid-parameter"),
         ({"cursor": "\u20ac"}, "invalid-parameter"),
         ({"cursor": "x"}, "invalid-parameter"),
         ({"page": "2"}, "unknown-parameter"),
@@ -1109,7 +1112,9 @@ def test_only_webhooks_and_deliveries_are_read_and_written(
             with suppress(ConflictError, InvalidRequestError):
                 body = json.dumps({"ids": ids}).encode()
                 delivery_log.replay("acme", made["id"], body, NOW)
-                delivery_log.replay("acme", made["id"], b'{"from": "2026-11-22T00:00:00Z"}', NOW)
+                delivery_log.replay(
+                    "acme", made["id"], b'{"created_from": "2026-11-22T00:00:00Z"}', NOW
+                )
             run(customer, SLOW)
         management.delete_webhook("acme", made["id"])
     finally:

@@ -6,6 +6,7 @@ import pytest
 
 from sms_gateway.core.problems import InvocationError
 from sms_gateway.http_api.request import Request
+from sms_gateway.http_api.responses import router
 from sms_gateway.http_api.router import Response, Router
 from sms_gateway.http_api.safe_headers import SAFE_HEADERS
 
@@ -67,6 +68,61 @@ def test_what_a_domain_maps_to_the_stage_is_no_part_of_the_path(
     assert app.resolve(event | {"requestContext": {}}, None)["body"] == body
 
 
+def posted(app: Router, headers: dict[str, str], body: str | None) -> dict[str, Any]:
+    event = {"httpMethod": "POST", "path": "/things", "headers": headers, "body": body}
+    return app.resolve(event | {"requestContext": {}}, None)
+
+
+@pytest.mark.parametrize("mapped", ["", "/v1", "/things"])
+@pytest.mark.parametrize("end", ["/", "//"])
+def test_a_slash_at_the_end_changes_nothing(app: Router, mapped: str, end: str) -> None:
+    event = {"httpMethod": "POST", "path": f"{mapped}/things{end}", "resource": "/things"}
+    assert app.resolve(event | {"requestContext": {}}, None)["body"] == "None"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "application/json"},
+        {"content-type": "Application/JSON; Charset=UTF-8"},
+        {"Content-Type": 'application/vnd.api+json;charset="utf-8"'},
+        {"Content-Type": "text/plain;charset=UTF-8"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Encoding": "identity"},
+        {"Content-Encoding": "gzip"},  # API Gateway unpacked it
+    ],
+)
+def test_json_in_utf_8_is_read(app: Router, headers: dict[str, str]) -> None:
+    assert posted(app, headers, ' {"a": 1}')["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "slug"),
+    [
+        ({"Content-Type": "multipart/form-data; boundary=x"}, "{}", "unsupported-type"),
+        ({"Content-Type": "application/xml"}, "{}", "unsupported-type"),
+        ({"Content-Type": "application/json; charset=utf-16"}, "{}", "unsupported-type"),
+        ({"Content-Encoding": "br"}, "{}", "unsupported-encoding"),
+        ({"Content-Encoding": "gzip, gzip"}, "{}", "unsupported-encoding"),
+        ({"Content-Encoding": "gzip"}, "\x1f\ufffd\x08", "unsupported-encoding"),
+    ],
+)
+def test_a_body_of_another_type_or_coding_is_refused(
+    headers: dict[str, str], body: str, slug: str
+) -> None:
+    app = router(lambda _tenant: None)
+
+    @app.post("/things")
+    def write(_request: Request) -> Response:
+        return words("read")
+
+    answer = posted(app, headers, body)
+    assert (answer["statusCode"], slug in answer["body"]) == (415, True)
+    assert {"Accept", "Accept-Encoding"} & set(answer["headers"])
+    assert posted(app, headers, None)["statusCode"] == 200
+
+
 def test_a_header_is_found_in_any_case(app: Router) -> None:
     assert asked(app, "POST", "/things", **{"IDEMPOTENCY-Key": "k"})["body"] == "k"
     assert asked(app, "POST", "/things")["body"] == "None"
@@ -81,7 +137,6 @@ def test_a_header_is_found_in_any_case(app: Router) -> None:
         ("GET", "/things//parts/2"),
         ("GET", "/things/1/2/parts/3"),
         ("POST", "/v1/things"),
-        ("POST", "/things/"),
     ],
 )
 def test_what_no_route_reads_is_nowhere(app: Router, method: str, path: str) -> None:

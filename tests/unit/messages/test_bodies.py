@@ -174,3 +174,52 @@ def test_a_name_that_stands_twice_is_named(body: str) -> None:
     with pytest.raises(GatewayError, match='The name "to" stands twice') as refused:
         plan(body.encode())
     assert (refused.value.slug, refused.value.http_status) == ("malformed-json", 400)
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "column", "reason"),
+    [
+        (b"", 1, 1, "Expecting value"),
+        (b'{"to": "x",\n "text":}', 2, 9, "Expecting value"),
+        ('{"to": "আ" "text": "b"}'.encode(), 1, 12, "Expecting ',' delimiter"),
+        (b"\xef\xbb\xbf{'to': 1}", 1, 2, "Expecting property name"),
+        (b'{"to": "x",\r\n\r\n}', 1, 11, "Illegal trailing comma"),
+        (b'{"text": "a\nb"}', 1, 12, "Invalid control character"),
+        (b'{}\n{"text": "secret"}', 2, 1, "Extra data"),
+        (b'{"to": "ab",\n"text": "Caf\xe9"}', 2, 13, "no UTF-8"),
+        (b'{\n"validity": NaN}', 2, 13, "no JSON"),
+    ],
+)
+def test_what_is_no_json_is_told_where(body: bytes, line: int, column: int, reason: str) -> None:
+    with pytest.raises(GatewayError, match=reason) as refused:
+        plan(body)
+    document = refused.value.to_dict()
+    assert (document["line"], document["column"]) == (line, column)
+    assert f"at line {line}, column {column}." in document["detail"]
+    assert "secret" not in document["detail"]
+
+
+def test_a_body_that_nests_too_deep_is_told_so() -> None:
+    with pytest.raises(GatewayError, match="nests too deep"):
+        plan(b'{"messages": ' + b"[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "words"),
+    [
+        ({"category": "spam"}, "/category", "category is one of otp, promotional, transactional."),
+        ({"encoding": "utf-8"}, "/encoding", "encoding is one of auto, gsm7, unicode."),
+        ({"on_unknown": "Hold"}, "/on_unknown", "on_unknown is one of hold, resend."),
+        ({"vendor": "nobody"}, "/vendor", "there are jst, dinisoft, server2sms, rajasms."),
+    ],
+)
+def test_a_word_that_is_none_of_an_enumeration_is_told_those_that_are(
+    fields: dict[str, str], pointer: str, words: str
+) -> None:
+    message = {"to": FIRST, "text": "Hello"} | fields
+    for body, place in ((message, ""), ({"messages": [message]}, "/messages/0")):
+        with pytest.raises(InvalidRequestError) as refused:
+            plan(body)
+        assert refused.value.pointer == place + pointer
+        assert words in refused.value.detail
+        assert "spam" not in refused.value.detail

@@ -98,7 +98,7 @@ class CachedSetting[T]:
             self._advice
             if self._absent
             else f"The gateway's {self._kind} are not usable; its operator must mend them.",
-            slug=f"{self._kind}-unavailable",
+            slug=f"{self._kind.replace(' ', '-')}-unavailable",
         )
 
     def reset(self) -> None:

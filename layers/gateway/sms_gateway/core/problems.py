@@ -7,6 +7,7 @@ GatewayError 500
 ├── NotFoundError 404
 ├── ConflictError 409
 ├── TooLargeError 413
+├── UnsupportedBodyError 415
 ├── InvalidRequestError 422
 ├── TooManyRequestsError 429
 ├── VendorFailedError 502
@@ -106,6 +107,14 @@ class TooLargeError(GatewayError):
     http_status = 413
     slug = "body-too-large"
     title = "The body is too large"
+
+
+class UnsupportedBodyError(GatewayError):
+    """The body's media type or content coding is not read here."""
+
+    http_status = 415
+    slug = "unsupported-type"
+    title = "The body can't be read"
 
 
 class InvalidRequestError(GatewayError):

@@ -5,9 +5,11 @@ from codecs import BOM_UTF8
 
 import msgspec
 
+from sms_gateway.core.canonical_json import RepeatedNameError, unique_members
 from sms_gateway.core.problems import InvalidRequestError, MalformedBodyError
 
 NO_TIME = "Invalid RFC3339 encoded datetime"  # msgspec's words
+NO_WORD = "Invalid enum value"
 TIME_HINT = "Write a time as 2026-12-01T09:30:00Z: with seconds, and Z or an offset such as +06:00"
 
 
@@ -26,25 +28,13 @@ def decode_body[T](body: bytes, kind: type[T]) -> T:
 def _refuse_repeated_names(body: bytes) -> None:
     # msgspec can't tell. It takes 4 microseconds for one message, 0.6 ms for a thousand.
     try:
-        json.loads(body, object_pairs_hook=_unique)
-    except _RepeatedNameError as error:
+        json.loads(body, object_pairs_hook=unique_members)
+    except RepeatedNameError as error:
         raise MalformedBodyError(
             f'The name "{str(error)[:40]}" stands twice in one object.'
         ) from None
     except (ValueError, RecursionError):
         return  # a number or a depth that msgspec takes and json does not
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedNameError(next(name for name in names if names.count(name) > 1))
-    return members
-
-
-class _RepeatedNameError(Exception):
-    """A name that stands twice in one object."""
 
 
 def decode_json[T](raw: bytes | msgspec.Raw, kind: type[T], place: str = "") -> T:
@@ -56,10 +46,17 @@ def decode_json[T](raw: bytes | msgspec.Raw, kind: type[T], place: str = "") -> 
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
+        path = path.removeprefix("key` in `").strip("$`").replace("[...]", "")
+        pointer = path.replace(".", "/").replace("[", "/").replace("]", "")
         if reason == NO_TIME:
             reason = TIME_HINT
-        path = path.removeprefix("key` in `").strip("$`").replace("[...]", "")
-        pointer = place + path.replace(".", "/").replace("[", "/").replace("]", "")
-        raise InvalidRequestError(f"{reason.removesuffix('.')}.", pointer=pointer) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedBodyError("The body must be one JSON object in UTF-8.") from None
+        elif reason.startswith(NO_WORD):
+            from sms_gateway.http_api.json_errors import words_at  # saves start-up time
+
+            name = pointer.rpartition("/")[2]
+            reason = f"{name} is one of {', '.join(words_at(kind, pointer))}"
+        raise InvalidRequestError(f"{reason.removesuffix('.')}.", pointer=place + pointer) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        from sms_gateway.http_api.json_errors import malformed  # saves start-up time
+
+        raise malformed(bytes(raw), error) from None

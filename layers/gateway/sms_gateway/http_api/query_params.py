@@ -1,6 +1,6 @@
 """Parse the query parameters of lists."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from sms_gateway.core.problems import InvalidRequestError
@@ -11,7 +11,9 @@ def reject_unknown(parameters: Mapping[str, str], known: Collection[str]) -> Non
     unknown = sorted(set(parameters).difference(known))
     if unknown:
         raise InvalidRequestError(
-            f"There is no query parameter {unknown[0][:40]!r}.", slug="unknown-parameter"
+            f"There is no query parameter {unknown[0][:40]!r}; there are "
+            f"{', '.join(sorted(known)) or 'none'}.",
+            slug="unknown-parameter",
         )
 
 
@@ -30,6 +32,18 @@ def read_param[T](
         raise InvalidRequestError(
             f"The query parameter {name} is not valid: {error}.", slug="invalid-parameter"
         ) from None
+
+
+def one_of[W: str](words: Iterable[W]) -> Callable[[str], W]:
+    """Make a reader of one of some words, which raises ValueError with all of them."""
+    known = {str(word): word for word in words}
+
+    def read(text: str) -> W:
+        if text not in known:
+            raise ValueError(f"there are {', '.join(known)}")
+        return known[text]
+
+    return read
 
 
 def parse_limit(text: str) -> int:

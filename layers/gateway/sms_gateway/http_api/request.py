@@ -114,7 +114,8 @@ def callback_route(event: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _stage_path(event: Mapping[str, Any]) -> str:
-    # A custom domain's base path stands before the resource's path.
-    path: str = event["path"]
+    # A custom domain's base path stands before the resource's path. API Gateway takes a slash at
+    # the end for nothing, and passes it on.
+    path = str(event["path"]).rstrip("/")
     segments = path.rsplit("/", event.get("resource", path).count("/"))[1:]
     return f"/{'/'.join(segments)}"

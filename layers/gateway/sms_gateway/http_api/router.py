@@ -9,6 +9,7 @@ from typing import Any, Concatenate
 
 from sms_gateway.core.observability import logger
 from sms_gateway.core.value_object import ValueObject
+from sms_gateway.http_api.media_types import refuse_unreadable
 from sms_gateway.http_api.request import Request, request_id_of, require_request
 from sms_gateway.http_api.safe_headers import SAFE_HEADERS
 
@@ -92,5 +93,6 @@ class Router:
             if method == request.method and (match := pattern.fullmatch(request.path)):
                 if request.tenant is not None:
                     self._admit(request.tenant)
+                refuse_unreadable(request.headers, request.body)
                 return handler(request, **match.groupdict())
         return self._on_no_route(request_id)

@@ -14,7 +14,13 @@ from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.core.ulids import created_at, first_ulid, is_ulid
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.http_api.query_params import parse_limit, parse_time, read_param, reject_unknown
+from sms_gateway.http_api.query_params import (
+    one_of,
+    parse_limit,
+    parse_time,
+    read_param,
+    reject_unknown,
+)
 from sms_gateway.messages.views import message_view
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_pages import LAST_POSITION, message_page
@@ -101,8 +107,8 @@ def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None
     return (
         MessageQuery(
             limit=read_param(parameters, "limit", parse_limit) or 25,
-            status=read_param(parameters, "status", Status),
-            vendor=read_param(parameters, "vendor", _vendor),
+            status=read_param(parameters, "status", one_of(Status)),
+            vendor=read_param(parameters, "vendor", one_of(VENDORS)),
             to=read_param(parameters, "to", _number),
             reference=read_param(parameters, "reference", _reference),
             batch_id=read_param(parameters, "batch_id", _batch),
@@ -112,12 +118,6 @@ def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None
         ),
         Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None,
     )
-
-
-def _vendor(text: str) -> str:
-    if text not in VENDORS:
-        raise ValueError(f"there are {', '.join(VENDORS)}")
-    return text
 
 
 def _number(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.canonical_json import canonical
 from sms_gateway.core.derived_keys import derive_key
 from sms_gateway.core.problems import ConflictError, InvalidRequestError
 from sms_gateway.core.value_object import ValueObject
@@ -86,12 +87,14 @@ def check_key(key: str) -> str:
     return key
 
 
-def digest_of(body: bytes, secret: bytes) -> str:
-    """Return a digest that tells one request's body from another's.
+def digest_of(body: bytes, secret: bytes, subject: str = "") -> str:
+    """Return a digest that tells one request from another, by what its body means.
 
-    Keyed with a secret of the stack: whoever reads the table can't try out the codes in a body.
+    `subject` distinguishes requests with the same body. Keyed with a secret of the stack: whoever
+    reads the table can't try out the codes in a body.
     """
-    return hmac.digest(derive_key(secret, "idempotency/body"), body, "sha256").hex()
+    request = subject.encode() + b"\n" + canonical(body)
+    return hmac.digest(derive_key(secret, "idempotency/body"), request, "sha256").hex()
 
 
 def record_key(tenant: str, key: str) -> str:

@@ -7,7 +7,6 @@ older than any function can be, is an interrupted call: its outcome is unknown a
 of unknown outcome is never repeated. No answer in a record holds a code that is worth money.
 """
 
-import hmac
 from datetime import datetime
 from typing import Any
 
@@ -94,8 +93,7 @@ def begin_operation(
     if key is None:
         return OneTimeOperation(reference, None), None
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    # Keyed, unlike that of a send: from a plain digest a short code could be found by trying.
-    digest = hmac.digest(secret(), subject.encode() + b"\n" + body, "sha256").hex()
+    digest = idempotency_keys.digest_of(body, secret(), subject)
     item = idempotency_keys.find_record(record_key, digest, seconds)
     if item is not None:
         return _repeat(record_key, item, seconds)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from copy import replace
 from unicodedata import category, decimal
 
+from sms_gateway.core.canonical_json import canonical
 from sms_gateway.core.derived_keys import Secret, derive_key
 from sms_gateway.storage.models import CodeSpec
 from sms_gateway.vendors.types import OutgoingMessage
@@ -151,7 +152,9 @@ def number_digest(tenant: str, number: str, secret: bytes) -> str:
 
 def body_digest(body: bytes, identifier: str, secret: bytes) -> str:
     """Digest a check's body; keyed, since it holds a code."""
-    return hmac.digest(_key("body", secret), identifier.encode() + b"/" + body, "sha256").hex()
+    return hmac.digest(
+        _key("body", secret), identifier.encode() + b"/" + canonical(body), "sha256"
+    ).hex()
 
 
 def _mac(label: str, subject: str, secret: bytes) -> str:

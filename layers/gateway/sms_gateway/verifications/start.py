@@ -53,7 +53,7 @@ def start_verification(
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
-    digest = idempotency_keys.digest_of(b"POST /verifications\n" + body, message_key())
+    digest = idempotency_keys.digest_of(body, message_key(), "verifications")
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer

@@ -11,7 +11,7 @@ from sms_gateway.core.problems import ConflictError, InvalidRequestError
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.http_api import query_params
 from sms_gateway.http_api.json_body import decode_body
-from sms_gateway.http_api.query_params import parse_time, read_param, reject_unknown
+from sms_gateway.http_api.query_params import one_of, parse_time, read_param, reject_unknown
 from sms_gateway.webhooks import deliveries
 from sms_gateway.webhooks.deliveries import Delivery
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
@@ -21,6 +21,7 @@ from sms_gateway.webhooks.management import check_body_size, get_endpoint, requi
 MAX_REPLAYED = 100  # deliveries by one request
 MAX_READ = 100  # stored deliveries read for one page of the list
 MAX_READ_FOR_REPLAY = 1000  # and for one replay of a time range
+STATES = ("waiting", "delivered", "failed")
 CURSOR = "[0-9]{13}-[!-~]{1,106}"  # the id of the last delivery that was read
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -35,19 +36,19 @@ class ReplayBody(msgspec.Struct, forbid_unknown_fields=True):
         ]
         | None
     ) = None
-    start: Moment | None = msgspec.field(default=None, name="from")
-    end: Moment | None = msgspec.field(default=None, name="to")
+    created_from: Moment | None = None
+    created_to: Moment | None = None
     cursor: Annotated[str, msgspec.Meta(pattern=f"^{CURSOR}$")] | None = None
 
 
 def list_deliveries(tenant: str, identifier: str, query: dict[str, str]) -> dict[str, Any]:
     """List the deliveries whose first attempt failed, newest first."""
     endpoint = get_endpoint(tenant, identifier)
-    reject_unknown(query, {"from", "to", "state", "limit", "cursor"})
+    reject_unknown(query, {"created_from", "created_to", "state", "limit", "cursor"})
     limit = read_param(query, "limit", query_params.parse_limit) or 25
-    state = read_param(query, "state", _parse_state)
+    state = read_param(query, "state", one_of(STATES))
     low, high = _id_range(
-        read_param(query, "from", parse_time), read_param(query, "to", parse_time)
+        read_param(query, "created_from", parse_time), read_param(query, "created_to", parse_time)
     )
     before = read_param(query, "cursor", _parse_cursor)
     found = deliveries.query_deliveries(
@@ -59,9 +60,9 @@ def list_deliveries(tenant: str, identifier: str, query: dict[str, str]) -> dict
 
 
 def _id_range(start: datetime | None, end: datetime | None) -> tuple[str, str]:
-    """Return the lowest and the highest delivery id between two times, both included."""
+    """Return the bounds of the ids of deliveries from a time on, and before another."""
     low = f"{_ms(start):013d}" if start else "0"
-    high = f"{_ms(end):013d}~" if end else "~"
+    high = f"{_ms(end):013d}" if end else "~"
     return low, high
 
 
@@ -102,10 +103,12 @@ def replay(tenant: str, identifier: str, body: bytes, now: datetime) -> dict[str
             "answers.",
             slug=f"webhook-{endpoint.state}",
         )
-    in_time = wanted.start is not None or wanted.end is not None
+    in_time = wanted.created_from is not None or wanted.created_to is not None
     if (wanted.ids is not None) == in_time or (wanted.cursor and not in_time):
         raise InvalidRequestError(
-            'Give either "ids", or "from" and "to".', slug="invalid-request", pointer=""
+            'Give either "ids", or "created_from" and "created_to".',
+            slug="invalid-request",
+            pointer="",
         )
     if wanted.ids is not None:
         chosen, cursor = _find_by_ids(tenant, endpoint.id, wanted.ids), None
@@ -134,7 +137,7 @@ def _find_failed(
     tenant: str, webhook: str, wanted: ReplayBody
 ) -> tuple[list[Delivery], str | None]:
     """Find what failed for good in a time range, oldest first, and the cursor for what follows."""
-    low, high = _id_range(wanted.start, wanted.end)
+    low, high = _id_range(wanted.created_from, wanted.created_to)
     max_read, after = MAX_READ_FOR_REPLAY, wanted.cursor
     found = deliveries.query_deliveries(
         tenant, webhook, max(low, after or "0"), high, max_read + 2, newest_first=False
@@ -145,15 +148,9 @@ def _find_failed(
         raise InvalidRequestError(
             "Nothing failed for good in that time: there is nothing to send again.",
             slug="nothing-to-replay",
-            pointer="/from",
+            pointer="/created_from",
         )
     return failed, cursor
-
-
-def _parse_state(written: str) -> str:
-    if written not in ("waiting", "delivered", "failed"):
-        raise ValueError("there are waiting, delivered, failed")
-    return written
 
 
 def _parse_cursor(written: str) -> str:
