@@ -14,7 +14,7 @@ import urllib3
 from e2e.receiver import Receiver, hook, receiving, until
 
 from local.stack import ROOT, LocalStack
-from testing.deployed import PATIENCE, Api
+from testing.deployed import NUMBERS, PATIENCE, Api
 from testing.waiting import free_port
 
 Start = Callable[[], "Run"]
@@ -100,7 +100,7 @@ def caller(lines: dict[str, str]) -> Api:
 
 def is_told(customer: Api, receiver: Receiver) -> bool:
     """Send a message, and wait until a webhook is told of its end."""
-    (sent,) = customer.send({"to": "+9110000000001", "text": "told"})
+    (sent,) = customer.send({"to": NUMBERS["jst"], "text": "told"})
     return bool(until(lambda: "MessageDelivered" in receiver.told("/kept", sent["id"])))
 
 
@@ -132,6 +132,7 @@ def test_it_goes_on_where_it_stopped(start: Start, receiver: Receiver) -> None:
         assert time.monotonic() < end
         time.sleep(1)
     assert first.interrupt() == 0, first.said
+    assert (first.log.parent / ".local" / "run" / "state").exists()  # here, not in the checkout
 
     again = start()
     assert again.until_up() == lines
