@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from bench.gateway import SCHEDULER, Run
+from sms_gateway.scheduler.tick import BALANCE_MINUTES
+from sms_gateway.vendors.registry import VENDORS
 from testing.counting import Tally
 from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled, holds
 
 PRICES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 ASSUMED: dict[str, Any] = PRICES["assumed"]
 MINUTES = 60 * 24 * 30  # in a month
+HOURS = 24 * 30
 LEASES = 2  # write units of a scheduler's run that finds anything due, however much
+HOURLY = {"write units": 12, "read units": 3}  # at most, of an account's hour: its balance is asked
 DEFAULT_MEMORY = TEMPLATE["Globals"]["Function"]["MemorySize"]
 
 PRICED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
@@ -103,18 +107,21 @@ def idle(run: Units, template: Mapping[str, Any] = TEMPLATE) -> dict[str, float]
     sources = sum(one["Type"] == "SQS" and enabled(one, template) for one in events)
     receives = sources * ASSUMED["pollers"] * MINUTES * 60 / ASSUMED["long_poll_seconds"]
     ticks, month = len(schedules) * MINUTES, PRICES["month"]
+    reads = len(schedules) * HOURS * BALANCE_MINUTES  # of the accounts, and of the balances
+    asked = added((HOURLY, len(VENDORS)), ({"read units": len(VENDORS)}, BALANCE_MINUTES))
     alarms = kinds["AWS::CloudWatch::Alarm"]
     leases = {"write units": LEASES}  # if something is due each minute
     items = {
         "alarms": alarms * month["alarm"],
         "event sources": receives * month["receive"],
-        "secrets": len(SECRETS) * month["secret"] + ticks * month["secret_call"],
+        "secrets": len(SECRETS) * month["secret"] + reads * month["secret_call"],
+        "balances": len(schedules) * HOURS * dollars(asked) / 1e6,
         SCHEDULER: ticks * (month["schedule"] + dollars(added((run, 1), (leases, 1))) / 1e6),
     }
     if dashboards := kinds["AWS::CloudWatch::Dashboard"]:
         items["dashboard"] = dashboards * month["dashboard"]
     if holds({"Condition": "HasKey"}, template):
-        # Each run reads a secret; DynamoDB asks for the table's key.
-        requests = ticks + MINUTES / ASSUMED["table_key_minutes"]
+        # A run that reads the accounts' secret needs it; DynamoDB asks for the table's key.
+        requests = reads + MINUTES / ASSUMED["table_key_minutes"]
         items["key"] = month["key"] + requests * month["key_request"]
     return items

@@ -172,7 +172,7 @@ class LocalStack:
             self.say("loading the layers' packages, where new")
             packages = kept_packages(ROOT / "layers", self.cache)
         self.say("building (sam build)")
-        cached = ("--cached", "--cache-dir", str(self.cache)) if self.cache else ()
+        cached = ("--cached", "--cache-dir", str(self.cache / "built")) if self.cache else ()
         self._sam(
             "build",
             "build",

@@ -63,8 +63,12 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def start(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    folder = tmp_path_factory.mktemp("a place with spaces")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("a place with spaces")
+
+
+@pytest.fixture(scope="module")
+def start(environment: dict[str, str], folder: Path) -> Iterator[Start]:
     runs: list[Run] = []
 
     def started() -> Run:
@@ -148,3 +152,10 @@ def test_it_goes_on_where_it_stopped(start: Start, receiver: Receiver) -> None:
     assert message.json()["text"] == "kept"
     assert is_told(customer, receiver)
     assert again.interrupt() == 0, again.said
+
+
+def test_what_was_loaded_stays_beside_what_was_built(start: Start, folder: Path) -> None:
+    """SAM empties its cache of what it does not know."""
+    (packages,) = (folder / ".local" / "cache" / "packages").iterdir()
+    assert [path for path in packages.iterdir() if path.suffix == ".whl"]
+    assert list((folder / ".local" / "cache" / "built").iterdir())

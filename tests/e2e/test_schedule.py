@@ -138,3 +138,31 @@ def test_vendors_that_are_to_hold_a_message_are_told_its_time(holding: Api) -> N
         "amount": "0.18",
         "currency": "INR",
     }
+
+
+@pytest.fixture
+def reserving(api: Api) -> Iterator[Api]:
+    """RajaSMS and server2sms below their floors."""
+    api("GET", "/balances")
+    floor: dict[str, dict[str, Any]] = {vendor: {} for vendor in NUMBERS}
+    floor["rajasms"] = floor["server2sms"] = {"balance_floor": 10**9}
+    api.stack.set_accounts(floor)
+    time.sleep(SETTINGS_SEEN)
+    yield api
+    api.stack.set_accounts({vendor: {} for vendor in NUMBERS})
+    time.sleep(SETTINGS_SEEN)
+
+
+def test_below_a_floor_the_answer_warns_and_codes_still_go(reserving: Api) -> None:
+    """Each role that accepts may read a balance, and those that ask may keep an hour."""
+    rows = reserving("GET", "/balances/rajasms").body["balances"]
+    assert {row["forecast"]["basis"]["ends_by"] for row in rows} == {"expiry"}
+    to = f"{NUMBERS['rajasms'][:-3]}757"
+    (sent,) = reserving.send({"to": to, "text": "Your code is 4711", "category": "otp"})
+    assert [one["type"] for one in sent["warnings"]] == ["/warnings/balance-floor"]
+    reserving.until(sent["id"], lambda found: found["status"] in ("submitted", "delivered"))
+    code = {"to": f"{to[:-3]}758", "text": "Your code is {code}"}
+    started = reserving("POST", "/verifications", code)
+    assert started.status == 201
+    (other,) = reserving.send({"to": NUMBERS["dinisoft"], "text": "x"})
+    assert other["warnings"] == []

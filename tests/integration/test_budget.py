@@ -21,6 +21,7 @@ import pytest
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import base as circuit_store
 from moto.dynamodb.models import dynamodb_backends
 
+from bench.pricing import HOURLY
 from sms_gateway.aws import clients, sqs
 from sms_gateway.config import cached_setting, routes, stopped_tenants, vendor_accounts
 from sms_gateway.config.public_accounts import public_accounts
@@ -32,9 +33,11 @@ from sms_gateway.messages.views import batch_view
 from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, items, message_repository
+from sms_gateway.vendor_accounts.balances import ask_hourly
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Request
 from sms_gateway.verifications import check, start
+from testing.balances import HOUR, on_the_hour, says, tell
 from testing.callbacks import call, rajasms, server2sms
 from testing.counting import Item, Meter, Tally, read_units, size_of, write_units
 from testing.environment import ACCOUNT_ID, REGION
@@ -46,6 +49,7 @@ from testing.processes import function
 from testing.settings import set_account
 from testing.stored import BEGAN, final, seen, ulid, waiting
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
+from testing.vendor_cases import adapter
 
 SETTLED_BY_POLL = 200  # seconds
 LINE = 300  # bytes of log that a step may write: one metric
@@ -421,6 +425,40 @@ def test_an_idle_tick_queries_each_shard_once(gateway: Gateway, meter: Meter) ->
     tally = spent(meter, gateway.tick)
     assert of(tally) == (IDLE, 0, 0.5 * len(items.SHARDS))
     assert tally.log_bytes == 0
+
+
+@pytest.mark.parametrize("vendor", ["rajasms", "dinisoft"])
+def test_an_hour_of_an_account_with_a_week_behind_it(
+    gateway: Gateway, meter: Meter, vendor: str
+) -> None:
+    """The question, the answer and the hours: at most what the idle bill counts."""
+    start = on_the_hour()
+    amounts = [str(10_000_000 - 997 * hour) for hour in range(168)]
+    tell(vendor, amounts, start, HOUR, expires="2027-01-01", balance_low=10**7)
+    account = {vendor: adapter(vendor, balance_low=10**7)}
+    tally = spent(meter, lambda: ask_hourly(account, start + 168 * HOUR, says("9000000")))
+    calls = {"BatchGetItem": 1, "UpdateItem": 2, "GetItem": 1, "PutItem": 1}
+    assert tally.calls == {f"dynamodb.{name}": times for name, times in calls.items()}
+    assert tally.writes <= HOURLY["write units"]
+    assert tally.reads <= HOURLY["read units"] + 1
+    minute = spent(meter, lambda: ask_hourly(account, start + 168 * HOUR, says("9000000")))
+    assert of(minute) == ({"dynamodb.BatchGetItem": 1}, 0, 1)
+
+
+@pytest.mark.parametrize("floor", [None, 100])
+def test_only_a_floor_is_read_and_once_a_minute(
+    gateway: Gateway, meter: Meter, floor: float | None
+) -> None:
+    set_account("dinisoft", balance_floor=floor)
+    accepted(gateway, "jst", 1)
+
+    def send_three() -> None:
+        for _ in range(3):
+            accepted(gateway, "dinisoft", 1)
+
+    tally = spent(meter, send_three)
+    reads = tally.calls["dynamodb.GetItem"]
+    assert (reads, tally.writes) == (0 if floor is None else 1, 3 * 3)
 
 
 @pytest.mark.parametrize("vendor", ["rajasms", "server2sms"])

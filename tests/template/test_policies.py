@@ -14,7 +14,10 @@ NETWORK = "AWSLambdaVPCAccessExecutionRole"
 DEPLOYMENTS: dict[str, dict[str, str]] = {"default": {}, "everything": EVERYTHING}
 # Of each function the partitions that it may read, and those that it may write; what their items
 # are says docs/data-model.md. `0*` is batches, campaigns and verifications: all that have a ULID.
-ACCEPTS = ({"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS"}, {"0*", "REQUEST#*"})
+ACCEPTS = (
+    {"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*"},
+    {"0*", "REQUEST#*"},
+)
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "AuthorizeFunction": ({"KEYS"}, set()),
     "SendFunction": ACCEPTS,
@@ -34,14 +37,14 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER"},
     ),
     "VerifyFunction": (
-        {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS"},
+        {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*"},
         {"0*", "REQUEST#*", "SENDS#*"},
     ),
     "CampaignWorkerFunction": (
-        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS"},
-        {"0*", "CAMPAIGNS"},
+        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*"},
+        {"0*", "CAMPAIGNS", "PLANNED#*"},
     ),
-    "PublishEventsFunction": ({"0*", "ACCOUNTS"}, set()),
+    "PublishEventsFunction": ({"0*"}, set()),
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),
     "WebhooksFunction": ({"HOOK#*", "HOOKS#*", "SETTINGS"}, {"HOOK#*", "HOOKS#*"}),
     "DeliverWebhooksFunction": ({"HOOK#*", "HOOKS#*", "SETTINGS"}, {"HOOK#*", "HOOKS#*"}),

@@ -31,12 +31,14 @@ from sms_gateway.campaigns.cancel import cancel_unsent
 from sms_gateway.campaigns.model import Campaign
 from sms_gateway.campaigns.results import MAX_FAILURES, write_results
 from sms_gateway.campaigns.views import refuse_campaign
-from sms_gateway.config import api_keys, routes, vendor_accounts
+from sms_gateway.config import api_keys, cached_setting, routes, vendor_accounts
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.messages import listing
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey
+from sms_gateway.vendor_accounts.balances import get_balances
+from sms_gateway.vendors.types import VendorResponse
 from smsgw.__main__ import ROOT as SMSGW
 from smsgw.errors import CommandError
 from smsgw.line import Command, Work
@@ -48,6 +50,7 @@ from testing.queues import emptied
 from testing.settings import ACCOUNTS, set_accounts, set_campaign_defaults, set_stopped
 from testing.stream import Stream, streaming
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
+from testing.vendor_cases import adapter
 
 STATUS, CAMPAIGN = function("status"), function("campaign_worker")
 QUEUE = "campaigns"
@@ -988,3 +991,57 @@ def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) ->
     assert len(sent) >= 5  # two readings, the results' owner, a part and its beginning and end
     names = set().union(*sent)
     assert not {one for one in names if "checksum" in one or "trailer" in one}
+
+
+def with_floor(amount: str, after: int = 0) -> None:
+    """Server2sms has told an amount, and its account has a floor of 1,000."""
+    set_accounts(ACCOUNTS | {"server2sms": ACCOUNTS["server2sms"] | {"balance_floor": 1000}})
+    answer = VendorResponse(200, json.dumps({"StatusCode": "1", "Credits": amount}).encode())
+    now = datetime.now(UTC) + timedelta(seconds=after)
+    get_balances({"server2sms": adapter("server2sms")}, now, lambda *_: answer)
+    cached_setting.reset_all()
+
+
+def test_a_campaign_stops_before_the_floor_and_goes_on_when_it_is_topped_up(bucket: Any) -> None:
+    """2,500 rows with credit for 2,100: two chunks go, and 1,100 credits are left for codes."""
+    with_floor("3100")
+    failed = to_the_end(upload(bucket, "to,text\r\n" + rows(2500)))
+    assert (failed.state, failed.row, failed.sent) == ("failed", 2000, 2000)
+    assert failed.problem is not None
+    assert failed.problem["type"] == "/problems/balance-floor"
+    assert "goes on at row 2001" in failed.problem["detail"]
+    with_floor("9000", after=61)
+    operate("resume", failed.id)
+    work(failed.id)
+    done = campaign_repository.find_campaign(failed.id)
+    assert done is not None
+    assert (done.state, done.sent) == ("done", 2500)
+
+
+def test_a_campaign_does_not_start_below_the_floor(bucket: Any) -> None:
+    with_floor("999")
+    failed = to_the_end(upload(bucket, "to,text\r\n" + rows(3)))
+    assert (failed.state, failed.sent) == ("failed", 0)
+    assert failed.problem is not None
+    assert failed.problem["vendor"] == "server2sms"
+    assert stored() == Counter()
+
+
+def test_what_was_counted_for_a_chunk_that_does_not_go_is_given_back(bucket: Any) -> None:
+    with_floor("1500")
+    assert to_the_end(upload(bucket, "to,text\r\n" + rows(600))).state == "failed"
+    small = to_the_end(upload(bucket, "to,text\r\n" + rows(500), "campaigns/acme/small.csv"))
+    assert (small.state, small.sent) == ("done", 500)
+
+
+def test_campaigns_share_what_is_above_the_floor(bucket: Any) -> None:
+    with_floor("1500")
+    names = [f"campaigns/acme/{name}.csv" for name in ("one", "two", "three")]
+    ends = [to_the_end(upload(bucket, "to,text\r\n" + rows(240), name)) for name in names]
+    assert [(one.state, one.sent) for one in ends] == [("done", 240), ("done", 240), ("failed", 0)]
+
+
+def test_without_a_floor_a_campaign_counts_nothing(bucket: Any) -> None:
+    assert to_the_end(upload(bucket, "to,text\r\n" + rows(3))).state == "done"
+    items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
+    assert not [item for item in items if item["pk"]["S"].startswith("PLANNED#")]

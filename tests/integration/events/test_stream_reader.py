@@ -25,10 +25,11 @@ from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.storage import cache, dynamodb
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks import endpoints
+from testing.balances import HOUR, on_the_hour, tell
 from testing.callbacks import rajasms, server2sms
 from testing.gateway import Gateway
 from testing.queues import STREAM_DEAD, emptied
-from testing.settings import ACCOUNTS, set_account, set_accounts
+from testing.settings import ACCOUNTS, set_accounts
 from testing.stream import PATTERNS, Stream, matches, streaming
 from testing.transport import SILENT
 from testing.vendor_answers import POLL, SUBMIT, arrived, rajasms_answer
@@ -326,26 +327,35 @@ def test_webhooks_that_can_not_be_read_come_again(
     assert len(emptied(FAST)) == 2
 
 
-def test_without_usable_accounts_a_balance_is_dead_lettered_and_messages_are_published(
+def test_a_low_balance_is_told_while_the_accounts_can_not_be_read(
     gateway: Gateway, stream: Stream
 ) -> None:
-    cache.cache_put("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
+    tell("dinisoft", ["1"], utc_now(), balance_low=1000)
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
     cached_setting.reset_all()
     set_accounts("no JSON")
     assert stream.publish(records) == []
     assert stream.kinds(identifier) == ["MessageAccepted", "MessageSubmitted"]
+    assert stream.kinds("balance-dinisoft") == ["BalanceLow"]
+    assert emptied(STREAM_DEAD) == []
+
+
+def test_a_balance_that_nobody_can_read_is_dead_lettered_and_messages_are_published(
+    gateway: Gateway, stream: Stream
+) -> None:
+    cache.cache_put("BALANCE#rajasms", 1, [{"told": {"low": {}}}])
+    (identifier,) = gateway.sent("server2sms")
+    assert stream.publish() == []
+    assert stream.kinds(identifier) == ["MessageAccepted", "MessageSubmitted"]
     (letter,) = emptied(STREAM_DEAD)
-    assert "accounts" in letter.message_attributes["reason"]["StringValue"]
+    assert "KeyError" in letter.message_attributes["reason"]["StringValue"]
 
 
 def test_webhooks_are_handed_nothing_of_the_operators(gateway: Gateway, stream: Stream) -> None:
-    cache.cache_put("BALANCE#rajasms", 1, [{"product": "otp", "amount": "1"}])
-    cached_setting.reset_all()
-    set_accounts("no JSON")
+    tell("dinisoft", ["1"], utc_now(), balance_low=1000)
     records = [*stream.records(), circuit("CLOSED", "OPEN")]
-    assert len(records) == 2
+    assert len(records) > 2
     assert handle_records(records, 120, stream.told.put, operator=False) == {
         "batchItemFailures": []
     }
@@ -466,20 +476,39 @@ def test_a_circuit_that_opens_or_closes_is_told(
 def test_a_balance_is_told_when_it_falls_below_what_is_low(
     gateway: Gateway, stream: Stream
 ) -> None:
-    set_account("rajasms", balance_low=1000)
-    row = {
-        "vendor": "rajasms",
-        "product": "otp",
-        "unit": "IDR",
-        "checked_at": "2026-11-22T03:00:00.000Z",
-    }
-    for second, amount in enumerate(["1500", "880", "700", "2000", "999.5"]):
-        cache.cache_put("BALANCE#rajasms", second, [{**row, "amount": amount}])
-    cache.cache_put("BALANCE#jst", 1, [{**row, "vendor": "jst", "amount": "1"}])
+    tell("dinisoft", ["1500", "880", "700", "2000", "999.5"], utc_now(), balance_low=1000)
     stream.publish()
-    assert [one.data["amount"] for one in stream.told.events] == ["880", "999.5"]
-    assert len({one.id for one in stream.told.events}) == 2
-    assert ACCOUNTS["rajasms"].get("balance_low") is None
+    assert [(one.type, one.data["amount"]) for one in stream.told.events] == [
+        ("BalanceLow", "880"),
+        ("BalanceToppedUp", "2000"),
+        ("BalanceLow", "999.5"),
+    ]
+    assert len({one.id for one in stream.told.events}) == 3
+    assert ACCOUNTS["dinisoft"].get("balance_low") is None
+
+
+def test_a_balance_that_runs_out_is_told_at_72_hours_and_at_24(
+    gateway: Gateway, stream: Stream
+) -> None:
+    """100 an hour, of each of the three products in use: they end within 100 to 20 hours."""
+    tell("rajasms", [str(10_000 - 100 * hour) for hour in range(81)], on_the_hour(), HOUR)
+    stream.publish()
+    told = [one for one in stream.told.events if one.data["product"] == "otp"]
+    assert len(stream.told.events) == 3 * len(told)
+    assert [(one.type, one.data["within_hours"], one.data["amount"]) for one in told] == [
+        ("BalanceRunsOut", 72, "7200"),
+        ("BalanceRunsOut", 24, "2400"),
+    ]
+    assert {(one.data["per_day"], one.data["ends_by"]) for one in told} == {("2400", "use")}
+
+
+def test_credit_that_expires_is_told_whatever_is_left(gateway: Gateway, stream: Stream) -> None:
+    last_day = (utc_now() + 2 * HOUR).date().isoformat()
+    tell("rajasms", ["900000"], utc_now(), expires=last_day)
+    stream.publish()
+    assert {(one.type, one.data["ends_by"]) for one in stream.told.events} == {
+        ("BalanceRunsOut", "expiry")
+    }
 
 
 @pytest.mark.parametrize("order", ["in order", "backwards", "by chance"])

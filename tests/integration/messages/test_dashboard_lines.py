@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from sms_gateway.scheduler.tick_run import TickRun
 from sms_gateway.vendors.registry import VENDORS
 from testing.callbacks import server2sms
 from testing.gateway import Gateway
+from testing.rights import acting_as
 from testing.settings import ACCOUNTS, set_account, set_accounts
 from testing.transport import Wire
 from testing.vendor_answers import SUBMIT, rajasms_answer
@@ -144,28 +145,30 @@ def test_a_price_table_says_what_the_messages_cost(gateway: Gateway, lines: Line
     assert (submitted["price"], submitted["currency"]) == (pytest.approx(0.54), "INR")
 
 
-def test_balances_are_asked_once_an_hour_and_told(
+def test_balances_are_asked_once_an_hour_and_told_for_a_dashboard_only(
     gateway: Gateway, wire: Wire, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave_only("dinisoft")
     assert "balance_low" not in ACCOUNTS["dinisoft"]
     wire.answers["smsClientBalance.jsp"] = b"10.000000"
+    hour = datetime.now(UTC).replace(minute=0) + timedelta(hours=1)
 
-    def refresh(minute: int) -> int:
+    def refresh(minutes: int) -> int:
         before = len(wire.sent)
-        now = datetime.now(UTC).replace(minute=minute)
-        with ThreadPoolExecutor(1) as pool:
+        now = hour + timedelta(minutes=minutes)
+        with ThreadPoolExecutor(1) as pool, acting_as("SchedulerFunction"):
             adapters = vendor_accounts.accounts().adapters
             refresh_balances(TickRun(adapters, pool, now, now.timestamp() + 60, send=wire))
         return len(wire.sent) - before
 
-    assert refresh(1) == 0
-    assert refresh(0) == 1
+    assert [refresh(minutes) for minutes in (0, 1, 4, 5, 59)] == [1, 0, 0, 0, 0]
     (told,) = lines("balance")
     assert told.pop("unit")
     assert told == {"vendor": "dinisoft", "product": "all", "amount": 10.0}
     monkeypatch.setenv("DASHBOARD", "false")
-    assert refresh(0) == 0
+    monkeypatch.setenv("EVENTS", "none")
+    assert [refresh(60), refresh(125)] == [1, 0]
+    assert len(lines("balance")) == 1
 
 
 def test_the_lines_name_nobody(

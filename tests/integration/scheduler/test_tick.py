@@ -367,3 +367,33 @@ def test_an_unknown_word_is_kept_and_settles_nothing(gateway: Gateway) -> None:
     assert key
     assert "77" in gateway.item(key)["raw"]["S"]
     assert gateway.status(identifier) == "submitted"
+
+
+def test_the_accounts_are_read_only_when_something_is_due(gateway: Gateway) -> None:
+    """Their secret costs a call: an idle run does without."""
+    read: list[vendor_accounts.Accounts] = []
+
+    def accounts() -> vendor_accounts.Accounts:
+        read.append(vendor_accounts.accounts())
+        return read[-1]
+
+    def run(after: float) -> int:
+        now = datetime.now(UTC) + timedelta(seconds=after)
+        with ThreadPoolExecutor(1) as pool:
+            one = tick_run.TickRun(
+                {},
+                pool,
+                now,
+                time.time() + 60,
+                gateway.wire,
+                accounts_known=False,
+                find_accounts=accounts,
+            )
+            return tick.check_all_due(one)
+
+    assert (run(0), len(read)) == (0, 0)
+    identifier = gateway.one("rajasms")
+    gateway.queued("rajasms")
+    assert (run(2 * REQUEUE_AFTER), len(read)) == (1, 1)
+    assert len(gateway.queued("rajasms")) == 1
+    assert gateway.status(identifier) == "accepted"

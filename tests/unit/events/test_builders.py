@@ -140,5 +140,7 @@ def test_tenants_may_want_what_is_theirs() -> None:
         EventType.OPENED,
         EventType.CLOSED,
         EventType.BALANCE_LOW,
+        EventType.BALANCE_RUNS_OUT,
+        EventType.BALANCE_TOPPED_UP,
         EventType.TEST,
     }

@@ -101,7 +101,7 @@ def test_no_list_of_vouchers_is_too_odd(body: bytes) -> None:
     for one in listing.every:
         msgspec.json.encode([one.code, str(one.credits), one.remarks, one.data])
         one.mentions("x")
-    assert "data" not in repr(listing)
+    assert "data=" not in repr(listing)
 
 
 @given(BODIES, st.sampled_from([200, 500]), st.text(max_size=30))

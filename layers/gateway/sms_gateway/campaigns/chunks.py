@@ -9,6 +9,7 @@ from typing import Any
 from sms_gateway.campaigns import model, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.columns import build_draft, one_line_problem
+from sms_gateway.campaigns.credit import count_credit
 from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk
 from sms_gateway.campaigns.time_budget import TimeBudget
@@ -22,6 +23,7 @@ from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
+from sms_gateway.messages.balance_floor import BalanceFloorError
 from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD, RejectedRecipient, plan_recipients
 from sms_gateway.messages.request import Draft
 from sms_gateway.messages.send import retention_seconds
@@ -114,8 +116,13 @@ def _plan_chunk(
         status_url_checker(campaign.tenant),
         may_use=partial(may_use, campaign.tenant),
         per_recipient=True,
+        keep_floor=True,
     )
     _raise_retryable(campaign, rejected)
+    try:
+        count_credit(accepted)
+    except BalanceFloorError as problem:
+        raise _file_error(campaign, 0, problem) from None
     refused |= {each.index: one_line_problem(each.problem) for each in rejected}
     batch = new_ulid(now) if accepted else None
     built = (
@@ -155,12 +162,16 @@ def _raise_retryable(campaign: Campaign, rejected: Sequence[RejectedRecipient]) 
     """Raise FileError for a retryable refusal: stored with the chunk, it would be final."""
     for each in rejected:
         if each.problem.to_dict()["retryable"]:
-            raise FileError(
-                f"Row {campaign.row + 1 + each.index}: {each.problem.detail} Then resume the "
-                f"campaign: it goes on at row {campaign.row + 1}.",
-                slug=each.problem.slug,
-                **each.problem.members,
-            )
+            raise _file_error(campaign, each.index, each.problem)
+
+
+def _file_error(campaign: Campaign, index: int, problem: GatewayError) -> FileError:
+    return FileError(
+        f"Row {campaign.row + 1 + index}: {problem.detail} Then resume the campaign: it goes on "
+        f"at row {campaign.row + 1}.",
+        slug=problem.slug,
+        **problem.members,
+    )
 
 
 def advance(campaign: Campaign, chunk: Chunk) -> None:

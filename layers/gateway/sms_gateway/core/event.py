@@ -34,6 +34,8 @@ class EventType(StrEnum):
     OPENED = "VendorCircuitOpened"
     CLOSED = "VendorCircuitClosed"
     BALANCE_LOW = "BalanceLow"
+    BALANCE_RUNS_OUT = "BalanceRunsOut"
+    BALANCE_TOPPED_UP = "BalanceToppedUp"
     WEBHOOK_DISABLED = "WebhookDisabled"
     TEST = "WebhookTest"
 

@@ -2,17 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.core.event import Event, EventType
-from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.status import Status
 from sms_gateway.core.ulids import is_ulid
 from sms_gateway.dispatch.circuit_states import CIRCUITS
+from sms_gateway.events.balance_events import balance_events
 from sms_gateway.events.builders import (
     batch_event,
     campaign_event,
@@ -20,8 +18,9 @@ from sms_gateway.events.builders import (
     verification_event,
     webhook_disabled_event,
 )
-from sms_gateway.events.read_context import ReadContext, Record, UnreadableChangeError, changed_at
-from sms_gateway.storage import cache, message_repository
+from sms_gateway.events.read_context import ReadContext, Record, changed_at
+from sms_gateway.storage import message_repository
+from sms_gateway.storage.balances import PREFIX
 from sms_gateway.storage.items import Item, read_message, read_submission
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.models import Batch, ItemKey, Message, Submission, TimelineEntry
@@ -32,8 +31,8 @@ PROBE_SIZE = 10  # messages read before a whole batch is
 def events_of(record: Record, context: ReadContext) -> Iterator[Event]:
     """Yield the events of one write.
 
-    Raises ServiceUnavailableError when a read fails; UnreadableChangeError, or whatever else
-    parsing raises, when the change can't be read.
+    Raises ServiceUnavailableError when a read fails, whatever parsing raises when the change can't
+    be read.
     """
     change = record["dynamodb"]
     new: Item | None = change.get("NewImage")
@@ -47,8 +46,8 @@ def events_of(record: Record, context: ReadContext) -> Iterator[Event]:
         yield from _webhook_events(partition.removeprefix("HOOKS#"), old, new)
     elif partition == CIRCUITS and context.operator:
         yield from _circuit_events(change, old, new)
-    elif partition.startswith("BALANCE#") and context.operator:
-        yield from _balance_events(change, old, new)
+    elif partition.startswith(PREFIX) and new["sk"]["S"] == "CACHE" and context.operator:
+        yield from balance_events(old, new)
 
 
 def _tenant_events(change: Record, old: Item, new: Item, context: ReadContext) -> Iterator[Event]:
@@ -246,42 +245,3 @@ def _circuit_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
     yield Event(
         f"circuit-{vendor}-{change['SequenceNumber']}", event_type, changed_at(change), None, data
     )
-
-
-def _balance_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
-    """Yield the event of a balance that fell below the account's threshold.
-
-    Raises UnreadableChangeError without usable accounts, so that messages' events don't wait.
-    """
-    from sms_gateway.config.public_accounts import (
-        public_accounts,  # imports all vendors; needed once an hour
-    )
-
-    vendor = new["pk"]["S"].removeprefix("BALANCE#")
-    try:
-        adapter = public_accounts().adapters.get(vendor)
-    except ServiceUnavailableError:
-        raise UnreadableChangeError("the accounts are not usable: mend them first") from None
-    if adapter is None or adapter.balance_low is None:
-        return
-    low = Decimal(str(adapter.balance_low))
-    before_rows = _rows_by_product(old)
-    for product, row in _rows_by_product(new).items():
-        before = before_rows.get(product)
-        amount = Decimal(row["amount"])
-        if amount < low and (before is None or Decimal(before["amount"]) >= low):
-            data = {
-                "vendor": vendor,
-                "product": product,
-                "amount": row["amount"],
-                "unit": row["unit"],
-                "threshold": f"{low:f}",
-                "checked_at": row["checked_at"],
-            }
-            identifier = f"balance-{vendor}-{product or 'all'}-{change['SequenceNumber']}"
-            yield Event(identifier, EventType.BALANCE_LOW, changed_at(change), None, data)
-
-
-def _rows_by_product(item: Item) -> dict[str | None, dict[str, Any]]:
-    rows = cache.read_cached(item)[1] if item else []
-    return {row["product"]: row for row in rows if row["amount"] is not None}

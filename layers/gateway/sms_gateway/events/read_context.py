@@ -12,10 +12,6 @@ from sms_gateway.storage.models import Batch
 Record = Mapping[str, Any]
 
 
-class UnreadableChangeError(Exception):
-    """A change that can never be read; its text may be shown."""
-
-
 @dataclass(slots=True)
 class ReadContext:
     """What is read beside the stream, once an invocation and not after `until` (monotonic seconds).

@@ -21,12 +21,7 @@ from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.ulids import is_ulid
 from sms_gateway.events.change_mapping import events_of
-from sms_gateway.events.read_context import (
-    ReadContext,
-    Record,
-    UnreadableChangeError,
-    changed_at,
-)
+from sms_gateway.events.read_context import ReadContext, Record, changed_at
 
 READ_RESERVE_SECONDS = 80  # begin no read of the table later than this before the end
 SEND_RESERVE_SECONDS = 40  # begin no call later than this: the table's slowest takes 35, SQS's 21
@@ -94,8 +89,6 @@ def _build_events(records: Sequence[Record], context: ReadContext) -> list[list[
                 "change not published", extra={"event_id": record.get("eventID"), "why": str(error)}
             )
             break
-        except UnreadableChangeError as error:
-            built.append(str(error))
         except Exception as error:
             built.append(describe(error))
         else:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from copy import replace
 from datetime import UTC, datetime, timedelta
 
+from sms_gateway.config.balance_floors import is_below_floor
 from sms_gateway.config.routes import Routes
 from sms_gateway.config.senders import plain
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
 from sms_gateway.core.value_object import ValueObject
+from sms_gateway.messages.balance_floor import BELOW_FLOOR, BalanceFloorError, floor_order
 from sms_gateway.messages.rendering import RenderedText, check_segments, render_text
 from sms_gateway.messages.request import Draft
 from sms_gateway.sms.number_forms import MAX_LENGTH
@@ -66,13 +68,15 @@ def plan_recipients(
     *,
     may_use: Callable[[str], bool] = lambda _sender: False,
     per_recipient: bool = False,
+    keep_floor: bool = False,
 ) -> tuple[list[PlannedRecipient], list[RejectedRecipient]]:
     """Sort recipients into those that can be sent to and those that can't.
 
     `check_status_url` raises InvalidRequestError for a status_url that is not allowed; `may_use`
     says whether the tenant may name a sender that is none of the account's own. An invalid
     time, region, vendor or status_url fails the whole request with InvalidRequestError, unless
-    `per_recipient` is set: then it rejects its recipient.
+    `per_recipient` is set: then it rejects its recipient. A vendor below its account's
+    `balance_floor` comes last; with `keep_floor` not at all.
     """
     accepted: list[PlannedRecipient] = []
     rejected: list[RejectedRecipient] = []
@@ -84,14 +88,20 @@ def plan_recipients(
             number = _read_number(draft)
             same = (number.e164, draft.text)
             if same in seen and draft.options.duplicates == "reject":
-                raise _repeated(draft)
+                raise InvalidRequestError(
+                    "An earlier recipient of this request has the same number and text.",
+                    slug="duplicate-recipient",
+                    pointer=draft.to_pointer,
+                )
             vendors, prefix = _choose_vendors(draft, number.e164, accounts, routes)
             same_text = (draft.text, draft.options.encoding)
             if same_text not in rendered:
                 rendered[same_text] = render_text(draft)
             text = rendered[same_text]
             check_segments(draft, text)
-            planned = _plan_recipient(draft, number, vendors, prefix, accounts, text, now, may_use)
+            planned = _plan_recipient(
+                draft, number, vendors, prefix, accounts, text, now, may_use, keep_floor
+            )
             if same in seen:
                 planned = replace(planned, warnings=(*planned.warnings, REPEATED))
             seen.add(same)
@@ -160,14 +170,6 @@ def _read_number(draft: Draft) -> ReadNumber:
         raise InvalidRequestError(str(error), slug=error.slug, pointer=draft.to_pointer) from None
 
 
-def _repeated(draft: Draft) -> InvalidRequestError:
-    return InvalidRequestError(
-        "An earlier recipient of this request has the same number and text.",
-        slug="duplicate-recipient",
-        pointer=draft.to_pointer,
-    )
-
-
 def _choose_vendors(
     draft: Draft, to: str, accounts: Accounts, routes: Routes
 ) -> tuple[list[str], str]:
@@ -209,10 +211,9 @@ def _plan_recipient(
     rendered: RenderedText,
     now: datetime,
     may_use: Callable[[str], bool],
+    keep_floor: bool,
 ) -> PlannedRecipient:
-    options, adapter = draft.options, accounts.adapters[vendors[0]]
-    category = options.category or "transactional"
-    at_vendor = options.send_at is not None and _held_by_vendor(adapter, options.send_at, now)
+    options, category = draft.options, draft.options.category or "transactional"
     content = MessageContent(
         to=number.e164,
         text=rendered.text,
@@ -227,9 +228,19 @@ def _plan_recipient(
         reference=options.reference,
         metadata=options.metadata or None,
         on_unknown=options.on_unknown or "hold",
-        at_vendor=at_vendor,
         status_url=options.status_url,
     )
+    unscheduled = content.outgoing("")
+
+    def carries(name: str) -> bool:
+        other = accounts.adapters[name]
+        return _can_carry(other, unscheduled) and _sender_allowed(other, options.sender, may_use)
+
+    low = {name for name in vendors if is_below_floor(accounts.adapters[name], category)}
+    preferred, vendors = vendors[0], floor_order(vendors, low, carries)
+    adapter, below = accounts.adapters[vendors[0]], vendors[0] in low
+    if options.send_at is not None and _held_by_vendor(adapter, options.send_at, now):
+        content, vendors = replace(content, at_vendor=True), vendors[:1]
     outgoing = content.outgoing("")
     try:
         adapter.check(outgoing)
@@ -246,22 +257,23 @@ def _plan_recipient(
             pointer=f"{draft.pointer}/from",
             vendor=adapter.name,
         )
-    others = [] if at_vendor else vendors[1:]
-    failover = [
-        vendor
-        for vendor in others
-        if _can_carry(accounts.adapters[vendor], outgoing)
-        and _sender_allowed(accounts.adapters[vendor], options.sender, may_use)
-    ]
+    if keep_floor and below:
+        raise BalanceFloorError(adapter.name)
+    kept_out = low if keep_floor else ()
+    failover = [name for name in vendors[1:] if name not in kept_out and carries(name)]
+    reason = "named by the caller" if options.vendor else f"first usable of route {prefix}"
+    if adapter.name != preferred:
+        reason = f"{reason}; {preferred} is below its balance floor"
+    warnings = adapter.delivery_warnings(outgoing, options.send_at or now)
     return PlannedRecipient(
         draft=draft,
         form=number.form,
         content=content,
-        vendors=(vendors[0], *failover),
+        vendors=(adapter.name, *failover),
         adapter=adapter,
         validity=int(options.validity or DEFAULT_VALIDITY_SECONDS[category]),
-        reason="named by the caller" if options.vendor else f"first usable of route {prefix}",
-        warnings=tuple(adapter.delivery_warnings(outgoing, options.send_at or now)),
+        reason=reason,
+        warnings=(*warnings, BELOW_FLOOR) if below else tuple(warnings),
     )
 
 

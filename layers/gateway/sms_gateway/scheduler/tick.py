@@ -8,11 +8,10 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 from sms_gateway.campaigns import queue
-from sms_gateway.config.vendor_accounts import Accounts, accounts
-from sms_gateway.core.observability import has_dashboard, increment, logger
+from sms_gateway.config.vendor_accounts import accounts
+from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER
@@ -22,7 +21,7 @@ from sms_gateway.scheduler.tick_run import RESERVE_SECONDS, TickRun
 from sms_gateway.storage import due_index, dynamodb, items
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey
-from sms_gateway.vendor_accounts.balances import get_balances
+from sms_gateway.vendor_accounts.balances import ask_hourly
 from sms_gateway.vendors.types import chunks
 from sms_gateway.webhooks import retry_scheduler
 
@@ -30,28 +29,21 @@ THREADS = 16
 LEASE_SECONDS = 55  # the function stops before
 PAGE_SIZE = 200  # submissions a partition and query
 SUBMISSIONS_AT_ONCE = 500  # read and polled together
-WEBHOOK_RESERVE_SECONDS = 10  # of a run for webhook retries, however many messages are due
+LATER_RESERVE_SECONDS = 10  # for balances and webhook retries, however many messages are due
+BALANCE_MINUTES = 5  # of an hour: the later ones are for what the first one could not store
 
 
 def run(remaining: float) -> int:
     """Do a minute's work within `remaining` seconds; return how many submissions were checked."""
     until = time.time() + remaining - RESERVE_SECONDS
-    known: Accounts | None = None
-    with suppress(ServiceUnavailableError):  # expiry and requeues go on
-        known = accounts()
     events_on = os.environ["EVENTS"] != "none"
     with ThreadPoolExecutor(THREADS) as pool:
-        tick = TickRun(
-            known.adapters if known else {},
-            pool,
-            utc_now(),
-            until - WEBHOOK_RESERVE_SECONDS if events_on or has_dashboard() else until,
-            accounts_known=known is not None,
-        )
+        tick = TickRun({}, pool, utc_now(), until, accounts_known=False, find_accounts=accounts)
+        if events_on or tick.now.minute < BALANCE_MINUTES:
+            tick.until -= LATER_RESERVE_SECONDS
         checked = check_all_due(tick)
         tick.until = until
-        if events_on or has_dashboard():
-            refresh_balances(tick)
+        refresh_balances(tick)
         if events_on:
             checked += retry_scheduler.enqueue_due(
                 pool, tick.now_seconds, lambda: tick.has_time_for(RESERVE_SECONDS)
@@ -60,16 +52,12 @@ def run(remaining: float) -> int:
 
 
 def refresh_balances(run: TickRun) -> None:
-    """Query balances once an hour: all for the dashboard, else those whose fall is an event."""
-    if run.now.minute != 0:
+    """In the first minutes of an hour, ask for the balances that nobody asked for in it."""
+    if run.now.minute >= BALANCE_MINUTES or not run.has_time_for(RESERVE_SECONDS):
         return
-    watched = {
-        name: adapter
-        for name, adapter in run.adapters.items()
-        if has_dashboard() or adapter.balance_low is not None
-    }
+    run.need_accounts()
     try:
-        get_balances(watched, run.now, run.send)
+        ask_hourly(run.adapters, run.now, run.send)
     except ServiceUnavailableError:
         logger.exception("balances not refreshed")
 
@@ -101,6 +89,7 @@ def check_due(run: TickRun, keys: Sequence[ItemKey]) -> None:
 
     Polls come last: scheduled messages must not wait for a slow vendor.
     """
+    run.need_accounts()
     run.due_polls.clear()
     current: dict[ItemKey, items.Item] = {}
     for page in run.pool.map(_read_items, chunks(keys, 100)):

@@ -5,9 +5,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sms_gateway.config.vendor_accounts import Accounts
+from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.storage.models import Message, Submission
 from sms_gateway.vendors import http_client
@@ -32,12 +35,23 @@ class TickRun:
     send: Send = http_client.send
     receipt_deadline: int = RECEIPT_DEADLINE
     accounts_known: bool = True  # whether the accounts could be read
+    find_accounts: Callable[[], Accounts] | None = None  # where they are read once needed
     checked: int = 0
     due_polls: dict[str, list[DuePoll]] = field(default_factory=lambda: defaultdict(list))
 
     def has_time_for(self, seconds: float) -> bool:
         """Return whether work of so many seconds can still be finished."""
         return time.time() + seconds < self.until
+
+    def need_accounts(self) -> None:
+        """Read the accounts, which an idle run does without: their secret costs a call.
+
+        Without them expiry and requeues go on.
+        """
+        if self.find_accounts is not None:
+            with suppress(ServiceUnavailableError):
+                self.adapters, self.accounts_known = self.find_accounts().adapters, True
+            self.find_accounts = None
 
     @property
     def routable_vendors(self) -> Collection[str]:

@@ -8,8 +8,9 @@ from msgspec.structs import asdict
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.dispatch.circuit_states import circuit_states
+from sms_gateway.storage.balances import Row
 from sms_gateway.vendor_accounts.account_check import has_fixed_egress
-from sms_gateway.vendor_accounts.balances import Row, last_known
+from sms_gateway.vendor_accounts.balances import last_known
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 

@@ -8,7 +8,7 @@ it can't parse changes nothing: it is never a failure and never an exception.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from sms_gateway.vendors.price_table import PriceTable
 from sms_gateway.vendors.types import (
     Balance,
     CallbackRequest,
+    Category,
     CodeCheck,
     DeliveryReport,
     OutgoingMessage,
@@ -87,6 +88,7 @@ class Adapter(ABC):
     capabilities: ClassVar[Capabilities]
     # The code with which the vendor refuses an address that it has not registered, if it has one.
     unregistered_address: ClassVar[str | None] = None
+    zone: ClassVar[tzinfo] = UTC  # in which a balance's last day ends
 
     base_url: str
     allow_http: bool = False
@@ -98,6 +100,7 @@ class Adapter(ABC):
     schedule_at_vendor: bool = False
     prices: PriceTable | None = None
     balance_low: float | None = None  # in the balance's unit; below it BalanceLow is emitted
+    balance_floor: float | None = None  # in the same; below it other vendors go first
 
     def __post_init__(self) -> None:
         self.check_url("base_url", self.base_url)
@@ -110,8 +113,10 @@ class Adapter(ABC):
             raise ValueError("timeout must be over 0 and at most 25 seconds")
         if self.rate is not None and self.rate <= 0:
             raise ValueError("rate must be over 0")
-        if self.balance_low is not None and self.balance_low < 0:
-            raise ValueError("balance_low must not be below 0")
+        for name in ("balance_low", "balance_floor"):
+            bound: float | None = getattr(self, name)
+            if bound is not None and bound < 0:
+                raise ValueError(f"{name} must not be below 0")
 
     def check_url(self, name: str, url: str) -> None:
         """Raise ValueError unless `url` is https, or http and the account allows it.
@@ -205,6 +210,11 @@ class Adapter(ABC):
     @abstractmethod
     def parse_balance(self, response: VendorResponse, product: str | None) -> Balance:
         """Parse a balance. Raises BalanceRefusedError, also for an unreadable response."""
+
+    def balance_product(self, category: Category) -> str | None:
+        """Return the product, as in `balance`, whose credit a message of a category uses."""
+        del category
+        return None
 
     def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         """Return the calls that ask for receipts, in the vendor's own unit."""

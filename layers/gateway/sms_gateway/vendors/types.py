@@ -202,13 +202,24 @@ class Balance(ValueObject, frozen=True):
 
 
 class BalanceRefusedError(Exception):
-    """The vendor refused the balance, or its response can't be parsed (`code` is None)."""
+    """The vendor refused the balance, or its response can't be parsed (`code` is None).
 
-    def __init__(self, text: str, code: str | None = None, *, retryable: bool = False) -> None:
+    `limited`: it was asked too often, and must be asked less.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        code: str | None = None,
+        *,
+        retryable: bool = False,
+        limited: bool = False,
+    ) -> None:
         super().__init__(text)
         self.text = text
         self.code = code
         self.retryable = retryable
+        self.limited = limited
 
 
 def chunks[T](items: Iterable[T], size: int) -> list[list[T]]:

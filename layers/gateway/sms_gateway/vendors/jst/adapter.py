@@ -253,6 +253,10 @@ class Jst(Adapter):
             raise BalanceRefusedError("unreadable answer")
         return Balance(product, amount, "credits")
 
+    def balance_product(self, category: Category) -> str | None:
+        """Return the product whose credit a category uses."""
+        return "promotional" if category == "promotional" else "transactional"
+
     def poll(self, pending: Sequence[PendingReceipt]) -> list[PollCall]:
         """Return one call a job, for all its numbers; a message without a job can't be polled."""
         jobs: dict[tuple[str, str], list[PendingReceipt]] = {}

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl, quote
 
@@ -24,6 +24,7 @@ from sms_gateway.vendors.parsing import (
 )
 from sms_gateway.vendors.rajasms.responses import (
     BALANCE_CODES,
+    BALANCE_LIMIT,
     DELIVERY_CODES,
     GLOBAL_CODES,
     OK,
@@ -78,6 +79,7 @@ class RajaSms(Adapter):
         own_reference=False,
     )
     unregistered_address: ClassVar[str | None] = "40"
+    zone: ClassVar[tzinfo] = WIB
 
     api_key: str = field(repr=False)
     products: Mapping[Category, Product] = field(
@@ -203,7 +205,13 @@ class RajaSms(Adapter):
             raise BalanceRefusedError("unreadable answer")
         text, retryable = BALANCE_CODES.get(code, UNKNOWN_BALANCE_CODE)
         vendor_text = as_text(answer.get("globalstatustext"))
-        raise BalanceRefusedError(vendor_text or text, code, retryable=retryable)
+        raise BalanceRefusedError(
+            vendor_text or text, code, retryable=retryable, limited=code == BALANCE_LIMIT
+        )
+
+    def balance_product(self, category: Category) -> str | None:
+        """Return the product whose credit a category uses."""
+        return self.products[category]
 
     def callback(self, request: CallbackRequest) -> list[DeliveryReport]:
         """Parse a JSON body, a form with JSON in a field, or a form of the fields."""

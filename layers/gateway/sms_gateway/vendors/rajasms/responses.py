@@ -48,6 +48,7 @@ BALANCE_CODES: Mapping[str, tuple[str, bool]] = {  # the text, and whether a lat
     "35": ("Check Balance Limit", True),  # queried too often
     "40": ("Ip address not register", False),
 }
+BALANCE_LIMIT = "35"
 UNKNOWN_BALANCE_CODE = ("unknown code", False)
 DELIVERY_CODES: Mapping[str, DeliveryReport] = {
     "1": DeliveryReport(None, text="Schedule"),
