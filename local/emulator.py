@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from local.archives import share_archives
+from local.parent import stop_without_parent
 
 _PARTITION_IS = re.compile(r"[#\w]+\s*=\s*(:\w+)")
 
@@ -113,6 +114,7 @@ def keep_streams() -> None:
 
 
 if __name__ == "__main__":
+    stop_without_parent()
     complete_requests()
     use_runtime_client()
     name_apis()

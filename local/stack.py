@@ -17,6 +17,7 @@ import boto3
 from local.gateway_responses import set_gateway_responses
 from local.keys import store_key
 from local.packages import kept_packages
+from local.parent import VARIABLE
 from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
@@ -136,7 +137,8 @@ class LocalStack:
 
     def start_emulator(self) -> subprocess.Popen[bytes]:
         """Start the emulator with IAM enforced, and wait until it answers."""
-        temporary = self.folder / "tmp"
+        folder = self.folder.absolute()  # it runs in another one
+        temporary = folder / "tmp"
         temporary.mkdir(exist_ok=True)
         process = self._spawn(
             "emulator",
@@ -150,9 +152,9 @@ class LocalStack:
                 "IOT_MTLS_ENABLED": "0",
                 "LOG_LEVEL": "WARNING",
                 "PERSIST_STATE": "1" if self.persist else "0",
-                "STATE_DIR": str(self.folder / "state"),
+                "STATE_DIR": str(folder / "state"),
                 "S3_PERSIST": "1" if self.persist else "0",
-                "S3_DATA_DIR": str(self.folder / "objects"),
+                "S3_DATA_DIR": str(folder / "objects"),
                 "TMPDIR": str(temporary),
             },
         )
@@ -315,7 +317,8 @@ class LocalStack:
     def _spawn(
         self, name: str, command: list[str], extra: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, **self.environment, **extra}
+        parent = {VARIABLE: str(os.getpid())}
+        environment = {**os.environ, **self.environment, **parent, **extra}
         environment.setdefault("PYTHONPATH", f"{ROOT}/layers/gateway:{ROOT}")
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - our own programs

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 
+from local.parent import stop_without_parent
 from local.simulators.callbacks import reach
 from local.simulators.server import Settings, Simulators
 
@@ -38,6 +39,7 @@ def main() -> int:
         print(f"simulators: port {args.port} {reason}", file=sys.stderr)
         return 1
 
+    stop_without_parent()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -1,6 +1,7 @@
 """What `make run` stands on: who runs, what is unpacked, what a stack is made from."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -141,6 +142,32 @@ def test_once_leaves_what_is_stored_to_others(tmp_path: Path) -> None:
         )
     assert (done.returncode, done.stderr.count(f"port {port} is in use")) == (1, 1), done.stderr
     assert stored.read_text() == "{}"
+
+
+def test_what_a_killed_start_leaves_ends_too() -> None:
+    child = (
+        "import time; from local.parent import stop_without_parent; stop_without_parent(0.1);"
+        " print('up', flush=True); time.sleep(60)"
+    )
+    parent = (
+        "import os, subprocess, sys; child = subprocess.Popen([sys.executable, '-c', sys.argv[1]],"
+        " start_new_session=True, env={**os.environ, 'LOCAL_STACK_PARENT': str(os.getpid())});"
+        " child.wait()"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", parent, child],
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    assert started.stdout.readline() == "up\n"
+    started.kill()
+    started.wait()
+    ended, _, _ = select.select([started.stdout], [], [], 30)
+    assert ended  # the child, the last to have its output open, is gone
+    assert started.stdout.read() == ""
+    started.stdout.close()
 
 
 def test_a_second_interrupt_does_not_break_off_the_stop() -> None:
