@@ -72,6 +72,7 @@ class LocalStack:
     _clients_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self.folder = self.folder.absolute()  # its processes run in another
         if self.gateway_port == self.simulator_port:
             raise StackError(
                 f"GATEWAY_PORT and SIMULATOR_PORT are both {self.gateway_port}: set two that differ"
@@ -161,7 +162,7 @@ class LocalStack:
     @property
     def built(self) -> Path:
         """The folder of the built template; another stack may build in this checkout."""
-        return self.folder.absolute() / "build"
+        return self.folder / "build"
 
     def build(self) -> None:
         """Build template.yaml; with `cache`, only what changed, from packages kept there."""

@@ -148,7 +148,8 @@ def test_it_goes_on_where_it_stopped(start: Start, receiver: Receiver) -> None:
 
 
 def test_what_was_loaded_stays_beside_what_was_built(start: Start, folder: Path) -> None:
-    """SAM empties its cache of what it does not know."""
+    """SAM empties its cache of what it does not know; the checkout's own stack is left alone."""
     (packages,) = (folder / ".local" / "cache" / "packages").iterdir()
     assert [path for path in packages.iterdir() if path.suffix == ".whl"]
     assert list((folder / ".local" / "cache" / "built").iterdir())
+    assert (folder / ".local" / "run" / "state" / "dynamodb.json").exists()
