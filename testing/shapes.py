@@ -15,6 +15,7 @@ VARIABLE = re.compile(
     r"(?P<id>\b[0-9A-HJKMNP-TV-Z]{26}(?:\d{3})?\b)"
     r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00))"
     r"|(?P<key>\b(?:sms_|whsec_)[\w+/=.-]+)"
+    r"|(?P<code>\b[0-9A-Z]{4}(?:-[0-9A-Z]{4})+\b)"
     r"|(?P<hex>\b(?=[a-f]*\d)[0-9a-f]{12,64}\b)"
     r"|(?P<number>\d+)"
 )

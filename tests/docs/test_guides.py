@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +27,8 @@ AWS_CLI = ROOT / ".pages" / "bin"  # `make e2e` and `make test` set it up
 SETTINGS = ("routes", "sources", "senders", "campaign-defaults")
 # What a command that only reads looks like: it is repeated until it shows what the page shows.
 READS = re.compile(
-    r"curl -s (?!.* (-d|-X)\b)|(\S*/)?smsgw (\S+ )?(list|show|status|diff)\b|aws s3 cp s3:"
+    r"curl -s (?!.* (-d|-X)\b)|curl -s -X POST \S+/test\b"
+    r"|(\S*/)?smsgw (\S+ )?(list|show|status|diff)\b|aws s3 cp s3:"
 )
 
 
@@ -36,6 +39,7 @@ class Reader:
     stack: LocalStack
     folder: Path
     learned: dict[str, str] = field(default_factory=dict)
+    shells: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         (self.folder / ".venv").symlink_to(Path(sys.prefix))
@@ -85,24 +89,34 @@ class Reader:
     def run(self, commands: str) -> str:
         """Run commands as one types them into a shell; variables stay."""
         written = f"set -a; . ./.variables\n{commands}\nexport -p > .variables"
-        done = subprocess.run(
+        shell = subprocess.Popen(
             ["bash", "-eu", "-o", "pipefail", "-c", written],  # noqa: S607 - the reader's shell
             cwd=self.folder,
             env={},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
+            start_new_session=True,  # with what it leaves in the background
         )
-        assert done.returncode == 0, f"{commands}{done.stdout}{done.stderr}"
-        return done.stdout
+        self.shells.append(shell)
+        printed, said = shell.communicate(timeout=COMMAND_SECONDS)
+        assert shell.returncode == 0, f"{commands}{printed}{said}"
+        return printed
+
+    def leave(self) -> None:
+        """Stop what runs in the background."""
+        for shell in self.shells:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
 
 
 @pytest.fixture
 def reader(stack: LocalStack, tmp_path: Path) -> Iterator[Reader]:
     kept = {name: stack.run_smsgw(name, "show") for name in SETTINGS}
-    yield Reader(stack, tmp_path)
+    one = Reader(stack, tmp_path)
+    yield one
+    one.leave()
     for name, value in kept.items():
         stack.run_smsgw(name, "set", "-", given=value)
 
