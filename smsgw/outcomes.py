@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from heapq import merge
 from itertools import islice
 from typing import Any
 
@@ -52,11 +53,14 @@ def _named(settings: Any) -> Iterator[str]:
 
 
 def _batches(since: datetime, now: datetime) -> Iterator[str]:
-    """Yield the batches since a moment, each tenant's newest first."""
-    days = sorted({since.date(), now.date()}, reverse=True)
-    for tenant in tenants():
-        for day in days:
-            yield from _batches_of_day(tenant, day.isoformat(), since)
+    """Yield the batches of all tenants since a moment, the newest first."""
+    days = [day.isoformat() for day in sorted({since.date(), now.date()}, reverse=True)]
+    return merge(*(_batches_of(tenant, days, since) for tenant in tenants()), reverse=True)
+
+
+def _batches_of(tenant: str, days: Sequence[str], since: datetime) -> Iterator[str]:
+    for day in days:
+        yield from _batches_of_day(tenant, day, since)
 
 
 def _batches_of_day(tenant: str, day: str, since: datetime) -> Iterator[str]:

@@ -146,7 +146,16 @@ def test_an_expired_address_reports_on_nothing(victims: list[Victim], nobody: Ap
         assert (answer.status, answer.body["type"]) == (404, "/problems/callback-expired")
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_another_method_opens_nothing(victims: list[Victim], nobody: Api, method: str) -> None:
     for one in victims[::2]:
         assert nobody(method, f"/callbacks/{one.vendor}/{one.token()}").status >= 400
+
+
+def test_options_are_the_same_for_an_address_that_nobody_has(
+    victims: list[Victim], nobody: Api
+) -> None:
+    for one in victims[::2]:
+        for token in (one.token(), "nobody"):
+            answer = nobody("OPTIONS", f"/callbacks/{one.vendor}/{token}")
+            assert (answer.status, answer.body) == (204, None)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,11 @@ import pytest
 from sms_gateway.config import api_keys, vendor_accounts
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.vendor_accounts.account_check import check_account
+from smsgw import outcomes
 from smsgw.__main__ import main
 from smsgw.outcomes import recent_outcomes
 from testing.gateway import Gateway
+from testing.numbers import number
 from testing.transport import Wire
 from testing.vendor_answers import balances
 
@@ -182,6 +185,16 @@ def test_the_last_hours_outcomes_are_those_of_each_tenant(gateway: Gateway) -> N
     assert counts == {"rajasms": Counter(accepted=3), "jst": Counter(accepted=1)}
     assert not cut
     assert recent_outcomes(utc_now() + timedelta(hours=2)) == ({}, False)
+
+
+def test_the_newest_are_counted_whichever_tenant_sent_them(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tenant, vendor in (("acme", "jst"), ("acme", "jst"), ("shop", "dinisoft")):
+        gateway.accept({"to": number(vendor), "text": "Hello"}, tenant)
+        time.sleep(0.002)  # a batch's id says when it was made
+    monkeypatch.setattr(outcomes, "MAX_BATCHES", 1)
+    assert recent_outcomes(utc_now()) == ({"dinisoft": {"accepted": 1}}, True)
 
 
 def findings(run: Run) -> dict[str, dict[str, Any]]:
