@@ -107,7 +107,7 @@ def test_a_vendor_is_asked_from_inside_the_stack(stack: LocalStack) -> None:
 
 
 def test_a_vendor_without_an_account_has_nothing_to_be_asked(stack: LocalStack) -> None:
-    with pytest.raises(StackError, match="invalid choice"):
+    with pytest.raises(StackError, match="'acme' is not one of"):
         stack.run_smsgw("vendors", "check", "acme")
 
 
