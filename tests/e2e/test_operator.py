@@ -26,7 +26,8 @@ def test_the_screen_has_all_that_the_stack_is_made_of(stack: LocalStack) -> None
 
 
 def test_the_doctor_looks_at_everything(stack: LocalStack) -> None:
-    found = json.loads(stack.run_smsgw("doctor", "--json"))
+    # Other tests of this stack leave dead letters, which the doctor finds.
+    found = json.loads(stack.run_smsgw("doctor", "--json", statuses=(0, 1)))
     assert {one["about"] for one in found} >= {
         *("credentials", "stack", "deployment", "quotas", "keys", "scheduler", "alarms"),
         *("dead letters", "queues", *NUMBERS),
