@@ -296,11 +296,12 @@ class LocalStack:
         """Store the demo tenant's two keys, which are always the same, and what webhooks need."""
         usual = ("messages:send", "messages:read", "balances:read", "verifications")
         for fact, scopes in (("key", usual), ("admin_key", SCOPES)):
+            name = f"{self.stack_name} {fact}"
             self.facts[fact] = store_key(
-                self.client("dynamodb"), self.facts["table"], fact, "demo", scopes
+                self.client("dynamodb"), self.facts["table"], name, "demo", scopes
             )
-        secrets, name = self.client("secretsmanager"), self.facts["keys_secret"]
-        make_key(Secret(secrets, name, label=WEBHOOK_KEY))  # as `smsgw keys create` does
+        secrets, keys = self.client("secretsmanager"), self.facts["keys_secret"]
+        make_key(Secret(secrets, keys, label=WEBHOOK_KEY))  # as `smsgw keys create` does
 
     def tick(self) -> None:
         """Run the scheduler now, instead of waiting for its minute."""
