@@ -13,7 +13,7 @@ from testing.paths import ROOT
 CONTRACT: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 METHODS = ("get", "post", "put", "patch", "delete")
 VALUES = {"{vendor}": "server2sms", "{originator}": "1", "{id}": "01M80H3EQ01TZ45Z18JY8DE15Q"}
-OPEN = {"/health", "/openapi.json", "/callbacks/{vendor}/{token}"}
+OPEN = {"/health", "/openapi.json", "/problems/{problem}", "/callbacks/{vendor}/{token}"}
 
 
 def operations() -> list[tuple[str, str, str]]:

@@ -58,15 +58,15 @@ def put(stack: LocalStack, detail: Any, source: str = "demo") -> None:
 
 def test_an_event_on_the_bus_is_delivered(stack: LocalStack, api: Api) -> None:
     number = "+8801000000061"
-    put(stack, {"to": number, "text": "by the bus", "reference": "by-bus"})
-    assert arrived(stack, number, "by the bus") == ["by the bus"]
+    put(stack, {"to": number, "text": "Sent by the bus", "reference": "by-bus"})
+    assert arrived(stack, number, "Sent by the bus") == ["Sent by the bus"]
     (message,) = api("GET", "/messages?reference=by-bus").body["messages"]
     assert api.final(message["id"])["status"] == "delivered"
 
 
 def test_a_message_of_the_queue_is_sent_once_under_its_key(stack: LocalStack) -> None:
     number = "+8801000000062"
-    body = json.dumps({"to": number, "text": "by the queue"})
+    body = json.dumps({"to": number, "text": "Sent by the queue"})
     for _ in range(2):
         stack.client("sqs").send_message(
             QueueUrl=stack.facts["queue"],
@@ -74,9 +74,9 @@ def test_a_message_of_the_queue_is_sent_once_under_its_key(stack: LocalStack) ->
             MessageAttributes={"idempotency_key": {"DataType": "String", "StringValue": "once"}},
         )
     last = json.dumps({"to": number, "text": "the last"})
-    arrived(stack, number, "by the queue")
+    arrived(stack, number, "Sent by the queue")
     stack.client("sqs").send_message(QueueUrl=stack.facts["queue"], MessageBody=last)
-    assert arrived(stack, number, "the last") == ["by the queue", "the last"]
+    assert arrived(stack, number, "the last") == ["Sent by the queue", "the last"]
 
 
 def test_an_alarm_goes_to_those_on_call(stack: LocalStack) -> None:
@@ -101,11 +101,11 @@ def test_a_message_of_the_topic_goes_to_its_numbers(stack: LocalStack) -> None:
     numbers = ["+8801000000063", "+8801000000064"]
     stack.client("sns").publish(
         TopicArn=stack.facts["topic"],
-        Message="by the topic",
+        Message="Sent by the topic",
         MessageAttributes={"to": {"DataType": "String", "StringValue": ", ".join(numbers)}},
     )
     for number in numbers:
-        arrived(stack, number, "by the topic")
+        arrived(stack, number, "Sent by the topic")
 
 
 def test_a_function_is_invoked_directly_to_send(stack: LocalStack, api: Api) -> None:
