@@ -14,13 +14,7 @@ from sms_gateway.messages.balance_floor import BELOW_FLOOR, BalanceFloorError, f
 from sms_gateway.messages.rendering import RenderedText, check_segments, render_text
 from sms_gateway.messages.request import Draft
 from sms_gateway.sms.number_forms import MAX_LENGTH
-from sms_gateway.sms.phone_numbers import (
-    Form,
-    NumberError,
-    ReadNumber,
-    is_region,
-    read_number,
-)
+from sms_gateway.sms.phone_numbers import Form, NumberError, ReadNumber, is_region, read_number
 from sms_gateway.storage.models import MessageContent
 from sms_gateway.vendors.adapter import Adapter, DeliveryWarning, UnsupportedMessageError
 from sms_gateway.vendors.registry import VENDORS
