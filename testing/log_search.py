@@ -29,6 +29,7 @@ TEXT_BEGINS = 20  # characters by which a text is known: those of a campaign beg
 CODES = re.compile(r"\d{6,8}")
 WORDS = re.compile(r"(?<![\w.-])\d{6,8}(?![\w.-])")
 NUMBERS = re.compile(r"\d{10,15}")
+MAX_EVENTS = 10_000  # of one answer of the emulator
 MAX_SEARCHED = 400  # of each, in every spelling; of all others only what is plain
 
 
@@ -78,14 +79,22 @@ def logs_of(stack: LocalStack) -> str:
     client = stack.client("logs")
     groups = client.get_paginator("describe_log_groups").paginate()
     return "\n".join(
-        event["message"]
+        line
         for page in groups
         for group in page["logGroups"]
-        for events in client.get_paginator("filter_log_events").paginate(
-            logGroupName=group["logGroupName"]
-        )
-        for event in events["events"]
+        for line in lines_of(client, group["logGroupName"])
     )
+
+
+def lines_of(client: Any, group: str) -> Iterator[str]:
+    """Yield all lines of a group, some twice: the emulator gives 10,000 and no token for more."""
+    start, told = 0, MAX_EVENTS
+    while told == MAX_EVENTS:
+        events = client.filter_log_events(logGroupName=group, startTime=start)["events"]
+        yield from (event["message"] for event in events)
+        told = len(events)
+        last = events[-1]["timestamp"] if events else start
+        start = max(last, start + 1)
 
 
 def known_of(stack: LocalStack) -> Known:

@@ -2,11 +2,12 @@
 
 import base64
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from testing.log_search import Known
+from testing.log_search import MAX_EVENTS, Known, lines_of
 
 SECRET, NUMBER, TEXT = "a-vendors-Passw0rd", "447700900123", "Your parcel waits at the door"
 KEY = "sms_" + "k" * 48
@@ -56,3 +57,20 @@ def test_what_only_looks_like_it_is_no_leak() -> None:
 def test_a_finding_shows_its_line() -> None:
     (found,) = known().found_in(f"one\nvendor call failed: {NUMBER}\nthree")
     assert found == f"{NUMBER}: vendor call failed: {NUMBER}"
+
+
+class Logs:
+    """The emulator's logs: the oldest of an answer's most, and nothing of those left."""
+
+    def __init__(self, times: list[int]) -> None:
+        self.times = times
+
+    def filter_log_events(self, logGroupName: str, startTime: int) -> Any:  # noqa: N803 - AWS's
+        found = [at for at in self.times if at >= startTime][:MAX_EVENTS]
+        return {"events": [{"timestamp": at, "message": f"{logGroupName} {at}"} for at in found]}
+
+
+@pytest.mark.parametrize("count", [0, 1, MAX_EVENTS, MAX_EVENTS + 1, 3 * MAX_EVENTS])
+def test_all_lines_of_a_group_are_read(count: int) -> None:
+    times = [1_800_000_000_000 + nth // 3 for nth in range(count)]
+    assert {*lines_of(Logs(times), "send")} == {f"send {at}" for at in times}
