@@ -65,7 +65,7 @@ class Logs:
     def __init__(self, times: list[int]) -> None:
         self.times = times
 
-    def filter_log_events(self, logGroupName: str, startTime: int) -> Any:  # noqa: N803 - AWS's
+    def filter_log_events(self, logGroupName: str, startTime: int) -> Any:
         found = [at for at in self.times if at >= startTime][:MAX_EVENTS]
         return {"events": [{"timestamp": at, "message": f"{logGroupName} {at}"} for at in found]}
 
