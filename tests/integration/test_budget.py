@@ -8,6 +8,7 @@ reason, change it here and in docs/data-model.md.
 import json
 import math
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,9 +83,11 @@ class Stopped(datetime):
 
 
 @pytest.fixture(autouse=True)
-def _circuits_stay_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A circuit that was read is not read again within a test."""
+def _what_was_read_stays_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a circuit nor a setting that was read is read again within a test."""
     monkeypatch.setattr(circuit_store, "dt", SimpleNamespace(datetime=Stopped))
+    stands = time.monotonic()
+    monkeypatch.setattr(cached_setting, "time", SimpleNamespace(monotonic=lambda: stands))
 
 
 @pytest.fixture
