@@ -1038,7 +1038,8 @@ def test_campaigns_share_what_is_above_the_floor(bucket: Any) -> None:
     with_floor("1500")
     names = [f"campaigns/acme/{name}.csv" for name in ("one", "two", "three")]
     ends = [to_the_end(upload(bucket, "to,text\r\n" + rows(240), name)) for name in names]
-    assert [(one.state, one.sent) for one in ends] == [("sending", 240), ("sending", 240), ("failed", 0)]
+    states = [(one.state, one.sent) for one in ends]
+    assert states == [("sending", 240), ("sending", 240), ("failed", 0)]
 
 
 def test_without_a_floor_a_campaign_counts_nothing(bucket: Any) -> None:
