@@ -656,7 +656,7 @@ def test_a_campaign_is_paused_resumed_and_cancelled(
     operate("pause", one.id)
     to_the_end(notice)
     assert stored() == Counter()
-    with pytest.raises(CommandError, match="is paused: only one that is running"):
+    with pytest.raises(CommandError, match="is paused: only one that is reading"):
         operate("pause", one.id)
     operate("resume", one.id)
     assert to_the_end(notice).sent == 1002
