@@ -66,9 +66,10 @@ def test_an_upload_is_sent_and_its_results_stand_beside_it(
         return answer.body if answer.body["campaign"]["results"] else None
 
     shown = wait(done)
-    assert shown["campaign"] | {"counted_at": ""} == {
+    assert shown["campaign"]["state"] in ("sending", "done")
+    assert shown["campaign"] | {"counted_at": "", "state": ""} == {
         "file": "campaigns/demo/spring.csv",
-        "state": shown["campaign"]["state"],
+        "state": "",
         "rows": 41,
         "rows_read": 41,
         "rows_sent": 40,
