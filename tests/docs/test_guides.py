@@ -22,7 +22,7 @@ from testing.shapes import ShapeError, compare
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FOLLOWED = [page for page in PAGES if steps_of(page)]
-PATIENCE = 60  # seconds until what a page shows must be so
+PATIENCE = 180  # seconds until what a page shows must be so, on however busy a machine
 COMMAND_SECONDS = 120
 AWS_CLI = ROOT / ".pages" / "bin"  # `make e2e` and `make test` set it up
 # What pages set and others read: it is put back.
