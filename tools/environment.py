@@ -27,10 +27,18 @@ def main(requirements: str) -> int:
     wanted = len(PINNED.findall(Path(requirements).read_text()))
     # To compile all of it takes half of the time, and most is never imported: Python compiles the
     # rest when it is.
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
+    command = [sys.executable, "-m", "pip", "install", "--no-compile"]
     lines, found, started, told = [], 0, time.monotonic(), 0.0
     with subprocess.Popen(  # noqa: S603 - pip
-        [*command, "--progress-bar", "off", "--require-hashes", "-r", requirements],
+        [
+            *command,
+            "--disable-pip-version-check",
+            "--progress-bar",
+            "off",
+            "--require-hashes",
+            "-r",
+            requirements,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
