@@ -26,8 +26,9 @@ def main(requirements: str) -> int:
     """Install, and return pip's status; its words only when it fails."""
     wanted = len(PINNED.findall(Path(requirements).read_text()))
     # To compile all of it takes half of the time, and most is never imported: Python compiles the
-    # rest when it is.
-    command = [sys.executable, "-m", "pip", "install", "--no-compile"]
+    # rest when it is, once, unless PYTHONDONTWRITEBYTECODE lets it keep nothing.
+    compiled = [] if sys.dont_write_bytecode else ["--no-compile"]
+    command = [sys.executable, "-m", "pip", "install", *compiled]
     lines, found, started, told = [], 0, time.monotonic(), 0.0
     with subprocess.Popen(  # noqa: S603 - pip
         [

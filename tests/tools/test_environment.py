@@ -1,6 +1,7 @@
 """Who waits for the environment is told how far it is, and why it failed."""
 
 import hashlib
+import sys
 import zipfile
 from pathlib import Path
 
@@ -21,9 +22,11 @@ def test_a_failure_shows_what_pip_said(tmp_path: Path, capfd: pytest.CaptureFixt
     assert "no such thing" in capfd.readouterr().err
 
 
-def test_what_may_never_be_imported_is_not_compiled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("keeps_nothing", [False, True])
+def test_what_may_never_be_imported_is_compiled_only_where_python_would_keep_nothing(
+    keeps_nothing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", keeps_nothing)
     wheel = tmp_path / "toy-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as file:
         file.writestr("toy.py", "")
@@ -43,4 +46,4 @@ def test_what_may_never_be_imported_is_not_compiled(
     monkeypatch.setenv("PIP_TARGET", str(tmp_path / "installed"))
     assert main(str(requirements)) == 0
     assert (tmp_path / "installed" / "toy.py").exists()
-    assert list((tmp_path / "installed").rglob("*.pyc")) == []
+    assert bool(list((tmp_path / "installed").rglob("*.pyc"))) is keeps_nothing
