@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 from ulid import ULID
 
-from local.endings import ended_item
+from local.endings import VOICES, ended_item
 from local.simulators.registry import vendor_number
 from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
@@ -157,7 +157,7 @@ class Past:
 
     def _planned(self, draft: Draft, at: datetime) -> PlannedRecipient | None:
         accepted, _ = plan_recipients([draft], at, self.accounts, self.routes, per_recipient=True)
-        return accepted[0] if accepted else None
+        return next((one for one in accepted if one.vendors[0] in VOICES), None)
 
     def _ended(
         self,
