@@ -1,8 +1,9 @@
 """API keys, each of one tenant with some scopes; only their SHA-256 is stored.
 
 A key is `sms_`, a test key `sms_test_`, and 48 characters: 256 random bits and their CRC-32 in
-base64url. So a mistyped or made-up key is told without a read. The idea is GitHub's (github.blog, "Behind GitHub's new
-authentication token formats"). The checksum is no secret: the random bits protect.
+base64url. So a mistyped or made-up key is told without a read. The idea is GitHub's (github.blog,
+"Behind GitHub's new authentication token formats"). The checksum is no secret: the random bits
+protect.
 """
 
 import hashlib

@@ -30,8 +30,8 @@ def preview(
 ) -> dict[str, Any]:
     """Show what POST /messages would do with a tenant's `body` now.
 
-    `defaults` and `test` are as in `send`. Raises what a send raises for an invalid request, but not when every recipient is rejected.
-    Raises TooLargeError when the response is too large.
+    `defaults` and `test` are as in `send`. Raises what a send raises for an invalid request, but
+    not when every recipient is rejected. Raises TooLargeError when the response is too large.
     """
     check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
