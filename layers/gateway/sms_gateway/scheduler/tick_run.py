@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import ServiceUnavailableError
@@ -78,7 +77,7 @@ class TickRun:
             return self.send
         from sms_gateway.vendors.sandbox.answers import answer  # saves start-up time: few test
 
-        return partial(answer, now=self.now.timestamp())
+        return lambda request, _timeout: answer(request, self.now.timestamp())
 
     def deadline_of(self, sub: Submission) -> int:
         """Return the seconds after which a submission without a receipt is unknown."""

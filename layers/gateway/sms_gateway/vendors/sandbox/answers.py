@@ -4,8 +4,6 @@ Nothing is stored: an answer follows from the number and the clock, and the time
 was taken is its job.
 """
 
-import time
-
 import msgspec
 
 from sms_gateway.core.sandbox import SANDBOX
@@ -23,21 +21,17 @@ WAITS = {
 }
 
 
-def answer(request: Request, timeout: float, now: float | None = None) -> VendorResponse:
+def answer(request: Request, now: float) -> VendorResponse:
     """Answer a request of the sandbox's adapters at once; `now` is epoch seconds.
 
     Raises VendorOutcomeUnknownError for silence, ValueError for a request of another vendor.
     """
-    del timeout
     scheme, _, rest = request.url.partition(":")
     vendor, _, operation = rest.partition("/")
     if scheme != "sandbox" or vendor not in SANDBOX:
         raise ValueError("the sandbox answers its own adapters only")
     asked = msgspec.json.decode(request.body, type=dict[str, str])
-    seconds = time.time() if now is None else now
-    given = (
-        _submitted(vendor, asked, seconds) if operation == "submit" else _receipts(asked, seconds)
-    )
+    given = _submitted(vendor, asked, now) if operation == "submit" else _receipts(asked, now)
     return VendorResponse(200, msgspec.json.encode(given), "application/json")
 
 
