@@ -9,8 +9,9 @@ from sms_gateway.dispatch.circuit_breaker import VendorFailureError
 from sms_gateway.dispatch.vendor_session import CallResult, VendorSession
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import ItemKey
+from sms_gateway.vendors.http_client import VendorOutcomeUnknownError
 from sms_gateway.vendors.sandbox.adapter import ADAPTERS
-from sms_gateway.vendors.sandbox.answers import answer
+from sms_gateway.vendors.sandbox.answers import SilenceError, answer
 from sms_gateway.vendors.types import OutgoingMessage, Request, SubmitCall, VendorResponse
 
 
@@ -51,4 +52,7 @@ def sandbox_sessions(until: float) -> Mapping[str, VendorSession]:
 def _answer(request: Request, timeout: float) -> VendorResponse:
     """Stand in the place of the HTTP client."""
     del timeout
-    return answer(request, utc_now().timestamp())
+    try:
+        return answer(request, utc_now().timestamp())
+    except SilenceError as silence:
+        raise VendorOutcomeUnknownError(str(silence)) from None

@@ -7,7 +7,6 @@ was taken is its job.
 import msgspec
 
 from sms_gateway.core.sandbox import SANDBOX
-from sms_gateway.vendors.http_client import VendorOutcomeUnknownError
 from sms_gateway.vendors.sandbox.adapter import Answer
 from sms_gateway.vendors.sandbox.outcomes import LATE_SECONDS, SLOW_SECONDS, Outcome, outcome_of
 from sms_gateway.vendors.types import Request, VendorResponse
@@ -21,10 +20,14 @@ WAITS = {
 }
 
 
+class SilenceError(Exception):
+    """There is no answer, as of a vendor that took a request and kept silent."""
+
+
 def answer(request: Request, now: float) -> VendorResponse:
     """Answer a request of the sandbox's adapters at once; `now` is epoch seconds.
 
-    Raises VendorOutcomeUnknownError for silence, ValueError for a request of another vendor.
+    Raises SilenceError where there is no answer, ValueError for a request of another vendor.
     """
     scheme, _, rest = request.url.partition(":")
     vendor, _, operation = rest.partition("/")
@@ -38,7 +41,7 @@ def answer(request: Request, now: float) -> VendorResponse:
 def _submitted(vendor: str, numbers: dict[str, str], now: float) -> Answer:
     outcomes = {message: outcome_of(number) for message, number in numbers.items()}
     if Outcome.SILENT in outcomes.values():
-        raise VendorOutcomeUnknownError("the sandbox keeps silent")
+        raise SilenceError("the sandbox keeps silent")
     codes = {message: _code(vendor, outcome) for message, outcome in outcomes.items()}
     return Answer(codes, job=f"{now * 1000:.0f}")
 
