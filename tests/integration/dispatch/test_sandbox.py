@@ -79,7 +79,7 @@ def test_a_test_message_takes_every_step_and_no_vendor_hears_of_it(
         ("95", [6, 65], ["accepted", "submitting", "submitted", "delivered"], "sandbox"),
         (
             "94",
-            [70],
+            [6],
             [
                 *("accepted", "submitting", "accepted", "accepted"),
                 *("submitting", "submitted", "delivered"),
