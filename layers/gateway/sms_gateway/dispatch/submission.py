@@ -207,7 +207,8 @@ def _store_vendor_ids(sub: Submission, result: SubmissionResult, now: datetime) 
 
 
 def _next_check(sub: Submission, adapter: Adapter, now: datetime, *, soon: bool) -> int:
-    # Leave the time set before where it will do: moving it costs two index writes. Who tests waits.
+    # Leave the time set before where it will do: moving it costs two index writes.
+    # A test is asked for soon: somebody waits for it.
     seconds = epoch_seconds(now)
     wait = 0 if soon else adapter.poll_after
     if not (soon or sub.test) and sub.due is not None and sub.due >= seconds + wait // 2:
