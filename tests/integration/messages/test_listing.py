@@ -255,6 +255,10 @@ def test_a_page_of_a_batch_says_where_it_ended(gateway: Gateway) -> None:
         ({"created_from": "2026-01-01T00:00:00"}, "invalid-parameter"),
         ({"created_from": "0001-01-01T00:00:00+14:00"}, "invalid-parameter"),
         ({"created_to": "9999-12-31T23:59:59-14:00"}, "invalid-parameter"),
+        (
+            {"created_from": "2026-11-02T00:00:00Z", "created_to": "2026-11-01T00:00:00Z"},
+            "invalid-parameter",
+        ),
         ({"colour": "red"}, "unknown-parameter"),
     ],
 )
@@ -262,6 +266,11 @@ def test_a_bad_query_is_an_error_of_its_own(query: dict[str, str], slug: str) ->
     with pytest.raises(InvalidRequestError) as refused:
         parse_query(query)
     assert refused.value.slug == slug
+
+
+def test_what_is_no_time_is_told_how_one_is_written() -> None:
+    with pytest.raises(InvalidRequestError, match="it is a time such as 2026-12-01T09:30:00Z"):
+        parse_query({"created_to": "yesterday"})
 
 
 def test_a_list_shows_messages_without_their_timelines(gateway: Gateway) -> None:

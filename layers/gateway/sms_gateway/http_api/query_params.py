@@ -53,9 +53,21 @@ def parse_limit(text: str) -> int:
     return int(text)
 
 
+def check_period(start: datetime | None, end: datetime | None) -> None:
+    """Raise InvalidRequestError for a period that ends before it begins."""
+    if start is not None and end is not None and end < start:
+        raise InvalidRequestError(
+            "The query parameter created_to is not valid: it is before created_from.",
+            slug="invalid-parameter",
+        )
+
+
 def parse_time(text: str) -> datetime:
     """Parse an ISO 8601 time with an offset, as aware UTC. Raises ValueError."""
-    when = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + arrives as a space
+    try:
+        when = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + arrives as a space
+    except ValueError:
+        raise ValueError("it is a time such as 2026-12-01T09:30:00Z") from None
     if when.tzinfo is None:
         raise ValueError("it needs an offset or Z")
     try:

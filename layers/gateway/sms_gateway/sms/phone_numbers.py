@@ -36,7 +36,9 @@ _NO_AREA_CODE: Final = "The number lacks its area code."
 _UNKNOWN_COUNTRY: Final = "The number begins with no known country code."
 _CURE: Final = "write it with + and the country code"
 
-Region = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
+Region = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z", description="a country's two letters, such as BD")
+]
 Form = Literal["international", "national", "without_plus"]
 
 
