@@ -46,11 +46,27 @@ def one_of[W: str](words: Iterable[W]) -> Callable[[str], W]:
     return read
 
 
+def parse_boolean(text: str) -> bool:
+    """Parse true or false. Raises ValueError."""
+    if text not in ("true", "false"):
+        raise ValueError("it is true or false")
+    return text == "true"
+
+
 def parse_limit(text: str) -> int:
     """Parse a page's size. Raises ValueError."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100):
         raise ValueError("it is a number from 1 to 100")
     return int(text)
+
+
+def check_period(start: datetime | None, end: datetime | None) -> None:
+    """Raise InvalidRequestError for a period that ends before it begins."""
+    if start is not None and end is not None and end < start:
+        raise InvalidRequestError(
+            "The query parameter created_to is not valid: it is before created_from.",
+            slug="invalid-parameter",
+        )
 
 
 def parse_time(text: str) -> datetime:
