@@ -48,9 +48,8 @@ def get_batches(request: Request) -> Response:
     from sms_gateway.campaigns import batch_listing
 
     query, cursor = batch_listing.parse_query(request.query)
-    if request.test:
-        query = replace(query, test=True)
-    return json_response(batch_listing.list_batches(tenant, query, cursor, utc_now()))
+    page = batch_listing.list_batches(tenant, query, cursor, utc_now(), only_tests=request.test)
+    return json_response(page)
 
 
 @app.get("/batches/<identifier>")

@@ -98,6 +98,16 @@ def test_a_live_key_sees_tests_and_a_test_key_nothing_else(gateway: Gateway) -> 
     assert ask("send", "DELETE", f"/messages/{ids['test']}")[1]["status"] == "cancelled"
 
 
+def test_a_test_key_lists_batches_of_tests_only(gateway: Gateway) -> None:
+    _, tested = ask("send", "POST", "/messages", BODY)
+    _, live = ask("send", "POST", "/messages", BODY, test=False)
+    _, page = ask("status", "GET", "/batches")
+    assert [(one["id"], one["test"]) for one in page["batches"]] == [(tested["batch_id"], True)]
+    _, page = ask("status", "GET", "/batches", test=False)
+    shown = {one["id"]: one.get("test", False) for one in page["batches"]}
+    assert shown == {tested["batch_id"]: True, live["batch_id"]: False}
+
+
 @pytest.mark.parametrize(("wanted", "of_test_keys"), [("true", True), ("false", False)])
 def test_a_list_may_be_of_one_kind(gateway: Gateway, wanted: str, of_test_keys: bool) -> None:
     ask("send", "POST", "/messages", BODY)

@@ -13,7 +13,6 @@ from sms_gateway.core.ulids import created_at, first_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.query_params import (
     check_period,
-    parse_boolean,
     parse_limit,
     parse_time,
     read_param,
@@ -34,11 +33,6 @@ class BatchQuery(ValueObject, frozen=True):
     limit: int = 25
     created_from: datetime | None = None
     created_to: datetime | None = None
-    test: bool | None = None
-
-    def wants(self, item: Item) -> bool:
-        """Whether an item is of the wanted kind; a campaign is no test."""
-        return self.test is None or ("test" in item) is self.test
 
 
 def parse_query(parameters: dict[str, str]) -> tuple[BatchQuery, Cursor | None]:
@@ -48,18 +42,23 @@ def parse_query(parameters: dict[str, str]) -> tuple[BatchQuery, Cursor | None]:
         limit=read_param(parameters, "limit", parse_limit) or 25,
         created_from=read_param(parameters, "created_from", parse_time),
         created_to=read_param(parameters, "created_to", parse_time),
-        test=read_param(parameters, "test", parse_boolean),
     )
     check_period(query.created_from, query.created_to)
     return query, Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None
 
 
 def list_batches(
-    tenant: str, query: BatchQuery, cursor: Cursor | None, now: datetime
+    tenant: str,
+    query: BatchQuery,
+    cursor: Cursor | None,
+    now: datetime,
+    *,
+    only_tests: bool = False,
 ) -> dict[str, Any]:
     """Show one page; `cursor` is None on the last one.
 
-    A page may be short, even empty, while more follow: the work for one page is bounded.
+    A page may be short, even empty, while more follow: the work for one page is bounded. A test key
+    sees `only_tests`.
     """
     keys: list[ItemKey] = []
     following = None
@@ -72,7 +71,8 @@ def list_batches(
             following = position
             break
     items = dynamodb.get_many(keys)
-    found = [_view(items[key]) for key in keys if key in items and query.wants(items[key])]
+    shown = [items[key] for key in keys if key in items]
+    found = [_view(item) for item in shown if "test" in item or not only_tests]
     return {"batches": found, "cursor": following and following.encode()}
 
 

@@ -46,13 +46,6 @@ def one_of[W: str](words: Iterable[W]) -> Callable[[str], W]:
     return read
 
 
-def parse_boolean(text: str) -> bool:
-    """Parse true or false. Raises ValueError."""
-    if text not in ("true", "false"):
-        raise ValueError("it is true or false")
-    return text == "true"
-
-
 def parse_limit(text: str) -> int:
     """Parse a page's size. Raises ValueError."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100):

@@ -18,7 +18,6 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.query_params import (
     check_period,
     one_of,
-    parse_boolean,
     parse_limit,
     parse_time,
     read_param,
@@ -119,7 +118,7 @@ def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None
         created_from=read_param(parameters, "created_from", parse_time),
         created_to=read_param(parameters, "created_to", parse_time),
         key=read_param(parameters, "key", _key),
-        test=read_param(parameters, "test", parse_boolean),
+        test=read_param(parameters, "test", _boolean),
     )
     check_period(query.created_from, query.created_to)
     return query, Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None
@@ -142,6 +141,12 @@ def _key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{12}", text):
         raise ValueError("it is a key's id of 12 characters, as `key_id` shows it")
     return text
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("it is true or false")
+    return text == "true"
 
 
 def _batch(text: str) -> str:

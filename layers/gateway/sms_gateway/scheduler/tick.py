@@ -58,7 +58,7 @@ def refresh_balances(run: TickRun) -> None:
     run.need_accounts()
     try:
         ask_hourly(run.adapters, run.now, run.send)
-    except ServiceUnavailableError:
+    except Exception:  # webhooks' retries come after it, whatever went wrong
         logger.exception("balances not refreshed")
 
 
