@@ -1,4 +1,4 @@
-"""POST /messages, POST /messages/preview and DELETE /messages/{id}."""
+"""POST /messages, POST /messages/preview, DELETE /messages/{id}, POST /messages/{id}/feedback."""
 
 from typing import Any
 
@@ -45,6 +45,15 @@ def delete_message(request: Request, identifier: str) -> Response:
     """Cancel a message that was not submitted yet."""
     tenant, may_read = require_scope(request, SCOPE), READ_SCOPE in request.scopes
     return json_response(cancel_message(tenant, identifier, utc_now(), show_text=may_read))
+
+
+@app.post("/messages/<identifier>/feedback")
+def post_feedback(request: Request, identifier: str) -> Response:
+    """Take whether a code of the caller's own was used."""
+    from sms_gateway.messages.feedback import take_feedback  # saves start-up time, as above
+
+    tenant = require_scope(request, SCOPE)
+    return json_response(take_feedback(tenant, identifier, request.body, utc_now()))
 
 
 def _defaults(request: Request) -> Options | None:

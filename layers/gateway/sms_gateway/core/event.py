@@ -31,6 +31,7 @@ class EventType(StrEnum):
     UNKNOWN = "MessageUnknown"
     COMPLETED = "BatchCompleted"
     APPROVED = "VerificationApproved"
+    BLOCKED = "VerificationBlocked"
     OPENED = "VendorCircuitOpened"
     CLOSED = "VendorCircuitClosed"
     BALANCE_LOW = "BalanceLow"
@@ -66,6 +67,7 @@ TENANT_EVENTS = (
     *SEQUENCE,
     EventType.COMPLETED,
     EventType.APPROVED,
+    EventType.BLOCKED,
     EventType.WEBHOOK_DISABLED,
 )
 

@@ -23,7 +23,16 @@ from sms_gateway.sms.number_forms import INVALID, NumberError, WrittenNumber, pa
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-__all__ = ["NumberError", "ReadNumber", "Region", "is_region", "mask", "read_number", "to_e164"]
+__all__ = [
+    "NumberError",
+    "ReadNumber",
+    "Region",
+    "country_of",
+    "is_region",
+    "mask",
+    "read_number",
+    "to_e164",
+]
 
 PLANS: Final = Path(__file__).with_name("numbering_plans.json")
 _MAX_DIGITS: Final = 15  # ITU-T E.164, country code included; some plans allow more
@@ -86,6 +95,17 @@ def to_e164(raw: str, region: str | None = None) -> str:
 def is_region(region: str) -> bool:
     """Whether a region (ISO 3166 alpha-2) has a numbering plan."""
     return region in _country_codes()
+
+
+def country_of(e164: str) -> str:
+    """Return an E.164 number's country (ISO 3166 alpha-2); its code, such as `+883`, if none."""
+    code = _country_code(e164)
+    regions = _PLANS[code].regions
+    if len(regions) < 2:
+        return regions[0] if regions else code
+    import phonenumbers  # +1 and a few others are many countries'
+
+    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or regions[0]
 
 
 def mask(e164: str) -> str:

@@ -24,6 +24,8 @@ from sms_gateway.core.problems import (
     VendorFailedError,
 )
 from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.ulids import created_at
+from sms_gateway.pumping_guard import door
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
@@ -77,6 +79,8 @@ def check_code(
         else:
             checked = check.ask_vendor(verification, send)
         if checked is not None:
+            if checked.approved:
+                door.approve(tenant, checked.details.guarded_by, created_at(checked.id))
             return checked.view(seconds)
         verification = find_own_verification(tenant, identifier)  # another check was faster
     raise _in_progress(1)

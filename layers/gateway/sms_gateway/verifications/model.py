@@ -32,7 +32,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part of a verification that never changes.
 
     `vendor` made the code and alone can judge it; without one `digest` is the keyed hash of our
-    own code.
+    own code. `guarded_by` names what the guard counts it by; nothing for one that is not guarded.
     """
 
     to: str
@@ -42,6 +42,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     vendor: str | None = None
     digest: str | None = None
     reference: str | None = None
+    guarded_by: tuple[str, ...] = ()
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
