@@ -29,7 +29,6 @@ def guard_events(old: Item, new: Item, at: int) -> Iterator[Event]:
             "hour": rfc3339(from_ms(begin * 1000)),
             "mode": "block" if counted == "refused" else "monitor",
             "reasons": last["reasons"],
-            "number_prefix": last["prefix"],
         }
         identifier = f"guard-{tenant}-{country}-{begin}-{counted}"
         yield Event(identifier, EventType.BLOCKED, at, tenant, data)

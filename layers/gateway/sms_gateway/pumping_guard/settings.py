@@ -1,4 +1,4 @@
-"""The guard's setting: by tenant its mode, rules, countries and safe list; `*` is for the others."""
+"""The guard's setting: how each tenant is guarded; `*` is for those that are not named."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """How a tenant is guarded: `monitor` only tells, `block` refuses.
 
     `countries` are the only ones that get codes (none named: all); `safe` are beginnings of numbers
-    and `safe_networks` addresses, such as 192.0.2.0/24, whose codes are neither counted nor refused.
+    and `safe_networks` addresses (192.0.2.0/24) whose codes are neither counted nor refused.
     """
 
     mode: Literal["monitor", "block"]
