@@ -9,7 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from sms_gateway.pumping_guard.rules import (
     BEST_OF_DAYS,
+    COUNTRY,
     HOURS_OF_A_DAY,
+    NUMBERS,
     CountrySeen,
     KeySeen,
     Tally,
@@ -20,7 +22,6 @@ from sms_gateway.storage import code_counts
 from sms_gateway.storage.code_counts import Addition, CountKey
 from sms_gateway.storage.items import Item
 
-COUNTRY, NUMBERS = "country", "prefix"
 LINE_DIGITS = 4  # a block of numbers differs in its last four digits
 
 
@@ -45,11 +46,9 @@ def slot(name: str, counted: str, at: datetime) -> str:
     return f"{counted}{at.astimezone(UTC).hour:02d}" if kind_of(name) == COUNTRY else counted
 
 
-def addition(
-    tenant: str, name: str, counted: str, at: datetime, amount: int = 1, last: str | None = None
-) -> Addition:
+def addition(tenant: str, name: str, counted: str, at: datetime, amount: int = 1) -> Addition:
     """Count something of codes that were asked for at a time."""
-    return Addition(key_at(tenant, name, at), {slot(name, counted, at): amount}, None, last)
+    return Addition(key_at(tenant, name, at), {slot(name, counted, at): amount})
 
 
 def tally(item: Item | None, suffix: str = "") -> Tally:

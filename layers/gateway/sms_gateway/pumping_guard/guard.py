@@ -10,21 +10,12 @@ from collections.abc import Mapping, Sequence
 from copy import replace
 from datetime import UTC, datetime
 
-import msgspec
-
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import count, increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError, TooManyRequestsError
 from sms_gateway.pumping_guard import counters
 from sms_gateway.pumping_guard.client import Client, hashes
-from sms_gateway.pumping_guard.rules import (
-    CountrySeen,
-    KeySeen,
-    Reason,
-    judge_client,
-    judge_country,
-    judge_prefix,
-)
+from sms_gateway.pumping_guard.rules import COUNTRY, CountrySeen, KeySeen, Reason, judge
 from sms_gateway.pumping_guard.settings import Guard, guard_of
 from sms_gateway.sms.phone_numbers import country_of
 from sms_gateway.storage import code_counts
@@ -142,7 +133,7 @@ def _count_and_judge(
     seen = {
         name: (
             counters.read_country(counters.key_at(tenant, name, now), item, now)
-            if counters.kind_of(name) == counters.COUNTRY
+            if counters.kind_of(name) == COUNTRY
             else counters.read_key(item)
         )
         for name, item in items.items()
@@ -152,7 +143,13 @@ def _count_and_judge(
     for own in names:
         left.subtract(own)  # behind this one, which therefore do not count against it
         found.append(
-            [r for name in own for r in _judge(guard, name, _before(seen[name], left[name]))]
+            [
+                reason
+                for name in own
+                for reason in judge(
+                    counters.kind_of(name), _before(seen[name], left[name]), guard.rules
+                )
+            ]
         )
     _count_refused(guard, tenant, names, found, now)
     return found
@@ -165,15 +162,6 @@ def _before(seen: CountrySeen | KeySeen, others: int) -> CountrySeen | KeySeen:
     return replace(seen, unverified=seen.unverified - others)
 
 
-def _judge(guard: Guard, name: str, seen: CountrySeen | KeySeen) -> list[Reason]:
-    if isinstance(seen, CountrySeen):
-        return judge_country(seen, guard.rules)
-    kind = counters.kind_of(name)
-    if kind == counters.NUMBERS:
-        return judge_prefix(seen, guard.rules)
-    return judge_client(kind, seen, guard.rules)
-
-
 def _count_refused(
     guard: Guard,
     tenant: str,
@@ -181,24 +169,31 @@ def _count_refused(
     found: Sequence[Sequence[Reason]],
     now: datetime,
 ) -> None:
-    """Count what is refused; of a country also why, which the event tells.
+    """Count what is refused; in `monitor` only for its country, as suspected: it is sent.
 
-    In `monitor` only the country counts it, as suspected: it is sent.
+    The first of an hour to a country is told: of many at once, one write finds itself the first.
     """
     refused: Counter[str] = Counter()
-    last: dict[str, str] = {}
+    first: dict[str, tuple[Sequence[Reason], str]] = {}  # by country
     for own, reasons in zip(names, found, strict=True):
         if reasons:
             refused.update(own if guard.mode == "block" else own[:1])
-            told = {"reasons": reasons, "prefix": own[1].partition("#")[2], "mode": guard.mode}
-            last[own[0]] = msgspec.json.encode(told).decode()
+            first.setdefault(own[0], (reasons, own[1]))
     counted = "refused" if guard.mode == "block" else "suspected"
-    code_counts.add_all(
-        [
-            counters.addition(tenant, name, counted, now, amount, last.get(name))
-            for name, amount in refused.items()
-        ]
-    )
+    additions = [
+        counters.addition(tenant, name, counted, now, amount) for name, amount in refused.items()
+    ]
+    for addition, item in zip(additions, code_counts.add_all(additions), strict=True):
+        ((attribute, amount),) = addition.numbers.items()
+        if addition.key.name in first and item[attribute]["N"] == str(amount):
+            reasons, block = first[addition.key.name]
+            told = {
+                "hour": int(now.timestamp()) // HOUR_SECONDS * HOUR_SECONDS,
+                "mode": guard.mode,
+                "reasons": reasons,
+                "prefix": block.partition("#")[2],
+            }
+            code_counts.put_blocked(addition.key, told)
 
 
 def _is_outside(guard: Guard, number: str) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+COUNTRY, NUMBERS = "country", "prefix"  # what a code is counted by, beside its client
 BEST_OF_DAYS = 14
 HOURS_OF_A_DAY = 24  # a sixth of a day's limit may come within an hour
 HOUR_PART = 6
@@ -29,7 +30,9 @@ class Reason(StrEnum):
     USER_COUNTRIES = "user-countries"
 
 
-class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Rules(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
     """How many unverified codes are allowed; `share` is of the verified ones, 0.2 for a fifth."""
 
     country_day: int = 20
@@ -113,3 +116,12 @@ def judge_client(kind: str, seen: KeySeen, rules: Rules) -> list[Reason]:
     if seen.countries > rules.client_countries:
         reasons.append(Reason(f"{kind}-countries"))
     return reasons
+
+
+def judge(kind: str, seen: CountrySeen | KeySeen, rules: Rules) -> list[Reason]:
+    """Return why what is counted by a kind of name refuses the code that is counted already."""
+    if isinstance(seen, CountrySeen):
+        return judge_country(seen, rules)
+    if kind == NUMBERS:
+        return judge_prefix(seen, rules)
+    return judge_client(kind, seen, rules)

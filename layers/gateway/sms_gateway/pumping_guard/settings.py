@@ -19,7 +19,9 @@ Network = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?\Z"
 Beginning = Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]{1,15}\Z")]
 
 
-class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Guard(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
     """How a tenant is guarded: `monitor` only tells, `block` refuses.
 
     `countries` are the only ones that get codes (none named: all); `safe` are beginnings of numbers
