@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
-from sms_gateway.core.problems import GatewayError, TooManyRequestsError
+from sms_gateway.core.problems import (
+    GatewayError,
+    ServiceUnavailableError,
+    TooManyRequestsError,
+)
 from sms_gateway.messages.feedback import take_feedback
 from sms_gateway.messages.send import send
 from sms_gateway.pumping_guard import counters
 from sms_gateway.storage import dynamodb
+from sms_gateway.storage.items import key_of
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check as verification_check
 from sms_gateway.verifications import start as verification_start
@@ -121,7 +126,7 @@ def test_yesterdays_hours_and_the_best_day_count(monkeypatch: pytest.MonkeyPatch
     assert refused(lambda: start(2)) == ["country-day"]
     start(3, AT + timedelta(hours=6))
     key = counters.key_at("acme", country(), AT - timedelta(days=10))
-    dynamodb.put_all([{**dynamodb.key_of(key.item), "approved09": {"N": "100"}}])
+    dynamodb.put_all([{**key_of(key.item), "approved09": {"N": "100"}}])
     start(4)
 
 
@@ -242,7 +247,7 @@ def test_a_lost_approval_is_no_fault_of_the_check(
     one = start()
 
     def lost(*_: Any) -> Any:
-        raise dynamodb.ServiceUnavailableError("in a test")
+        raise ServiceUnavailableError("in a test")
 
     monkeypatch.setattr("sms_gateway.storage.code_counts.add", lost)
     approve(one, monkeypatch)
