@@ -1,7 +1,7 @@
 """The rules: from counts to the reasons that refuse a code. No I/O.
 
-They are the published ones of "unverified codes": a country's in a day and in an hour, and what one
-client asks for. docs/guides/pumping.md explains each figure.
+They bound unverified codes: a country's in a day and in an hour, a number block's and a client's in
+a day. docs/guides/pumping.md explains each figure.
 """
 
 from collections.abc import Iterable
