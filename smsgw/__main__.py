@@ -1,5 +1,6 @@
 """Run smsgw, the operator's command: it finds the gateway by its stack, with your credentials."""
 
+import errno
 import os
 import sys
 import traceback
@@ -56,6 +57,8 @@ EXAMPLES = (
     "smsgw keys create --tenant acme --scope messages:send",
     "smsgw messages tail --tenant acme --json | jq .status",
 )
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # for what is printed
+DONE = "what the command was to change may be changed: see `smsgw audit list`"
 COMPLETION = "_SMSGW_COMPLETE"  # as the shell's script sets it
 
 ROOT = Root("Operate an SMS gateway.", SECTIONS, EXAMPLES)
@@ -83,7 +86,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         say("smsgw: stopped", error=True)
     except Exception as error:
-        if (said := explain(error)) is not None:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            give_up()
+            say(f"smsgw: the output can't be written: {error.strerror}; {DONE}", error=True)
+        elif (said := explain(error)) is not None:
             say(f"smsgw: {said}", error=True)
         else:  # Python would print its words as they are
             say_text(traceback.format_exc().rstrip(), error=True)

@@ -7,10 +7,18 @@ from smsgw.errors import CommandError
 
 
 def read_file(name: str) -> str:
-    """Return a file's text, or standard input's for `-`. Raise CommandError."""
+    """Return a file's text, or standard input's for `-`. Raise CommandError.
+
+    One that is given instead of a file's name may hold a secret: it is not repeated.
+    """
     try:
         return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except OSError as error:
+        if name.lstrip().startswith(("{", "[")):
+            raise CommandError(
+                "give a file's name, or - for standard input, and not its text: others on this "
+                "machine see a command line"
+            ) from None
         raise CommandError(f"{name} can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise CommandError(f"{shown(name)} is not UTF-8") from None

@@ -264,6 +264,11 @@ def test_a_bad_query_is_an_error_of_its_own(query: dict[str, str], slug: str) ->
     assert refused.value.slug == slug
 
 
+def test_what_is_no_time_is_told_how_one_is_written() -> None:
+    with pytest.raises(InvalidRequestError, match="it is a time such as 2026-12-01T09:30:00Z"):
+        parse_query({"created_to": "yesterday"})
+
+
 def test_a_list_shows_messages_without_their_timelines(gateway: Gateway) -> None:
     earlier(0.1)
     shown: dict[str, Any] = list_messages("acme", MessageQuery(), None, NOW)["messages"][0]

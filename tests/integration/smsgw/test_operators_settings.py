@@ -114,6 +114,14 @@ def test_what_is_not_valid_is_never_stored(
     assert read_setting(SETTINGS[area].name) == before
 
 
+def test_settings_in_place_of_a_files_name_are_not_repeated(operator: Operator) -> None:
+    """The command line of an operator may end in the log of a build."""
+    said = operator("vendors", "set", "jst", '{"api_key": "sixteen-secrets!"}')
+    assert complains(said)
+    assert "sixteen" not in said[2]
+    assert "a file's name" in said[2]
+
+
 class Broken(io.StringIO):
     """A pipe that ends in an error."""
 

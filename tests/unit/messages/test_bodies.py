@@ -210,6 +210,9 @@ def test_a_body_that_nests_too_deep_is_told_so() -> None:
         ({"category": "spam"}, "/category", "category is one of otp, promotional, transactional."),
         ({"encoding": "utf-8"}, "/encoding", "encoding is one of auto, gsm7, unicode."),
         ({"on_unknown": "Hold"}, "/on_unknown", "on_unknown is one of hold, resend."),
+        ({"region": "bd"}, "/region", "region is a country's two letters, such as BD."),
+        ({"template_id": "T-7"}, "/template_id", "template_id is up to 30 digits, as text."),
+        ({"from": "Acm\u00e9"}, "/from", "from is up to 16 ASCII characters."),
         ({"vendor": "nobody"}, "/vendor", "there are jst, dinisoft, server2sms, rajasms."),
     ],
 )

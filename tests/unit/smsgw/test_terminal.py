@@ -2,6 +2,9 @@
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,21 @@ def test_nothing_else_writes_to_the_terminal(source: Path) -> None:
     }
     writes = names & {"print", "pprint", "stdout", "stderr", "print_exc"}
     assert writes == ({"print", "stdout", "stderr"} if source.name == "terminal.py" else set())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_full_disk_is_one_line(buffered: str) -> None:
+    """A key that was made is not shown then: whoever reads the line knows to look."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "smsgw", "completion", "bash"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": buffered},
+        )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "can't be written: No space left" in done.stderr

@@ -10,6 +10,7 @@ from sms_gateway.core.problems import InvalidRequestError, MalformedBodyError
 
 NO_TIME = "Invalid RFC3339 encoded datetime"  # msgspec's words
 NO_WORD = "Invalid enum value"
+NO_MATCH = "Expected `str` matching regex"
 TIME_HINT = "Write a time as 2026-12-01T09:30:00Z: with seconds, and Z or an offset such as +06:00"
 
 
@@ -50,11 +51,10 @@ def decode_json[T](raw: bytes | msgspec.Raw, kind: type[T], place: str = "") -> 
         pointer = path.replace(".", "/").replace("[", "/").replace("]", "")
         if reason == NO_TIME:
             reason = TIME_HINT
-        elif reason.startswith(NO_WORD):
-            from sms_gateway.http_api.json_errors import words_at  # saves start-up time
+        elif reason.startswith((NO_WORD, NO_MATCH)):
+            from sms_gateway.http_api.json_errors import what_is_at  # saves start-up time
 
-            name = pointer.rpartition("/")[2]
-            reason = f"{name} is one of {', '.join(words_at(kind, pointer))}"
+            reason = f"{pointer.rpartition('/')[2]} is {what_is_at(kind, pointer)}"
         raise InvalidRequestError(f"{reason.removesuffix('.')}.", pointer=place + pointer) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         from sms_gateway.http_api.json_errors import malformed  # saves start-up time

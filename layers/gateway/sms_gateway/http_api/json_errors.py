@@ -44,8 +44,11 @@ def _line_and_column(before: bytes) -> tuple[int, int]:
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
-def words_at(kind: Any, pointer: str) -> list[str]:
-    """List the words that an enumeration in a struct takes; none where there is no enumeration."""
+def what_is_at(kind: Any, pointer: str) -> str:
+    """Say what a struct has at a place: "one of" an enumeration's words, or what a pattern means.
+
+    A type with a pattern says that in its `description`. Empty where neither is.
+    """
     nodes = _members(inspect.type_info(kind))
     for name in pointer.split("/")[1:]:
         nodes = [
@@ -56,7 +59,11 @@ def words_at(kind: Any, pointer: str) -> list[str]:
             if field.encode_name == name
             for member in _members(field.type)
         ]
-    return [word for node in nodes for word in _words(node)]
+    words = [word for node in nodes for word in _words(node)]
+    if words:
+        return f"one of {', '.join(words)}"
+    schemas = [node.extra_json_schema or {} for node in nodes if isinstance(node, inspect.Metadata)]
+    return next((schema["description"] for schema in schemas if "description" in schema), "")
 
 
 def _members(node: inspect.Type) -> list[inspect.Type]:

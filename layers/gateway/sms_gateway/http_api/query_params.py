@@ -55,7 +55,10 @@ def parse_limit(text: str) -> int:
 
 def parse_time(text: str) -> datetime:
     """Parse an ISO 8601 time with an offset, as aware UTC. Raises ValueError."""
-    when = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + arrives as a space
+    try:
+        when = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + arrives as a space
+    except ValueError:
+        raise ValueError("it is a time such as 2026-12-01T09:30:00Z") from None
     if when.tzinfo is None:
         raise ValueError("it needs an offset or Z")
     try:

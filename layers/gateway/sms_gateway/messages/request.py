@@ -17,7 +17,15 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_TEXT_LENGTH = 5000  # characters
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Sender = Annotated[str, msgspec.Meta(min_length=1, max_length=16, pattern=r"^[ -~]+\Z")]
+Sender = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=16, pattern=r"^[ -~]+\Z", description="up to 16 ASCII characters"
+    ),
+]
+TemplateId = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{1,30}\Z", description="up to 30 digits, as text")
+]
 Pairs = Annotated[
     dict[
         Annotated[str, msgspec.Meta(min_length=1, max_length=40)],
@@ -42,7 +50,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     encoding: Literal["auto", "gsm7", "unicode"] | None = None
     max_segments: Annotated[float, msgspec.Meta(ge=1, le=30, multiple_of=1)] | None = None
     filter_dnd: bool | None = None
-    template_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}\Z")] | None = None
+    template_id: TemplateId | None = None
     reference: Short | None = None
     metadata: Pairs | None = None
     on_unknown: Literal["hold", "resend"] | None = None

@@ -23,16 +23,7 @@ from sms_gateway.sms.number_forms import INVALID, NumberError, WrittenNumber, pa
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-__all__ = [
-    "NumberError",
-    "ReadNumber",
-    "Region",
-    "country_of",
-    "is_region",
-    "mask",
-    "read_number",
-    "to_e164",
-]
+__all__ = ["NumberError", "ReadNumber", "Region", "is_region", "mask", "read_number", "to_e164"]
 
 PLANS: Final = Path(__file__).with_name("numbering_plans.json")
 _MAX_DIGITS: Final = 15  # ITU-T E.164, country code included; some plans allow more
@@ -45,7 +36,9 @@ _NO_AREA_CODE: Final = "The number lacks its area code."
 _UNKNOWN_COUNTRY: Final = "The number begins with no known country code."
 _CURE: Final = "write it with + and the country code"
 
-Region = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
+Region = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z", description="a country's two letters, such as BD")
+]
 Form = Literal["international", "national", "without_plus"]
 
 

@@ -46,7 +46,8 @@ def handle_invocation(event: Any, now: datetime) -> dict[str, Any]:
         return send(source.tenant, body, now, asked.idempotency_key, source.defaults)
     except GatewayError as problem:
         increment("TriggerRefused", trigger="direct")
-        where = "" if problem.pointer is None else f" ({body_pointer}{problem.pointer})"
+        pointer = "" if problem.pointer is None else f"{body_pointer}{problem.pointer}"
+        where = f" ({pointer})" if pointer else ""  # an empty one is the payload as a whole
         kind = TryAgain if problem.to_dict()["retryable"] else SendRefused
         raise kind(f"{problem.slug}: {one_line_reason(problem)}{where}") from None
 

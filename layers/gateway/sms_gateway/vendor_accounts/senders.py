@@ -28,11 +28,17 @@ from sms_gateway.vendors.types import SubmitOutcome
 CHECK_HINT = "GET the originator to see whether it is authorized."
 
 
+AffiliateId = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[!-~]{1,64}\Z", description="up to 64 ASCII characters without spaces"),
+]
+
+
 class UnlockBody(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST …/unlock; the code is a secret of the handset's owner."""
 
     code: str
-    affiliate_id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")] | None = None
+    affiliate_id: AffiliateId | None = None
 
 
 def get_sender(caller: Caller, accounts: Accounts, originator: str) -> dict[str, Any]:

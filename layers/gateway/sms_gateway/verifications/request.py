@@ -12,6 +12,7 @@ from sms_gateway.messages.request import (
     Recipient,
     Sender,
     Short,
+    TemplateId,
     Text,
     parse_object,
 )
@@ -52,7 +53,7 @@ class VerificationBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     vendor: str | None = None
     reference: Short | None = None
     sender: Sender | None = msgspec.field(default=None, name="from")
-    template_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,30}\Z")] | None = None
+    template_id: TemplateId | None = None
     max_segments: Annotated[float, msgspec.Meta(ge=1, le=30, multiple_of=1)] | None = None
     on_unknown: Literal["hold", "resend"] | None = None
     client: Client | None = None

@@ -38,7 +38,10 @@ class ReplayBody(msgspec.Struct, forbid_unknown_fields=True):
     ) = None
     created_from: Moment | None = None
     created_to: Moment | None = None
-    cursor: Annotated[str, msgspec.Meta(pattern=f"^{CURSOR}$")] | None = None
+    cursor: (
+        Annotated[str, msgspec.Meta(pattern=rf"^{CURSOR}\Z", description="what a replay answered")]
+        | None
+    ) = None
 
 
 def list_deliveries(tenant: str, identifier: str, query: dict[str, str]) -> dict[str, Any]:
