@@ -232,6 +232,34 @@ def test_a_setting_that_is_not_valid_lets_codes_go_and_says_so(
     assert "SettingsRefused" in shown
 
 
+class KilledError(BaseException):
+    """The function's end."""
+
+
+def test_who_dies_between_counting_and_accepting_has_counted_once_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed(*_: Any, **__: Any) -> Any:
+        raise KilledError
+
+    with monkeypatch.context() as dying:
+        dying.setattr(verification_start, "store_batch", killed)
+        with pytest.raises(KilledError):
+            start()
+    assert counts(country()) == {"started12": 1}
+    start()
+    start(1)
+    assert refused(lambda: start(2)) == ["country-hour"]
+
+
+def test_a_lost_answer_of_a_counter_counts_once_too_much_at_most(
+    failing: Callable[..., None],
+) -> None:
+    failing("UpdateItem", 1, lost=True)
+    start()
+    assert counts(country()) == {"started12": 2}
+
+
 def test_a_lost_counter_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     first = [start(nth) for nth in range(3)]
     for name in (country(), block()):
