@@ -94,13 +94,13 @@ def set_guard(
 @AREA.command(
     "allow",
     help="Trust the beginning of a number, or a network.",
-    harm="lets codes to {trusted} go uncounted",
     examples=("smsgw guard allow acme +88017", "smsgw guard allow acme 192.0.2.0/24"),
 )
 @click.argument("tenant", type=tenant_or_every)
 @click.argument("trusted")
-def allow(tenant: str, trusted: str) -> None:
-    """Put a beginning of numbers, or a network, on a tenant's safe list."""
+@click.option("--remove", is_flag=True, help="Trust it no more.")
+def allow(tenant: str, trusted: str, remove: bool) -> None:
+    """Put a beginning of numbers, or a network, on a tenant's safe list, or take it off."""
     kind: Literal["safe", "safe_networks"] = "safe" if trusted[:1] == "+" else "safe_networks"
 
     def change(guards: Guards) -> dict[str, Any]:
@@ -108,11 +108,13 @@ def allow(tenant: str, trusted: str) -> None:
         if tenant not in written:
             raise CommandError(f"{tenant} is not guarded: smsgw guard set {tenant} --mode monitor")
         own = written[tenant]
-        own[kind] = [*dict.fromkeys([*own.get(kind, ()), trusted])]
+        others = [one for one in own.get(kind, ()) if one != trusted]
+        own[kind] = others if remove else [*others, trusted]
         return written
 
     _change(change)
-    say(f"Codes of {tenant} that it covers go, and are not counted, within a minute.")
+    what = "are counted again" if remove else "go, and are not counted,"
+    say(f"Codes of {tenant} that it covers {what} within a minute.")
 
 
 @AREA.command(

@@ -41,6 +41,11 @@ def test_what_is_set_is_kept_but_for_what_is_given_anew(operator: Operator) -> N
     assert guard.is_safe("+8801700000001", None)
     assert guard.is_safe("+1", "192.0.2.3")
     assert json.loads(operator("guard", "show", "--json")[1])["acme"]["mode"] == "monitor"
+    assert operator("guard", "allow", "acme", "+88017", "--remove")[0] == 0
+    forget_settings()
+    without = guard_of("acme")
+    assert without
+    assert (without.safe, without.safe_networks) == ((), ("192.0.2.0/24",))
     assert operator("guard", "set", "acme", "--mode", "off")[0] == 0
     forget_settings()
     assert guard_of("acme") is None
