@@ -1,4 +1,4 @@
-"""GET /messages, /messages/{id}, /batches/{id}; and without a key /health."""
+"""GET /messages, /messages/{id}, /batches, /batches/{id}; and without a key /health."""
 
 from typing import Any
 
@@ -37,6 +37,17 @@ def get_message(request: Request, identifier: str) -> Response:
     return json_response(message_view(*found))
 
 
+@app.get("/batches")
+def get_batches(request: Request) -> Response:
+    """Show a page of the tenant's batches and campaigns."""
+    tenant = require_scope(request, SCOPE)
+    # Saves start-up time: few requests list batches.
+    from sms_gateway.campaigns import batch_listing
+
+    query, cursor = batch_listing.parse_query(request.query)
+    return json_response(batch_listing.list_batches(tenant, query, cursor, utc_now()))
+
+
 @app.get("/batches/<identifier>")
 def get_batch(request: Request, identifier: str) -> Response:
     """Show the counts of a batch, or a campaign."""
@@ -44,12 +55,13 @@ def get_batch(request: Request, identifier: str) -> Response:
     batch = message_repository.whole_batch(identifier)
     if batch is None:
         # Saves start-up time: few batches are campaigns.
+        from sms_gateway.campaigns import live_counts, views
         from sms_gateway.campaigns import repository as campaign_repository
-        from sms_gateway.campaigns import views
 
         campaign = campaign_repository.find_campaign(identifier)
         if campaign is not None and campaign.tenant == tenant:
-            return json_response(views.campaign_view(campaign))
+            counted = live_counts.count_messages(campaign, utc_now())
+            return json_response(views.campaign_view(campaign, counted))
     if batch is None or batch[0].tenant != tenant:
         raise NotFoundError("There is no such batch.")
     return json_response(batch_view(*batch))

@@ -111,15 +111,15 @@ def _webhook_events(tenant: str, old: Item, new: Item) -> Iterator[Event]:
 def _campaign_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
     """Yield the event of a campaign whose messages are all final.
 
-    None for one whose open results a later file of the same name took over, or whose folder is no
-    tenant's.
+    None for a check, for one whose open results a later file of the same name took over, or whose
+    folder is no tenant's.
     """
     if "final" not in new or "final" in old:
         return
     from sms_gateway.config.api_keys import TENANT  # saves start-up time: few campaigns end
 
     ended = campaign.read_campaign(new)
-    if ended.tally is None or not TENANT.fullmatch(ended.tenant):
+    if ended.only_checks or ended.tally is None or not TENANT.fullmatch(ended.tenant):
         return
     # Messages that are gone already get no more receipts.
     counts = {status: n for status, n in ended.tally.counts.items() if status != "gone"}

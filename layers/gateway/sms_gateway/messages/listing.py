@@ -15,6 +15,7 @@ from sms_gateway.core.timestamps import utc_now
 from sms_gateway.core.ulids import created_at, first_ulid, is_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.query_params import (
+    check_period,
     one_of,
     parse_limit,
     parse_time,
@@ -104,20 +105,19 @@ class MessageQuery(ValueObject, frozen=True):
 def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None]:
     """Parse the query parameters. Raises InvalidRequestError with the invalid one's name."""
     reject_unknown(parameters, {*MessageQuery.__struct_fields__, "cursor"})
-    return (
-        MessageQuery(
-            limit=read_param(parameters, "limit", parse_limit) or 25,
-            status=read_param(parameters, "status", one_of(Status)),
-            vendor=read_param(parameters, "vendor", one_of(VENDORS)),
-            to=read_param(parameters, "to", _number),
-            reference=read_param(parameters, "reference", _reference),
-            batch_id=read_param(parameters, "batch_id", _batch),
-            created_from=read_param(parameters, "created_from", parse_time),
-            created_to=read_param(parameters, "created_to", parse_time),
-            key=read_param(parameters, "key", _key),
-        ),
-        Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None,
+    query = MessageQuery(
+        limit=read_param(parameters, "limit", parse_limit) or 25,
+        status=read_param(parameters, "status", one_of(Status)),
+        vendor=read_param(parameters, "vendor", one_of(VENDORS)),
+        to=read_param(parameters, "to", _number),
+        reference=read_param(parameters, "reference", _reference),
+        batch_id=read_param(parameters, "batch_id", _batch),
+        created_from=read_param(parameters, "created_from", parse_time),
+        created_to=read_param(parameters, "created_to", parse_time),
+        key=read_param(parameters, "key", _key),
     )
+    check_period(query.created_from, query.created_to)
+    return query, Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None
 
 
 def _number(text: str) -> str:
