@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 
+from sms_gateway.core.sandbox import SANDBOX
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 from tools import dashboard, openapi
 
@@ -279,7 +280,7 @@ def vendor_schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Vendor",
         "type": "string",
-        "enum": list(VENDORS),
+        "enum": [*VENDORS, *SANDBOX],
     }
     return json.dumps(schema, indent=2) + "\n"
 

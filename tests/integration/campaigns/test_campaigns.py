@@ -367,6 +367,12 @@ def test_a_file_in_the_wrong_place_says_where_it_belongs(bucket: Any, key: str, 
     assert fails(bucket, f"to,text\n{ONE},Hi\n", key)[0] == slug
 
 
+def test_a_test_key_entitles_no_tenant_to_a_campaign(bucket: Any) -> None:
+    api_keys.create_key("tester", ["messages:send"], "", datetime.now(UTC), test=True)
+    key = "campaigns/tester/a.csv"
+    assert fails(bucket, f"to,text\n{ONE},Hi\n", key)[0] == "unknown-tenant"
+
+
 def test_a_tenant_whose_key_was_revoked_sends_no_campaign(bucket: Any) -> None:
     api_keys.revoke_key(api_keys.list_keys()[0].id, datetime.now(UTC))
     assert fails(bucket, f"to,text\n{ONE},Hi\n")[0] == "unknown-tenant"

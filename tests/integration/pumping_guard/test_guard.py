@@ -188,6 +188,16 @@ def test_an_unguarded_tenant_is_not_counted() -> None:
     assert counts(country(), "other") == {}
 
 
+def test_a_test_key_is_neither_counted_nor_refused() -> None:
+    guarded(rules={"country_day": 0, "country_hour": 0, "prefix_day": 0})
+    body = json.dumps({"to": number(VENDOR), "text": "Code {code}"}).encode()
+    verification_start.start_verification("acme", body, AT, test=True)
+    own = {"to": number(VENDOR), "text": "Your code is 1234", "category": "otp"}
+    (one,) = send("acme", json.dumps(own).encode(), AT, test=True)["messages"]
+    take_feedback("acme", one["id"], b'{"outcome": "used"}', AT, test=True)
+    assert counts(country()) == {}
+
+
 def test_every_tenant_may_be_guarded_by_one_word() -> None:
     set_guards({"*": {"mode": "block", "rules": {"country_hour": 0, "country_day": 0}}})
     assert "country-day" in refused(lambda: start(tenant="anybody"))

@@ -7,6 +7,7 @@ from typing import Any
 
 from sms_gateway.campaigns.model import read_campaign
 from sms_gateway.campaigns.views import campaign_summary
+from sms_gateway.core.sandbox import mark
 from sms_gateway.core.timestamps import rfc3339
 from sms_gateway.core.ulids import created_at, first_ulid
 from sms_gateway.core.value_object import ValueObject
@@ -47,11 +48,17 @@ def parse_query(parameters: dict[str, str]) -> tuple[BatchQuery, Cursor | None]:
 
 
 def list_batches(
-    tenant: str, query: BatchQuery, cursor: Cursor | None, now: datetime
+    tenant: str,
+    query: BatchQuery,
+    cursor: Cursor | None,
+    now: datetime,
+    *,
+    only_tests: bool = False,
 ) -> dict[str, Any]:
     """Show one page; `cursor` is None on the last one.
 
-    A page may be short, even empty, while more follow: the work for one page is bounded.
+    A page may be short, even empty, while more follow: the work for one page is bounded. A test key
+    sees `only_tests`.
     """
     keys: list[ItemKey] = []
     following = None
@@ -64,7 +71,8 @@ def list_batches(
             following = position
             break
     items = dynamodb.get_many(keys)
-    found = [_view(items[key]) for key in keys if key in items]
+    shown = [items[key] for key in keys if key in items]
+    found = [_view(item) for item in shown if "test" in item or not only_tests]
     return {"batches": found, "cursor": following and following.encode()}
 
 
@@ -107,4 +115,5 @@ def _view(item: Item) -> dict[str, Any]:
         "created_at": rfc3339(created_at(batch.id)),
         "total": batch.count,
         "key_id": batch.key_id,
+        **mark(test=batch.test),
     }

@@ -98,6 +98,7 @@ def _verification_events(old: Item, new: Item, context: ReadContext) -> Iterator
         details.get("reference"),
         int(new["approved"]["N"]) * 1000,
         full=context.full,
+        test="test" in new,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.sandbox import mark
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.ulids import created_at
@@ -54,6 +55,7 @@ def message_view(
         "updated_at": rfc3339(from_ms(entries[-1].at)),
         "problem": _problem(status, _last(entries, status)),
         "key_id": owner.key_id,
+        **mark(test=owner.test),
         "timeline": [_first_step(entries[0], owner), *map(_entry_view, entries[1:])],
     }
 
@@ -155,4 +157,5 @@ def batch_view(owner: Batch, messages: Iterable[tuple[Message, Submission]]) -> 
         "final": all(status.final for status in counts),
         "price": sum_prices(price_of_message(message, sub) for message, sub in states),
         "key_id": owner.key_id,
+        **mark(test=owner.test),
     }

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.problems import GatewayError
+from sms_gateway.core.ulids import created_at
 from sms_gateway.pumping_guard.client import Client
 
 
@@ -39,12 +40,12 @@ def admit_codes(
     return guard.admit_codes(tenant, numbers, now)
 
 
-def approve(tenant: str, counted_by: Sequence[str], started: datetime) -> None:
-    """Count the approval of a verification that started then. A counter's fault raises nothing."""
+def approve(tenant: str, counted_by: Sequence[str], identifier: str) -> None:
+    """Count the approval of a verification, given by its ULID. A counter's fault raises nothing."""
     if counted_by and is_on():
         from sms_gateway.pumping_guard import guard
 
-        guard.approve(tenant, counted_by, started)
+        guard.approve(tenant, counted_by, created_at(identifier))
 
 
 def approve_number(tenant: str, number: str, started: datetime) -> None:

@@ -96,7 +96,9 @@ def load_messages(sub: Submission) -> tuple[Batch, list[Message]]:
     Raises LookupError when the batch was never accepted.
     """
     if sub.content is not None and sub.tenant is not None:
-        single = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign, key_id=sub.key_id)
+        single = Batch(
+            sub.key.batch, sub.tenant, 1, campaign=sub.campaign, key_id=sub.key_id, test=sub.test
+        )
         sealed = read_sealed(sub.seed, sub.sealed)
         return single, [Message(sub.key, sub.content, None, sub.timeline, sealed)]
     batch = find_batch(sub.key.batch)
