@@ -14,6 +14,7 @@ from smsgw import arguments
 from smsgw.cancelling import cancel_messages, find_key
 from smsgw.errors import CommandError
 from smsgw.line import Area, given
+from smsgw.policies import read_policy
 from smsgw.stack import Stack, pass_stack
 from smsgw.stack_keys import key_of, make_key
 from smsgw.tables import Row, show
@@ -29,6 +30,7 @@ AREA = Area("keys", "API keys.")
     examples=(
         "smsgw keys create --tenant acme --scope messages:send --scope messages:read",
         "smsgw keys create --tenant acme --scope verifications --expires 2026-12-31T00:00:00Z",
+        "smsgw keys create --tenant acme --scope messages:send --policy team.json",
     ),
 )
 @click.option("--tenant", required=True, help="Whose messages the key sends and sees.")
@@ -49,6 +51,7 @@ AREA = Area("keys", "API keys.")
     type=arguments.time,
     help="When it ends by itself, such as 2026-12-31T00:00:00Z.",
 )
+@click.option("--policy", help="A file that narrows what the key may send; - is standard input.")
 @pass_stack
 def create(
     stack: Stack,
@@ -57,9 +60,10 @@ def create(
     label: str,
     country: str | None,
     expires: datetime | None,
+    policy: str | None,
 ) -> None:
     """Make a key and print it, this once."""
-    key, stored = make(stack, tenant, scope, label, country, expires)
+    key, stored = make(stack, tenant, scope, label, country, expires, policy=policy)
     if given("json"):
         say_json({"id": stored.id, "tenant": stored.tenant, "scopes": stored.scopes, "key": key})
         return
@@ -74,13 +78,21 @@ def make(
     label: str = "",
     country: str | None = None,
     expires: datetime | None = None,
+    *,
+    policy: str | None = None,
 ) -> tuple[str, ApiKey]:
-    """Make a key, and what it needs; return it and what is stored of it."""
+    """Make a key, and what it needs; return it and what is stored of it.
+
+    `policy` is the name of a file.
+    """
     if country is not None and not is_region(country):
         raise CommandError("a country is its two capital letters (ISO 3166), such as BD")
+    written = read_policy(policy, arguments.tenant(tenant)) if policy else None
     if "webhooks:manage" in scopes:
         make_key(key_of(stack, WEBHOOK_KEY))
-    return api_keys.create_key(tenant, list(scopes), label, utc_now(), country, expires)
+    return api_keys.create_key(
+        tenant, list(scopes), label, utc_now(), country, expires, policy=written
+    )
 
 
 @AREA.command("list", help="List keys, oldest first.", reads=True, lists=True)

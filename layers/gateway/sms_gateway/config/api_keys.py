@@ -50,6 +50,7 @@ class ApiKey(ValueObject, frozen=True):
 
     `region` (ISO 3166 alpha-2) is the one in which requests without one write national numbers.
     `expires` (epoch seconds) is when it ends by itself.
+    `policy` (a JSON text) narrows what it sends.
     """
 
     id: str
@@ -60,6 +61,7 @@ class ApiKey(ValueObject, frozen=True):
     revoked_at: str | None
     region: str | None = None
     expires: int | None = None
+    policy: str | None = None
 
     def refusal(self, now: datetime) -> Refusal | None:
         """Return why it opens nothing at `now`; None for a key in use."""
@@ -76,6 +78,8 @@ def create_key(
     now: datetime,
     region: str | None = None,
     expires: datetime | None = None,
+    *,
+    policy: str | None = None,
 ) -> tuple[str, ApiKey]:
     """Create and store a key; return its text, which nothing can show again, and its record.
 
@@ -96,6 +100,7 @@ def create_key(
         "created": {"N": str(epoch_seconds(now))},
         **({"region": {"S": region}} if region else {}),
         **({"expires": {"N": str(epoch_seconds(expires))}} if expires else {}),
+        **({"policy": {"S": policy}} if policy else {}),
     }
     dynamodb.put_new(item)
     return key, _from_item(item)
@@ -165,4 +170,5 @@ def _from_item(item: Item) -> ApiKey:
         revoked_at=rfc3339(from_ms(int(revoked["N"]) * 1000)) if revoked else None,
         region=item["region"]["S"] if "region" in item else None,
         expires=int(item["expires"]["N"]) if "expires" in item else None,
+        policy=item["policy"]["S"] if "policy" in item else None,
     )

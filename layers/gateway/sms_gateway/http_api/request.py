@@ -16,9 +16,10 @@ class Request(ValueObject, frozen=True):
     """One request. Header names are in lower case; `tenant` is None without a valid key.
 
     `key_id` and `region` (ISO 3166 alpha-2, in which it writes national numbers) are the key's.
+    `policy` is its policy, a JSON text; `ip` is the address that the request came from.
     """
 
-    hidden = frozenset({"path", "headers", "body", "query"})
+    hidden = frozenset({"path", "headers", "body", "query", "policy", "ip"})
 
     method: str
     path: str
@@ -29,6 +30,8 @@ class Request(ValueObject, frozen=True):
     scopes: tuple[str, ...]
     region: str | None = None
     key_id: str | None = None
+    policy: str | None = None
+    ip: str | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":
@@ -45,6 +48,8 @@ class Request(ValueObject, frozen=True):
             scopes=tuple((scopes or "").split()),
             region=authorizer.get("region") or None,
             key_id=authorizer.get("key_id") or None,
+            policy=authorizer.get("policy") or None,
+            ip=event.get("requestContext", {}).get("identity", {}).get("sourceIp"),
         )
 
     @property

@@ -10,6 +10,7 @@ from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
 from sms_gateway.config.senders import may_use
 from sms_gateway.core.problems import TooLargeError
+from sms_gateway.messages.permits import permits
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.prices import price_of_number, price_view
 from sms_gateway.messages.rendering import MAX_NAMED_CHARACTERS
@@ -23,9 +24,16 @@ MAX_ANSWER_BYTES = 5 * 1024 * 1024  # as JSON within JSON; Lambda allows 6 MiB
 
 
 def preview(
-    tenant: str, body: bytes, now: datetime, defaults: Options | None = None
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    defaults: Options | None = None,
+    *,
+    key_policy: str | None = None,
 ) -> dict[str, Any]:
-    """Show what POST /messages would do with a tenant's `body` now; `defaults` as in `send`.
+    """Show what POST /messages would do with a tenant's `body` now.
+
+    `defaults` and `key_policy` are as in `send`.
 
     Raises what a send raises for an invalid request, but not when every recipient is rejected.
     Raises TooLargeError when the response is too large.
@@ -35,7 +43,13 @@ def preview(
     if defaults is not None:
         apply_defaults(defaults, drafts)
     accepted, rejected = plan_recipients(
-        drafts, now, public_accounts(), routes(), check_status_url, may_use=partial(may_use, tenant)
+        drafts,
+        now,
+        public_accounts(),
+        routes(),
+        check_status_url,
+        may_use=partial(may_use, tenant),
+        permit=permits(tenant, now, key_policy),
     )
     answer = {
         "messages": [_view(planned) for planned in accepted],

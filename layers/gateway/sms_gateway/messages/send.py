@@ -16,6 +16,7 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
+from sms_gateway.messages.permits import permits
 from sms_gateway.messages.planning import RejectedRecipient, plan_recipients
 from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
 from sms_gateway.messages.send_views import accepted_view, rejected_view
@@ -32,25 +33,27 @@ def send(
     defaults: Options | None = None,
     only: Collection[int] = (),
     key_id: str | None = None,
+    *,
+    key_policy: str | None = None,
 ) -> dict[str, Any]:
     """Accept the recipients that can be sent to, and reject the others.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
     `defaults` fill in options that the body leaves out. `only` selects recipients by index.
-    `key_id` is the id of the API key that asks.
+    `key_id` is the id of the API key that asks, `key_policy` its policy.
 
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
     """
     if key is None:
-        batch, answer = _build(tenant, body, now, defaults, only, key_id)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id, key_policy)
         store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
     digest = idempotency_keys.digest_of(body, message_key())
     seconds = epoch_seconds(now)
     try:
-        batch, answer = _build(tenant, body, now, defaults, only, key_id)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id, key_policy)
     except GatewayError:
         # The first request may have been accepted before settings changed or the tenant was
         # stopped, or had another body.
@@ -82,6 +85,7 @@ def _build(
     defaults: Options | None,
     only: Collection[int],
     key_id: str | None,
+    key_policy: str | None,
 ) -> tuple[BuiltBatch, dict[str, Any]]:
     refuse_stopped(tenant)
     check_status_url = status_url_checker(tenant)
@@ -95,7 +99,13 @@ def _build(
     if defaults is not None:
         apply_defaults(defaults, drafts)
     accepted, rejected = plan_recipients(
-        drafts, now, public_accounts(), routes(), check_status_url, may_use=partial(may_use, tenant)
+        drafts,
+        now,
+        public_accounts(),
+        routes(),
+        check_status_url,
+        may_use=partial(may_use, tenant),
+        permit=permits(tenant, now, key_policy),
     )
     if not accepted:
         raise _none_accepted(rejected)

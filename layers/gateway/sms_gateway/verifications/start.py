@@ -19,6 +19,7 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
+from sms_gateway.messages.permits import permits
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.send import retention_seconds
 from sms_gateway.storage import idempotency_keys
@@ -39,17 +40,19 @@ def start_verification(
     key: str | None = None,
     region: str | None = None,
     key_id: str | None = None,
+    *,
+    key_policy: str | None = None,
 ) -> View:
     """Send a code, with an Idempotency-Key once; `region` is that of a body without one.
 
-    `key_id` is the id of the API key that asks.
+    `key_id` is the id of the API key that asks, `key_policy` its policy.
 
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, or the table does not answer.
     """
     seconds = epoch_seconds(now)
     if key is None:
-        verification, batch = _prepare(tenant, body, now, region, key_id)
+        verification, batch = _prepare(tenant, body, now, region, key_id, key_policy)
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
@@ -57,7 +60,7 @@ def start_verification(
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
-    verification, batch = _prepare(tenant, body, now, region, key_id)
+    verification, batch = _prepare(tenant, body, now, region, key_id, key_policy)
     answer = verification.view(seconds)
     record = idempotency_keys.IdempotencyRecord(
         record_key, verification.id, digest, seconds, answer
@@ -69,13 +72,23 @@ def start_verification(
 
 
 def _prepare(
-    tenant: str, body: bytes, now: datetime, region: str | None, key_id: str | None
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    region: str | None,
+    key_id: str | None,
+    key_policy: str | None,
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
     refuse_stopped(tenant)
     request = parse_verification(body, region)
     accepted, rejected = plan_recipients(
-        [request.draft], now, public_accounts(), routes(), may_use=partial(may_use, tenant)
+        [request.draft],
+        now,
+        public_accounts(),
+        routes(),
+        may_use=partial(may_use, tenant),
+        permit=permits(tenant, now, key_policy),
     )
     if not accepted:
         raise rejected[0].problem
