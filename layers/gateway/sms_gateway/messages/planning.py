@@ -71,7 +71,7 @@ def plan_recipients(
     says whether the tenant may name a sender that is none of the account's own; `permit` raises
     for a recipient that a policy refuses. An invalid time, region, vendor or status_url fails the
     whole request with InvalidRequestError, unless `per_recipient` is set: then it rejects its
-    recipient. A vendor below its account's `balance_floor` comes last; with `keep_floor` not at all.
+    recipient. A vendor below its `balance_floor` comes last; with `keep_floor` not at all.
     """
     accepted: list[PlannedRecipient] = []
     rejected: list[RejectedRecipient] = []
