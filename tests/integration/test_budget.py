@@ -189,7 +189,7 @@ def test_a_burst_of_starts_stays_below_what_one_partition_gives() -> None:
 def test_a_policy_is_read_once_and_costs_no_message_anything(
     gateway: Gateway, meter: Meter
 ) -> None:
-    """One unit for each process and version of the policy; a key's is in the authorizer's answer."""
+    """One unit for each process and version; a key's is in the authorizer's answer."""
     set_policy("acme", '{"categories": ["transactional"]}')
     accepted(gateway, "server2sms", 1)  # reads the settings anew
     policies._read.clear()

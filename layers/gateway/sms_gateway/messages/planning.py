@@ -67,11 +67,11 @@ def plan_recipients(
 ) -> tuple[list[PlannedRecipient], list[RejectedRecipient]]:
     """Sort recipients into those that can be sent to and those that can't.
 
-    `check_status_url` raises InvalidRequestError for a status_url that is not allowed; `may_use`
-    says whether the tenant may name a sender that is none of the account's own; `permit` raises
-    for a recipient that a policy refuses. An invalid time, region, vendor or status_url fails the
-    whole request with InvalidRequestError, unless `per_recipient` is set: then it rejects its
-    recipient. A vendor below its `balance_floor` comes last; with `keep_floor` not at all.
+    `check_status_url` raises for a status_url that is not allowed, `permit` for what a policy
+    refuses; `may_use` says whether the tenant may name a sender that is none of the account's own.
+    An invalid time, region, vendor or status_url fails the whole request, unless `per_recipient`
+    is set; all raise InvalidRequestError. A vendor below its `balance_floor` comes last; with
+    `keep_floor` not at all.
     """
     accepted: list[PlannedRecipient] = []
     rejected: list[RejectedRecipient] = []
@@ -79,7 +79,7 @@ def plan_recipients(
     rendered: dict[tuple[str, str | None], RenderedText] = {}
     for draft in drafts:
         try:
-            _check_envelope(draft, now, check_status_url)
+            _check_envelope(draft, now, accounts, check_status_url)
             number = _read_number(draft)
             permit(draft, number.e164)
             same = (number.e164, draft.text)
@@ -113,9 +113,13 @@ class _EnvelopeError(InvalidRequestError):
     """A fault of the request as a whole, not of one recipient."""
 
 
-def _check_envelope(draft: Draft, now: datetime, check_status_url: Callable[[str], None]) -> None:
+def _check_envelope(
+    draft: Draft, now: datetime, accounts: Accounts, check_status_url: Callable[[str], None]
+) -> None:
     options, pointer = draft.options, draft.pointer
-    if options.vendor is not None and options.vendor not in VENDORS:
+    if options.vendor is not None and not (
+        options.vendor in VENDORS or options.vendor in accounts.adapters
+    ):
         raise _EnvelopeError(
             f"There is no such vendor; there are {', '.join(VENDORS)}.",
             slug="unknown-vendor",
