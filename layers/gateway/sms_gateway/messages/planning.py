@@ -91,9 +91,7 @@ def plan_recipients(
                 )
             vendors, prefix = _choose_vendors(draft, number.e164, accounts, routes)
             same_text = (draft.text, draft.options.encoding)
-            if same_text not in rendered:
-                rendered[same_text] = render_text(draft)
-            text = rendered[same_text]
+            text = rendered.get(same_text) or rendered.setdefault(same_text, render_text(draft))
             check_segments(draft, text)
             planned = _plan_recipient(
                 draft, number, vendors, prefix, accounts, text, now, may_use, keep_floor
