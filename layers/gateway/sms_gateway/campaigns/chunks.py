@@ -25,6 +25,7 @@ from sms_gateway.core.ulids import new_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.balance_floor import BalanceFloorError
+from sms_gateway.messages.permits import permits
 from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD, RejectedRecipient, plan_recipients
 from sms_gateway.messages.request import Draft
 from sms_gateway.messages.send import retention_seconds
@@ -116,6 +117,7 @@ def _plan_chunk(
         routes(),
         status_url_checker(campaign.tenant),
         may_use=partial(may_use, campaign.tenant),
+        permit=permits(campaign.tenant, now),
         per_recipient=True,
         keep_floor=True,
     )

@@ -54,6 +54,7 @@ class ApiKey(ValueObject, frozen=True):
 
     `region` (ISO 3166 alpha-2) is the one in which requests without one write national numbers.
     `expires` (epoch seconds) is when it ends by itself. A `test` key reaches the sandbox only.
+    `policy` (a JSON text) narrows what it sends.
     """
 
     id: str
@@ -64,6 +65,7 @@ class ApiKey(ValueObject, frozen=True):
     revoked_at: str | None
     region: str | None = None
     expires: int | None = None
+    policy: str | None = None
     test: bool = False
 
     def refusal(self, now: datetime) -> Refusal | None:
@@ -82,6 +84,7 @@ def create_key(
     region: str | None = None,
     expires: datetime | None = None,
     *,
+    policy: str | None = None,
     test: bool = False,
 ) -> tuple[str, ApiKey]:
     """Create and store a key; return its text, which nothing can show again, and its record.
@@ -105,6 +108,7 @@ def create_key(
         "created": {"N": str(epoch_seconds(now))},
         **({"region": {"S": region}} if region else {}),
         **({"expires": {"N": str(epoch_seconds(expires))}} if expires else {}),
+        **({"policy": {"S": policy}} if policy else {}),
         **({"test": {"N": "1"}} if test else {}),
     }
     dynamodb.put_new(item)
@@ -176,5 +180,6 @@ def _from_item(item: Item) -> ApiKey:
         revoked_at=rfc3339(from_ms(int(revoked["N"]) * 1000)) if revoked else None,
         region=item["region"]["S"] if "region" in item else None,
         expires=int(item["expires"]["N"]) if "expires" in item else None,
+        policy=item["policy"]["S"] if "policy" in item else None,
         test="test" in item,
     )

@@ -8,6 +8,7 @@ import msgspec
 from sms_gateway.core.problems import TooLargeError
 from sms_gateway.core.sandbox import mark
 from sms_gateway.messages.destination import destination
+from sms_gateway.messages.permits import permits
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.prices import price_of_number, price_view
 from sms_gateway.messages.rendering import MAX_NAMED_CHARACTERS
@@ -26,9 +27,12 @@ def preview(
     now: datetime,
     defaults: Options | None = None,
     *,
+    key_policy: str | None = None,
     test: bool = False,
 ) -> dict[str, Any]:
     """Show what POST /messages would do with a tenant's `body` now.
+
+    `defaults` and `key_policy` are as in `send`.
 
     `defaults` and `test` are as in `send`. Raises what a send raises for an invalid request, but
     not when every recipient is rejected. Raises TooLargeError when the response is too large.
@@ -39,7 +43,13 @@ def preview(
         apply_defaults(defaults, drafts)
     reach = destination(tenant, test=test)
     accepted, rejected = plan_recipients(
-        drafts, now, reach.accounts, reach.routes, check_status_url, may_use=reach.may_use
+        drafts,
+        now,
+        reach.accounts,
+        reach.routes,
+        check_status_url,
+        may_use=reach.may_use,
+        permit=permits(tenant, now, key_policy, test=test),
     )
     answer = {
         "messages": [_view(planned) for planned in accepted],

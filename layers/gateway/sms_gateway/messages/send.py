@@ -13,6 +13,7 @@ from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.destination import TEST_RETENTION_DAYS, destination
+from sms_gateway.messages.permits import permits
 from sms_gateway.messages.planning import RejectedRecipient, plan_recipients
 from sms_gateway.messages.pumped import refuse_pumped
 from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
@@ -32,19 +33,21 @@ def send(
     only: Collection[int] = (),
     key_id: str | None = None,
     *,
+    key_policy: str | None = None,
     test: bool = False,
 ) -> dict[str, Any]:
     """Accept the recipients that can be sent to, and reject the others.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
     `defaults` fill in options that the body leaves out. `only` selects recipients by index.
-    `key_id` is the id of the API key that asks; with `test` it is a test key, and nothing leaves.
+    `key_id` is the id of the API key that asks, `key_policy` its policy; with `test`
+    it is a test key, and nothing leaves.
 
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
     """
     if key is None:
-        batch, answer = _build(tenant, body, now, defaults, only, key_id, test=test)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id, key_policy, test=test)
         store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
@@ -55,7 +58,7 @@ def send(
         if first_answer is not None:
             return first_answer
     try:
-        batch, answer = _build(tenant, body, now, defaults, only, key_id, test=test)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id, key_policy, test=test)
     except GatewayError:
         # The first request may have been accepted before settings changed or the tenant was
         # stopped, or had another body.
@@ -87,6 +90,7 @@ def _build(
     defaults: Options | None,
     only: Collection[int],
     key_id: str | None,
+    key_policy: str | None,
     *,
     test: bool,
 ) -> tuple[BuiltBatch, dict[str, Any]]:
@@ -103,7 +107,13 @@ def _build(
         apply_defaults(defaults, drafts)
     reach = destination(tenant, test=test)
     accepted, rejected = plan_recipients(
-        drafts, now, reach.accounts, reach.routes, check_status_url, may_use=reach.may_use
+        drafts,
+        now,
+        reach.accounts,
+        reach.routes,
+        check_status_url,
+        may_use=reach.may_use,
+        permit=permits(tenant, now, key_policy, test=test),
     )
     if not test:
         accepted, rejected = refuse_pumped(tenant, accepted, rejected, now)
