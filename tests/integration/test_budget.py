@@ -101,6 +101,7 @@ def _what_was_read_stays_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 def meter(gateway: Gateway) -> Iterator[Meter]:
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in VENDORS}
     vendor_accounts.accounts()  # what its reading costs is the minute's, not the message's
+    public_accounts()
     routes.routes()
     stopped_tenants.stops()
     with Meter(stored).listening(dynamodb.client(), sqs.client()) as meter:
