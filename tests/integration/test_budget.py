@@ -188,23 +188,6 @@ def test_a_burst_of_starts_stays_below_what_one_partition_gives() -> None:
     assert 500 * (2 * read_units([size_of(largest)], consistent=False) + who) <= 3_000
 
 
-def test_a_policy_is_read_once_and_costs_no_message_anything(
-    gateway: Gateway, meter: Meter
-) -> None:
-    """One unit for each process and version; a key's is in the authorizer's answer."""
-    set_policy("acme", '{"categories": ["transactional"]}')
-    accepted(gateway, "server2sms", 1)  # reads the settings anew
-    policies._read.clear()
-    first = spent(meter, lambda: accepted(gateway, "server2sms", 1))
-    assert of(first) == (
-        {"dynamodb.GetItem": 1, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1},
-        3,
-        1,
-    )
-    again = spent(meter, lambda: accepted(gateway, "server2sms", 1))
-    assert of(again) == ({"dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}, 3, 0)
-
-
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_accepting_one(gateway: Gateway, meter: Meter, vendor: str) -> None:
     """The item, and its entries in `due` and `by_tenant`."""
@@ -699,3 +682,20 @@ def test_no_partition_of_the_due_index_has_a_tenth_of_the_traffic(
         assert tick(gateway, 4_000) == 100
     assert set(traffic) == set(items.SHARDS)
     assert 100 * max(traffic.values()) / traffic.total() < HOTTEST
+
+
+def test_a_policy_is_read_once_and_costs_no_message_anything(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """One unit for each process and version; a key's is in the authorizer's answer."""
+    set_policy("acme", '{"categories": ["transactional"]}')
+    accepted(gateway, "server2sms", 1)  # reads the settings anew
+    policies._read.clear()
+    first = spent(meter, lambda: accepted(gateway, "server2sms", 1))
+    assert of(first) == (
+        {"dynamodb.GetItem": 1, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1},
+        3,
+        1,
+    )
+    again = spent(meter, lambda: accepted(gateway, "server2sms", 1))
+    assert of(again) == ({"dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}, 3, 0)
