@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from sms_gateway.config.senders import plain
-from sms_gateway.sms.phone_numbers import NumberError, is_region, to_e164
+from sms_gateway.sms.phone_numbers import NumberError, Region, is_region, to_e164
 from sms_gateway.vendors.types import Category
 
-Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
 Sender = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,16}\Z")]
 NumberType = Literal["premium_rate", "toll_free", "shared_cost", "pager", "fixed_line"]
 Network = IPv4Network | IPv6Network
@@ -20,7 +19,7 @@ LISTS = ("countries", "categories", "senders", "recipients")  # a key's are with
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What may be sent; None allows everything, an empty list nothing."""
 
-    countries: list[Country] | None = None
+    countries: list[Region] | None = None
     refused_number_types: list[NumberType] = []
     categories: list[Category] | None = None
     senders: list[Sender] | None = None
