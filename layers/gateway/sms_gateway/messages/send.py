@@ -12,13 +12,12 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
-from sms_gateway.messages.destination import TEST_RETENTION_DAYS, destination
-from sms_gateway.messages.permits import permits
-from sms_gateway.messages.planning import RejectedRecipient, plan_recipients
+from sms_gateway.messages.destination import TEST_RETENTION_DAYS
+from sms_gateway.messages.planning import RejectedRecipient
 from sms_gateway.messages.pumped import refuse_pumped
 from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
 from sms_gateway.messages.send_views import accepted_view, rejected_view
-from sms_gateway.messages.status_url import status_url_checker
+from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.items import DAY_SECONDS
@@ -95,7 +94,6 @@ def _build(
     test: bool,
 ) -> tuple[BuiltBatch, dict[str, Any]]:
     refuse_stopped(tenant)
-    check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
     if only:
         drafts = [draft for draft in drafts if draft.index in only]
@@ -105,16 +103,7 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    reach = destination(tenant, test=test)
-    accepted, rejected = plan_recipients(
-        drafts,
-        now,
-        reach.accounts,
-        reach.routes,
-        check_status_url,
-        may_use=reach.may_use,
-        permit=permits(tenant, now, key_policy, test=test),
-    )
+    accepted, rejected = plan_for_tenant(tenant, drafts, now, key_policy, test=test)
     if not test:
         accepted, rejected = refuse_pumped(tenant, accepted, rejected, now)
     if not accepted:

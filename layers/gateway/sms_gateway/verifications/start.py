@@ -15,10 +15,9 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
-from sms_gateway.messages.destination import destination
-from sms_gateway.messages.permits import permits
-from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
+from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.send import retention_seconds
+from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.models import CodeSpec
@@ -84,15 +83,7 @@ def _prepare(
     """Build the verification and its message, and count the send."""
     refuse_stopped(tenant)
     request = parse_verification(body, region)
-    reach = destination(tenant, test=test)
-    accepted, rejected = plan_recipients(
-        [request.draft],
-        now,
-        reach.accounts,
-        reach.routes,
-        may_use=reach.may_use,
-        permit=permits(tenant, now, key_policy, test=test),
-    )
+    accepted, rejected = plan_for_tenant(tenant, [request.draft], now, key_policy, test=test)
     if not accepted:
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)
