@@ -35,9 +35,8 @@ PREFIX, TEST_PREFIX = "sms_", "sms_test_"
 TEST_SCOPES = ("messages:send", "messages:read", "verifications")  # the others reach vendors
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 RANDOM_BYTES, CHECKSUM_BYTES = 32, 4
-FORM = re.compile(
-    r"sms_(test_)?([A-Za-z0-9_-]{48})"
-)  # template.yaml has the same before the authorizer
+# template.yaml has the same before the authorizer.
+FORM = re.compile(r"sms_(test_)?([A-Za-z0-9_-]{48})")
 
 
 class Refusal(StrEnum):
