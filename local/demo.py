@@ -44,7 +44,6 @@ Facts = Mapping[str, str]
 
 def main() -> int:
     """Fill the stack; return the exit status."""
-    logger.setLevel("ERROR")  # that the vendors' addresses are plain http is known
     try:
         with _interrupts() as stopped:
             return fill(_running_stack(), stopped)
@@ -182,4 +181,5 @@ def _print_usage(facts: Facts, keys: Mapping[str, str], day: str) -> None:
 
 
 if __name__ == "__main__":
+    logger.setLevel("ERROR")  # that the vendors' addresses are plain http is known
     sys.exit(main())
