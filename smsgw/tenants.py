@@ -8,7 +8,15 @@ from msgspec.structs import replace
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.policies import digest_of, drop_policy, store_policy, stored_text
-from sms_gateway.config.stopped_tenants import NAME, NOBODY, Stop, Stops, encode_stops, parse_stops
+from sms_gateway.config.stopped_tenants import (
+    KEPT_FOR_STOPS,
+    NAME,
+    NOBODY,
+    Stop,
+    Stops,
+    encode_stops,
+    parse_stops,
+)
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339, utc_now
 from smsgw import arguments
@@ -73,9 +81,17 @@ def start(tenant: str) -> None:
 def set_policy(tenant: str, file: str) -> None:
     """Store a tenant's policy, then say in the setting that everything reads that it is there."""
     written = read_policy(file)
+
+    def in_use(one: Stop) -> Stop:
+        text = stored_text(tenant)  # that of whoever wrote last: text and digest must agree
+        if text is None:
+            raise CommandError("somebody else has just removed this policy: run this again")
+        return replace(one, policy=digest_of(text))
+
+    _check_room(tenant)
     if not store_policy(tenant, written):
         raise CommandError("somebody else has just changed this policy: run this again")
-    _change(tenant, lambda one: replace(one, policy=digest_of(written)))
+    _change(tenant, in_use)
     say(f"{tenant}'s policy is set; functions that are running know it within 30 seconds.")
 
 
@@ -138,6 +154,15 @@ def _row(tenant: str, found: Stop | None) -> Row:
 def _stored() -> Stops:
     stored = read_setting(NAME)
     return parse_stops(stored.text if stored else NOBODY)
+
+
+def _check_room(tenant: str) -> None:
+    """Raise ValueError where one more tenant with a policy would leave no room for stops."""
+    stops = _stored()
+    before = stops.get(tenant, Stop())
+    if before.policy is None:
+        after = replace(before, policy=digest_of(""))
+        encode_stops({**stops, tenant: after}, keep_free=KEPT_FOR_STOPS)
 
 
 def _change(tenant: str, change: Callable[[Stop], Stop]) -> None:
