@@ -27,6 +27,11 @@ class Rules:
                 slug="policy-expired",
             )
 
+    def refuse_late(self, send_at: datetime, pointer: str) -> None:
+        """Raise InvalidRequestError for a message that would leave after the end of a policy."""
+        if any(one.expires_at is not None and one.expires_at <= send_at for one in self._policies):
+            raise _refusal("policy-expired", "this time, which is after its end", pointer)
+
     def refuse_address(self, address: str | None) -> None:
         """Raise ForbiddenError for a request from an address that is not allowed."""
         for policy in self._policies:
