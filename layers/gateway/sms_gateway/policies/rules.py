@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from ipaddress import ip_address
 
 from sms_gateway.config.senders import plain
+from sms_gateway.core.ip_addresses import read_address
 from sms_gateway.core.problems import ForbiddenError, InvalidRequestError
 from sms_gateway.policies.document import Policy
 from sms_gateway.sms.number_types import number_type_of
@@ -38,7 +38,7 @@ class Rules:
             networks = policy.networks
             if networks is None:
                 continue
-            if address is None or not any(ip_address(address) in one for one in networks):
+            if address is None or not any(read_address(address) in one for one in networks):
                 raise ForbiddenError(
                     f"The policy of this tenant or key does not allow this address: {CURE}.",
                     slug="address-not-allowed",

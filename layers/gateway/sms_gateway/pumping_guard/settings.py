@@ -36,10 +36,10 @@ class Guard(
 
     def __post_init__(self) -> None:
         if self.safe_networks:
-            from ipaddress import ip_network  # few have any
+            from sms_gateway.core.ip_addresses import read_network  # few have any
 
             for network in self.safe_networks:
-                ip_network(network)
+                read_network(network)
         if self.countries:
             from sms_gateway.sms.phone_numbers import is_region
 
@@ -53,10 +53,10 @@ class Guard(
             return True
         if ip is None or not self.safe_networks:
             return False
-        from ipaddress import ip_address, ip_network
+        from sms_gateway.core.ip_addresses import read_address, read_network
 
-        address = ip_address(ip)
-        return any(address in ip_network(network) for network in self.safe_networks)
+        address = read_address(ip)
+        return any(address in read_network(network) for network in self.safe_networks)
 
 
 Guards = Mapping[str, Guard]  # by tenant
