@@ -22,13 +22,13 @@ Beginning = Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]{1,15}\Z")]
 class Guard(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 ):
-    """How a tenant is guarded: `monitor` only tells, `block` refuses.
+    """How a tenant is guarded: `monitor` only tells, `block` refuses, `off` is for one beside `*`.
 
     `countries` are the only ones that get codes (none named: all); `safe` are beginnings of numbers
     and `safe_networks` addresses (192.0.2.0/24) whose codes are neither counted nor refused.
     """
 
-    mode: Literal["monitor", "block"]
+    mode: Literal["monitor", "block", "off"]
     countries: tuple[Country, ...] = ()
     safe: tuple[Beginning, ...] = ()
     safe_networks: tuple[Network, ...] = ()
@@ -76,7 +76,8 @@ def guard_of(tenant: str) -> Guard | None:
     Raises ServiceUnavailableError when the setting can't be read.
     """
     guards = _guards.get()
-    return guards.get(tenant) or guards.get(EVERY)
+    found = guards.get(tenant) or guards.get(EVERY)
+    return None if found is None or found.mode == "off" else found
 
 
 _guards = CachedSetting("guard", lambda: fetch_setting(NAME), parse_guards, default=NOBODY)
