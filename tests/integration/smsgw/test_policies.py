@@ -46,6 +46,14 @@ def test_stopping_and_starting_a_tenant_keeps_its_policy(operator: Operator, fil
     assert tenant_policy("acme") == WRITTEN
 
 
+def test_what_an_editor_puts_before_a_text_is_not_part_of_it(
+    operator: Operator, file: Path
+) -> None:
+    file.write_text(WRITTEN, encoding="utf-8-sig")
+    assert operator("tenants", "set", "acme", str(file))[0] == 0
+    assert stored_text("acme") == WRITTEN
+
+
 @pytest.mark.parametrize("bad", ['{"countris": []}', '{"countries": ["XX"]}', "[" + " " * 4000])
 def test_a_policy_that_is_not_valid_is_never_stored(
     operator: Operator, file: Path, bad: str
