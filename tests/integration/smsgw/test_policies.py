@@ -74,6 +74,17 @@ def test_a_keys_policy_is_within_its_tenants(operator: Operator, file: Path) -> 
     assert (status != 0, "countries" in error) == (True, True)
     file.write_text('{"countries": ["BD"], "recipients": []}')
     assert operator(*create, "--policy", str(file))[0] == 0
+    (listed,) = json.loads(operator("keys", "list", "--json")[1])
+    assert listed["limited"] == "yes"
+    assert file.read_text() in operator("tenants", "show", "acme")[1]
+    (shown,) = json.loads(operator("tenants", "show", "acme", "--json")[1])["keys"]
+    assert shown["policy"] == json.loads(file.read_text())
+
+
+def test_a_policy_of_a_tenant_that_nobody_knows_says_so(operator: Operator, file: Path) -> None:
+    assert "the tenant you mean" in operator("tenants", "set", "acmee", str(file))[1]
+    operator("keys", "create", "--tenant", "acme", "--scope", "messages:send")
+    assert "the tenant you mean" not in operator("tenants", "set", "acme", str(file))[1]
 
 
 def test_however_many_have_a_policy_a_tenant_can_be_stopped(operator: Operator, file: Path) -> None:
