@@ -17,6 +17,7 @@ from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
+from smsgw.terminal import without_keys
 
 PARTITION = "AUDIT"
 NAMED = (  # options that a record shows
@@ -39,7 +40,7 @@ def begin(who: str, words: Sequence[str], given: Mapping[str, Any], now: datetim
             **key_of(key),
             "who": {"S": who},
             "what": {"S": " ".join(words)},
-            "with": json_attribute(shown),
+            "with": {"S": without_keys(json_attribute(shown)["S"])},
             "began": number_attribute(epoch_seconds(now)),
             "end": {"S": "begun"},
         }
