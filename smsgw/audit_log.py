@@ -16,6 +16,7 @@ from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 from smsgw import clients
+from smsgw.terminal import without_keys
 
 PARTITION = "AUDIT"
 NAMED = (  # options that a record shows
@@ -38,7 +39,7 @@ def begin(who: str, words: Sequence[str], given: Mapping[str, Any], now: datetim
             **key_of(key),
             "who": {"S": who},
             "what": {"S": " ".join(words)},
-            "with": json_attribute(shown),
+            "with": {"S": without_keys(json_attribute(shown)["S"])},
             "began": number_attribute(epoch_seconds(now)),
             "end": {"S": "begun"},
         }
