@@ -37,7 +37,10 @@ def _everywhere(*shown: str) -> list[click.Parameter]:
     flag = {"is_flag": True}
     options: dict[str, dict[str, Any]] = {
         "stack": {"metavar": "NAME", "help": f"The CloudFormation stack, else {STACK_NAME}."},
-        "region": {"help": "Its AWS region, else that of AWS_DEFAULT_REGION.", "type": _region},
+        "region": {
+            **{"metavar": "NAME", "type": _region},
+            "help": "Its AWS region, else that of AWS_DEFAULT_REGION.",
+        },
         "profile": {"help": "Your AWS profile, else that of AWS_PROFILE.", "metavar": "NAME"},
         "local": {**flag, "help": "The local stack, which `make run` starts."},
         "json": {**flag, "help": "Print what is listed or shown as JSON."},
