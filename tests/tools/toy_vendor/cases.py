@@ -83,10 +83,10 @@ def _answers() -> dict[str, tuple[object, object]]:
             reports(one, {"state": word}, report)
     lost = {"message_id": ID, "code": "LOST", "unknown_status": True}
     reports("unknown-code", {"state": "LOST"}, lost)
-    for name, body in UNREADABLE.items():
-        submitted(name, body, verdict="unknown")
-        credit(name, body, refused={"code": None, "retryable": False})
-        reports(name, body)
+    for name, unreadable in UNREADABLE.items():
+        submitted(name, unreadable, verdict="unknown")
+        credit(name, unreadable, refused={"code": None, "retryable": False})
+        reports(name, unreadable)
     return found
 
 
