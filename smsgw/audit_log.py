@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import boto3
-
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
+from smsgw import clients
 from smsgw.terminal import without_keys
 
 PARTITION = "AUDIT"
@@ -28,7 +27,7 @@ NAMED = (  # options that a record shows
 
 def caller() -> str:
     """Return the ARN of who runs this."""
-    return boto3.client("sts").get_caller_identity()["Arn"]
+    return str(clients.client("sts").get_caller_identity()["Arn"])
 
 
 def begin(who: str, words: Sequence[str], given: Mapping[str, Any], now: datetime) -> ItemKey:

@@ -1,4 +1,4 @@
-"""IP addresses as they are compared: an IPv4 address in IPv6's clothes (::ffff:192.0.2.1) is IPv4.
+"""IP addresses as they are compared: an IPv4-mapped one (::ffff:192.0.2.1, RFC 4291) is IPv4.
 
 Import this where it is used: few requests have an address, and a start is to import little.
 """
