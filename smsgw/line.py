@@ -40,7 +40,10 @@ def _everywhere(*shown: str) -> list[click.Parameter]:
             **{"metavar": "NAME", "type": _name},
             "help": f"The CloudFormation stack, else {STACK_NAME}.",
         },
-        "region": {"help": "Its AWS region, else that of AWS_DEFAULT_REGION.", "type": _region},
+        "region": {
+            **{"metavar": "NAME", "type": _region},
+            "help": "Its AWS region, else that of AWS_DEFAULT_REGION.",
+        },
         "profile": {
             **{"metavar": "NAME", "type": _name},
             "help": "Your AWS profile, else that of AWS_PROFILE.",

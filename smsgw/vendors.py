@@ -122,7 +122,7 @@ def show_account(stack: Stack, vendor: str) -> None:
 
 @AREA.command(
     "list",
-    help="List vendors, and what each says now when it is asked for its balance.",
+    help="List vendors. Each is asked for its balance now.",
     reads=True,
     lists=True,
 )
