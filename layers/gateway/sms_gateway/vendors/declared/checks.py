@@ -1,6 +1,7 @@
 """What the types of a description can't say: names that exist, rules that are safe."""
 
 import keyword
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
@@ -17,7 +18,9 @@ from sms_gateway.vendors.declared.description import (
     Description,
     Header,
     Hmac,
+    Reading,
     ReportAnswer,
+    Rows,
     Rule,
     Schedule,
     Setting,
@@ -41,6 +44,7 @@ SHARED = frozenset(
     {"base_url", "timeout", "concurrency", "rate", "submission_size", "poll_after"}
 )  # a description may give them another default
 DIRECTIVES = frozenset("YmdHMSyjbBfz")  # of strftime
+FINDS = frozenset({"code", "text", "id", "price", "reference", "number", "amount", "at"})
 UNTOLD = frozenset({"408", "409", "425", "499"})  # 4xx that say nothing of what was done before
 AUTH_PARTS = frozenset({"{method}", "{path}", "{query}", "{body}"})
 
@@ -115,6 +119,8 @@ def _check_defaults(description: Description) -> None:
 
 
 def _check_part(pointer: str, part: Any) -> None:
+    if isinstance(part, Reading | Rows | Time):
+        _check_finds(pointer, part)
     if isinstance(part, Source):
         if part.at is None and part.pattern is None:
             refuse(pointer, "must say at or pattern")
@@ -130,6 +136,18 @@ def _check_part(pointer: str, part: Any) -> None:
         if part.format != "epoch":
             _check_format(f"{pointer}/format", part.format)
         _check_zone(pointer, part.zone)
+
+
+def _check_finds(pointer: str, part: Reading | Rows | Time) -> None:
+    for name in sorted(FINDS & set(part.__struct_fields__)):
+        found = getattr(part, name)
+        if name == "at" and isinstance(part, Rows):
+            continue
+        single = not isinstance(found, list)
+        for index, one in enumerate([found] if single else found):
+            if isinstance(one, str) and not re.fullmatch("(/[^/]*)*", one):
+                place = f"{pointer}/{name}" if single else f"{pointer}/{name}/{index}"
+                refuse(place, "is no JSON Pointer: it begins with a slash")
 
 
 def _check_format(pointer: str, written: str) -> None:

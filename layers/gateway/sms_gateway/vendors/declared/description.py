@@ -46,7 +46,9 @@ class Source(Part, frozen=True, kw_only=True):
     none: list[str] = []
 
 
-type Find = Pointer | Source | list[Pointer | Source]
+# A pointer, which `checks` looks at: msgspec 0.22 ends an interpreter with a crash where several
+# fields have a union of a text with a pattern and a list of it.
+type Find = str | Source | list[str | Source]
 
 
 class Where(Part, frozen=True, kw_only=True):

@@ -5,11 +5,10 @@ A description's settings are fields as those of an adapter in Python: secrets ar
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, field, fields, make_dataclass
+from dataclasses import field, fields, make_dataclass
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import msgspec
 from msgspec import UNSET
 
 from sms_gateway.vendors.adapter import Adapter, Capabilities
@@ -25,30 +24,6 @@ TYPES: Mapping[str, Any] = {"switch": bool, "by_category": Mapping[Category, str
 def declare(written: bytes) -> type[Declared]:
     """Return the class of a description's accounts. Raises DescriptionError."""
     return adapter_class(parse_description(written))
-
-
-def build(cls: type[Declared], settings: Mapping[str, Any]) -> Declared:
-    """Build the adapter for an account's settings, as `registry.build_adapter` does.
-
-    Raises ValueError with one sentence that names the setting at fault and never its value.
-    """
-    known = {one.name: one for one in fields(cls)}
-    if unknown := sorted(set(settings) - set(known)):
-        raise ValueError(f"unknown setting {unknown[0]}")
-    for name, one in known.items():
-        if one.default is MISSING and one.default_factory is MISSING and name not in settings:
-            raise ValueError(f"{name} is missing")
-    # One by one: msgspec 0.22 keeps what it knows of a class that was made while running, and an
-    # interpreter that ends with it crashes.
-    values: Any = {name: _convert(name, one, known[name].type) for name, one in settings.items()}
-    return cls(**values)
-
-
-def _convert(name: str, value: object, wanted: Any) -> object:
-    try:
-        return msgspec.convert(value, wanted)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{name}: {error}") from None
 
 
 def capabilities_of(description: Description) -> Capabilities:
