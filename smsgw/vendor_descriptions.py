@@ -36,7 +36,7 @@ def read_description(file: str) -> type[Declared]:
         return declare(read_file(file).encode())
     except DescriptionError as error:
         raise CommandError(
-            f"{shown(file)} is no description that works: {error}; docs/vendors/describing.md "
+            f"{shown(file)} is no description that works: {error}; docs/describing-a-vendor.md "
             "says what can be said"
         ) from None
 

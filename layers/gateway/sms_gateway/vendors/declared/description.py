@@ -1,4 +1,4 @@
-"""The description of a vendor: what it may say. docs/vendors/describing.md explains it.
+"""The description of a vendor: what it may say. docs/describing-a-vendor.md explains it.
 
 msgspec reads these structs and makes the published schema of them. What types can't say is checked
 in `checks`. `Node` is a request's tree of values, which `trees` explains.
