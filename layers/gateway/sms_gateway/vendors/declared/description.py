@@ -234,27 +234,27 @@ class Numbers(Part, frozen=True, kw_only=True):
     only: list[Annotated[str, Meta(pattern="^[+][1-9][0-9]{0,14}$")]] = []
 
 
-class Basic(Part, tag="basic", frozen=True, kw_only=True):
+class Basic(Part, tag_field="kind", tag="basic", frozen=True, kw_only=True):
     """Basic authentication, of placeholders of settings."""
 
     user: str
     password: str
 
 
-class Bearer(Part, tag="bearer", frozen=True, kw_only=True):
+class Bearer(Part, tag_field="kind", tag="bearer", frozen=True, kw_only=True):
     """A bearer token."""
 
     token: str
 
 
-class Header(Part, tag="header", frozen=True, kw_only=True):
+class Header(Part, tag_field="kind", tag="header", frozen=True, kw_only=True):
     """A header with a key."""
 
     name: str
     value: str
 
 
-class Hmac(Part, tag="hmac", frozen=True, kw_only=True):
+class Hmac(Part, tag_field="kind", tag="hmac", frozen=True, kw_only=True):
     """A signature over named parts, joined: `{method}`, `{path}`, `{query}`, `{body}`, settings."""
 
     algorithm: Literal["sha1", "sha256", "sha512"]

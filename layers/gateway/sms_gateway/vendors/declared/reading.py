@@ -13,6 +13,7 @@ from sms_gateway.vendors.declared.refusals import DescriptionError, escaped
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 40
+_UNKNOWN = re.compile("Object contains unknown field `(.*?)`")
 _PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
 
 NODE_SCHEMA = {
@@ -66,10 +67,10 @@ def _refusal(said: str) -> DescriptionError:
     """Return msgspec's refusal with its place as a JSON Pointer."""
     place = _PLACE.search(said)
     path = place["path"] if place else ""
-    steps = re.findall(r"\.([^.\[]+)|\[(\d+)\]", path)
-    return DescriptionError(
-        "".join(f"/{name or index}" for name, index in steps), _PLACE.sub("", said)
-    )
+    steps = [name or index for name, index in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path)]
+    if unknown := _UNKNOWN.match(said):
+        steps.append(escaped(unknown[1]))
+    return DescriptionError("".join(f"/{one}" for one in steps), _PLACE.sub("", said))
 
 
 @cache
