@@ -100,8 +100,8 @@ def missing(
 
 def marks_of(vendor: Adapter) -> Marks:
     """Return the marks of an adapter's secret settings."""
-    names = [one.name for one in fields(vendor) if not one.repr]
-    return {name: mark_of(getattr(vendor, name), b"a key of marks") for name in names}
+    secrets = {one.name: getattr(vendor, one.name) for one in fields(vendor) if not one.repr}
+    return {name: mark_of(one, b"a key of marks") for name, one in secrets.items() if one}
 
 
 def outgoing(spec: dict[str, Any]) -> OutgoingMessage:

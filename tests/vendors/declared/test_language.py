@@ -68,6 +68,7 @@ def rows(*given: dict[str, Any], **more: Any) -> dict[str, Any]:
     return sending(json=each, answer={"rows": part, "rules": []})
 
 
+CALLED = {**POLL["answer"], "id": "/id"}
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("/nmae", {**acme(), "nmae": "x"}),
     ("/name", acme(name="Acme!")),
@@ -135,6 +136,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("/poll/answer/time/formats/0", polling(time={"at": "/t", "formats": ["YYYY"]})),
     ("/poll/answer/time/zone", polling(time={"at": "/t", "formats": ["iso"], "zone": "Mars"})),
     ("/callback/answer", acme(callback={"answer": POLL["answer"]})),
+    ("/callback/account", acme(callback={"answer": CALLED})),
+    ("/callback/account", acme(callback={"answer": CALLED, "account": "key"})),
     (
         "/callback/secrets/0/setting",
         acme(
@@ -209,6 +212,12 @@ def _mutated(data: st.DataObject, value: Any) -> Any:
             odd: st.SearchStrategy[Any] = st.sampled_from(
                 [
                     *(None, True, -1, 0.5, "", "{", "{to}", "{key}", "/x", "$each", [], {}, ["a"]),
+                    {
+                        "$choose": "key",
+                        "cases": {"a": {"$value": "{to}", "as": []}},
+                        "otherwise": 1,
+                    },
+                    *({"$optional": "{to}"}, [["x"]], "by_category", ["xml"], {"pattern": "a"}),
                     *({"$each": "{to}"}, {"$choose": "key"}, {"$join": 1, "with": 2}, {"a": {}}),
                 ]
             )
@@ -278,7 +287,11 @@ def test_no_answer_is_too_odd_for_any_reader(body: bytes) -> None:
             {
                 **sending(answer=answer),
                 "poll": {**POLL, "answer": {**poll, "read": [read]}},
-                "callback": {"answer": {**poll, "id": "/id", "read": [read]}, "query": True},
+                "callback": {
+                    "answer": {**poll, "id": "/id", "read": [read]},
+                    "query": True,
+                    "account": True,
+                },
                 "balance": balance,
             }
         )
@@ -320,6 +333,23 @@ def test_rows_about_one_message_must_agree() -> None:
     assert verdicts(made, one % (b"0", b"1")) == ["unknown"]
     assert verdicts(made, one % (b"1", b"1")) == ["refused"]
     assert verdicts(made, one % (b"0", b"1"), to=2) == ["unknown", "unknown"]
+
+
+def test_a_price_of_a_call_with_many_messages_is_refused() -> None:
+    made = rows(RULE)
+    made["send"]["answer"] |= {"price": "/price", "currency": "EUR"}
+    assert refusal_of(made) == "/send/answer/price"
+
+
+def test_rows_are_matched_by_our_reference_before_the_number() -> None:
+    accepted, refused = (
+        {"code": [str(n)], "verdict": v} for n, v in enumerate(["accepted", "refused"])
+    )
+    made = rows(accepted, refused, reference="/ref")
+    body = {"rows": [{"ref": "id2", "code": 0}, {"ref": "id1", "to": "8801000000001", "code": 1}]}
+    assert verdicts(made, json.dumps(body).encode(), to=2) == ["refused", "accepted"]
+    body["rows"][1]["to"] = "8801000000009"
+    assert verdicts(made, json.dumps(body).encode(), to=2) == ["unknown", "accepted"]
 
 
 def test_a_row_about_another_number_is_nobodys() -> None:

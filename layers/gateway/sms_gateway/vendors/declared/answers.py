@@ -124,25 +124,25 @@ def submitted(
 def _rows_of_members(
     views: Sequence[View], rows: SubmitRows, numbers: Numbers, members: Sequence[OutgoingMessage]
 ) -> list[list[View]]:
-    """Return the rows of each member: by reference or number, by position where none is named."""
-    references = [view.find(rows.reference) for view in views]
-    called = [international(view.find(rows.number), numbers) for view in views]
-    found = [
-        [
-            view
-            for view, reference, number in zip(views, references, called, strict=True)
-            if (reference is not None or number)
-            and reference in (None, member.id)
-            and number in ("", member.to.removeprefix("+"))
-        ]
-        for member in members
-    ]
-    if len(views) != len(members):
-        return found
-    return [
-        one or ([view] if reference is None and not number else [])
-        for one, view, reference, number in zip(found, views, references, called, strict=True)
-    ]
+    """Return the rows of each member: by reference, else number, else position if none is named."""
+    named: dict[tuple[str, str], list[View]] = {}
+    nameless: dict[int, View] = {}
+    for position, view in enumerate(views):
+        reference = view.find(rows.reference)
+        number = international(view.find(rows.number), numbers)
+        if reference is not None or number:
+            named.setdefault((reference or "", number), []).append(view)
+        else:
+            nameless[position] = view
+    found = []
+    for position, member in enumerate(members):
+        digits = member.to.removeprefix("+")
+        keys = ((member.id, digits), (member.id, ""), ("", digits))
+        own = [view for key in keys for view in named.get(key, [])]
+        if not own and len(views) == len(members) and position in nameless:
+            own = [nameless[position]]
+        found.append(own)
+    return found
 
 
 def _speaks(view: View, answer: SubmitRows | ReportAnswer) -> bool:
@@ -253,7 +253,8 @@ def _views(answer: ReportAnswer, document: object, http: int, body: bytes) -> li
         holders = [root_of(document, answer.root)]
     else:
         holders = rows_of(document, answer.rows.at, answer.rows.root)
-    return [View(http, _body(body), one, answer.code, answer.text) for one in holders]
+    words = _body(body)
+    return [View(http, words, one, answer.code, answer.text) for one in holders]
 
 
 def _report(answer: ReportAnswer, numbers: Numbers, view: View) -> DeliveryReport | None:

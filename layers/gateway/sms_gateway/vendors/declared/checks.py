@@ -39,6 +39,7 @@ from sms_gateway.vendors.declared.refusals import (
     refuse,
 )
 from sms_gateway.vendors.declared.request_checks import check_requests
+from sms_gateway.vendors.declared.requests import used
 
 SHARED = frozenset(
     {"base_url", "timeout", "concurrency", "rate", "submission_size", "poll_after"}
@@ -198,6 +199,8 @@ def _check_answers(description: Description) -> None:
     for place, one in (("/send/answer", send), ("/send/answer/rows", send.rows)):
         if one and one.price is not None and send.currency is None:
             refuse(f"{place}/price", "needs the answer's currency")
+    if send.price is not None and set(used(description.send.request, repeated=True)):
+        refuse("/send/answer/price", "is of one message: where a call has many, a row says it")
     check_own("/send/answer/currency", send.currency or "", description)
     _check_other_answers(description)
 
@@ -214,6 +217,8 @@ def _check_other_answers(description: Description) -> None:
         check_rules("/callback/answer", callback.answer, callback.answer.rules)
         if not _names_its_message(callback.answer):
             refuse("/callback/answer", "must say id, reference or number of its message")
+        if not callback.account and "callback_url" not in set(used(description.send.request)):
+            refuse("/callback/account", "is false, and no send says {callback_url}: who calls?")
 
 
 def _names_its_message(answer: ReportAnswer) -> bool:

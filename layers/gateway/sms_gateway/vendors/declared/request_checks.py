@@ -1,6 +1,7 @@
 """Check a description's requests: placeholders that exist, directives in their places."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET
@@ -23,31 +24,34 @@ JOINED = NUMBERS | {"reference", "vendor_id"}  # what no separator can stand in
 
 def check_requests(description: Description) -> None:
     """Raise DescriptionError for a request that can't be made."""
-    own = {one.name for one in description.settings}
+    kinds = {one.name: one.kind for one in description.settings}
+    own, balance, poll = set(kinds), description.balance, description.poll
     request = description.send.request
     _check_request("/send/request", description, request, own | MESSAGE, each=True)
-    _check_send(description, request)
-    if (balance := description.balance) is not None:
-        if balance.per is not None:
-            kinds = {one.name: one.kind for one in description.settings}
-            if kinds.get(balance.per) != "by_category":
-                refuse("/balance/per", "is no setting by category")
-        known = {one.name for one in description.settings if one.kind != "by_category"}
+    if balance is not None:
+        if balance.per is not None and kinds.get(balance.per) != "by_category":
+            refuse("/balance/per", "is no setting by category")
+        known = {name for name, kind in kinds.items() if kind != "by_category"}
         known |= {balance.per} if balance.per else set()
         _check_request("/balance/request", description, balance.request, known, each=False)
-    if (poll := description.poll) is not None:
-        place = "/poll/request"
+    if poll is not None:
         many = poll.answer.rows is not None
-        _check_request(place, description, poll.request, own | RECEIPT, each=many)
+        _check_request("/poll/request", description, poll.request, own | RECEIPT, each=many)
         if not set(used(poll.request)) & RECEIPT:
-            refuse(place, "must say vendor_id, reference or to of what it asks for")
-    if (callback := description.callback) is not None:
-        kinds = {one.name: one.kind for one in description.settings}
-        if isinstance(callback.account, str) and kinds.get(callback.account) != "switch":
-            refuse("/callback/account", "is no setting of kind switch")
-        for index, one in enumerate(callback.secrets):
-            if kinds.get(one.setting) != "secret":
-                refuse(f"/callback/secrets/{index}/setting", "is no setting of kind secret")
+            refuse("/poll/request", "must say vendor_id, reference or to of what it asks for")
+    _check_send(description, request)
+    _check_callback(description, kinds)
+
+
+def _check_callback(description: Description, kinds: Mapping[str, str]) -> None:
+    callback = description.callback
+    if callback is None:
+        return
+    if isinstance(callback.account, str) and kinds.get(callback.account) != "switch":
+        refuse("/callback/account", "is no setting of kind switch")
+    for index, one in enumerate(callback.secrets):
+        if kinds.get(one.setting) != "secret":
+            refuse(f"/callback/secrets/{index}/setting", "is no setting of kind secret")
 
 
 def _check_send(description: Description, request: RequestPart) -> None:
@@ -98,7 +102,13 @@ def _check_request(
         for key, value in (getattr(part, name) or {}).items():
             pointer = f"{place}/{name}/{escaped(key)}"
             Tree(known, each=each, flat=True).check(pointer, value)
+    _check_body(place, part, known, each=each)
+
+
+def _check_body(place: str, part: RequestPart, known: set[str], *, each: bool) -> None:
     if part.json is not UNSET:
+        if isinstance(part.json, dict) and "$optional" in part.json:
+            refuse(f"{place}/json/$optional", "is not within an object")
         Tree(known, each=each).check(f"{place}/json", part.json)
     if part.xml is not UNSET:
         if len(part.xml) != 1:
@@ -163,6 +173,8 @@ class Tree:
             self._check_text(pointer, node)
         elif isinstance(node, list):
             for index, one in enumerate(node):
+                if isinstance(one, list) and (self.flat or self.xml):
+                    refuse(f"{pointer}/{index}", "is a list within a list, which JSON alone has")
                 self.check(f"{pointer}/{index}", one)
         elif isinstance(node, dict):
             if _is_directive(node):
@@ -216,7 +228,7 @@ class Tree:
             if {name for name, named in pieces(node["$join"]) if named} - JOINED:
                 refuse(place, f"joins only {', '.join(sorted(JOINED))}, which hold no separator")
         elif kind == "$value":
-            if not isinstance(node["$value"], str) or node["as"] not in CONVERSIONS:
+            if not isinstance(node["$value"], str) or node["as"] not in list(CONVERSIONS):
                 refuse(pointer, f"$value is a text, as one of {', '.join(CONVERSIONS)}")
             self.check(place, node["$value"])
         else:

@@ -11,7 +11,7 @@ value's type. An object with a `$` key is a directive:
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -90,14 +90,14 @@ def render(node: Any, values: Values, members: Sequence[Values]) -> Any:
             return value if isinstance(value, bool) else plain(value)
         return fill(node, values)
     if isinstance(node, list):
-        return [render(one, values, members) for one in node]
+        return _there(render(one, values, members) for one in node)
     if not isinstance(node, dict):
         return node
     match directive(node):
         case "$choose":
             return render(chosen(node, values), values, members)
         case "$each":
-            return [render(node["$each"], member, ()) for member in members]
+            return _there(render(node["$each"], member, ()) for member in members)
         case "$join":
             parts = [fill(node["$join"], member) for member in members]
             between: str = node["with"]  # a vendor's id that holds it would be two
@@ -109,6 +109,10 @@ def render(node: Any, values: Values, members: Sequence[Values]) -> Any:
             return CONVERSIONS[node["as"]](fill(node["$value"], values))
     made = {key: render(one, values, members) for key, one in node.items()}
     return {key: value for key, value in made.items() if value is not OMITTED}
+
+
+def _there(made: Iterable[Any]) -> list[Any]:
+    return [one for one in made if one is not OMITTED]
 
 
 def names(node: Any, *, repeated: bool | None = None) -> Iterator[str]:
