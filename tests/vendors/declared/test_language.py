@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema_rs
 import pytest
@@ -19,9 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_gateway.vendors.adapter import UnsupportedMessageError
+from sms_gateway.vendors.declared.description import Format, Kind
 from sms_gateway.vendors.declared.door import declare
+from sms_gateway.vendors.declared.message_values import MESSAGE as MESSAGE_NAMES
+from sms_gateway.vendors.declared.message_values import RECEIPT
 from sms_gateway.vendors.declared.reading import parse_description
 from sms_gateway.vendors.declared.refusals import DescriptionError
+from sms_gateway.vendors.declared.trees import CONVERSIONS, DIRECTIVES
 from sms_gateway.vendors.registry import build
 from sms_gateway.vendors.types import (
     BalanceRefusedError,
@@ -185,6 +189,16 @@ def test_a_tree_that_is_too_deep_is_refused() -> None:
         tree = [tree]
     with pytest.raises(DescriptionError, match=r"^/send/request/json: .*deep"):
         parse_description(json.dumps(sending(json={"to": "{to}", "text": tree})).encode())
+
+
+def test_the_documents_example_works_and_its_tables_have_every_word() -> None:
+    page = (ROOT / "docs/describing-a-vendor.md").read_text()
+    example = page.partition("```json\n")[2].partition("```")[0]
+    parse_description(example.encode())
+    assert jsonschema_rs.is_valid(SCHEMA, json.loads(example))
+    assert not [name for name in MESSAGE_NAMES | RECEIPT if f"{{{name}}}" not in page]
+    assert not [name for name in (*DIRECTIVES, *CONVERSIONS) if name not in page]
+    assert not [name for name in get_args(Kind) + get_args(Format) if f"`{name}`" not in page]
 
 
 @pytest.mark.parametrize("vendor", DESCRIBED)
