@@ -56,6 +56,11 @@ class BuiltBatch(ValueObject, frozen=True):
     items: Sequence[Item]
     head: Item
 
+    @property
+    def id(self) -> str:
+        """The batch's ULID."""
+        return str(self.head["pk"]["S"])
+
 
 def build_batch(
     tenant: str,

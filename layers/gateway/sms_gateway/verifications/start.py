@@ -4,7 +4,7 @@ import secrets
 from copy import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
+from sms_gateway.messages.over_quota import given_back_unless_done, refuse_over_quota
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.send import retention_seconds
 from sms_gateway.messages.tenant_plan import plan_for_tenant
@@ -26,6 +27,9 @@ from sms_gateway.verifications import repository as verification_repository
 from sms_gateway.verifications.codes import TEST_NONCE, code_digest, derive_code, number_digest
 from sms_gateway.verifications.model import Details, Verification
 from sms_gateway.verifications.request import VerificationRequest, parse_verification
+
+if TYPE_CHECKING:
+    from sms_gateway.policies.quota import Counted
 
 View = dict[str, Any]
 
@@ -51,7 +55,7 @@ def start_verification(
     """
     seconds = epoch_seconds(now)
     if key is None:
-        verification, batch = _prepare(tenant, body, now, region, key_id, key_policy, test=test)
+        verification, batch, _ = _prepare(tenant, body, now, region, key_id, key_policy, test=test)
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
@@ -59,13 +63,16 @@ def start_verification(
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
-    verification, batch = _prepare(tenant, body, now, region, key_id, key_policy, test=test)
+    verification, batch, counted = _prepare(
+        tenant, body, now, region, key_id, key_policy, test=test
+    )
     answer = verification.view(seconds)
     record = idempotency_keys.IdempotencyRecord(
         record_key, verification.id, digest, seconds, answer
     )
-    if record.claim(unfinished) is not None:
-        raise idempotency_keys.in_progress(1)
+    with given_back_unless_done(counted):
+        if record.claim(unfinished) is not None:
+            raise idempotency_keys.in_progress(1)
     store_batch(batch)
     return answer
 
@@ -79,8 +86,8 @@ def _prepare(
     key_policy: str | None,
     *,
     test: bool,
-) -> tuple[Verification, BuiltBatch]:
-    """Build the verification and its message, and count the send."""
+) -> tuple[Verification, BuiltBatch, "Counted | None"]:
+    """Build the verification and its message, and count the send; the last is what was counted."""
     refuse_stopped(tenant)
     request = parse_verification(body, region)
     accepted, rejected = plan_for_tenant(tenant, [request.draft], now, key_policy, test=test)
@@ -89,9 +96,13 @@ def _prepare(
     identifier, seconds = new_ulid(now), epoch_seconds(now)
     to = accepted[0].content.to
     guarded_by: tuple[str, ...] = ()
+    counted = None
     if not test:
         rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
         guarded_by = door.admit_code(tenant, to, request.client, now, message_key)
+        _, over, counted = refuse_over_quota(tenant, accepted, [], now, key_id, key_policy)
+        if over:
+            raise over[0].problem
     planned, code_spec = _with_code_spec(accepted[0], request, test=test)
     batch = build_batch(
         tenant,
@@ -113,7 +124,7 @@ def _prepare(
     ttl = int(batch.head["ttl"]["N"])
     item = verification_repository.verification_item(verification, ttl)
     # Before the message's items: the last of those accepts both.
-    return verification, replace(batch, items=[item])
+    return verification, replace(batch, items=[item]), counted
 
 
 def _with_code_spec(
