@@ -1,7 +1,7 @@
 """Send: turn a request's body into a stored and enqueued batch."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 OVER_QUOTA = "quota-exhausted"
 
+type OnCounted = Callable[["Counted | None"], None]
+
 
 def send(
     tenant: str,
@@ -42,13 +44,14 @@ def send(
     *,
     key_policy: str | None = None,
     test: bool = False,
+    on_counted: OnCounted = lambda _counted: None,
 ) -> dict[str, Any]:
     """Accept the recipients that can be sent to, and reject the others.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
     `defaults` fill in options that the body leaves out. `only` selects recipients by index.
     `key_id` is the id of the API key that asks, `key_policy` its policy; with `test`
-    it is a test key, and nothing leaves.
+    it is a test key, and nothing leaves. `on_counted` is called with what was counted, if any.
 
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
@@ -56,6 +59,7 @@ def send(
     if key is None:
         built = _build(tenant, body, now, defaults, only, key_id, key_policy, test=test)
         store_batch(built.batch, repeatable=False)
+        on_counted(built.counted)
         return built.answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
     digest = idempotency_keys.digest_of(body, message_key())
@@ -83,6 +87,7 @@ def send(
         policies.give_back(built.counted)
         return first_answer
     store_batch(built.batch)
+    on_counted(built.counted)
     return built.answer
 
 

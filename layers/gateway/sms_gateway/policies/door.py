@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sms_gateway.config.policies import tenant_policy
 from sms_gateway.config.stopped_tenants import refuse_stopped
@@ -13,6 +13,7 @@ from sms_gateway.http_api.request import Request
 
 if TYPE_CHECKING:
     from sms_gateway.policies.document import Policy
+    from sms_gateway.policies.limits import Scope
     from sms_gateway.policies.quota import Counted
     from sms_gateway.policies.rules import Rules
 
@@ -57,13 +58,12 @@ def count_sends(
 
     `parts` are numbers (E.164) and segments; the rest, and what is raised, is `count_parts`'.
     """
-    found = _counted(tenant, key_policy)
-    if not found or not parts:
+    scopes = _scopes(tenant, key_id, key_policy)
+    if not scopes or not parts:
         return None
-    from sms_gateway.policies.limits import Part, Scope
+    from sms_gateway.policies.limits import Part
     from sms_gateway.policies.quota import count_parts
 
-    scopes = [Scope(of, policy, key_id or "") for of, policy in found]
     return count_parts(
         scopes,
         tenant,
@@ -86,6 +86,33 @@ def give_back(counted: "Counted | None") -> None:
         from sms_gateway.policies import quota
 
         quota.give_back(counted.spent)
+
+
+def rate_limit_headers(counted: "Counted | None", now: datetime) -> dict[str, str]:
+    """Return the headers that say how the limits stand after a send; none where none is counted."""
+    if counted is None:
+        return {}
+    from sms_gateway.policies import limits
+
+    return limits.rate_limit_headers(counted.usage, now)
+
+
+def show_usage(
+    tenant: str, key_id: str | None, key_policy: str | None, now: datetime
+) -> dict[str, Any]:
+    """Show how the counted limits of a tenant and a key stand. Raises ServiceUnavailableError."""
+    from sms_gateway.policies.usage import usage_view
+
+    return usage_view(_scopes(tenant, key_id, key_policy), tenant, now)
+
+
+def _scopes(tenant: str, key_id: str | None, key_policy: str | None) -> "list[Scope]":
+    found = _counted(tenant, key_policy)
+    if not found:
+        return []
+    from sms_gateway.policies.limits import Scope
+
+    return [Scope(of, policy, key_id or "") for of, policy in found]
 
 
 def _counted(tenant: str, key_policy: str | None) -> list[tuple[str, "Policy"]]:

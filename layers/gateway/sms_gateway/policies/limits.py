@@ -10,6 +10,7 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.policies.document import Policy
 
 SECOND_US = 1_000_000
+DAY_SECONDS = 86_400
 BUCKET = "bucket"
 DAILY = {"messages_per_day": "messages", "segments_per_day": "segments"}  # and what each counts
 PER_NUMBER = "most_per_number_per_day"
@@ -62,21 +63,37 @@ class Scope(ValueObject, frozen=True):
 
 
 class Usage(ValueObject, frozen=True):
-    """How one limit stands; `resets_at` is when it is whole again."""
+    """How one limit stands.
+
+    `window` is the seconds in which that much may go; `resets_at` is when it is whole again, or of
+    an empty bucket when the next request may come.
+    """
 
     quota: str
     of: str
     limit: int
     used: int
     resets_at: datetime
+    window: int = DAY_SECONDS
 
-    def problem(self, now: datetime) -> QuotaExhaustedError:
-        """Return the problem of what no longer fits."""
+    @property
+    def name(self) -> str:
+        """The limit's name in headers."""
+        return f"{self.of}.{self.quota}"
+
+    def seconds_left(self, now: datetime) -> int:
+        """Return the seconds until `resets_at`, rounded up."""
+        return max(0, ceil((self.resets_at - now).total_seconds()))
+
+    def problem(
+        self, now: datetime, headers: Mapping[str, str] | None = None
+    ) -> QuotaExhaustedError:
+        """Return the problem of what no longer fits, with `headers` beside its own."""
         owner = "tenant" if self.of == "tenant" else "API key"
         return QuotaExhaustedError(
             f"The policy of this {owner} allows {self.limit} {_WORDS[self.quota]}: wait until "
             "`resets_at`, or ask the operator of the gateway.",
-            headers={"Retry-After": str(max(1, ceil((self.resets_at - now).total_seconds())))},
+            headers={**(headers or {}), "Retry-After": str(max(1, self.seconds_left(now)))},
             quota=self.quota,
             of=self.of,
             limit=self.limit,
@@ -110,7 +127,22 @@ def _rate_usage(scope: Scope, full_at: int, now: datetime) -> Usage:
     used = ceil(ahead / scope.request_us)
     over = ahead - (scope.policy.most_at_once - 1) * scope.request_us  # until one more may come
     wait = timedelta(microseconds=max(over, 0) if used >= scope.policy.most_at_once else ahead)
-    return Usage(RATE, scope.of, scope.policy.most_at_once, used, now + wait)
+    most, rate = scope.policy.most_at_once, scope.policy.requests_per_second or 1
+    return Usage(RATE, scope.of, most, used, now + wait, ceil(most / rate))
+
+
+def rate_limit_headers(state: Sequence[Usage], now: datetime) -> dict[str, str]:
+    """Return what callers read of their limits (draft-ietf-httpapi-ratelimit-headers-11).
+
+    The draft has no unit for messages: a policy's name says it.
+    """
+    if not state:
+        return {}
+    policies = [f'"{one.name}";q={one.limit};w={one.window}' for one in state]
+    left = [
+        f'"{one.name}";r={max(0, one.limit - one.used)};t={one.seconds_left(now)}' for one in state
+    ]
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
 
 
 def microseconds(when: datetime) -> int:

@@ -27,6 +27,7 @@ from sms_gateway.policies.limits import (
     fitting,
     microseconds,
     next_day,
+    rate_limit_headers,
     usages,
 )
 from sms_gateway.storage import dynamodb, quotas
@@ -87,8 +88,9 @@ def count_parts(
     accepted = {left[place] for place in taken}
     refused = [place for place in left if place not in accepted]
     causes = [one for one in day.usage if not (taken and one.quota == RATE)]
+    headers = rate_limit_headers(day.usage, now)
     for place in refused:
-        problems[place] = blocking(parts[place], causes).problem(now)
+        problems[place] = blocking(parts[place], causes).problem(now, headers)
     give_back(numbers.spent(parts[place] for place in refused))
     spent = numbers.spent(parts[place] for place in sorted(accepted))
     return Counted(problems, day.usage, {**spent, **day.spent})
@@ -106,6 +108,11 @@ def give_back(spent: Spent) -> None:
 def day_key(tenant: str, now: datetime) -> ItemKey:
     """Return the key of a tenant's day."""
     return ItemKey(f"{quotas.PREFIX}{tenant}", now.astimezone(UTC).date().isoformat())
+
+
+def numbers_of(item: Item) -> dict[str, int]:
+    """Return an item's numbers, by attribute."""
+    return {name: int(value["N"]) for name, value in item.items() if "N" in value}
 
 
 def _ttl(now: datetime) -> int:
@@ -181,7 +188,7 @@ class _Day:
         ]
 
     def _read(self, item: Item) -> None:
-        numbers = {name: int(value["N"]) for name, value in item.items() if "N" in value}
+        numbers = numbers_of(item)
         buckets = {name: at for name, at in numbers.items() if name.startswith(BUCKET)}
         _buckets[self._tenant] = self._key, buckets
         self._set(numbers)

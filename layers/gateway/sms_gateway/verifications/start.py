@@ -17,7 +17,7 @@ from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.over_quota import given_back_unless_done, refuse_over_quota
 from sms_gateway.messages.planning import PlannedRecipient
-from sms_gateway.messages.send import retention_seconds
+from sms_gateway.messages.send import OnCounted, retention_seconds
 from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import idempotency_keys
@@ -44,19 +44,23 @@ def start_verification(
     *,
     key_policy: str | None = None,
     test: bool = False,
+    on_counted: OnCounted = lambda _counted: None,
 ) -> View:
     """Send a code, with an Idempotency-Key once; `region` is that of a body without one.
 
     `key_id` is the id of the API key that asks, `key_policy` its policy; with `test`
-    it is a test key, and nothing leaves.
+    it is a test key, and nothing leaves. `on_counted` is called with what was counted, if any.
 
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, the guard refuses it, or the table does not answer.
     """
     seconds = epoch_seconds(now)
     if key is None:
-        verification, batch, _ = _prepare(tenant, body, now, region, key_id, key_policy, test=test)
+        verification, batch, counted = _prepare(
+            tenant, body, now, region, key_id, key_policy, test=test
+        )
         store_batch(batch, repeatable=False)
+        on_counted(counted)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
     digest = idempotency_keys.digest_of(body, message_key(), "verifications")
@@ -74,6 +78,7 @@ def start_verification(
         if record.claim(unfinished) is not None:
             raise idempotency_keys.in_progress(1)
     store_batch(batch)
+    on_counted(counted)
     return answer
 
 
