@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import GatewayError, ServiceUnavailableError
+from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.send import send
 from sms_gateway.policies import quota
+from sms_gateway.policies.counters import day_key
 from sms_gateway.policies.document import Policy
 from sms_gateway.policies.limits import Part, QuotaExhaustedError, Scope
-from sms_gateway.policies.quota import Counted, count_parts, day_key
+from sms_gateway.policies.quota import Counted, count_parts
 from sms_gateway.storage import dynamodb, quotas
 from sms_gateway.triggers.direct_invocation import TryAgain
 from sms_gateway.verifications.start import start_verification
@@ -347,6 +349,36 @@ def test_a_policy_may_say_that_nothing_goes_uncounted(
     with pytest.raises(ServiceUnavailableError) as caught:
         send("acme", HELLO, NOW, key_id="k", key_policy=json.dumps(closed))
     assert caught.value.slug == "limits-unavailable"
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_cancelled_message_is_given_back_on_its_day(gateway: Gateway, count: int) -> None:
+    limit(messages_per_day=40, most_per_number_per_day=1)
+    policy = '{"segments_per_day": 40, "most_per_number_per_day": 1}'
+    long = batch(count, text="x" * 200, send_at=f"{NOW + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}")
+
+    def ask_again() -> list[str]:
+        answer = send("acme", long, NOW, key_id="k", key_policy=policy)
+        return [one["id"] for one in answer["messages"]]
+
+    def counted() -> tuple[int, ...]:
+        return tuple(day(one) for one in ("messages", "segments", "messages#k", "segments#k"))
+
+    went = ask_again()
+    sent = len(went)
+    assert sent == min(count, 20)
+    assert counted() == (sent, 2 * sent, sent, 2 * sent)
+    refused(lambda: send("acme", HELLO, NOW))  # its number had its share
+    limit(countries=[])  # whatever the policy is then
+    with acting_as("SendFunction"):
+        for _ in range(2):
+            cancel_message("acme", went[0], NOW)
+    assert counted() == (sent - 1, 2 * sent - 2, sent - 1, 2 * sent - 2)
+    limit(most_per_number_per_day=1)
+    assert send("acme", HELLO, NOW)["messages"]
+    if count > 1:
+        cancel_message("acme", went[1], NOW + timedelta(hours=3))
+        assert day("messages") == sent - 1  # its day is over
 
 
 def test_a_test_keys_messages_are_not_counted(gateway: Gateway) -> None:

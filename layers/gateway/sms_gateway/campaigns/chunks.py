@@ -139,7 +139,7 @@ def _plan_chunk(
         refused[index] = refusal(rows[index], campaign.columns, over)
     refused = {index: one for index, one in refused.items() if index < len(rows)}
     with given_back_unless_done(fitting.counted):
-        built = _build_chunk(campaign, accepted, now)
+        built = _build_chunk(campaign, accepted, now, fitting.counted)
     end, positions = rows[-1].end, [-1] * len(rows)
     for message in built.messages if built else ():
         positions[message.index] = int(message.id[-3:])
@@ -149,7 +149,10 @@ def _plan_chunk(
 
 
 def _build_chunk(
-    campaign: Campaign, accepted: Sequence[PlannedRecipient], now: datetime
+    campaign: Campaign,
+    accepted: Sequence[PlannedRecipient],
+    now: datetime,
+    counted: "Counted | None",
 ) -> BuiltBatch | None:
     try:
         count_credit(accepted)
@@ -157,8 +160,15 @@ def _build_chunk(
         raise _file_error(campaign, 0, problem) from None
     if not accepted:
         return None
-    batch, seconds = new_ulid(now), retention_seconds()
-    return build_batch(campaign.tenant, batch, accepted, seconds, message_key, campaign.id)
+    return build_batch(
+        campaign.tenant,
+        new_ulid(now),
+        accepted,
+        retention_seconds(),
+        message_key,
+        campaign.id,
+        counted=counted.under if counted else "",
+    )
 
 
 def _build_drafts(

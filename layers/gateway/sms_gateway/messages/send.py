@@ -132,7 +132,14 @@ def _build(
     identifier, seconds = new_ulid(now), retention_seconds(test=test)
     with given_back_unless_done(counted):
         batch = build_batch(
-            tenant, identifier, accepted, seconds, message_key, key_id=key_id, test=test
+            tenant,
+            identifier,
+            accepted,
+            seconds,
+            message_key,
+            key_id=key_id,
+            test=test,
+            counted=counted.under if counted else "",
         )
     return _Built(batch, accepted_view(identifier, batch.messages, rejected, test=test), counted)
 

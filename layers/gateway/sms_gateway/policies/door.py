@@ -88,6 +88,26 @@ def give_back(counted: "Counted | None") -> None:
         quota.give_back(counted.spent)
 
 
+def give_back_message(
+    under: str,
+    tenant: str,
+    key_id: str | None,
+    part: tuple[str, int],
+    accepted: datetime,
+    now: datetime,
+    secret: Secret,
+) -> None:
+    """Take a cancelled message off what counts it; `part` is its number and segments.
+
+    `under` is the submission's `counted`. A fault of the counter raises nothing.
+    """
+    if under:
+        from sms_gateway.policies import quota
+        from sms_gateway.policies.limits import Part
+
+        quota.give_back_message(under, tenant, key_id, Part(*part), accepted, now, secret)
+
+
 def rate_limit_headers(counted: "Counted | None", now: datetime) -> dict[str, str]:
     """Return the headers that say how the limits stand after a send; none where none is counted."""
     if counted is None:

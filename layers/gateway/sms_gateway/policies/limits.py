@@ -61,6 +61,11 @@ class Scope(ValueObject, frozen=True):
         """Whether something of it is counted in the tenant's day."""
         return any(getattr(self.policy, one) is not None for one in (*DAILY, RATE))
 
+    @property
+    def has_share(self) -> bool:
+        """Whether it limits what one number gets."""
+        return self.policy.most_per_number_per_day is not None
+
 
 class Usage(ValueObject, frozen=True):
     """How one limit stands.

@@ -4,20 +4,24 @@ Each item is written once, by a condition that is all the limits: no two request
 count, and what is refused is not counted.
 """
 
-import hmac
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from sms_gateway.core.derived_keys import Secret, derive_key
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
-from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.value_object import ValueObject
+from sms_gateway.policies.counters import (
+    MAX_WRITES,
+    CrowdedError,
+    day_key,
+    number_key,
+    number_secret,
+    numbers_of,
+    ttl_of,
+)
 from sms_gateway.policies.limits import (
     BUCKET,
-    PER_NUMBER,
     RATE,
     Part,
     QuotaExhaustedError,
@@ -26,26 +30,18 @@ from sms_gateway.policies.limits import (
     blocking,
     fitting,
     microseconds,
-    next_day,
     rate_limit_headers,
     usages,
 )
-from sms_gateway.storage import dynamodb, quotas
+from sms_gateway.policies.number_shares import NumberShares
+from sms_gateway.storage import quotas
 from sms_gateway.storage.items import Item
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.storage.quotas import Bucket, Count
 
-MAX_WRITES = 50  # each one that fails lost to another request's
-FEW = 4  # so many writes go one after another: threads take longer
-KEPT = timedelta(days=1)  # after the day
-
 Spent = Mapping[ItemKey, Mapping[str, int]]  # what was added to the numbers of items
 
 _buckets: dict[str, tuple[ItemKey, Mapping[str, int]]] = {}  # by tenant, as they last were
-
-
-class CrowdedError(ServiceUnavailableError):
-    """Too many others count under the same limit at once; that is no fault of the counter."""
 
 
 class Counted(ValueObject, frozen=True):
@@ -54,6 +50,7 @@ class Counted(ValueObject, frozen=True):
     problems: Sequence[QuotaExhaustedError | None]
     usage: Sequence[Usage] = ()
     spent: Mapping[ItemKey, Mapping[str, int]] = {}
+    under: str = ""  # whose limits count it: see `counted_under`
 
 
 def count_parts(
@@ -73,12 +70,13 @@ def count_parts(
     or a policy says `closed` and ServiceUnavailableError is raised.
     """
     try:
-        numbers = _Numbers(scopes, tenant, now, secret)
+        numbers = NumberShares(scopes, tenant, now, secret)
         problems = numbers.count(parts)
         left = [place for place, problem in enumerate(problems) if problem is None]
         asked = [scope for scope in scopes if scope.has_day]
         if not left or not asked:
-            return Counted(problems, (), numbers.spent(parts[place] for place in left))
+            spent = numbers.spent(parts[place] for place in left)
+            return Counted(problems, (), spent, counted_under(scopes))
         day = _Day(asked, tenant, now, is_request=is_request)
         taken = day.count([parts[place] for place in left], in_order=in_order)
     except CrowdedError:
@@ -93,7 +91,43 @@ def count_parts(
         problems[place] = blocking(parts[place], causes).problem(now, headers)
     give_back(numbers.spent(parts[place] for place in refused))
     spent = numbers.spent(parts[place] for place in sorted(accepted))
-    return Counted(problems, day.usage, {**spent, **day.spent})
+    return Counted(problems, day.usage, {**spent, **day.spent}, counted_under(scopes))
+
+
+def counted_under(scopes: Sequence[Scope]) -> str:
+    """Write whose limits count a message: T and K for the day, t and k for its number.
+
+    A cancelled message is given back by it, whatever the policies are then.
+    """
+    days = [scope.of[0].upper() for scope in scopes if scope.has_day]
+    return "".join(days + [scope.of[0] for scope in scopes if scope.has_share])
+
+
+def give_back_message(
+    under: str,
+    tenant: str,
+    key_id: str | None,
+    part: Part,
+    accepted: datetime,
+    now: datetime,
+    secret: Secret,
+) -> None:
+    """Take a cancelled message off what counts it, while its day lasts."""
+    if day_key(tenant, accepted) != day_key(tenant, now):
+        return
+    names = {"t": "", "k": f"#{key_id or ''}"}
+    day: dict[str, int] = {}
+    share: dict[str, int] = {}
+    for letter in under:
+        suffix = names[letter.lower()]
+        if letter.isupper():
+            day |= {f"messages{suffix}": 1, f"segments{suffix}": part.segments}
+        else:
+            share[f"messages{suffix}"] = 1
+    spent = {day_key(tenant, accepted): day} if day else {}
+    if share:
+        spent[number_key(tenant, part.to, accepted, number_secret(secret))] = share
+    give_back(spent)
 
 
 def give_back(spent: Spent) -> None:
@@ -103,20 +137,6 @@ def give_back(spent: Spent) -> None:
             quotas.give_back(key, dict(amounts))
         except ServiceUnavailableError as error:
             logger.warning("quota not given back", extra={"why": error.detail})
-
-
-def day_key(tenant: str, now: datetime) -> ItemKey:
-    """Return the key of a tenant's day."""
-    return ItemKey(f"{quotas.PREFIX}{tenant}", now.astimezone(UTC).date().isoformat())
-
-
-def numbers_of(item: Item) -> dict[str, int]:
-    """Return an item's numbers, by attribute."""
-    return {name: int(value["N"]) for name, value in item.items() if "N" in value}
-
-
-def _ttl(now: datetime) -> int:
-    return epoch_seconds(next_day(now) + KEPT)
 
 
 def _uncounted(
@@ -156,7 +176,7 @@ class _Day:
             counts = self._counts([parts[place] for place in taken])
             at = microseconds(self._now)
             item, written = quotas.add(
-                self._key, counts, self._taken_buckets(at), at, _ttl(self._now)
+                self._key, counts, self._taken_buckets(at), at, ttl_of(self._now)
             )
             self._read(item)
             if written:
@@ -197,78 +217,3 @@ class _Day:
         self._counted = counted
         state = usages(self._scopes, counted, self._now)
         self.usage = [one for one in state if self._is_request or one.quota != RATE]
-
-
-class _Numbers:
-    """The messages of a day to each number, where a limit is set on them."""
-
-    def __init__(self, scopes: Sequence[Scope], tenant: str, now: datetime, secret: Secret) -> None:
-        self._scopes = [one for one in scopes if one.policy.most_per_number_per_day is not None]
-        self._names = [scope.name("messages") for scope in self._scopes]
-        self._tenant, self._now = tenant, now
-        self._secret = derive_key(secret(), "quota/number") if self._scopes else b""
-
-    def count(self, parts: Sequence[Part]) -> list[QuotaExhaustedError | None]:
-        """Count what each number still may get; return each part's problem."""
-        if not self._scopes:
-            return [None] * len(parts)
-        wanted = Counter(part.to for part in parts)
-        found = dict(zip(wanted, self._count_all(list(wanted.items())), strict=True))
-        room = {to: granted for to, (granted, _) in found.items()}
-        problems: list[QuotaExhaustedError | None] = []
-        for part in parts:
-            room[part.to] -= 1
-            fits = room[part.to] >= 0
-            problems.append(None if fits else found[part.to][1].problem(self._now))
-        return problems
-
-    def spent(self, parts: Iterable[Part]) -> Spent:
-        """Return what was counted for parts."""
-        if not self._scopes:
-            return {}
-        return {
-            self._key(to): dict.fromkeys(self._names, amount)
-            for to, amount in Counter(part.to for part in parts).items()
-        }
-
-    def _count_all(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[int, Usage]]:
-        if len(wanted) <= FEW:
-            return [self._count(one) for one in wanted]
-        with ThreadPoolExecutor(dynamodb.MAX_PARALLEL_WRITES) as pool:
-            return list(pool.map(self._count, wanted))
-
-    def _count(self, wanted: tuple[str, int]) -> tuple[int, Usage]:
-        """Count up to so many to a number; return how many, and the limit that is nearest."""
-        to, amount = wanted
-        item: Item = {}
-        for _ in range(MAX_WRITES):
-            nearest = min(self._usages(item), key=lambda one: one.limit - one.used)
-            granted = min(amount, nearest.limit - nearest.used)
-            if granted <= 0:
-                return 0, nearest
-            counts = [
-                Count(scope.name("messages"), granted, scope.policy.most_per_number_per_day)
-                for scope in self._scopes
-            ]
-            item, written = quotas.add(
-                self._key(to), counts, (), microseconds(self._now), _ttl(self._now)
-            )
-            if written:
-                return granted, min(self._usages(item), key=lambda one: one.limit - one.used)
-        raise CrowdedError("Too many messages to one number at once; try again.")
-
-    def _usages(self, item: Item) -> list[Usage]:
-        return [
-            Usage(
-                PER_NUMBER,
-                scope.of,
-                scope.policy.most_per_number_per_day or 0,
-                quotas.number_of(item, scope.name("messages")),
-                next_day(self._now),
-            )
-            for scope in self._scopes
-        ]
-
-    def _key(self, to: str) -> ItemKey:
-        hidden = hmac.digest(self._secret, f"{self._tenant}/{to}".encode(), "sha256").hex()[:32]
-        return ItemKey(f"{quotas.PREFIX}{self._tenant}#{hidden}", day_key("", self._now).sort)

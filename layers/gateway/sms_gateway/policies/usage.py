@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sms_gateway.core.timestamps import rfc3339
+from sms_gateway.policies.counters import day_key, numbers_of
 from sms_gateway.policies.limits import PER_NUMBER, Scope, Usage, next_day, usages
-from sms_gateway.policies.quota import day_key, numbers_of
 from sms_gateway.storage import quotas
 
 

@@ -117,6 +117,7 @@ def _prepare(
         message_key,
         key_id=key_id,
         test=test,
+        counted=counted.under if counted else "",
     )
     verification = Verification(
         id=identifier,
