@@ -1018,8 +1018,10 @@ def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) ->
 def test_a_campaign_goes_as_far_as_the_limit_and_on_from_there(bucket: Any) -> None:
     """1,500 a day of 2,500 rows: one chunk whole, one cut; then it stops, and goes on later."""
     set_policy("acme", '{"messages_per_day": 1500}')
+    notice = upload(bucket, "to,text\r\n" + rows(2500))
     with acting_as("CampaignWorkerFunction"):
-        failed = to_the_end(upload(bucket, "to,text\r\n" + rows(2500)))
+        work(notice)
+    failed = to_the_end(notice)
     assert (failed.state, failed.row, failed.sent) == ("failed", 1500, 1500)
     assert failed.problem is not None
     assert failed.problem["type"] == "/problems/quota-exhausted"
