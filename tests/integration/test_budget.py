@@ -37,6 +37,7 @@ from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
+from sms_gateway.policies import quota
 from sms_gateway.pumping_guard.settings import guard_of
 from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
@@ -699,3 +700,33 @@ def test_a_policy_is_read_once_and_costs_no_message_anything(
     )
     again = spent(meter, lambda: accepted(gateway, "server2sms", 1))
     assert of(again) == ({"dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}, 3, 0)
+
+
+def test_a_limit_costs_a_request_one_write_unit_and_a_share_of_a_number_one_more(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """However many recipients it has, and with a key's limits too; with an Idempotency-Key one
+    read unit, so that a repeat is not counted. A share of a number is one unit a recipient."""
+    day = {"messages_per_day": 5_000, "segments_per_day": 9_000, "requests_per_second": 900}
+    own = '{"messages_per_day": 4000, "requests_per_second": 300}'
+
+    def costs(count: int, key: str | None = None) -> Tally:
+        to = [number("rajasms", nth) for nth in range(count)]
+        body = json.dumps({"to": to, "text": TEXT}).encode()
+        now = datetime.now(UTC)
+        return spent(meter, lambda: send("acme", body, now, key, key_id="K", key_policy=own))
+
+    set_policy("acme", json.dumps(day))
+    costs(1)  # reads the settings
+    quota._buckets.clear()
+    one = {"dynamodb.UpdateItem": 1, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}
+    assert of(costs(1)) == (one, 3 + 1, 0)
+    many = costs(100)
+    assert (many.calls["dynamodb.UpdateItem"], many.writes) == (1, 100 + 2 + 2 + 1)
+    named = costs(1, "order-1")
+    assert (named.writes, named.reads) == (4 + 1, 1)
+    again = costs(1, "order-1")
+    assert (again.writes, again.reads) == (0, 3)  # the record, then its batch
+    set_policy("acme", json.dumps({**day, "most_per_number_per_day": 50}))
+    costs(1)
+    assert costs(1).writes == 3 + 2
