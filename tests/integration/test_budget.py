@@ -141,13 +141,13 @@ def test_sizes_are_dynamodbs_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "secrets"), [("send", 3, 0), ("from_eventbridge", 4, 1)]
+    ("name", "settings", "secrets"), [("send", 3, 1), ("from_eventbridge", 4, 2)]
 )
 def test_a_start_reads_each_of_its_settings_once(
     gateway: Gateway, meter: Meter, name: str, settings: int, secrets: int
 ) -> None:
-    """One GetItem a setting, half a unit each, and with a key the message key; then nothing for
-    half a minute."""
+    """One GetItem a setting, half a unit each, the search key, and with a key the message key;
+    then nothing for half a minute."""
     begin = {
         "dynamodb.GetItem": settings,
         **({"secretsmanager.GetSecretValue": secrets} if secrets else {}),

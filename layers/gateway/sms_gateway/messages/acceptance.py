@@ -24,6 +24,7 @@ from sms_gateway.messages import queue
 from sms_gateway.messages.dashboard_lines import report_accepted
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.sealed_text import new_seed, seal, without_text
+from sms_gateway.messages.search_marks import marks_of
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
 from sms_gateway.storage.models import (
@@ -83,6 +84,7 @@ def build_batch(
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _group_by_submission(recipients)
     contents = [planned.content for group in groups for planned in group]
+    marks = marks_of(tenant, contents)
     submissions: list[Submission] = []
     sealed: list[bytes | None] = []
     for group in groups:
@@ -97,12 +99,12 @@ def build_batch(
         single_item = msgspec.structs.replace(
             submissions[0], campaign=campaign, key_id=key_id, sealed=sealed[0]
         )
-        items, head = [], submission_item(single_item, ttl, day)
+        items, head = [], submission_item(single_item, ttl, day, marks)
     else:
         shared, own = _shared_content([without_text(content) for content in contents])
         items = _items(batch, submissions, own, sealed, ttl)
         owner = Batch(batch, tenant, len(contents), shared, campaign, key_id, test)
-        head = batch_item(owner, day, ttl)
+        head = batch_item(owner, day, ttl, marks)
     messages = _accepted_messages(batch, submissions, groups)
     return BuiltBatch(tenant, messages, submissions, items, head)
 
