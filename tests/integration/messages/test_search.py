@@ -238,7 +238,7 @@ def test_a_search_costs_what_it_finds_and_not_what_is_stored(gateway: Gateway) -
     noted(3)
     ids = [sent(days, WANTED)[0] for days in (3, 2, 1)][::-1]
     spent = []
-    for count in (300, 2_700):
+    for count in (300, 2_600):
         for days in (3, 2, 1):
             filled(days + 0.05, count)
         for item in stored("SEARCH"):  # written anew

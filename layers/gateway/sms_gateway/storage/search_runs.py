@@ -1,12 +1,13 @@
 """What a search reads: entries of `by_tenant`, and the runs that they are sorted into by mark.
 
 A run is written once and never changed: the entries of a tenant's day behind the run before it, up
-to the batch that the run is named after. Its items are records sorted by mark, and its batches of
-several, newest last. docs/data-model.md draws them.
+to the batch that the run is named after. Its items are the records of singles, sorted by mark, and
+then, if its name ends in SEVERAL, all else in order. docs/data-model.md draws them.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from itertools import batched
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ MARK_BYTES = 4
 RECORD_BYTES = MARK_BYTES + 26
 PAGE_BYTES = 3600  # with its key below the 4 KB of a read unit
 LAST = "~"  # behind every ULID
+SEVERAL = "+"
 ENTRIES_AT_ONCE = 10_000  # 1 MB, which ends a page of a query
 
 type Marks = tuple[bytes, ...]
@@ -129,8 +131,18 @@ def store_run(
 
     Another scheduler may do the same at once: then both write the same.
     """
-    run = places[-1].batch
-    dynamodb.put_all([*_pages(f"{TENANTS}#{tenant}#{day.isoformat()}", run, places, ttl)])
+    others = [place for place in places if not place.single or place.marks is None]
+    run = places[-1].batch + (SEVERAL if others else "")
+    partition = f"{TENANTS}#{tenant}#{day.isoformat()}"
+    records = [
+        (mark, place.batch)
+        for place in places
+        if place.single and place.marks is not None
+        for mark in place.marks
+    ]
+    dynamodb.put_all(
+        [*_record_pages(partition, run, records, ttl), *_other_pages(partition, run, others, ttl)]
+    )
     runs = ",".join((*before.runs, run))
     item: Item = {
         **key_of(ItemKey(f"{TENANTS}#{tenant}", day.isoformat())),
@@ -147,24 +159,18 @@ def store_run(
     dynamodb.put(item, condition, **values)
 
 
-def _pages(partition: str, run: str, places: Sequence[Place], ttl: int) -> Iterator[Item]:
-    """Yield a run's items: records of singles by mark; the others in order, with their marks."""
-    records: list[tuple[bytes, str]] = []
-    others: list[Place] = []
-    for place in places:
-        if place.single and place.marks is not None:
-            records += [(mark, place.batch) for mark in place.marks]
-        else:
-            others.append(place)
-    records.sort()
-    step = PAGE_BYTES // RECORD_BYTES
-    for start in range(0, len(records), step):
-        page = records[start : start + step]
+def _record_pages(
+    partition: str, run: str, records: list[tuple[bytes, str]], ttl: int
+) -> Iterator[Item]:
+    for page in batched(sorted(records), PAGE_BYTES // RECORD_BYTES, strict=False):
         mark, batch = page[0]
         data = b"".join(mark + batch.encode() for mark, batch in page)
         yield _item(partition, f"{run}#{mark.hex()}#{batch}", data, ttl)
-    for several in _by_size(others):
-        packed = [(one.batch, None if one.marks is None else b"".join(one.marks)) for one in several]
+
+
+def _other_pages(partition: str, run: str, others: Sequence[Place], ttl: int) -> Iterator[Item]:
+    for page in _by_size(others):
+        packed = [(one.batch, None if one.marks is None else b"".join(one.marks)) for one in page]
         yield _item(partition, f"{run}~{packed[0][0]}", msgspec.msgpack.encode(packed), ttl)
 
 
@@ -202,6 +208,8 @@ def marked_in_run(tenant: str, day: date, run: str, mark: bytes, before: str) ->
 
 def others_in_run(tenant: str, day: date, run: str, before: str) -> Iterator[Place]:
     """Yield a run's batches of several, or without marks, before a batch, newest first."""
+    if not run.endswith(SEVERAL):
+        return
     for _, data in _newest_pages(tenant, day, f"{run}~", f"{run}~{before}", 50):
         for batch, marks in reversed(_places.decode(data)):
             if batch < before:
