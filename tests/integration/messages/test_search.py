@@ -16,7 +16,7 @@ from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
 from sms_gateway.messages.send import send
 from sms_gateway.scheduler import search_index
 from sms_gateway.storage import dynamodb, search_runs
-from sms_gateway.storage.models import MessageContent
+from sms_gateway.storage.models import ItemKey, MessageContent
 from testing.counting import Meter
 from testing.environment import ACCOUNT_ID, REGION
 from testing.gateway import Gateway
@@ -242,7 +242,7 @@ def test_a_search_costs_what_it_finds_and_not_what_is_stored(gateway: Gateway) -
         for days in (3, 2, 1):
             filled(days + 0.05, count)
         for item in stored("SEARCH"):  # written anew
-            dynamodb.remove(search_runs.ItemKey(item["pk"]["S"], item["sk"]["S"]))
+            dynamodb.remove(ItemKey(item["pk"]["S"], item["sk"]["S"]))
         noted(3)
         sort(24)
         assert found(to=WANTED) == ids
