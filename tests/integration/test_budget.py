@@ -35,6 +35,7 @@ from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stopped_tenants import MAX_BYTES as STOPS_BYTES
 from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
+from sms_gateway.messages.search_marks import MAX_MARKS
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
 from sms_gateway.pumping_guard.settings import guard_of
@@ -223,14 +224,18 @@ def test_accepting_one_with_a_key(gateway: Gateway, meter: Meter) -> None:
 def test_accepting_many(
     gateway: Gateway, meter: Meter, vendor: str, count: int, submissions: int
 ) -> None:
-    """One unit a message; two for each submission and for the batch, with their index entries."""
+    """One unit a message; two for each submission and for the batch, with their index entries; and
+    of more than a hundred numbers a unit for each 250, by which a search finds them."""
     tally = spent(meter, lambda: accepted(gateway, vendor, count))
+    marked = count > MAX_MARKS
     calls = {
-        "dynamodb.BatchWriteItem": -(-(count + submissions) // 25),
+        "dynamodb.BatchWriteItem": -(-(count + submissions + marked) // 25),
         "dynamodb.PutItem": 1,
         "sqs.SendMessageBatch": -(-submissions // 10),
     }
-    assert of(tally) == (calls, count + 2 * submissions + 2, 0)
+    marks = math.ceil((4 * count + 60) / 1024) if marked else 0
+    assert marks <= 0.01 * count
+    assert of(tally) == (calls, count + 2 * submissions + 2 + marks, 0)
     assert tally.bytes_out / count <= 300
     assert tally.log_bytes == 0
 

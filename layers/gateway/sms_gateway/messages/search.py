@@ -13,6 +13,7 @@ from sms_gateway.storage.search_runs import LAST, IndexedDay, Place
 
 # Passed over for one page.
 MAX_ENTRIES = 25_000  # more than a run, so that a page gets through what no run has yet
+UNITS_OF_SEVERAL = 10  # its marks may be an item of their own
 MAX_SEARCHED_DAYS = 100
 
 Step = tuple[date, str, bool]  # a batch of a day, and whether to read it, or to stop behind it
@@ -57,7 +58,7 @@ def candidates(
             return
         known = days.get(newest, IndexedDay())
         for place, is_wanted in _places(tenant, newest, known, wanted, before or LAST):
-            passed += 1
+            passed += 1 if place.single else UNITS_OF_SEVERAL
             if is_wanted:
                 yield newest, place.batch, True
             elif passed >= MAX_ENTRIES:
@@ -75,9 +76,8 @@ def _places(
     """Yield what no run has, then the runs' places, and of each whether it is wanted."""
     ends = ("", *known.runs)
     if not known.closed:
-        for place in search_runs.entries(
-            tenant, day, before=before, after=ends[-1], newest_first=True
-        ):
+        entries = search_runs.entries(tenant, day, before=before, after=ends[-1], newest_first=True)
+        for place in search_runs.with_marks(entries):
             yield place, wanted.may_be_in(place)
     for end in range(len(ends) - 1, 0, -1):
         if ends[end - 1] < before:
@@ -90,7 +90,7 @@ def _in_run(
     singles = [
         search_runs.marked_in_run(tenant, day, run, mark, before) for mark in wanted.asked[0]
     ]
-    others = search_runs.others_in_run(tenant, day, run, before)
+    others = search_runs.with_marks(search_runs.others_in_run(tenant, day, run, before))
     for place in merge(*singles, others, key=lambda one: one.batch, reverse=True):
         # A record has one mark: the message says whether it has the other.
         yield place, place.single or wanted.may_be_in(place)

@@ -12,21 +12,19 @@ from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.storage.models import MessageContent
 from sms_gateway.storage.search_runs import MARK_BYTES
 
-MAX_MARKS = 64  # of a batch: 256 bytes, for which its item and its entry have room
+MAX_MARKS = 100  # in a batch's own item and its entry, which have room for these 400 bytes
 
 
 def marks_of(tenant: str, contents: Iterable[MessageContent]) -> bytes | None:
     """Return the marks of a batch's messages, each once.
 
-    None for too many, and without a usable key: that stops no message.
+    None without a usable key: that stops no message.
     """
     found: dict[tuple[str, str], None] = {}
     for content in contents:
         found["to", content.to] = None
         if content.reference is not None:
             found["reference", content.reference] = None
-        if len(found) > MAX_MARKS:
-            return None
     try:
         key = search_keys()[0]
     except ServiceUnavailableError:

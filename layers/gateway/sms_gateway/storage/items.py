@@ -22,6 +22,7 @@ Item = dict[str, Any]
 
 SHARDS = tuple(f"{number:02d}" for number in range(32))
 DAY_SECONDS = 86_400
+MARKS = "X"  # the sort key of a batch's marks: behind all that readers of a batch want
 
 _content = msgspec.json.Decoder(MessageContent)
 _entry = msgspec.json.Decoder(TimelineEntry)
@@ -90,6 +91,11 @@ def message_item(
         "ttl": number_attribute(ttl),
     }
     return item | ({"sealed": {"B": sealed}} if sealed is not None else {})
+
+
+def marks_item(batch: str, marks: bytes, ttl: int) -> Item:
+    """Build the item of the marks that a batch's own item has no room for."""
+    return {"pk": {"S": batch}, "sk": {"S": MARKS}, "ttl": number_attribute(ttl)} | _marks(marks)
 
 
 def submission_item(

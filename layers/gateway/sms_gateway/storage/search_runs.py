@@ -5,7 +5,8 @@ to the batch that the run is named after. Its items are the records of singles, 
 then, if its name ends in SEVERAL, all else in order. docs/data-model.md draws them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from copy import replace
 from datetime import date, datetime
 from itertools import batched
 from typing import Any
@@ -15,7 +16,7 @@ import msgspec
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
-from sms_gateway.storage.items import Item, key_of, number_attribute
+from sms_gateway.storage.items import MARKS, Item, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 
 TENANTS = "SEARCH"  # the partition of tenants that have runs
@@ -24,6 +25,7 @@ RECORD_BYTES = MARK_BYTES + 26
 PAGE_BYTES = 3600  # with its key below the 4 KB of a read unit
 LAST = "~"  # behind every ULID
 SEVERAL = "+"
+PLACES_AHEAD = 50
 ENTRIES_AT_ONCE = 10_000  # 1 MB, which ends a page of a query
 
 type Marks = tuple[bytes, ...]
@@ -103,6 +105,18 @@ def entries(
 
 def _split(marks: bytes) -> Marks:
     return tuple(marks[at : at + MARK_BYTES] for at in range(0, len(marks), MARK_BYTES))
+
+
+def with_marks(places: Iterable[Place]) -> Iterator[Place]:
+    """Add the marks that batches have in an item of their own, a few places ahead."""
+    for several in batched(places, PLACES_AHEAD, strict=False):
+        unmarked = [
+            ItemKey(one.batch, MARKS) for one in several if one.marks is None and not one.single
+        ]
+        found = dynamodb.get_many(unmarked)
+        for one in several:
+            item = found.get(ItemKey(one.batch, MARKS))
+            yield replace(one, marks=_split(item["marks"]["B"])) if item else one
 
 
 def indexed_days(tenant: str, oldest: date, newest: date) -> dict[date, IndexedDay]:
