@@ -257,7 +257,7 @@ def test_what_no_run_has_is_passed_over_without_reading_it(gateway: Gateway) -> 
     none = reads(to=number("jst", 8))
     filled(1.05, 2_000)
     with_others = reads(to=number("jst", 8))
-    assert with_others - none <= 2_000 / 35 * 0.5
+    assert with_others - none <= 2_000 / 55 * 0.5
     assert found(to=WANTED) == [wanted]
 
 

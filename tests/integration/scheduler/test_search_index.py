@@ -16,7 +16,7 @@ from sms_gateway.scheduler import search_index
 from sms_gateway.storage import dynamodb, search_runs
 from sms_gateway.storage.models import MessageContent
 from sms_gateway.storage.search_runs import IndexedDay, Place
-from testing.counting import Meter
+from testing.counting import Meter, size_of
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.rights import acting_as
@@ -169,7 +169,7 @@ def test_a_run_expires_when_nothing_in_it_can_be_left(gateway: Gateway) -> None:
     assert page["sk"]["S"].startswith(ids[2])
 
 
-@pytest.mark.parametrize("messages", [1, 5, MAX_MARKS])
+@pytest.mark.parametrize("messages", [1, 6, MAX_MARKS])
 def test_a_run_costs_a_fraction_of_a_unit_a_message(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, messages: int
 ) -> None:
@@ -197,3 +197,5 @@ def test_a_run_costs_a_fraction_of_a_unit_a_message(
     each = meter.total.writes / count / messages
     assert each <= (0.034 if messages == 1 else 0.01)
     assert meter.total.reads / count / messages <= 0.02
+    for page in dynamodb.query("pk = :pk", {":pk": {"S": f"SEARCH#acme#{TODAY}"}}):
+        assert size_of(page) + 40 - len("acme") <= 4096

@@ -22,11 +22,11 @@ from sms_gateway.storage.models import ItemKey
 TENANTS = "SEARCH"  # the partition of tenants that have runs
 MARK_BYTES = 4
 RECORD_BYTES = MARK_BYTES + 26
-PAGE_BYTES = 3600  # with its key below the 4 KB of a read unit
+PAGE_BYTES = 3900  # with its key below the 4 KB of a read unit, and of four write units
 LAST = "~"  # behind every ULID
 SEVERAL = "+"
 PLACES_AHEAD = 50
-ENTRIES_AT_ONCE = 10_000  # 1 MB, which ends a page of a query
+ENTRIES_AT_ONCE = 10_000  # at most 1 MB, which ends a page of a query
 
 type Marks = tuple[bytes, ...]
 
@@ -197,7 +197,7 @@ def _by_size(places: Sequence[Place]) -> Iterator[list[Place]]:
     page: list[Place] = []
     size = 0
     for place in places:
-        own = RECORD_BYTES + len(place.marks or ()) * MARK_BYTES
+        own = RECORD_BYTES + 2 + len(place.marks or ()) * MARK_BYTES
         if size + own > PAGE_BYTES:
             yield page
             page, size = [], 0
