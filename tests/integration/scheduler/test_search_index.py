@@ -169,7 +169,7 @@ def test_a_run_expires_when_nothing_in_it_can_be_left(gateway: Gateway) -> None:
     assert page["sk"]["S"].startswith(ids[2])
 
 
-@pytest.mark.parametrize("messages", [1, 6, MAX_MARKS])
+@pytest.mark.parametrize("messages", [1, 7, MAX_MARKS])
 def test_a_run_costs_a_fraction_of_a_unit_a_message(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, messages: int
 ) -> None:
