@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import ConflictError, InvalidRequestError, NotFoundError
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.ulids import created_at
@@ -48,7 +49,7 @@ def take_feedback(
     change = dynamodb.ItemUpdate(key).set("feedback", written).if_missing("feedback")
     if change.apply() is not None:
         if outcome == "used" and not found[0].test:
-            door.approve_number(tenant, content.to, created_at(key.batch))
+            door.approve_number(tenant, content.to, created_at(key.batch), message_key)
         return _view(identifier, written)
     item = dynamodb.get(key)
     if item is None:  # removed since it was found
