@@ -109,6 +109,67 @@ def test_an_approved_code_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     start(4)
 
 
+def test_a_number_whose_owner_typed_in_a_code_goes_although_its_country_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guarded(rules={"prefix_day": 1000})
+    approve(start(0), monkeypatch)
+    for nth in range(1, 4):
+        start(nth)
+    assert refused(lambda: start(4)) == ["country-hour"]
+    start(0, AT + timedelta(minutes=1))
+    assert refused(lambda: start(4)) == ["country-hour"]
+    assert number(VENDOR)[-8:] not in everything()
+
+
+def test_a_known_number_is_not_asked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its block and of who asks no more go than of others."""
+    guarded(rules={**LOOSE, "prefix_day": 2})
+    approve(start(0), monkeypatch)
+    start(0)
+    start(0)
+    assert refused(lambda: start(0)) == ["prefix-day"]
+
+
+def test_a_number_is_known_to_its_own_tenant_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_guards({"*": {"mode": "block"}})
+    approve(start(0), monkeypatch)
+    for nth in range(1, 4):
+        start(nth, tenant="other")
+    assert refused(lambda: start(0, tenant="other")) == ["country-hour"]
+
+
+def test_an_attack_over_many_countries_ends_at_one_limit_for_all() -> None:
+    """Each country alone may have three an hour; together those with few users have six."""
+    guarded(rules={"prefix_day": 1000})
+    numbers = [number(vendor, nth) for nth in range(2) for vendor in VENDORS]
+    assert len({counters.names_of(to)[0] for to in numbers}) == 4
+    for to in numbers[:6]:
+        start(to=to)
+    assert refused(lambda: start(to=numbers[6])) == ["elsewhere-hour"]
+    assert counts(counters.ELSEWHERE) == {"started12": 7, "refused12": 1}
+
+
+def test_an_approval_makes_room_in_all_countries(monkeypatch: pytest.MonkeyPatch) -> None:
+    approve(start(), monkeypatch)
+    assert counts(counters.ELSEWHERE) == {"started12": 1, "approved12": 1}
+
+
+def test_a_country_with_many_users_is_not_among_those_with_few() -> None:
+    key = counters.key_at("acme", country(), AT - timedelta(days=3))
+    dynamodb.put_all([{**key_of(key.item), "approved09": {"N": "101"}}])
+    start()
+    assert counts(counters.ELSEWHERE) == {}
+
+
+def test_a_country_that_mostly_wastes_its_codes_for_days_is_refused() -> None:
+    for days in range(1, 4):
+        key = counters.key_at("acme", country(), AT - timedelta(days=days))
+        dynamodb.put_all([{**key_of(key.item), "started05": {"N": "10"}}])
+    assert refused(lambda: start()) == ["country-fortnight"]
+    start(at=AT + timedelta(days=14))
+
+
 def test_a_code_approved_in_the_next_hour_counts_where_it_began(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -338,6 +399,27 @@ def test_feedback_counts_a_used_code_once_however_often_it_comes() -> None:
     assert feedback(ids[1], "not_used")["outcome"] == "not_used"
     assert counts(country())["approved12"] == 1
     own_codes(number(VENDOR, 5))
+
+
+def test_a_number_is_known_by_feedback_too() -> None:
+    (regular,) = own_codes(number(VENDOR))["messages"]
+    feedback(regular["id"], "used")
+    assert counts(counters.ELSEWHERE) == {"started12": 1, "approved12": 1}
+    answer = own_codes(*[number(VENDOR, nth) for nth in range(5)])
+    numbers = [number(VENDOR, nth) for nth in (0, 1, 2)]
+    assert [one["to"] for one in answer["messages"]] == numbers
+    answer = own_codes(*[number(VENDOR, nth) for nth in (7, 0)])
+    assert [one["to"] for one in answer["messages"]] == [number(VENDOR)]
+
+
+def test_a_known_number_that_cannot_be_looked_up_goes(
+    failing: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for nth in range(3):
+        start(nth)
+    failing("BatchGetItem")
+    start(4)
+    assert "GuardFailedOpen" in capsys.readouterr().out
 
 
 def feedback_in(identifier: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ COUNTRY, NUMBERS = "country", "prefix"  # what a code is counted by, beside its 
 BEST_OF_DAYS = 14
 HOURS_OF_A_DAY = 24  # a sixth of a day's limit may come within an hour
 HOUR_PART = 6
+LATELY_PART = 4  # of what was verified in two hours, which is half of that of one
 
 
 class Reason(StrEnum):
@@ -114,7 +115,7 @@ def judge_country(seen: CountrySeen, rules: Rules) -> list[Reason]:
     day = limit_day(seen, rules, rules.country_day)
     usual = max(rules.country_hour, day / HOUR_PART)
     # A sixth of a day is what the busiest hours need; at night it would be most of the codes.
-    quiet = max(2 * rules.country_hour, seen.verified_lately / 2)
+    quiet = max(2 * rules.country_hour, seen.verified_lately / LATELY_PART)
     reasons = []
     if seen.day > day:
         reasons.append(Reason.COUNTRY_DAY)
