@@ -129,42 +129,43 @@ class Hours:
     """A country's codes by hour: started, approved, refused."""
 
     def __init__(self) -> None:
-        self._hours: dict[int, list[int]] = {}
+        self._counts: dict[int, list[int]] = {}
+        self._hours: dict[int, tuple[int, int]] = {}  # unverified, verified
         self._days: dict[int, tuple[int, int]] = {}
 
     def add(self, at: float, slot: int) -> None:
         """Count one, in the hour of a time."""
         hour = int(at // HOUR)
-        self._hours.setdefault(hour, [0, 0, 0])[slot] += 1
+        counts = self._counts.setdefault(hour, [0, 0, 0])
+        counts[slot] += 1
+        self._hours[hour] = (Tally(*counts).unverified, counts[1])
         self._days.pop(hour // 24, None)
 
-    def _tally(self, hour: int) -> Tally:
-        return Tally(*self._hours.get(hour, (0, 0, 0)))
+    def _sum(self, hours: range) -> tuple[int, int]:
+        found = [self._hours[hour] for hour in hours if hour in self._hours]
+        return sum(unverified for unverified, _ in found), sum(verified for _, verified in found)
 
     def _day(self, day: int) -> tuple[int, int]:
-        """Return what of a day was not verified, and what was."""
         if day not in self._days:
-            hours = [self._tally(hour) for hour in range(day * 24, day * 24 + 24)]
-            approved = sum(one.approved for one in hours)
-            self._days[day] = (sum(one.unverified for one in hours), approved)
+            self._days[day] = self._sum(range(day * 24, day * 24 + 24))
         return self._days[day]
 
     def seen(self, at: float, *, quiet: bool = True) -> CountrySeen:
         """Sum up, as `see_country` does of the table's items."""
         hour = int(at // HOUR)
         today = hour // 24
-        last = [self._tally(one) for one in range(hour - 23, hour + 1)]
-        days = [self._day(day) for day in range(today - BEST_OF_DAYS, today + 1)]
+        day, verified = self._sum(range(hour - 23, hour + 1))
+        days = [self._day(one) for one in range(today - BEST_OF_DAYS, today + 1)]
         best_before = max(approved for _, approved in days[:-1])
         return CountrySeen(
-            hour=last[-1].unverified,
-            day=sum(one.unverified for one in last),
-            verified=sum(one.approved for one in last),
+            hour=self._sum(range(hour, hour + 1))[0],
+            day=day,
+            verified=verified,
             best_day=max(best_before, days[-1][1]),
             best_before=best_before,
             fortnight=sum(unverified for unverified, _ in days),
             verified_fortnight=sum(approved for _, approved in days),
-            verified_lately=sum(one.approved for one in last[-2:]) if quiet else NEVER,
+            verified_lately=self._sum(range(hour - 1, hour + 1))[1] if quiet else NEVER,
         )
 
 

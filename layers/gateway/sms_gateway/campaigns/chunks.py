@@ -22,6 +22,7 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.balance_floor import BalanceFloorError
 from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD, RejectedRecipient
+from sms_gateway.messages.pumped import refuse_pumped
 from sms_gateway.messages.request import Draft
 from sms_gateway.messages.send import retention_seconds
 from sms_gateway.messages.tenant_plan import plan_for_tenant
@@ -109,6 +110,8 @@ def _plan_chunk(
         campaign.tenant, drafts, now, per_recipient=True, keep_floor=True
     )
     _raise_retryable(campaign, rejected)
+    if not campaign.only_checks:  # later than that: a code that is refused now is refused for good
+        accepted, rejected = refuse_pumped(campaign.tenant, accepted, rejected, now)
     for each in rejected:
         refused[each.index] = refusal(rows[each.index], campaign.columns, each.problem)
     end, started = rows[-1].end, epoch_seconds(now)

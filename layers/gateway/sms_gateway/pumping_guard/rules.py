@@ -141,7 +141,8 @@ def judge_elsewhere(country: CountrySeen, all_few: CountrySeen, rules: Rules) ->
     """
     if country.day <= limit_day(country, rules, 0):
         return []
-    day = limit_day(all_few, rules, rules.elsewhere_day)
+    # Not of the best day: on a tenant's first one, every country has few users.
+    day = max(rules.elsewhere_day, rules.share * all_few.verified)
     reasons = []
     if all_few.day > day:
         reasons.append(Reason.ELSEWHERE_DAY)
