@@ -422,6 +422,17 @@ def test_a_known_number_that_cannot_be_looked_up_goes(
     assert "GuardFailedOpen" in capsys.readouterr().out
 
 
+def test_feedback_whose_first_answer_was_lost_is_counted_once(
+    failing: Callable[..., None],
+) -> None:
+    (one,) = own_codes(number(VENDOR))["messages"]
+    failing("UpdateItem", 1, lost=True)
+    assert feedback(one["id"], "used")["outcome"] == "used"
+    assert counts(country()) == {"started12": 1, "approved12": 1}
+    assert feedback(one["id"], "used")["outcome"] == "used"
+    assert counts(country()) == {"started12": 1, "approved12": 1}
+
+
 def feedback_in(identifier: str) -> dict[str, Any]:
     return take_feedback("acme", identifier, b'{"outcome": "used"}', AT + timedelta(hours=1))
 
