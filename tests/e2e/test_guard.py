@@ -1,5 +1,6 @@
 """The guard against pumped codes, from the operator's word to the answer, with IAM enforced."""
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -95,8 +96,9 @@ def test_who_is_allowed_by_the_operator_is_not_refused(stack: LocalStack, guarde
     blocked(guarded)
     trusted = NUMBERS["dinisoft"][:8]
     stack.run_smsgw("guard", "allow", TENANT, trusted)
-    until(lambda: begin(guarded, 2500).status == 201, PATIENCE)
-    assert all(begin(guarded, 2501 + nth).status == 201 for nth in range(4))
+    others = itertools.count(1500)  # a number gets few codes, whoever is allowed
+    until(lambda: begin(guarded, next(others)).status == 201, PATIENCE)
+    assert {begin(guarded, next(others)).status for _ in range(4)} == {201}
     stack.run_smsgw("guard", "allow", TENANT, trusted, "--remove")
     (shown,) = [
         one["mode"]

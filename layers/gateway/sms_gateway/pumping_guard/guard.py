@@ -15,7 +15,8 @@ from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import count, increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError, TooManyRequestsError
 from sms_gateway.pumping_guard import counters
-from sms_gateway.pumping_guard.client import Client, hashes, number_hash
+from sms_gateway.pumping_guard.client import Client, hashes
+from sms_gateway.pumping_guard.known_numbers import known_among, known_name
 from sms_gateway.pumping_guard.rules import (
     COUNTRY,
     OF_COUNTRIES,
@@ -65,7 +66,7 @@ def admit_code(
     ((names, problem),) = _admit(guard, tenant, [number], now, secret, hashed)
     if problem is not None:
         raise problem
-    return (*names, _known_name(tenant, number, secret))
+    return (*names, known_name(tenant, number, secret))
 
 
 def admit_codes(
@@ -85,7 +86,7 @@ def approve_number(tenant: str, number: str, started: datetime, secret: Secret) 
     guard = active_guard(tenant)
     if guard is None or guard.is_safe(number, None):
         return
-    names = [*counters.names_of(number), _known_name(tenant, number, secret)]
+    names = [*counters.names_of(number), known_name(tenant, number, secret)]
     try:
         if has_few_users(counters.read_day(tenant, number, started), guard.rules):
             names.append(counters.ELSEWHERE)
@@ -106,10 +107,6 @@ def approve(tenant: str, names: Sequence[str], started: datetime) -> None:
             code_counts.remember(counters.key_at(tenant, name, started))
     except ServiceUnavailableError as error:
         _failed_open(tenant, error)
-
-
-def _known_name(tenant: str, number: str, secret: Secret) -> str:
-    return f"{counters.KNOWN}#{number_hash(number, tenant, secret())}"
 
 
 def _admit(
@@ -179,7 +176,7 @@ def _count_and_judge(
         for number, reasons in zip(numbers, found, strict=True)
         if reasons and OF_COUNTRIES.issuperset(reasons)
     ]
-    known = _known(tenant, doubted, now, secret)
+    known = known_among(tenant, doubted, now, secret)
     found = [
         [] if number in known else reasons for number, reasons in zip(numbers, found, strict=True)
     ]
@@ -231,15 +228,6 @@ def _reasons(seen: Mapping[str, CountrySeen | KeySeen], rules: Rules) -> list[Re
         elif isinstance(one, CountrySeen) and isinstance(country, CountrySeen):
             reasons += judge_elsewhere(country, one, rules)
     return reasons
-
-
-def _known(tenant: str, numbers: Sequence[str], now: datetime, secret: Secret) -> set[str]:
-    """Return the numbers whose owners typed in a code lately."""
-    if not numbers:
-        return set()
-    names = {_known_name(tenant, number, secret): number for number in numbers}
-    found = code_counts.find_known([counters.key_at(tenant, name, now) for name in names])
-    return {names[name] for name in found}
 
 
 def _count_refused(
