@@ -115,15 +115,17 @@ def test_a_number_whose_code_was_typed_in_goes_in_a_refused_country(stack: Local
     stack.run_smsgw("guard", "set", tenant, "--mode", "block", "--rule", "prefix_day=1000")
     scopes = ("messages:send", "messages:read", "verifications")
     customer = Api(stack, stack.key(tenant, scopes))
+    blocked(customer)  # from here on the functions know that it is guarded
+    for row in json.loads(stack.run_smsgw("guard", "show", tenant, "--json")):
+        stack.run_smsgw("guard", "unblock", tenant, row["country"], "--yes")
     to = f"{NUMBERS['dinisoft'][:-4]}6001"
     body = {"to": to, "text": "The code is {code}"}
     verification = customer("POST", "/verifications", body).body
     customer.final(verification["message_id"])
-    text = handset(stack, to)[-1]
-    code = {"code": text.removeprefix("The code is ")}
+    code = {"code": handset(stack, to)[-1].removeprefix("The code is ")}
     checked = customer("POST", f"/verifications/{verification['id']}/checks", code)
     assert checked.body["status"] == "approved"
-    assert blocked(customer).body["reasons"][0] == "country-hour"
+    assert "country-hour" in blocked(customer).body["reasons"]
     assert customer("POST", "/verifications", body).status == 201
 
 
