@@ -8,14 +8,17 @@ import msgspec
 
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import ConflictError, InvalidRequestError, NotFoundError
+from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.ulids import created_at
 from sms_gateway.messages.request import parse_object
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import dynamodb, message_repository
-from sms_gateway.storage.models import ItemKey, split_id
+from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.models import Batch, ItemKey, Message, Submission, split_id
 
 Outcome = Literal["used", "not_used"]
+NEVER_LEFT = (Status.SCHEDULED, Status.CANCELLED, Status.EXPIRED, Status.REJECTED)
 
 
 class FeedbackBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,7 +32,8 @@ def take_feedback(
 ) -> dict[str, Any]:
     """Record whether a code was used, once; a repeat of the same word gets the same answer.
 
-    `test` says that a test key tells it. Of a test message nothing is counted.
+    `test` says that a test key tells it. Whoever could count as used what the guard did not count,
+    or what nobody paid for, would buy trust with it: see `_counts`.
 
     Raises NotFoundError for an id that is not this tenant's, InvalidRequestError for a message that
     is no code of the caller's own, ConflictError for another word than the first.
@@ -50,7 +54,7 @@ def take_feedback(
     change = dynamodb.ItemUpdate(key).set("feedback", written).if_missing("feedback")
     stored = written if change.apply() is not None else _stored(key)
     # When DynamoDB's answer is lost, the SDK writes again and meets our own first write.
-    if stored == written and outcome == "used" and not found[0].test:
+    if stored == written and outcome == "used" and _counts(*found):
         door.approve_number(tenant, content.to, created_at(key.batch), message_key)
     if stored.partition(" ")[0] != outcome:
         raise ConflictError(
@@ -65,6 +69,11 @@ def _stored(key: ItemKey) -> str:
     if item is None:  # removed since it was found
         raise NotFoundError("There is no such message.")
     return str(item["feedback"]["S"])
+
+
+def _counts(batch: Batch, message: Message, sub: Submission) -> bool:
+    """Whether a used code counts: the guard counted it, and it may have reached somebody."""
+    return not batch.test and status_of(message, sub) not in NEVER_LEFT
 
 
 def _view(identifier: str, stored: str) -> dict[str, Any]:
