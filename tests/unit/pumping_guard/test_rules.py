@@ -237,7 +237,7 @@ def test_a_bad_address_is_refused_and_its_error_is_dropped(bad: str) -> None:
     [
         "no JSON",
         '{"acme": {}}',
-        '{"acme": {"mode": "off"}}',
+        '{"acme": {"mode": "of"}}',
         '{"acme": {"mode": "block", "more": 1}}',
         '{"acme": {"mode": "block", "countries": ["Bangladesh"]}}',
         '{"acme": {"mode": "block", "countries": ["XX"]}}',
