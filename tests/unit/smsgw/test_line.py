@@ -53,6 +53,8 @@ def test_each_area_is_there_and_explains_itself_in_80_columns(
         (("keys", "list", "--stak", "x"), "Did you mean --stack?"),
         (("keys",), ""),
         (("keys", "list", "--region", "BD"), "write an AWS region"),
+        (("keys", "list", "--stack", ""), "give a name, or leave the option out"),
+        (("--profile", " ", "tenants", "stop", "acme"), "give a name, or leave the option out"),
         (("completion", "bash", "--json"), "it prints nothing that could be JSON"),
         (("keys", "revoke"), "Missing argument"),
     ],
