@@ -21,7 +21,7 @@ PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help run reset deploy test unit integration e2e failures check format generate sbom audit lock clean bench
+.PHONY: help run reset console deploy test unit integration e2e failures check format generate sbom audit lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 help: ## this list
@@ -32,6 +32,9 @@ run: $(READY) ## the whole gateway on this machine; goes on where it stopped (ON
 
 reset: $(READY) ## forget what `make run` stored
 	@exec $(BIN)/python -m local reset
+
+console: $(READY) ## build the console for functions/console; `sam build` takes it along (needs an npm registry)
+	@$(BIN)/python -m local.console
 
 deploy: $(READY) ## build, and deploy to your AWS account (your parameters stand in deploy.toml)
 	@$(BIN)/python -c 'import boto3, sys; sys.exit(boto3.Session().region_name is None \
@@ -109,7 +112,8 @@ lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	done
 
 clean: ## remove what was set up and built
-	rm -rf $(VENV) $(BENCH) $(POLICIES) $(DEPENDENCIES) $(PAGES) .aws-sam .local
+	rm -rf $(VENV) $(BENCH) $(POLICIES) $(DEPENDENCIES) $(PAGES) .aws-sam .local \
+		console/node_modules console/src/contract.ts functions/console/files
 
 $(READY): requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.13 is needed: install it as python3.13, or with pyenv (pyenv install 3.13)" >&2; exit 1; }

@@ -10,10 +10,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.console import SOURCES as CONSOLE_INPUTS
 from local.processes import StackError
 from local.stack import ROOT, LocalStack
 
-INPUTS = ("template.yaml", "samconfig.toml", "functions", "layers", "local/stack.py")
+INPUTS = (
+    *("template.yaml", "samconfig.toml", "functions", "layers", "local/stack.py"),
+    *("openapi.yaml", *CONSOLE_INPUTS),
+)
 
 
 def inputs_digest() -> str:
