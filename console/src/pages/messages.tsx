@@ -156,15 +156,17 @@ export function Messages({ query }: { query: URLSearchParams }) {
           {
             id: "to",
             header: "To",
+            minWidth: 150,
             isRowHeader: true,
             cell: (one) => <Link href={href(["messages", one.id])}>{one.to}</Link>,
           },
-          { id: "status", header: "Status", cell: (one) => <StatusMark status={one.status} /> },
-          { id: "at", header: "Accepted", cell: (one) => <Time at={one.created_at} /> },
-          { id: "vendor", header: "Vendor", cell: (one) => one.vendor ?? "–" },
+          { id: "status", header: "Status", minWidth: 140, cell: (one) => <StatusMark status={one.status} /> },
+          { id: "at", header: "Accepted", minWidth: 130, cell: (one) => <Time at={one.created_at} /> },
+          { id: "vendor", header: "Vendor", minWidth: 110, cell: (one) => one.vendor ?? "–" },
           {
             id: "text",
             header: "Text",
+            minWidth: 180,
             maxWidth: 360,
             cell: (one) =>
               one.text_withheld ? (
@@ -183,7 +185,7 @@ export function Messages({ query }: { query: URLSearchParams }) {
           page.cursor && (
             <Box textAlign="center">
               <Button loading={loading} onClick={more}>
-                Load more
+                Show older
               </Button>
             </Box>
           )
