@@ -6,6 +6,7 @@ import type { ReactNode } from "react";
 
 import { MessagePage } from "./pages/message";
 import { Messages } from "./pages/messages";
+import { Send } from "./pages/send";
 import { SignIn } from "./pages/sign_in";
 import { href, type Route, useRoute } from "./route";
 import { end, type Scope, type Session, useSession } from "./session";
@@ -28,6 +29,12 @@ const VIEWS: View[] = [
       ) : (
         <Messages query={query} />
       ),
+  },
+  {
+    name: "send",
+    title: "Send",
+    scope: "messages:send",
+    show: (_, session) => <Send mayRead={session.scopes.includes("messages:read")} />,
   },
 ];
 

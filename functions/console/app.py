@@ -1,4 +1,4 @@
-"""GET /console, /console/{file} and /docs: the built console, without a key and without a secret."""
+"""GET /console and /console/{file}: the built console, without a key and without a secret."""
 
 from pathlib import Path
 from typing import Any

@@ -150,3 +150,17 @@ def test_a_key_that_is_revoked_ends_the_session(page: Page, api: Api) -> None:
     page.get_by_role("button", name="Load again").click()
     expect(page.get_by_text("Your key is not valid any more")).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_who_sends_sees_first_what_it_will_be(page: Page, api: Api) -> None:
+    sign_in(page, api.key or "", "#/send")
+    page.get_by_label("To").fill(NUMBERS["dinisoft"])
+    page.get_by_label("Text").fill("Your parcel is here. Don\u2019t forget it")
+    expect(page.get_by_text("1 (ucs2)")).to_be_visible()
+    expect(page.get_by_text("RIGHT SINGLE QUOTATION MARK")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.wait_for_url("**#/messages/*")
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    identifier = page.url.rpartition("/")[2]
+    assert api("GET", f"/messages/{identifier}").status == 200

@@ -50,8 +50,6 @@ def test_a_page_loads_nothing_from_elsewhere_and_stands_in_no_frame(files: Stati
     [
         ("/console", "console/index.html"),
         ("/console/", "../console/index.html"),
-        ("/docs", "console/docs.html"),
-        ("/docs/", "../console/docs.html"),
     ],
 )
 def test_the_first_page_is_found_from_wherever_the_api_lies(

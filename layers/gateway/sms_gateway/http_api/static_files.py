@@ -12,7 +12,7 @@ from sms_gateway.http_api.request import request_id_of
 from sms_gateway.http_api.responses import problem_response
 from sms_gateway.http_api.router import Response
 
-INDEX, DOCS = "index.html", "docs.html"
+INDEX = "index.html"
 # The build names these by what they hold.
 NAMED_BY_CONTENT = "assets/"
 TYPES = {
@@ -55,21 +55,17 @@ class StaticFiles:
         }
 
     def answer(self, event: Mapping[str, Any]) -> Response:
-        """Answer a request to `/console`, `/docs`, or with the path parameter `file` a file."""
+        """Answer a request to `/console`, or with the path parameter `file` a file."""
         name = (event.get("pathParameters") or {}).get("file")
         if INDEX not in self._files:
             return _not_found(event, "The console was not built: see docs/guides/console.md.")
         if name is None:
-            return _redirect(_first_page(event["path"]))
+            above = "../" if event["path"].endswith("/") else ""
+            # Relative, since the API's own address has many forms.
+            return _redirect(f"{above}console/{INDEX}")
         if name in self._files:
             return _file(name, self._files[name])
         return _not_found(event, "The console has no such file.")
-
-
-def _first_page(path: str) -> str:
-    """Return a page's address, relative to this one: the API's own has many forms."""
-    above = "../" if path.endswith("/") else ""
-    return above + "console/" + (DOCS if path.strip("/").endswith("docs") else INDEX)
 
 
 def _redirect(location: str) -> Response:
