@@ -21,7 +21,7 @@ PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help run reset console deploy test unit integration e2e failures check format generate sbom audit lock clean bench
+.PHONY: help run demo reset console deploy test unit integration e2e failures check format generate sbom audit lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 help: ## this list
@@ -29,6 +29,9 @@ help: ## this list
 
 run: $(READY) ## the whole gateway on this machine; goes on where it stopped (ONCE=1: one message a vendor, then stop)
 	@exec $(BIN)/python -m local
+
+demo: $(READY) ## fill what `make run` runs with three days of made-up traffic and a campaign
+	@exec $(BIN)/python -m local.demo
 
 reset: $(READY) ## forget what `make run` stored
 	@exec $(BIN)/python -m local reset

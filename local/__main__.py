@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         if arguments == ["reset"]:
             return _reset()
         return _run()
-    except StackError as error:
+    except (StackError, OSError) as error:  # such as a folder that nobody may write into
         print(f"make {''.join(arguments) or 'run'}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -107,7 +107,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _port(variable: str, default: int) -> int:
     written = os.environ.get(variable) or str(default)
-    if not written.isdigit() or not 1 <= int(written) <= 65535:
+    if not (written.isascii() and written.isdigit()) or not 1 <= int(written) <= 65535:
         raise StackError(f"{variable} must be a port from 1 to 65535, not {written!r}")
     return int(written)
 

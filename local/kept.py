@@ -77,7 +77,12 @@ def _known(stack: LocalStack, record: Path) -> dict[str, Any] | None:
     if not record.exists():
         shutil.rmtree(stack.folder, ignore_errors=True)
         return None
-    known: dict[str, Any] = json.loads(record.read_text())
+    try:
+        known: dict[str, Any] = json.loads(record.read_text())
+    except ValueError:
+        raise StackError(
+            f"{record} is not whole, as after a full disk: begin anew with `make reset`"
+        ) from None
     if known["ports"] != _ports(stack):
         gateway, simulator = known["ports"]
         raise StackError(

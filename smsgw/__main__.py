@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from smsgw import unused_packages
 from smsgw.errors import explain
 from smsgw.line import Root
 from smsgw.running import run
@@ -69,6 +70,7 @@ def main(words: Sequence[str] | None = None) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(ROOT, {}, "smsgw", COMPLETION, os.environ[COMPLETION])
+    unused_packages.leave_out()
     try:
         with ROOT.make_context(
             "smsgw", list(sys.argv[1:] if words is None else words), obj=run

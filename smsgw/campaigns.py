@@ -6,9 +6,11 @@ from functools import partial
 import click
 
 from sms_gateway.campaigns import repository as campaign_repository
+from sms_gateway.campaigns.live_counts import Counted, count_messages, last_counts
 from sms_gateway.campaigns.model import Campaign, CampaignState
-from sms_gateway.campaigns.views import campaign_view
-from sms_gateway.core.timestamps import rfc3339
+from sms_gateway.campaigns.views import campaign_view, shown_state
+from sms_gateway.core.status import Status
+from sms_gateway.core.timestamps import rfc3339, utc_now
 from sms_gateway.core.ulids import created_at
 from sms_gateway.storage.dynamodb import ItemUpdate
 from smsgw.errors import CommandError
@@ -19,25 +21,34 @@ from smsgw.terminal import say, say_json
 AREA = Area("campaigns", "Uploaded campaigns.")
 
 Move = tuple[tuple[CampaignState, ...], CampaignState | None, str]
+DONE_BY = {
+    **{"pause": "paused", "resume": "resumed"},
+    **{"cancel": "cancelled", "results": "given new results"},
+}
 MOVES: dict[str, Move] = {  # the states it applies to, the new one if any, and what is printed
     "pause": (
-        (CampaignState.RUNNING,),
+        (CampaignState.READING,),
         CampaignState.PAUSED,
         "stops within seconds; what was sent stays sent",
     ),
     "resume": (
         (CampaignState.PAUSED, CampaignState.FAILED),
-        CampaignState.RUNNING,
+        CampaignState.READING,
         "goes on within two minutes, at the row where it stopped",
     ),
     "cancel": (
-        (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.FAILED, CampaignState.DONE),
+        (CampaignState.READING, CampaignState.PAUSED, CampaignState.FAILED, CampaignState.SENDING),
         CampaignState.CANCELLED,
         "reads no more; within a minute a worker begins to cancel what was not sent, the last rows "
         "first (`smsgw campaigns show` says how many rows are left)",
     ),
     "results": (
-        (CampaignState.CANCELLED, CampaignState.FAILED, CampaignState.DONE),
+        (
+            CampaignState.CANCELLED,
+            CampaignState.FAILED,
+            CampaignState.SENDING,
+            CampaignState.DONE,
+        ),
         None,
         "gets a new results file: a worker begins within two minutes",
     ),
@@ -53,24 +64,25 @@ def show_all(tenant: str | None) -> None:
         **{"rows": "ROWS", "read_percent": "READ %", "sent": "SENT", "refused": "REFUSED"},
         **{"delivered": "DELIVERED", "file": "FILE"},
     }
-    found = campaign_repository.list_campaigns()
-    rows = [_row(one) for one in found if tenant in (None, one.tenant)]
+    found = [one for one in campaign_repository.list_campaigns() if tenant in (None, one.tenant)]
+    counted = last_counts(found)
+    rows = [_row(one, counted.get(one.id)) for one in found]
     show(rows, columns, "There is no campaign.")
 
 
-def _row(campaign: Campaign) -> Row:
+def _row(campaign: Campaign, counted: Counted | None) -> Row:
     """Show a campaign; `delivered` is that of the last count, None before there is one."""
     return {
         "id": campaign.id,
         "created_at": rfc3339(created_at(campaign.id)),
         "tenant": campaign.tenant,
-        "state": str(campaign.state),
+        "state": str(shown_state(campaign)),
         "rows": campaign.rows,
         "read": campaign.row,
         "read_percent": _per_cent(campaign.row, campaign.rows),
         "sent": campaign.sent,
         "refused": campaign.refused,
-        "delivered": campaign.tally.counts.get("delivered", 0) if campaign.tally else None,
+        "delivered": counted.counts.get("delivered", 0) if counted else None,
         "final": campaign.final,
         "file": campaign.key,
     }
@@ -88,24 +100,26 @@ def _per_cent(part: int, whole: int | None) -> int | None:
 def show_one(id: str) -> None:
     """Print one campaign."""
     campaign = _find(id)
+    counted = count_messages(campaign, utc_now())
     if given("json"):
-        say_json({**campaign_view(campaign), "tenant": campaign.tenant})
+        say_json({**campaign_view(campaign, counted), "tenant": campaign.tenant})
         return
-    say(f"{campaign.id}  {campaign.state}  tenant {campaign.tenant}  {campaign.key}")
+    say(f"{campaign.id}  {shown_state(campaign)}  tenant {campaign.tenant}  {campaign.key}")
     if campaign.uploaded_by is not None:
         say(f"  uploaded by: {campaign.uploaded_by}")
     say(f"  created: {rfc3339(created_at(campaign.id))}")
     rows = "not counted yet" if campaign.rows is None else f"{campaign.rows} in the file"
     done = _per_cent(campaign.row, campaign.rows)
+    passed = "passed the check" if campaign.only_checks else "sent"
     say(
-        f"  rows: {rows}, {campaign.row} read, {campaign.sent} sent, {campaign.refused} refused"
+        f"  rows: {rows}, {campaign.row} read, {campaign.sent} {passed}, {campaign.refused} refused"
         + (f" ({done} %)" if done is not None else "")
     )
+    if counted.counts:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(counted.counts.items()))
+        final = _per_cent(_final(counted), campaign.sent)
+        say(f"  messages: {counts} ({final} % final)")
     if campaign.tally is not None:
-        counts = ", ".join(
-            f"{count} {status}" for status, count in sorted(campaign.tally.counts.items())
-        )
-        say(f"  messages: {counts or 'none'}{'' if campaign.final else ' (not final yet)'}")
         say(f"  results: {campaign.results_key}")
     if campaign.state is CampaignState.CANCELLED and campaign.rows_left_to_cancel != 0:
         left = (
@@ -118,11 +132,20 @@ def show_one(id: str) -> None:
         say(f"  problem: {campaign.results_problem['detail']}")
 
 
+def _final(counted: Counted) -> int:
+    """Return how many messages are final, or gone."""
+    return sum(
+        count
+        for status, count in counted.counts.items()
+        if status == "gone" or Status(status).final
+    )
+
+
 def move(what: str, id: str) -> None:
     """Pause, resume or cancel a campaign, or have its results written again."""
     states, target, outcome = MOVES[what]
     campaign = _find(id)
-    if target and campaign.state is CampaignState.DONE and campaign.final:
+    if what == "cancel" and campaign.state is CampaignState.DONE:
         raise CommandError(
             f"the campaign is done, and each of its messages: nothing is left to {what}"
         )
@@ -136,7 +159,7 @@ def move(what: str, id: str) -> None:
         now = _find(id)
         raise CommandError(
             f"the campaign is {now.state}: only one that is {' or '.join(states)} can be "
-            f"{target or 'given new results'}"
+            f"{DONE_BY[what]}"
             if now.state not in states
             else "the campaign was just being written; try again"
         )

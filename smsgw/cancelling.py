@@ -74,5 +74,5 @@ def _cancel_batch(tenant: str, key_id: str | None, identifier: str) -> int:
 
 def _warn_of_campaigns(tenant: str) -> None:
     for campaign in campaign_repository.list_campaigns():
-        if campaign.tenant == tenant and campaign.state is CampaignState.RUNNING:
+        if campaign.tenant == tenant and campaign.state is CampaignState.READING:
             say(f"The campaign {campaign.id} reads on: `smsgw campaigns cancel {campaign.id}`.")

@@ -8,7 +8,9 @@ only places in the table's stream, which keeps changes for 24 hours: they are re
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -21,7 +23,7 @@ from smsgw import stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
 from smsgw.line import Area, given
 from smsgw.stack import Stack, pass_stack
-from smsgw.tables import show
+from smsgw.tables import Row, show
 from smsgw.terminal import say
 from smsgw.trigger_dead_letters import TRIGGERS
 
@@ -56,24 +58,32 @@ chosen: Callable[[Callable[..., None]], Callable[..., None]] = click.option(
 @pass_stack
 def show_all(stack: Stack, name: str | None) -> None:
     """Print every dead-letter message: what it holds, and why a triggered send failed."""
-    rows = []
-    for queue, url in _queues(stack, name):
-        messages = list(_receive(url))  # none is released before the last is read
-        for message in messages:
-            rows.append(
-                {
-                    "queue": queue,
-                    "received": int(message["Attributes"]["ApproximateReceiveCount"]),
-                    "what": _describe(queue, message),
-                }
-            )
-            _client().change_message_visibility(
-                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-            )
+    sqs = boto3.client("sqs")
+    queues = _queues(stack, name)
+    with ThreadPoolExecutor(len(QUEUES)) as pool:  # a queue takes a second, empty or not
+        rows = [row for some in pool.map(partial(_rows, sqs), queues) for row in some]
     if rows or given("json"):
         show(rows, {"queue": "QUEUE", "received": "TRIES", "what": "WHAT IT IS"})
     if not given("json"):
         say(f"{len(rows)} dead letters")
+
+
+def _rows(sqs: Any, queue: tuple[str, str]) -> list[Row]:
+    """Return a row for each message of a queue."""
+    name, url = queue
+    rows: list[Row] = []
+    for message in list(_receive(sqs, url)):  # none is released before the last is read
+        rows.append(
+            {
+                "queue": name,
+                "received": int(message["Attributes"]["ApproximateReceiveCount"]),
+                "what": _describe(name, message),
+            }
+        )
+        sqs.change_message_visibility(
+            QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+    return rows
 
 
 @AREA.command(
@@ -89,24 +99,25 @@ def redrive(stack: Stack, name: str | None) -> None:
     A submission that was sent meanwhile is not sent again: its record forbids it. An event may be
     published twice. Raise CommandError when there are notices, which stay, after all others.
     """
+    sqs = boto3.client("sqs")
     moved = dead_again = 0
     stay: Counter[str] = Counter()
-    for queue, url in _queues(stack, name):
-        messages = _receive(url, HIDE_STREAM_SECONDS if queue == STREAM else HIDE_SECONDS)
+    for queue, url in _with_letters(sqs, stack, name):
+        messages = _receive(sqs, url, HIDE_STREAM_SECONDS if queue == STREAM else HIDE_SECONDS)
         if queue in (STREAM, *TRIGGERS):
             # Read all first: what fails again meanwhile waits for the next time.
             messages = iter(list(messages))
         for message in messages:
             if queue in TRIGGERS and (why := trigger_dead_letters.why_it_stays(queue, message)):
                 stay[why] += 1
-                _release(url, [message])
+                _release(sqs, url, [message])
                 continue
             try:
-                dead_again += _redrive(stack, queue, message)
+                dead_again += _redrive(sqs, stack, queue, message)
             except BaseException:
-                _release(url, [message, *messages] if queue == STREAM else [])
+                _release(sqs, url, [message, *messages] if queue == STREAM else [])
                 raise
-            _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             moved += 1
     say(f"{moved} dead letters are back in their queues")
     if dead_again:
@@ -127,16 +138,17 @@ def redrive(stack: Stack, name: str | None) -> None:
 @pass_stack
 def dismiss(stack: Stack, name: str | None) -> None:
     """Remove notices about refused recipients and codes that are too old; all others stay."""
+    sqs = boto3.client("sqs")
     removed = 0
-    for queue, url in _queues(stack, name):
+    for queue, url in _with_letters(sqs, stack, name):
         if queue not in TRIGGERS:
             continue
-        for message in list(_receive(url)):
+        for message in list(_receive(sqs, url)):
             if _is_read_only(queue, message):
-                _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 removed += 1
             else:
-                _release(url, [message])
+                _release(sqs, url, [message])
     say(f"{removed} dead letters that can't be sent are removed")
 
 
@@ -145,13 +157,29 @@ def _is_read_only(name: str, message: Any) -> bool:
     return why in (trigger_dead_letters.NOTICE, trigger_dead_letters.OLD_CODE)
 
 
-def _queues(stack: Stack, chosen: str | None) -> Iterator[tuple[str, str]]:
-    """Yield the name and the URL of each dead-letter queue, or of the chosen one."""
-    for name in [chosen] if chosen else QUEUES:
-        if name not in TRIGGERS:
-            yield name, _url(stack.name, name, "DeadLetters")
-        elif url := trigger_dead_letters.physical_id(stack.name, f"{TRIGGERS[name]}DeadLetters"):
-            yield name, url
+def _queues(stack: Stack, chosen: str | None) -> list[tuple[str, str]]:
+    """Return the name and the URL of each dead-letter queue, or of the chosen one."""
+    cloudformation = boto3.client("cloudformation")
+
+    def url(name: str) -> str | None:
+        if name in TRIGGERS:
+            logical = f"{TRIGGERS[name]}DeadLetters"
+            return trigger_dead_letters.physical_id(stack.name, logical, cloudformation)
+        return _url(stack.name, name, "DeadLetters", cloudformation)
+
+    names = [chosen] if chosen else QUEUES
+    with ThreadPoolExecutor(len(names)) as pool:
+        return [
+            (name, found) for name, found in zip(names, pool.map(url, names), strict=True) if found
+        ]
+
+
+def _with_letters(sqs: Any, stack: Stack, chosen: str | None) -> list[tuple[str, str]]:
+    """Return those of the queues that have a message; all are asked at the same time."""
+    queues = _queues(stack, chosen)
+    with ThreadPoolExecutor(len(QUEUES)) as pool:
+        full = pool.map(lambda queue: any(_receive(sqs, queue[1], 0)), queues)
+        return [queue for queue, has_any in zip(queues, full, strict=True) if has_any]
 
 
 def _describe(name: str, message: Any) -> str:
@@ -182,7 +210,7 @@ def _describe_campaign(body: str) -> str:
     return f"uploaded {', '.join(files)}"
 
 
-def _redrive(stack: Stack, name: str, message: Any) -> int:
+def _redrive(sqs: Any, stack: Stack, name: str, message: Any) -> int:
     """Redrive one message, and return how many of its changes are dead letters again.
 
     Raise CommandError when the changes it names are gone, or can't be published now.
@@ -195,27 +223,27 @@ def _redrive(stack: Stack, name: str, message: Any) -> int:
     group = "redriven"
     if name in DELIVERIES:
         group = json.loads(message["Body"])["webhook"]
-    _client().send_message(
-        QueueUrl=_url(stack.name, name, "Queue"),
+    sqs.send_message(
+        QueueUrl=_url(stack.name, name, "Queue", boto3.client("cloudformation")),
         MessageBody=message["Body"],
         MessageGroupId=group,
     )
     return 0
 
 
-def _release(url: str, messages: list[Any]) -> None:
+def _release(sqs: Any, url: str, messages: list[Any]) -> None:
     """Make messages visible to other readers at once."""
     for message in messages:
         with suppress(ClientError):
-            _client().change_message_visibility(
+            sqs.change_message_visibility(
                 QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
 
 
-def _receive(url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[Any]:
+def _receive(sqs: Any, url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[Any]:
     seen: set[str] = set()
     while True:
-        answer = _client().receive_message(
+        answer = sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=10,
             VisibilityTimeout=hide_seconds,
@@ -232,13 +260,9 @@ def _receive(url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[Any]:
         yield from fresh
 
 
-def _url(stack: str, name: str, kind: str) -> str:
-    found = boto3.client("cloudformation").describe_stack_resource(
+def _url(stack: str, name: str, kind: str, cloudformation: Any) -> str:
+    found = cloudformation.describe_stack_resource(
         StackName=stack,
         LogicalResourceId=f"{PREFIXES.get(name, name.capitalize())}{kind}",
     )
-    return found["StackResourceDetail"]["PhysicalResourceId"]
-
-
-def _client() -> Any:
-    return boto3.client("sqs")
+    return str(found["StackResourceDetail"]["PhysicalResourceId"])

@@ -7,7 +7,7 @@ import click
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import ApiKey
-from sms_gateway.config.stack_keys import WEBHOOK_KEY
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.sms.phone_numbers import is_region
 from smsgw import arguments
@@ -15,7 +15,7 @@ from smsgw.cancelling import cancel_messages, find_key
 from smsgw.errors import CommandError
 from smsgw.line import Area, given
 from smsgw.stack import Stack, pass_stack
-from smsgw.stack_keys import key_of, make_key
+from smsgw.stack_keys import key_of, make_key, make_keys
 from smsgw.tables import Row, show
 from smsgw.terminal import say, say_json
 
@@ -29,6 +29,7 @@ AREA = Area("keys", "API keys.")
     examples=(
         "smsgw keys create --tenant acme --scope messages:send --scope messages:read",
         "smsgw keys create --tenant acme --scope verifications --expires 2026-12-31T00:00:00Z",
+        "smsgw keys create --test --tenant acme --scope messages:send --scope messages:read",
     ),
 )
 @click.option("--tenant", required=True, help="Whose messages the key sends and sees.")
@@ -49,6 +50,7 @@ AREA = Area("keys", "API keys.")
     type=arguments.time,
     help="When it ends by itself, such as 2026-12-31T00:00:00Z.",
 )
+@click.option("--test", is_flag=True, help="A test key: what it sends reaches no vendor.")
 @pass_stack
 def create(
     stack: Stack,
@@ -57,9 +59,10 @@ def create(
     label: str,
     country: str | None,
     expires: datetime | None,
+    test: bool,
 ) -> None:
     """Make a key and print it, this once."""
-    key, stored = make(stack, tenant, scope, label, country, expires)
+    key, stored = make(stack, tenant, scope, label, country, expires, test=test)
     if given("json"):
         say_json({"id": stored.id, "tenant": stored.tenant, "scopes": stored.scopes, "key": key})
         return
@@ -74,20 +77,25 @@ def make(
     label: str = "",
     country: str | None = None,
     expires: datetime | None = None,
+    *,
+    test: bool = False,
 ) -> tuple[str, ApiKey]:
     """Make a key, and what it needs; return it and what is stored of it."""
     if country is not None and not is_region(country):
         raise CommandError("a country is its two capital letters (ISO 3166), such as BD")
     if "webhooks:manage" in scopes:
         make_key(key_of(stack, WEBHOOK_KEY))
-    return api_keys.create_key(tenant, list(scopes), label, utc_now(), country, expires)
+    if test:  # no vendor's account is needed to test, and with none nobody made these yet
+        make_keys(key_of(stack, CALLBACK_KEY), key_of(stack, MESSAGE_KEY))
+    return api_keys.create_key(tenant, list(scopes), label, utc_now(), country, expires, test=test)
 
 
 @AREA.command("list", help="List keys, oldest first.", reads=True, lists=True)
 def show_all() -> None:
     """Print every key, oldest first."""
     columns = {
-        **{"id": "ID", "tenant": "TENANT", "state": "STATE", "created_at": "CREATED"},
+        **{"id": "ID", "tenant": "TENANT", "kind": "KIND", "state": "STATE"},
+        "created_at": "CREATED",
         **{"expires_at": "EXPIRES", "scopes": "SCOPES", "label": "LABEL"},
     }
     show([_row(key) for key in api_keys.list_keys()], columns, "There is no key: smsgw keys create")
@@ -97,6 +105,7 @@ def _row(key: ApiKey) -> Row:
     return {
         "id": key.id,
         "tenant": key.tenant,
+        "kind": "test" if key.test else "live",
         "state": key.refusal(utc_now()) or "active",
         "created_at": key.created_at,
         "expires_at": rfc3339(from_ms(key.expires * 1000)) if key.expires else None,

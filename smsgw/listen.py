@@ -6,7 +6,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
-from urllib.parse import urlsplit
 
 import click
 import urllib3
@@ -25,7 +24,7 @@ from smsgw.cancelling import batches_of
 from smsgw.line import Command
 from smsgw.terminal import flush, say
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 PAUSE_SECONDS = 2
 MAX_BATCHES = 50  # looked at each time: the newest
 TIMEOUT_SECONDS = 5.0
@@ -35,8 +34,11 @@ Post = Callable[[str, bytes, dict[str, str]], int | None]
 
 def _address(text: str) -> str:
     """Return an address on this machine. Raises BadParameter."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or parts.hostname not in LOOPBACK:
+    try:
+        parts = urllib3.util.parse_url(text)  # as it is read when it is called
+    except urllib3.exceptions.LocationParseError:
+        parts = urllib3.util.Url()
+    if parts.scheme not in ("http", "https") or parts.host not in LOOPBACK:
         raise click.BadParameter("write an address on this machine, such as http://localhost:3000")
     return text
 

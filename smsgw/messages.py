@@ -23,7 +23,7 @@ from smsgw.message_rows import line_of, rows_of_batch
 from smsgw.sending import send
 from smsgw.stack import Stack, pass_stack
 from smsgw.tables import Row
-from smsgw.tailing import follow
+from smsgw.tailing import MAX_BATCHES, PAUSE_SECONDS, follow
 from smsgw.terminal import say, say_json
 
 AREA = Area("messages", "Messages.")
@@ -125,7 +125,8 @@ def message_rows(tenant: str, key_id: str | None) -> Iterator[Row]:
 
 @AREA.command(
     "tail",
-    help="Show each change of a tenant's latest messages as it comes; Ctrl-C ends it.",
+    help="Show each change of a tenant's messages as it comes; Ctrl-C ends it. It looks at the "
+    f"newest {MAX_BATCHES} batches every {PAUSE_SECONDS} seconds: older ones are not told.",
     reads=True,
     lists=True,
     examples=("smsgw messages tail --tenant acme",),

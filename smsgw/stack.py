@@ -14,6 +14,7 @@ from smsgw.errors import CommandError
 from smsgw.line import STACK_NAME, given
 
 LOCAL_STACK = Path(".local/stack.json")
+LOCAL_FACTS = ("stack_name", "endpoint_url", "region")  # of that file
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -114,8 +115,14 @@ def _choose_account() -> None:
 def _local() -> dict[str, str]:
     if not LOCAL_STACK.exists():
         raise CommandError(f"{LOCAL_STACK} is missing: start the local stack with `make run`")
-    found: dict[str, str] = json.loads(LOCAL_STACK.read_text())
-    return found
+    try:
+        found: dict[str, str] = json.loads(LOCAL_STACK.read_text())
+        return found | {name: str(found[name]) for name in LOCAL_FACTS}
+    except (OSError, ValueError, LookupError, TypeError):
+        raise CommandError(
+            f"{LOCAL_STACK} is not as `make run` writes it: start the local stack again, or begin "
+            "anew with `make reset`"
+        ) from None
 
 
 def _others(client: Any) -> str:

@@ -13,7 +13,7 @@ MILLISECONDS = re.compile(r"(?<=:[0-9]{2})\.[0-9]{3}Z$")  # of a time: who looks
 Row = Mapping[str, Any]
 
 GOOD = {"active", "works", "delivered", "closed", "ok", "done", "published"}
-POOR = {"paused", "half_open", "unknown", "running", "warning", "expired", "submitting"}
+POOR = {"paused", "half_open", "unknown", "reading", "sending", "warning", "expired", "submitting"}
 BAD = {"revoked", "failed", "open", "refused", "rejected", "undelivered", "alarm", "problem"}
 STYLES = {
     **dict.fromkeys(GOOD, "green"),

@@ -82,17 +82,16 @@ def redrive(stack: str, trigger: str, message: Any) -> None:
     )
 
 
-def physical_id(stack: str, logical_id: str) -> str | None:
+def physical_id(stack: str, logical_id: str, cloudformation: Any = None) -> str | None:
     """Find a resource of the stack; None when it is not there, as for a trigger that is off."""
+    client = cloudformation or boto3.client("cloudformation")
     try:
-        found = boto3.client("cloudformation").describe_stack_resource(
-            StackName=stack, LogicalResourceId=logical_id
-        )
+        found = client.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
     except ClientError as error:
         if "does not exist" in str(error):
             return None
         raise
-    return found["StackResourceDetail"]["PhysicalResourceId"]
+    return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
 
 def _return_to_ingress_queue(stack: str, message: Any) -> None:

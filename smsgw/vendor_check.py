@@ -45,10 +45,19 @@ def _print_row(row: dict[str, Any]) -> str | None:
     """Print a product's line, and return what kind of problem it has."""
     name = f"{row['vendor']:12}  {row['product'] or '':14}"
     if row["problem"] is None:
-        say(f"{name}  {row['amount']} {row['unit']}")
+        say(f"{name}  {row['amount']} {row['unit']}{lasts(row)}")
         return None
     say(f"{name}  {explain(row)}")
     return "address" if is_unregistered(row) else "other"
+
+
+def lasts(row: dict[str, Any]) -> str:
+    """Say until when a product's balance lasts, behind its amount; nothing without a forecast."""
+    told = row["forecast"]
+    if told["empty_at"] is None:
+        return ""
+    why = f"{told['per_day']} a day" if told["basis"]["ends_by"] == "use" else "then it expires"
+    return f" until {told['empty_at'][:10]} ({why})"
 
 
 def explain(row: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from smsgw.errors import CommandError
 from smsgw.errors import explain as explain_error
 from smsgw.stack import Stack
 from smsgw.tables import Row
-from smsgw.vendor_check import ask, explain
+from smsgw.vendor_check import ask, explain, lasts
 
 
 class Asked(Enum):
@@ -70,7 +70,7 @@ def _asked(client: Any, stack: Stack, vendor: str) -> dict[str, Any]:
     rows = answer["balances"]
     problems = [explain(row) for row in rows if row["problem"]]
     amounts = [
-        " ".join(filter(None, (row["product"], row["amount"], row["unit"])))
+        " ".join(filter(None, (row["product"], row["amount"], row["unit"]))) + lasts(row)
         for row in rows
         if row["amount"] is not None
     ]

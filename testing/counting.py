@@ -36,8 +36,12 @@ from testing.template import TABLE
 Item = Mapping[str, Any]
 Peek = Callable[[Item], Item | None]
 
-INDEXES: dict[str, tuple[str, ...]] = {  # all of them keep keys only
+INDEXES: dict[str, tuple[str, ...]] = {
     one["IndexName"]: tuple(key["AttributeName"] for key in one["KeySchema"])
+    for one in TABLE["GlobalSecondaryIndexes"]
+}
+KEPT: dict[str, tuple[str, ...]] = {  # what an index keeps beside keys
+    one["IndexName"]: tuple(one["Projection"].get("NonKeyAttributes", ()))
     for one in TABLE["GlobalSecondaryIndexes"]
 }
 LINE = 26  # bytes that CloudWatch Logs bills for each event beside its text
@@ -69,17 +73,17 @@ def _value_size(value: Item) -> int:
 def write_units(before: Item | None, after: Item | None) -> int:
     """Return what a write costs that found `before` and left `after`, with the indexes."""
     total = _begun(max(size_of(before or {}), size_of(after or {})), 1024)
-    for names in INDEXES.values():
-        was, now = _entry(before, names), _entry(after, names)
+    for index in INDEXES:
+        was, now = _entry(before, index), _entry(after, index)
         if was != now:
             total += sum(_begun(size_of(one), 1024) for one in (was, now) if one)
     return total
 
 
-def _entry(item: Item | None, names: Sequence[str]) -> Item | None:
-    if item is None or any(name not in item for name in names):
+def _entry(item: Item | None, index: str) -> Item | None:
+    if item is None or any(name not in item for name in INDEXES[index]):
         return None
-    return {name: item[name] for name in (*names, *KEY)}
+    return {name: item[name] for name in (*INDEXES[index], *KEY, *KEPT[index]) if name in item}
 
 
 def _begun(size: int, unit: int) -> int:
@@ -238,6 +242,9 @@ class Meter:
             case "Query":
                 found = parsed.get("Items", [])
                 total.items += len(found)
+                if "ProjectionExpression" in params and self._peek:  # billed by the whole items
+                    keys = [{name: one[name] for name in KEY} for one in found]
+                    found = [self._peek(key) or {} for key in keys]
                 total.reads += read_units([size_of(one) for one in found], consistent=consistent)
             case _:
                 raise ValueError(f"nobody knows what {name} costs")

@@ -19,7 +19,7 @@ from sms_gateway.vendors.registry import VENDORS, build_adapter
 from testing.spellings import found_in
 
 FORMS = {
-    "an API key": re.compile(r"sms_[A-Za-z0-9_-]{48}"),
+    "an API key": re.compile(r"sms_(test_)?[A-Za-z0-9_-]{48}"),
     "a webhook's secret": re.compile(r"whsec_[A-Za-z0-9+/=]{24,}"),
     "a callback's address": re.compile(r"/callbacks/\w+/[A-Za-z0-9.~_-]{24,}"),
     "an Authorization": re.compile(r"Bearer\s+[A-Za-z0-9_-]{8,}"),

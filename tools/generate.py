@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 
+from sms_gateway.core.sandbox import SANDBOX
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 from tools import dashboard, openapi
 
@@ -154,17 +155,30 @@ def served_contract() -> str:
 
 
 def problems() -> str:
-    """Let API Gateway itself show what problems mean."""
+    """Let API Gateway itself show what problems mean; a slug that none has is not found."""
+    slugs = "".join(f"/{slug}" for slug in openapi.problem_slugs())
     return f"""\
 {PROBLEMS_PATH}:
   get:
     security: [{{NONE: []}}]
-    responses: {{"200": *edge_answer}}
+    responses: {{"200": *edge_answer, "404": *edge_answer}}
     x-amazon-apigateway-integration:
       type: mock
-      requestTemplates: {{application/json: '{{"statusCode": 200}}'}}
+      requestTemplates:
+        application/json: |-
+          #set($slugs = "{slugs}/")
+          #set($asked = "/$input.params('problem')/")
+          #if($slugs.contains($asked))
+          {{"statusCode": 200}}
+          #else
+          {{"statusCode": 404}}
+          #end
       passthroughBehavior: when_no_templates
       responses:
+        "404":
+          statusCode: "404"
+          responseParameters: *edge_headers
+          responseTemplates: *no_route_problem
         "200":
           statusCode: "200"
           responseParameters:
@@ -266,7 +280,7 @@ def vendor_schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Vendor",
         "type": "string",
-        "enum": list(VENDORS),
+        "enum": [*VENDORS, *SANDBOX],
     }
     return json.dumps(schema, indent=2) + "\n"
 

@@ -52,6 +52,11 @@ def small_contract() -> dict[str, Any]:
     return small
 
 
+def problem_slugs() -> list[str]:
+    """Return the last part of each `/problems/…`."""
+    return list(contract()["x-problems"])
+
+
 def problems_page() -> str:
     """Return the page of all types of problems, which is a template of VTL too."""
     rows = "\n".join(

@@ -39,6 +39,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "scopes": " ".join(api_key.scopes),
             "key_id": api_key.id,
             "region": api_key.region or "",
+            **({"test": "true"} if api_key.test else {}),
         }
     return decision
 

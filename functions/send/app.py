@@ -19,7 +19,7 @@ app = router(refuse_stopped)
 @app.post("/messages")
 def post_messages(request: Request) -> Response:
     """Accept one message or many."""
-    tenant = require_scope(request, SCOPE)
+    tenant = require_scope(request, SCOPE, tests=True)
     answer = send(
         tenant,
         request.body,
@@ -27,6 +27,7 @@ def post_messages(request: Request) -> Response:
         request.idempotency_key,
         _defaults(request),
         key_id=request.key_id,
+        test=request.test,
     )
     return json_response(answer, 202)
 
@@ -36,15 +37,17 @@ def post_preview(request: Request) -> Response:
     """Show what a send would do."""
     from sms_gateway.messages.preview import preview  # saves start-up time: a send needs none of it
 
-    tenant = require_scope(request, SCOPE)
-    return json_response(preview(tenant, request.body, utc_now(), _defaults(request)))
+    tenant = require_scope(request, SCOPE, tests=True)
+    plan = preview(tenant, request.body, utc_now(), _defaults(request), test=request.test)
+    return json_response(plan)
 
 
 @app.delete("/messages/<identifier>")
 def delete_message(request: Request, identifier: str) -> Response:
     """Cancel a message that was not submitted yet."""
-    tenant, may_read = require_scope(request, SCOPE), READ_SCOPE in request.scopes
-    return json_response(cancel_message(tenant, identifier, utc_now(), show_text=may_read))
+    tenant, may_read = require_scope(request, SCOPE, tests=True), READ_SCOPE in request.scopes
+    cancelled = cancel_message(tenant, identifier, utc_now(), show_text=may_read, test=request.test)
+    return json_response(cancelled)
 
 
 def _defaults(request: Request) -> Options | None:

@@ -67,6 +67,8 @@ def test_a_known_id_is_not_found(
 def test_a_cursor_reads_its_readers_own_list(known: dict[str, Any], attacker: Api) -> None:
     answer = attacker("GET", f"/messages?cursor={known['cursor']}")
     assert (answer.status, answer.body["messages"]) == (200, [])
+    batches = attacker("GET", f"/batches?cursor={known['cursor']}")
+    assert (batches.status, batches.body["batches"]) == (200, [])
 
 
 def test_forged_cursors_read_nothing_else(known: dict[str, Any], attacker: Api) -> None:

@@ -12,6 +12,8 @@ import pytest
 from local.stack import LocalStack
 from testing.deployed import PATIENCE, Api
 
+FINAL = ("delivered", "undelivered", "rejected", "expired", "cancelled", "unknown")
+
 
 @pytest.fixture(scope="module")
 def bucket(stack: LocalStack) -> str:
@@ -64,9 +66,10 @@ def test_an_upload_is_sent_and_its_results_stand_beside_it(
         return answer.body if answer.body["campaign"]["results"] else None
 
     shown = wait(done)
-    assert shown["campaign"] | {"counted_at": ""} == {
+    assert shown["campaign"]["state"] in ("sending", "done")
+    assert shown["campaign"] | {"counted_at": "", "state": ""} == {
         "file": "campaigns/demo/spring.csv",
-        "state": "done",
+        "state": "",
         "rows": 41,
         "rows_read": 41,
         "rows_sent": 40,
@@ -78,8 +81,42 @@ def test_an_upload_is_sent_and_its_results_stand_beside_it(
     lines = results(stack, bucket, "spring")
     assert len(lines) == 41
     assert lines[-1]["status"] == "refused"
+    assert (lines[0]["to"], lines[0]["reference"]) == ("+911000000000", "c-0")
     message = api.final(lines[0]["id"])
     assert (message["text"], message["reference"]) == ("Hi Ani, 0", "c-0")
+    for line in lines[:40]:
+        api.final(line["id"])
+
+    def counted() -> Any:
+        body = api("GET", f"/batches/{identifier}").body
+        return body if sum(body["counts"].get(one, 0) for one in FINAL) == 40 else None
+
+    # Long before the results file is written again.
+    assert wait(counted)["campaign"]["state"] in ("sending", "done")
+    listed = api("GET", "/batches?limit=100").body["batches"]
+    (mine,) = [one for one in listed if one["id"] == identifier]
+    assert (mine["total"], mine["campaign"]["rows_refused"]) == (40, 1)
+    assert message["batch_id"] not in {one["id"] for one in listed}
+
+
+def test_a_check_judges_every_row_and_sends_none(api: Api, stack: LocalStack, bucket: str) -> None:
+    body = "to,text,reference\r\n+911000000051,Hi,k-1\r\n+1,Hi,k-2\r\n"
+    key = "check/demo/judged.csv"
+    stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+    identifier = campaign(stack, "judged")
+
+    def done() -> Any:
+        shown = api("GET", f"/batches/{identifier}").body
+        return shown if shown["final"] else None
+
+    shown = wait(done)
+    assert (shown["total"], shown["counts"]) == (0, {})
+    assert shown["campaign"]["check"] == {"rows_passed": 1, "segments": {"1": 1}}
+    report = stack.client("s3").get_object(Bucket=bucket, Key="checked/demo/judged.csv")
+    refused, summed = csv.DictReader(io.StringIO(report["Body"].read().decode()))
+    assert (refused["row"], refused["to"], refused["reference"]) == ("2", "+1", "k-2")
+    assert summed["problem"].startswith("2 rows: 1 would be sent, 1 refused.")
+    assert api("GET", "/messages?reference=k-1").body["messages"] == []
 
 
 def test_a_file_that_can_not_be_sent_says_why(api: Api, stack: LocalStack, bucket: str) -> None:
@@ -92,7 +129,7 @@ def test_a_file_that_can_not_be_sent_says_why(api: Api, stack: LocalStack, bucke
     (line,) = results(stack, bucket, "strange")
     assert line["status"] == "failed"
     assert "commas" in line["problem"]
-    assert "only one that is running" in _refused(stack, "pause", identifier)
+    assert "only one that is reading" in _refused(stack, "pause", identifier)
 
 
 ROWS = 80_000  # more than workers are done with before the operator has typed a word
@@ -117,7 +154,7 @@ def test_an_operator_pauses_resumes_and_cancels_a_campaign(
     assert (paused["state"], paused["results"]) == ("paused", None)
     # The chunk whose record was there already may be taken in, nothing behind it.
     assert paused["rows_read"] - read in (0, 1000)
-    assert "only one that is running" in _refused(stack, "pause", identifier)
+    assert "only one that is reading" in _refused(stack, "pause", identifier)
 
     stack.run_smsgw("campaigns", "resume", identifier)
 

@@ -135,6 +135,29 @@ def test_what_problems_mean_is_shown_without_a_function_or_a_key() -> None:
         assert headers[f"method.response.header.{name}"] == f"'{value}'"
 
 
+def test_a_problem_that_there_is_not_is_not_found() -> None:
+    method = BODY["paths"]["/problems/{problem}"]["get"]
+    integration = method["x-amazon-apigateway-integration"]
+    choice = integration["requestTemplates"]["application/json"].splitlines()
+    shown = re.findall('<dt id="([a-z0-9-]+)">', problems_page())
+    assert choice == [
+        f'#set($slugs = "/{"/".join(shown)}/")',
+        "#set($asked = \"/$input.params('problem')/\")",
+        "#if($slugs.contains($asked))",
+        '{"statusCode": 200}',
+        "#else",
+        '{"statusCode": 404}',
+        "#end",
+    ]
+    answer, declared = integration["responses"]["404"], method["responses"]["404"]["headers"]
+    assert answer["statusCode"] == "404"
+    document = json.loads(answer["responseTemplates"]["application/json"])
+    assert document == problem("MISSING_AUTHENTICATION_TOKEN")
+    assert answer["responseParameters"].keys() <= {
+        f"method.response.header.{name}" for name in declared
+    }
+
+
 def mocks(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """What API Gateway answers to OPTIONS, and to a method that the path does not have."""
     found = []

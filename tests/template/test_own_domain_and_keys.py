@@ -248,7 +248,7 @@ def test_environments_hold_names_only_and_need_no_key() -> None:
 
 
 def key_policy() -> list[dict[str, Any]]:
-    (block,) = re.findall(r"```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    (block,) = re.findall(r"```json key-policy.json\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     found: list[dict[str, Any]] = json.loads(block)["Statement"]
     return found
 

@@ -27,7 +27,7 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "FromSnsFunction": ACCEPTS,
     "FromCognitoFunction": ACCEPTS,
     "FromInvocationFunction": ACCEPTS,
-    "StatusFunction": ({"0*", "SETTINGS"}, set()),
+    "StatusFunction": ({"0*", "COUNTS#*", "SETTINGS"}, {"COUNTS#*"}),
     "DispatchFunction": (
         {"0*", "CIRCUIT", "RATE#*", "SETTINGS"},
         {"0*", "CIRCUIT", "RATE#*", "V#*"},

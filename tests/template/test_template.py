@@ -282,8 +282,12 @@ def test_an_upload_is_told_to_nobody_unless_campaigns_are_sent() -> None:
     told = RESOURCES["CampaignsBucket"]["Properties"]["NotificationConfiguration"]
     condition, notices, nothing = told["Fn::If"]
     assert (condition, nothing) == ("FromBucket", {"Ref": "AWS::NoValue"})
-    (notice,) = notices["QueueConfigurations"]
-    assert notice["Queue"] == {"Fn::GetAtt": ["CampaignQueue", "Arn"]}
+    folders = []
+    for notice in notices["QueueConfigurations"]:
+        assert notice["Queue"] == {"Fn::GetAtt": ["CampaignQueue", "Arn"]}
+        (rule,) = notice["Filter"]["S3Key"]["Rules"]
+        folders.append(rule["Value"])
+    assert folders == [campaign.FOLDER, campaign.CHECK_FOLDER]
 
 
 def test_other_accounts_may_put_only_what_is_to_be_sent() -> None:

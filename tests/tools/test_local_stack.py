@@ -56,6 +56,34 @@ def test_what_is_stored_keeps_its_ports(tmp_path: Path) -> None:
     assert (tmp_path / "deployed.json").read_text() == stored
 
 
+def test_a_record_that_was_cut_short_is_told(tmp_path: Path) -> None:
+    (tmp_path / "deployed.json").write_text('{"ports": [4566')
+    with (
+        pytest.raises(StackError, match=r"deployed.json is not whole.*`make reset`"),
+        kept.resumed(LocalStack(tmp_path, 4566, 8800)),
+    ):
+        pytest.fail("it runs")
+
+
+@pytest.mark.parametrize("arguments", [[], ["reset"]])
+@pytest.mark.parametrize("port", ["4566", "\u00b2"])
+def test_what_the_system_refuses_is_one_line(
+    arguments: list[str], port: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".local").touch()  # no folder can be made here, as where nobody may write
+    ended = subprocess.run(
+        [sys.executable, "-m", "local", *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": PYTHONPATH, "GATEWAY_PORT": port},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"make {''.join(arguments) or 'run'}: ")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_a_changed_function_is_another_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

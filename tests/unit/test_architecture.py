@@ -149,7 +149,7 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     """Nothing is made at import: there is no region, so that no client could be."""
     modules = loaded(function)
     assert "aws_lambda_powertools.event_handler" not in modules
-    assert not {f"sms_gateway.vendors.{one}.adapter" for one in VENDORS} & modules
+    assert not {f"sms_gateway.vendors.{one}.adapter" for one in (*VENDORS, "sandbox")} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
     assert "phonenumbers" not in modules  # imported for numbers that have to be read
     assert "aws_lambda_powertools.utilities.parameters" not in modules

@@ -1,4 +1,5 @@
 import Alert from "@cloudscape-design/components/alert";
+import Badge from "@cloudscape-design/components/badge";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
@@ -74,7 +75,7 @@ function Life({ first, load, maySend }: LifeProps) {
           )
         }
       >
-        To {message.to}
+        To {message.to} {message.test && <Badge>test</Badge>}
       </Header>
       {problem && <ProblemAlert problem={problem} />}
       {message.problem && (

@@ -12,7 +12,7 @@ import { type FormEvent, useState } from "react";
 import { type Problem, scopesOf } from "../api";
 import { begin, whyEnded } from "../session";
 
-const FORM = /^sms_[A-Za-z0-9_-]{48}$/;
+const FORM = /^sms_(test_)?[A-Za-z0-9_-]{48}$/;
 const WRONG = "The gateway does not know this key: it may be mistyped, expired or revoked.";
 
 export function SignIn() {
@@ -24,7 +24,7 @@ export function SignIn() {
     event.preventDefault();
     const given = key.trim();
     if (!FORM.test(given)) {
-      setError("This is no API key: one begins with sms_ and has 52 characters.");
+      setError("This is no API key: copy it whole, from sms_ on.");
       return;
     }
     setAsking(true);

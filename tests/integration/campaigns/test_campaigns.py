@@ -135,7 +135,7 @@ def stored() -> Counter[str]:
 
 def test_every_row_becomes_a_message_and_a_line_of_the_results(bucket: Any) -> None:
     one = to_the_end(upload(bucket, "to,text\r\n" + rows(1100)))
-    assert (one.state, one.rows, one.row, one.sent, one.refused) == ("done", 1100, 1100, 1100, 0)
+    assert (one.state, one.rows, one.row, one.sent, one.refused) == ("sending", 1100, 1100, 1100, 0)
     assert stored() == Counter({f"Hello {nth}": 1 for nth in range(1100)})
     lines = results(bucket)
     assert [line["row"] for line in lines] == [str(nth) for nth in range(1, 1101)]
@@ -193,7 +193,7 @@ def test_a_worker_killed_at_any_call_leaves_each_row_once(bucket: Any, when: str
         killed = end()
         much_later()
         done = to_the_end(notice)
-        assert (done.state, done.row, done.sent, done.refused) == ("done", 4, 3, 1)
+        assert (done.state, done.row, done.sent, done.refused) == ("sending", 4, 3, 1)
         lines = results(bucket, f"results/acme/{when}-{nth}.csv")
         assert [line["status"] for line in lines] == ["accepted"] * 3 + ["refused"]
         nth += 1
@@ -231,7 +231,7 @@ def test_a_spreadsheets_file_is_read_chunk_by_chunk(
         "01712345678;Citra;Hi;;;\r\n"
     )
     done = to_the_end(upload(bucket, body, key))
-    assert (done.state, done.row, done.sent, done.refused) == ("done", 3, 2, 1)
+    assert (done.state, done.row, done.sent, done.refused) == ("sending", 3, 2, 1)
     assert stored() == Counter({"Hi Ani, you": 1, "Hi Budi;": 1})
     lines = results(bucket, "results/acme/NAME.CSV")
     assert [line["status"] for line in lines] == ["accepted", "accepted", "refused"]
@@ -318,10 +318,10 @@ def test_a_file_that_takes_too_long_to_check_fails_and_says_why(
 
 def test_a_worker_without_the_time_to_check_a_file_leaves_it_to_the_next(bucket: Any) -> None:
     one = to_the_end(upload(bucket, "to,text\n" + rows(1)))
-    assert one.state == "done"
+    assert one.state == "sending"
     work(upload(bucket, "to,text\n" + rows(2)), file_check.CHECK_SECONDS - 1)
     later_one = campaign_repository.list_campaigns()[-1]
-    assert (later_one.state, later_one.rows) == ("running", None)
+    assert (later_one.state, later_one.rows) == ("reading", None)
     assert [call.body for call in emptied(QUEUE)] == [later_one.id]
 
 
@@ -345,7 +345,7 @@ def test_a_refusal_that_will_not_last_stops_the_campaign_until_it_is_resumed(
     set_accounts(ACCOUNTS)
     operate("resume", one.id)
     one = to_the_end(notice)
-    assert (one.state, one.row, one.sent, one.refused) == ("done", 5, 4, 1)
+    assert (one.state, one.row, one.sent, one.refused) == ("sending", 5, 4, 1)
     assert stored() == Counter({f"Hello {nth}": 1 for nth in range(3)} | {"Hello there": 1})
     assert [line["status"] for line in results(bucket)] == [
         *["accepted"] * 3,
@@ -365,6 +365,12 @@ def test_a_refusal_that_will_not_last_stops_the_campaign_until_it_is_resumed(
 )
 def test_a_file_in_the_wrong_place_says_where_it_belongs(bucket: Any, key: str, slug: str) -> None:
     assert fails(bucket, f"to,text\n{ONE},Hi\n", key)[0] == slug
+
+
+def test_a_test_key_entitles_no_tenant_to_a_campaign(bucket: Any) -> None:
+    api_keys.create_key("tester", ["messages:send"], "", datetime.now(UTC), test=True)
+    key = "campaigns/tester/a.csv"
+    assert fails(bucket, f"to,text\n{ONE},Hi\n", key)[0] == "unknown-tenant"
 
 
 def test_a_tenant_whose_key_was_revoked_sends_no_campaign(bucket: Any) -> None:
@@ -454,7 +460,7 @@ def test_a_file_that_is_replaced_before_it_was_read_is_not_sent(bucket: Any) -> 
     first, second = campaign_repository.list_campaigns()
     assert first.problem
     assert (first.state, first.problem["type"]) == ("failed", "/problems/campaign-file-replaced")
-    assert (second.state, second.sent) == ("done", 3)
+    assert (second.state, second.sent) == ("sending", 3)
     assert [line["status"] for line in results(bucket)] == ["accepted"] * 3
     work(first.id)
     assert len(results(bucket)) == 3  # the older campaign leaves it alone
@@ -463,7 +469,7 @@ def test_a_file_that_is_replaced_before_it_was_read_is_not_sent(bucket: Any) -> 
 def test_a_worker_out_of_time_calls_the_next_one(bucket: Any) -> None:
     work(upload(bucket, "to,text\n" + rows(2)), 5)
     (one,) = campaign_repository.list_campaigns()
-    assert (one.state, one.row) == ("running", 0)
+    assert (one.state, one.row) == ("reading", 0)
     (call,) = emptied(QUEUE)
     assert call.body == one.id
     work(call.body)
@@ -656,11 +662,11 @@ def test_a_campaign_is_paused_resumed_and_cancelled(
     operate("pause", one.id)
     to_the_end(notice)
     assert stored() == Counter()
-    with pytest.raises(CommandError, match="is paused: only one that is running"):
+    with pytest.raises(CommandError, match="is paused: only one that is reading"):
         operate("pause", one.id)
     operate("resume", one.id)
     assert to_the_end(notice).sent == 1002
-    with pytest.raises(CommandError, match="the campaign is done: only one that is paused"):
+    with pytest.raises(CommandError, match="the campaign is sending: only one that is paused"):
         operate("resume", one.id)
     operate("list")
     operate("show", one.id)
@@ -712,7 +718,7 @@ def test_a_campaign_that_was_read_is_cancelled_as_long_as_messages_wait(
     gateway: Gateway, bucket: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = to_the_end(upload(bucket, later(1002)))
-    assert (one.state, one.final) == ("done", False)
+    assert (one.state, one.final) == ("sending", False)
     operate("cancel", one.id)
     operate("show", one.id)
     assert "rows 1 to 1002 are still to be cancelled" in capsys.readouterr().out
@@ -909,7 +915,7 @@ def test_results_that_can_not_be_written_are_given_up_and_that_is_said(
     problem = shown(one.id)[1]["campaign"]["problem"]
     assert problem["type"] == "/problems/results-not-written"
     assert f"smsgw campaigns results {one.id}" in problem["detail"]
-    assert (given_up.state, given_up.final) == ("done", False)
+    assert (given_up.state, given_up.final) == ("sending", False)
     assert caplog.messages[-1] == "results given up"
     assert "ResultsGivenUp" in capsys.readouterr().out
     operate("results", one.id)
@@ -1015,7 +1021,7 @@ def test_a_campaign_stops_before_the_floor_and_goes_on_when_it_is_topped_up(buck
     work(failed.id)
     done = campaign_repository.find_campaign(failed.id)
     assert done is not None
-    assert (done.state, done.sent) == ("done", 2500)
+    assert (done.state, done.sent) == ("sending", 2500)
 
 
 def test_a_campaign_does_not_start_below_the_floor(bucket: Any) -> None:
@@ -1031,17 +1037,18 @@ def test_what_was_counted_for_a_chunk_that_does_not_go_is_given_back(bucket: Any
     with_floor("1500")
     assert to_the_end(upload(bucket, "to,text\r\n" + rows(600))).state == "failed"
     small = to_the_end(upload(bucket, "to,text\r\n" + rows(500), "campaigns/acme/small.csv"))
-    assert (small.state, small.sent) == ("done", 500)
+    assert (small.state, small.sent) == ("sending", 500)
 
 
 def test_campaigns_share_what_is_above_the_floor(bucket: Any) -> None:
     with_floor("1500")
     names = [f"campaigns/acme/{name}.csv" for name in ("one", "two", "three")]
     ends = [to_the_end(upload(bucket, "to,text\r\n" + rows(240), name)) for name in names]
-    assert [(one.state, one.sent) for one in ends] == [("done", 240), ("done", 240), ("failed", 0)]
+    states = [(one.state, one.sent) for one in ends]
+    assert states == [("sending", 240), ("sending", 240), ("failed", 0)]
 
 
 def test_without_a_floor_a_campaign_counts_nothing(bucket: Any) -> None:
-    assert to_the_end(upload(bucket, "to,text\r\n" + rows(3))).state == "done"
+    assert to_the_end(upload(bucket, "to,text\r\n" + rows(3))).state == "sending"
     items = dynamodb.client().scan(TableName=dynamodb.table_name())["Items"]
     assert not [item for item in items if item["pk"]["S"].startswith("PLANNED#")]

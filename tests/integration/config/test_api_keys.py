@@ -298,3 +298,33 @@ def test_the_command_tells_the_address_of_account_wide_callbacks(
     status, said = run(capsys, "callback-url", "dinisoft")
     assert status == 0
     assert said.startswith("https://x/callbacks/dinisoft/ACCOUNT")
+
+
+def test_a_test_key_says_so_to_the_functions(gateway: Gateway, authorize: ModuleType) -> None:
+    key, stored = api_keys.create_key("acme", ["messages:send"], "", NOW, test=True)
+    assert key.startswith("sms_test_")
+    assert stored.test
+    assert ask(authorize, f"Bearer {key}")["context"]["test"] == "true"
+    assert "test" not in ask(authorize, f"Bearer {made()}")["context"]
+
+
+def test_no_test_key_is_a_live_key_by_another_beginning(
+    gateway: Gateway, authorize: ModuleType
+) -> None:
+    key, _ = api_keys.create_key("acme", ["messages:send"], "", NOW, test=True)
+    assert denied(ask(authorize, f"Bearer {key.replace('sms_test_', 'sms_')}"))
+    assert denied(ask(authorize, f"Bearer {made().replace('sms_', 'sms_test_')}"))
+
+
+@pytest.mark.parametrize("scope", sorted(set(api_keys.SCOPES) - set(api_keys.TEST_SCOPES)))
+def test_a_test_key_has_no_scope_that_reaches_a_vendor(gateway: Gateway, scope: str) -> None:
+    with pytest.raises(ValueError, match="a scope of a test key"):
+        api_keys.create_key("acme", ["messages:send", scope], "", NOW, test=True)
+
+
+def test_a_test_key_passes_the_expression_before_the_authorizer(gateway: Gateway) -> None:
+    keys = TEMPLATE["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]["Keys"]
+    expression = keys["Identity"]["ValidationExpression"]
+    key, _ = api_keys.create_key("acme", ["messages:send"], "", NOW, test=True)
+    assert re.match(expression, f"Bearer {key}")
+    assert not re.match(expression, f"Bearer {key}x")

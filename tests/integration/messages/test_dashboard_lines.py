@@ -15,6 +15,7 @@ from sms_gateway.messages.cancel_unsent import cancel_unsent_of
 from sms_gateway.scheduler.tick import refresh_balances
 from sms_gateway.scheduler.tick_run import TickRun
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Request, VendorResponse
 from testing.callbacks import server2sms
 from testing.gateway import Gateway
 from testing.rights import acting_as
@@ -169,6 +170,23 @@ def test_balances_are_asked_once_an_hour_and_told_for_a_dashboard_only(
     monkeypatch.setenv("EVENTS", "none")
     assert [refresh(60), refresh(125)] == [1, 0]
     assert len(lines("balance")) == 1
+
+
+def test_a_fault_in_one_balance_keeps_no_other_and_no_retry_from_its_turn(
+    gateway: Gateway, wire: Wire, lines: Lines
+) -> None:
+    def answer(request: Request, timeout: float) -> VendorResponse:
+        if "CheckCredits" in request.url:
+            raise RuntimeError("a fault of ours")
+        return wire(request, timeout)
+
+    wire.answers["smsClientBalance.jsp"] = b"10.000000"
+    adapters = vendor_accounts.accounts().adapters
+    two = {name: adapters[name] for name in ("server2sms", "dinisoft")}
+    now = datetime.now(UTC).replace(minute=0)
+    with ThreadPoolExecutor(1) as pool:
+        refresh_balances(TickRun(two, pool, now, now.timestamp() + 9999, send=answer))
+    assert [line["vendor"] for line in lines("balance")] == ["dinisoft"]
 
 
 def test_the_lines_name_nobody(

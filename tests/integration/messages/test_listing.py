@@ -255,6 +255,10 @@ def test_a_page_of_a_batch_says_where_it_ended(gateway: Gateway) -> None:
         ({"created_from": "2026-01-01T00:00:00"}, "invalid-parameter"),
         ({"created_from": "0001-01-01T00:00:00+14:00"}, "invalid-parameter"),
         ({"created_to": "9999-12-31T23:59:59-14:00"}, "invalid-parameter"),
+        (
+            {"created_from": "2026-11-02T00:00:00Z", "created_to": "2026-11-01T00:00:00Z"},
+            "invalid-parameter",
+        ),
         ({"colour": "red"}, "unknown-parameter"),
     ],
 )

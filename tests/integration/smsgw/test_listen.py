@@ -75,7 +75,18 @@ def test_a_program_that_does_not_answer_is_told_of_and_not_asked_again(
     assert capsys.readouterr().out.count("no answer  Message") == 2
 
 
-@pytest.mark.parametrize("url", ["http://example.com", "ftp://localhost", "localhost:3000"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "ftp://localhost",
+        "localhost:3000",
+        "http://localhost@example.com",
+        "http://example.com\\@localhost/",  # two readers of addresses differ in its host
+        "http://localhost:99999",
+        "http://[::",
+    ],
+)
 def test_events_leave_this_machine_for_nobody(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["listen", "--tenant", "acme", "--forward-to", url]) == 2
     assert "an address on this machine" in capsys.readouterr().err

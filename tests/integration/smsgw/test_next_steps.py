@@ -38,6 +38,22 @@ def fails_with(error: Exception) -> Answer:
     return answer
 
 
+@pytest.mark.parametrize("written", ["", "{", "[]", "{}", "7", '{"endpoint_url": "x"}', "\xff"])
+def test_a_broken_file_of_the_local_stack_is_one_line(
+    written: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".local").mkdir()
+    Path(".local/stack.json").write_bytes(written.encode("latin-1"))
+    assert main(["keys", "list", "--local"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "`make reset`" in said
+
+
 @pytest.fixture
 def told(
     stack: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -353,6 +354,20 @@ def test_dead_letters_of_all_vendors_are_listed(smsgw: Run) -> None:
     lines = [line.split() for line in said.splitlines()]
     assert [line[0] for line in lines] == ["QUEUE", *VENDORS, str(len(VENDORS))]
     assert {line[1] for line in lines[1:-1]} == {"1"}
+
+
+@pytest.mark.parametrize("command", ["list", "redrive", "dismiss"])
+def test_all_queues_are_asked_at_the_same_time(
+    smsgw: Run, session: boto3.Session, command: str
+) -> None:
+    queues = [name for name in QUEUES if name.endswith("DeadLetters")]
+    all_ask = threading.Barrier(len(queues), timeout=60)
+
+    def wait(**_: Any) -> None:
+        all_ask.wait()
+
+    session.events.register("before-call.sqs.ReceiveMessage", wait)
+    assert smsgw("dlq", command)[::2] == (0, "")
 
 
 def test_what_is_redriven_is_sent_unless_it_was_before(gateway: Gateway, smsgw: Run) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import msgspec
 import pytest
 
 from sms_gateway.config import api_keys, vendor_accounts
-from sms_gateway.core.timestamps import utc_now
+from sms_gateway.core.timestamps import epoch_seconds, utc_now
+from sms_gateway.storage.balances import Hours, keep_hours
 from sms_gateway.vendor_accounts.account_check import check_account
 from smsgw import outcomes
 from smsgw.__main__ import main
@@ -165,6 +167,20 @@ def test_one_screen_says_how_vendors_and_the_rest_stand(
     assert "Dead letters: none" in said
     assert "Alarms: none of 1" in said
     assert "Scheduler: ran in the minute that began" in said
+
+
+@pytest.mark.parametrize("command", [("status",), ("vendors", "list"), ("vendors", "check", "jst")])
+def test_a_balance_has_its_forecast_beside_it_where_there_is_one(
+    cloud: Aws, run: Run, command: tuple[str, ...]
+) -> None:
+    hour = epoch_seconds(utc_now()) // 3600
+    amounts: list[str | None] = [str(4000 - 10 * nth) for nth in range(48)]
+    hours = {product: Hours("credits", hour - 1, amounts) for product in ("promotional", "x")}
+    assert keep_hours("jst", hour - 1, hours)
+    said = run(*command)[1]
+    row = next(line for line in said.splitlines() if line.startswith("jst"))
+    assert re.search(r"promotional +\d+ credits until \d{4}-\d\d-\d\d \([\d.]+ a day\)", row)
+    assert said.count(" a day)") == 1  # of the other product no use was seen
 
 
 def test_status_is_json_on_demand(cloud: Aws, run: Run) -> None:

@@ -141,6 +141,36 @@ def test_another_body_under_a_key_is_refused_whichever_way_it_comes(gateway: Gat
     assert [one["text"] for one in sent()] == ["One"]
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e400"])
+def test_a_number_beyond_floats_is_refused_whichever_way_it_comes(
+    gateway: Gateway, number: str
+) -> None:
+    """Lambda reads it as infinite; written as null it would mean "not given", and be sent."""
+    body = f'{{"to": "+447700900001", "text": "Code", "validity": {number}}}'
+    assert over_http(body, "bus/7")["status"] in (400, 422)
+    over_the_queue(body, "bus/7")
+    over_the_bus(body, "bus/7")
+    with pytest.raises(SendRefused):
+        directly(body, "bus/7")
+    *_, (letter, words) = letters()
+    assert words["trigger"] == "bus"
+    handle("from_eventbridge", json.loads(letter))  # redriven, it is no other message
+    assert len(letters()) == 1
+    assert sent() == []
+
+
+@pytest.mark.parametrize("text", ["Hi \ud83d", 'Say "Infinity" and \\ud83d: \ud83d'])
+def test_half_a_character_of_an_event_is_buried_with_its_reason(
+    gateway: Gateway, text: str
+) -> None:
+    given = event("from_eventbridge") | {"detail": {"to": "+447700900001", "text": text}}
+    handle("from_eventbridge", given)
+    ((letter, words),) = letters()
+    assert json.loads(letter) == given
+    assert "surrogate" in words["reason"]
+    assert sent() == []
+
+
 def test_a_message_of_the_topic_reaches_all_its_numbers(gateway: Gateway) -> None:
     handle("from_sns", event("from_sns_message"))
     assert {one["to"] for one in sent()} == {"+447700900001", "+447700900002"}

@@ -20,6 +20,7 @@ from sms_gateway.core.problems import (
 )
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.idempotency_keys import IN_PROGRESS_SECONDS
+from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendors.server2sms.responses import STATUS_CODES, TOKEN_CODES
 from sms_gateway.vendors.types import Request
 from sms_gateway.verifications import check as verification_check
@@ -27,6 +28,7 @@ from sms_gateway.verifications import (
     repository as verification_repository,
 )
 from sms_gateway.verifications import start as verification_start
+from sms_gateway.verifications.codes import TEST_NONCE
 from testing.callbacks import server2sms
 from testing.gateway import Gateway
 from testing.numbers import number
@@ -824,3 +826,57 @@ def test_an_empty_idempotency_key_is_refused(gateway: Gateway) -> None:
         given = body if path == "/verifications" else {"code": "123456"}
         status, _, refused = asked("POST", path, given, **{"Idempotency-Key": " x"})
         assert (status, refused["type"]) == (422, "/problems/invalid-idempotency-key")
+
+
+def started_as_test(**fields: Any) -> Any:
+    """Start a verification with a test key."""
+    body = json.dumps({"to": number("jst"), "text": TEXT, **fields}).encode()
+    return verification_start.start_verification("acme", body, now(), test=True)
+
+
+def test_the_code_of_a_test_is_zeros_and_no_vendor_hears_of_it(gateway: Gateway) -> None:
+    for mask, code in (("######", "000000"), ("AA-##", "AA00"), ("NNNN", "0000")):
+        begun = started_as_test(mask=mask)
+        assert begun["test"] is True
+        assert gateway.dispatch("jst") == []
+
+        def asked(code: str, identifier: str = begun["id"]) -> Any:
+            body = json.dumps({"code": code}).encode()
+            return verification_check.check_code("acme", identifier, body, now(), test=True)
+
+        wrong = asked(code[:-1] + "1")
+        assert (wrong["status"], wrong["checks_left"]) == ("pending", 4)
+        assert asked(code)["status"] == "approved"
+    assert gateway.wire.sent == []
+
+
+def test_a_live_key_can_never_check_the_code_of_a_test(gateway: Gateway) -> None:
+    begun, live = started_as_test(), start("jst")
+    assert problem(lambda: check(begun["id"], "000000", gateway.wire)).http_status == 404
+    body = b'{"code": "000000"}'
+    assert (
+        problem(
+            lambda: verification_check.check_code("acme", live["id"], body, now(), test=True)
+        ).http_status
+        == 404
+    )
+    assert (
+        problem(
+            lambda: verification_start.show_verification("acme", begun["id"], now())
+        ).http_status
+        == 404
+    )
+
+
+def test_a_live_code_is_never_that_of_a_test(gateway: Gateway) -> None:
+    begun = start("jst")
+    content = message_repository.find_message(ItemKey(begun["id"], "M#000"))
+    assert content
+    assert content[1].content.code_spec
+    assert content[1].content.code_spec.nonce != TEST_NONCE
+
+
+def test_a_number_never_gets_too_many_codes_of_a_test(gateway: Gateway) -> None:
+    for _ in range(7):
+        started_as_test()
+    start("jst")

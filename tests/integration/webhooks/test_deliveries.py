@@ -807,6 +807,10 @@ def test_a_replay_of_nothing_is_refused(
         ({"created_from": "now"}, "invalid-parameter"),
         ({"created_from": "2026-11-22T00:00:00"}, "invalid-parameter"),
         ({"created_to": "0001-01-01T00:00:00+23:59"}, "invalid-parameter"),
+        (
+            {"created_from": "2026-11-23T00:00:00Z", "created_to": "2026-11-22T00:00:00Z"},
+            "invalid-parameter",
+        ),
         ({"cursor": "\u20ac"}, "invalid-parameter"),
         ({"cursor": "x"}, "invalid-parameter"),
         ({"page": "2"}, "unknown-parameter"),

@@ -18,7 +18,7 @@ from sms_gateway.campaigns.csv_reader import (
     Record,
     read_records,
 )
-from sms_gateway.campaigns.results import without_formula
+from sms_gateway.campaigns.result_rows import without_formula
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.messages.request import Draft
 

@@ -13,6 +13,7 @@ from sms_gateway.vendor_accounts.forecast import Forecast
 
 SECONDS = int(NOW.timestamp())
 LOW = Decimal(1000)
+BY_USE, BY_EXPIRY = ({"basis": {"ends_by": one}} for one in ("use", "expiry"))
 
 
 def ends(hours: float | None, per_day: Decimal | None = None) -> Forecast:
@@ -28,7 +29,7 @@ def told(
     last: dict[str, Any] | None = None
     found = []
     for second, (amount, hours) in enumerate(amounts, SECONDS):
-        row = {"amount": amount, "unit": "IDR", "expires_on": None} | fields
+        row = {"amount": amount, "unit": "IDR", "expires_on": None, "forecast": BY_USE} | fields
         before = dict(last["told"]) if last else {}
         row["told"] = news(last, row, ends(hours), low, second)
         found.append([name for name, fact in row["told"].items() if before.get(name) != fact])
@@ -48,6 +49,22 @@ def test_a_refund_is_no_top_up() -> None:
     assert told([(amount, None) for amount in up_and_down]) == [[], ["low"], [], [], [], []]
 
 
+def test_a_refund_below_zero_is_no_top_up() -> None:
+    owed = ["-100", "-99.9", "-100", "-99.9", "-50", "0", "1"]
+    assert told([(amount, 0) for amount in owed]) == [
+        ["low", "runs_out"],
+        *([[]] * 3),
+        *([["topped_up", "low", "runs_out"]] * 3),
+    ]
+
+
+def test_a_last_day_that_moves_on_each_day_tells_the_end_by_use_once() -> None:
+    row = {"amount": "9000", "unit": "IDR", "expires_on": "2026-12-24", "forecast": BY_USE}
+    first = row | {"told": news(None, row, ends(60), None, SECONDS)}
+    later = row | {"expires_on": "2026-12-25"}
+    assert news(first, later, ends(60), None, SECONDS + 1) == first["told"]
+
+
 def test_a_top_up_that_leaves_it_low_tells_both() -> None:
     assert told([("10", None), ("500", None)]) == [["low"], ["topped_up", "low"]]
 
@@ -63,7 +80,12 @@ def test_the_end_is_told_at_72_hours_and_at_24_and_each_once() -> None:
 
 
 def test_a_later_last_day_lets_the_end_be_told_again() -> None:
-    row = {"amount": "9000", "unit": "IDR", "expires_on": "2026-11-24"}
+    row = {
+        "amount": "9000",
+        "unit": "IDR",
+        "expires_on": "2026-11-24",
+        "forecast": BY_EXPIRY,
+    }
     first = row | {"told": news(None, row, ends(70), None, SECONDS)}
     assert "runs_out" in first["told"]
     for later in ({"expires_on": "2027-01-01"}, {"expires_on": None}):

@@ -67,6 +67,7 @@ def test_what_the_vendor_cannot_express_is_refused_by_name(field: str) -> None:
         {"base_url": f"https://{'a' * 64}.example.com"},
         {"base_url": "https://dinisoft\u200b.example.com"},
         {"base_url": "https://[dinisoft"},
+        {"base_url": "https://user:hidden@dinisoft.example.com:7790"},
         {"api_key": ""},
         {"secret_key": ""},
         {"client": ""},

@@ -142,6 +142,9 @@ def test_a_number_that_is_not_indian_is_refused(number: str) -> None:
         {"method": "PUT"},
         {"allow_http": False},
         {"submission_size": 0},
+        {"balance_low": -0.01},
+        {"balance_low": 1e24},
+        {"balance_floor": 1e16},
     ],
 )
 def test_settings_that_cannot_work_are_refused_by_name(setting: dict[str, object]) -> None:

@@ -1,5 +1,6 @@
 """A campaign's chunks: up to 1,000 rows that are accepted together, exactly once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -8,10 +9,10 @@ from typing import Any
 
 from sms_gateway.campaigns import model, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
-from sms_gateway.campaigns.columns import build_draft, one_line_problem
+from sms_gateway.campaigns.columns import build_draft, refusal
 from sms_gateway.campaigns.credit import count_credit
 from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
-from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk
+from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk, Refusal
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
@@ -57,7 +58,7 @@ def adopt_pending_chunk(campaign: Campaign) -> Campaign | None:
 
     Return None while that worker may still be running.
     """
-    if campaign.state is CampaignState.DONE or not campaign.columns:
+    if campaign.state in (CampaignState.SENDING, CampaignState.DONE) or not campaign.columns:
         return campaign
     chunk = find_next_chunk(campaign)
     if isinstance(chunk, Chunk):
@@ -119,11 +120,18 @@ def _plan_chunk(
         keep_floor=True,
     )
     _raise_retryable(campaign, rejected)
+    for each in rejected:
+        refused[each.index] = refusal(rows[each.index], campaign.columns, each.problem)
+    end, started = rows[-1].end, epoch_seconds(now)
+    positions = [-1] * len(rows)
+    if campaign.only_checks:
+        segments = Counter(planned.content.segments for planned in accepted)
+        first = campaign.row + 1
+        return Chunk(first, len(rows), end, None, started, positions, refused, segments), None
     try:
         count_credit(accepted)
     except BalanceFloorError as problem:
         raise _file_error(campaign, 0, problem) from None
-    refused |= {each.index: one_line_problem(each.problem) for each in rejected}
     batch = new_ulid(now) if accepted else None
     built = (
         build_batch(
@@ -137,24 +145,23 @@ def _plan_chunk(
         if batch
         else None
     )
-    positions = [-1] * len(rows)
     for message in built.messages if built else ():
         positions[message.index] = int(message.id[-3:])
-    started = epoch_seconds(now)
-    chunk = Chunk(campaign.row + 1, len(rows), rows[-1].end, batch, started, positions, refused)
+    chunk = Chunk(campaign.row + 1, len(rows), end, batch, started, positions, refused)
     return chunk, built
 
 
 def _build_drafts(
     campaign: Campaign, rows: Sequence[Record], defaults: dict[str, Any]
-) -> tuple[list[Draft], dict[int, str]]:
+) -> tuple[list[Draft], dict[int, Refusal]]:
     """Build a draft of each row; the others' problems are by their place in the chunk."""
-    drafts, refused = [], {}
+    drafts: list[Draft] = []
+    refused: dict[int, Refusal] = {}
     for index, record in enumerate(rows):
         try:
             drafts.append(build_draft(index, record, campaign.columns, defaults))
         except GatewayError as problem:
-            refused[index] = one_line_problem(problem)
+            refused[index] = refusal(record, campaign.columns, problem)
     return drafts, refused
 
 

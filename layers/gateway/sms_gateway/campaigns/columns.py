@@ -8,6 +8,7 @@ from unicodedata import category
 import msgspec
 
 from sms_gateway.campaigns.csv_reader import BOM, TO, FileError, Layout, Record, read_records
+from sms_gateway.campaigns.model import Refusal
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.json_body import decode_json
@@ -15,6 +16,7 @@ from sms_gateway.messages.request import Draft, OneMessage
 
 TEXT, TEMPLATE = "text", "template"
 REFERENCE, SEND_AT, REGION = "reference", "send_at", "region"  # options of a row
+MAX_CELL = 64  # characters of a refused row's number or reference that are kept
 DELIMITERS = (",", ";", "\t")
 
 _MARKS = re.compile(b"(?:%s)*" % BOM)
@@ -121,6 +123,13 @@ def fill_template(template: str, cells: Mapping[str, str]) -> str:
         return cell
 
     return _PLACEHOLDER.sub(value, template)
+
+
+def refusal(record: Record, columns: Sequence[str], problem: GatewayError) -> Refusal:
+    """Say why a row was refused, with its number and reference as far as it has them."""
+    cells = dict(zip(columns, record.cells or (), strict=False))
+    to, reference = cells.get(TO, "").strip(), cells.get(REFERENCE, "").strip()
+    return Refusal(one_line_problem(problem), to[:MAX_CELL], reference[:MAX_CELL])
 
 
 def one_line_problem(problem: GatewayError) -> str:

@@ -11,7 +11,7 @@ from sms_gateway.campaigns.csv_reader import (
     FileError,
     read_records,
 )
-from sms_gateway.campaigns.model import FOLDER, Campaign
+from sms_gateway.campaigns.model import Campaign
 from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
 from sms_gateway.config import api_keys
 from sms_gateway.core.problems import InvalidRequestError
@@ -22,18 +22,18 @@ CHECK_SECONDS = 40.0  # seconds that a worker must have left to begin checking a
 
 
 def check_tenant(campaign: Campaign) -> None:
-    """Raise FileError unless an active key with the scope to send belongs to the file's tenant."""
-    tenant, slash, name = campaign.key.removeprefix(FOLDER).partition("/")
-    if not slash or not name.lower().endswith(".csv") or "/" in name:
-        raise FileError("Upload a campaign as campaigns/<tenant>/<name>.csv.", slug="campaign-name")
+    """Raise FileError unless an active live key with the scope to send is of the file's tenant."""
+    folder, tenant, *name = campaign.key.split("/")
+    if len(name) != 1 or not name[0].lower().endswith(".csv"):
+        raise FileError(f"Upload the file as {folder}/<tenant>/<name>.csv.", slug="campaign-name")
     senders = {
         key.tenant
         for key in api_keys.list_keys()
-        if key.refusal(utc_now()) is None and "messages:send" in key.scopes
+        if key.refusal(utc_now()) is None and "messages:send" in key.scopes and not key.test
     }
     if tenant not in senders:
         raise FileError(
-            "There is no such tenant: no key in use has it and may send. Make one with "
+            "There is no such tenant: no live key in use has it and may send. Make one with "
             "`smsgw keys create`, then resume the campaign.",
             slug="unknown-tenant",
         )

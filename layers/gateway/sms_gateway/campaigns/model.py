@@ -12,36 +12,40 @@ from typing import Any
 import msgspec
 
 from sms_gateway.campaigns.csv_reader import Layout
+from sms_gateway.core.ulids import created_at
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.items import Item, key_of, number_attribute, shard_of
 from sms_gateway.storage.models import ItemKey, message_id
 
 FOLDER, RESULTS, UNFINISHED = "campaigns/", "results/", "unfinished/"
+CHECK_FOLDER, CHECKED = "check/", "checked/"  # files that are checked only, and their reports
 CHUNK_ROWS = 1000  # a batch has no more positions
 # After so long the scheduler wakes another worker: above the function's timeout of 50 seconds.
 WORKER_TIMEOUT_SECONDS = 90
 
 
 class CampaignState(StrEnum):
-    """The state of a campaign; only a running one reads on."""
+    """The state of a campaign; only one that is reading reads on."""
 
-    RUNNING = "running"
+    READING = "reading"
     PAUSED = "paused"
     CANCELLED = "cancelled"
     FAILED = "failed"
-    DONE = "done"  # every row is accepted or refused
+    SENDING = "sending"  # every row is accepted or refused
+    DONE = "done"  # every message is final, and the results file tells so
 
     @property
     def stopped(self) -> bool:
         """Whether no further row is read; a failed campaign may be resumed."""
-        return self in (CampaignState.CANCELLED, CampaignState.FAILED, CampaignState.DONE)
+        return self not in (CampaignState.READING, CampaignState.PAUSED)
 
 
 class ResultsFile(msgspec.Struct, omit_defaults=True):
     """A results file that is being written: the upload, its parts so far and the counts so far.
 
-    `next` is the first row of the next chunk; `prices` is amount and messages by currency.
-    `pending` is the file (its ETag and bytes) with rows behind the last part, too few for a part.
+    `next` is the first row of the next chunk; `prices` is amount and messages by currency;
+    `segments`, of a check, is rows by their segments. `pending` is the file (its ETag and bytes)
+    with rows behind the last part, too few for a part.
     """
 
     upload: str
@@ -50,6 +54,7 @@ class ResultsFile(msgspec.Struct, omit_defaults=True):
     next: int = 1
     counts: dict[str, int] = {}
     prices: dict[str, tuple[str, int]] = {}
+    segments: dict[int, int] = {}
 
 
 class Tally(msgspec.Struct, omit_defaults=True):
@@ -58,6 +63,7 @@ class Tally(msgspec.Struct, omit_defaults=True):
     at: int
     counts: dict[str, int] = {}
     prices: dict[str, tuple[str, int]] = {}
+    segments: dict[int, int] = {}
 
 
 class Campaign(ValueObject, frozen=True):
@@ -67,7 +73,7 @@ class Campaign(ValueObject, frozen=True):
     counts from the first row; None before cancelling began. `version` counts writes of the results
     file's progress; `result_runs` counts the results files that were not final, `result_failures`
     the failures to write the present one; with a `results_problem` nobody tries any more.
-    `uploaded_by` is the principal that S3 names.
+    `ttl` is when it is forgotten, in epoch seconds; `uploaded_by` is the principal that S3 names.
     """
 
     id: str
@@ -92,12 +98,18 @@ class Campaign(ValueObject, frozen=True):
     result_failures: int
     results_problem: Mapping[str, Any] | None
     final: bool
+    ttl: int
     uploaded_by: str | None = None
 
     @property
     def at_rest(self) -> bool:
         """Whether no worker has anything to do until somebody changes it."""
         return self.final or self.results_problem is not None or self.state is CampaignState.PAUSED
+
+    @property
+    def only_checks(self) -> bool:
+        """Whether its rows are checked only; then `sent` counts those that passed."""
+        return self.key.startswith(CHECK_FOLDER)
 
     @property
     def layout(self) -> Layout:
@@ -112,6 +124,8 @@ class Campaign(ValueObject, frozen=True):
     @property
     def results_key(self) -> str:
         """The key of its results file."""
+        if self.only_checks:
+            return CHECKED + self.key.removeprefix(CHECK_FOLDER)
         return RESULTS + self.key.removeprefix(FOLDER)
 
     @property
@@ -120,11 +134,20 @@ class Campaign(ValueObject, frozen=True):
         return UNFINISHED + self.id
 
 
+class Refusal(msgspec.Struct, array_like=True, frozen=True):
+    """Why a row was refused, and its number and reference as they were written, cut."""
+
+    problem: str
+    to: str = ""
+    reference: str = ""
+
+
 class Chunk(ValueObject, frozen=True):
     """Rows `first` to `first + count - 1`, up to the byte `end`.
 
-    `positions` has each row's position in the batch, or -1 for a refused one, whose problem is in
-    `refused` by its offset. `started` is epoch seconds. Without a batch every row was refused.
+    `positions` has each row's position in the batch, or -1 for one without a message; refused ones
+    are in `refused` by their offset. `started` is epoch seconds. Without a batch every row was
+    refused, or they were checked only: then `segments` is how many that passed have how many.
     """
 
     first: int
@@ -133,22 +156,24 @@ class Chunk(ValueObject, frozen=True):
     batch: str | None
     started: int
     positions: Sequence[int]
-    refused: Mapping[int, str]
+    refused: Mapping[int, Refusal]
+    segments: Mapping[int, int] = {}
 
     @property
     def sent(self) -> int:
-        """How many rows became messages."""
+        """How many rows became messages, or passed a check."""
         return self.count - len(self.refused)
 
     def message(self, offset: int) -> str | None:
-        """Return the id of a row's message; None for a refused row."""
+        """Return the id of a row's message; None where it has none."""
         position = self.positions[offset]
         return message_id(self.batch, position) if self.batch and position >= 0 else None
 
 
 class _Rows(msgspec.Struct):
     positions: list[int]
-    refused: dict[int, str]
+    refused: dict[int, Refusal]
+    segments: dict[int, int] = {}
 
 
 def campaign_key(identifier: str) -> ItemKey:
@@ -179,7 +204,8 @@ def campaign_item(
         "key": {"S": key},
         "etag": {"S": etag},
         "size": number_attribute(size),
-        "state": {"S": CampaignState.RUNNING},
+        "state": {"S": CampaignState.READING},
+        "day": {"S": f"{tenant}#{created_at(identifier).date().isoformat()}"},
         **{
             name: number_attribute(0)
             for name in ("row", "offset", "sent", "refused", "version", "result_runs")
@@ -225,13 +251,14 @@ def read_campaign(item: Item) -> Campaign:
         result_failures=number("result_failures") if "result_failures" in item else 0,
         results_problem=decoded("results_problem", dict[str, Any]),
         final="final" in item,
+        ttl=number("ttl"),
         uploaded_by=item.get("uploaded_by", {}).get("S"),
     )
 
 
 def chunk_item(campaign: str, chunk: Chunk, ttl: int) -> Item:
-    """Make a chunk's item; a thousand refused rows take some 10 KB."""
-    rows = _Rows(list(chunk.positions), dict(chunk.refused))
+    """Make a chunk's item; a thousand refused rows take some 20 KB."""
+    rows = _Rows(list(chunk.positions), dict(chunk.refused), dict(chunk.segments))
     item = {
         **key_of(chunk_key(campaign, chunk.first)),
         "count": number_attribute(chunk.count),
@@ -254,4 +281,5 @@ def read_chunk(item: Item) -> Chunk:
         started=int(item["started"]["N"]),
         positions=rows.positions,
         refused=rows.refused,
+        segments=rows.segments,
     )

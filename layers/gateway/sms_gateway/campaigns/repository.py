@@ -51,6 +51,15 @@ def find_chunk(identifier: str, first: int) -> Chunk | None:
     return model.read_chunk(item) if item else None
 
 
+def list_chunks(identifier: str, after: int, last: int, limit: int) -> list[Chunk]:
+    """List at most `limit` chunks of a campaign behind a row, up to the row `last`, in order."""
+    low, high = model.chunk_key(identifier, after + 1), model.chunk_key(identifier, last)
+    if after >= last:
+        return []
+    found = dynamodb.query_range(identifier, low.sort, high.sort, limit)
+    return [model.read_chunk(item) for item in found]
+
+
 def find_chunk_of_row(identifier: str, row: int) -> Chunk | None:
     """Find the chunk of a campaign that holds a row, no later than the last row read."""
     first, last = model.chunk_key(identifier, 0), model.chunk_key(identifier, row)
@@ -72,7 +81,7 @@ def put_chunk(campaign: Campaign, item: Item, instead_of: str | None) -> bool:
 
     Write it only while its campaign is running, so that a stopped one sends nothing more.
     """
-    running = ItemUpdate(campaign.item_key).if_in("state", CampaignState.RUNNING)
+    running = ItemUpdate(campaign.item_key).if_in("state", CampaignState.READING)
     if instead_of is None:
         return dynamodb.put_if_other_holds(running, item, "attribute_not_exists(pk)")
     return dynamodb.put_if_other_holds(

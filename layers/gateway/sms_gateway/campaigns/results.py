@@ -1,4 +1,4 @@
-"""Write results/<name>.csv: a line for each row, with its message's id, status and problem.
+"""Write results/<name>.csv: a line for each row; or a check's report, checked/<name>.csv.
 
 The file is written when the last row was read, and again, at growing intervals, until every message
 is final. A million rows take longer than one worker has: the file is an upload in parts, and the
@@ -8,16 +8,13 @@ within a part leaves its rows in a file for the next worker. Memory holds one pa
 
 import csv
 import io
-import re
 import time
-from collections import Counter
 from collections.abc import Callable
-from decimal import Decimal
-from typing import Any
 
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns import s3_files
-from sms_gateway.campaigns.model import Campaign, Chunk, ResultsFile, Tally
+from sms_gateway.campaigns.model import Campaign, CampaignState, ResultsFile, Tally
+from sms_gateway.campaigns.result_rows import COLUMNS, write_chunk, write_failure, write_sum
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import (
     ConflictError,
@@ -26,21 +23,14 @@ from sms_gateway.core.problems import (
     ServiceUnavailableError,
 )
 from sms_gateway.core.status import Status
-from sms_gateway.messages.prices import sum_prices
-from sms_gateway.messages.views import status_and_problem
-from sms_gateway.storage import message_repository
-from sms_gateway.storage.message_state import price_of_message
 from sms_gateway.storage.message_updates import MessageUpdate
 
-COLUMNS = ("row", "id", "status", "problem")
 PART_BYTES = 6 * 1024 * 1024  # S3 takes none below 5 MB but the last
 CHUNK_SECONDS = 15.0  # seconds that a chunk, and then writing the part, may take at most
 PART_SECONDS = 25.0  # seconds that must be left to begin a part
 FIRST_RUN_SECONDS, LAST_RUN_SECONDS = 60, 86_400  # shortest and longest wait between two files
 # A file that can't be written is tried for about seven hours, then no more.
 MAX_FAILURES, LONGEST_RETRY_SECONDS = 12, 3600
-
-_FORMULA = re.compile(r"(?:^|[,;|\t\r\n])[\s\"']*(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 HasTimeFor = Callable[[float], bool]
 
@@ -79,7 +69,7 @@ def _write_next(campaign: Campaign, has_time_for: HasTimeFor) -> Campaign | None
     file = campaign.results_file
     if file.parts and not file.pending and file.next > campaign.row:
         s3_files.finish_upload(campaign.results_key, file.upload, file.parts)
-        _finish(campaign, Tally(int(time.time()), file.counts, file.prices))
+        _finish(campaign, Tally(int(time.time()), file.counts, file.prices, file.segments))
         return None
     return _save(campaign, _write_part(campaign, file, has_time_for))
 
@@ -113,52 +103,26 @@ def _render_part(
         text.write(b"".join(pending).decode())
     elif not file.parts:
         rows.writerow(COLUMNS)
-        if campaign.problem is not None:
-            problem = f"{campaign.problem['type']}: {campaign.problem['detail']}"
-            rows.writerow(("", "", campaign.state, without_formula(problem)))
-    counts, prices = Counter(file.counts), dict(file.prices)
-    row = file.next
-    while row <= campaign.row and text.tell() < PART_BYTES:
-        if row > file.next and not has_time_for(CHUNK_SECONDS):
+        write_failure(campaign, rows)
+    after = ResultsFile(
+        file.upload,
+        file.parts,
+        next=file.next,
+        counts=dict(file.counts),
+        prices=dict(file.prices),
+        segments=dict(file.segments),
+    )
+    while after.next <= campaign.row and text.tell() < PART_BYTES:
+        if after.next > file.next and not has_time_for(CHUNK_SECONDS):
             break
-        chunk = campaign_repository.find_chunk(campaign.id, row)
+        chunk = campaign_repository.find_chunk(campaign.id, after.next)
         if chunk is None:
             raise ServiceUnavailableError("A chunk of the campaign is missing; try again.")
-        _write_rows(chunk, rows, counts, prices)
-        row += chunk.count
-    after = ResultsFile(file.upload, file.parts, next=row, counts=dict(counts), prices=prices)
+        write_chunk(campaign, chunk, rows, after)
+        after.next += chunk.count
+    if campaign.only_checks and after.next > campaign.row:
+        write_sum(campaign, rows, after)
     return text.getvalue().encode(), after
-
-
-def _write_rows(chunk: Chunk, rows: Any, counts: Counter[str], prices: dict[str, Any]) -> None:
-    """Write a chunk's rows, and add its messages to the counts and prices."""
-    found: dict[int, Any] = {}
-    if chunk.batch:
-        whole = message_repository.whole_batch(chunk.batch)
-        found = {message.key.position: (message, sub) for message, sub in whole[1]} if whole else {}
-        for part in sum_prices(price_of_message(*pair) for pair in found.values()):
-            amount, messages = prices.get(part["currency"], ("0", 0))
-            total = Decimal(amount) + Decimal(part["amount"])
-            prices[part["currency"]] = (f"{total:f}", messages + part["messages"])
-    for offset, position in enumerate(chunk.positions):
-        row = chunk.first + offset
-        if position < 0:
-            rows.writerow((row, "", "refused", without_formula(chunk.refused[offset])))
-        else:
-            status, problem = (
-                status_and_problem(*found[position]) if position in found else ("gone", "")
-            )
-            counts[status] += 1
-            rows.writerow((row, chunk.message(offset), status, without_formula(problem)))
-
-
-def without_formula(words: str | None) -> str:
-    """Return somebody's words as a cell that no spreadsheet takes for a formula.
-
-    An apostrophe goes before `=`, `+`, `-` and `@` where a cell may begin, whatever separates cells
-    in the reader's country.
-    """
-    return _FORMULA.sub(r"\g<0>'", words or "")
 
 
 def _save(campaign: Campaign, file: ResultsFile) -> Campaign | None:
@@ -201,6 +165,8 @@ def _finish(campaign: Campaign, tally: Tally) -> None:
     change.set("version", campaign.version + 1)
     if all(Status(status).final for status in tally.counts if status != "gone"):
         change.set("final", 1).schedule_check(None)
+        if campaign.state is CampaignState.SENDING:
+            change.set("state", CampaignState.DONE)
     else:
         wait = min(
             (FIRST_RUN_SECONDS + campaign.sent // 1000) * 2 ** min(campaign.result_runs, 20),
@@ -214,5 +180,7 @@ def _finish(campaign: Campaign, tally: Tally) -> None:
 
 def _close(campaign: Campaign) -> None:
     change = MessageUpdate(campaign.item_key).set("final", 1)
+    if campaign.only_checks and campaign.state is CampaignState.SENDING:
+        change.set("state", CampaignState.DONE)
     change.set("version", campaign.version + 1).schedule_check(None)
     campaign_repository.update(campaign, change)

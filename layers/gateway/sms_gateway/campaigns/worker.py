@@ -27,7 +27,13 @@ from sms_gateway.campaigns.chunks import (
     find_next_chunk,
 )
 from sms_gateway.campaigns.file_check import CHECK_SECONDS, check_file, check_tenant
-from sms_gateway.campaigns.model import FOLDER, WORKER_TIMEOUT_SECONDS, Campaign, CampaignState
+from sms_gateway.campaigns.model import (
+    CHECK_FOLDER,
+    FOLDER,
+    WORKER_TIMEOUT_SECONDS,
+    Campaign,
+    CampaignState,
+)
 from sms_gateway.campaigns.results import write_results
 from sms_gateway.campaigns.settings import row_defaults
 from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
@@ -61,24 +67,31 @@ def handle_record(body: str, remaining: float) -> None:
         if bucket["name"] != s3_files.bucket_name():
             raise ValueError("a notification of another bucket")
         key = unquote_plus(file["key"])
-        if key.startswith(FOLDER) and not key.endswith("/"):
+        if key.startswith((FOLDER, CHECK_FOLDER)) and not key.endswith("/"):
             by = record.get("userIdentity", {}).get("principalId")
-            _work(budget, begin_campaign(key, file["eTag"], file["size"], utc_now(), by))
+            upload = file.get("sequencer", "") if key.startswith(CHECK_FOLDER) else ""
+            _work(budget, begin_campaign(key, file["eTag"], file["size"], utc_now(), by, upload))
 
 
 def begin_campaign(
-    key: str, etag: str, size: int, now: datetime, uploaded_by: str | None = None
+    key: str,
+    etag: str,
+    size: int,
+    now: datetime,
+    uploaded_by: str | None = None,
+    upload: str = "",
 ) -> str:
     """Begin the campaign of a file, unless it has begun, and return its id.
 
     The same name with the same content is the same campaign: neither a repeated notification nor a
-    repeated upload sends anything again.
+    repeated upload sends anything again. A check has an `upload` of its own each time.
     """
     seconds = epoch_seconds(now)
     ttl = seconds + int(MAX_SCHEDULE_AHEAD.total_seconds()) + retention_seconds()
-    digest = sha256(f"{key}\n{etag}".encode()).hexdigest()
+    named = "\n".join([key, etag, *([upload] if upload else [])])
+    digest = sha256(named.encode()).hexdigest()
     identifier = campaign_repository.claim_id(digest, new_ulid(now), ttl)
-    tenant = key.removeprefix(FOLDER).partition("/")[0]
+    tenant = key.split("/", 2)[1]
     item = model.campaign_item(
         identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl, uploaded_by
     )
@@ -91,7 +104,7 @@ def _work(budget: TimeBudget, identifier: str) -> None:
     if found is None or found.at_rest:
         return
     current: Campaign | None = found
-    if found.state is CampaignState.RUNNING:
+    if found.state is CampaignState.READING:
         try:
             current = _accept_rows(budget, found)
         except ServiceUnavailableError:
@@ -120,7 +133,7 @@ def _enqueue_rest(identifier: str) -> None:
     if campaign is None or campaign.at_rest:
         return
     unwritten = campaign.results_file is not None or campaign.tally is None
-    if campaign.state is CampaignState.RUNNING or (campaign.state.stopped and unwritten):
+    if campaign.state is CampaignState.READING or (campaign.state.stopped and unwritten):
         queue.enqueue_campaign(os.environ["CAMPAIGN_QUEUE"], identifier)
 
 
@@ -131,7 +144,7 @@ def _accept_rows(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
     campaign as a whole.
     """
     change = ItemUpdate(campaign.item_key).schedule_check(_worker_deadline())
-    if change.if_in("state", CampaignState.RUNNING).apply() is None:
+    if change.if_in("state", CampaignState.READING).apply() is None:
         return campaign_repository.find_campaign(campaign.id)
     check_tenant(campaign)
     defaults = row_defaults(campaign.tenant)
@@ -141,7 +154,7 @@ def _accept_rows(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
         check_file(budget, campaign)
     while (
         found := campaign_repository.find_campaign(campaign.id)
-    ) and found.state is CampaignState.RUNNING:
+    ) and found.state is CampaignState.READING:
         if not budget.has_time_for(CHUNK_SECONDS):
             return found
         if found.row == found.rows:
@@ -154,7 +167,7 @@ def _accept_rows(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
             chunk = accept_next_chunk(budget, found, defaults, chunk.batch)
         if chunk is None:
             stopped = campaign_repository.find_campaign(campaign.id)
-            return stopped if stopped and stopped.state is not CampaignState.RUNNING else None
+            return stopped if stopped and stopped.state is not CampaignState.READING else None
         advance(found, chunk)
     return found
 
@@ -164,16 +177,17 @@ def _worker_deadline() -> int:
 
 
 def _finish_reading(campaign: Campaign) -> None:
-    change = ItemUpdate(campaign.item_key).set("state", CampaignState.DONE)
+    change = ItemUpdate(campaign.item_key).set("state", CampaignState.SENDING)
     change.schedule_check(_worker_deadline())
-    if change.if_in("state", CampaignState.RUNNING).apply():
+    if change.if_in("state", CampaignState.READING).apply():
         logger.info("campaign read", extra={"campaign": campaign.id, "rows": campaign.row})
 
 
 def _fail(campaign: Campaign, problem: GatewayError) -> Campaign | None:
     logger.warning("campaign failed", extra={"campaign": campaign.id, "problem": problem.slug})
-    increment("CampaignFailed")
+    if not campaign.only_checks:
+        increment("CampaignFailed")
     change = ItemUpdate(campaign.item_key).set("state", CampaignState.FAILED)
     change.set("problem", problem.to_dict()).schedule_check(_worker_deadline())
-    change.if_in("state", CampaignState.RUNNING).apply()
+    change.if_in("state", CampaignState.READING).apply()
     return campaign_repository.find_campaign(campaign.id)

@@ -1,8 +1,9 @@
 """API keys, each of one tenant with some scopes; only their SHA-256 is stored.
 
-A key is `sms_` and 48 characters: 256 random bits and their CRC-32 in base64url. So a mistyped or
-made-up key is told without a read. The idea is GitHub's (github.blog, "Behind GitHub's new
-authentication token formats"). The checksum is no secret: the random bits protect.
+A key is `sms_`, a test key `sms_test_`, and 48 characters: 256 random bits and their CRC-32 in
+base64url. So a mistyped or made-up key is told without a read. The idea is GitHub's (github.blog,
+"Behind GitHub's new authentication token formats"). The checksum is no secret: the random bits
+protect.
 """
 
 import hashlib
@@ -30,10 +31,13 @@ SCOPES = (
     "account",
 )
 PARTITION = "KEYS"
-PREFIX = "sms_"
+PREFIX, TEST_PREFIX = "sms_", "sms_test_"
+TEST_SCOPES = ("messages:send", "messages:read", "verifications")  # the others reach vendors
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 RANDOM_BYTES, CHECKSUM_BYTES = 32, 4
-FORM = re.compile(r"sms_[A-Za-z0-9_-]{48}")  # template.yaml has the same before the authorizer
+FORM = re.compile(
+    r"sms_(test_)?([A-Za-z0-9_-]{48})"
+)  # template.yaml has the same before the authorizer
 
 
 class Refusal(StrEnum):
@@ -49,7 +53,7 @@ class ApiKey(ValueObject, frozen=True):
     """A stored key; `id` is the beginning of its digest, fit for logs.
 
     `region` (ISO 3166 alpha-2) is the one in which requests without one write national numbers.
-    `expires` (epoch seconds) is when it ends by itself.
+    `expires` (epoch seconds) is when it ends by itself. A `test` key reaches the sandbox only.
     """
 
     id: str
@@ -60,6 +64,7 @@ class ApiKey(ValueObject, frozen=True):
     revoked_at: str | None
     region: str | None = None
     expires: int | None = None
+    test: bool = False
 
     def refusal(self, now: datetime) -> Refusal | None:
         """Return why it opens nothing at `now`; None for a key in use."""
@@ -76,6 +81,8 @@ def create_key(
     now: datetime,
     region: str | None = None,
     expires: datetime | None = None,
+    *,
+    test: bool = False,
 ) -> tuple[str, ApiKey]:
     """Create and store a key; return its text, which nothing can show again, and its record.
 
@@ -85,9 +92,11 @@ def create_key(
         raise ValueError("a tenant is 1 to 40 lower-case letters, digits and hyphens")
     if not scopes or not set(scopes).issubset(SCOPES):
         raise ValueError(f"a scope is one of {', '.join(SCOPES)}")
+    if test and not set(scopes).issubset(TEST_SCOPES):
+        raise ValueError(f"a scope of a test key is one of {', '.join(TEST_SCOPES)}")
     if expires is not None and expires <= now:
         raise ValueError("a key must expire later than now")
-    key = _draw()
+    key = _draw(TEST_PREFIX if test else PREFIX)
     item: Item = {
         **key_of(ItemKey(PARTITION, digest(key))),
         "tenant": {"S": tenant},
@@ -96,14 +105,15 @@ def create_key(
         "created": {"N": str(epoch_seconds(now))},
         **({"region": {"S": region}} if region else {}),
         **({"expires": {"N": str(epoch_seconds(expires))}} if expires else {}),
+        **({"test": {"N": "1"}} if test else {}),
     }
     dynamodb.put_new(item)
     return key, _from_item(item)
 
 
-def _draw() -> str:
+def _draw(prefix: str = PREFIX) -> str:
     drawn = secrets.token_bytes(RANDOM_BYTES)
-    return PREFIX + urlsafe_b64encode(drawn + _checksum(drawn)).decode()
+    return prefix + urlsafe_b64encode(drawn + _checksum(drawn)).decode()
 
 
 def _checksum(drawn: bytes) -> bytes:
@@ -112,9 +122,10 @@ def _checksum(drawn: bytes) -> bytes:
 
 def _is_whole(key: str) -> bool:
     """Whether a text is a key that this code may have made; reads nothing."""
-    if not FORM.fullmatch(key):
+    found = FORM.fullmatch(key)
+    if found is None:
         return False
-    read = urlsafe_b64decode(key.removeprefix(PREFIX))
+    read = urlsafe_b64decode(found[2])
     return read[RANDOM_BYTES:] == _checksum(read[:RANDOM_BYTES])
 
 
@@ -165,4 +176,5 @@ def _from_item(item: Item) -> ApiKey:
         revoked_at=rfc3339(from_ms(int(revoked["N"]) * 1000)) if revoked else None,
         region=item["region"]["S"] if "region" in item else None,
         expires=int(item["expires"]["N"]) if "expires" in item else None,
+        test="test" in item,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.sandbox import mark
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
@@ -74,7 +75,8 @@ class Event(ValueObject, frozen=True):
     """One event.
 
     `at` is epoch milliseconds; `tenant` is None for an operator's event; `status_url` is the
-    address that the message asks to notify too, which the event itself does not show.
+    address that the message asks to notify too, which the event itself does not show; `test` is
+    whether a test key caused it.
     """
 
     id: str
@@ -83,6 +85,7 @@ class Event(ValueObject, frozen=True):
     tenant: str | None
     data: Mapping[str, Any]
     status_url: str | None = None
+    test: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as EventBridge and webhooks receive it."""
@@ -93,6 +96,7 @@ class Event(ValueObject, frozen=True):
             "timestamp": rfc3339(from_ms(self.at)),
             "tenant": self.tenant,
             "sequence": SEQUENCE.get(self.type),
+            **mark(test=self.test),
             "data": self.data,
         }
         return {name: value for name, value in members.items() if value is not None}

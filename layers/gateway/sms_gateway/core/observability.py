@@ -7,6 +7,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from sms_gateway.core.error_places import trace
+from sms_gateway.core.sandbox import is_sandbox
 
 NAMESPACE = "SmsGateway"
 
@@ -35,14 +36,19 @@ def has_dashboard() -> bool:
 
 
 def report(line: str, **fields: str | float | None) -> None:
-    """Log what only the dashboard reads, without the fields that are None."""
-    if has_dashboard():
+    """Log what only the dashboard reads, without the fields that are None.
+
+    Nothing of the sandbox.
+    """
+    if has_dashboard() and not is_sandbox(str(fields.get("vendor"))):
         known = {name: value for name, value in fields.items() if value is not None}
         logger.info(line, extra=known)
 
 
 def increment(metric: str, amount: int = 1, **dimensions: str) -> None:
-    """Add to a CloudWatch metric, by stack and `dimensions`."""
+    """Add to a CloudWatch metric, by stack and `dimensions`; nothing of the sandbox."""
+    if is_sandbox(dimensions.get("vendor", "")):
+        return
     with single_metric(
         name=metric, unit=MetricUnit.Count, value=amount, namespace=NAMESPACE
     ) as emitted:

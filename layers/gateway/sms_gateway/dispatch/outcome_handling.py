@@ -208,6 +208,8 @@ def _detach_message(
         change.append_timeline(_routed_entry(vendor, now))
     if sub.sent_again_in_doubt:
         change.set("in_doubt", 1)
+    if sub.test:
+        change.set("test", 1)
     change.set("vendor", vendor).set("vendors", ",".join(sub.vendors))
     change.set("count", 1).set("attempt", sub.attempt).set("created", sub.created)
     change.set("expires", sub.expires).set("changed", seconds)

@@ -7,14 +7,16 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import datetime
 from threading import BoundedSemaphore, Condition
-from typing import Self
+from typing import ClassVar, Self
 
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.sandbox import is_sandbox
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.dispatch.circuit_breaker import VendorFailureError, call_guarded
 from sms_gateway.messages.sealed_text import open_outgoing
 from sms_gateway.receipts.callback_tokens import make_token
+from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import ItemKey, Message
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
@@ -42,8 +44,10 @@ class VendorSession:
 
     `workers` share the account's concurrency and rate; `until` (epoch seconds) is the deadline. The
     share bounds parallel calls, the table the rate over all workers. A context manager: leaving
-    it ends its threads.
+    it ends its threads. One `for_tests` takes the sandbox's adapters and test messages only.
     """
+
+    for_tests: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -55,6 +59,8 @@ class VendorSession:
         send: Send = http_client.send,
         usable: Collection[str] = (),
     ) -> None:
+        if is_sandbox(adapter.name) != self.for_tests:
+            raise ValueError(f"{adapter.name} has another kind of session")
         self.adapter = adapter
         self.usable = frozenset({adapter.name, *usable})
         self._callback_base = callback_base
@@ -73,12 +79,18 @@ class VendorSession:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
-    def callback_url(self, key: ItemKey, messages: Sequence[OutgoingMessage], now: datetime) -> str:
-        """Return the URL for the vendor's reports on this submission's messages."""
+    def callback_url(
+        self, key: ItemKey, messages: Sequence[OutgoingMessage], now: datetime
+    ) -> str | None:
+        """Return the URL for the vendor's reports on this submission's messages; None for none."""
         name = self.adapter.name
         leaves = max([now, *(message.send_at for message in messages if message.send_at)])
         token = make_token(name, key, epoch_seconds(leaves) + RECEIPT_DEADLINE, self._callback_key)
         return f"{self._callback_base}/{name}/{token}"
+
+    def of_its_kind(self, change: MessageUpdate) -> MessageUpdate:
+        """Require that a submission is no test, whatever its queue message and its vendor say."""
+        return change.if_missing("test")
 
     def outgoing(self, message: Message, now: datetime) -> OutgoingMessage:
         """Return the message for the adapter; a verification's code is filled in here.
@@ -142,11 +154,14 @@ class VendorSession:
         with self._call_slots:
             if self._too_late_to_call():
                 return _repeat_outcome(call, SubmitVerdict.RETRY, "no time was left for the call")
-            return call_guarded(
-                self.adapter.name,
-                lambda: self._send_call(call),
-                lambda: _repeat_outcome(call, SubmitVerdict.RETRY, "the vendor's circuit is open"),
-            )
+            return self._through_circuit(call)
+
+    def _through_circuit(self, call: SubmitCall) -> CallResult:
+        return call_guarded(
+            self.adapter.name,
+            lambda: self._send_call(call),
+            lambda: _repeat_outcome(call, SubmitVerdict.RETRY, "the vendor's circuit is open"),
+        )
 
     def _send_call(self, call: SubmitCall) -> CallResult:
         """Make a call; raise VendorFailureError with its outcomes when the vendor seems to fail."""

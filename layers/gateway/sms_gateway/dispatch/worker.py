@@ -12,6 +12,7 @@ from sms_gateway.config.stack_keys import callback_keys
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.core.sandbox import is_sandbox
 from sms_gateway.dispatch.stopped import hold_if_stopped
 from sms_gateway.dispatch.submission import dispatch
 from sms_gateway.dispatch.turns import take_turn, wait_for_turn
@@ -33,26 +34,11 @@ def handle_records(
     """
     until = time.time() + remaining - RESERVE_SECONDS
     try:
-        configured, callback_key = accounts(), callback_keys().current.encode()
+        opened = _sessions(records, until, send)
     except ServiceUnavailableError:
         return partial_batch_response(r["messageId"] for r in records)
-    callback_base = os.environ["CALLBACK_URL"].rstrip("/")
-    workers = int(os.environ["DISPATCH_WORKERS"])
     with ExitStack() as stack:
-        sessions = {
-            vendor: stack.enter_context(
-                VendorSession(
-                    adapter,
-                    callback_base,
-                    callback_key,
-                    until,
-                    workers,
-                    send,
-                    configured.adapters,
-                )
-            )
-            for vendor, adapter in configured.adapters.items()
-        }
+        sessions = {vendor: stack.enter_context(one) for vendor, one in opened.items()}
         if len(records) == 1:
             handled = [_handle_record(records[0], sessions)]
         else:
@@ -60,6 +46,32 @@ def handle_records(
                 handled = list(pool.map(lambda record: _handle_record(record, sessions), records))
     failed = [r["messageId"] for r, ok in zip(records, handled, strict=True) if not ok]
     return partial_batch_response(failed)
+
+
+def _sessions(
+    records: Sequence[Mapping[str, Any]], until: float, send: Send
+) -> dict[str, VendorSession]:
+    """Open a session for each vendor that records may name.
+
+    Raises ServiceUnavailableError where they need accounts that can't be read.
+    """
+    tests = [is_sandbox(str(record["body"]).partition(" ")[0]) for record in records]
+    sessions: dict[str, VendorSession] = {}
+    if any(tests):
+        from sms_gateway.dispatch.sandbox_session import sandbox_sessions  # few test: starts faster
+
+        sessions |= sandbox_sessions(until)
+    if not all(tests):
+        configured, callback_key = accounts(), callback_keys().current.encode()
+        callback_base = os.environ["CALLBACK_URL"].rstrip("/")
+        workers = int(os.environ["DISPATCH_WORKERS"])
+        sessions |= {
+            vendor: VendorSession(
+                adapter, callback_base, callback_key, until, workers, send, configured.adapters
+            )
+            for vendor, adapter in configured.adapters.items()
+        }
+    return sessions
 
 
 def _handle_record(record: Mapping[str, Any], sessions: Mapping[str, VendorSession]) -> bool:

@@ -39,7 +39,15 @@ def message_event(
         data["text"] = None if content.withheld else content.text
         data["text_withheld"] = content.withheld
     identifier = f"{message}-{SEQUENCE[event_type]}"
-    return Event(identifier, event_type, entry.at, batch.tenant, data, content.status_url)
+    return Event(
+        identifier,
+        event_type,
+        entry.at,
+        batch.tenant,
+        data,
+        content.status_url,
+        batch.test,
+    )
 
 
 def batch_event(batch: Batch, counts: Mapping[str, int], at: int) -> Event:
@@ -50,7 +58,8 @@ def batch_event(batch: Batch, counts: Mapping[str, int], at: int) -> Event:
         "total": sum(counts.values()),
         "counts": dict(counts),
     }
-    return Event(f"{batch.id}-completed", EventType.COMPLETED, at, batch.tenant, data)
+    identifier = f"{batch.id}-completed"
+    return Event(identifier, EventType.COMPLETED, at, batch.tenant, data, test=batch.test)
 
 
 def campaign_event(campaign: Campaign, counts: Mapping[str, int], at: int) -> Event:
@@ -80,7 +89,14 @@ def _campaign_data(batch: Batch) -> dict[str, str]:
 
 
 def verification_event(
-    identifier: str, tenant: str, to: str, reference: str | None, at: int, *, full: bool
+    identifier: str,
+    tenant: str,
+    to: str,
+    reference: str | None,
+    at: int,
+    *,
+    full: bool,
+    test: bool = False,
 ) -> Event:
     """Build the event of an approved verification; its id is its message's batch."""
     data = {
@@ -89,7 +105,7 @@ def verification_event(
         "reference": reference,
         "to": to if full else mask_number(to),
     }
-    return Event(f"{identifier}-approved", EventType.APPROVED, at, tenant, data)
+    return Event(f"{identifier}-approved", EventType.APPROVED, at, tenant, data, test=test)
 
 
 def webhook_disabled_event(identifier: str, tenant: str, reason: str, at: int) -> Event:

@@ -94,6 +94,7 @@ def _verification_events(old: Item, new: Item, context: ReadContext) -> Iterator
         details.get("reference"),
         int(new["approved"]["N"]) * 1000,
         full=context.full,
+        test="test" in new,
     )
 
 
@@ -107,15 +108,15 @@ def _webhook_events(tenant: str, old: Item, new: Item) -> Iterator[Event]:
 def _campaign_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
     """Yield the event of a campaign whose messages are all final.
 
-    None for one whose open results a later file of the same name took over, or whose folder is no
-    tenant's.
+    None for a check, for one whose open results a later file of the same name took over, or whose
+    folder is no tenant's.
     """
     if "final" not in new or "final" in old:
         return
     from sms_gateway.config.api_keys import TENANT  # saves start-up time: few campaigns end
 
     ended = campaign.read_campaign(new)
-    if ended.tally is None or not TENANT.fullmatch(ended.tenant):
+    if ended.only_checks or ended.tally is None or not TENANT.fullmatch(ended.tenant):
         return
     # Messages that are gone already get no more receipts.
     counts = {status: n for status, n in ended.tally.counts.items() if status != "gone"}

@@ -53,6 +53,15 @@ def parse_limit(text: str) -> int:
     return int(text)
 
 
+def check_period(start: datetime | None, end: datetime | None) -> None:
+    """Raise InvalidRequestError for a period that ends before it begins."""
+    if start is not None and end is not None and end < start:
+        raise InvalidRequestError(
+            "The query parameter created_to is not valid: it is before created_from.",
+            slug="invalid-parameter",
+        )
+
+
 def parse_time(text: str) -> datetime:
     """Parse an ISO 8601 time with an offset, as aware UTC. Raises ValueError."""
     try:

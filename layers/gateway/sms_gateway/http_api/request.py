@@ -15,7 +15,8 @@ _PARTS = frozenset({"httpMethod", "path", "requestContext"})
 class Request(ValueObject, frozen=True):
     """One request. Header names are in lower case; `tenant` is None without a valid key.
 
-    `key_id` and `region` (ISO 3166 alpha-2, in which it writes national numbers) are the key's.
+    `key_id`, `region` (ISO 3166 alpha-2, in which it writes national numbers) and `test` are the
+    key's.
     """
 
     hidden = frozenset({"path", "headers", "body", "query"})
@@ -29,6 +30,7 @@ class Request(ValueObject, frozen=True):
     scopes: tuple[str, ...]
     region: str | None = None
     key_id: str | None = None
+    test: bool = False
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":
@@ -45,6 +47,7 @@ class Request(ValueObject, frozen=True):
             scopes=tuple((scopes or "").split()),
             region=authorizer.get("region") or None,
             key_id=authorizer.get("key_id") or None,
+            test=bool(authorizer.get("test")),
         )
 
     @property
@@ -65,8 +68,11 @@ def require_request(event: Any) -> None:
         )
 
 
-def require_scope(request: Request, scope: str) -> str:
-    """Return the tenant whose key has the scope. Raises UnauthorizedError, ForbiddenError."""
+def require_scope(request: Request, scope: str, *, tests: bool = False) -> str:
+    """Return the tenant whose key has the scope. Raises UnauthorizedError, ForbiddenError.
+
+    `tests` is whether the route knows test keys, and keeps them from vendors; others refuse them.
+    """
     if request.tenant is None:
         raise UnauthorizedError(
             "Send a valid key as Authorization: Bearer <key>.", headers=CHALLENGE
@@ -77,6 +83,10 @@ def require_scope(request: Request, scope: str) -> str:
         logger.warning("scope refused", extra=named)
         raise ForbiddenError(
             f"This key does not have the scope {scope}; its operator can make one."
+        )
+    if request.test and not tests:
+        raise ForbiddenError(
+            "A test key sends, reads and verifies; use a live key here.", slug="test-key"
         )
     return request.tenant
 

@@ -15,6 +15,7 @@ import msgspec
 
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.problems import NoAnswerError, ServiceUnavailableError
+from sms_gateway.core.sandbox import is_sandbox
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import ulid_ms
@@ -64,13 +65,18 @@ def build_batch(
     key: Secret,
     campaign: str | None = None,
     key_id: str | None = None,
+    *,
+    test: bool = False,
 ) -> BuiltBatch:
     """Build a batch under its ULID, whose time is the batch's.
 
     `campaign` or `key_id` is the id of the campaign or the API key that it comes from. Messages
     stay readable for `retention` seconds after their time of sending; the texts of category `otp`
-    are sealed with `key`.
+    are sealed with `key`. With `test` it is a test key's; raises ValueError where that does not fit
+    the recipients' vendors.
     """
+    if any(is_sandbox(vendor) != test for planned in recipients for vendor in planned.vendors):
+        raise ValueError("a test message goes to the sandbox, and no other does")
     now = ulid_ms(batch) // 1000
     send_times = [planned.content.send_at for planned in recipients if planned.content.send_at]
     ttl = max([now, *(epoch_seconds(when) for when in send_times)]) + retention
@@ -81,7 +87,7 @@ def build_batch(
     sealed: list[bytes | None] = []
     for group in groups:
         position, single = len(sealed), len(contents) == 1
-        submission = _submission(batch, position, group, tenant, single=single)
+        submission = _submission(batch, position, group, tenant, single=single, test=test)
         submissions.append(submission)
         sealed += [
             seal(planned.content, message_id(batch, place), submission.seed or b"", key)
@@ -95,7 +101,8 @@ def build_batch(
     else:
         shared, own = _shared_content([without_text(content) for content in contents])
         items = _items(batch, submissions, own, sealed, ttl)
-        head = batch_item(Batch(batch, tenant, len(contents), shared, campaign, key_id), day, ttl)
+        owner = Batch(batch, tenant, len(contents), shared, campaign, key_id, test)
+        head = batch_item(owner, day, ttl)
     messages = _accepted_messages(batch, submissions, groups)
     return BuiltBatch(tenant, messages, submissions, items, head)
 
@@ -143,7 +150,13 @@ def _group_by_submission(recipients: Sequence[PlannedRecipient]) -> list[list[Pl
 
 
 def _submission(
-    batch: str, position: int, group: Sequence[PlannedRecipient], tenant: str, *, single: bool
+    batch: str,
+    position: int,
+    group: Sequence[PlannedRecipient],
+    tenant: str,
+    *,
+    single: bool,
+    test: bool,
 ) -> Submission:
     first = group[0]
     created = ulid_ms(batch)
@@ -170,6 +183,7 @@ def _submission(
         tenant=tenant if single else None,
         content=without_text(first.content) if single else None,
         seed=new_seed() if any(planned.content.withheld for planned in group) else None,
+        test=test,
     )
 
 

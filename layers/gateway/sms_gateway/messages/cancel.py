@@ -15,16 +15,18 @@ from sms_gateway.storage.models import Message, Submission, TimelineEntry, split
 
 
 def cancel_message(
-    tenant: str, identifier: str, now: datetime, *, show_text: bool = False
+    tenant: str, identifier: str, now: datetime, *, show_text: bool = False, test: bool = False
 ) -> dict[str, Any]:
     """Cancel a message and return its view, with the text only for who may read it.
+
+    A `test` key cancels test messages only.
 
     Raises NotFoundError for an id that is not this tenant's, ConflictError for a message that was
     submitted or is final.
     """
     key = split_id(identifier)
     found = message_repository.find_message(key) if key else None
-    if key is None or found is None or found[0].tenant != tenant:
+    if key is None or found is None or not found[0].shown_to(tenant, test=test):
         raise NotFoundError("There is no such message.")
     _, message, sub = found
     if status_of(message, sub) is Status.CANCELLED:

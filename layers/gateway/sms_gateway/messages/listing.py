@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from sms_gateway.core.problems import InvalidRequestError
+from sms_gateway.core.sandbox import SANDBOX
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.core.ulids import created_at, first_ulid, is_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.http_api.query_params import (
+    check_period,
     one_of,
     parse_limit,
     parse_time,
@@ -76,6 +78,7 @@ class MessageQuery(ValueObject, frozen=True):
     created_from: datetime | None = None
     created_to: datetime | None = None
     key: str | None = None
+    test: bool | None = None
 
     @property
     def filters_messages(self) -> bool:
@@ -87,6 +90,7 @@ class MessageQuery(ValueObject, frozen=True):
         when = created_at(batch.id)
         return (
             (self.key is None or batch.key_id == self.key)
+            and (self.test is None or batch.test == self.test)
             and (self.created_from is None or when >= self.created_from)
             and (self.created_to is None or when < self.created_to)
         )
@@ -104,20 +108,20 @@ class MessageQuery(ValueObject, frozen=True):
 def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None]:
     """Parse the query parameters. Raises InvalidRequestError with the invalid one's name."""
     reject_unknown(parameters, {*MessageQuery.__struct_fields__, "cursor"})
-    return (
-        MessageQuery(
-            limit=read_param(parameters, "limit", parse_limit) or 25,
-            status=read_param(parameters, "status", one_of(Status)),
-            vendor=read_param(parameters, "vendor", one_of(VENDORS)),
-            to=read_param(parameters, "to", _number),
-            reference=read_param(parameters, "reference", _reference),
-            batch_id=read_param(parameters, "batch_id", _batch),
-            created_from=read_param(parameters, "created_from", parse_time),
-            created_to=read_param(parameters, "created_to", parse_time),
-            key=read_param(parameters, "key", _key),
-        ),
-        Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None,
+    query = MessageQuery(
+        limit=read_param(parameters, "limit", parse_limit) or 25,
+        status=read_param(parameters, "status", one_of(Status)),
+        vendor=read_param(parameters, "vendor", one_of((*VENDORS, *SANDBOX))),
+        to=read_param(parameters, "to", _number),
+        reference=read_param(parameters, "reference", _reference),
+        batch_id=read_param(parameters, "batch_id", _batch),
+        created_from=read_param(parameters, "created_from", parse_time),
+        created_to=read_param(parameters, "created_to", parse_time),
+        key=read_param(parameters, "key", _key),
+        test=read_param(parameters, "test", _boolean),
     )
+    check_period(query.created_from, query.created_to)
+    return query, Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None
 
 
 def _number(text: str) -> str:
@@ -137,6 +141,12 @@ def _key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{12}", text):
         raise ValueError("it is a key's id of 12 characters, as `key_id` shows it")
     return text
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("it is true or false")
+    return text == "true"
 
 
 def _batch(text: str) -> str:

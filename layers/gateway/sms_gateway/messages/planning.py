@@ -78,7 +78,7 @@ def plan_recipients(
     rendered: dict[tuple[str, str | None], RenderedText] = {}
     for draft in drafts:
         try:
-            _check_envelope(draft, now, check_status_url)
+            _check_envelope(draft, now, accounts, check_status_url)
             number = _read_number(draft)
             same = (number.e164, draft.text)
             if same in seen and draft.options.duplicates == "reject":
@@ -111,9 +111,13 @@ class _EnvelopeError(InvalidRequestError):
     """A fault of the request as a whole, not of one recipient."""
 
 
-def _check_envelope(draft: Draft, now: datetime, check_status_url: Callable[[str], None]) -> None:
+def _check_envelope(
+    draft: Draft, now: datetime, accounts: Accounts, check_status_url: Callable[[str], None]
+) -> None:
     options, pointer = draft.options, draft.pointer
-    if options.vendor is not None and options.vendor not in VENDORS:
+    if options.vendor is not None and not (
+        options.vendor in VENDORS or options.vendor in accounts.adapters
+    ):
         raise _EnvelopeError(
             f"There is no such vendor; there are {', '.join(VENDORS)}.",
             slug="unknown-vendor",

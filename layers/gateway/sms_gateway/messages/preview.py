@@ -1,15 +1,13 @@
 """Preview: show the plan of a send without storing it."""
 
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import msgspec
 
-from sms_gateway.config.public_accounts import public_accounts
-from sms_gateway.config.routes import routes
-from sms_gateway.config.senders import may_use
 from sms_gateway.core.problems import TooLargeError
+from sms_gateway.core.sandbox import mark
+from sms_gateway.messages.destination import destination
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.prices import price_of_number, price_view
 from sms_gateway.messages.rendering import MAX_NAMED_CHARACTERS
@@ -23,23 +21,30 @@ MAX_ANSWER_BYTES = 5 * 1024 * 1024  # as JSON within JSON; Lambda allows 6 MiB
 
 
 def preview(
-    tenant: str, body: bytes, now: datetime, defaults: Options | None = None
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    defaults: Options | None = None,
+    *,
+    test: bool = False,
 ) -> dict[str, Any]:
-    """Show what POST /messages would do with a tenant's `body` now; `defaults` as in `send`.
+    """Show what POST /messages would do with a tenant's `body` now.
 
-    Raises what a send raises for an invalid request, but not when every recipient is rejected.
-    Raises TooLargeError when the response is too large.
+    `defaults` and `test` are as in `send`. Raises what a send raises for an invalid request, but
+    not when every recipient is rejected. Raises TooLargeError when the response is too large.
     """
     check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
     if defaults is not None:
         apply_defaults(defaults, drafts)
+    reach = destination(tenant, test=test)
     accepted, rejected = plan_recipients(
-        drafts, now, public_accounts(), routes(), check_status_url, may_use=partial(may_use, tenant)
+        drafts, now, reach.accounts, reach.routes, check_status_url, may_use=reach.may_use
     )
     answer = {
         "messages": [_view(planned) for planned in accepted],
         "rejected": [rejected_view(recipient) for recipient in rejected],
+        **mark(test=test),
     }
     if len(msgspec.json.encode(msgspec.json.encode(answer).decode())) > MAX_ANSWER_BYTES:
         raise TooLargeError(

@@ -6,9 +6,13 @@ from typing import Self
 
 from sms_gateway.aws import sqs
 from sms_gateway.core.observability import increment
+from sms_gateway.core.sandbox import is_sandbox
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.models import ItemKey
+from sms_gateway.vendors.registry import VENDORS
 
+# The sandbox has no queue: each one that is polled costs, also while nobody tests (ADR 0053).
+SANDBOX_HOST = next(iter(VENDORS))
 URGENT_SECONDS = 600  # of validity left, in which a message does not wait behind a campaign
 
 
@@ -61,10 +65,14 @@ def make_task(
 def enqueue_submissions(tasks: Sequence[SubmissionTask], tenant: str, delay: int = 0) -> None:
     """Enqueue submissions of one vendor after `delay` seconds (at most 900).
 
-    The tenant is the fair-queue group. Never raises: the scheduler enqueues what is missing.
+    The tenant is the fair-queue group; its tests are another. Never raises: the scheduler enqueues
+    what is missing.
     """
     vendor = tasks[0].vendor
-    messages = [sqs.QueueMessage(str(task), tenant, delay) for task in tasks]
-    failed = sqs.send_batch(os.environ[f"QUEUE_{vendor.upper()}"], messages).count(False)
+    test = is_sandbox(vendor)
+    group = f"test.{tenant.removeprefix('test.')}" if test else tenant
+    messages = [sqs.QueueMessage(str(task), group, delay) for task in tasks]
+    host = SANDBOX_HOST if test else vendor
+    failed = sqs.send_batch(os.environ[f"QUEUE_{host.upper()}"], messages).count(False)
     if failed:
         increment("NotEnqueued", failed, vendor=vendor)

@@ -3,12 +3,8 @@
 import os
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from sms_gateway.config.public_accounts import public_accounts
-from sms_gateway.config.routes import routes
-from sms_gateway.config.senders import may_use
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
@@ -16,6 +12,7 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
+from sms_gateway.messages.destination import TEST_RETENTION_DAYS, destination
 from sms_gateway.messages.planning import RejectedRecipient, plan_recipients
 from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
 from sms_gateway.messages.send_views import accepted_view, rejected_view
@@ -32,25 +29,27 @@ def send(
     defaults: Options | None = None,
     only: Collection[int] = (),
     key_id: str | None = None,
+    *,
+    test: bool = False,
 ) -> dict[str, Any]:
     """Accept the recipients that can be sent to, and reject the others.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
     `defaults` fill in options that the body leaves out. `only` selects recipients by index.
-    `key_id` is the id of the API key that asks.
+    `key_id` is the id of the API key that asks; with `test` it is a test key, and nothing leaves.
 
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
     """
     if key is None:
-        batch, answer = _build(tenant, body, now, defaults, only, key_id)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id, test=test)
         store_batch(batch, repeatable=False)
         return answer
-    record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
+    record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
     digest = idempotency_keys.digest_of(body, message_key())
     seconds = epoch_seconds(now)
     try:
-        batch, answer = _build(tenant, body, now, defaults, only, key_id)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id, test=test)
     except GatewayError:
         # The first request may have been accepted before settings changed or the tenant was
         # stopped, or had another body.
@@ -82,6 +81,8 @@ def _build(
     defaults: Options | None,
     only: Collection[int],
     key_id: str | None,
+    *,
+    test: bool,
 ) -> tuple[BuiltBatch, dict[str, Any]]:
     refuse_stopped(tenant)
     check_status_url = status_url_checker(tenant)
@@ -94,21 +95,29 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
+    reach = destination(tenant, test=test)
     accepted, rejected = plan_recipients(
-        drafts, now, public_accounts(), routes(), check_status_url, may_use=partial(may_use, tenant)
+        drafts, now, reach.accounts, reach.routes, check_status_url, may_use=reach.may_use
     )
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)
     batch = build_batch(
-        tenant, identifier, accepted, retention_seconds(), message_key, key_id=key_id
+        tenant,
+        identifier,
+        accepted,
+        retention_seconds(test=test),
+        message_key,
+        key_id=key_id,
+        test=test,
     )
-    return batch, accepted_view(identifier, batch.messages, rejected)
+    return batch, accepted_view(identifier, batch.messages, rejected, test=test)
 
 
-def retention_seconds() -> int:
+def retention_seconds(*, test: bool = False) -> int:
     """Return how long a message stays readable, in seconds."""
-    return int(os.environ["RETENTION_DAYS"]) * DAY_SECONDS
+    days = TEST_RETENTION_DAYS if test else int(os.environ["RETENTION_DAYS"])
+    return days * DAY_SECONDS
 
 
 def _none_accepted(rejected: Sequence[RejectedRecipient]) -> GatewayError:

@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
+from sms_gateway.core.sandbox import mark
 from sms_gateway.messages.acceptance import AcceptedMessage
 from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient
 
 
 def accepted_view(
-    batch: str, messages: Iterable[AcceptedMessage], rejected: Iterable[RejectedRecipient]
+    batch: str,
+    messages: Iterable[AcceptedMessage],
+    rejected: Iterable[RejectedRecipient],
+    *,
+    test: bool = False,
 ) -> dict[str, Any]:
     """Show a send's result, in the order of the request."""
     return {
@@ -27,6 +32,7 @@ def accepted_view(
             for message in messages
         ],
         "rejected": [rejected_view(recipient) for recipient in rejected],
+        **mark(test=test),
     }
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.sandbox import mark
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.core.ulids import created_at
+from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.prices import price_view, sum_prices
 from sms_gateway.storage.message_state import price_of_message, status_of
 from sms_gateway.storage.models import Batch, Message, Submission, TimelineEntry, VerdictLetter
@@ -53,6 +55,7 @@ def message_view(
         "updated_at": rfc3339(from_ms(entries[-1].at)),
         "problem": _problem(status, _last(entries, status)),
         "key_id": owner.key_id,
+        **mark(test=owner.test),
         "timeline": [_first_step(entries[0], owner), *map(_entry_view, entries[1:])],
     }
 
@@ -125,16 +128,21 @@ def _problem(status: Status, last: TimelineEntry) -> dict[str, Any] | None:
     }
 
 
-def status_and_problem(message: Message, sub: Submission) -> tuple[Status, str]:
-    """Return a message's status, and in one line what went wrong."""
+class Outcome(ValueObject, frozen=True):
+    """A message's status, the vendor's words on it, and in one line what went wrong."""
+
+    status: Status
+    vendor_code: str | None
+    vendor_text: str | None
+    problem: str
+
+
+def outcome_of(message: Message, sub: Submission) -> Outcome:
+    """Return what became of a message so far."""
     status = status_of(message, sub)
-    if status not in TITLES:
-        return status, ""
-    entries = _timeline(message, sub, message.key.position - sub.key.position)
-    problem = _problem(status, _last(entries, status)) or {}
-    vendor_fields = (problem["vendor_code"], problem["vendor_text"])
-    response = " ".join(text for text in vendor_fields if text and text != problem["detail"])
-    return status, f"{problem['detail']}{f' ({response})' if response else ''}"
+    last = _last(_timeline(message, sub, message.key.position - sub.key.position), status)
+    problem = _problem(status, last)
+    return Outcome(status, last.code, last.text, problem["detail"] if problem else "")
 
 
 def batch_view(owner: Batch, messages: Iterable[tuple[Message, Submission]]) -> dict[str, Any]:
@@ -149,4 +157,5 @@ def batch_view(owner: Batch, messages: Iterable[tuple[Message, Submission]]) -> 
         "final": all(status.final for status in counts),
         "price": sum_prices(price_of_message(message, sub) for message, sub in states),
         "key_id": owner.key_id,
+        **mark(test=owner.test),
     }

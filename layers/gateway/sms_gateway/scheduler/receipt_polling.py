@@ -76,7 +76,7 @@ def _send_poll(run: TickRun, adapter: Adapter, owners: Owners, call: PollCall) -
     Some answers can be read only once, so none waits for others or fails with them.
     """
     try:
-        response = run.send(call.request, adapter.timeout)
+        response = run.send_of(adapter)(call.request, adapter.timeout)
     except (
         http_client.VendorConnectionFailedError,
         http_client.VendorOutcomeUnknownError,

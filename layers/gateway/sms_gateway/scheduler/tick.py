@@ -58,7 +58,7 @@ def refresh_balances(run: TickRun) -> None:
     run.need_accounts()
     try:
         ask_hourly(run.adapters, run.now, run.send)
-    except ServiceUnavailableError:
+    except Exception:  # webhooks' retries come after it, whatever went wrong
         logger.exception("balances not refreshed")
 
 
@@ -97,7 +97,7 @@ def check_due(run: TickRun, keys: Sequence[ItemKey]) -> None:
     run.checked += sum(run.pool.map(lambda key: _check_item(run, key, current[key]), current))
     for vendor, polls in run.due_polls.items():
         try:
-            poll_vendor(run, run.adapters[vendor], polls)
+            poll_vendor(run, run.adapters_of(polls[0][0])[vendor], polls)
         except Exception:
             logger.exception("receipt poller failed", extra={"vendor": vendor})
             increment("ReceiptPollerError", vendor=vendor)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.core.sandbox import is_sandbox
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.storage.models import Message, Submission
 from sms_gateway.vendors import http_client
@@ -53,13 +54,38 @@ class TickRun:
                 self.adapters, self.accounts_known = self.find_accounts().adapters, True
             self.find_accounts = None
 
-    @property
-    def routable_vendors(self) -> Collection[str]:
-        """The vendors that a message may be routed to.
+    def routable_vendors(self, sub: Submission) -> Collection[str]:
+        """Return the vendors that a submission's messages may be routed to.
 
         Any vendor while the accounts can't be read: none would reject the message.
         """
-        return self.adapters.keys() if self.accounts_known else VENDORS.keys()
+        if sub.test or self.accounts_known:
+            return self.adapters_of(sub).keys()
+        return VENDORS.keys()
+
+    def adapters_of(self, sub: Submission) -> Mapping[str, Adapter]:
+        """Return the adapters that a submission may reach: the sandbox's, or all others."""
+        if not sub.test:
+            return self.adapters
+        from sms_gateway.vendors.sandbox.adapter import ADAPTERS  # saves start-up time: few test
+
+        return ADAPTERS
+
+    def send_of(self, adapter: Adapter) -> Send:
+        """Return what carries an adapter's requests: for the sandbox's nothing leaves."""
+        if not is_sandbox(adapter.name):
+            return self.send
+        from sms_gateway.vendors.sandbox.answers import answer  # saves start-up time: few test
+
+        return lambda request, _timeout: answer(request, self.now.timestamp())
+
+    def deadline_of(self, sub: Submission) -> int:
+        """Return the seconds after which a submission without a receipt is unknown."""
+        if not sub.test:
+            return self.receipt_deadline
+        from sms_gateway.vendors.sandbox.outcomes import RECEIPT_SECONDS
+
+        return min(self.receipt_deadline, RECEIPT_SECONDS)
 
     @property
     def now_seconds(self) -> int:

@@ -97,9 +97,13 @@ def digest_of(body: bytes, secret: bytes, subject: str = "") -> str:
     return hmac.digest(derive_key(secret, "idempotency/body"), request, "sha256").hex()
 
 
-def record_key(tenant: str, key: str) -> str:
-    """Return a key's partition in the table: keys of different tenants never collide."""
-    return f"REQUEST#{tenant}#{hashlib.sha256(key.encode()).hexdigest()}"
+def record_key(tenant: str, key: str, *, test: bool = False) -> str:
+    """Return a key's partition in the table: keys of different tenants never collide.
+
+    Nor do those of a tenant's live and test requests.
+    """
+    kind = "test#" if test else ""
+    return f"REQUEST#{tenant}#{kind}{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def find_record(place: str, digest: str, now: int) -> Item | None:

@@ -60,13 +60,18 @@ def batch_item(batch: Batch, day: str, ttl: int) -> Item:
         "data": json_attribute(batch.shared),
         "ttl": number_attribute(ttl),
     }
-    return item | _origin(batch.campaign, batch.key_id)
+    return item | _origin(batch.campaign, batch.key_id) | _test(test=batch.test)
 
 
 def _origin(campaign: str | None, key_id: str | None) -> Item:
     """Encode what an accepted batch came from; "key" is the id of an API key."""
     known = {"campaign": campaign, "key": key_id}
     return {name: {"S": value} for name, value in known.items() if value is not None}
+
+
+def _test(*, test: bool) -> Item:
+    """Encode whether it is a test key's; a live item has no such attribute."""
+    return {"test": number_attribute(1)} if test else {}
 
 
 def message_item(
@@ -110,7 +115,7 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
         item["tenant"] = {"S": submission.tenant}
         item["day"] = {"S": f"{submission.tenant}#{day}"}
         item |= _origin(submission.campaign, submission.key_id)
-    return item
+    return item | _test(test=submission.test)
 
 
 def read_submission(item: Item) -> Submission:
@@ -145,6 +150,7 @@ def read_submission(item: Item) -> Submission:
         # In a record of the stream these are base64: nobody opens a text there.
         seed=item.get("seed", {}).get("B"),
         sealed=item.get("sealed", {}).get("B") if tenant else None,
+        test="test" in item,
     )
 
 
@@ -162,6 +168,7 @@ def read_batch(item: Item) -> Batch:
         {} if is_single else msgspec.json.decode(item["data"]["S"]),
         item.get("campaign", {}).get("S"),
         item.get("key", {}).get("S"),
+        "test" in item,
     )
 
 

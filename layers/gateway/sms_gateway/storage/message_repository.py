@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sms_gateway.core.status import Status
@@ -95,7 +96,9 @@ def load_messages(sub: Submission) -> tuple[Batch, list[Message]]:
     Raises LookupError when the batch was never accepted.
     """
     if sub.content is not None and sub.tenant is not None:
-        single = Batch(sub.key.batch, sub.tenant, 1, campaign=sub.campaign, key_id=sub.key_id)
+        single = Batch(
+            sub.key.batch, sub.tenant, 1, campaign=sub.campaign, key_id=sub.key_id, test=sub.test
+        )
         sealed = read_sealed(sub.seed, sub.sealed)
         return single, [Message(sub.key, sub.content, None, sub.timeline, sealed)]
     batch = find_batch(sub.key.batch)
@@ -174,6 +177,17 @@ def has_open_message(batch: str, first: int, limit: int) -> bool | None:
 
 def tenant_batches(tenant: str, day: str, before: str | None, limit: int) -> list[str]:
     """Return ids of a tenant's batches of a day (YYYY-MM-DD, UTC) before `before`, newest first."""
+    entries = tenant_entries(tenant, day, before, limit)
+    return [key.batch for key, _ in islice((one for one in entries if one[0].sort != "C"), limit)]
+
+
+def tenant_entries(
+    tenant: str, day: str, before: str | None, page: int
+) -> Iterator[tuple[ItemKey, str | None]]:
+    """Yield a day's batches and campaigns, newest first, each with the campaign it is a part of.
+
+    Read `page` at a time.
+    """
     values: Item = {":day": {"S": f"{tenant}#{day}"}}
     condition = "#day = :day"
     if before:
@@ -185,14 +199,10 @@ def tenant_batches(tenant: str, day: str, before: str | None, limit: int) -> lis
         IndexName="by_tenant",
         ExpressionAttributeNames={"#day": "day"},
         ScanIndexForward=False,
-        Limit=limit,
+        Limit=page,
     )
-    ids: list[str] = []
     for item in items:
-        ids.append(item["pk"]["S"])
-        if len(ids) == limit:
-            break
-    return ids
+        yield ItemKey(item["pk"]["S"], item["sk"]["S"]), item.get("campaign", {}).get("S")
 
 
 def _query_between(batch: str, low: str, high: str) -> Iterator[Item]:

@@ -14,14 +14,17 @@ STATUS_OF_VERDICT = {
 
 
 def status_of(message: Message, sub: Submission) -> Status:
-    """Return a message's own status, or its submission's.
+    """Return a message's own status, or its submission's."""
+    return message.status or shared_status(message.key.position, sub)
+
+
+def shared_status(position: int, sub: Submission) -> Status:
+    """Return the status of a message of a submission, by its position, that has none of its own.
 
     In a mixed result, the message's own verdict decides.
     """
-    if message.status is not None:
-        return message.status
     if sub.result is not None and sub.status is Status.SUBMITTED:
-        verdict = sub.result.verdict(message.key.position - sub.key.position)
+        verdict = sub.result.verdict(position - sub.key.position)
         # Refused by one vendor, it fails over to the next.
         return (
             Status.ACCEPTED

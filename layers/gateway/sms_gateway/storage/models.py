@@ -222,6 +222,7 @@ class Submission(ValueObject, frozen=True):
     held: int | None = None  # no queue has it: its place in the vendor's line, 0 for none
     seed: bytes | None = None
     sealed: bytes | None = None
+    test: bool = False  # of a test key: it reaches the sandbox only
 
     @property
     def remaining_vendors(self) -> set[str]:
@@ -270,6 +271,11 @@ class Batch(ValueObject, frozen=True):
     shared: Mapping[str, Any] = {}
     campaign: str | None = None  # its id
     key_id: str | None = None  # of the API key that sent it; a trigger or a campaign has none
+    test: bool = False  # whether that is a test key
+
+    def shown_to(self, tenant: str, *, test: bool) -> bool:
+        """Return whether a tenant's key sees it: a `test` key sees test messages only."""
+        return self.tenant == tenant and (self.test or not test)
 
 
 def message_id(batch: str, position: int) -> str:

@@ -80,6 +80,11 @@ class UpdateExpression:
         self._conditions.append(f"attribute_not_exists({self._name(attribute)})")
         return self
 
+    def if_present(self, attribute: str) -> Self:
+        """Require that the item has the attribute."""
+        self._conditions.append(f"attribute_exists({self._name(attribute)})")
+        return self
+
     def if_after(self, attribute: str, time: int) -> Self:
         """Require that the attribute is later than `time`."""
         self._conditions.append(f"{self._name(attribute)} > {self._value(number_attribute(time))}")

@@ -18,7 +18,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.messages.send import send
-from sms_gateway.triggers.request import TriggeredSend, one_line, one_line_reason
+from sms_gateway.triggers.request import TriggeredSend, encode_json, one_line, one_line_reason
 from sms_gateway.triggers.settings import TriggerSources, sources
 from sms_gateway.triggers.sqs import KEY, ONLY, SOURCE, own_key
 
@@ -151,7 +151,9 @@ def handle_event(trigger: str, event: Mapping[str, Any], parse: Parse) -> None:
     After an error Lambda invokes twice more, then sends the event to the dead-letter queue itself.
     """
     only = str(event.get(ONLY, ""))
-    handle(trigger, msgspec.json.encode(event).decode(), parse, only=only)
+    # Half a character stays the escape that it came as: UTF-8 has none.
+    payload = encode_json(event).encode(errors="backslashreplace").decode()
+    handle(trigger, payload, parse, only=only)
 
 
 def handle_records(

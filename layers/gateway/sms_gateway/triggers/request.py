@@ -1,15 +1,17 @@
 """A triggered send, its source, and the wording of its problems."""
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-import msgspec
 
 from sms_gateway.core.problems import GatewayError, InvalidRequestError
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import TriggerSource
 
 MAX_REASON_LENGTH = 1000  # characters
+TOO_LARGE = "9" * 310  # for every field, as what Lambda read as infinite was
+_STRING_OR_INFINITE = re.compile(r'("(?:[^"\\]|\\.)*")|Infinity|NaN')
 
 
 class TriggeredSend(ValueObject, frozen=True):
@@ -38,10 +40,19 @@ def find_source[T](trigger: str, name: str, sources: Mapping[str, T]) -> T:
     )
 
 
+def encode_json(value: Any) -> str:
+    """Write what Lambda decoded as JSON again; a number beyond floats is one again, never null."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return _STRING_OR_INFINITE.sub(lambda found: found[1] or TOO_LARGE, text)
+
+
 def encode_body(body: Any) -> bytes:
     """Encode a body as an HTTP client would. Raise InvalidRequestError for half a character."""
     try:
-        return msgspec.json.encode(body)
+        return encode_json(body).encode()
     except UnicodeEncodeError:
         raise InvalidRequestError(
             "A text has half a surrogate pair: send whole characters."

@@ -20,7 +20,7 @@ def rose_enough(before: Decimal, after: Decimal, per_day: Decimal | None) -> boo
     rise = after - before
     if rise <= 0:
         return False
-    return before <= 0 or rise >= before * _LEAST_RISE or bool(per_day and rise >= per_day)
+    return rise >= abs(before) * _LEAST_RISE or bool(per_day and rise >= per_day)
 
 
 def news(
@@ -41,7 +41,7 @@ def news(
         before = Decimal(last["amount"])
         if rose_enough(before, amount, forecast.per_day):
             told = {"topped_up": {"at": now, "before": last["amount"]}}
-        elif _later(last["expires_on"], row["expires_on"]):
+        elif _ended_by_expiry(last) and _later(last["expires_on"], row["expires_on"]):
             told.pop("runs_out", None)
     elif last and last["unit"] != row["unit"]:
         told = {}
@@ -66,6 +66,11 @@ def _within(forecast: Forecast, now: int) -> int | None:
         return None
     hours = (forecast.empty_at.timestamp() - now) / 3600
     return min((one for one in WARN_HOURS if hours <= one), default=None)
+
+
+def _ended_by_expiry(row: Mapping[str, Any]) -> bool:
+    """Return whether it was the last day that was told; use goes on however late that is."""
+    return bool(row["forecast"]["basis"]["ends_by"] == "expiry")
 
 
 def _later(before: str | None, after: str | None) -> bool:

@@ -30,6 +30,8 @@ from sms_gateway.vendors.types import (
     chunks,
 )
 
+MAX_BALANCE = 10**15  # as large as amounts that are kept
+
 
 class Capabilities(ValueObject, frozen=True):
     """What a vendor's interface can do, as `GET /vendors` and docs/vendors/README.md show it."""
@@ -115,8 +117,8 @@ class Adapter(ABC):
             raise ValueError("rate must be over 0")
         for name in ("balance_low", "balance_floor"):
             bound: float | None = getattr(self, name)
-            if bound is not None and bound < 0:
-                raise ValueError(f"{name} must not be below 0")
+            if bound is not None and not 0 <= bound <= MAX_BALANCE:
+                raise ValueError(f"{name} must be from 0 to 1000000000000000")
 
     def check_url(self, name: str, url: str) -> None:
         """Raise ValueError unless `url` is https, or http and the account allows it.
@@ -131,6 +133,8 @@ class Adapter(ABC):
         plain = url.isascii() and url.isprintable() and " " not in url
         if not host or port == 0 or not plain or parts.scheme not in ("https", "http"):
             raise ValueError(f"{name} must be an http or https address, in ASCII without spaces")
+        if "@" in parts.netloc:  # an address is published, and nobody would send what it names
+            raise ValueError(f"{name} must be without a user and a password: these are settings")
         if parts.scheme == "http" and not self.allow_http:
             raise ValueError(f"{name} is plain http: set allow_http to true to accept that")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from sms_gateway.core.sandbox import mark
 from sms_gateway.core.timestamps import from_ms, rfc3339
 from sms_gateway.storage.models import message_id
 
@@ -50,7 +51,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     `expires` and `busy_until`, the end of a check in progress, are epoch seconds. `version` counts
     the writes, each of which is conditional on it; `claim` is the last write's random mark.
     `unknown_checks` has the hashes of codes on which the vendor's answer was lost; `answers` are by
-    the hash of their Idempotency-Keys. `key_id` is the id of the API key that began it.
+    the hash of their Idempotency-Keys. `key_id` is the id of the API key that began it, `test`
+    whether it is a test key.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[str, StoredAnswer] = {}
     claim: str = ""
     key_id: str | None = None
+    test: bool = False
 
     @property
     def checks_left(self) -> int:
@@ -95,4 +98,5 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
             "message_id": self.message_id,
             "reference": self.details.reference,
             "key_id": self.key_id,
+            **mark(test=self.test),
         }

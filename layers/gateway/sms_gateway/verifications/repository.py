@@ -35,6 +35,7 @@ def verification_item(verification: Verification, ttl: int) -> Item:
         "checks": number_attribute(verification.checks),
         "ttl": number_attribute(ttl),
         **({"key": {"S": verification.key_id}} if verification.key_id else {}),
+        **({"test": number_attribute(1)} if verification.test else {}),
     }
 
 
@@ -55,4 +56,5 @@ def read_verification_item(item: Item) -> Verification:
         answers=_answers.decode(item["answers"]["S"]) if "answers" in item else {},
         claim=item["claim"]["S"] if "claim" in item else "",
         key_id=item.get("key", {}).get("S"),
+        test="test" in item,
     )

@@ -3,15 +3,11 @@
 import secrets
 from copy import replace
 from datetime import datetime
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
-from sms_gateway.config.public_accounts import public_accounts
-from sms_gateway.config.routes import routes
-from sms_gateway.config.senders import may_use
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import NotFoundError
@@ -19,13 +15,14 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
+from sms_gateway.messages.destination import destination
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.send import retention_seconds
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.models import CodeSpec
 from sms_gateway.verifications import rate_limit
 from sms_gateway.verifications import repository as verification_repository
-from sms_gateway.verifications.codes import code_digest, derive_code, number_digest
+from sms_gateway.verifications.codes import TEST_NONCE, code_digest, derive_code, number_digest
 from sms_gateway.verifications.model import Details, Verification
 from sms_gateway.verifications.request import VerificationRequest, parse_verification
 
@@ -39,25 +36,27 @@ def start_verification(
     key: str | None = None,
     region: str | None = None,
     key_id: str | None = None,
+    *,
+    test: bool = False,
 ) -> View:
     """Send a code, with an Idempotency-Key once; `region` is that of a body without one.
 
-    `key_id` is the id of the API key that asks.
+    `key_id` is the id of the API key that asks; with `test` it is a test key, and nothing leaves.
 
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, or the table does not answer.
     """
     seconds = epoch_seconds(now)
     if key is None:
-        verification, batch = _prepare(tenant, body, now, region, key_id)
+        verification, batch = _prepare(tenant, body, now, region, key_id, test=test)
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
-    record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key))
+    record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
     digest = idempotency_keys.digest_of(body, message_key(), "verifications")
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
-    verification, batch = _prepare(tenant, body, now, region, key_id)
+    verification, batch = _prepare(tenant, body, now, region, key_id, test=test)
     answer = verification.view(seconds)
     record = idempotency_keys.IdempotencyRecord(
         record_key, verification.id, digest, seconds, answer
@@ -69,22 +68,36 @@ def start_verification(
 
 
 def _prepare(
-    tenant: str, body: bytes, now: datetime, region: str | None, key_id: str | None
+    tenant: str,
+    body: bytes,
+    now: datetime,
+    region: str | None,
+    key_id: str | None,
+    *,
+    test: bool,
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
     refuse_stopped(tenant)
     request = parse_verification(body, region)
+    reach = destination(tenant, test=test)
     accepted, rejected = plan_recipients(
-        [request.draft], now, public_accounts(), routes(), may_use=partial(may_use, tenant)
+        [request.draft], now, reach.accounts, reach.routes, may_use=reach.may_use
     )
     if not accepted:
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)
     to = accepted[0].content.to
-    rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
-    planned, code_spec = _with_code_spec(accepted[0], request)
+    if not test:
+        rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
+    planned, code_spec = _with_code_spec(accepted[0], request, test=test)
     batch = build_batch(
-        tenant, identifier, [planned], retention_seconds(), message_key, key_id=key_id
+        tenant,
+        identifier,
+        [planned],
+        retention_seconds(test=test),
+        message_key,
+        key_id=key_id,
+        test=test,
     )
     verification = Verification(
         id=identifier,
@@ -92,6 +105,7 @@ def _prepare(
         details=_details(request, planned, code_spec, identifier),
         expires=seconds + request.ttl,
         key_id=key_id,
+        test=test,
     )
     ttl = int(batch.head["ttl"]["N"])
     item = verification_repository.verification_item(verification, ttl)
@@ -100,7 +114,7 @@ def _prepare(
 
 
 def _with_code_spec(
-    planned: PlannedRecipient, request: VerificationRequest
+    planned: PlannedRecipient, request: VerificationRequest, *, test: bool
 ) -> tuple[PlannedRecipient, CodeSpec]:
     """Put {code} back into the message's text, with how to draw the code.
 
@@ -111,7 +125,7 @@ def _with_code_spec(
         mask=request.mask,
         ttl=request.ttl,
         case_sensitive=request.case_sensitive,
-        nonce=None if vendor_makes_code else secrets.token_hex(16),
+        nonce=None if vendor_makes_code else TEST_NONCE if test else secrets.token_hex(16),
     )
     content = msgspec.structs.replace(planned.content, text=request.text, code_spec=code_spec)
     vendors = planned.vendors[:1] if vendor_makes_code else planned.vendors
@@ -141,15 +155,18 @@ def _details(
     )
 
 
-def show_verification(tenant: str, identifier: str, now: datetime) -> View:
+def show_verification(tenant: str, identifier: str, now: datetime, *, test: bool = False) -> View:
     """Show a verification. Raise NotFoundError for one that is not this tenant's."""
-    return find_own_verification(tenant, identifier).view(epoch_seconds(now))
+    return find_own_verification(tenant, identifier, test=test).view(epoch_seconds(now))
 
 
-def find_own_verification(tenant: str, identifier: str) -> Verification:
-    """Find a tenant's verification. Raise NotFoundError for one that is not this tenant's."""
+def find_own_verification(tenant: str, identifier: str, *, test: bool) -> Verification:
+    """Find a tenant's verification, a test key's by a test key only: its code is no secret.
+
+    Raise NotFoundError for any other.
+    """
     found = verification_repository.find_verification(identifier) if is_ulid(identifier) else None
-    if found is None or found.tenant != tenant:
+    if found is None or found.tenant != tenant or found.test != test:
         raise NotFoundError("There is no such verification.")
     return found
 

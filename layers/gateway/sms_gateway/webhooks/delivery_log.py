@@ -50,9 +50,10 @@ def list_deliveries(tenant: str, identifier: str, query: dict[str, str]) -> dict
     reject_unknown(query, {"created_from", "created_to", "state", "limit", "cursor"})
     limit = read_param(query, "limit", query_params.parse_limit) or 25
     state = read_param(query, "state", one_of(STATES))
-    low, high = _id_range(
-        read_param(query, "created_from", parse_time), read_param(query, "created_to", parse_time)
-    )
+    start = read_param(query, "created_from", parse_time)
+    end = read_param(query, "created_to", parse_time)
+    query_params.check_period(start, end)
+    low, high = _id_range(start, end)
     before = read_param(query, "cursor", _parse_cursor)
     found = deliveries.query_deliveries(
         tenant, endpoint.id, low, min(high, before or "~"), MAX_READ + 2, newest_first=True
