@@ -160,9 +160,11 @@ function Foreseen({ preview }: { preview: Preview }) {
         />
       </Container>
       {one.encoding === "ucs2" && costly && (
-        <Alert type="info" header="Characters that make segments shorter">
+        <Alert type="info" header="Not in the GSM alphabet: each segment holds fewer characters">
           {costly}.
-          {one.gsm7_segments ? ` Without them: segments ${one.gsm7_segments}.` : ""}
+          {one.gsm7_segments && one.gsm7_segments < one.segments
+            ? ` Without them it would be ${one.gsm7_segments} instead of ${one.segments}.`
+            : ""}
         </Alert>
       )}
       {one.warnings.map((warning) => (
