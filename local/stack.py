@@ -202,6 +202,7 @@ class LocalStack:
             "Architecture": "x86_64",
             "AuthorizerCacheSeconds": "0",
             "SendFromBucket": "true",
+            "PumpingGuard": "true",
             "SendFromBus": "true",
             "SendFromQueue": "true",
             "SendFromTopic": "true",

@@ -40,6 +40,7 @@ SECTIONS = {
             "smsgw.settings:CAMPAIGN_DEFAULTS",
             "What the rows of campaigns have in common.",
         ),
+        "guard": ("smsgw.guard:AREA", "Codes that look pumped: count them, refuse them."),
         "callback-url": ("smsgw.stack_keys:show_callback_url", "A vendor's callback URL."),
         "callback-key": ("smsgw.stack_keys:AREA", "The key of callback URLs."),
     },

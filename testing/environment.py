@@ -26,6 +26,7 @@ os.environ |= {
     "INTERRUPTED_AFTER": "150",
     "RECEIPT_DEADLINE": "259200",
     "RETENTION_DAYS": "90",
+    "PUMPING_GUARD": "false",
     "VERIFICATION_SENDS": "5",
     "VERIFICATION_WINDOW": "600",
     "EVENTS": "all",

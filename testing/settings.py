@@ -118,6 +118,12 @@ def set_senders(written: object) -> None:
     _set_setting("senders", written if isinstance(written, str) else json.dumps(written))
 
 
+def set_guards(written: object) -> None:
+    """Write who is guarded, valid or not, which this process then reads anew."""
+    with as_operator():
+        _set_setting("guard", written if isinstance(written, str) else json.dumps(written))
+
+
 def set_campaign_defaults(written: object) -> None:
     """Write the campaigns' defaults, which this process then reads anew."""
     _set_setting("campaigns", written if isinstance(written, str) else json.dumps(written))

@@ -1,4 +1,4 @@
-"""POST /messages, POST /messages/preview and DELETE /messages/{id}."""
+"""POST /messages, POST /messages/preview, DELETE /messages/{id}, POST /messages/{id}/feedback."""
 
 from typing import Any
 
@@ -48,6 +48,16 @@ def delete_message(request: Request, identifier: str) -> Response:
     tenant, may_read = require_scope(request, SCOPE, tests=True), READ_SCOPE in request.scopes
     cancelled = cancel_message(tenant, identifier, utc_now(), show_text=may_read, test=request.test)
     return json_response(cancelled)
+
+
+@app.post("/messages/<identifier>/feedback")
+def post_feedback(request: Request, identifier: str) -> Response:
+    """Take whether a code of the caller's own was used."""
+    from sms_gateway.messages.feedback import take_feedback  # saves start-up time, as above
+
+    tenant = require_scope(request, SCOPE, tests=True)
+    taken = take_feedback(tenant, identifier, request.body, utc_now(), test=request.test)
+    return json_response(taken)
 
 
 def _defaults(request: Request) -> Options | None:

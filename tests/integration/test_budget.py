@@ -31,6 +31,7 @@ from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
+from sms_gateway.pumping_guard.settings import guard_of
 from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
 from sms_gateway.storage import dynamodb, items, message_repository
@@ -47,7 +48,7 @@ from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
-from testing.settings import set_account
+from testing.settings import set_account, set_guards
 from testing.stored import BEGAN, final, seen, ulid, waiting
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 from testing.vendor_cases import adapter
@@ -537,6 +538,31 @@ def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> N
     assert of(spent(meter, lambda: verified("dinisoft"))) == (calls, 5, 1)
     keyed = {**calls, "dynamodb.GetItem": 2, "dynamodb.PutItem": 3}
     assert of(spent(meter, lambda: verified("rajasms", "k-1"))) == (keyed, 6, 2)
+
+
+def test_a_guarded_code_costs_two_units_more_and_two_when_it_is_approved(
+    gateway: Gateway, meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its country and its number block; half a read for each 4 KB of the country's 14 days. Each
+    thing that is told of the client is one more. Deployed and off, the setting is read, no more."""
+    monkeypatch.setenv("PUMPING_GUARD", "true")
+    verified("jst")  # reads the setting: the minute's, not the code's
+    assert of(spent(meter, lambda: verified("dinisoft")))[1:] == (5, 1)
+    set_guards({"acme": {"mode": "block", "rules": {"country_hour": 100, "prefix_day": 100}}})
+    for read in (vendor_accounts.accounts, routes.routes, stopped_tenants.stops, guarded_tenants):
+        read()
+    verified("dinisoft")  # reads the accounts anew
+    tally = spent(meter, lambda: verified("dinisoft"))
+    assert (tally.writes, tally.reads) == (5 + 2, 1 + 0.5)
+    assert (tally.calls["dynamodb.UpdateItem"], tally.calls["dynamodb.Query"]) == (2, 1)
+    one, now = verified("dinisoft"), datetime.now(UTC)
+    monkeypatch.setattr(check, "digests_equal", lambda *_: True)
+    checked = spent(meter, lambda: check.check_code("acme", one, b'{"code": "000000"}', now))
+    assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 3}, 3, 1)
+
+
+def guarded_tenants() -> object:
+    return guard_of("acme")
 
 
 def test_a_check_of_our_own_code_costs_one_unit(meter: Meter) -> None:

@@ -15,8 +15,8 @@ DEPLOYMENTS: dict[str, dict[str, str]] = {"default": {}, "everything": EVERYTHIN
 # Of each function the partitions that it may read, and those that it may write; what their items
 # are says docs/data-model.md. `0*` is batches, campaigns and verifications: all that have a ULID.
 ACCEPTS = (
-    {"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*"},
-    {"0*", "REQUEST#*"},
+    {"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+    {"0*", "REQUEST#*", "GUARD#*"},
 )
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "AuthorizeFunction": ({"KEYS"}, set()),
@@ -38,8 +38,8 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER"},
     ),
     "VerifyFunction": (
-        {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*"},
-        {"0*", "REQUEST#*", "SENDS#*"},
+        {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+        {"0*", "REQUEST#*", "SENDS#*", "GUARD#*"},
     ),
     "CampaignWorkerFunction": (
         {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*"},

@@ -87,6 +87,13 @@ def test_a_live_key_sees_tests_and_a_test_key_nothing_else(gateway: Gateway) -> 
         expected = 404 if test else 200
         assert ask("status", "GET", f"/messages/{identifier}", test=test)[0] == expected
         assert ask("status", "GET", f"/batches/{other['batch_id']}", test=test)[0] == expected
+    for test, batches in (
+        (True, {tested["batch_id"]}),
+        (False, {one[:26] for one in ids.values()}),
+    ):
+        _, page = ask("status", "GET", "/batches", test=test)
+        assert {one["id"] for one in page["batches"]} == batches
+        assert sum("test" in one for one in page["batches"]) == 1
     assert ask("send", "DELETE", f"/messages/{ids['live']}")[0] == 404
     assert ask("send", "DELETE", f"/messages/{ids['test']}")[1]["status"] == "cancelled"
 

@@ -173,7 +173,7 @@ def test_balances_are_asked_once_an_hour_and_told_for_a_dashboard_only(
 
 
 def test_a_fault_in_one_balance_keeps_no_other_and_no_retry_from_its_turn(
-    gateway: Gateway, wire: Wire, lines: Lines
+    gateway: Gateway, wire: Wire, lines: Lines, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def answer(request: Request, timeout: float) -> VendorResponse:
         if "CheckCredits" in request.url:
@@ -186,6 +186,7 @@ def test_a_fault_in_one_balance_keeps_no_other_and_no_retry_from_its_turn(
     now = datetime.now(UTC).replace(minute=0)
     with ThreadPoolExecutor(1) as pool:
         refresh_balances(TickRun(two, pool, now, now.timestamp() + 9999, send=answer))
+    assert '"BalanceFailed":[1.0]' in capsys.readouterr().out
     assert [line["vendor"] for line in lines("balance")] == ["dinisoft"]
 
 

@@ -32,6 +32,7 @@ class EventType(StrEnum):
     UNKNOWN = "MessageUnknown"
     COMPLETED = "BatchCompleted"
     APPROVED = "VerificationApproved"
+    BLOCKED = "VerificationBlocked"
     OPENED = "VendorCircuitOpened"
     CLOSED = "VendorCircuitClosed"
     BALANCE_LOW = "BalanceLow"
@@ -67,6 +68,7 @@ TENANT_EVENTS = (
     *SEQUENCE,
     EventType.COMPLETED,
     EventType.APPROVED,
+    EventType.BLOCKED,
     EventType.WEBHOOK_DISABLED,
 )
 

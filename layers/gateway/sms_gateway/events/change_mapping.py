@@ -18,9 +18,11 @@ from sms_gateway.events.builders import (
     verification_event,
     webhook_disabled_event,
 )
+from sms_gateway.events.guard_events import guard_events
 from sms_gateway.events.read_context import ReadContext, Record, changed_at
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.balances import PREFIX
+from sms_gateway.storage.code_counts import PREFIX as COUNTS
 from sms_gateway.storage.items import Item, read_message, read_submission
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.models import Batch, ItemKey, Message, Submission, TimelineEntry
@@ -44,6 +46,8 @@ def events_of(record: Record, context: ReadContext) -> Iterator[Event]:
         yield from _tenant_events(change, old, new, context)
     elif partition.startswith("HOOKS#"):
         yield from _webhook_events(partition.removeprefix("HOOKS#"), old, new)
+    elif partition.startswith(COUNTS):
+        yield from guard_events(old, new, changed_at(change))
     elif partition == CIRCUITS and context.operator:
         yield from _circuit_events(change, old, new)
     elif partition.startswith(PREFIX) and new["sk"]["S"] == "CACHE" and context.operator:

@@ -14,9 +14,11 @@ from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.destination import TEST_RETENTION_DAYS, destination
 from sms_gateway.messages.planning import RejectedRecipient, plan_recipients
+from sms_gateway.messages.pumped import refuse_pumped
 from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
 from sms_gateway.messages.send_views import accepted_view, rejected_view
 from sms_gateway.messages.status_url import status_url_checker
+from sms_gateway.pumping_guard import door
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.items import DAY_SECONDS
 
@@ -48,6 +50,10 @@ def send(
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
     digest = idempotency_keys.digest_of(body, message_key())
     seconds = epoch_seconds(now)
+    if door.is_on():  # a repeat is not counted again
+        _, first_answer = idempotency.find_answer(record_key, digest, seconds)
+        if first_answer is not None:
+            return first_answer
     try:
         batch, answer = _build(tenant, body, now, defaults, only, key_id, test=test)
     except GatewayError:
@@ -99,6 +105,8 @@ def _build(
     accepted, rejected = plan_recipients(
         drafts, now, reach.accounts, reach.routes, check_status_url, may_use=reach.may_use
     )
+    if not test:
+        accepted, rejected = refuse_pumped(tenant, accepted, rejected, now)
     if not accepted:
         raise _none_accepted(rejected)
     identifier = new_ulid(now)

@@ -60,6 +60,7 @@ def refresh_balances(run: TickRun) -> None:
         ask_hourly(run.adapters, run.now, run.send)
     except Exception:  # webhooks' retries come after it, whatever went wrong
         logger.exception("balances not refreshed")
+        increment("BalanceFailed", vendor="all")
 
 
 def check_all_due(run: TickRun) -> int:

@@ -90,6 +90,17 @@ def is_region(region: str) -> bool:
     return region in _country_codes()
 
 
+def country_of(e164: str) -> str:
+    """Return an E.164 number's country (ISO 3166 alpha-2); its code, such as `+883`, if none."""
+    code = _country_code(e164)
+    regions = _PLANS[code].regions
+    if len(regions) < 2:
+        return regions[0] if regions else code
+    import phonenumbers  # +1 and a few others are many countries'
+
+    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or regions[0]
+
+
 def mask(e164: str) -> str:
     """Mask a number for logs: country code and last two digits, such as `+880…01`."""
     return f"{_country_code(e164)}…{e164[-2:]}"

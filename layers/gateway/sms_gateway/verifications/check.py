@@ -24,6 +24,7 @@ from sms_gateway.core.problems import (
     VendorFailedError,
 )
 from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.pumping_guard import door
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
@@ -65,8 +66,7 @@ def check_code(
     ServiceUnavailableError or VendorFailedError, without using up a check, where a vendor does not
     judge the code.
     """
-    seconds = epoch_seconds(now)
-    code = parse_check(body)
+    seconds, code = epoch_seconds(now), parse_check(body)
     verification = find_own_verification(tenant, identifier, test=test)
     check = _Check(verification.id, body, code, seconds, key)
     for _ in range(MAX_WRITE_ATTEMPTS):
@@ -79,6 +79,7 @@ def check_code(
         else:
             checked = check.ask_vendor(verification, send)
         if checked is not None:
+            door.approve(tenant, checked.approved_by, checked.id)
             return checked.view(seconds)
         verification = find_own_verification(tenant, identifier, test=test)  # another was faster
     raise _in_progress(1)
@@ -143,10 +144,10 @@ class _Check:
 
     def compare_code(self, verification: Verification) -> Verification | None:
         """Compare with our own code; None when another check was faster."""
-        code, digest = self._normalize(verification) or "", verification.details.digest or ""
-        right = digests_equal(digest, self._digest(code))
-        checks = verification.checks + 1
-        return self._write(verification, checks=checks, approved=right, answered=True)
+        digest = self._digest(self._normalize(verification) or "")
+        right = digests_equal(verification.details.digest or "", digest)
+        used = verification.checks + 1
+        return self._write(verification, checks=used, approved=right, answered=True)
 
     def ask_vendor(self, before: Verification, send: Send) -> Verification | None:
         """Let the vendor judge the code; None when another check was faster.

@@ -33,7 +33,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part of a verification that never changes.
 
     `vendor` made the code and alone can judge it; without one `digest` is the keyed hash of our
-    own code.
+    own code. `guarded_by` names what the guard counts it by; nothing for one that is not guarded.
     """
 
     to: str
@@ -43,6 +43,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     vendor: str | None = None
     digest: str | None = None
     reference: str | None = None
+    guarded_by: tuple[str, ...] = ()
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +74,11 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     def checks_left(self) -> int:
         """The number of checks left."""
         return max(0, self.details.max_checks - self.checks)
+
+    @property
+    def approved_by(self) -> tuple[str, ...]:
+        """What the guard counts the approval by."""
+        return self.details.guarded_by if self.approved else ()
 
     @property
     def message_id(self) -> str:

@@ -16,6 +16,7 @@ from sms_gateway.messages.request import (
     Text,
     parse_object,
 )
+from sms_gateway.pumping_guard.client import Client, check_client
 from sms_gateway.sms.phone_numbers import Region
 from sms_gateway.verifications.codes import (
     ALPHABETS,
@@ -55,6 +56,7 @@ class VerificationBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     template_id: TemplateId | None = None
     max_segments: Annotated[float, msgspec.Meta(ge=1, le=30, multiple_of=1)] | None = None
     on_unknown: Literal["hold", "resend"] | None = None
+    client: Client | None = None
 
 
 class CheckBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -76,6 +78,7 @@ class VerificationRequest(ValueObject, frozen=True):
     case_sensitive: bool
     max_checks: int
     reference: str | None
+    client: Client | None = None
 
 
 def parse_verification(body: bytes, region: str | None = None) -> VerificationRequest:
@@ -84,6 +87,7 @@ def parse_verification(body: bytes, region: str | None = None) -> VerificationRe
     Raise MalformedBodyError, TooLargeError, or InvalidRequestError with a pointer.
     """
     request = parse_object(body, VerificationBody)
+    check_client(request.client)
     mask = _mask(request)
     if CODE_PLACEHOLDER not in request.text:
         raise _invalid(
@@ -123,6 +127,7 @@ def parse_verification(body: bytes, region: str | None = None) -> VerificationRe
         case_sensitive=bool(request.case_sensitive),
         max_checks=_in_range(request, "max_checks", DEFAULT_CHECKS, 1, MAX_CHECKS, "checks"),
         reference=request.reference,
+        client=request.client,
     )
 
 

@@ -18,6 +18,7 @@ from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.destination import destination
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.send import retention_seconds
+from sms_gateway.pumping_guard import door
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.models import CodeSpec
 from sms_gateway.verifications import rate_limit
@@ -44,7 +45,7 @@ def start_verification(
     `key_id` is the id of the API key that asks; with `test` it is a test key, and nothing leaves.
 
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
-    lately, or the table does not answer.
+    lately, the guard refuses it, or the table does not answer.
     """
     seconds = epoch_seconds(now)
     if key is None:
@@ -87,8 +88,10 @@ def _prepare(
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)
     to = accepted[0].content.to
+    guarded_by: tuple[str, ...] = ()
     if not test:
         rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
+        guarded_by = door.admit_code(tenant, to, request.client, now, message_key)
     planned, code_spec = _with_code_spec(accepted[0], request, test=test)
     batch = build_batch(
         tenant,
@@ -102,7 +105,7 @@ def _prepare(
     verification = Verification(
         id=identifier,
         tenant=tenant,
-        details=_details(request, planned, code_spec, identifier),
+        details=_details(request, planned, code_spec, identifier, guarded_by),
         expires=seconds + request.ttl,
         key_id=key_id,
         test=test,
@@ -137,6 +140,7 @@ def _details(
     planned: PlannedRecipient,
     code_spec: CodeSpec,
     identifier: str,
+    guarded_by: tuple[str, ...],
 ) -> Details:
     own_code = code_spec.nonce is not None
     secret = message_key()
@@ -152,6 +156,7 @@ def _details(
             else None
         ),
         reference=request.reference,
+        guarded_by=guarded_by,
     )
 
 

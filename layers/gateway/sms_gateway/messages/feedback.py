@@ -1,0 +1,69 @@
+"""What callers tell of codes that they made: whether one was used, told once."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from sms_gateway.core.problems import ConflictError, InvalidRequestError, NotFoundError
+from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
+from sms_gateway.core.ulids import created_at
+from sms_gateway.messages.request import parse_object
+from sms_gateway.pumping_guard import door
+from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.storage.models import split_id
+
+Outcome = Literal["used", "not_used"]
+
+
+class FeedbackBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /messages/{id}/feedback."""
+
+    outcome: Outcome
+
+
+def take_feedback(
+    tenant: str, identifier: str, body: bytes, now: datetime, *, test: bool = False
+) -> dict[str, Any]:
+    """Record whether a code was used, once; a repeat of the same word gets the same answer.
+
+    `test` says that a test key tells it. Of a test message nothing is counted.
+
+    Raises NotFoundError for an id that is not this tenant's, InvalidRequestError for a message that
+    is no code of the caller's own, ConflictError for another word than the first.
+    """
+    outcome = parse_object(body, FeedbackBody).outcome
+    key = split_id(identifier)
+    found = message_repository.find_message(key) if key else None
+    if key is None or found is None or not found[0].shown_to(tenant, test=test):
+        raise NotFoundError("There is no such message.")
+    content = found[1].content
+    if content.category != "otp" or content.code_spec is not None:
+        raise InvalidRequestError(
+            "Feedback is for codes that you made: messages of the category otp. The gateway knows "
+            "of its own verifications.",
+            slug="not-your-code",
+        )
+    written = f"{outcome} {epoch_seconds(now)}"
+    change = dynamodb.ItemUpdate(key).set("feedback", written).if_missing("feedback")
+    if change.apply() is not None:
+        if outcome == "used" and not found[0].test:
+            door.approve_number(tenant, content.to, created_at(key.batch))
+        return _view(identifier, written)
+    item = dynamodb.get(key)
+    stored = item["feedback"]["S"] if item else written
+    if stored.partition(" ")[0] != outcome:
+        raise ConflictError(
+            "Other feedback was given on this message, and the first word counts.",
+            slug="feedback-given",
+        )
+    return _view(identifier, stored)
+
+
+def _view(identifier: str, stored: str) -> dict[str, Any]:
+    outcome, _, at = stored.partition(" ")
+    return {
+        "message_id": identifier,
+        "outcome": outcome,
+        "recorded_at": rfc3339(from_ms(int(at) * 1000)),
+    }

@@ -1,0 +1,28 @@
+"""Codes that callers make themselves: refuse those that look pumped."""
+
+from datetime import datetime
+
+from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient
+from sms_gateway.pumping_guard import door
+
+
+def refuse_pumped(
+    tenant: str,
+    accepted: list[PlannedRecipient],
+    rejected: list[RejectedRecipient],
+    now: datetime,
+) -> tuple[list[PlannedRecipient], list[RejectedRecipient]]:
+    """Count the codes among recipients, and move those that the guard refuses to the rejected."""
+    codes = [one.content.to for one in accepted if one.content.category == "otp"]
+    problems = iter(door.admit_codes(tenant, codes, now))
+    kept: list[PlannedRecipient] = []
+    refused: list[RejectedRecipient] = []
+    for one in accepted:
+        problem = next(problems) if one.content.category == "otp" else None
+        if problem is None:
+            kept.append(one)
+        else:
+            refused.append(RejectedRecipient(one.draft.index, one.draft.to, problem))
+    if not refused:
+        return accepted, rejected
+    return kept, sorted([*rejected, *refused], key=lambda one: one.index)

@@ -1,0 +1,237 @@
+"""`smsgw guard`: the guard against pumped codes, by tenant: settings, counts, pardons."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal, cast
+
+import click
+import msgspec
+
+from sms_gateway.config.stored_settings import read_setting, write_setting
+from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
+from sms_gateway.pumping_guard import counters
+from sms_gateway.pumping_guard.rules import COUNTRY, NUMBERS
+from sms_gateway.pumping_guard.settings import EVERY, NAME, NOBODY, Guards, parse_guards
+from sms_gateway.storage import code_counts, dynamodb
+from sms_gateway.storage.code_counts import CountKey
+from smsgw import arguments
+from smsgw.errors import CommandError
+from smsgw.line import Area, given
+from smsgw.tables import Row, show
+from smsgw.terminal import say, say_json
+
+AREA = Area("guard", "Codes that look pumped: count them, refuse them, let them go.")
+
+TRIES = 5  # when others change the setting at the same time
+COLUMNS = {
+    "country": "COUNTRY",
+    "started": "ASKED FOR",
+    "approved": "VERIFIED",
+    "refused": "REFUSED",
+    "suspected": "SUSPECTED",
+    "unverified": "UNVERIFIED",
+    "reasons": "LAST REASONS",
+    "numbers": "LAST NUMBERS",
+    "hour": "IN THE HOUR OF",
+}
+
+
+def tenant_or_every(text: str) -> str:
+    """Return a tenant's name, or * for those that are not named. Raises BadParameter."""
+    return text if text == EVERY else arguments.tenant(text)
+
+
+def rule(text: str) -> tuple[str, float]:
+    """Return a rule's name and figure. Raises BadParameter."""
+    found = re.fullmatch(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?)", text)
+    if not found:
+        raise click.BadParameter("write it as country_day=40")
+    return found[1], float(found[2]) if "." in found[2] else int(found[2])
+
+
+@AREA.command(
+    "set",
+    help="Guard a tenant: tell only, refuse, or off.",
+    examples=(
+        "smsgw guard set acme --mode monitor",
+        "smsgw guard set acme --mode block --country BD --country IR --rule country_day=40",
+    ),
+)
+@click.argument("tenant", type=tenant_or_every)
+@click.option("--mode", type=click.Choice(["monitor", "block", "off"]), required=True)
+@click.option("--country", "countries", multiple=True, help="Only these get codes, such as BD.")
+@click.option("--rule", "rules", type=rule, multiple=True, help="Another figure than the default.")
+def set_guard(
+    tenant: str, mode: str, countries: tuple[str, ...], rules: tuple[tuple[str, float], ...]
+) -> None:
+    """Set how a tenant is guarded; its safe list stays, and so does what is not given."""
+
+    def change(guards: Guards) -> dict[str, Any]:
+        written = _plain(guards)
+        if mode == "off":
+            written.pop(tenant, None)
+            return written
+        before = written.get(tenant, {})
+        written[tenant] = {
+            **before,
+            "mode": mode,
+            "countries": countries or before.get("countries", ()),
+            "rules": {**before.get("rules", {}), **dict(rules)},
+        }
+        return written
+
+    _change(change)
+    if mode == "off":
+        say(f"{tenant} is not guarded any more.")
+        return
+    say(
+        f"{tenant} is guarded ({mode}); functions that are running know it within a minute. The "
+        "stack must be deployed with PumpingGuard=true: docs/guides/pumping.md."
+    )
+
+
+@AREA.command(
+    "allow",
+    help="Trust the beginning of a number, or a network.",
+    examples=("smsgw guard allow acme +88017", "smsgw guard allow acme 192.0.2.0/24"),
+)
+@click.argument("tenant", type=tenant_or_every)
+@click.argument("trusted")
+@click.option("--remove", is_flag=True, help="Trust it no more.")
+def allow(tenant: str, trusted: str, remove: bool) -> None:
+    """Put a beginning of numbers, or a network, on a tenant's safe list, or take it off."""
+    kind: Literal["safe", "safe_networks"] = "safe" if trusted[:1] == "+" else "safe_networks"
+
+    def change(guards: Guards) -> dict[str, Any]:
+        written = _plain(guards)
+        if tenant not in written:
+            raise CommandError(f"{tenant} is not guarded: smsgw guard set {tenant} --mode monitor")
+        own = written[tenant]
+        others = [one for one in own.get(kind, ()) if one != trusted]
+        own[kind] = others if remove else [*others, trusted]
+        return written
+
+    _change(change)
+    what = "are counted again" if remove else "go, and are not counted,"
+    say(f"Codes of {tenant} that it covers {what} within a minute.")
+
+
+@AREA.command(
+    "unblock",
+    help="Forgive what was not verified: of a country, or of a block of numbers.",
+    harm="lets codes to {what} go again",
+    examples=("smsgw guard unblock acme BD", "smsgw guard unblock acme +880170000"),
+)
+@click.argument("tenant", type=arguments.tenant)
+@click.argument("what")
+def unblock(tenant: str, what: str) -> None:
+    """Forgive the codes of the last 24 hours that nobody verified."""
+    kind = NUMBERS if re.fullmatch(r"\+[0-9]{5,11}", what) else COUNTRY
+    if kind == COUNTRY and what not in _countries():
+        raise CommandError(
+            "name a country, such as BD, or a number without its last four digits, such as "
+            "+880170000; `smsgw guard show` has both"
+        )
+    now, name = utc_now(), f"{kind}#{what}"
+    forgiven = 0
+    for at in [now] if kind == NUMBERS else [now, now - timedelta(days=1)]:
+        key = counters.key_at(tenant, name, at)
+        item = dynamodb.get(key.item)
+        suffixes = [f"{hour:02d}" for hour in range(24)] if kind == COUNTRY else [""]
+        found = {f"forgiven{end}": counters.tally(item, end).unverified for end in suffixes}
+        numbers = {counted: amount for counted, amount in found.items() if amount}
+        if numbers:
+            code_counts.add(code_counts.Addition(key, numbers))
+            forgiven += sum(numbers.values())
+    say(f"{forgiven} codes to {what} are forgiven: the next ones go.")
+
+
+@AREA.command(
+    "show", help="Show who is guarded, or a tenant's counts of today.", reads=True, lists=True
+)
+@click.argument("tenant", type=tenant_or_every, required=False)
+def show_counts(tenant: str | None) -> None:
+    """Print the setting, or what is counted of a tenant today (UTC)."""
+    guards = _stored()
+    if tenant is None:
+        if given("json"):
+            say_json(_plain(guards))
+            return
+        rows: list[Row] = [
+            {"tenant": name, "mode": one.mode, "countries": ",".join(one.countries) or "all"}
+            for name, one in sorted(guards.items())
+        ]
+        show(
+            rows,
+            {"tenant": "TENANT", "mode": "MODE", "countries": "COUNTRIES"},
+            "Nobody is guarded.",
+        )
+        return
+    if not given("json"):
+        guard = guards.get(tenant) or guards.get(EVERY)
+        say(f"{tenant}: {guard.mode if guard else 'not guarded'}")
+    show(_rows(tenant), COLUMNS, "Nothing was counted today.")
+
+
+def _rows(tenant: str) -> list[Row]:
+    """Return a row for each country that something was counted of today."""
+    today = utc_now()
+    keys = {name: counters.key_at(tenant, f"{COUNTRY}#{name}", today) for name in _countries()}
+    blocked = {name: code_counts.blocked_key(key) for name, key in keys.items()}
+    items = dynamodb.get_many([one for key in keys.values() for one in _pair(key)])
+    return [
+        _row(name, items[key.item], items.get(blocked[name]))
+        for name, key in sorted(keys.items())
+        if key.item in items
+    ]
+
+
+def _pair(key: CountKey) -> tuple[Any, Any]:
+    return key.item, code_counts.blocked_key(key)
+
+
+def _row(country: str, item: dict[str, Any], blocked: dict[str, Any] | None) -> Row:
+    hours = counters.hours_of(item)
+    suspected = sum(int(item[n]["N"]) for n in item if n.startswith("suspected"))
+    told = msgspec.json.decode(blocked["data"]["S"]) if blocked else None
+    return {
+        "country": country,
+        "started": sum(one.started for one in hours),
+        "approved": sum(one.approved for one in hours),
+        "refused": sum(one.refused for one in hours),
+        "suspected": suspected,
+        "unverified": sum(one.unverified for one in hours),
+        "reasons": told["reasons"] if told else None,
+        "numbers": told["prefix"] if told else None,
+        "hour": rfc3339(from_ms(told["hour"] * 1000)) if told else None,
+    }
+
+
+def _countries() -> list[str]:
+    from phonenumbers import SUPPORTED_REGIONS  # takes a tenth of a second
+
+    return sorted(SUPPORTED_REGIONS)
+
+
+def _stored() -> Guards:
+    stored = read_setting(NAME)
+    return parse_guards(stored.text if stored else NOBODY)
+
+
+def _plain(guards: Guards) -> dict[str, Any]:
+    return cast("dict[str, Any]", msgspec.to_builtins(guards))
+
+
+def _change(change: Callable[[Guards], dict[str, Any]]) -> None:
+    """Change the setting; what others write at the same time is kept."""
+    for _ in range(TRIES):
+        stored = read_setting(NAME)
+        written = msgspec.json.encode(change(parse_guards(stored.text if stored else NOBODY)))
+        try:
+            guards = parse_guards(written.decode())
+        except ValueError as error:
+            raise CommandError(f"that is not valid: {error}; see docs/guides/pumping.md") from None
+        if write_setting(NAME, msgspec.json.encode(guards).decode(), stored):
+            return
+    raise CommandError("others are changing the guard: run this again")
