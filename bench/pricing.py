@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gateway import SCHEDULER, Run
-from sms_gateway.scheduler.tick import BALANCE_MINUTES
+from sms_gateway.vendor_accounts.balances import BALANCE_MINUTES
 from sms_gateway.vendors.registry import VENDORS
 from testing.counting import Tally
 from testing.template import FUNCTIONS, TEMPLATE, deployed, enabled, holds

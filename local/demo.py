@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import signal
 import sys
@@ -10,17 +9,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import urllib3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.keys import local_key, store_key
-from local.past import TENANTS, Past
+from local.past import TENANTS, PastTraffic
 from local.processes import StackError
 from local.simulators.registry import vendor_number
 from sms_gateway.config.api_keys import PARTITION, digest
@@ -31,8 +29,10 @@ from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.models import ItemKey
+from smsgw.errors import CommandError
+from smsgw.stack import local_facts
 
-FACTS = Path(".local/stack.json")
+FACTS = ("endpoint_url", "region", "stack_name", "table", "campaigns_bucket", "url")
 DAYS = 3  # before today, by UTC
 SCOPES = ("messages:send", "messages:read", "balances:read", "verifications")
 CAMPAIGN = "campaigns/shop/made-up-spring.csv"
@@ -44,11 +44,10 @@ Facts = Mapping[str, str]
 
 def main() -> int:
     """Fill the stack; return the exit status."""
-    logger.setLevel("ERROR")  # that the vendors' addresses are plain http is known
     try:
         with _interrupts() as stopped:
             return fill(_running_stack(), stopped)
-    except (StackError, GatewayError) as error:
+    except (StackError, CommandError, GatewayError, BotoCoreError, ClientError) as error:
         print(f"make demo: {error}", file=sys.stderr)
         return 1
 
@@ -72,11 +71,10 @@ def _interrupts() -> Iterator[list[int]]:
 def _running_stack() -> Facts:
     """Return what the running local stack is, and let AWS's clients know no other.
 
-    Raise StackError for a stack that is not on this machine, or does not run.
+    Raise StackError for a stack that is not on this machine or does not run, CommandError without
+    one.
     """
-    if not FACTS.exists():
-        raise StackError("there is no local stack here: start it with `make run`")
-    facts: dict[str, str] = json.loads(FACTS.read_text())
+    facts = local_facts(FACTS)
     endpoint = facts["endpoint_url"]
     if urlsplit(endpoint).hostname != "127.0.0.1":
         raise StackError(f"{endpoint} is not on this machine: made-up traffic is for the local one")
@@ -113,7 +111,7 @@ def fill(facts: Facts, stopped: list[int]) -> int:
 
     keys = {tenant: _key(facts, tenant) for tenant in TENANTS}
     ids = {tenant: digest(key)[:12] for tenant, key in keys.items()}
-    past, today = Past(public_accounts(), routes(), ids), utc_now().date()
+    past, today = PastTraffic(public_accounts(), routes(), ids), utc_now().date()
     for day in (today - timedelta(days=back) for back in range(DAYS, 0, -1)):
         added = there = 0
         for made in past.day(day):
@@ -183,4 +181,5 @@ def _print_usage(facts: Facts, keys: Mapping[str, str], day: str) -> None:
 
 
 if __name__ == "__main__":
+    logger.setLevel("ERROR")  # that the vendors' addresses are plain http is known
     sys.exit(main())

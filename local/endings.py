@@ -20,7 +20,7 @@ from sms_gateway.storage.models import (
 Words = tuple[str | None, str | None]  # a vendor's code and text
 
 
-class Voice(NamedTuple):
+class VendorWords(NamedTuple):
     """What a vendor says of a message, in the words of its simulator."""
 
     accepted: Words
@@ -34,8 +34,8 @@ class Voice(NamedTuple):
     tells_time: bool = True  # when the handset got it
 
 
-VOICES: Mapping[str, Voice] = {
-    "jst": Voice(
+VENDOR_WORDS: Mapping[str, VendorWords] = {
+    "jst": VendorWords(
         accepted=(None, "success"),
         delivered=(None, "DELIVRD"),
         undelivered=(None, "UNDELIV"),
@@ -43,7 +43,7 @@ VOICES: Mapping[str, Voice] = {
         busy=(None, "error; Service temporarily unavailable, please try again later"),
         reports_by="poll",
     ),
-    "dinisoft": Voice(
+    "dinisoft": VendorWords(
         accepted=("0", "ACCEPTD"),
         delivered=("0", "DELIVRD"),
         undelivered=("0", "UNDELIV"),
@@ -51,7 +51,7 @@ VOICES: Mapping[str, Voice] = {
         busy=("101", "REJECTD"),
         reports_by="poll",
     ),
-    "server2sms": Voice(
+    "server2sms": VendorWords(
         accepted=("1", "OK"),
         delivered=("0", "delivered"),
         undelivered=("2/101", "unknown subscriber"),
@@ -60,7 +60,7 @@ VOICES: Mapping[str, Voice] = {
         reports_by="callback",
         own_ids=True,
     ),
-    "rajasms": Voice(
+    "rajasms": VendorWords(
         accepted=("10", "success"),
         delivered=("3", "Delivered Success"),
         undelivered=("4", "Delivered Error"),
@@ -78,9 +78,9 @@ def ended_item(begun: Submission, end: Status, ttl: int, day: str, random: Rando
 
     `begun` is as it was accepted, `end` delivered, undelivered, rejected or expired.
     """
-    story = _Story(begun, random)
+    ending = _Ending(begun, random)
     ended = replace(
-        story.end_as(end),
+        ending.end_as(end),
         due=None,
         seed=None,  # with it the text of a code is gone
         sealed=None,
@@ -90,36 +90,36 @@ def ended_item(begun: Submission, end: Status, ttl: int, day: str, random: Rando
     item["claim"] = {"S": random.randbytes(8).hex()}
     if ended.refused:
         item["refused"] = {"S": ",".join(ended.refused)}
-    if end is Status.DELIVERED and story.voice.tells_time:
-        item["done"] = number_attribute(story.at // 1000)
+    if end is Status.DELIVERED and ending.words.tells_time:
+        item["done"] = number_attribute(ending.at // 1000)
     return item
 
 
-class _Story:
+class _Ending:
     """A submission's steps after it was accepted; `at` is the present, epoch milliseconds."""
 
     def __init__(self, begun: Submission, random: Random) -> None:
-        self.voice, self.at = VOICES[begun.vendor], begun.created
+        self.words, self.at = VENDOR_WORDS[begun.vendor], begun.created
         self._begun, self._random = begun, random
         self._steps, self._attempt, self._changed = list(begun.timeline), 0, begun.changed
 
     def end_as(self, end: Status) -> Submission:
-        """Tell the story to its end."""
+        """Add the steps to the end; return the submission as it is then."""
         refused: tuple[str, ...] = ()
         if end is Status.EXPIRED:
             self._try_in_vain()
-            result = _refusal(VerdictLetter.RETRY, self.voice.busy)
+            result = _refusal(VerdictLetter.RETRY, self.words.busy)
         elif end is Status.REJECTED:
-            self._call(end, self.voice.refused)
-            result, refused = _refusal(VerdictLetter.REFUSED, self.voice.refused), (self._vendor,)
+            self._call(end, self.words.refused)
+            result, refused = _refusal(VerdictLetter.REFUSED, self.words.refused), (self._vendor,)
         else:
-            self._call(Status.SUBMITTED, self.voice.accepted)
-            words = self.voice.delivered if end is Status.DELIVERED else self.voice.undelivered
-            self._step(self._random.uniform(2, 90), end, self.voice.reports_by, words)
+            self._call(Status.SUBMITTED, self.words.accepted)
+            words = self.words.delivered if end is Status.DELIVERED else self.words.undelivered
+            self._step(self._random.uniform(2, 90), end, self.words.reports_by, words)
             result = SubmissionResult(
-                own_ids=self.voice.own_ids,
-                vendor_id=None if self.voice.own_ids else f"9{self._random.randrange(10**12):012}",
-                price=self.voice.price,
+                own_ids=self.words.own_ids,
+                vendor_id=None if self.words.own_ids else f"9{self._random.randrange(10**12):012}",
+                price=self.words.price,
             )
         return replace(
             self._begun,
@@ -139,10 +139,10 @@ class _Story:
         """Call again and again, until the next pause would outlast the validity."""
         pause = FIRST_PAUSE_SECONDS
         while self.at // 1000 + pause < self._begun.expires:
-            self._call(Status.ACCEPTED, self.voice.busy)
+            self._call(Status.ACCEPTED, self.words.busy)
             self.at += int(pause * self._random.uniform(500, 1000))
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
-        self._call(Status.EXPIRED, self.voice.busy)
+        self._call(Status.EXPIRED, self.words.busy)
 
     def _call(self, status: Status, words: Words) -> None:
         self._step(self._random.uniform(0.04, 0.4), Status.SUBMITTING, "dispatch", (None, None))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 from ulid import ULID
 
-from local.endings import VOICES, ended_item
+from local.endings import VENDOR_WORDS, ended_item
 from local.simulators.registry import vendor_number
 from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
@@ -80,7 +80,7 @@ class Made(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastTraffic:
     """What the gateway goes by, and the ids of the tenants' keys."""
 
     accounts: Accounts
@@ -135,7 +135,7 @@ class Past:
         item = verification_item(verification, int(message["ttl"]["N"]))
         if 0 < verification.checks < request.max_checks:
             item["approved"] = number_attribute(epoch_seconds(at) + random.randrange(100, 250))
-        return _told(item, at), message
+        return _without_events(item, at), message
 
     def _verification(
         self,
@@ -157,7 +157,7 @@ class Past:
 
     def _planned(self, draft: Draft, at: datetime) -> PlannedRecipient | None:
         accepted, _ = plan_recipients([draft], at, self.accounts, self.routes, per_recipient=True)
-        return next((one for one in accepted if one.vendors[0] in VOICES), None)
+        return next((one for one in accepted if one.vendors[0] in VENDOR_WORDS), None)
 
     def _ended(
         self,
@@ -173,7 +173,7 @@ class Past:
         )
         begun = replace(batch.submissions[0], key_id=self.key_ids[sender.tenant])
         ttl, day = int(batch.head["ttl"]["N"]), at.date().isoformat()
-        return _told(ended_item(begun, end, ttl, day, random), at)
+        return _without_events(ended_item(begun, end, ttl, day, random), at)
 
 
 def _moment(day: date, random: Random) -> datetime:
@@ -195,6 +195,6 @@ def _identifier(at: datetime, random: Random) -> str:
     return str(ULID.from_bytes(epoch_ms(at).to_bytes(6) + random.randbytes(10)))
 
 
-def _told(item: Item, at: datetime) -> Item:
+def _without_events(item: Item, at: datetime) -> Item:
     """Mark an item as one whose events were told: nobody shall hear of the past now."""
     return {**item, "restored": number_attribute(epoch_seconds(at))}

@@ -1,4 +1,4 @@
-"""`smsgw guard`: the guard against pumped codes, by tenant: settings, counts, pardons."""
+"""`smsgw guard`: the guard against pumped codes, by tenant: settings, counts, what is forgiven."""
 
 import re
 from collections.abc import Callable
@@ -194,7 +194,7 @@ def _pair(key: CountKey) -> tuple[Any, Any]:
 def _row(country: str, item: dict[str, Any], blocked: dict[str, Any] | None) -> Row:
     hours = counters.hours_of(item)
     suspected = sum(int(item[n]["N"]) for n in item if n.startswith("suspected"))
-    told = msgspec.json.decode(blocked["data"]["S"]) if blocked else None
+    last = msgspec.json.decode(blocked["data"]["S"]) if blocked else None
     return {
         "country": country,
         "started": sum(one.started for one in hours),
@@ -202,9 +202,9 @@ def _row(country: str, item: dict[str, Any], blocked: dict[str, Any] | None) -> 
         "refused": sum(one.refused for one in hours),
         "suspected": suspected,
         "unverified": sum(one.unverified for one in hours),
-        "reasons": told["reasons"] if told else None,
-        "numbers": told["prefix"] if told else None,
-        "hour": rfc3339(from_ms(told["hour"] * 1000)) if told else None,
+        "reasons": last["reasons"] if last else None,
+        "numbers": last["prefix"] if last else None,
+        "hour": rfc3339(from_ms(last["hour"] * 1000)) if last else None,
     }
 
 

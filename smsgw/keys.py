@@ -14,6 +14,7 @@ from smsgw import arguments
 from smsgw.cancelling import cancel_messages, find_key
 from smsgw.errors import CommandError
 from smsgw.line import Area, given
+from smsgw.policies import read_policy
 from smsgw.stack import Stack, pass_stack
 from smsgw.stack_keys import key_of, make_key, make_keys
 from smsgw.tables import Row, show
@@ -29,6 +30,7 @@ AREA = Area("keys", "API keys.")
     examples=(
         "smsgw keys create --tenant acme --scope messages:send --scope messages:read",
         "smsgw keys create --tenant acme --scope verifications --expires 2026-12-31T00:00:00Z",
+        "smsgw keys create --tenant acme --scope messages:send --policy team.json",
         "smsgw keys create --test --tenant acme --scope messages:send --scope messages:read",
     ),
 )
@@ -50,6 +52,7 @@ AREA = Area("keys", "API keys.")
     type=arguments.time,
     help="When it ends by itself, such as 2026-12-31T00:00:00Z.",
 )
+@click.option("--policy", help="A file that narrows what the key may send; - is standard input.")
 @click.option("--test", is_flag=True, help="A test key: what it sends reaches no vendor.")
 @pass_stack
 def create(
@@ -59,10 +62,11 @@ def create(
     label: str,
     country: str | None,
     expires: datetime | None,
+    policy: str | None,
     test: bool,
 ) -> None:
     """Make a key and print it, this once."""
-    key, stored = make(stack, tenant, scope, label, country, expires, test=test)
+    key, stored = make(stack, tenant, scope, label, country, expires, policy=policy, test=test)
     if given("json"):
         say_json({"id": stored.id, "tenant": stored.tenant, "scopes": stored.scopes, "key": key})
         return
@@ -78,16 +82,23 @@ def make(
     country: str | None = None,
     expires: datetime | None = None,
     *,
+    policy: str | None = None,
     test: bool = False,
 ) -> tuple[str, ApiKey]:
-    """Make a key, and what it needs; return it and what is stored of it."""
+    """Make a key, and what it needs; return it and what is stored of it.
+
+    `policy` is the name of a file.
+    """
     if country is not None and not is_region(country):
         raise CommandError("a country is its two capital letters (ISO 3166), such as BD")
+    written = read_policy(policy, arguments.tenant(tenant)) if policy else None
     if "webhooks:manage" in scopes:
         make_key(key_of(stack, WEBHOOK_KEY))
     if test:  # no vendor's account is needed to test, and with none nobody made these yet
         make_keys(key_of(stack, CALLBACK_KEY), key_of(stack, MESSAGE_KEY))
-    return api_keys.create_key(tenant, list(scopes), label, utc_now(), country, expires, test=test)
+    return api_keys.create_key(
+        tenant, list(scopes), label, utc_now(), country, expires, policy=written, test=test
+    )
 
 
 @AREA.command("list", help="List keys, oldest first.", reads=True, lists=True)

@@ -85,7 +85,7 @@ class RestoredTable:
         return False
 
 
-def _told(command: Callable[..., None]) -> Callable[..., None]:
+def _restore_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say what is restored, and how."""
     for option in (
         click.option(
@@ -106,10 +106,10 @@ def _told(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @AREA.command("plan", help="Count what would come back, and as what.", reads=True)
-@_told
-def plan(**told: Any) -> None:
+@_restore_options
+def plan(**options: Any) -> None:
     """Print what `apply` would write, and write nothing."""
-    restore, table = _begin(**told)
+    restore, table = _begin(**options)
     counts: Counter[str] = Counter()
     for items in table.pages():
         there = dynamodb.get_many([_key(item) for item in items])
@@ -127,10 +127,10 @@ def plan(**told: Any) -> None:
     harm="writes what {table} has and the stack's table has not",
     examples=("smsgw restore apply --table restored --at 2026-11-28T09:30:00Z",),
 )
-@_told
-def apply(**told: Any) -> None:
+@_restore_options
+def apply(**options: Any) -> None:
     """Write what is missing. A repeat continues: what is there stays as it is."""
-    restore, table = _begin(**told)
+    restore, table = _begin(**options)
 
     def write(item: Item) -> str:
         fate, new = table.settled(restore, item)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -62,14 +62,14 @@ def find_stack() -> Stack:
     name = given("stack")
     _choose_account()
     if given("local"):
-        name = name or _local()["stack_name"]
+        name = name or local_facts()["stack_name"]
     found = describe(name or STACK_NAME)
     os.environ |= {
         "TABLE_NAME": found.output("TableName"),
         "STACK_NAME": found.name,
         "DASHBOARD": "false",  # it reads the functions' log, not this terminal
     }
-    return replace(found, local_key=_local().get("key")) if given("local") else found
+    return replace(found, local_key=local_facts().get("key")) if given("local") else found
 
 
 def describe(name: str) -> Stack:
@@ -103,7 +103,7 @@ def _choose_account() -> None:
         for name in CREDENTIALS:  # botocore would take these first
             os.environ.pop(name, None)
     if given("local"):
-        stack = _local()
+        stack = local_facts()
         os.environ |= {
             "AWS_ENDPOINT_URL": stack["endpoint_url"],
             "AWS_DEFAULT_REGION": stack["region"],
@@ -112,12 +112,13 @@ def _choose_account() -> None:
         }
 
 
-def _local() -> dict[str, str]:
+def local_facts(names: Sequence[str] = LOCAL_FACTS) -> dict[str, str]:
+    """Return what `make run` wrote of its stack, `names` at least. Raises CommandError."""
     if not LOCAL_STACK.exists():
         raise CommandError(f"{LOCAL_STACK} is missing: start the local stack with `make run`")
     try:
         found: dict[str, str] = json.loads(LOCAL_STACK.read_text())
-        return found | {name: str(found[name]) for name in LOCAL_FACTS}
+        return found | {name: str(found[name]) for name in names}
     except (OSError, ValueError, LookupError, TypeError):
         raise CommandError(
             f"{LOCAL_STACK} is not as `make run` writes it: start the local stack again, or begin "

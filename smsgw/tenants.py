@@ -1,20 +1,24 @@
-"""`smsgw tenants`: stop a tenant, start it again, show how it stands."""
+"""`smsgw tenants`: stop a tenant and start it again, set its policy, show how it stands."""
 
+import json
 from collections.abc import Callable
 
 import click
+from msgspec.structs import replace
 
 from sms_gateway.config import api_keys
+from sms_gateway.config.policies import digest_of, drop_policy, store_policy, stored_text
 from sms_gateway.config.stopped_tenants import NAME, NOBODY, Stop, Stops, encode_stops, parse_stops
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339, utc_now
 from smsgw import arguments
 from smsgw.errors import CommandError
 from smsgw.line import Area, given
+from smsgw.policies import read_policy
 from smsgw.tables import Row, show
-from smsgw.terminal import say, say_json
+from smsgw.terminal import say, say_json, say_text
 
-AREA = Area("tenants", "Stop a tenant in an incident.")
+AREA = Area("tenants", "Stop a tenant in an incident; narrow what it may send.")
 
 TRIES = 5  # when others stop and start tenants at the same time
 
@@ -31,8 +35,12 @@ TRIES = 5  # when others stop and start tenants at the same time
 )
 def stop(tenant: str, reason: str) -> None:
     """Let nothing of a tenant leave until it is started."""
-    begun = Stop(epoch_seconds(utc_now()), reason)
-    _change(lambda stopped: {tenant: begun, **stopped})
+    now = epoch_seconds(utc_now())
+
+    def begin(one: Stop) -> Stop:
+        return one if one.since else replace(one, since=now, reason=reason)
+
+    _change(tenant, begin)
     say(
         f"{tenant} is stopped. Functions that are running know it within 30 seconds; then nothing "
         "of it leaves but what a worker had claimed. Its keys get 403, its triggers' sends become "
@@ -47,7 +55,7 @@ def stop(tenant: str, reason: str) -> None:
 @click.argument("tenant", type=arguments.tenant)
 def start(tenant: str) -> None:
     """Let a stopped tenant go on."""
-    _change(lambda stopped: {name: one for name, one in stopped.items() if name != tenant})
+    _change(tenant, lambda one: replace(one, since=0, reason=""))
     say(
         f"{tenant} is not stopped. What was held leaves within 16 minutes, if it is still valid; "
         "its webhooks' deliveries come as they are due. Dead letters: `smsgw dlq redrive`; "
@@ -55,39 +63,75 @@ def start(tenant: str) -> None:
     )
 
 
-@AREA.command("show", help="Show whether it is stopped, and its keys.", reads=True, lists=True)
+@AREA.command(
+    "set",
+    help="Check a policy and use it: what the tenant may send; - reads standard input.",
+    examples=("smsgw tenants set acme policy.json",),
+)
+@click.argument("tenant", type=arguments.tenant)
+@click.argument("file")
+def set_policy(tenant: str, file: str) -> None:
+    """Store a tenant's policy, then say in the setting that everything reads that it is there."""
+    written = read_policy(file)
+    if not store_policy(tenant, written):
+        raise CommandError("somebody else has just changed this policy: run this again")
+    _change(tenant, lambda one: replace(one, policy=digest_of(written)))
+    say(f"{tenant}'s policy is set; functions that are running know it within 30 seconds.")
+
+
+@AREA.command("remove", help="Remove its policy: nothing is limited then.")
+@click.argument("tenant", type=arguments.tenant)
+def remove_policy(tenant: str) -> None:
+    """Remove a tenant's policy, first from the setting that everything reads."""
+    _change(tenant, lambda one: replace(one, policy=None))
+    drop_policy(tenant)
+    say(f"{tenant} has no policy; functions that are running know it within 30 seconds.")
+
+
+@AREA.command(
+    "show", help="Show whether it is stopped, its policy and keys.", reads=True, lists=True
+)
 @click.argument("tenant", type=arguments.tenant)
 def show_one(tenant: str) -> None:
-    """Print whether a tenant is stopped, since when and why, and its keys."""
+    """Print whether a tenant is stopped, since when and why, its policy, and its keys."""
     found = _stored().get(tenant)
+    policy = stored_text(tenant) if found and found.policy else None
     keys = [key for key in api_keys.list_keys() if key.tenant == tenant]
     if given("json"):
         states = [{"id": key.id, "state": key.refusal(utc_now()) or "active"} for key in keys]
-        say_json({**_row(tenant, found), "keys": states})
+        document = json.loads(policy) if policy else None
+        say_json({**_row(tenant, found), "policy": document, "keys": states})
         return
-    if found is None:
+    if found is None or not found.since:
         say(f"{tenant} is not stopped" + ("" if keys else ", and has no keys"))
     else:
         reason = f": {found.reason}" if found.reason else ""
         say(f"{tenant} is stopped since {rfc3339(from_ms(found.since * 1000))}{reason}")
+    if policy:
+        say_text(f"  policy {policy}")
     for key in keys:
         state = key.refusal(utc_now()) or "active"
         say(f"  key {key.id}  {state:8}  {','.join(key.scopes)}  {key.label}")
 
 
-@AREA.command("list", help="List those that are stopped.", reads=True, lists=True)
+@AREA.command("list", help="List those that are stopped or have a policy.", reads=True, lists=True)
 def show_all() -> None:
-    """Print the stopped tenants."""
-    columns = {"tenant": "TENANT", "stopped_at": "STOPPED SINCE", "reason": "REASON"}
+    """Print the tenants that are stopped or have a policy."""
+    columns = {
+        **{"tenant": "TENANT", "limited": "POLICY"},
+        **{"stopped_at": "STOPPED SINCE", "reason": "REASON"},
+    }
     rows = [_row(tenant, found) for tenant, found in sorted(_stored().items())]
-    show(rows, columns, "No tenant is stopped.")
+    show(rows, columns, "No tenant is stopped, none has a policy.")
 
 
 def _row(tenant: str, found: Stop | None) -> Row:
+    since = found.since if found else 0
     return {
         "tenant": tenant,
-        "stopped_at": rfc3339(from_ms(found.since * 1000)) if found else None,
-        "reason": found.reason if found else None,
+        "limited": "yes" if found and found.policy else None,
+        "stopped_at": rfc3339(from_ms(since * 1000)) if since else None,
+        "reason": found.reason if found and since else None,
     }
 
 
@@ -96,11 +140,14 @@ def _stored() -> Stops:
     return parse_stops(stored.text if stored else NOBODY)
 
 
-def _change(change: Callable[[Stops], Stops]) -> None:
-    """Change the setting; what others write at the same time is kept."""
+def _change(tenant: str, change: Callable[[Stop], Stop]) -> None:
+    """Change how a tenant stands; what others write at the same time is kept."""
     for _ in range(TRIES):
         stored = read_setting(NAME)
-        written = encode_stops(change(parse_stops(stored.text if stored else NOBODY)))
-        if write_setting(NAME, written, stored):
+        stops = dict(parse_stops(stored.text if stored else NOBODY))
+        changed = change(stops.pop(tenant, Stop()))
+        if changed != Stop():
+            stops[tenant] = changed
+        if write_setting(NAME, encode_stops(stops), stored):
             return
     raise CommandError("others are changing the stopped tenants: run this again")

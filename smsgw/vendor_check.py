@@ -53,11 +53,15 @@ def _print_row(row: dict[str, Any]) -> str | None:
 
 def lasts(row: dict[str, Any]) -> str:
     """Say until when a product's balance lasts, behind its amount; nothing without a forecast."""
-    told = row["forecast"]
-    if told["empty_at"] is None:
+    forecast = row["forecast"]
+    if forecast["empty_at"] is None:
         return ""
-    why = f"{told['per_day']} a day" if told["basis"]["ends_by"] == "use" else "then it expires"
-    return f" until {told['empty_at'][:10]} ({why})"
+    why = (
+        f"{forecast['per_day']} a day"
+        if forecast["basis"]["ends_by"] == "use"
+        else "then it expires"
+    )
+    return f" until {forecast['empty_at'][:10]} ({why})"
 
 
 def explain(row: dict[str, Any]) -> str:

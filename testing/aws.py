@@ -55,6 +55,7 @@ ENVIRONMENT = QUEUES | {
     "INTERRUPTED_AFTER": "150",
     "RECEIPT_DEADLINE": "259200",
     "RETENTION_DAYS": "90",
+    "PUMPING_GUARD": "false",
     "CALLBACK_URL": "https://api.example.com/v1/callbacks",
     "DISPATCH_WORKERS": "2",
     "CAMPAIGNS_BUCKET": "bench",

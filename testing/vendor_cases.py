@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.adapter import Adapter, CodeMaker
 from sms_gateway.vendors.redaction import mark_of
 from sms_gateway.vendors.registry import VENDORS, build_adapter, secret_settings
 from sms_gateway.vendors.secret_marks import Marks, are_ours
@@ -97,6 +97,7 @@ def understood(case: Case) -> object:
             except BalanceRefusedError as refusal:
                 return {"refused": {"code": refusal.code, "retryable": refusal.retryable}}
         case "verified":
+            assert isinstance(vendor, CodeMaker)
             return plain(vendor.verified(reply))
         case "reports":
             pending = [PendingReceipt(**item) for item in spec["pending"]]
@@ -124,6 +125,7 @@ def described(case: Case) -> list[dict[str, Any]]:
         case "balance":
             return [readable(request) for request in vendor.balance().values()]
         case "verify":
+            assert isinstance(vendor, CodeMaker)
             return [readable(vendor.verify(spec["to"], spec["message_id"], spec["code"]))]
         case "poll":
             pending = [PendingReceipt(**item) for item in spec["pending"]]

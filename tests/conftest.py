@@ -1,6 +1,7 @@
 """Settings of every test run, and which tests share a process."""
 
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 import testing.environment  # noqa: F401 - before anything of the product is imported
+from sms_gateway.core.observability import logger
 
 pytest_plugins = ["testing.deployed"]  # the stack that the e2e tests and the attacks share
 
@@ -37,6 +39,14 @@ class ByFile(LoadScopeScheduling):
         if file.startswith(("tests/e2e/", "tests/attacks/", "tests/docs/")):
             return "a stack that waits" if file in LONG else "a stack"
         return file
+
+
+@pytest.fixture(autouse=True)
+def _log_level() -> Iterator[None]:
+    """Fail the test that leaves the log at another level: those behind it would see no lines."""
+    before = logger.log_level
+    yield
+    assert logger.log_level == before
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

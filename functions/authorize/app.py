@@ -39,6 +39,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "scopes": " ".join(api_key.scopes),
             "key_id": api_key.id,
             "region": api_key.region or "",
+            **({"policy": api_key.policy} if api_key.policy else {}),
             **({"test": "true"} if api_key.test else {}),
         }
     return decision

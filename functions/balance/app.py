@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
+from sms_gateway.policies.door import admit
 from sms_gateway.vendor_accounts.account_check import check_account
 from sms_gateway.vendor_accounts.balances import get_balances
 from sms_gateway.vendor_accounts.overview import vendors_view
@@ -16,7 +16,7 @@ from sms_gateway.vendors.registry import VENDORS
 
 SCOPE = "balances:read"
 
-app = router(refuse_stopped)
+app = router(admit)
 
 
 @app.get("/balances")

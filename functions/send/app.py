@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
@@ -10,10 +9,11 @@ from sms_gateway.http_api.router import Response
 from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.request import Options
 from sms_gateway.messages.send import send
+from sms_gateway.policies.door import admit
 
 SCOPE, READ_SCOPE = "messages:send", "messages:read"
 
-app = router(refuse_stopped)
+app = router(admit)
 
 
 @app.post("/messages")
@@ -27,6 +27,7 @@ def post_messages(request: Request) -> Response:
         request.idempotency_key,
         _defaults(request),
         key_id=request.key_id,
+        key_policy=request.policy,
         test=request.test,
     )
     return json_response(answer, 202)
@@ -38,7 +39,14 @@ def post_preview(request: Request) -> Response:
     from sms_gateway.messages.preview import preview  # saves start-up time: a send needs none of it
 
     tenant = require_scope(request, SCOPE, tests=True)
-    plan = preview(tenant, request.body, utc_now(), _defaults(request), test=request.test)
+    plan = preview(
+        tenant,
+        request.body,
+        utc_now(),
+        _defaults(request),
+        key_policy=request.policy,
+        test=request.test,
+    )
     return json_response(plan)
 
 

@@ -3,7 +3,6 @@
 from copy import replace
 from typing import Any
 
-from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import NotFoundError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
@@ -11,12 +10,13 @@ from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.messages.listing import list_messages, parse_query
 from sms_gateway.messages.views import batch_view, message_view
+from sms_gateway.policies.door import admit
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.models import split_id
 
 SCOPE = "messages:read"
 
-app = router(refuse_stopped)
+app = router(admit)
 
 
 @app.get("/messages")

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
+from sms_gateway.policies.door import admit
 from sms_gateway.vendor_accounts import interface_info, senders, vouchers
 from sms_gateway.vendor_accounts.calls import Caller
 
 READ_SCOPE = "balances:read"
 CHANGE_SCOPE = "account"
 
-app = router(refuse_stopped)
+app = router(admit)
 
 
 def _caller(request: Request, vendor: str, scope: str) -> Caller:

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
+from sms_gateway.policies.door import admit
 from sms_gateway.verifications.check import check_code
 from sms_gateway.verifications.start import show_verification, start_verification
 
 SCOPE = "verifications"
 
-app = router(refuse_stopped)
+app = router(admit)
 
 
 @app.post("/verifications")
@@ -27,6 +27,7 @@ def post_verifications(request: Request) -> Response:
             request.idempotency_key,
             request.region,
             request.key_id,
+            key_policy=request.policy,
             test=request.test,
         ),
         201,

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.http_api.request import Request, require_scope
 from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
+from sms_gateway.policies.door import admit
 from sms_gateway.webhooks import delivery_log, management
 
 SCOPE = "webhooks:manage"
 
-app = router(refuse_stopped)
+app = router(admit)
 
 
 @app.post("/webhooks")

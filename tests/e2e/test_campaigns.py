@@ -58,7 +58,7 @@ def test_an_upload_is_sent_and_its_results_stand_beside_it(
     body = "\ufeffto,name,template,reference\r\n" + "".join(
         f'+9110000000{nth:02d},"Ani, {nth}","Hi {{name}}",c-{nth}\r\n' for nth in range(40)
     )
-    identifier = put(stack, bucket, "spring", body + "+1,x,Hi,\r\n")
+    identifier = put(stack, bucket, "winter", body + "+1,x,Hi,\r\n")
 
     def done() -> Any:
         answer = api("GET", f"/batches/{identifier}")
@@ -68,17 +68,17 @@ def test_an_upload_is_sent_and_its_results_stand_beside_it(
     shown = wait(done)
     assert shown["campaign"]["state"] in ("sending", "done")
     assert shown["campaign"] | {"counted_at": "", "state": ""} == {
-        "file": "campaigns/demo/spring.csv",
+        "file": "campaigns/demo/winter.csv",
         "state": "",
         "rows": 41,
         "rows_read": 41,
         "rows_sent": 40,
         "rows_refused": 1,
         "counted_at": "",
-        "results": "results/demo/spring.csv",
+        "results": "results/demo/winter.csv",
         "problem": None,
     }
-    lines = results(stack, bucket, "spring")
+    lines = results(stack, bucket, "winter")
     assert len(lines) == 41
     assert lines[-1]["status"] == "refused"
     assert (lines[0]["to"], lines[0]["reference"]) == ("+911000000000", "c-0")

@@ -24,7 +24,13 @@ from moto.dynamodb.models import dynamodb_backends
 
 from bench.pricing import HOURLY
 from sms_gateway.aws import clients, sqs
-from sms_gateway.config import cached_setting, routes, stopped_tenants, vendor_accounts
+from sms_gateway.config import (
+    cached_setting,
+    policies,
+    routes,
+    stopped_tenants,
+    vendor_accounts,
+)
 from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stopped_tenants import MAX_BYTES as STOPS_BYTES
 from sms_gateway.config.stopped_tenants import NAME
@@ -48,7 +54,7 @@ from testing.gateway import Gateway
 from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
-from testing.settings import set_account, set_guards
+from testing.settings import set_account, set_guards, set_policy
 from testing.stored import BEGAN, final, seen, ulid, waiting
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 from testing.vendor_cases import adapter
@@ -95,6 +101,7 @@ def _what_was_read_stays_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 def meter(gateway: Gateway) -> Iterator[Meter]:
     gateway.wire.answers |= {SUBMIT[vendor]: TAKES[vendor] for vendor in VENDORS}
     vendor_accounts.accounts()  # what its reading costs is the minute's, not the message's
+    public_accounts()
     routes.routes()
     stopped_tenants.stops()
     with Meter(stored).listening(dynamodb.client(), sqs.client()) as meter:
@@ -675,3 +682,20 @@ def test_no_partition_of_the_due_index_has_a_tenth_of_the_traffic(
         assert tick(gateway, 4_000) == 100
     assert set(traffic) == set(items.SHARDS)
     assert 100 * max(traffic.values()) / traffic.total() < HOTTEST
+
+
+def test_a_policy_is_read_once_and_costs_no_message_anything(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """One unit for each process and version; a key's is in the authorizer's answer."""
+    set_policy("acme", '{"categories": ["transactional"]}')
+    accepted(gateway, "server2sms", 1)  # reads the settings anew
+    policies._read.clear()
+    first = spent(meter, lambda: accepted(gateway, "server2sms", 1))
+    assert of(first) == (
+        {"dynamodb.GetItem": 1, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1},
+        3,
+        1,
+    )
+    again = spent(meter, lambda: accepted(gateway, "server2sms", 1))
+    assert of(again) == ({"dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}, 3, 0)

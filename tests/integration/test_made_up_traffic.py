@@ -17,8 +17,8 @@ import boto3
 import pytest
 
 from local import demo
-from local.endings import VOICES
-from local.past import TENANTS, Made, Past
+from local.endings import VENDOR_WORDS
+from local.past import TENANTS, Made, PastTraffic
 from local.simulators.registry import SIMULATORS
 from sms_gateway.config import api_keys
 from sms_gateway.config.public_accounts import public_accounts
@@ -33,6 +33,7 @@ from sms_gateway.storage import dynamodb
 from sms_gateway.storage.models import split_id
 from sms_gateway.vendors.types import DeliveryReport
 from sms_gateway.verifications.start import show_verification
+from smsgw.stack import LOCAL_STACK
 from testing.gateway import Gateway
 from testing.settings import set_routes
 
@@ -43,8 +44,8 @@ HUNDREDS = {name: str(one.first_number)[:-3] for name, one in SIMULATORS.items()
 
 
 @pytest.fixture
-def past(gateway: Gateway) -> Past:
-    return Past(public_accounts(), routes(), KEYS)
+def past(gateway: Gateway) -> PastTraffic:
+    return PastTraffic(public_accounts(), routes(), KEYS)
 
 
 @pytest.fixture
@@ -75,17 +76,17 @@ def content_of(made: Made) -> dict[str, Any]:
     return content
 
 
-def test_a_day_is_always_the_same_and_another_day_is_another(past: Past) -> None:
+def test_a_day_is_always_the_same_and_another_day_is_another(past: PastTraffic) -> None:
     assert list(past.day(DAY)) == list(past.day(DAY))
     ids = [{one.items[-1]["pk"]["S"] for one in past.day(DAY + timedelta(n))} for n in (0, 1)]
     assert not ids[0] & ids[1]
 
 
-def test_every_vendor_tenant_and_end_has_its_part_and_the_day_its_hours(past: Past) -> None:
+def test_every_vendor_tenant_and_end_has_its_part_and_the_day_its_hours(past: PastTraffic) -> None:
     made = [one for back in range(3) for one in past.day(DAY - timedelta(back))]
     heads = [one.items[-1] for one in made]
     assert {one.tenant for one in made} == set(TENANTS)
-    assert {head["vendor"]["S"] for head in heads} == set(VOICES)
+    assert {head["vendor"]["S"] for head in heads} == set(VENDOR_WORDS)
     ends = Counter(head["status"]["S"] for head in heads)
     assert set(ends) == {"delivered", "undelivered", "rejected", "expired"}
     assert ends["delivered"] > 0.8 * len(heads)
@@ -93,7 +94,7 @@ def test_every_vendor_tenant_and_end_has_its_part_and_the_day_its_hours(past: Pa
     assert hours[10] > hours[3]
 
 
-def test_all_happened_within_its_day(past: Past) -> None:
+def test_all_happened_within_its_day(past: PastTraffic) -> None:
     for one in past.day(DAY):
         steps = [json.loads(step["S"])[0] for step in one.items[-1]["timeline"]["L"]]
         assert steps == sorted(steps)
@@ -101,7 +102,7 @@ def test_all_happened_within_its_day(past: Past) -> None:
         assert days == {DAY} == {created_at(one.items[-1]["pk"]["S"]).date()}
 
 
-def test_no_subscriber_is_named_and_texts_are_plainly_made_up(past: Past) -> None:
+def test_no_subscriber_is_named_and_texts_are_plainly_made_up(past: PastTraffic) -> None:
     for one in past.day(DAY):
         content, vendor = content_of(one), one.items[-1]["vendor"]["S"]
         # Nine hundred numbers from the first: those that the simulators' vendor_number gives.
@@ -113,9 +114,9 @@ def test_no_subscriber_is_named_and_texts_are_plainly_made_up(past: Past) -> Non
             assert re.match(r"Made-up |Dear Asha, your order A-\d+ is", content["text"])
 
 
-def test_a_made_up_message_is_stored_as_a_real_one(past: Past, gateway: Gateway) -> None:
+def test_a_made_up_message_is_stored_as_a_real_one(past: PastTraffic, gateway: Gateway) -> None:
     real: dict[str, set[str]] = {}
-    for vendor in VOICES:
+    for vendor in VENDOR_WORDS:
         (identifier,) = gateway.sent(vendor)
         key = split_id(identifier)
         assert key
@@ -188,7 +189,7 @@ def test_a_signal_is_noted_and_breaks_nothing_off() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_nobody_hears_of_the_past(past: Past) -> None:
+def test_nobody_hears_of_the_past(past: PastTraffic) -> None:
     context = ReadContext(full=False, operator=True, until=math.inf)
     for one in past.day(DAY):
         dynamodb.put_all(one.items)
@@ -196,10 +197,10 @@ def test_nobody_hears_of_the_past(past: Past) -> None:
             assert list(events_of({"dynamodb": {"NewImage": item}}, context)) == []
 
 
-def test_what_has_no_route_is_left_out_and_the_rest_is_the_same(past: Past) -> None:
+def test_what_has_no_route_is_left_out_and_the_rest_is_the_same(past: PastTraffic) -> None:
     whole = {one.items[-1]["pk"]["S"] for one in past.day(DAY)}
     set_routes(json.dumps({"routes": [{"prefix": "+62", "vendors": ["rajasms"]}]}))
-    less = Past(past.accounts, routes(), KEYS)
+    less = PastTraffic(past.accounts, routes(), KEYS)
     left = {one.items[-1]["pk"]["S"] for one in less.day(DAY)}
     assert left < whole
     assert left
@@ -236,7 +237,8 @@ class NotOurs(BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("endpoint", "said"),
     [
-        (None, "there is no local stack here: start it with `make run`"),
+        (None, "is missing: start the local stack with `make run`"),
+        ("", "is not as `make run` writes it"),
         ("https://dynamodb.eu-central-1.amazonaws.com", "is not on this machine"),
         ("http://127.0.0.1.example.com:4566", "is not on this machine"),
         ("http://127.0.0.1:{free}", "the local stack does not run: start it with `make run`"),
@@ -256,9 +258,10 @@ def test_anything_else_than_the_running_local_stack_is_refused_in_a_line(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         ports = {"free": unused.getsockname()[1], "other": server.server_port}
-    if endpoint:
-        demo.FACTS.parent.mkdir()
-        demo.FACTS.write_text(json.dumps({"endpoint_url": endpoint.format(**ports)}))
+    if endpoint is not None:
+        LOCAL_STACK.parent.mkdir()
+        facts = dict.fromkeys(demo.FACTS, "x") | {"endpoint_url": endpoint.format(**ports)}
+        LOCAL_STACK.write_text(json.dumps(facts) if endpoint else '{"endpoint_url": ')
     try:
         assert demo.main() == 1
     finally:

@@ -47,7 +47,13 @@ from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import emptied
-from testing.settings import ACCOUNTS, set_accounts, set_campaign_defaults, set_stopped
+from testing.settings import (
+    ACCOUNTS,
+    set_accounts,
+    set_campaign_defaults,
+    set_policy,
+    set_stopped,
+)
 from testing.stream import Stream, streaming
 from testing.vendor_answers import POLL, SUBMIT, TAKES, arrived
 from testing.vendor_cases import adapter
@@ -389,6 +395,15 @@ def test_a_stopped_tenants_campaign_fails_and_goes_on_when_it_is_resumed(bucket:
     operate("resume", failed.id)
     work(failed.id)
     assert stored().total() == 3
+
+
+def test_a_campaigns_rows_obey_its_tenants_policy(bucket: Any) -> None:
+    written = json.dumps({"recipients": [number("jst", 0)]})
+    set_policy("acme", written)
+    file = f"to,text\n{number('jst', 0)},Hi\n{number('jst', 1)},Hi\n"
+    done = to_the_end(upload(bucket, file))
+    assert (done.sent, done.refused) == (1, 1)
+    assert "does not allow this number" in results(bucket)[1]["problem"]
 
 
 def test_settings_that_are_not_valid_send_nothing(bucket: Any) -> None:

@@ -342,4 +342,4 @@ def test_while_nobody_is_stopped_dispatch_reads_no_tenant(gateway: Gateway) -> N
 def test_the_setting_stays_small_enough_for_half_a_unit() -> None:
     assert encode_stops({"a" * 40: Stop(2**31, "y" * 100)})
     with pytest.raises(ValueError, match="start one"):
-        encode_stops({f"tenant-{nth}": Stop(2**31) for nth in range(100)})
+        encode_stops({f"tenant-{nth}": Stop(2**31) for nth in range(200)})

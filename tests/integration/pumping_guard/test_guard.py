@@ -16,8 +16,9 @@ from sms_gateway.core.problems import (
 from sms_gateway.messages.feedback import take_feedback
 from sms_gateway.messages.send import send
 from sms_gateway.pumping_guard import counters
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.items import key_of
+from sms_gateway.storage.models import split_id
 from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check as verification_check
 from sms_gateway.verifications import start as verification_start
@@ -366,6 +367,20 @@ def test_feedback_is_for_ones_own_codes_alone() -> None:
     verification = start(2)
     assert problem(lambda: feedback(f"{verification}000", "used")) == "not-your-code"
     assert problem(lambda: feedback(mine["id"], "perhaps")) == "invalid-request"
+
+
+def test_feedback_on_a_message_that_was_just_removed_is_not_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when DynamoDB ends its time between the read and the write."""
+    (one,) = own_codes(number(VENDOR))["messages"]
+    key = split_id(one["id"])
+    assert key
+    found = message_repository.find_message(key)
+    monkeypatch.setattr(message_repository, "find_message", lambda _: found)
+    dynamodb.remove(key)
+    assert problem(lambda: feedback(one["id"], "used")) == "not-found"
+    assert dynamodb.get(key) is None
 
 
 # Who is told.

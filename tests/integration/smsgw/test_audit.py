@@ -61,7 +61,7 @@ def test_every_other_command_leaves_one() -> None:
         *("keys list", "tenants show", "tenants list", "vendors list", "vendors show"),
         *("vendors check", "messages show", "messages list", "campaigns list", "campaigns show"),
         *("dlq list", "restore plan", "callback-url", "audit list", "completion"),
-        *("messages tail", "webhooks list", "status", "doctor", "listen"),
+        *("messages tail", "webhooks list", "status", "doctor", "listen", "guard show"),
         *(f"{area} {what}" for area in SETTINGS for what in ("show", "diff")),
     }
     assert looking <= {name for name, changes in found.items() if not changes}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_gateway.vendors.adapter import UnsupportedMessageError
+from sms_gateway.vendors.adapter import CodeMaker, UnsupportedMessageError
 from sms_gateway.vendors.server2sms.responses import DELIVERY_STATUSES, REASONS, STATUS_CODES
 from sms_gateway.vendors.types import (
     CallbackRequest,
@@ -164,6 +164,7 @@ def test_only_a_documented_refusal_in_the_answer_refuses(body: bytes) -> None:
 
 @given(BODIES)
 def test_a_code_is_right_only_where_the_vendor_says_so(body: bytes) -> None:
+    assert isinstance(VENDOR, CodeMaker)
     checked = VENDOR.verified(VendorResponse(200, body))
     if checked.verdict is CodeVerdict.RIGHT:
         assert checked.code == "1"

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,9 +13,6 @@ from sms_gateway.campaigns.credit import count_credit
 from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk, Refusal
 from sms_gateway.campaigns.time_budget import TimeBudget
-from sms_gateway.config.public_accounts import public_accounts
-from sms_gateway.config.routes import routes
-from sms_gateway.config.senders import may_use
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import GatewayError
@@ -25,10 +21,10 @@ from sms_gateway.core.ulids import new_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.balance_floor import BalanceFloorError
-from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD, RejectedRecipient, plan_recipients
+from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD, RejectedRecipient
 from sms_gateway.messages.request import Draft
 from sms_gateway.messages.send import retention_seconds
-from sms_gateway.messages.status_url import status_url_checker
+from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.idempotency_keys import IN_PROGRESS_SECONDS
@@ -109,15 +105,8 @@ def _plan_chunk(
     campaign: Campaign, rows: list[Record], defaults: dict[str, Any], now: datetime
 ) -> tuple[Chunk, BuiltBatch | None]:
     drafts, refused = _build_drafts(campaign, rows, defaults)
-    accepted, rejected = plan_recipients(
-        drafts,
-        now,
-        public_accounts(),
-        routes(),
-        status_url_checker(campaign.tenant),
-        may_use=partial(may_use, campaign.tenant),
-        per_recipient=True,
-        keep_floor=True,
+    accepted, rejected = plan_for_tenant(
+        campaign.tenant, drafts, now, per_recipient=True, keep_floor=True
     )
     _raise_retryable(campaign, rejected)
     for each in rejected:

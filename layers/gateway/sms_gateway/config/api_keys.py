@@ -35,9 +35,8 @@ PREFIX, TEST_PREFIX = "sms_", "sms_test_"
 TEST_SCOPES = ("messages:send", "messages:read", "verifications")  # the others reach vendors
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 RANDOM_BYTES, CHECKSUM_BYTES = 32, 4
-FORM = re.compile(
-    r"sms_(test_)?([A-Za-z0-9_-]{48})"
-)  # template.yaml has the same before the authorizer
+# template.yaml has the same before the authorizer.
+FORM = re.compile(r"sms_(test_)?([A-Za-z0-9_-]{48})")
 
 
 class Refusal(StrEnum):
@@ -54,6 +53,7 @@ class ApiKey(ValueObject, frozen=True):
 
     `region` (ISO 3166 alpha-2) is the one in which requests without one write national numbers.
     `expires` (epoch seconds) is when it ends by itself. A `test` key reaches the sandbox only.
+    `policy` (a JSON text) narrows what it sends.
     """
 
     id: str
@@ -64,6 +64,7 @@ class ApiKey(ValueObject, frozen=True):
     revoked_at: str | None
     region: str | None = None
     expires: int | None = None
+    policy: str | None = None
     test: bool = False
 
     def refusal(self, now: datetime) -> Refusal | None:
@@ -82,6 +83,7 @@ def create_key(
     region: str | None = None,
     expires: datetime | None = None,
     *,
+    policy: str | None = None,
     test: bool = False,
 ) -> tuple[str, ApiKey]:
     """Create and store a key; return its text, which nothing can show again, and its record.
@@ -105,6 +107,7 @@ def create_key(
         "created": {"N": str(epoch_seconds(now))},
         **({"region": {"S": region}} if region else {}),
         **({"expires": {"N": str(epoch_seconds(expires))}} if expires else {}),
+        **({"policy": {"S": policy}} if policy else {}),
         **({"test": {"N": "1"}} if test else {}),
     }
     dynamodb.put_new(item)
@@ -176,5 +179,6 @@ def _from_item(item: Item) -> ApiKey:
         revoked_at=rfc3339(from_ms(int(revoked["N"]) * 1000)) if revoked else None,
         region=item["region"]["S"] if "region" in item else None,
         expires=int(item["expires"]["N"]) if "expires" in item else None,
+        policy=item["policy"]["S"] if "policy" in item else None,
         test="test" in item,
     )

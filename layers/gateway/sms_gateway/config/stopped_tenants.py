@@ -1,4 +1,4 @@
-"""Tenants that the operator has stopped: one setting, absent while nobody is.
+"""Tenants that the operator has stopped or that have a policy: one setting, absent while none is.
 
 Whatever would act for a tenant asks here. A running function knows of a change within 30 seconds,
 whatever API Gateway has cached about a key.
@@ -18,11 +18,15 @@ MAX_BYTES = 3_800  # so that a read is half a unit: each start of a function rea
 NOBODY = "{}"
 
 
-class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Since when a tenant is stopped (epoch seconds), and why, for the operator."""
+class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Since when a tenant is stopped (epoch seconds), and why, for the operator.
 
-    since: int
+    `since` is 0 for one that is not stopped; `policy` is the digest of its policy, if any.
+    """
+
+    since: int = 0
     reason: str = ""
+    policy: str | None = None
 
 
 Stops = Mapping[str, Stop]  # by tenant
@@ -44,18 +48,27 @@ def encode_stops(stops: Stops) -> str:
     """Encode the setting. Raises ValueError when it is too long."""
     text = msgspec.json.encode(stops).decode()
     if len(text.encode()) > MAX_BYTES:
-        raise ValueError(f"so many stopped tenants take more than {MAX_BYTES} bytes: start one")
+        raise ValueError(
+            f"so many stopped or limited tenants take more than {MAX_BYTES} bytes: start one, "
+            "or remove a policy"
+        )
     return text
 
 
 def stops() -> Stops:
     """Return the stopped tenants. Raises ServiceUnavailableError when that can't be read."""
-    return _stops.get()
+    return {tenant: one for tenant, one in _stops.get().items() if one.since}
+
+
+def standing(tenant: str) -> Stop | None:
+    """Return how a tenant stands; None for one neither stopped nor limited. Raises as `stops`."""
+    return _stops.get().get(tenant)
 
 
 def refuse_stopped(tenant: str) -> None:
     """Raise TenantStoppedError for a stopped tenant, or ServiceUnavailableError as `stops` does."""
-    if tenant in stops():
+    found = standing(tenant)
+    if found is not None and found.since:
         raise TenantStoppedError(
             "The operator of the gateway has stopped this tenant: ask them. What was accepted and "
             "had not left is held."

@@ -67,5 +67,10 @@ def write_setting(name: str, text: str, replaces: StoredSetting | None) -> bool:
     return existing in (None, item)
 
 
+def remove_setting(name: str) -> bool:
+    """Remove a setting; return whether it existed. Raises ServiceUnavailableError."""
+    return dynamodb.remove(_key(name))
+
+
 def _key(name: str) -> ItemKey:
     return ItemKey("ACCOUNTS" if name == ACCOUNTS else PARTITION, name)

@@ -18,12 +18,12 @@ def guard_events(old: Item, new: Item, at: int) -> Iterator[Event]:
     if new["sk"]["S"] != BLOCKED or old.get("data") == new.get("data"):
         return
     tenant, _, country = new["pk"]["S"].removeprefix(PREFIX).split("#")
-    told = msgspec.json.decode(new["data"]["S"])
+    blocked = msgspec.json.decode(new["data"]["S"])
     data = {
         "country": country,
-        "hour": rfc3339(from_ms(told["hour"] * 1000)),
-        "mode": told["mode"],
-        "reasons": told["reasons"],
+        "hour": rfc3339(from_ms(blocked["hour"] * 1000)),
+        "mode": blocked["mode"],
+        "reasons": blocked["reasons"],
     }
-    identifier = f"guard-{tenant}-{country}-{told['hour']}-{told['mode']}"
+    identifier = f"guard-{tenant}-{country}-{blocked['hour']}-{blocked['mode']}"
     yield Event(identifier, EventType.BLOCKED, at, tenant, data)

@@ -17,9 +17,10 @@ class Request(ValueObject, frozen=True):
 
     `key_id`, `region` (ISO 3166 alpha-2, in which it writes national numbers) and `test` are the
     key's.
+    `policy` is its policy, a JSON text; `ip` is the address that the request came from.
     """
 
-    hidden = frozenset({"path", "headers", "body", "query"})
+    hidden = frozenset({"path", "headers", "body", "query", "policy", "ip"})
 
     method: str
     path: str
@@ -30,6 +31,8 @@ class Request(ValueObject, frozen=True):
     scopes: tuple[str, ...]
     region: str | None = None
     key_id: str | None = None
+    policy: str | None = None
+    ip: str | None = None
     test: bool = False
 
     @classmethod
@@ -47,6 +50,8 @@ class Request(ValueObject, frozen=True):
             scopes=tuple((scopes or "").split()),
             region=authorizer.get("region") or None,
             key_id=authorizer.get("key_id") or None,
+            policy=authorizer.get("policy") or None,
+            ip=event.get("requestContext", {}).get("identity", {}).get("sourceIp"),
             test=bool(authorizer.get("test")),
         )
 

@@ -6,14 +6,15 @@ import msgspec
 
 from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import GatewayError, NotFoundError
+from sms_gateway.http_api.request import Request
 from sms_gateway.http_api.router import Response, Router
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-def router(admit: Callable[[str], None]) -> Router:
-    """Make a router whose errors are problem documents; `admit` raises for a refused tenant."""
+def router(admit: Callable[[Request], None]) -> Router:
+    """Make a router whose errors are problem documents; `admit` raises to refuse a request."""
     return Router(_error_response, _no_route, admit)
 
 

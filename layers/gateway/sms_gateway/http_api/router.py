@@ -39,14 +39,14 @@ class Router:
     """A function's routes.
 
     `on_error` answers what a handler raises, `on_no_route` other paths, each with the request's id.
-    `admit` is asked about the tenant of each request that has one, and raises to refuse it.
+    `admit` is asked about each request, and raises to refuse it.
     """
 
     def __init__(
         self,
         on_error: Callable[[Exception, str | None], Response],
         on_no_route: Callable[[str | None], Response],
-        admit: Callable[[str], None],
+        admit: Callable[[Request], None],
     ) -> None:
         self._on_error = on_error
         self._on_no_route = on_no_route
@@ -91,8 +91,7 @@ class Router:
     def _respond(self, request: Request, request_id: str | None) -> Response:
         for method, pattern, handler in self._routes:
             if method == request.method and (match := pattern.fullmatch(request.path)):
-                if request.tenant is not None:
-                    self._admit(request.tenant)
+                self._admit(request)
                 refuse_unreadable(request.headers, request.body)
                 return handler(request, **match.groupdict())
         return self._on_no_route(request_id)

@@ -51,7 +51,9 @@ def take_feedback(
             door.approve_number(tenant, content.to, created_at(key.batch))
         return _view(identifier, written)
     item = dynamodb.get(key)
-    stored = item["feedback"]["S"] if item else written
+    if item is None:  # removed since it was found
+        raise NotFoundError("There is no such message.")
+    stored = item["feedback"]["S"]
     if stored.partition(" ")[0] != outcome:
         raise ConflictError(
             "Other feedback was given on this message, and the first word counts.",

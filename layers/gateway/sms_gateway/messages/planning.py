@@ -61,16 +61,17 @@ def plan_recipients(
     check_status_url: Callable[[str], None] = lambda _url: None,
     *,
     may_use: Callable[[str], bool] = lambda _sender: False,
+    permit: Callable[[Draft, str], None] = lambda _draft, _to: None,
     per_recipient: bool = False,
     keep_floor: bool = False,
 ) -> tuple[list[PlannedRecipient], list[RejectedRecipient]]:
     """Sort recipients into those that can be sent to and those that can't.
 
-    `check_status_url` raises InvalidRequestError for a status_url that is not allowed; `may_use`
-    says whether the tenant may name a sender that is none of the account's own. An invalid
-    time, region, vendor or status_url fails the whole request with InvalidRequestError, unless
-    `per_recipient` is set: then it rejects its recipient. A vendor below its account's
-    `balance_floor` comes last; with `keep_floor` not at all.
+    `check_status_url` raises for a status_url that is not allowed, `permit` for what a policy
+    refuses; `may_use` says whether the tenant may name a sender that is none of the account's own.
+    An invalid time, region, vendor or status_url fails the whole request, unless `per_recipient`
+    is set; all raise InvalidRequestError. A vendor below its `balance_floor` comes last; with
+    `keep_floor` not at all.
     """
     accepted: list[PlannedRecipient] = []
     rejected: list[RejectedRecipient] = []
@@ -80,6 +81,7 @@ def plan_recipients(
         try:
             _check_envelope(draft, now, accounts, check_status_url)
             number = _read_number(draft)
+            permit(draft, number.e164)
             same = (number.e164, draft.text)
             if same in seen and draft.options.duplicates == "reject":
                 raise InvalidRequestError(
@@ -89,9 +91,7 @@ def plan_recipients(
                 )
             vendors, prefix = _choose_vendors(draft, number.e164, accounts, routes)
             same_text = (draft.text, draft.options.encoding)
-            if same_text not in rendered:
-                rendered[same_text] = render_text(draft)
-            text = rendered[same_text]
+            text = rendered.get(same_text) or rendered.setdefault(same_text, render_text(draft))
             check_segments(draft, text)
             planned = _plan_recipient(
                 draft, number, vendors, prefix, accounts, text, now, may_use, keep_floor

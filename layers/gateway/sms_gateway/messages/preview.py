@@ -7,13 +7,12 @@ import msgspec
 
 from sms_gateway.core.problems import TooLargeError
 from sms_gateway.core.sandbox import mark
-from sms_gateway.messages.destination import destination
-from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
+from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.prices import price_of_number, price_view
 from sms_gateway.messages.rendering import MAX_NAMED_CHARACTERS
 from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
 from sms_gateway.messages.send_views import rejected_view, warnings_view
-from sms_gateway.messages.status_url import status_url_checker
+from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.sms.encoding import length, not_gsm7, segments, split
 from sms_gateway.sms.transliteration import code_point, name_of, to_gsm7
 
@@ -26,21 +25,19 @@ def preview(
     now: datetime,
     defaults: Options | None = None,
     *,
+    key_policy: str | None = None,
     test: bool = False,
 ) -> dict[str, Any]:
     """Show what POST /messages would do with a tenant's `body` now.
 
-    `defaults` and `test` are as in `send`. Raises what a send raises for an invalid request, but
-    not when every recipient is rejected. Raises TooLargeError when the response is too large.
+    `defaults`, `key_policy` and `test` are as in `send`. Raises what a send raises for an invalid
+    request, but not when every recipient is rejected. Raises TooLargeError when the response is
+    too large.
     """
-    check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    reach = destination(tenant, test=test)
-    accepted, rejected = plan_recipients(
-        drafts, now, reach.accounts, reach.routes, check_status_url, may_use=reach.may_use
-    )
+    accepted, rejected = plan_for_tenant(tenant, drafts, now, key_policy, test=test)
     answer = {
         "messages": [_view(planned) for planned in accepted],
         "rejected": [rejected_view(recipient) for recipient in rejected],

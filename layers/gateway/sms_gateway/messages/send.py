@@ -12,12 +12,12 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
-from sms_gateway.messages.destination import TEST_RETENTION_DAYS, destination
-from sms_gateway.messages.planning import RejectedRecipient, plan_recipients
+from sms_gateway.messages.destination import TEST_RETENTION_DAYS
+from sms_gateway.messages.planning import RejectedRecipient
 from sms_gateway.messages.pumped import refuse_pumped
 from sms_gateway.messages.request import Options, apply_defaults, parse_send_request
 from sms_gateway.messages.send_views import accepted_view, rejected_view
-from sms_gateway.messages.status_url import status_url_checker
+from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.items import DAY_SECONDS
@@ -32,19 +32,21 @@ def send(
     only: Collection[int] = (),
     key_id: str | None = None,
     *,
+    key_policy: str | None = None,
     test: bool = False,
 ) -> dict[str, Any]:
     """Accept the recipients that can be sent to, and reject the others.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, whatever `defaults` are then.
     `defaults` fill in options that the body leaves out. `only` selects recipients by index.
-    `key_id` is the id of the API key that asks; with `test` it is a test key, and nothing leaves.
+    `key_id` is the id of the API key that asks, `key_policy` its policy; with `test`
+    it is a test key, and nothing leaves.
 
     Raises a GatewayError when the request is invalid as a whole, when no recipient can be sent to,
     or when the batch can't be stored; then nothing is accepted or sent.
     """
     if key is None:
-        batch, answer = _build(tenant, body, now, defaults, only, key_id, test=test)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id, key_policy, test=test)
         store_batch(batch, repeatable=False)
         return answer
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
@@ -55,7 +57,7 @@ def send(
         if first_answer is not None:
             return first_answer
     try:
-        batch, answer = _build(tenant, body, now, defaults, only, key_id, test=test)
+        batch, answer = _build(tenant, body, now, defaults, only, key_id, key_policy, test=test)
     except GatewayError:
         # The first request may have been accepted before settings changed or the tenant was
         # stopped, or had another body.
@@ -87,11 +89,11 @@ def _build(
     defaults: Options | None,
     only: Collection[int],
     key_id: str | None,
+    key_policy: str | None,
     *,
     test: bool,
 ) -> tuple[BuiltBatch, dict[str, Any]]:
     refuse_stopped(tenant)
-    check_status_url = status_url_checker(tenant)
     drafts = parse_send_request(body)
     if only:
         drafts = [draft for draft in drafts if draft.index in only]
@@ -101,10 +103,7 @@ def _build(
             )
     if defaults is not None:
         apply_defaults(defaults, drafts)
-    reach = destination(tenant, test=test)
-    accepted, rejected = plan_recipients(
-        drafts, now, reach.accounts, reach.routes, check_status_url, may_use=reach.may_use
-    )
+    accepted, rejected = plan_for_tenant(tenant, drafts, now, key_policy, test=test)
     if not test:
         accepted, rejected = refuse_pumped(tenant, accepted, rejected, now)
     if not accepted:

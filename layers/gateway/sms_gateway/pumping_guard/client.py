@@ -44,12 +44,12 @@ def check_client(client: Client | None) -> None:
 def hashes(client: Client | None, tenant: str, secret: bytes) -> dict[str, str]:
     """Return the keyed hash of each thing that is told, by its kind."""
     key = derive_key(secret, "guard/client")
-    told = {kind: getattr(client, kind) for kind in KINDS if client and getattr(client, kind)}
-    if "ip" in told:
-        told["ip"] = _network(told["ip"])
+    given = {kind: getattr(client, kind) for kind in KINDS if client and getattr(client, kind)}
+    if "ip" in given:
+        given["ip"] = _network(given["ip"])
     return {
         kind: hmac.digest(key, f"{tenant}/{kind}/{value}".encode(), "sha256").hex()[:32]
-        for kind, value in told.items()
+        for kind, value in given.items()
     }
 
 

@@ -187,13 +187,13 @@ def _count_refused(
         ((attribute, amount),) = addition.numbers.items()
         if addition.key.name in first and item[attribute]["N"] == str(amount):
             reasons, block = first[addition.key.name]
-            told = {
+            details = {
                 "hour": int(now.timestamp()) // HOUR_SECONDS * HOUR_SECONDS,
                 "mode": guard.mode,
                 "reasons": reasons,
                 "prefix": block.partition("#")[2],
             }
-            code_counts.put_blocked(addition.key, told)
+            code_counts.put_blocked(addition.key, details)
 
 
 def _is_outside(guard: Guard, number: str) -> bool:

@@ -21,7 +21,7 @@ from sms_gateway.scheduler.tick_run import RESERVE_SECONDS, TickRun
 from sms_gateway.storage import due_index, dynamodb, items
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey
-from sms_gateway.vendor_accounts.balances import ask_hourly
+from sms_gateway.vendor_accounts.balances import BALANCE_MINUTES, ask_hourly
 from sms_gateway.vendors.types import chunks
 from sms_gateway.webhooks import retry_scheduler
 
@@ -30,7 +30,6 @@ LEASE_SECONDS = 55  # the function stops before
 PAGE_SIZE = 200  # submissions a partition and query
 SUBMISSIONS_AT_ONCE = 500  # read and polled together
 LATER_RESERVE_SECONDS = 10  # for balances and webhook retries, however many messages are due
-BALANCE_MINUTES = 5  # of an hour: the later ones are for what the first one could not store
 
 
 def run(remaining: float) -> int:

@@ -70,10 +70,10 @@ def add_all(additions: Sequence[Addition]) -> list[Item]:
         return list(pool.map(add, additions))
 
 
-def put_blocked(key: CountKey, told: Mapping[str, Any]) -> None:
+def put_blocked(key: CountKey, details: Mapping[str, Any]) -> None:
     """Store what was refused of a country; the event is made of it. Raises ServiceUnavailableError.
 
-    `told` is stored as JSON.
+    `details` are stored as JSON.
     """
     with dynamodb.translate_errors():
         dynamodb.client().update_item(
@@ -82,7 +82,7 @@ def put_blocked(key: CountKey, told: Mapping[str, Any]) -> None:
             UpdateExpression="SET #data = :data, #ttl = :ttl",
             ExpressionAttributeNames={"#data": "data", "#ttl": "ttl"},
             ExpressionAttributeValues={
-                ":data": json_attribute(told),
+                ":data": json_attribute(details),
                 ":ttl": number_attribute(_ttl(key.day)),
             },
         )

@@ -27,6 +27,7 @@ LIMITED_SECONDS = 600  # to the next question, after a vendor said that it was a
 TIMEOUT_SECONDS = 8.0  # for one vendor's whole response
 WAIT_SECONDS = 12.0  # for another's first question to be answered
 HOUR_SECONDS = 3600
+BALANCE_MINUTES = 5  # of an hour: the later ones are for what the first one could not store
 
 Send = Callable[[Request, float], VendorResponse]
 Use = tuple[Decimal | None, int]  # a day, and the hours in which it was seen

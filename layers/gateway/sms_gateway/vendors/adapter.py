@@ -233,14 +233,6 @@ class Adapter(ABC):
         del response, call
         return []
 
-    def verify(self, to: str, message_id: str, code: str) -> Request:
-        """Return the call with which a vendor that `makes_codes` checks a message's code."""
-        raise NotImplementedError(f"{self.title} makes no codes")  # asked of makers only
-
-    def verified(self, response: VendorResponse) -> CodeCheck:
-        """Parse the response to `verify`. Never raises for what a vendor may answer."""
-        raise NotImplementedError(f"{self.title} makes no codes")  # asked of makers only
-
     def repeated_secrets(self, request: CallbackRequest) -> Mapping[str, str]:
         """Return what a callback says our secret settings are, by name; where it does."""
         del request
@@ -250,3 +242,17 @@ class Adapter(ABC):
         """Parse a callback into reports. Never raises; an unreadable one gives an empty list."""
         del request
         return []
+
+
+class CodeMaker(Adapter):
+    """A vendor that can make the codes of verifications; whether it does, `makes_codes` says."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def verify(self, to: str, message_id: str, code: str) -> Request:
+        """Return the call that checks the code of a message."""
+
+    @abstractmethod
+    def verified(self, response: VendorResponse) -> CodeCheck:
+        """Parse the response to `verify`. Never raises for what a vendor may answer."""

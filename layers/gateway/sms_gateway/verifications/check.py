@@ -27,7 +27,7 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.vendors import http_client
-from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.adapter import Adapter, CodeMaker
 from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.types import CodeCheck, CodeVerdict, Request, VendorResponse
 from sms_gateway.verifications import repository as verification_repository
@@ -179,9 +179,9 @@ class _Check:
                 self._write(begun, checks=before.checks, unknown_checks=before.unknown_checks)
         raise _not_judged(adapter, answer)
 
-    def _adapter(self, verification: Verification) -> Adapter:
+    def _adapter(self, verification: Verification) -> CodeMaker:
         adapter = accounts().adapters.get(verification.details.vendor or "")
-        if adapter is None:
+        if not isinstance(adapter, CodeMaker):
             raise ServiceUnavailableError(
                 "The vendor that made the code is not configured; the operator must mend that.",
                 slug="vendor-not-configured",
@@ -285,7 +285,7 @@ def _set_or_remove(change: ItemUpdate, attribute: str, value: str | int, before:
         change.remove(attribute)
 
 
-def _ask_vendor(adapter: Adapter, verification: Verification, code: str, send: Send) -> CodeCheck:
+def _ask_vendor(adapter: CodeMaker, verification: Verification, code: str, send: Send) -> CodeCheck:
     """Return the vendor's verdict; a lost answer is `UNKNOWN`, a lost request `FAILED`."""
     request = adapter.verify(verification.details.to, verification.message_id, code)
     try:

@@ -15,9 +15,9 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
-from sms_gateway.messages.destination import destination
-from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
+from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.send import retention_seconds
+from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import idempotency_keys
 from sms_gateway.storage.models import CodeSpec
@@ -38,18 +38,20 @@ def start_verification(
     region: str | None = None,
     key_id: str | None = None,
     *,
+    key_policy: str | None = None,
     test: bool = False,
 ) -> View:
     """Send a code, with an Idempotency-Key once; `region` is that of a body without one.
 
-    `key_id` is the id of the API key that asks; with `test` it is a test key, and nothing leaves.
+    `key_id` is the id of the API key that asks, `key_policy` its policy; with `test`
+    it is a test key, and nothing leaves.
 
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, the guard refuses it, or the table does not answer.
     """
     seconds = epoch_seconds(now)
     if key is None:
-        verification, batch = _prepare(tenant, body, now, region, key_id, test=test)
+        verification, batch = _prepare(tenant, body, now, region, key_id, key_policy, test=test)
         store_batch(batch, repeatable=False)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
@@ -57,7 +59,7 @@ def start_verification(
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
-    verification, batch = _prepare(tenant, body, now, region, key_id, test=test)
+    verification, batch = _prepare(tenant, body, now, region, key_id, key_policy, test=test)
     answer = verification.view(seconds)
     record = idempotency_keys.IdempotencyRecord(
         record_key, verification.id, digest, seconds, answer
@@ -74,16 +76,14 @@ def _prepare(
     now: datetime,
     region: str | None,
     key_id: str | None,
+    key_policy: str | None,
     *,
     test: bool,
 ) -> tuple[Verification, BuiltBatch]:
     """Build the verification and its message, and count the send."""
     refuse_stopped(tenant)
     request = parse_verification(body, region)
-    reach = destination(tenant, test=test)
-    accepted, rejected = plan_recipients(
-        [request.draft], now, reach.accounts, reach.routes, may_use=reach.may_use
-    )
+    accepted, rejected = plan_for_tenant(tenant, [request.draft], now, key_policy, test=test)
     if not accepted:
         raise rejected[0].problem
     identifier, seconds = new_ulid(now), epoch_seconds(now)

@@ -16,6 +16,7 @@ import msgspec
 from sms_gateway.vendors.adapter import (
     Adapter,
     Capabilities,
+    CodeMaker,
     DeliveryWarning,
     UnsupportedMessageError,
 )
@@ -65,7 +66,7 @@ MAY_BE_LOCKED = DeliveryWarning(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server2sms(Adapter):
+class Server2sms(CodeMaker):
     """An account at server2sms.
 
     `sender` is the Originator of messages that name none; `simple` uses SendSimpleTextSMS where

@@ -1,0 +1,90 @@
+"""The policy's document: what it may say, and what is wrong with it."""
+
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
+
+import msgspec
+
+from sms_gateway.config.senders import plain
+from sms_gateway.sms.phone_numbers import NumberError, Region, is_region, to_e164
+from sms_gateway.vendors.types import Category
+
+Sender = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,16}\Z")]
+NumberType = Literal["premium_rate", "toll_free", "shared_cost", "pager", "fixed_line"]
+Network = IPv4Network | IPv6Network
+LISTS = ("countries", "categories", "senders", "recipients")  # a key's are within its tenant's
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What may be sent; None allows everything, an empty list nothing."""
+
+    countries: list[Region] | None = None
+    refused_number_types: list[NumberType] = []
+    categories: list[Category] | None = None
+    senders: list[Sender] | None = None
+    recipients: list[str] | None = None
+    expires_at: datetime | None = None
+    from_ips: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        for country in self.countries or ():
+            if not is_region(country):
+                raise ValueError(f"countries: there is no country {country} (ISO 3166)")
+        for index, number in enumerate(self.recipients or ()):
+            _check_number(index, number)
+        if self.expires_at is not None and self.expires_at.tzinfo is None:
+            raise ValueError("expires_at: end it in Z, or in an offset such as +06:00")
+        _ = self.networks
+
+    @property
+    def networks(self) -> list[Network] | None:
+        """The networks of `from_ips`. Raises ValueError for what is none."""
+        if self.from_ips is None:
+            return None
+        try:
+            return [ip_network(network) for network in self.from_ips]
+        except ValueError:
+            raise ValueError(
+                "from_ips: each is an address or a network, such as 192.0.2.0/24"
+            ) from None
+
+
+def _check_number(index: int, number: str) -> None:
+    try:
+        same = to_e164(number) == number
+    except NumberError:
+        same = False
+    if not same:
+        raise ValueError(f"recipients: number {index} is not + and the country code's number")
+
+
+def parse_policy(text: str) -> Policy:
+    """Parse a policy. Raises ValueError that names what is wrong."""
+    try:
+        return msgspec.json.decode(text, type=Policy)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+
+
+def refuse_wider(key: Policy, tenant: Policy) -> None:
+    """Raise ValueError for a key's policy that names what its tenant's does not allow."""
+    for name in LISTS:
+        outer = getattr(tenant, name)
+        if outer is not None and _wider(getattr(key, name), outer):
+            raise ValueError(f"{name}: the tenant's policy does not allow all of it")
+    if key.expires_at and tenant.expires_at and key.expires_at > tenant.expires_at:
+        raise ValueError("expires_at: it is after the end in the tenant's policy")
+    inner, outer = key.networks or (), tenant.networks
+    if outer is not None and not all(any(_within(one, o) for o in outer) for one in inner):
+        raise ValueError("from_ips: the tenant's policy does not allow all of them")
+
+
+def _wider(inner: list[str] | None, outer: list[str]) -> bool:
+    return inner is not None and not set(map(plain, inner)).issubset(map(plain, outer))
+
+
+def _within(inner: Network, outer: Network) -> bool:
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
