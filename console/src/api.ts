@@ -1,11 +1,17 @@
 /** Calls of the API beside which the console lies, with the types of its contract. */
 import createClient from "openapi-fetch";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 
 import type { components, paths } from "./contract";
-import { current, end, type Scope } from "./session";
+import { current, end, type Session } from "./session";
 
 export type Message = components["schemas"]["Message"];
+export type Batch = components["schemas"]["Batch"];
+export type ListedBatch = components["schemas"]["BatchSummary"];
+export type Webhook = components["schemas"]["Webhook"];
+export type Delivery = components["schemas"]["Delivery"];
+export type VendorState = components["schemas"]["VendorState"];
+export type Balance = components["schemas"]["Balance"];
 export type ListedMessage = components["schemas"]["MessagePage"]["messages"][number];
 export type Status = components["schemas"]["Status"];
 
@@ -66,29 +72,10 @@ function problemOf({ error, response }: Outcome<unknown>): Problem {
   };
 }
 
-/** Find out what a key may do: no route says it, so each scope's cheapest one is asked. */
-export async function scopesOf(key: string): Promise<Scope[]> {
+/** Ask what a key is. Throws a Problem. */
+export async function sessionOf(key: string): Promise<Session> {
   const headers = { Authorization: `Bearer ${key}` };
-  const probes: Record<Scope, () => Promise<{ response: Response; error?: unknown }>> = {
-    "messages:read": () => api.GET("/messages", { headers, params: { query: { limit: 1 } } }),
-    // No recipient: who may send gets a 422.
-    "messages:send": () => api.POST("/messages/preview", { headers, body: {} as never }),
-    "webhooks:manage": () => api.GET("/webhooks", { headers }),
-    "balances:read": () => api.GET("/vendors", { headers }),
-  };
-  const scopes: Scope[] = [];
-  for (const [scope, probe] of Object.entries(probes) as [Scope, (typeof probes)[Scope]][]) {
-    let found;
-    try {
-      found = await probe();
-    } catch {
-      throw UNREACHABLE;
-    }
-    const { status } = found.response;
-    if (status === 401 || status === 429 || status >= 500) throw problemOf(found);
-    if (status !== 403) scopes.push(scope);
-  }
-  return scopes;
+  return { key, ...(await read(api.GET("/key", { headers }))) };
 }
 
 export type Loaded<T> =
@@ -113,4 +100,91 @@ export function useLoaded<T>(key: string, load: () => Promise<T>): [Loaded<T>, (
     // `load` is another function at each render; `key` says when it does something else.
   }, [key, turn]);
   return [loaded, useCallback(() => setTurn((now) => now + 1), [])];
+}
+
+/**
+ * Follow what changes by itself, from `first` on, until it is `over`; the second is a function that
+ * sets it. What fails in the background is tried again: what is shown stays true of its time.
+ */
+export function useFollowed<T extends object>(
+  first: T,
+  load: () => Promise<T>,
+  over: (now: T) => boolean,
+  milliseconds: number,
+): [T, (now: T) => void] {
+  const [now, setNow] = useState(first);
+  useEffect(() => {
+    if (over(now)) return;
+    let wanted = true;
+    const timer = setTimeout(() => {
+      load().then(
+        (next) => wanted && setNow(next),
+        () => wanted && setNow({ ...now }),
+      );
+    }, milliseconds);
+    return () => {
+      wanted = false;
+      clearTimeout(timer);
+    };
+  }, [now]);
+  return [now, setNow];
+}
+
+export interface Page<T> {
+  items: T[];
+  cursor: string | null;
+}
+
+export interface Pages<T> {
+  items: T[];
+  loading: boolean;
+  problem: Problem | null;
+  /** Load the next page; null where there is none. */
+  more: (() => void) | null;
+  again: () => void;
+}
+
+/** Load a list's first page at first and when `key` changes, and others when asked for. */
+export function usePages<T>(key: string, load: (cursor: string | null) => Promise<Page<T>>): Pages<T> {
+  const [page, setPage] = useState<Page<T>>({ items: [], cursor: null });
+  const [loading, setLoading] = useState(true);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [turn, setTurn] = useState(0);
+  // An answer to an earlier question is dropped.
+  const question = useRef(0);
+
+  function ask(cursor: string | null, before: T[]) {
+    question.current += 1;
+    const own = question.current;
+    setLoading(true);
+    setProblem(null);
+    load(cursor).then(
+      (next) => {
+        if (own !== question.current) return;
+        setPage({ items: [...before, ...next.items], cursor: next.cursor });
+        setLoading(false);
+      },
+      (thrown: Problem) => {
+        if (own !== question.current) return;
+        setPage({ items: before, cursor });
+        setProblem(thrown);
+        setLoading(false);
+      },
+    );
+  }
+
+  useEffect(() => {
+    ask(null, []);
+    return () => {
+      question.current += 1;
+    };
+  }, [key, turn]);
+  const { items, cursor } = page;
+  return {
+    items,
+    loading,
+    problem,
+    more: cursor === null ? null : () => ask(cursor, items),
+    again: useCallback(() => setTurn((now) => now + 1), []),
+  };
 }

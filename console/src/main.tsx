@@ -7,6 +7,10 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { App } from "./app";
+import { takeLinkedKey } from "./session";
+
+takeLinkedKey();
+window.addEventListener("hashchange", takeLinkedKey);
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const follow = () => applyMode(dark.matches ? Mode.Dark : Mode.Light);

@@ -2,13 +2,17 @@
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
+import Header from "@cloudscape-design/components/header";
+import Modal from "@cloudscape-design/components/modal";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 import StatusIndicator, {
   type StatusIndicatorProps,
 } from "@cloudscape-design/components/status-indicator";
+import Table, { type TableProps } from "@cloudscape-design/components/table";
 import type { ReactNode } from "react";
 
-import type { Loaded, Problem, Status } from "./api";
+import type { Loaded, Pages, Problem, Status } from "./api";
 
 const KINDS: Record<Status, StatusIndicatorProps.Type> = {
   scheduled: "pending",
@@ -24,6 +28,14 @@ const KINDS: Record<Status, StatusIndicatorProps.Type> = {
 };
 
 export const STATUSES = Object.keys(KINDS) as Status[];
+export const FINAL: Status[] = [
+  "delivered",
+  "undelivered",
+  "rejected",
+  "expired",
+  "cancelled",
+  "unknown",
+];
 
 export function StatusMark({ status }: { status: Status }) {
   return <StatusIndicator type={KINDS[status] ?? "info"}>{status}</StatusIndicator>;
@@ -63,25 +75,112 @@ export function ProblemAlert({ problem, again }: { problem: Problem; again?: () 
   );
 }
 
+export function Loading() {
+  return (
+    <Box textAlign="center" padding="l">
+      <span role="status">
+        <Spinner /> Loading
+      </span>
+    </Box>
+  );
+}
+
 interface ShownProps<T> {
   loaded: Loaded<T>;
   again: () => void;
+  /** The page's title, where what is loaded brings its own. */
+  title?: string;
   children: (data: T) => ReactNode;
 }
 
-export function Shown<T>({ loaded, again, children }: ShownProps<T>) {
-  switch (loaded.state) {
-    case "loading":
-      return (
-        <Box textAlign="center" padding="l">
-          <span role="status">
-            <Spinner /> Loading
-          </span>
+export function Shown<T>({ loaded, again, title, children }: ShownProps<T>) {
+  if (loaded.state === "here") return <>{children(loaded.data)}</>;
+  return (
+    <SpaceBetween size="l">
+      {title && <Header variant="h1">{title}</Header>}
+      {loaded.state === "loading" ? (
+        <Loading />
+      ) : (
+        <ProblemAlert problem={loaded.problem} again={again} />
+      )}
+    </SpaceBetween>
+  );
+}
+
+interface PagedTableProps<T> extends Pick<
+  TableProps<T>,
+  "columnDefinitions" | "trackBy" | "header" | "filter"
+> {
+  pages: Pages<T>;
+  label: string;
+  empty: string;
+}
+
+/** A list of which more can be loaded. */
+export function PagedTable<T>({ pages, label, empty, ...table }: PagedTableProps<T>) {
+  const { items, loading, problem, more, again } = pages;
+  return (
+    <SpaceBetween size="l">
+      {problem && <ProblemAlert problem={problem} again={again} />}
+      <Table
+        {...table}
+        items={items}
+        loading={loading && items.length === 0}
+        loadingText="Loading"
+        wrapLines
+        ariaLabels={{ tableLabel: label }}
+        empty={
+          !problem && (
+            <Box textAlign="center" color="inherit">
+              {more ? "Nothing yet in the time that was searched." : empty}
+            </Box>
+          )
+        }
+        footer={
+          more && (
+            <Box textAlign="center">
+              <Button loading={loading} onClick={more}>
+                Show older
+              </Button>
+            </Box>
+          )
+        }
+      />
+    </SpaceBetween>
+  );
+}
+
+interface ConfirmProps {
+  shown: boolean;
+  title: string;
+  act: string;
+  keep?: string;
+  onAct: () => void;
+  onKeep: () => void;
+  children: ReactNode;
+}
+
+/** Ask before what can't be undone. */
+export function Confirm({ shown, title, act, keep = "Cancel", onAct, onKeep, children }: ConfirmProps) {
+  return (
+    <Modal
+      visible={shown}
+      onDismiss={onKeep}
+      header={title}
+      footer={
+        <Box float="right">
+          <SpaceBetween direction="horizontal" size="xs">
+            <Button variant="link" onClick={onKeep}>
+              {keep}
+            </Button>
+            <Button variant="primary" onClick={onAct}>
+              {act}
+            </Button>
+          </SpaceBetween>
         </Box>
-      );
-    case "failed":
-      return <ProblemAlert problem={loaded.problem} again={again} />;
-    case "here":
-      return <>{children(loaded.data)}</>;
-  }
+      }
+    >
+      {children}
+    </Modal>
+  );
 }

@@ -1,4 +1,4 @@
-"""GET /console and /console/{file}: the built console, without a key and without a secret."""
+"""GET /console, /docs, /console/{file}: the built console and reference, without key or secret."""
 
 from pathlib import Path
 from typing import Any

@@ -7,12 +7,12 @@ def test_without_the_parameter_there_is_no_console() -> None:
     assert [name for name in resolved() if name.startswith("Console")] == []
     paths = resolved()["Api"]["Properties"]["Body"]["paths"]
     # Without a method, API Gateway answers as for any path that does not exist.
-    assert paths["/console"] == paths["/console/{file+}"] == {}
+    assert paths["/console"] == paths["/docs"] == paths["/console/{file+}"] == {}
 
 
 def test_the_console_is_read_without_a_key_and_by_get_only() -> None:
     paths = resolved(Console="true")["Api"]["Properties"]["Body"]["paths"]
-    for path in ("/console", "/console/{file+}"):
+    for path in ("/console", "/docs", "/console/{file+}"):
         assert list(paths[path]) == ["get"]
         assert paths[path]["get"]["security"] == [{"NONE": []}]
 

@@ -6,24 +6,23 @@ import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import Link from "@cloudscape-design/components/link";
-import Modal from "@cloudscape-design/components/modal";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
-import { api, type Message, type Problem, read, useLoaded } from "../api";
-import { ProblemAlert, Shown, StatusMark, Time, Written } from "../parts";
+import { api, type Message, type Problem, read, useFollowed, useLoaded } from "../api";
+import { Confirm, ProblemAlert, Shown, StatusMark, Time, Written } from "../parts";
 import { href } from "../route";
 
 const AGAIN_MILLISECONDS = 3000;
 const CANCELLABLE = ["scheduled", "accepted"];
 
-export function MessagePage({ id, maySend }: { id: string; maySend: boolean }) {
+export default function MessagePage({ id, maySend }: { id: string; maySend: boolean }) {
   const load = () => read(api.GET("/messages/{id}", { params: { path: { id } } }));
   const [loaded, again] = useLoaded(id, load);
   return (
     <SpaceBetween size="l">
       <Link href={href(["messages"])}>All messages</Link>
-      <Shown loaded={loaded} again={again}>
+      <Shown loaded={loaded} again={again} title="Message">
         {(message) => <Life key={message.id} first={message} load={load} maySend={maySend} />}
       </Shown>
     </SpaceBetween>
@@ -38,19 +37,9 @@ interface LifeProps {
 
 /** A message that moves until its life is over. */
 function Life({ first, load, maySend }: LifeProps) {
-  const [message, setMessage] = useState(first);
+  const [message, setMessage] = useFollowed(first, load, (now) => now.final, AGAIN_MILLISECONDS);
   const [asking, setAsking] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-
-  useEffect(() => {
-    if (message.final) return;
-    // What fails in the background is tried again; what is shown stays true of its time.
-    const timer = setTimeout(
-      () => load().then(setMessage, () => setMessage({ ...message })),
-      AGAIN_MILLISECONDS,
-    );
-    return () => clearTimeout(timer);
-  }, [message]);
 
   async function cancel() {
     setAsking(false);
@@ -111,7 +100,7 @@ function Life({ first, load, maySend }: LifeProps) {
             {
               label: "Batch",
               value: (
-                <Link href={href(["messages"], { batch_id: message.batch_id })}>
+                <Link href={href(["batches", message.batch_id])}>
                   {message.batch_id}
                 </Link>
               ),
@@ -143,25 +132,16 @@ function Life({ first, load, maySend }: LifeProps) {
           ))}
         </ol>
       </Container>
-      <Modal
-        visible={asking}
-        onDismiss={() => setAsking(false)}
-        header="Cancel this message?"
-        footer={
-          <Box float="right">
-            <SpaceBetween direction="horizontal" size="xs">
-              <Button variant="link" onClick={() => setAsking(false)}>
-                Keep it
-              </Button>
-              <Button variant="primary" onClick={cancel}>
-                Cancel message
-              </Button>
-            </SpaceBetween>
-          </Box>
-        }
+      <Confirm
+        shown={asking}
+        title="Cancel this message?"
+        act="Cancel message"
+        keep="Keep it"
+        onAct={cancel}
+        onKeep={() => setAsking(false)}
       >
         It will not be sent to {message.to}. This can't be undone.
-      </Modal>
+      </Confirm>
     </SpaceBetween>
   );
 }

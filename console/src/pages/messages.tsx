@@ -1,3 +1,4 @@
+import Badge from "@cloudscape-design/components/badge";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
@@ -7,11 +8,10 @@ import Grid from "@cloudscape-design/components/grid";
 import Link from "@cloudscape-design/components/link";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Table from "@cloudscape-design/components/table";
 import { type FormEvent, useEffect, useState } from "react";
 
-import { api, type ListedMessage, type Problem, read, type Status } from "../api";
-import { ProblemAlert, STATUSES, StatusMark, Time, Written } from "../parts";
+import { api, type ListedMessage, type Page, read, type Status, usePages } from "../api";
+import { PagedTable, STATUSES, StatusMark, Time, Written } from "../parts";
 import { go, href } from "../route";
 
 const MESSAGE_ID = /^[0-9A-HJKMNP-TV-Z]{29,}$/i;
@@ -30,55 +30,20 @@ function filtersOf(query: URLSearchParams): Filters {
   return { to: of("to"), reference: of("reference"), batch_id: of("batch_id"), status: of("status") };
 }
 
-interface Page {
-  messages: ListedMessage[];
-  cursor: string | null;
-}
-
-async function load(filters: Filters, cursor: string | null): Promise<Page> {
+async function load(filters: Filters, cursor: string | null): Promise<Page<ListedMessage>> {
   const query: Record<string, string> = {};
   for (const name of FILTERS) if (filters[name]) query[name] = filters[name];
   if (filters.status) query.status = filters.status;
   if (cursor) query.cursor = cursor;
   const page = await read(api.GET("/messages", { params: { query: query as { status?: Status } } }));
-  return { messages: page.messages, cursor: page.cursor ?? null };
+  return { items: page.messages, cursor: page.cursor ?? null };
 }
 
 export function Messages({ query }: { query: URLSearchParams }) {
   const asked = query.toString();
   const [filters, setFilters] = useState(filtersOf(query));
-  const [page, setPage] = useState<Page>({ messages: [], cursor: null });
-  const [loading, setLoading] = useState(true);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [turn, setTurn] = useState(0);
-
-  useEffect(() => {
-    let wanted = true;
-    const given = filtersOf(new URLSearchParams(asked));
-    setFilters(given);
-    setLoading(true);
-    setProblem(null);
-    load(given, null)
-      .then(
-        (found) => wanted && setPage(found),
-        (thrown: Problem) => wanted && (setPage({ messages: [], cursor: null }), setProblem(thrown)),
-      )
-      .finally(() => wanted && setLoading(false));
-    return () => {
-      wanted = false;
-    };
-  }, [asked, turn]);
-
-  async function more() {
-    setLoading(true);
-    try {
-      const next = await load(filtersOf(query), page.cursor);
-      setPage({ messages: [...page.messages, ...next.messages], cursor: next.cursor });
-    } catch (thrown) {
-      setProblem(thrown as Problem);
-    }
-    setLoading(false);
-  }
+  const pages = usePages(asked, (cursor) => load(filtersOf(query), cursor));
+  useEffect(() => setFilters(filtersOf(query)), [asked]);
 
   function search(event: FormEvent) {
     event.preventDefault();
@@ -104,7 +69,7 @@ export function Messages({ query }: { query: URLSearchParams }) {
         variant="h1"
         description="Newest first."
         actions={
-          <Button iconName="refresh" ariaLabel="Load again" onClick={() => setTurn(turn + 1)} />
+          <Button iconName="refresh" ariaLabel="Load again" onClick={pages.again} />
         }
       >
         Messages
@@ -137,28 +102,23 @@ export function Messages({ query }: { query: URLSearchParams }) {
           </SpaceBetween>
         </SpaceBetween>
       </form>
-      {problem && <ProblemAlert problem={problem} again={() => setTurn(turn + 1)} />}
-      <Table
-        items={page.messages}
-        loading={loading && page.messages.length === 0}
-        loadingText="Loading messages"
+      <PagedTable
+        pages={pages}
+        label="Messages"
+        empty={any ? "No message matches." : "Nothing was sent yet."}
         trackBy="id"
-        wrapLines
-        ariaLabels={{ tableLabel: "Messages" }}
-        empty={
-          !problem && (
-            <Box textAlign="center" color="inherit">
-              {any ? "No message matches." : "Nothing was sent yet."}
-            </Box>
-          )
-        }
         columnDefinitions={[
           {
             id: "to",
             header: "To",
             minWidth: 150,
             isRowHeader: true,
-            cell: (one) => <Link href={href(["messages", one.id])}>{one.to}</Link>,
+            cell: (one) => (
+              <>
+                <Link href={href(["messages", one.id])}>{one.to}</Link>{" "}
+                {one.test && <Badge>test</Badge>}
+              </>
+            ),
           },
           { id: "status", header: "Status", minWidth: 140, cell: (one) => <StatusMark status={one.status} /> },
           { id: "at", header: "Accepted", minWidth: 130, cell: (one) => <Time at={one.created_at} /> },
@@ -181,15 +141,6 @@ export function Messages({ query }: { query: URLSearchParams }) {
             cell: (one) => <Written>{one.reference}</Written>,
           },
         ]}
-        footer={
-          page.cursor && (
-            <Box textAlign="center">
-              <Button loading={loading} onClick={more}>
-                Show older
-              </Button>
-            </Box>
-          )
-        }
       />
     </SpaceBetween>
   );

@@ -25,7 +25,7 @@ const CATEGORIES = ["transactional", "otp", "promotional"].map((one) => ({
   label: one,
 }));
 
-export function Send({ mayRead }: { mayRead: boolean }) {
+export default function Send({ mayRead }: { mayRead: boolean }) {
   const [to, setTo] = useState("");
   const [text, setText] = useState("");
   const [category, setCategory] = useState("transactional");

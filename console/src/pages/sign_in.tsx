@@ -7,10 +7,10 @@ import Form from "@cloudscape-design/components/form";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 
-import { type Problem, scopesOf } from "../api";
-import { begin, whyEnded } from "../session";
+import { type Problem, sessionOf } from "../api";
+import { begin, linkedKey, whyEnded } from "../session";
 
 const FORM = /^sms_(test_)?[A-Za-z0-9_-]{48}$/;
 const WRONG = "The gateway does not know this key: it may be mistyped, expired or revoked.";
@@ -20,9 +20,7 @@ export function SignIn() {
   const [error, setError] = useState(whyEnded());
   const [asking, setAsking] = useState(false);
 
-  async function signIn(event: FormEvent) {
-    event.preventDefault();
-    const given = key.trim();
+  async function signIn(given: string) {
     if (!FORM.test(given)) {
       setError("This is no API key: copy it whole, from sms_ on.");
       return;
@@ -30,13 +28,22 @@ export function SignIn() {
     setAsking(true);
     setError("");
     try {
-      const scopes = await scopesOf(given);
-      begin({ key: given, scopes });
+      begin(await sessionOf(given));
     } catch (thrown) {
       const problem = thrown as Problem;
       setError(problem.status === 401 ? WRONG : `${problem.title}. ${problem.detail}`);
       setAsking(false);
     }
+  }
+
+  useEffect(() => {
+    const given = linkedKey();
+    if (given) void signIn(given);
+  }, []);
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    void signIn(key.trim());
   }
 
   return (
@@ -45,7 +52,7 @@ export function SignIn() {
       maxContentWidth={560}
       header={<Header variant="h1">SMS gateway</Header>}
     >
-      <form onSubmit={signIn}>
+      <form onSubmit={submit}>
         <Container header={<Header variant="h2">Sign in</Header>}>
           <Form
             actions={

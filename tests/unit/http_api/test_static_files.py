@@ -22,7 +22,9 @@ def files(tmp_path: Path) -> StaticFiles:
 
 def get(files: StaticFiles, path: str, file: str | None = None) -> dict[str, Any]:
     parameters = {"file": file} if file is not None else None
-    return files.answer({"path": path, "pathParameters": parameters}).to_proxy_result()
+    resource = path.rstrip("/") if file is None else "/console/{file+}"
+    event = {"httpMethod": "GET", "path": path, "resource": resource, "requestContext": {}}
+    return files.answer(event | {"pathParameters": parameters}).to_proxy_result()
 
 
 def test_a_page_is_asked_for_each_time_and_what_its_content_names_is_kept(
@@ -50,6 +52,8 @@ def test_a_page_loads_nothing_from_elsewhere_and_stands_in_no_frame(files: Stati
     [
         ("/console", "console/index.html"),
         ("/console/", "../console/index.html"),
+        ("/docs", "console/docs.html"),
+        ("/docs/", "../console/docs.html"),
     ],
 )
 def test_the_first_page_is_found_from_wherever_the_api_lies(

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sms_gateway.core.problems import NotFoundError
-from sms_gateway.http_api.request import request_id_of
+from sms_gateway.http_api.request import request_id_of, require_request
 from sms_gateway.http_api.responses import problem_response
 from sms_gateway.http_api.router import Response
 
 INDEX = "index.html"
+# The page behind each address without a file's name.
+PAGES = {"console": INDEX, "docs": "docs.html"}
 # The build names these by what they hold.
 NAMED_BY_CONTENT = "assets/"
 TYPES = {
@@ -55,14 +57,19 @@ class StaticFiles:
         }
 
     def answer(self, event: Mapping[str, Any]) -> Response:
-        """Answer a request to `/console`, or with the path parameter `file` a file."""
+        """Answer a request to `/console` or `/docs`, or with the path parameter `file` a file.
+
+        Raises InvocationError for an event that is none of API Gateway's.
+        """
+        require_request(event)
         name = (event.get("pathParameters") or {}).get("file")
         if INDEX not in self._files:
             return _not_found(event, "The console was not built: see docs/guides/console.md.")
         if name is None:
             above = "../" if event["path"].endswith("/") else ""
+            page = PAGES.get(str(event.get("resource")).strip("/"), INDEX)
             # Relative, since the API's own address has many forms.
-            return _redirect(f"{above}console/{INDEX}")
+            return _redirect(f"{above}console/{page}")
         if name in self._files:
             return _file(name, self._files[name])
         return _not_found(event, "The console has no such file.")
