@@ -107,7 +107,7 @@ def show_all() -> None:
     columns = {
         **{"id": "ID", "tenant": "TENANT", "kind": "KIND", "state": "STATE"},
         "created_at": "CREATED",
-        **{"expires_at": "EXPIRES", "scopes": "SCOPES", "label": "LABEL"},
+        **{"expires_at": "EXPIRES", "scopes": "SCOPES", "limited": "POLICY", "label": "LABEL"},
     }
     show([_row(key) for key in api_keys.list_keys()], columns, "There is no key: smsgw keys create")
 
@@ -121,6 +121,7 @@ def _row(key: ApiKey) -> Row:
         "created_at": key.created_at,
         "expires_at": rfc3339(from_ms(key.expires * 1000)) if key.expires else None,
         "scopes": list(key.scopes),
+        "limited": "yes" if key.policy else None,
         "label": key.label,
     }
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import click
@@ -61,6 +60,8 @@ def _region(text: str) -> str:
 
 def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # takes as long as all else that help imports
+
         click.echo(f"smsgw {version('sms-gateway')}")
         context.exit()
 

@@ -2,7 +2,6 @@
 
 import secrets
 
-import boto3
 import click
 import msgspec
 
@@ -15,6 +14,7 @@ from sms_gateway.config.stack_keys import (
 )
 from sms_gateway.receipts.callback_tokens import make_account_token
 from sms_gateway.vendors.registry import VENDORS
+from smsgw import clients
 from smsgw.errors import CommandError
 from smsgw.line import Area, Command, given
 from smsgw.secrets import ReadSecret, Secret
@@ -28,7 +28,7 @@ DESCRIPTION = "The stack's keys, each by its label: of callback addresses, messa
 
 def secret_of(stack: Stack, output: str, label: str = CURRENT) -> Secret:
     """Return the secret that an output of the stack names, or its version with a label."""
-    client = boto3.client("secretsmanager")
+    client = clients.client("secretsmanager")
     return Secret(client, stack.output(output), stack.outputs.get("SecretsKeyArn"), label)
 
 

@@ -113,3 +113,13 @@ def test_what_asks_nobody_imports_no_client_of_aws(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
     assert done.returncode == 0
+
+
+def test_no_command_imports_boto3() -> None:
+    """It reads all descriptions of AWS's services a second time, and brings S3's transfers."""
+    code = (
+        "import sys; from smsgw.__main__ import ROOT; "
+        "[ROOT.get_command(None, name) for name in ROOT.list_commands(None)]; "
+        "sys.exit('boto3' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
