@@ -20,9 +20,9 @@ DEPTH = "_MINISTACK_INVOKE_DEPTH"  # how long a chain of invocations is: the emu
 class RuntimeApi:
     """What awslambdaric asks for invocations, and tells their ends."""
 
-    def __init__(self, told: TextIO, timeout: float, marshaller: Any, request: Any) -> None:
+    def __init__(self, output: TextIO, timeout: float, marshaller: Any, request: Any) -> None:
         self.marshaller = marshaller
-        self._told, self._timeout, self._request = told, timeout, request
+        self._output, self._timeout, self._request = output, timeout, request
         self._started = False
 
     def wait_next_invocation(self) -> Any:
@@ -61,13 +61,13 @@ class RuntimeApi:
         self._tell(status="error", error=error["errorMessage"])
 
     def _tell(self, **answer: Any) -> None:
-        self._told.write(json.dumps(answer) + "\n")
-        self._told.flush()
+        self._output.write(json.dumps(answer) + "\n")
+        self._output.flush()
 
 
 def main(prepare: Callable[[], None]) -> None:
     """Run the function of the first line; `prepare` is called when its path is complete."""
-    told = os.fdopen(os.dup(1), "w")
+    output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what is printed is the function's log
     first = json.loads(sys.stdin.readline())
     os.environ |= first["env"]
@@ -88,5 +88,5 @@ def main(prepare: Callable[[], None]) -> None:
     )
 
     timeout = float(os.environ.get("_LAMBDA_TIMEOUT", "3"))
-    api = RuntimeApi(told, timeout, LambdaMarshaller(), InvocationRequest)
+    api = RuntimeApi(output, timeout, LambdaMarshaller(), InvocationRequest)
     bootstrap.run(f"{first['module']}.{first['handler']}", api)

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import boto3
-
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
+from smsgw import clients
+from smsgw.terminal import without_keys
 
 PARTITION = "AUDIT"
 NAMED = (  # options that a record shows
@@ -27,7 +27,7 @@ NAMED = (  # options that a record shows
 
 def caller() -> str:
     """Return the ARN of who runs this."""
-    return boto3.client("sts").get_caller_identity()["Arn"]
+    return str(clients.client("sts").get_caller_identity()["Arn"])
 
 
 def begin(who: str, words: Sequence[str], given: Mapping[str, Any], now: datetime) -> ItemKey:
@@ -39,7 +39,7 @@ def begin(who: str, words: Sequence[str], given: Mapping[str, Any], now: datetim
             **key_of(key),
             "who": {"S": who},
             "what": {"S": " ".join(words)},
-            "with": json_attribute(shown),
+            "with": {"S": without_keys(json_attribute(shown)["S"])},
             "began": number_attribute(epoch_seconds(now)),
             "end": {"S": "begun"},
         }

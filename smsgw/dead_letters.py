@@ -14,14 +14,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
-import boto3
 import click
 from botocore.exceptions import ClientError
 
 from sms_gateway.vendors.registry import VENDORS
-from smsgw import stream_redrive, trigger_dead_letters
+from smsgw import clients, stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
 from smsgw.line import Area, given
+from smsgw.resources import QUEUE, Resources, count
 from smsgw.stack import Stack, pass_stack
 from smsgw.tables import Row, show
 from smsgw.terminal import say
@@ -58,9 +58,9 @@ chosen: Callable[[Callable[..., None]], Callable[..., None]] = click.option(
 @pass_stack
 def show_all(stack: Stack, name: str | None) -> None:
     """Print every dead-letter message: what it holds, and why a triggered send failed."""
-    sqs = boto3.client("sqs")
+    sqs = clients.client("sqs")
     queues = _queues(stack, name)
-    with ThreadPoolExecutor(len(QUEUES)) as pool:  # a queue takes a second, empty or not
+    with ThreadPoolExecutor(len(QUEUES)) as pool:
         rows = [row for some in pool.map(partial(_rows, sqs), queues) for row in some]
     if rows or given("json"):
         show(rows, {"queue": "QUEUE", "received": "TRIES", "what": "WHAT IT IS"})
@@ -72,7 +72,8 @@ def _rows(sqs: Any, queue: tuple[str, str]) -> list[Row]:
     """Return a row for each message of a queue."""
     name, url = queue
     rows: list[Row] = []
-    for message in list(_receive(sqs, url)):  # none is released before the last is read
+    # None is released before the last is read.
+    for message in list(_receive(sqs, url, believe=True)):
         rows.append(
             {
                 "queue": name,
@@ -99,7 +100,7 @@ def redrive(stack: Stack, name: str | None) -> None:
     A submission that was sent meanwhile is not sent again: its record forbids it. An event may be
     published twice. Raise CommandError when there are notices, which stay, after all others.
     """
-    sqs = boto3.client("sqs")
+    sqs = clients.client("sqs")
     moved = dead_again = 0
     stay: Counter[str] = Counter()
     for queue, url in _with_letters(sqs, stack, name):
@@ -123,8 +124,8 @@ def redrive(stack: Stack, name: str | None) -> None:
     if dead_again:
         say(f"{dead_again} changes failed again and are dead letters again: smsgw dlq list")
     notices = stay.pop(trigger_dead_letters.NOTICE, 0)
-    for why, count in stay.items():
-        say(f"{count} {why}")
+    for why, times in stay.items():
+        say(f"{times} {why}")
     if notices:
         raise CommandError(f"{notices} {trigger_dead_letters.NOTICE}")
 
@@ -138,7 +139,7 @@ def redrive(stack: Stack, name: str | None) -> None:
 @pass_stack
 def dismiss(stack: Stack, name: str | None) -> None:
     """Remove notices about refused recipients and codes that are too old; all others stay."""
-    sqs = boto3.client("sqs")
+    sqs = clients.client("sqs")
     removed = 0
     for queue, url in _with_letters(sqs, stack, name):
         if queue not in TRIGGERS:
@@ -159,19 +160,9 @@ def _is_read_only(name: str, message: Any) -> bool:
 
 def _queues(stack: Stack, chosen: str | None) -> list[tuple[str, str]]:
     """Return the name and the URL of each dead-letter queue, or of the chosen one."""
-    cloudformation = boto3.client("cloudformation")
-
-    def url(name: str) -> str | None:
-        if name in TRIGGERS:
-            logical = f"{TRIGGERS[name]}DeadLetters"
-            return trigger_dead_letters.physical_id(stack.name, logical, cloudformation)
-        return _url(stack.name, name, "DeadLetters", cloudformation)
-
-    names = [chosen] if chosen else QUEUES
-    with ThreadPoolExecutor(len(names)) as pool:
-        return [
-            (name, found) for name, found in zip(names, pool.map(url, names), strict=True) if found
-        ]
+    urls = Resources(stack).of(QUEUE)
+    logical = {name: f"{_prefix(name)}DeadLetters" for name in ([chosen] if chosen else QUEUES)}
+    return [(name, urls[one]) for name, one in logical.items() if one in urls]
 
 
 def _with_letters(sqs: Any, stack: Stack, chosen: str | None) -> list[tuple[str, str]]:
@@ -224,7 +215,7 @@ def _redrive(sqs: Any, stack: Stack, name: str, message: Any) -> int:
     if name in DELIVERIES:
         group = json.loads(message["Body"])["webhook"]
     sqs.send_message(
-        QueueUrl=_url(stack.name, name, "Queue", boto3.client("cloudformation")),
+        QueueUrl=str(trigger_dead_letters.physical_id(stack.name, f"{_prefix(name)}Queue")),
         MessageBody=message["Body"],
         MessageGroupId=group,
     )
@@ -240,14 +231,22 @@ def _release(sqs: Any, url: str, messages: list[Any]) -> None:
             )
 
 
-def _receive(sqs: Any, url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[Any]:
+def _receive(
+    sqs: Any, url: str, hide_seconds: int = HIDE_SECONDS, *, believe: bool = False
+) -> Iterator[Any]:
+    """Yield a queue's messages, each once, until a second brings no other.
+
+    `believe` a queue that counts none, and wait for no second: what came in the last minute may
+    not be counted yet.
+    """
     seen: set[str] = set()
     while True:
+        wait = 0 if believe and not count(url)[0] else 1
         answer = sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=10,
             VisibilityTimeout=hide_seconds,
-            WaitTimeSeconds=1,
+            WaitTimeSeconds=wait,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             MessageAttributeNames=["All"],
         )
@@ -260,9 +259,6 @@ def _receive(sqs: Any, url: str, hide_seconds: int = HIDE_SECONDS) -> Iterator[A
         yield from fresh
 
 
-def _url(stack: str, name: str, kind: str, cloudformation: Any) -> str:
-    found = cloudformation.describe_stack_resource(
-        StackName=stack,
-        LogicalResourceId=f"{PREFIXES.get(name, name.capitalize())}{kind}",
-    )
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+def _prefix(name: str) -> str:
+    """Return what the logical ids of a queue and of its dead letters begin with."""
+    return TRIGGERS.get(name) or PREFIXES.get(name, name.capitalize())

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.config import api_keys
 from sms_gateway.core.timestamps import utc_now
+from smsgw import clients
 from smsgw.audit_log import caller
 from smsgw.errors import CommandError, explain
 from smsgw.line import Command, given
-from smsgw.resources import Resources
+from smsgw.resources import Resources, last_tick
 from smsgw.stack import Stack, find_stack
 from smsgw.status import age
 from smsgw.tables import coloured
@@ -84,9 +84,7 @@ def examine() -> Iterator[Finding]:
     yield from _part("quotas", _quotas)
     yield from _part("vendors", lambda: _vendors(stack))
     yield from _part("keys", _keys)
-    yield from _part(
-        "resources", lambda: _resources(Resources(stack), emulated=stack.endpoint is not None)
-    )
+    yield from _part("resources", lambda: _resources(stack))
 
 
 def _part(about: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -97,7 +95,7 @@ def _part(about: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding
 
 
 def _whole(stack: Stack) -> Iterator[Finding]:
-    told: Any = boto3.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"][0]
+    told: Any = clients.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"][0]
     status = str(told.get("StackStatus"))
     events = f"`aws cloudformation describe-stack-events --stack-name {stack.name}` says why"
     if status.endswith("_IN_PROGRESS"):
@@ -112,7 +110,7 @@ def _whole(stack: Stack) -> Iterator[Finding]:
 
 
 def _quotas() -> Iterator[Finding]:
-    told: Any = boto3.client("lambda").get_account_settings()["AccountLimit"]
+    told: Any = clients.client("lambda").get_account_settings()["AccountLimit"]
     limit, free = told["ConcurrentExecutions"], told["UnreservedConcurrentExecutions"]
     found = f"Lambda runs {limit} functions at once, {free} of them not reserved"
     if min(limit, free) < MIN_CONCURRENCY:
@@ -166,18 +164,19 @@ def _keys() -> Iterator[Finding]:
         yield Finding("keys", WARNING, "none is active: nobody can send by HTTP", step)
 
 
-def _resources(resources: Resources, *, emulated: bool) -> Iterator[Finding]:
+def _resources(stack: Stack) -> Iterator[Finding]:
+    resources = Resources(stack)
     if resources.broken:
         step = "see the stack's events, then deploy again"
         yield Finding("resources", PROBLEM, f"failed: {', '.join(resources.broken)}", step)
-    yield _scheduler(resources, emulated=emulated)
+    yield _scheduler(stack)
     yield from _alarms(resources)
     yield from _queues(resources)
 
 
-def _scheduler(resources: Resources, *, emulated: bool) -> Finding:
-    at, now = resources.last_tick(), utc_now()
-    if at is None and emulated:
+def _scheduler(stack: Stack) -> Finding:
+    at, now = last_tick(stack), utc_now()
+    if at is None and stack.endpoint:
         return Finding("scheduler", OK, "an emulator does not tell when its schedule ran it")
     if at is None or now - at > MAX_TICK_AGE:
         found = (

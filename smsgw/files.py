@@ -7,12 +7,14 @@ from smsgw.errors import CommandError
 
 
 def read_file(name: str) -> str:
-    """Return a file's text, or standard input's for `-`. Raise CommandError.
+    """Return a file's text, or standard input's for `-`, without a byte order mark.
 
-    One that is given instead of a file's name may hold a secret: it is not repeated.
+    Raise CommandError. A text that is given instead of a file's name may hold a secret: it is not
+    repeated.
     """
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return text.removeprefix("\ufeff")
     except OSError as error:
         if name.lstrip().startswith(("{", "[")):
             raise CommandError(

@@ -12,7 +12,7 @@ from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.pumping_guard import counters
 from sms_gateway.pumping_guard.rules import COUNTRY, NUMBERS
-from sms_gateway.pumping_guard.settings import EVERY, NAME, NOBODY, Guards, parse_guards
+from sms_gateway.pumping_guard.settings import EVERY, NAME, NOBODY, Guard, Guards, parse_guards
 from sms_gateway.storage import code_counts, dynamodb
 from sms_gateway.storage.code_counts import CountKey
 from smsgw import arguments
@@ -42,6 +42,41 @@ def tenant_or_every(text: str) -> str:
     return text if text == EVERY else arguments.tenant(text)
 
 
+def country(text: str) -> str:
+    """Return a country, or the code of numbers that are no country's. Raises BadParameter."""
+    return _checked("countries", text, "write a country's two letters, such as BD, or +883")
+
+
+def country_or_block(text: str) -> str:
+    """Return a country, or a number without its last four digits. Raises BadParameter."""
+    if text not in _countries() and not re.fullmatch(r"\+[0-9]{1,11}", text):
+        raise click.BadParameter(
+            "name a country, such as BD, or a number without its last four digits, such as "
+            "+880170000; `smsgw guard show` has both"
+        )
+    return text
+
+
+def trust(text: str) -> str:
+    """Return the beginning of numbers, or a network. Raises BadParameter."""
+    return _checked(
+        _list_of(text), text, "write how numbers begin, such as +88017, or 192.0.2.0/24, a network"
+    )
+
+
+def _list_of(trusted: str) -> Literal["safe", "safe_networks"]:
+    return "safe" if trusted[:1] == "+" else "safe_networks"
+
+
+def _checked(member: str, text: str, advice: str) -> str:
+    """Return what a list of the setting may have. Raises BadParameter with the advice."""
+    try:
+        msgspec.convert({"mode": "monitor", member: [text]}, Guard)
+    except ValueError:
+        raise click.BadParameter(advice) from None
+    return text
+
+
 def rule(text: str) -> tuple[str, float]:
     """Return a rule's name and figure. Raises BadParameter."""
     found = re.fullmatch(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?)", text)
@@ -60,7 +95,13 @@ def rule(text: str) -> tuple[str, float]:
 )
 @click.argument("tenant", type=tenant_or_every)
 @click.option("--mode", type=click.Choice(["monitor", "block", "off"]), required=True)
-@click.option("--country", "countries", multiple=True, help="Only these get codes, such as BD.")
+@click.option(
+    "--country",
+    "countries",
+    type=country,
+    multiple=True,
+    help="Only these get codes, such as BD.",
+)
 @click.option("--rule", "rules", type=rule, multiple=True, help="Another figure than the default.")
 def set_guard(
     tenant: str, mode: str, countries: tuple[str, ...], rules: tuple[tuple[str, float], ...]
@@ -69,7 +110,7 @@ def set_guard(
 
     def change(guards: Guards) -> dict[str, Any]:
         written = _plain(guards)
-        if mode == "off":
+        if mode == "off" and (tenant == EVERY or EVERY not in written):
             written.pop(tenant, None)
             return written
         before = written.get(tenant, {})
@@ -97,11 +138,11 @@ def set_guard(
     examples=("smsgw guard allow acme +88017", "smsgw guard allow acme 192.0.2.0/24"),
 )
 @click.argument("tenant", type=tenant_or_every)
-@click.argument("trusted")
+@click.argument("trusted", type=trust)
 @click.option("--remove", is_flag=True, help="Trust it no more.")
 def allow(tenant: str, trusted: str, remove: bool) -> None:
     """Put a beginning of numbers, or a network, on a tenant's safe list, or take it off."""
-    kind: Literal["safe", "safe_networks"] = "safe" if trusted[:1] == "+" else "safe_networks"
+    kind = _list_of(trusted)
 
     def change(guards: Guards) -> dict[str, Any]:
         written = _plain(guards)
@@ -109,6 +150,8 @@ def allow(tenant: str, trusted: str, remove: bool) -> None:
             raise CommandError(f"{tenant} is not guarded: smsgw guard set {tenant} --mode monitor")
         own = written[tenant]
         others = [one for one in own.get(kind, ()) if one != trusted]
+        if remove and len(others) == len(own.get(kind, ())):
+            raise CommandError(f"{trusted} is not trusted: `smsgw guard show --json` has what is")
         own[kind] = others if remove else [*others, trusted]
         return written
 
@@ -119,20 +162,15 @@ def allow(tenant: str, trusted: str, remove: bool) -> None:
 
 @AREA.command(
     "unblock",
-    help="Forgive what was not verified: of a country, or of a block of numbers.",
+    help="Forgive a country's or a block's unverified codes.",
     harm="lets codes to {what} go again",
     examples=("smsgw guard unblock acme BD", "smsgw guard unblock acme +880170000"),
 )
 @click.argument("tenant", type=arguments.tenant)
-@click.argument("what")
+@click.argument("what", type=country_or_block)
 def unblock(tenant: str, what: str) -> None:
     """Forgive the codes of the last 24 hours that nobody verified."""
-    kind = NUMBERS if re.fullmatch(r"\+[0-9]{5,11}", what) else COUNTRY
-    if kind == COUNTRY and what not in _countries():
-        raise CommandError(
-            "name a country, such as BD, or a number without its last four digits, such as "
-            "+880170000; `smsgw guard show` has both"
-        )
+    kind = COUNTRY if what in _countries() else NUMBERS
     now, name = utc_now(), f"{kind}#{what}"
     forgiven = 0
     for at in [now] if kind == NUMBERS else [now, now - timedelta(days=1)]:
@@ -209,9 +247,13 @@ def _row(country: str, item: dict[str, Any], blocked: dict[str, Any] | None) -> 
 
 
 def _countries() -> list[str]:
-    from phonenumbers import SUPPORTED_REGIONS  # takes a tenth of a second
+    """Return all that `country_of` may answer: countries, and codes that are no country's."""
+    from phonenumbers import (  # takes a tenth of a second
+        COUNTRY_CODES_FOR_NON_GEO_REGIONS,
+        SUPPORTED_REGIONS,
+    )
 
-    return sorted(SUPPORTED_REGIONS)
+    return sorted([*SUPPORTED_REGIONS, *(f"+{code}" for code in COUNTRY_CODES_FOR_NON_GEO_REGIONS)])
 
 
 def _stored() -> Guards:

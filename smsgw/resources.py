@@ -5,12 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
-
 from sms_gateway.core.timestamps import utc_now
+from smsgw import clients
 from smsgw.stack import Stack
 
-THREADS = 16
 METRICS_AT_ONCE = 500  # CloudWatch's bound for a call
 ALARMS_AT_ONCE = 100
 LOOK_BACK = timedelta(minutes=20)  # CloudWatch's metrics of a minute come up to some minutes late
@@ -21,13 +19,10 @@ Resource = Mapping[str, Any]
 
 
 class Resources:
-    """A stack's resources, with the clients that ask about them."""
+    """A stack's resources, as CloudFormation lists them."""
 
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._sqs: Any = boto3.client("sqs")
-        self._metrics: Any = boto3.client("cloudwatch")
-        pages: Any = boto3.client("cloudformation").get_paginator("list_stack_resources")
+        pages = clients.client("cloudformation").get_paginator("list_stack_resources")
         self.all: list[Resource] = [
             one
             for page in pages.paginate(StackName=stack.name)
@@ -54,15 +49,14 @@ class Resources:
         """
         urls = self.of(QUEUE)
         names = {logical: url.rsplit("/", 1)[-1] for logical, url in urls.items()}
-        oldest = self.newest(
-            {
-                logical: ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": name})
-                for logical, name in names.items()
-            },
-            "Maximum",
-        )
-        with ThreadPoolExecutor(THREADS) as pool:
-            counts = dict(zip(urls, pool.map(self._count, urls.values()), strict=True))
+        ages = {
+            logical: ("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": name})
+            for logical, name in names.items()
+        }
+        with ThreadPoolExecutor(clients.CALLS_AT_ONCE) as pool:
+            asked = pool.submit(_newest, ages, "Maximum")
+            counts = dict(zip(urls, pool.map(count, urls.values()), strict=True))
+            oldest = asked.result()
         return [
             {
                 "queue": logical,
@@ -74,21 +68,6 @@ class Resources:
             for logical in sorted(urls)
         ]
 
-    def _count(self, url: str) -> tuple[int, int]:
-        told = self._sqs.get_queue_attributes(
-            QueueUrl=url,
-            AttributeNames=[
-                "ApproximateNumberOfMessages",
-                "ApproximateNumberOfMessagesNotVisible",
-                "ApproximateNumberOfMessagesDelayed",
-            ],
-        )["Attributes"]
-        waits = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
-        return (
-            sum(int(told.get(name, 0)) for name in waits),
-            int(told.get("ApproximateNumberOfMessagesNotVisible", 0)),
-        )
-
     def alarms(self) -> list[dict[str, Any]]:
         """Return each alarm: its state, since when, and whether anybody is told."""
         logical = {physical: name for name, physical in self.of(ALARM).items()}
@@ -96,7 +75,9 @@ class Resources:
         found: list[Any] = []
         for start in range(0, len(names), ALARMS_AT_ONCE):
             chunk = names[start : start + ALARMS_AT_ONCE]
-            told = self._metrics.describe_alarms(AlarmNames=chunk, MaxRecords=ALARMS_AT_ONCE)
+            told = clients.client("cloudwatch").describe_alarms(
+                AlarmNames=chunk, MaxRecords=ALARMS_AT_ONCE
+            )
             found += told["MetricAlarms"]
         return [
             {
@@ -108,35 +89,54 @@ class Resources:
             for one in sorted(found, key=lambda one: str(one["AlarmName"]))
         ]
 
-    def last_tick(self) -> datetime | None:
-        """Return the minute of the scheduler's last run; None without one lately."""
-        name = self._stack.output("SchedulerFunctionName")
-        runs = {"scheduler": ("AWS/Lambda", "Invocations", {"FunctionName": name})}
-        found = self.newest(runs, "Sum")
-        return found["scheduler"][0] if found else None
 
-    def newest(
-        self, wanted: Mapping[str, tuple[str, str, Mapping[str, str]]], statistic: str
-    ) -> dict[str, tuple[datetime, float]]:
-        """Return the newest value of each metric lately, with its minute (UTC)."""
-        now = utc_now()
-        found: dict[str, tuple[datetime, float]] = {}
-        names = list(wanted)
-        for start in range(0, len(names), METRICS_AT_ONCE):
-            chunk = names[start : start + METRICS_AT_ONCE]
-            told = self._metrics.get_metric_data(
-                MetricDataQueries=[
-                    _query(f"m{nth}", wanted[name], statistic) for nth, name in enumerate(chunk)
-                ],
-                StartTime=now - LOOK_BACK,
-                EndTime=now + timedelta(minutes=1),
-                ScanBy="TimestampDescending",
-            )
-            for one in told["MetricDataResults"]:
-                if one["Values"]:
-                    at, value = max(zip(one["Timestamps"], one["Values"], strict=True))
-                    found[chunk[int(one["Id"][1:])]] = (at.astimezone(UTC), value)
-        return found
+def count(url: str) -> tuple[int, int]:
+    """Return how many messages of a queue wait and are worked on, about a minute late."""
+    told = clients.client("sqs").get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    waits = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
+    return (
+        sum(int(told.get(name, 0)) for name in waits),
+        int(told.get("ApproximateNumberOfMessagesNotVisible", 0)),
+    )
+
+
+def last_tick(stack: Stack) -> datetime | None:
+    """Return the minute of the scheduler's last run; None without one lately."""
+    name = stack.output("SchedulerFunctionName")
+    runs = {"scheduler": ("AWS/Lambda", "Invocations", {"FunctionName": name})}
+    found = _newest(runs, "Sum")
+    return found["scheduler"][0] if found else None
+
+
+def _newest(
+    wanted: Mapping[str, tuple[str, str, Mapping[str, str]]], statistic: str
+) -> dict[str, tuple[datetime, float]]:
+    """Return the newest value of each metric lately, with its minute (UTC)."""
+    now = utc_now()
+    found: dict[str, tuple[datetime, float]] = {}
+    names = list(wanted)
+    for start in range(0, len(names), METRICS_AT_ONCE):
+        chunk = names[start : start + METRICS_AT_ONCE]
+        told = clients.client("cloudwatch").get_metric_data(
+            MetricDataQueries=[
+                _query(f"m{nth}", wanted[name], statistic) for nth, name in enumerate(chunk)
+            ],
+            StartTime=now - LOOK_BACK,
+            EndTime=now + timedelta(minutes=1),
+            ScanBy="TimestampDescending",
+        )
+        for one in told["MetricDataResults"]:
+            if one["Values"]:
+                at, value = max(zip(one["Timestamps"], one["Values"], strict=True))
+                found[chunk[int(one["Id"][1:])]] = (at.astimezone(UTC), value)
+    return found
 
 
 def _query(

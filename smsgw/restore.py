@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import click
 from botocore.exceptions import ClientError
+from botocore.session import Session
 
 from sms_gateway.aws.errors import error_code
 from sms_gateway.core.timestamps import epoch_seconds, rfc3339, utc_now
@@ -32,7 +32,8 @@ class RestoredTable:
     def __init__(self, name: str, at: datetime) -> None:
         """Raise CommandError for a table that is none, is not ready, or is of another moment."""
         self.name = name
-        self._client = boto3.client("dynamodb")
+        session: Any = Session()  # the gateway's own reads no times
+        self._client = session.create_client("dynamodb")
         self._submissions: dict[str, bool] = {}
         if name == dynamodb.table_name():
             raise CommandError("--table must name the restored table, not the stack's own")

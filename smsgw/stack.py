@@ -74,10 +74,11 @@ def find_stack() -> Stack:
 
 def describe(name: str) -> Stack:
     """Return a stack by its name. Raises as find_stack does."""
-    import boto3
     from botocore.exceptions import ClientError
 
-    client = boto3.client("cloudformation")
+    from smsgw import clients
+
+    client = clients.client("cloudformation")
     region = client.meta.region_name
     try:
         told: Any = client.describe_stacks(StackName=name)["Stacks"][0]

@@ -2,7 +2,6 @@
 
 import secrets
 
-import boto3
 import click
 import msgspec
 
@@ -15,6 +14,7 @@ from sms_gateway.config.stack_keys import (
 )
 from sms_gateway.receipts.callback_tokens import make_account_token
 from sms_gateway.vendors.registry import VENDORS
+from smsgw import clients
 from smsgw.errors import CommandError
 from smsgw.line import Area, Command, given
 from smsgw.secrets import ReadSecret, Secret
@@ -23,12 +23,12 @@ from smsgw.terminal import say, say_json
 
 AREA = Area("callback-key", "The key of callback URLs.")
 
-DESCRIPTION = "The stack's keys, each by its label: of callback addresses, messages and webhooks."
+DESCRIPTION = "The stack's keys, each by its label: of callbacks, messages, search and webhooks."
 
 
 def secret_of(stack: Stack, output: str, label: str = CURRENT) -> Secret:
     """Return the secret that an output of the stack names, or its version with a label."""
-    client = boto3.client("secretsmanager")
+    client = clients.client("secretsmanager")
     return Secret(client, stack.output(output), stack.outputs.get("SecretsKeyArn"), label)
 
 
@@ -37,14 +37,15 @@ def key_of(stack: Stack, label: str) -> Secret:
     return secret_of(stack, "KeysSecretName", label)
 
 
-def make_keys(callback: Secret, message: Secret) -> None:
+def make_keys(callback: Secret, *others: Secret) -> None:
     """Make the keys that nobody made yet. Raise CommandError for one that is not valid."""
     read = callback.read()
     if read is None:
         callback.create(_written(CallbackKeys(_new_key(), _new_key())), DESCRIPTION)
     else:
         _parsed(callback, read)
-    make_key(message)
+    for other in others:
+        make_key(other)
 
 
 def make_key(secret: Secret) -> None:

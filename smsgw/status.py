@@ -11,7 +11,7 @@ from sms_gateway.core.timestamps import rfc3339, utc_now
 from smsgw.audit_log import caller
 from smsgw.line import Command, given
 from smsgw.outcomes import MAX_BATCHES, recent_outcomes
-from smsgw.resources import Resources
+from smsgw.resources import Resources, last_tick
 from smsgw.stack import Stack, pass_stack
 from smsgw.tables import show_table
 from smsgw.terminal import heading, say, say_json
@@ -50,17 +50,17 @@ def COMMAND(stack: Stack, no_check: bool) -> None:  # noqa: N802 - one name in e
 
 def look(stack: Stack, asked: Asked) -> dict[str, Any]:
     """Return all that `smsgw status` shows; its parts are asked for at the same time."""
-    now, resources = utc_now(), Resources(stack)
-    accounts = read_accounts(stack)
+    now = utc_now()
     parts: dict[str, Callable[[], Any]] = {
         "account": lambda: caller().split(":")[4],
-        "vendors": lambda: vendor_rows(stack, accounts, asked),
+        "vendors": lambda: vendor_rows(stack, read_accounts(stack), asked),
         "outcomes": lambda: recent_outcomes(now),
-        "queues": resources.queues,
-        "alarms": resources.alarms,
-        "tick": resources.last_tick,
+        "queues": lambda: resources.result().queues(),
+        "alarms": lambda: resources.result().alarms(),
+        "tick": lambda: last_tick(stack),
     }
-    with ThreadPoolExecutor(len(parts)) as pool:
+    with ThreadPoolExecutor(1 + len(parts)) as pool:
+        resources = pool.submit(Resources, stack)
         running = {name: pool.submit(part) for name, part in parts.items()}
         told = {name: one.result() for name, one in running.items()}
     outcomes, cut = told["outcomes"]

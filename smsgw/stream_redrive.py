@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from smsgw import clients
 from smsgw.errors import CommandError
 from smsgw.terminal import say
 
@@ -86,7 +86,7 @@ def _batches(records: Iterator[Any]) -> Iterator[list[Any]]:
 def _publish(body: Mapping[str, Any], batch: list[Any], total: Redriven) -> int:
     """Invoke the function once; return how many of the changes are done, from the first on."""
     name = function_name(body)
-    answer = boto3.client("lambda", config=INVOKE_CONFIG).invoke(
+    answer = clients.client("lambda", INVOKE_CONFIG).invoke(
         FunctionName=name,
         Payload=json.dumps({"Records": batch, "redriven": True}, default=_json_value).encode(),
     )
@@ -108,7 +108,7 @@ def _publish(body: Mapping[str, Any], batch: list[Any], total: Redriven) -> int:
 
 def _records(batch: Mapping[str, Any]) -> Iterator[Any]:
     """Read from the first to the last sequence number of a shard."""
-    client, last = boto3.client("dynamodbstreams"), int(batch["endSequenceNumber"])
+    client, last = clients.client("dynamodbstreams"), int(batch["endSequenceNumber"])
     empty = 0
     try:
         iterator: str | None = _first_iterator(client, batch)

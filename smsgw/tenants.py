@@ -2,13 +2,22 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import click
 from msgspec.structs import replace
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.policies import digest_of, drop_policy, store_policy, stored_text
-from sms_gateway.config.stopped_tenants import NAME, NOBODY, Stop, Stops, encode_stops, parse_stops
+from sms_gateway.config.stopped_tenants import (
+    KEPT_FOR_STOPS,
+    NAME,
+    NOBODY,
+    Stop,
+    Stops,
+    encode_stops,
+    parse_stops,
+)
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339, utc_now
 from smsgw import arguments
@@ -47,8 +56,7 @@ def stop(tenant: str, reason: str) -> None:
         "dead letters, its campaigns fail, its queued and scheduled messages are held, its "
         "webhooks are quiet. `smsgw messages cancel --tenant` cancels what is held."
     )
-    if not any(key.tenant == tenant for key in api_keys.list_keys()):
-        say(f"No key is {tenant}'s: look whether this is the tenant you mean (`smsgw keys list`).")
+    _warn_of_stranger(tenant)
 
 
 @AREA.command("start", help="Let it go on.")
@@ -65,7 +73,7 @@ def start(tenant: str) -> None:
 
 @AREA.command(
     "set",
-    help="Check a policy and use it: what the tenant may send; - reads standard input.",
+    help="Check a policy and use it. It says what the tenant may send; - reads standard input.",
     examples=("smsgw tenants set acme policy.json",),
 )
 @click.argument("tenant", type=arguments.tenant)
@@ -73,10 +81,19 @@ def start(tenant: str) -> None:
 def set_policy(tenant: str, file: str) -> None:
     """Store a tenant's policy, then say in the setting that everything reads that it is there."""
     written = read_policy(file)
+
+    def in_use(one: Stop) -> Stop:
+        text = stored_text(tenant)  # that of whoever wrote last: text and digest must agree
+        if text is None:
+            raise CommandError("somebody else has just removed this policy: run this again")
+        return replace(one, policy=digest_of(text))
+
+    _check_room(tenant)
     if not store_policy(tenant, written):
         raise CommandError("somebody else has just changed this policy: run this again")
-    _change(tenant, lambda one: replace(one, policy=digest_of(written)))
+    _change(tenant, in_use)
     say(f"{tenant}'s policy is set; functions that are running know it within 30 seconds.")
+    _warn_of_stranger(tenant)
 
 
 @AREA.command("remove", help="Remove its policy: nothing is limited then.")
@@ -98,9 +115,15 @@ def show_one(tenant: str) -> None:
     policy = stored_text(tenant) if found and found.policy else None
     keys = [key for key in api_keys.list_keys() if key.tenant == tenant]
     if given("json"):
-        states = [{"id": key.id, "state": key.refusal(utc_now()) or "active"} for key in keys]
-        document = json.loads(policy) if policy else None
-        say_json({**_row(tenant, found), "policy": document, "keys": states})
+        states = [
+            {
+                "id": key.id,
+                "state": key.refusal(utc_now()) or "active",
+                "policy": _document(key.policy),
+            }
+            for key in keys
+        ]
+        say_json({**_row(tenant, found), "policy": _document(policy), "keys": states})
         return
     if found is None or not found.since:
         say(f"{tenant} is not stopped" + ("" if keys else ", and has no keys"))
@@ -112,6 +135,8 @@ def show_one(tenant: str) -> None:
     for key in keys:
         state = key.refusal(utc_now()) or "active"
         say(f"  key {key.id}  {state:8}  {','.join(key.scopes)}  {key.label}")
+        if key.policy:
+            say_text(f"    policy {key.policy}")
 
 
 @AREA.command("list", help="List those that are stopped or have a policy.", reads=True, lists=True)
@@ -123,6 +148,10 @@ def show_all() -> None:
     }
     rows = [_row(tenant, found) for tenant, found in sorted(_stored().items())]
     show(rows, columns, "No tenant is stopped, none has a policy.")
+
+
+def _document(policy: str | None) -> Any:
+    return json.loads(policy) if policy else None
 
 
 def _row(tenant: str, found: Stop | None) -> Row:
@@ -138,6 +167,21 @@ def _row(tenant: str, found: Stop | None) -> Row:
 def _stored() -> Stops:
     stored = read_setting(NAME)
     return parse_stops(stored.text if stored else NOBODY)
+
+
+def _warn_of_stranger(tenant: str) -> None:
+    """Say so where nobody has a key of a tenant: its name may be mistyped."""
+    if not any(key.tenant == tenant for key in api_keys.list_keys()):
+        say(f"No key is {tenant}'s: look whether this is the tenant you mean (`smsgw keys list`).")
+
+
+def _check_room(tenant: str) -> None:
+    """Raise ValueError where one more tenant with a policy would leave no room for stops."""
+    stops = _stored()
+    before = stops.get(tenant, Stop())
+    if before.policy is None:
+        after = replace(before, policy=digest_of(""))
+        encode_stops({**stops, tenant: after}, keep_free=KEPT_FOR_STOPS)
 
 
 def _change(tenant: str, change: Callable[[Stop], Stop]) -> None:

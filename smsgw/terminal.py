@@ -24,7 +24,12 @@ def say(line: str, *, error: bool = False) -> None:
 def say_text(text: str, *, error: bool = False) -> None:
     """Print a text of several lines; an error repeats no API key that somebody pasted."""
     text = harmless(text.replace("\r\n", "\n"))
-    print(_API_KEY.sub("[key]", text) if error else text, file=sys.stderr if error else sys.stdout)
+    print(without_keys(text) if error else text, file=sys.stderr if error else sys.stdout)
+
+
+def without_keys(text: str) -> str:
+    """Return a text that repeats no API key that somebody pasted."""
+    return _API_KEY.sub("[key]", text)
 
 
 def say_json(value: object) -> None:

@@ -8,8 +8,9 @@ import json
 import time
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
+
+from smsgw import clients
 
 TRIGGERS = {  # by function folder: the prefix of its resources' logical ids
     "from_eventbridge": "FromEventbridge",
@@ -75,18 +76,19 @@ def redrive(stack: str, trigger: str, message: Any) -> None:
         event = {"Records": [{"Sns": event}]}  # SNS's own dead letter is the notification alone
     if only := _string_attributes(message).get("only"):
         event["only"] = only
-    boto3.client("lambda").invoke(
+    clients.client("lambda").invoke(
         FunctionName=str(physical_id(stack, f"{TRIGGERS[trigger]}Function")),
         InvocationType="Event",
         Payload=json.dumps(event, ensure_ascii=False).encode(),
     )
 
 
-def physical_id(stack: str, logical_id: str, cloudformation: Any = None) -> str | None:
+def physical_id(stack: str, logical_id: str) -> str | None:
     """Find a resource of the stack; None when it is not there, as for a trigger that is off."""
-    client = cloudformation or boto3.client("cloudformation")
     try:
-        found = client.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+        found = clients.client("cloudformation").describe_stack_resource(
+            StackName=stack, LogicalResourceId=logical_id
+        )
     except ClientError as error:
         if "does not exist" in str(error):
             return None
@@ -102,7 +104,7 @@ def _return_to_ingress_queue(stack: str, message: Any) -> None:
     }
     # A message put back has another id, which may not become another key.
     attributes.setdefault("idempotency_key", f"queue/{message['MessageId']}")
-    boto3.client("sqs").send_message(
+    clients.client("sqs").send_message(
         QueueUrl=str(physical_id(stack, "IngressQueue")),
         MessageBody=message["Body"],
         MessageAttributes={

@@ -6,9 +6,8 @@ The balance function asks, since only its calls leave from the stack's address.
 import json
 from typing import Any
 
-import boto3
-
 from sms_gateway.vendors.registry import adapter_class
+from smsgw import clients
 from smsgw.errors import CommandError
 from smsgw.stack import Stack
 from smsgw.terminal import say
@@ -18,7 +17,7 @@ GUIDE = "docs/guides/egress.md"
 
 def check_vendor(stack: Stack, name: str) -> None:
     """Print a line for each of the vendor's products. Raise CommandError when one has a problem."""
-    answer = ask(boto3.client("lambda"), stack, name)
+    answer = ask(stack, name)
     if answer["fault"]:
         raise CommandError(f"the account is refused: {answer['fault']}")
     if not answer["balances"]:
@@ -30,9 +29,9 @@ def check_vendor(stack: Stack, name: str) -> None:
         raise CommandError("the vendor did not tell each balance; it is asked once a minute")
 
 
-def ask(client: Any, stack: Stack, name: str) -> dict[str, Any]:
+def ask(stack: Stack, name: str) -> dict[str, Any]:
     """Ask a vendor from inside the stack, at most once a minute; return account_check's answer."""
-    answer = client.invoke(
+    answer = clients.client("lambda").invoke(
         FunctionName=stack.output("BalanceFunctionName"), Payload=json.dumps({"check": name})
     )
     if "FunctionError" in answer:

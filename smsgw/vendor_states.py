@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, auto
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
@@ -27,7 +26,6 @@ class Asked(Enum):
 
 def vendor_rows(stack: Stack, accounts: Mapping[str, object], asked: Asked) -> list[Row]:
     """Return a row for each vendor; all are asked at the same time, each at most once a minute."""
-    client: Any = boto3.client("lambda")  # making one is not safe in several threads
     circuits = circuit_states(list(VENDORS), epoch_seconds(utc_now()))
 
     def row(vendor: str) -> Row:
@@ -41,7 +39,7 @@ def vendor_rows(stack: Stack, accounts: Mapping[str, object], asked: Asked) -> l
         found["circuit"] = circuits[vendor]
         if asked is Asked.NOT or state == "refused":
             return found
-        return found | _asked(client, stack, vendor)
+        return found | _asked(stack, vendor)
 
     with ThreadPoolExecutor(len(VENDORS)) as pool:
         return list(pool.map(row, VENDORS))
@@ -60,9 +58,9 @@ def account_state(vendor: str, account: object) -> tuple[str, str | None]:
     return "configured", None
 
 
-def _asked(client: Any, stack: Stack, vendor: str) -> dict[str, Any]:
+def _asked(stack: Stack, vendor: str) -> dict[str, Any]:
     try:
-        answer = ask(client, stack, vendor)
+        answer = ask(stack, vendor)
     except (CommandError, BotoCoreError, ClientError) as error:  # the others are shown
         return {"detail": f"can't be asked: {explain_error(error)}"}
     if answer["fault"]:

@@ -29,7 +29,7 @@ def main(requirements: str) -> int:
     # rest when it is, once, unless PYTHONDONTWRITEBYTECODE lets it keep nothing.
     compiled = [] if sys.dont_write_bytecode else ["--no-compile"]
     command = [sys.executable, "-m", "pip", "install", *compiled]
-    lines, found, started, told = [], 0, time.monotonic(), 0.0
+    lines, found, started, shown_at = [], 0, time.monotonic(), 0.0
     with subprocess.Popen(  # noqa: S603 - pip
         [
             *command,
@@ -48,8 +48,8 @@ def main(requirements: str) -> int:
             lines.append(line)
             found += line.startswith("Collecting ")
             said, now = progress(line, found, wanted), time.monotonic()
-            if said and (now - told >= STEP_SECONDS or not line.startswith("Collecting ")):
-                told = now
+            if said and (now - shown_at >= STEP_SECONDS or not line.startswith("Collecting ")):
+                shown_at = now
                 print(f"[{now - started:5.1f} s] {said}", flush=True)
     status = process.returncode
     if status:

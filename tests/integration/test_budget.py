@@ -35,6 +35,7 @@ from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stopped_tenants import MAX_BYTES as STOPS_BYTES
 from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
+from sms_gateway.messages.search_marks import MAX_MARKS
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
 from sms_gateway.policies import quota
@@ -142,13 +143,13 @@ def test_sizes_are_dynamodbs_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "secrets"), [("send", 3, 0), ("from_eventbridge", 4, 1)]
+    ("name", "settings", "secrets"), [("send", 3, 1), ("from_eventbridge", 4, 2)]
 )
 def test_a_start_reads_each_of_its_settings_once(
     gateway: Gateway, meter: Meter, name: str, settings: int, secrets: int
 ) -> None:
-    """One GetItem a setting, half a unit each, and with a key the message key; then nothing for
-    half a minute."""
+    """One GetItem a setting, half a unit each, the search key, and with a key the message key;
+    then nothing for half a minute."""
     begin = {
         "dynamodb.GetItem": settings,
         **({"secretsmanager.GetSecretValue": secrets} if secrets else {}),
@@ -224,14 +225,18 @@ def test_accepting_one_with_a_key(gateway: Gateway, meter: Meter) -> None:
 def test_accepting_many(
     gateway: Gateway, meter: Meter, vendor: str, count: int, submissions: int
 ) -> None:
-    """One unit a message; two for each submission and for the batch, with their index entries."""
+    """One unit a message; two for each submission and for the batch, with their index entries; and
+    of more than a hundred numbers a unit for each 250, by which a search finds them."""
     tally = spent(meter, lambda: accepted(gateway, vendor, count))
+    marked = count > MAX_MARKS
     calls = {
-        "dynamodb.BatchWriteItem": -(-(count + submissions) // 25),
+        "dynamodb.BatchWriteItem": -(-(count + submissions + marked) // 25),
         "dynamodb.PutItem": 1,
         "sqs.SendMessageBatch": -(-submissions // 10),
     }
-    assert of(tally) == (calls, count + 2 * submissions + 2, 0)
+    marks = math.ceil((4 * count + 60) / 1024) if marked else 0
+    assert marks <= 0.01 * count
+    assert of(tally) == (calls, count + 2 * submissions + 2 + marks, 0)
     assert tally.bytes_out / count <= 300
     assert tally.log_bytes == 0
 

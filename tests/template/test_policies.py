@@ -26,15 +26,18 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "FromSnsFunction": ACCEPTS,
     "FromCognitoFunction": ACCEPTS,
     "FromInvocationFunction": ACCEPTS,
-    "StatusFunction": ({"0*", "COUNTS#*", "QUOTA#*", "SETTINGS"}, {"COUNTS#*"}),
+    "StatusFunction": (
+        {"0*", "COUNTS#*", "QUOTA#*", "SEARCH#*", "SETTINGS"},
+        {"COUNTS#*"},
+    ),
     "DispatchFunction": (
         {"0*", "CIRCUIT", "RATE#*", "SETTINGS"},
         {"0*", "CIRCUIT", "RATE#*", "V#*"},
     ),
     "CallbackFunction": ({"0*", "V#*", "ACCOUNTS"}, {"0*"}),
     "SchedulerFunction": (
-        {"0*", "BALANCE#*", "HOOK#*", "HOOKS#*", "SCHEDULER", "SETTINGS"},
-        {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER"},
+        {"0*", "BALANCE#*", "HOOK#*", "HOOKS#*", "SCHEDULER", "SETTINGS", "SEARCH", "SEARCH#*"},
+        {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER", "SEARCH", "SEARCH#*"},
     ),
     "VerifyFunction": (
         {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},

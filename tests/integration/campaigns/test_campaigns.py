@@ -649,6 +649,20 @@ def test_a_list_of_a_campaign_s_messages_says_where_they_are(bucket: Any) -> Non
     assert page("another") == {"messages": [], "cursor": None}
 
 
+def test_a_test_key_learns_of_no_campaign(bucket: Any) -> None:
+    one = to_the_end(upload(bucket, "to,text\n" + rows(2)))
+
+    def asked(path: str, *, test: bool, **query: str) -> int:
+        key = {"tenant": "acme", "scopes": "messages:read", **({"test": "true"} if test else {})}
+        event = {"httpMethod": "GET", "path": path, "queryStringParameters": query}
+        event["requestContext"] = {"authorizer": key}
+        return int(function("status").handler(event, None)["statusCode"])
+
+    assert asked("/messages", test=False, batch_id=one.id) == 422
+    assert asked("/messages", test=True, batch_id=one.id) == 200
+    assert asked(f"/batches/{one.id}", test=True) == 404
+
+
 def test_a_queue_message_that_nobody_wrote_is_a_failure(bucket: Any) -> None:
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000)
     test = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"})

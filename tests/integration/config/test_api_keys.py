@@ -9,13 +9,13 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import Refusal
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.models import ItemKey
 from smsgw.__main__ import main
+from testing.command import new_session
 from testing.counting import Meter
 from testing.gateway import Gateway
 from testing.processes import function
@@ -201,22 +201,16 @@ def stack_of(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     }
     shown = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
 
-    def describe_stacks(StackName: str) -> dict[str, Any]:
-        if StackName != "test":
-            said = f"{StackName} does not exist"
-            raise ClientError({"Error": {"Code": "ValidationError", "Message": said}}, "Describe")
-        return {"Stacks": [{"Outputs": shown}]}
+    def describe_stacks(params: Any, **_: Any) -> Any:
+        if (name := params["body"].get("StackName")) in (None, "test"):
+            found = [{"Outputs": shown}] if name else []
+            return SimpleNamespace(status_code=200, headers={}), {"Stacks": found}
+        error = {"Code": "ValidationError", "Message": f"{name} does not exist"}
+        answer = {"Error": error, "ResponseMetadata": {}}
+        return SimpleNamespace(status_code=400, headers={}), answer
 
-    client = boto3.client
-    meta = SimpleNamespace(region_name="us-east-1")
-    stacks = SimpleNamespace(
-        describe_stacks=describe_stacks,
-        meta=meta,
-        get_paginator=lambda _: SimpleNamespace(paginate=lambda: []),
-    )
-    monkeypatch.setattr(
-        boto3, "client", lambda name, **_: stacks if name == "cloudformation" else client(name, **_)
-    )
+    session = new_session(monkeypatch)
+    session.register("before-call.cloudformation.DescribeStacks", describe_stacks)
     monkeypatch.chdir(tmp_path)
 
 

@@ -344,7 +344,7 @@ def test_a_low_balance_is_told_while_the_accounts_can_not_be_read(
 def test_a_balance_that_nobody_can_read_is_dead_lettered_and_messages_are_published(
     gateway: Gateway, stream: Stream
 ) -> None:
-    cache.cache_put("BALANCE#rajasms", 1, [{"told": {"low": {}}}])
+    cache.cache_put("BALANCE#rajasms", 1, [{"announced": {"low": {}}}])
     (identifier,) = gateway.sent("server2sms")
     assert stream.publish() == []
     assert stream.kinds(identifier) == ["MessageAccepted", "MessageSubmitted"]

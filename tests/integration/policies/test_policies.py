@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -140,6 +140,27 @@ def test_after_its_end_a_policy_sends_nothing(gateway: Gateway) -> None:
     assert (status, problem["type"]) == (403, "/problems/policy-expired")
     with pytest.raises(GatewayError, match="ended"):
         start_verification("acme", CODE, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("whose", ["tenant", "key"])
+def test_before_its_end_a_policy_lets_nothing_be_left_for_later(
+    gateway: Gateway, whose: str
+) -> None:
+    now = datetime.now(UTC)
+    end = json.dumps({"expires_at": (now + timedelta(hours=1)).isoformat()})
+    if whose == "tenant":
+        limit("acme", end)
+    key_policy = end if whose == "key" else None
+
+    def later(hours: float) -> tuple[int, dict[str, Any]]:
+        send_at = (now + timedelta(hours=hours)).isoformat()
+        body = raw(to=number("server2sms"), text="Hello", send_at=send_at)
+        return post(SEND, "/messages", body, key_policy)
+
+    assert later(0.5)[0] == 202
+    status, problem = later(1.5)
+    assert (status, problem["type"]) == (422, "/problems/policy-expired")
+    assert (problem["pointer"], problem["retryable"]) == ("/send_at", False)
 
 
 def test_a_repeat_gets_its_first_answer_whatever_the_policy_is_then(gateway: Gateway) -> None:

@@ -8,13 +8,19 @@ from typing import Any
 
 import pytest
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import (
     GatewayError,
     ServiceUnavailableError,
     TooManyRequestsError,
 )
+from sms_gateway.core.ulids import new_ulid
+from sms_gateway.messages.acceptance import build_batch, store_batch
+from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.feedback import take_feedback
+from sms_gateway.messages.request import Draft, Options
 from sms_gateway.messages.send import send
+from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.pumping_guard import counters
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.items import key_of
@@ -367,6 +373,28 @@ def test_feedback_is_for_ones_own_codes_alone() -> None:
     verification = start(2)
     assert problem(lambda: feedback(f"{verification}000", "used")) == "not-your-code"
     assert problem(lambda: feedback(mine["id"], "perhaps")) == "invalid-request"
+
+
+def test_a_code_that_never_left_buys_no_trust() -> None:
+    """Scheduled and cancelled it costs nothing, and would make room for a pumped one."""
+    later = AT + timedelta(days=1)
+    body = {"to": number(VENDOR), "text": "1234", "category": "otp", "send_at": later.isoformat()}
+    (waiting,) = send("acme", json.dumps(body).encode(), AT)["messages"]
+    assert feedback(waiting["id"], "used")["outcome"] == "used"
+    (cancelled,) = send("acme", json.dumps(body).encode(), AT)["messages"]
+    cancel_message("acme", cancelled["id"], AT)
+    assert feedback(cancelled["id"], "used")["outcome"] == "used"
+    assert counts(country()) == {"started12": 2}
+
+
+def test_a_campaigns_code_counts_as_used_no_more_than_as_sent() -> None:
+    now = datetime.now(UTC)
+    rows = [Draft(0, "", "/to", number(VENDOR), "Your code is 1234", Options(category="otp"))]
+    accepted, _ = plan_for_tenant("acme", rows, now)
+    batch = build_batch("acme", new_ulid(now), accepted, 86_400, message_key, "a campaign's id")
+    store_batch(batch)
+    assert feedback(batch.messages[0].id, "used")["outcome"] == "used"
+    assert counts(country(), at=now) == {}
 
 
 def test_feedback_on_a_message_that_was_just_removed_is_not_recorded(

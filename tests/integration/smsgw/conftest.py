@@ -4,10 +4,10 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 
 from smsgw.__main__ import main
+from testing.command import new_session
 from testing.gateway import Gateway
 
 FRESH = "fresh"  # a stack's name
@@ -31,9 +31,8 @@ def operator(
     gateway: Gateway, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Operator:
     """Runs a command; its exit status, output and errors."""
-    session = boto3.Session()
-    session.events.register("before-call.cloudformation.DescribeStacks", _describe_stacks)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    session = new_session(monkeypatch)
+    session.register("before-call.cloudformation.DescribeStacks", _describe_stacks)
     monkeypatch.setenv("STACK_NAME", "test")  # which the command sets, and which is put back
 
     def run(*arguments: str) -> tuple[int, str, str]:

@@ -41,6 +41,22 @@ def test_a_change_leaves_a_record_of_who_what_and_when(
     assert not any(one in shown for one in (key, "a label", "+447700900001"))
 
 
+def test_a_key_pasted_where_a_name_belongs_is_recorded_nowhere(
+    gateway: Gateway, operator: Operator
+) -> None:
+    pasted = "sms_" + "a" * 48
+    for line in (
+        ("keys", "create", "--tenant", pasted, "--scope", "messages:send"),
+        ("keys", "create", "--tenant", "acme", "--scope", "messages:send", "--country", pasted),
+        ("campaigns", "pause", pasted),
+    ):
+        status, out, error = operator(*line)
+        assert status
+        assert pasted not in out + error
+    assert pasted not in str(records())
+    assert pasted not in operator("audit", "list")[1]
+
+
 def test_a_command_that_only_looks_leaves_none(gateway: Gateway, operator: Operator) -> None:
     for arguments in (
         ("keys", "list"),
@@ -62,6 +78,7 @@ def test_every_other_command_leaves_one() -> None:
         *("vendors check", "messages show", "messages list", "campaigns list", "campaigns show"),
         *("dlq list", "restore plan", "callback-url", "audit list", "completion"),
         *("messages tail", "webhooks list", "status", "doctor", "listen", "guard show"),
+        *("vendors try", "vendors test"),
         *(f"{area} {what}" for area in SETTINGS for what in ("show", "diff")),
     }
     assert looking <= {name for name, changes in found.items() if not changes}

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sms_gateway.core.problems import TooManyRequestsError
+from sms_gateway.pumping_guard import counters
 from sms_gateway.pumping_guard.settings import guard_of
+from sms_gateway.storage import code_counts
 from sms_gateway.verifications import start as verification_start
 from testing.numbers import number
 from testing.settings import forget_settings, set_guards
@@ -55,18 +57,24 @@ def test_what_is_set_is_kept_but_for_what_is_given_anew(operator: Operator) -> N
 @pytest.mark.parametrize(
     "line",
     [
-        ("set", "acme", "--mode", "block", "--country", "Bangladesh"),
-        ("set", "acme", "--mode", "block", "--rule", "nothing=4"),
-        ("set", "acme", "--mode", "block", "--rule", "share=2000000"),
-        ("allow", "nobody", "+88017"),
-        ("unblock", "acme", "Bangladesh"),
+        (2, "set", "acme", "--mode", "block", "--country", "Bangladesh"),
+        (2, "set", "acme", "--mode", "block", "--country", "bd"),
+        (1, "set", "acme", "--mode", "block", "--rule", "nothing=4"),
+        (1, "set", "acme", "--mode", "block", "--rule", "share=2000000"),
+        (1, "allow", "nobody", "+88017"),
+        (2, "allow", "acme", "192.0.2.1/24"),
+        (2, "allow", "acme", "+88 017"),
+        (2, "unblock", "acme", "Bangladesh"),
+        (2, "unblock", "acme", "+123456789012"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_changes_nothing(
-    operator: Operator, line: tuple[str, ...]
+    operator: Operator, line: tuple[int, str, *tuple[str, ...]]
 ) -> None:
-    status, out, error = operator("guard", *line)
-    assert (status, out) == (1, "")
+    expected, *words = line
+    status, out, error = operator("guard", *words)
+    assert (status, out) == (expected, "")
+    assert "regex" not in error
     assert error.startswith("smsgw: ")
     assert error.count("\n") == 1
     forget_settings()
@@ -75,7 +83,7 @@ def test_what_is_wrong_is_one_line_and_changes_nothing(
 
 def test_a_wrong_trust_is_refused(operator: Operator) -> None:
     operator("guard", "set", "acme", "--mode", "block")
-    assert operator("guard", "allow", "acme", "0171")[0] == 1
+    assert operator("guard", "allow", "acme", "0171")[0] == 2
     forget_settings()
     assert guard_of("acme")
 
@@ -99,3 +107,41 @@ def test_what_was_counted_is_shown_and_forgiven(operator: Operator) -> None:
     assert "3 codes" in operator("guard", "unblock", "acme", row["country"])[1]
     (row,) = json.loads(operator("guard", "show", "acme", "--json")[1])
     assert row["unverified"] == 0
+
+
+def test_off_takes_one_tenant_out_of_what_holds_for_every_one(operator: Operator) -> None:
+    operator("guard", "set", "*", "--mode", "block")
+    assert "not guarded" in operator("guard", "set", "acme", "--mode", "off")[1]
+    forget_settings()
+    assert (guard_of("acme"), guard_of("other") is None) == (None, False)
+    operator("guard", "set", "acme", "--mode", "monitor")
+    operator("guard", "set", "*", "--mode", "off")
+    forget_settings()
+    assert (guard_of("acme") is None, guard_of("other")) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("to", "country", "numbers"),
+    [
+        ("+88310000123456", "+883", "+8831000012"),  # no country's
+        ("+29022222", "SH", "+2902"),
+        ("+6834002", "NU", "+683"),
+    ],
+)
+def test_what_is_counted_of_the_smallest_is_shown_and_forgiven(
+    operator: Operator, to: str, country: str, numbers: str
+) -> None:
+    for name in counters.names_of(to):
+        key = counters.addition("acme", name, "started", datetime.now(UTC))
+        code_counts.add(key)
+    (row,) = json.loads(operator("guard", "show", "acme", "--json")[1])
+    assert (row["country"], row["unverified"]) == (country, 1)
+    assert "1 codes" in operator("guard", "unblock", "acme", country)[1]
+    assert "1 codes" in operator("guard", "unblock", "acme", numbers)[1]
+
+
+def test_nothing_is_taken_off_a_safe_list_that_is_not_on_it(operator: Operator) -> None:
+    operator("guard", "set", "acme", "--mode", "block")
+    operator("guard", "allow", "acme", "+8801")
+    status, _, error = operator("guard", "allow", "acme", "+88017", "--remove")
+    assert (status, "not trusted" in error) == (1, True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import (
     EndpointConnectionError,
@@ -20,6 +19,7 @@ from botocore.exceptions import (
 
 from smsgw.__main__ import main
 from smsgw.line import STACK_NAME
+from testing.command import new_session
 
 from .conftest import Operator
 
@@ -61,9 +61,9 @@ def told(
     """What a command says when CloudFormation answers so."""
 
     def run(answer: Answer) -> str:
-        session = boto3.Session(region_name="eu-west-1")
-        session.events.register("before-call.cloudformation.DescribeStacks", answer)
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        session = new_session(monkeypatch)
+        session.set_config_variable("region", "eu-west-1")
+        session.register("before-call.cloudformation.DescribeStacks", answer)
         capsys.readouterr()
         status = main(["keys", "list"])
         shown = capsys.readouterr()
@@ -153,7 +153,7 @@ def test_a_profile_on_the_line_wins_over_credentials_of_the_environment(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "another")
     monkeypatch.setenv("AWS_PROFILE", "")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    new_session(monkeypatch)
     assert main(["keys", "list", "--profile", "nobody"]) == 1
     assert "AWS_ACCESS_KEY_ID" not in os.environ
     said = capsys.readouterr().err

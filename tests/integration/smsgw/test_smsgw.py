@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,6 +28,7 @@ from smsgw import dead_letters, stream_redrive
 from smsgw.__main__ import main
 from smsgw.trigger_dead_letters import TRIGGERS
 from testing.callbacks import rajasms
+from testing.command import new_session
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.queues import emptied
@@ -78,6 +80,10 @@ def dead_and_alive(stack: None) -> None:
         boto3.client("sqs").create_queue(QueueName=name)
 
 
+def queue_url(name: str) -> str:
+    return boto3.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+
+
 def answered(answer: dict[str, Any], status: int = 200) -> Any:
     """An answer in place of AWS's own, as botocore's before-call event takes it."""
     return SimpleNamespace(status_code=status, headers={}), answer
@@ -101,19 +107,29 @@ def describe_stack_resource(params: dict[str, Any], **_: Any) -> Any:
         return answered({"StackResourceDetail": {"PhysicalResourceId": FUNCTIONS[name]}})
     if name not in QUEUES or name not in TEMPLATE["Resources"]:
         return refused("ValidationError", f"Resource {name} does not exist")
-    found = boto3.client("sqs").get_queue_url(QueueName=QUEUES[name])["QueueUrl"]
-    return answered({"StackResourceDetail": {"PhysicalResourceId": found}})
+    return answered({"StackResourceDetail": {"PhysicalResourceId": queue_url(QUEUES[name])}})
+
+
+def list_stack_resources(**_: Any) -> Any:
+    """CloudFormation's list of the stack's queues."""
+    shown = [
+        {
+            **{"ResourceType": "AWS::SQS::Queue", "ResourceStatus": "CREATE_COMPLETE"},
+            **{"LogicalResourceId": name, "PhysicalResourceId": queue_url(physical)},
+        }
+        for name, physical in QUEUES.items()
+        if name in TEMPLATE["Resources"]
+    ]
+    return answered({"StackResourceSummaries": shown})
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
+def session(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What the command makes its clients from."""
-    made = boto3.Session()
-    made.events.register("before-call.cloudformation.DescribeStacks", describe_stacks)
-    made.events.register(
-        "before-call.cloudformation.DescribeStackResource", describe_stack_resource
-    )
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", made)
+    made = new_session(monkeypatch)
+    made.register("before-call.cloudformation.DescribeStacks", describe_stacks)
+    made.register("before-call.cloudformation.DescribeStackResource", describe_stack_resource)
+    made.register("before-call.cloudformation.ListStackResources", list_stack_resources)
     return made
 
 
@@ -124,7 +140,7 @@ Run = Callable[..., tuple[int, str, str]]
 def smsgw(
     gateway: Gateway,
     dead_and_alive: None,
-    session: boto3.Session,
+    session: Any,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Run]:
@@ -144,7 +160,7 @@ def smsgw(
 
 def queue(vendor: str, kind: str) -> str:
     """A queue's address."""
-    return boto3.client("sqs").get_queue_url(QueueName=f"{STACK}-{vendor}-{kind}")["QueueUrl"]
+    return queue_url(f"{STACK}-{vendor}-{kind}")
 
 
 def buried(vendor: str, *bodies: str) -> None:
@@ -357,17 +373,36 @@ def test_dead_letters_of_all_vendors_are_listed(smsgw: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "redrive", "dismiss"])
-def test_all_queues_are_asked_at_the_same_time(
-    smsgw: Run, session: boto3.Session, command: str
-) -> None:
+def test_all_queues_are_asked_at_the_same_time(smsgw: Run, session: Any, command: str) -> None:
     queues = [name for name in QUEUES if name.endswith("DeadLetters")]
     all_ask = threading.Barrier(len(queues), timeout=60)
 
     def wait(**_: Any) -> None:
         all_ask.wait()
 
-    session.events.register("before-call.sqs.ReceiveMessage", wait)
+    session.register("before-call.sqs.ReceiveMessage", wait)
     assert smsgw("dlq", command)[::2] == (0, "")
+
+
+def test_queues_that_count_nothing_are_listed_in_two_calls_each_and_not_waited_for(
+    smsgw: Run, session: Any
+) -> None:
+    asked: Counter[str] = Counter()
+    waits: set[int] = set()
+
+    def note(model: Any, params: dict[str, Any], **_: Any) -> None:
+        asked[model.name] += 1
+        if model.name == "ReceiveMessage":
+            waits.add(params["WaitTimeSeconds"])
+
+    session.register("provide-client-params", note)
+    assert smsgw("dlq", "list")[1] == "0 dead letters\n"
+    queues = sum(name.endswith("DeadLetters") for name in QUEUES)
+    assert asked == {
+        **{"DescribeStacks": 1, "ListStackResources": 1},
+        **{"GetQueueAttributes": queues, "ReceiveMessage": queues},
+    }
+    assert waits == {0}
 
 
 def test_what_is_redriven_is_sent_unless_it_was_before(gateway: Gateway, smsgw: Run) -> None:
@@ -505,7 +540,7 @@ def test_changes_that_were_given_up_are_fetched_from_the_stream_and_told(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams(gap=3)
-    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "clients", streams)
     monkeypatch.setattr(stream_redrive, "PAUSE_SECONDS", 0)
     buried("changes", given_up())
     said = smsgw("dlq", "list", "--queue", "changes")[1]
@@ -524,7 +559,7 @@ def test_changes_of_many_messages_are_told_in_slices_as_long_as_it_gets_on(
 ) -> None:
     """Each record a batch of 1,000: the function stops after five, and goes on with the sixth."""
     streams = Streams(failed(106), failed(111), last=112)
-    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "clients", streams)
     buried("changes", given_up(endSequenceNumber="112", batchSize=12))
     status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 0
@@ -543,7 +578,7 @@ def test_no_invocation_is_given_more_than_it_takes(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams(last=400)
-    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "clients", streams)
     monkeypatch.setattr(stream_redrive, "MAX_BATCH_BYTES", 5000)
     buried("changes", given_up(endSequenceNumber="399"))
     assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
@@ -565,7 +600,7 @@ def test_no_invocation_is_given_more_than_it_takes(
 def test_changes_that_can_not_be_told_stay_dead(
     smsgw: Run, monkeypatch: pytest.MonkeyPatch, streams: Streams, word: str
 ) -> None:
-    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "clients", streams)
     monkeypatch.setattr(stream_redrive, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(stream_redrive, "MAX_EMPTY_PAGES", 3)
     buried("changes", given_up())
@@ -580,7 +615,7 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
     smsgw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = Streams({"batchItemFailures": [], "dead_lettered": ["102"]})
-    monkeypatch.setattr(stream_redrive, "boto3", streams)
+    monkeypatch.setattr(stream_redrive, "clients", streams)
     place = {
         "streamArn": "arn:stream",
         "startSequenceNumber": "102",
@@ -636,11 +671,9 @@ def test_only_the_vendor_that_is_named_is_redriven(smsgw: Run) -> None:
     assert left == dict.fromkeys(VENDORS, 1) | {"jst": 0}
 
 
-def test_a_letter_that_could_not_be_put_back_stays_dead(smsgw: Run, session: boto3.Session) -> None:
+def test_a_letter_that_could_not_be_put_back_stays_dead(smsgw: Run, session: Any) -> None:
     buried("jst", f"jst {NOBODY[:26]}/M#000 1")
-    session.events.register(
-        "before-call.sqs.SendMessage", lambda **_: refused("OverLimit", "not now")
-    )
+    session.register("before-call.sqs.SendMessage", lambda **_: refused("OverLimit", "not now"))
     assert complains(*smsgw("dlq", "redrive", "--vendor", "jst"))
     found = boto3.client("sqs").get_queue_attributes(
         QueueUrl=queue("jst", "DeadLetters"),
@@ -760,16 +793,14 @@ def test_a_letter_of_the_queue_is_put_back_under_its_first_key(smsgw: Run) -> No
     assert waiting("FromSqs", "DeadLetters") == 0
 
 
-def test_a_letter_of_the_bus_is_handed_to_its_function_again(
-    smsgw: Run, session: boto3.Session
-) -> None:
+def test_a_letter_of_the_bus_is_handed_to_its_function_again(smsgw: Run, session: Any) -> None:
     invoked: list[Any] = []
 
     def invoke(params: dict[str, Any], **_: Any) -> Any:
         invoked.append((params["url_path"], params["headers"], params["body"]))
         return answered({"StatusCode": 202}, 202)
 
-    session.events.register("before-call.lambda.Invoke", invoke)
+    session.register("before-call.lambda.Invoke", invoke)
     came("from_eventbridge", '{"id": "7"}', problem="x", reason="No.")
     assert smsgw("dlq", "redrive")[1] == "1 dead letters are back in their queues\n"
     ((path, headers, body),) = invoked
@@ -789,7 +820,7 @@ def test_a_letter_of_the_bus_is_handed_to_its_function_again(
     ],
 )
 def test_what_is_left_of_an_event_is_brought_for_those_who_are_left(
-    smsgw: Run, session: boto3.Session, trigger: str, body: Any, brought: Any
+    smsgw: Run, session: Any, trigger: str, body: Any, brought: Any
 ) -> None:
     invoked = invocations(session)
     came(trigger, json.dumps(body), problem="recipients-left", reason="No.", only="1,3")
@@ -798,7 +829,7 @@ def test_what_is_left_of_an_event_is_brought_for_those_who_are_left(
 
 
 def test_a_notification_that_sns_buried_alone_is_brought_as_its_function_takes_it(
-    smsgw: Run, session: boto3.Session
+    smsgw: Run, session: Any
 ) -> None:
     invoked = invocations(session)
     alone = {"Type": "Notification", "MessageId": "7", "Message": "Hé"}
@@ -808,7 +839,7 @@ def test_a_notification_that_sns_buried_alone_is_brought_as_its_function_takes_i
 
 
 def test_a_code_of_a_user_pool_is_redriven_while_it_is_fresh_and_no_later(
-    smsgw: Run, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+    smsgw: Run, session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"{STACK}-FromCognito-DeadLetters"
     monkeypatch.setitem(QUEUES, "FromCognitoDeadLetters", name)
@@ -831,7 +862,7 @@ def test_a_code_of_a_user_pool_is_redriven_while_it_is_fresh_and_no_later(
 
 
 def test_what_aws_gave_up_is_redriven_only_while_its_key_is_remembered(
-    smsgw: Run, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+    smsgw: Run, session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Its function may have accepted it and died: after a day its key would send it again.
     invoked = invocations(session)
@@ -846,7 +877,7 @@ def test_what_aws_gave_up_is_redriven_only_while_its_key_is_remembered(
     assert waiting("FromSns", "DeadLetters") == 1
 
 
-def invocations(session: boto3.Session) -> list[Any]:
+def invocations(session: Any) -> list[Any]:
     """What functions are given from now on."""
     given: list[Any] = []
 
@@ -854,12 +885,12 @@ def invocations(session: boto3.Session) -> list[Any]:
         given.append(json.loads(params["body"]))
         return answered({"StatusCode": 202}, 202)
 
-    session.events.register("before-call.lambda.Invoke", invoke)
+    session.register("before-call.lambda.Invoke", invoke)
     return given
 
 
 def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
-    smsgw: Run, session: boto3.Session
+    smsgw: Run, session: Any
 ) -> None:
     invoked = invocations(session)
     came("from_eventbridge", "{}", problem="recipients-refused", reason="3: No.", refused="1")
@@ -886,12 +917,8 @@ def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
     assert invoked == [{"id": "7"}, {"id": "8"}]
 
 
-def test_a_letter_whose_function_can_not_be_invoked_stays_dead(
-    smsgw: Run, session: boto3.Session
-) -> None:
-    session.events.register(
-        "before-call.lambda.Invoke", lambda **_: refused("AccessDenied", "not you")
-    )
+def test_a_letter_whose_function_can_not_be_invoked_stays_dead(smsgw: Run, session: Any) -> None:
+    session.register("before-call.lambda.Invoke", lambda **_: refused("AccessDenied", "not you"))
     came("from_eventbridge", '{"id": "7"}', problem="x", reason="No.")
     status, _, error = smsgw("dlq", "redrive")
     assert (status, "not you" in error) == (1, True)

@@ -3,14 +3,15 @@
 import io
 import json
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import msgspec
 import pytest
 
@@ -21,6 +22,7 @@ from sms_gateway.vendor_accounts.account_check import check_account
 from smsgw import outcomes
 from smsgw.__main__ import main
 from smsgw.outcomes import recent_outcomes
+from testing.command import new_session
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.transport import Wire
@@ -122,17 +124,22 @@ def resource(kind: str, logical: str, physical: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def cloud(gateway: Gateway, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Aws:
+def session(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What the command makes its clients from."""
+    return new_session(monkeypatch)
+
+
+@pytest.fixture
+def cloud(gateway: Gateway, wire: Wire, session: Any, monkeypatch: pytest.MonkeyPatch) -> Aws:
     """AWS around the gateway; every vendor tells its balance."""
     wire.answers |= balances()
-    told, session = Aws(wire), boto3.Session()
+    told = Aws(wire)
     for name, answer in told.answers().items():
 
         def answered(params: dict[str, Any], _answer: Any = answer, **_: Any) -> Any:
             return SimpleNamespace(status_code=200, headers={}), _answer(params["body"])
 
-        session.events.register(f"before-call.{name}", answered)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        session.register(f"before-call.{name}", answered)
     monkeypatch.setenv("STACK_NAME", "test")
     return told
 
@@ -191,6 +198,39 @@ def test_status_is_json_on_demand(cloud: Aws, run: Run) -> None:
     assert [alarm["state"] for alarm in told["alarms"]] == ["ALARM"]
     assert told["scheduler_ran_at"] is None
     assert {row["vendor"]: row["state"] for row in told["vendors"]}["jst"] == "works"
+
+
+AT_ONCE = (  # what a screen asks for at the same time, first and then
+    {"GetCallerIdentity", "ListStackResources", "GetSecretValue", "GetMetricData"},
+    {"GetQueueAttributes", "DescribeAlarms", "Invoke"},
+)
+
+
+@pytest.mark.parametrize("operations", AT_ONCE, ids=["first", "then"])
+def test_a_screen_asks_at_the_same_time_for_what_waits_for_nothing(
+    cloud: Aws, session: Any, run: Run, operations: set[str]
+) -> None:
+    all_ask, left, lock = threading.Barrier(len(operations), timeout=60), set(operations), Lock()
+
+    def wait(model: Any, **_: Any) -> None:
+        with lock:
+            is_first = model.name in left
+            left.discard(model.name)
+        if is_first:
+            all_ask.wait()
+
+    session.register("provide-client-params", wait)
+    assert run("status")[0] == 0
+    assert left == set()
+
+
+def test_a_command_makes_one_client_of_each_service(cloud: Aws, session: Any, run: Run) -> None:
+    made: list[str] = []
+    session.register("creating-client-class", lambda event_name, **_: made.append(event_name))
+    assert run("status")[0] == 0
+    assert sorted(name.partition(".")[2] for name in made) == [
+        *("cloudformation", "cloudwatch", "lambda", "secrets-manager", "sqs", "sts")
+    ]
 
 
 def test_the_last_hours_outcomes_are_those_of_each_tenant(gateway: Gateway) -> None:
@@ -266,7 +306,7 @@ def test_without_credentials_the_doctor_says_so_and_ends(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.setenv(name, "")  # which the command takes out, and which are put back
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    new_session(monkeypatch)
     status, said, _ = run("doctor", "--profile", "nobody")
     assert (status, said.count("problem ")) == (1, 1)
     assert "aws configure list-profiles" in said

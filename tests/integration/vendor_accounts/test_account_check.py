@@ -61,7 +61,7 @@ def check(
         return {"Payload": io.BytesIO(msgspec.json.encode(found))}
 
     monkeypatch.setattr(
-        vendor_check, "boto3", SimpleNamespace(client=lambda _: SimpleNamespace(invoke=invoke))
+        vendor_check, "clients", SimpleNamespace(client=lambda _: SimpleNamespace(invoke=invoke))
     )
 
     def run(vendor: str) -> tuple[str, str]:

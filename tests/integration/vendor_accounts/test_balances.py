@@ -166,7 +166,7 @@ def test_the_forecast_stands_beside_the_balance_and_what_was_told_does_not(
         "empty_at": rfc3339(start + 10 * HOUR),
         "basis": {"hours": 7, "ends_by": "use"},
     }
-    assert "told" not in row
+    assert "announced" not in row
     (again,) = tell("dinisoft", ["250"], start + 7.5 * HOUR)
     assert again["forecast"]["empty_at"] == rfc3339(start + 10 * HOUR)
     (topped_up,) = tell("dinisoft", ["2500"], start + 8 * HOUR)
@@ -250,7 +250,7 @@ def test_who_dies_between_asking_and_storing_loses_an_amount_and_nothing_else(
     with acting_as("SchedulerFunction"):
         ask_hourly(account, start + HOUR + MINUTE, says("800"))
     kept = read_balances(["dinisoft"])["dinisoft"]
-    assert [row["told"]["low"]["threshold"] for row in kept.rows] == ["900"]
+    assert [row["announced"]["low"]["threshold"] for row in kept.rows] == ["900"]
     assert read_hours("dinisoft")[0][""].amounts == ["1000", "800"]
 
 

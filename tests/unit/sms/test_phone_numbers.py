@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sms_gateway.sms import phone_numbers
@@ -32,6 +32,25 @@ def example_number(region: str) -> tuple[str, str]:
         phonenumbers.format_number(number, formats.NATIONAL),
         phonenumbers.format_number(number, formats.E164),
     )
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
+    st.sampled_from(["", "0", "00", "0 0", "(0)0", "8", "1"]),
+    st.text("0123456789", min_size=4, max_size=12),
+    st.sampled_from([None, "BD", "ID", "DE", "US"]),
+)
+@example(62, "00", "8000000001", None)
+def test_what_was_read_is_read_the_same_again(
+    code: int, prefix: str, digits: str, region: str | None
+) -> None:
+    """So a handset has one number: by it codes are counted, and recipients allowed."""
+    try:
+        found = to_e164(f"+{code}{prefix}{digits}", region)
+    except NumberError:
+        return
+    assert to_e164(found) == found
 
 
 @pytest.mark.parametrize("number", SAFE)

@@ -30,9 +30,9 @@ def told(
     found = []
     for second, (amount, hours) in enumerate(amounts, SECONDS):
         row = {"amount": amount, "unit": "IDR", "expires_on": None, "forecast": BY_USE} | fields
-        before = dict(last["told"]) if last else {}
-        row["told"] = news(last, row, ends(hours), low, second)
-        found.append([name for name, fact in row["told"].items() if before.get(name) != fact])
+        before = dict(last["announced"]) if last else {}
+        row["announced"] = news(last, row, ends(hours), low, second)
+        found.append([name for name, fact in row["announced"].items() if before.get(name) != fact])
         last = row
     return found
 
@@ -60,9 +60,9 @@ def test_a_refund_below_zero_is_no_top_up() -> None:
 
 def test_a_last_day_that_moves_on_each_day_tells_the_end_by_use_once() -> None:
     row = {"amount": "9000", "unit": "IDR", "expires_on": "2026-12-24", "forecast": BY_USE}
-    first = row | {"told": news(None, row, ends(60), None, SECONDS)}
+    first = row | {"announced": news(None, row, ends(60), None, SECONDS)}
     later = row | {"expires_on": "2026-12-25"}
-    assert news(first, later, ends(60), None, SECONDS + 1) == first["told"]
+    assert news(first, later, ends(60), None, SECONDS + 1) == first["announced"]
 
 
 def test_a_top_up_that_leaves_it_low_tells_both() -> None:
@@ -86,17 +86,17 @@ def test_a_later_last_day_lets_the_end_be_told_again() -> None:
         "expires_on": "2026-11-24",
         "forecast": BY_EXPIRY,
     }
-    first = row | {"told": news(None, row, ends(70), None, SECONDS)}
-    assert "runs_out" in first["told"]
+    first = row | {"announced": news(None, row, ends(70), None, SECONDS)}
+    assert "runs_out" in first["announced"]
     for later in ({"expires_on": "2027-01-01"}, {"expires_on": None}):
         assert news(first, row | later, ends(None), None, SECONDS + 1) == {}
     earlier = row | {"expires_on": "2026-11-23"}
-    assert news(first, earlier, ends(None), None, SECONDS + 1) == first["told"]
+    assert news(first, earlier, ends(None), None, SECONDS + 1) == first["announced"]
 
 
 def test_another_unit_is_another_balance() -> None:
     row = {"amount": "10", "unit": "IDR", "expires_on": None}
-    first = row | {"told": news(None, row, ends(10), LOW, SECONDS)}
+    first = row | {"announced": news(None, row, ends(10), LOW, SECONDS)}
     other = row | {"unit": "credits", "amount": "5000"}
     assert news(first, other, ends(None), LOW, SECONDS + 1) == {}
 

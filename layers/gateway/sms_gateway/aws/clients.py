@@ -59,6 +59,12 @@ def client(service: str) -> Any:
     return _clients[service]
 
 
+def make(service: str, config: Config) -> Any:
+    """Make a client that the caller keeps, with a configuration of the caller's own."""
+    with _lock:
+        return _session.create_client(service, config=config)
+
+
 def reset() -> None:
     """Forget every client, and the session with whatever hooks it has."""
     global _session

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
-from sms_gateway.config.balance_floors import ToldAmount, amount_of
+from sms_gateway.config.balance_floors import LastAmount, amount_of
 from sms_gateway.messages.balance_floor import BalanceFloorError
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.prices import price_of_number
@@ -23,19 +23,19 @@ def count_credit(recipients: Sequence[PlannedRecipient]) -> None:
     Raises BalanceFloorError when one of them would fall below its floor, ServiceUnavailableError.
     """
     costs: dict[Credit, Decimal] = defaultdict(Decimal)
-    bounds: dict[Credit, tuple[ToldAmount, Decimal]] = {}
+    bounds: dict[Credit, tuple[LastAmount, Decimal]] = {}
     for planned in recipients:
         category = planned.content.category
-        told = amount_of(planned.adapter, category)
-        if told is not None:
+        last = amount_of(planned.adapter, category)
+        if last is not None:
             credit = (planned.adapter.name, planned.adapter.balance_product(category))
-            bounds[credit] = told, Decimal(str(planned.adapter.balance_floor))
-            costs[credit] += _cost(planned, told.unit)
+            bounds[credit] = last, Decimal(str(planned.adapter.balance_floor))
+            costs[credit] += _cost(planned, last.unit)
     counted: list[Credit] = []
     for credit, cost in costs.items():
-        told, floor = bounds[credit]
+        last, floor = bounds[credit]
         counted.append(credit)
-        if told.amount - count_planned(*credit, told.checked_at, cost) < floor:
+        if last.amount - count_planned(*credit, last.checked_at, cost) < floor:
             for each in counted:
                 count_planned(*each, bounds[each][0].checked_at, -costs[each])
             raise BalanceFloorError(credit[0])

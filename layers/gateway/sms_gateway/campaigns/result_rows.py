@@ -19,7 +19,9 @@ COLUMNS = (
     *("vendor", "vendor_code", "vendor_text", "problem"),
 )
 
-_FORMULA = re.compile(r"(?:^|[,;|\t\r\n])[\s\"']*(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+# What a spreadsheet may drop before a formula: white space, quotes, characters without a shape.
+_UNSEEN = r"[\s\"'\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
+_FORMULA = re.compile(rf"(?:^|[,;|\t\r\n]){_UNSEEN}(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _NUMBER = re.compile(r"\+[0-9]+")
 
 Members = dict[int, tuple[Message, Submission]]

@@ -22,7 +22,7 @@ from sms_gateway.vendors.types import Category
 MAX_AGE = timedelta(hours=3)
 
 
-class ToldAmount(NamedTuple):
+class LastAmount(NamedTuple):
     """An amount, in `unit`, and when the vendor told it."""
 
     amount: Decimal
@@ -36,17 +36,17 @@ def is_below_floor(adapter: Adapter, category: Category) -> bool:
     return found is not None and found.amount < Decimal(str(adapter.balance_floor))
 
 
-def amount_of(adapter: Adapter, category: Category) -> ToldAmount | None:
+def amount_of(adapter: Adapter, category: Category) -> LastAmount | None:
     """Return what a vendor told lately; None where it told nothing, or its account has no floor."""
     if adapter.balance_floor is None:
         return None
     try:
-        told = _told[adapter.name].get().get(adapter.balance_product(category))
+        last = _last[adapter.name].get().get(adapter.balance_product(category))
     except ServiceUnavailableError:
         return None
-    if told is None or datetime.fromisoformat(told.checked_at) < utc_now() - MAX_AGE:
+    if last is None or datetime.fromisoformat(last.checked_at) < utc_now() - MAX_AGE:
         return None
-    return told
+    return last
 
 
 def _fetch(vendor: str) -> str:
@@ -57,17 +57,17 @@ def _fetch(vendor: str) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-def _parse(text: str) -> Mapping[str | None, ToldAmount]:
+def _parse(text: str) -> Mapping[str | None, LastAmount]:
     rows: list[balances.Row] = msgspec.json.decode(text)
     return {
-        row["product"]: ToldAmount(Decimal(row["amount"]), row["unit"], row["checked_at"])
+        row["product"]: LastAmount(Decimal(row["amount"]), row["unit"], row["checked_at"])
         for row in rows
         if row["amount"] is not None
     }
 
 
-def _setting(vendor: str) -> CachedSetting[Mapping[str | None, ToldAmount]]:
+def _setting(vendor: str) -> CachedSetting[Mapping[str | None, LastAmount]]:
     return CachedSetting(f"balance of {vendor}", lambda: _fetch(vendor), _parse)
 
 
-_told = {vendor: _setting(vendor) for vendor in VENDORS}
+_last = {vendor: _setting(vendor) for vendor in VENDORS}

@@ -1,4 +1,4 @@
-"""The events of a balance: what its item says was told, and did not say before."""
+"""The events of a balance: what its item says was announced, and did not say before."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,15 +15,17 @@ KINDS = {
 
 
 def balance_events(old: Item, new: Item) -> Iterator[Event]:
-    """Yield an event for each thing newly told of a product."""
+    """Yield an event for each thing newly announced of a product."""
     vendor = new["pk"]["S"].removeprefix(PREFIX)
-    before = {row["product"]: row.get("told", {}) for row in read_kept(old).rows} if old else {}
+    before = (
+        {row["product"]: row.get("announced", {}) for row in read_kept(old).rows} if old else {}
+    )
     for row in read_kept(new).rows:
-        for name, told in row.get("told", {}).items():
-            if before.get(row["product"], {}).get(name) != told:
-                identifier = f"balance-{vendor}-{row['product'] or 'all'}-{name}-{told['at']}"
-                data = _common(vendor, row) | _own(name, row, told)
-                yield Event(identifier, KINDS[name], told["at"] * 1000, None, data)
+        for name, announced in row.get("announced", {}).items():
+            if before.get(row["product"], {}).get(name) != announced:
+                identifier = f"balance-{vendor}-{row['product'] or 'all'}-{name}-{announced['at']}"
+                data = _common(vendor, row) | _own(name, row, announced)
+                yield Event(identifier, KINDS[name], announced["at"] * 1000, None, data)
 
 
 def _common(vendor: str, row: Row) -> dict[str, Any]:
@@ -31,14 +33,14 @@ def _common(vendor: str, row: Row) -> dict[str, Any]:
     return {"vendor": vendor, **{name: row[name] for name in shown}}
 
 
-def _own(name: str, row: Row, told: dict[str, Any]) -> dict[str, Any]:
+def _own(name: str, row: Row, announced: dict[str, Any]) -> dict[str, Any]:
     if name == "low":
-        return {"threshold": told["threshold"]}
+        return {"threshold": announced["threshold"]}
     if name == "topped_up":
-        return {"amount_before": told["before"]}
+        return {"amount_before": announced["before"]}
     found = row["forecast"]
     return {
-        "within_hours": told["hours"],
+        "within_hours": announced["hours"],
         "per_day": found["per_day"],
         "empty_at": found["empty_at"],
         "ends_by": found["basis"]["ends_by"],

@@ -35,8 +35,8 @@ def _place(body: bytes, error: Exception) -> tuple[str, int, int] | None:
     except ValueError:
         pass  # a number of too many digits
     # Python's reader takes what JSON has not: NaN, half a character.
-    told = re.search(r"\(byte (\d+)\)", str(error))
-    return ("no JSON", *_line_and_column(body[: int(told[1])] if told else body))
+    place = re.search(r"\(byte (\d+)\)", str(error))
+    return ("no JSON", *_line_and_column(body[: int(place[1])] if place else body))
 
 
 def _line_and_column(before: bytes) -> tuple[int, int]:

@@ -24,8 +24,9 @@ from sms_gateway.messages import queue
 from sms_gateway.messages.dashboard_lines import report_accepted
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.sealed_text import new_seed, seal, without_text
+from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
+from sms_gateway.storage.items import Item, batch_item, marks_item, message_item, submission_item
 from sms_gateway.storage.models import (
     Batch,
     ItemKey,
@@ -34,6 +35,7 @@ from sms_gateway.storage.models import (
     TimelineEntry,
     message_id,
 )
+from sms_gateway.storage.search_runs import MARK_BYTES
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import OutgoingMessage
 
@@ -89,6 +91,7 @@ def build_batch(
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _group_by_submission(recipients)
     contents = [planned.content for group in groups for planned in group]
+    marks = marks_of(tenant, contents)
     submissions: list[Submission] = []
     sealed: list[bytes | None] = []
     for group in groups:
@@ -103,12 +106,15 @@ def build_batch(
         single_item = msgspec.structs.replace(
             submissions[0], campaign=campaign, key_id=key_id, sealed=sealed[0]
         )
-        items, head = [], submission_item(single_item, ttl, day)
+        items, head = [], submission_item(single_item, ttl, day, marks)
     else:
         shared, own = _shared_content([without_text(content) for content in contents])
         items = _items(batch, submissions, own, sealed, ttl)
+        if marks is not None and len(marks) > MAX_MARKS * MARK_BYTES:
+            items.append(marks_item(batch, marks, ttl))
+            marks = None
         owner = Batch(batch, tenant, len(contents), shared, campaign, key_id, test)
-        head = batch_item(owner, day, ttl)
+        head = batch_item(owner, day, ttl, marks)
     messages = _accepted_messages(batch, submissions, groups)
     return BuiltBatch(tenant, messages, submissions, items, head)
 

@@ -6,14 +6,17 @@ from typing import Any, Literal
 import msgspec
 
 from sms_gateway.core.problems import ConflictError, InvalidRequestError, NotFoundError
+from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.ulids import created_at
 from sms_gateway.messages.request import parse_object
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import dynamodb, message_repository
-from sms_gateway.storage.models import split_id
+from sms_gateway.storage.message_state import status_of
+from sms_gateway.storage.models import Batch, Message, Submission, split_id
 
 Outcome = Literal["used", "not_used"]
+NEVER_LEFT = (Status.SCHEDULED, Status.CANCELLED, Status.EXPIRED, Status.REJECTED)
 
 
 class FeedbackBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -27,7 +30,8 @@ def take_feedback(
 ) -> dict[str, Any]:
     """Record whether a code was used, once; a repeat of the same word gets the same answer.
 
-    `test` says that a test key tells it. Of a test message nothing is counted.
+    `test` says that a test key tells it. Whoever could count as used what the guard did not count,
+    or what nobody paid for, would buy trust with it: see `_counts`.
 
     Raises NotFoundError for an id that is not this tenant's, InvalidRequestError for a message that
     is no code of the caller's own, ConflictError for another word than the first.
@@ -47,7 +51,7 @@ def take_feedback(
     written = f"{outcome} {epoch_seconds(now)}"
     change = dynamodb.ItemUpdate(key).set("feedback", written).if_missing("feedback")
     if change.apply() is not None:
-        if outcome == "used" and not found[0].test:
+        if outcome == "used" and _counts(*found):
             door.approve_number(tenant, content.to, created_at(key.batch))
         return _view(identifier, written)
     item = dynamodb.get(key)
@@ -60,6 +64,12 @@ def take_feedback(
             slug="feedback-given",
         )
     return _view(identifier, stored)
+
+
+def _counts(batch: Batch, message: Message, sub: Submission) -> bool:
+    """Whether a used code counts: the guard counted it, and it may have reached somebody."""
+    unwatched = batch.test or batch.campaign is not None
+    return not unwatched and status_of(message, sub) not in NEVER_LEFT
 
 
 def _view(identifier: str, stored: str) -> dict[str, Any]:

@@ -17,9 +17,12 @@ def permits(
     rules = None if test else sending_rules(tenant, now, key_policy)
 
     def permit(draft: Draft, to: str) -> None:
-        if rules is not None:
-            category = draft.options.category or "transactional"
-            sender = draft.options.sender
-            rules.refuse_recipient(to, category, sender, draft.pointer, draft.to_pointer)
+        if rules is None:
+            return
+        options = draft.options
+        category = options.category or "transactional"
+        rules.refuse_recipient(to, category, options.sender, draft.pointer, draft.to_pointer)
+        if options.send_at is not None:
+            rules.refuse_late(options.send_at, f"{draft.pointer}/send_at")
 
     return permit

@@ -1,12 +1,13 @@
 """The policy's document: what it may say, and what is wrong with it."""
 
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 import msgspec
 
 from sms_gateway.config.senders import plain
+from sms_gateway.core.ip_addresses import read_network
 from sms_gateway.sms.phone_numbers import NumberError, Region, is_region, to_e164
 from sms_gateway.vendors.types import Category
 
@@ -68,7 +69,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         if self.from_ips is None:
             return None
         try:
-            return [ip_network(network) for network in self.from_ips]
+            return [read_network(network) for network in self.from_ips]
         except ValueError:
             raise ValueError(
                 "from_ips: each is an address or a network, such as 192.0.2.0/24"

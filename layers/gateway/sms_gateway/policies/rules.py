@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from ipaddress import ip_address
 
 from sms_gateway.config.senders import plain
+from sms_gateway.core.ip_addresses import read_address
 from sms_gateway.core.problems import ForbiddenError, InvalidRequestError
 from sms_gateway.policies.document import Policy
 from sms_gateway.sms.number_types import number_type_of
@@ -27,13 +27,18 @@ class Rules:
                 slug="policy-expired",
             )
 
+    def refuse_late(self, send_at: datetime, pointer: str) -> None:
+        """Raise InvalidRequestError for a message that would leave after the end of a policy."""
+        if any(one.expires_at is not None and one.expires_at <= send_at for one in self._policies):
+            raise _refusal("policy-expired", "this time, which is after its end", pointer)
+
     def refuse_address(self, address: str | None) -> None:
         """Raise ForbiddenError for a request from an address that is not allowed."""
         for policy in self._policies:
             networks = policy.networks
             if networks is None:
                 continue
-            if address is None or not any(ip_address(address) in one for one in networks):
+            if address is None or not any(read_address(address) in one for one in networks):
                 raise ForbiddenError(
                     f"The policy of this tenant or key does not allow this address: {CURE}.",
                     slug="address-not-allowed",

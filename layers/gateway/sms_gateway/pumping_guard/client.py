@@ -29,10 +29,10 @@ def check_client(client: Client | None) -> None:
     """Raise InvalidRequestError for an address that is none."""
     if client is None or client.ip is None:
         return
-    from ipaddress import ip_address  # saves start-up time: few requests have one
+    from sms_gateway.core.ip_addresses import read_address  # few requests have one
 
     try:
-        ip_address(client.ip)
+        read_address(client.ip)
     except ValueError:
         raise InvalidRequestError(  # the error's own words repeat the address
             "`client.ip` is no address: write the user's own as 192.0.2.1 or 2001:db8::1.",
@@ -55,11 +55,11 @@ def hashes(client: Client | None, tenant: str, secret: bytes) -> dict[str, str]:
 
 def _network(address: str) -> str:
     """Return an address as it is counted: an IPv6 one by its network."""
-    from ipaddress import IPv6Address, ip_address, ip_network
+    from ipaddress import IPv4Address, IPv6Network
 
-    parsed = ip_address(address)
-    if not isinstance(parsed, IPv6Address):
+    from sms_gateway.core.ip_addresses import read_address
+
+    parsed = read_address(address)
+    if isinstance(parsed, IPv4Address):
         return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network((parsed.packed, NETWORK_BITS), strict=False))
+    return str(IPv6Network((parsed.packed, NETWORK_BITS), strict=False))

@@ -22,13 +22,13 @@ Beginning = Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]{1,15}\Z")]
 class Guard(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 ):
-    """How a tenant is guarded: `monitor` only tells, `block` refuses.
+    """How a tenant is guarded: `monitor` only tells, `block` refuses, `off` is for one beside `*`.
 
     `countries` are the only ones that get codes (none named: all); `safe` are beginnings of numbers
     and `safe_networks` addresses (192.0.2.0/24) whose codes are neither counted nor refused.
     """
 
-    mode: Literal["monitor", "block"]
+    mode: Literal["monitor", "block", "off"]
     countries: tuple[Country, ...] = ()
     safe: tuple[Beginning, ...] = ()
     safe_networks: tuple[Network, ...] = ()
@@ -36,10 +36,10 @@ class Guard(
 
     def __post_init__(self) -> None:
         if self.safe_networks:
-            from ipaddress import ip_network  # few have any
+            from sms_gateway.core.ip_addresses import read_network  # few have any
 
             for network in self.safe_networks:
-                ip_network(network)
+                read_network(network)
         if self.countries:
             from sms_gateway.sms.phone_numbers import is_region
 
@@ -53,10 +53,10 @@ class Guard(
             return True
         if ip is None or not self.safe_networks:
             return False
-        from ipaddress import ip_address, ip_network
+        from sms_gateway.core.ip_addresses import read_address, read_network
 
-        address = ip_address(ip)
-        return any(address in ip_network(network) for network in self.safe_networks)
+        address = read_address(ip)
+        return any(address in read_network(network) for network in self.safe_networks)
 
 
 Guards = Mapping[str, Guard]  # by tenant
@@ -76,7 +76,8 @@ def guard_of(tenant: str) -> Guard | None:
     Raises ServiceUnavailableError when the setting can't be read.
     """
     guards = _guards.get()
-    return guards.get(tenant) or guards.get(EVERY)
+    found = guards.get(tenant) or guards.get(EVERY)
+    return None if found is None or found.mode == "off" else found
 
 
 _guards = CachedSetting("guard", lambda: fetch_setting(NAME), parse_guards, default=NOBODY)

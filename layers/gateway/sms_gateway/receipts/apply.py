@@ -146,8 +146,8 @@ def apply_callback(
             continue
         if (status := status_of(message, sub)).final and status is not Status.UNKNOWN:
             continue
-        told = redaction_of(message).report(report)
-        update = ReceiptUpdate(message.key, report.status, told, handed_over(sub))
+        redacted = redaction_of(message).report(report)
+        update = ReceiptUpdate(message.key, report.status, redacted, handed_over(sub))
         updates[message.key] = sub.attempt, update
     odd.count_rest()
     if unmatched:

@@ -146,6 +146,10 @@ def _international(written: WrittenNumber, region: str | None) -> str:
         raise NumberError(
             INVALID, "This country's numbers take no (0): leave it out, or its brackets."
         )
+    again = _parse(formatted)
+    if again is None or _format(again) != formatted:
+        # Else one handset had several numbers, each with limits and counts of its own.
+        raise NumberError(INVALID, "More than one prefix stands behind the country code: none may.")
     _refuse_tail(written, found, lambda head: _parse(f"+{head}"))
     if dialled_abroad:
         # Where people dial another international prefix, such as 001, 00 may be its beginning.

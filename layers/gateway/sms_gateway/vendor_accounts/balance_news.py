@@ -1,7 +1,7 @@
-"""What is told of a balance, each once until it is topped up. Pure.
+"""What is announced of a balance, each once until it is topped up. Pure.
 
-What was told stands beside the amount, so that one write stores both: the stream's reader makes an
-event of what is new there.
+What was announced stands beside the amount, so that one write stores both: the stream's reader
+makes an event of what is new there.
 """
 
 from collections.abc import Mapping
@@ -30,27 +30,29 @@ def news(
     low: Decimal | None,
     now: int,
 ) -> dict[str, Any]:
-    """Return what was told of a product, with what is new in its `row`, as of `now`.
+    """Return what was announced of a product, with what is new in its `row`, as of `now`.
 
     `last` is its row before; `low` the account's `balance_low`; `now` epoch seconds. `low` and
-    `topped_up` say when that was told, `runs_out` also within how many hours the end was.
+    `topped_up` say when that was announced, `runs_out` also within how many hours the end was.
     """
-    told: dict[str, Any] = dict(last.get("told", {})) if last else {}
+    announced: dict[str, Any] = dict(last.get("announced", {})) if last else {}
     amount = Decimal(row["amount"])
     if last and last["amount"] is not None and last["unit"] == row["unit"]:
         before = Decimal(last["amount"])
         if rose_enough(before, amount, forecast.per_day):
-            told = {"topped_up": {"at": now, "before": last["amount"]}}
+            announced = {"topped_up": {"at": now, "before": last["amount"]}}
         elif _ended_by_expiry(last) and _later(last["expires_on"], row["expires_on"]):
-            told.pop("runs_out", None)
+            announced.pop("runs_out", None)
     elif last and last["unit"] != row["unit"]:
-        told = {}
-    if low is not None and amount < low and "low" not in told:
-        told["low"] = {"at": now, "threshold": plain(low)}
+        announced = {}
+    if low is not None and amount < low and "low" not in announced:
+        announced["low"] = {"at": now, "threshold": plain(low)}
     within = _within(forecast, now)
-    if within is not None and ("runs_out" not in told or told["runs_out"]["hours"] > within):
-        told["runs_out"] = {"at": now, "hours": within}
-    return told
+    if within is not None and (
+        "runs_out" not in announced or announced["runs_out"]["hours"] > within
+    ):
+        announced["runs_out"] = {"at": now, "hours": within}
+    return announced
 
 
 def is_short(
@@ -69,7 +71,7 @@ def _within(forecast: Forecast, now: int) -> int | None:
 
 
 def _ended_by_expiry(row: Mapping[str, Any]) -> bool:
-    """Return whether it was the last day that was told; use goes on however late that is."""
+    """Return whether it was the last day that was announced; use goes on however late that is."""
     return bool(row["forecast"]["basis"]["ends_by"] == "expiry")
 
 

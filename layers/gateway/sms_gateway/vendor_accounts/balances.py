@@ -52,8 +52,8 @@ def get_balances(
     if stale:
         with ThreadPoolExecutor(len(stale)) as pool:
             asked = pool.map(lambda vendor: ask(adapters[vendor], now, send), stale)
-            for vendor, told in zip(stale, asked, strict=True):
-                rows[vendor] = told or rows[vendor] or _others_answer(vendor)
+            for vendor, answer in zip(stale, asked, strict=True):
+                rows[vendor] = answer or rows[vendor] or _others_answer(vendor)
     return [_shown(row) for vendor in adapters for row in rows[vendor]]
 
 
@@ -185,7 +185,7 @@ def _row(adapter: Adapter, last: Row | None, balance: Balance, use: Use, now: da
         "problem": None,
     }
     low, floor = _decimal(adapter.balance_low), _decimal(adapter.balance_floor)
-    row["told"] = news(last, row, ends, low, seconds)
+    row["announced"] = news(last, row, ends, low, seconds)
     if is_short(balance.amount, ends, low, floor, seconds):
         shown = ("vendor", "product", "amount", "unit")
         logger.warning("balance short", extra={name: row[name] for name in shown} | row["forecast"])
@@ -232,4 +232,4 @@ def _decimal(setting: float | None) -> Decimal | None:
 
 def _shown(row: Row) -> Row:
     """Return what the API shows of a row."""
-    return {name: value for name, value in row.items() if name != "told"}
+    return {name: value for name, value in row.items() if name != "announced"}
