@@ -204,6 +204,7 @@ def test_a_run_costs_a_fraction_of_a_unit_a_message(
 def test_the_scheduler_sorts_in_its_minute_and_without_tenants_for_half_a_unit(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("EVENTS", "none")
     monkeypatch.setattr(tick, "check_all_due", lambda _: 0)
     monkeypatch.setattr(tick, "refresh_balances", lambda _: None)
     monkeypatch.setattr(tick, "utc_now", lambda: NOON)
