@@ -91,7 +91,7 @@ def make(
     """
     if country is not None and not is_region(country):
         raise CommandError("a country is its two capital letters (ISO 3166), such as BD")
-    written = read_policy(policy, arguments.tenant(tenant)) if policy else None
+    written = None if policy is None else read_policy(policy, arguments.tenant(tenant))
     if "webhooks:manage" in scopes:
         make_key(key_of(stack, WEBHOOK_KEY))
     if test:  # no vendor's account is needed to test, and with none nobody made these yet

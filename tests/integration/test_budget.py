@@ -38,6 +38,7 @@ from sms_gateway.config.stored_settings import MAX_BYTES
 from sms_gateway.messages.search_marks import MAX_MARKS
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
+from sms_gateway.policies import quota
 from sms_gateway.pumping_guard.settings import guard_of
 from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
@@ -552,11 +553,12 @@ def test_a_verification_costs_two_units_more_than_its_message(meter: Meter) -> N
     assert of(spent(meter, lambda: verified("rajasms", "k-1"))) == (keyed, 6, 2)
 
 
-def test_a_guarded_code_costs_two_units_more_and_two_when_it_is_approved(
+def test_a_guarded_code_costs_three_units_more_and_four_when_it_is_approved(
     gateway: Gateway, meter: Meter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its country and its number block; half a read for each 4 KB of the country's 14 days. Each
-    thing that is told of the client is one more. Deployed and off, the setting is read, no more."""
+    """Its country, its number block and, where there are few users, all such countries; half a read
+    for each 4 KB of their 14 days; the number, when it is approved. Each thing that is told of the
+    client is one more. Deployed and off, the setting is read, no more."""
     monkeypatch.setenv("PUMPING_GUARD", "true")
     verified("jst")  # reads the setting: the minute's, not the code's
     assert of(spent(meter, lambda: verified("dinisoft")))[1:] == (5, 1)
@@ -565,12 +567,12 @@ def test_a_guarded_code_costs_two_units_more_and_two_when_it_is_approved(
         read()
     verified("dinisoft")  # reads the accounts anew
     tally = spent(meter, lambda: verified("dinisoft"))
-    assert (tally.writes, tally.reads) == (5 + 2, 1 + 0.5)
-    assert (tally.calls["dynamodb.UpdateItem"], tally.calls["dynamodb.Query"]) == (2, 1)
+    assert (tally.writes, tally.reads) == (5 + 3, 1 + 2 * 0.5)
+    assert (tally.calls["dynamodb.UpdateItem"], tally.calls["dynamodb.Query"]) == (3, 2)
     one, now = verified("dinisoft"), datetime.now(UTC)
     monkeypatch.setattr(check, "digests_equal", lambda *_: True)
     checked = spent(meter, lambda: check.check_code("acme", one, b'{"code": "000000"}', now))
-    assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 3}, 3, 1)
+    assert of(checked) == ({"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 5}, 1 + 4, 1)
 
 
 def guarded_tenants() -> object:
@@ -704,3 +706,33 @@ def test_a_policy_is_read_once_and_costs_no_message_anything(
     )
     again = spent(meter, lambda: accepted(gateway, "server2sms", 1))
     assert of(again) == ({"dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}, 3, 0)
+
+
+def test_a_limit_costs_a_request_one_write_unit_and_a_share_of_a_number_one_more(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """However many recipients it has, and with a key's limits too; with an Idempotency-Key one
+    read unit, so that a repeat is not counted. A share of a number is one unit a recipient."""
+    day = {"messages_per_day": 5_000, "segments_per_day": 9_000, "requests_per_second": 900}
+    own = '{"messages_per_day": 4000, "requests_per_second": 300}'
+
+    def costs(count: int, key: str | None = None) -> Tally:
+        to = [number("rajasms", nth) for nth in range(count)]
+        body = json.dumps({"to": to, "text": TEXT}).encode()
+        now = datetime.now(UTC)
+        return spent(meter, lambda: send("acme", body, now, key, key_id="K", key_policy=own))
+
+    set_policy("acme", json.dumps(day))
+    costs(1)  # reads the settings
+    quota._buckets.clear()
+    one = {"dynamodb.UpdateItem": 1, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}
+    assert of(costs(1)) == (one, 3 + 1, 0)
+    many = costs(100)
+    assert (many.calls["dynamodb.UpdateItem"], many.writes) == (1, 100 + 2 + 2 + 1)
+    named = costs(1, "order-1")
+    assert (named.writes, named.reads) == (4 + 1, 1)
+    again = costs(1, "order-1")
+    assert (again.writes, again.reads) == (0, 3)  # the record, then its batch
+    set_policy("acme", json.dumps({**day, "most_per_number_per_day": 50}))
+    costs(1)
+    assert costs(1).writes == 3 + 2

@@ -16,7 +16,7 @@ DEPLOYMENTS: dict[str, dict[str, str]] = {"default": {}, "everything": EVERYTHIN
 # are says docs/data-model.md. `0*` is batches, campaigns and verifications: all that have a ULID.
 ACCEPTS = (
     {"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
-    {"0*", "REQUEST#*", "GUARD#*"},
+    {"0*", "REQUEST#*", "GUARD#*", "QUOTA#*"},
 )
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "AuthorizeFunction": ({"KEYS"}, set()),
@@ -26,7 +26,10 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "FromSnsFunction": ACCEPTS,
     "FromCognitoFunction": ACCEPTS,
     "FromInvocationFunction": ACCEPTS,
-    "StatusFunction": ({"0*", "COUNTS#*", "SEARCH#*", "SETTINGS"}, {"COUNTS#*"}),
+    "StatusFunction": (
+        {"0*", "COUNTS#*", "QUOTA#*", "SEARCH#*", "SETTINGS"},
+        {"COUNTS#*"},
+    ),
     "DispatchFunction": (
         {"0*", "CIRCUIT", "RATE#*", "SETTINGS"},
         {"0*", "CIRCUIT", "RATE#*", "V#*"},
@@ -38,11 +41,11 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "VerifyFunction": (
         {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
-        {"0*", "REQUEST#*", "SENDS#*", "GUARD#*"},
+        {"0*", "REQUEST#*", "SENDS#*", "GUARD#*", "QUOTA#*"},
     ),
     "CampaignWorkerFunction": (
         {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*"},
-        {"0*", "CAMPAIGNS", "PLANNED#*"},
+        {"0*", "CAMPAIGNS", "PLANNED#*", "QUOTA#*"},
     ),
     "PublishEventsFunction": ({"0*"}, set()),
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),

@@ -58,6 +58,11 @@ class BuiltBatch(ValueObject, frozen=True):
     items: Sequence[Item]
     head: Item
 
+    @property
+    def id(self) -> str:
+        """The batch's ULID."""
+        return str(self.head["pk"]["S"])
+
 
 def build_batch(
     tenant: str,
@@ -69,13 +74,14 @@ def build_batch(
     key_id: str | None = None,
     *,
     test: bool = False,
+    counted: str = "",
 ) -> BuiltBatch:
     """Build a batch under its ULID, whose time is the batch's.
 
     `campaign` or `key_id` is the id of the campaign or the API key that it comes from. Messages
     stay readable for `retention` seconds after their time of sending; the texts of category `otp`
     are sealed with `key`. With `test` it is a test key's; raises ValueError where that does not fit
-    the recipients' vendors.
+    the recipients' vendors. `counted` is under whose limits it was counted.
     """
     if any(is_sandbox(vendor) != test for planned in recipients for vendor in planned.vendors):
         raise ValueError("a test message goes to the sandbox, and no other does")
@@ -90,7 +96,7 @@ def build_batch(
     sealed: list[bytes | None] = []
     for group in groups:
         position, single = len(sealed), len(contents) == 1
-        submission = _submission(batch, position, group, tenant, single=single, test=test)
+        submission = _submission(batch, position, group, tenant, counted, single=single, test=test)
         submissions.append(submission)
         sealed += [
             seal(planned.content, message_id(batch, place), submission.seed or b"", key)
@@ -160,6 +166,7 @@ def _submission(
     position: int,
     group: Sequence[PlannedRecipient],
     tenant: str,
+    counted: str,
     *,
     single: bool,
     test: bool,
@@ -190,6 +197,7 @@ def _submission(
         content=without_text(first.content) if single else None,
         seed=new_seed() if any(planned.content.withheld for planned in group) else None,
         test=test,
+        counted=counted,
     )
 
 

@@ -119,6 +119,8 @@ def submission_item(
     if submission.due is not None:
         item["due"] = number_attribute(submission.due)
         item["shard"] = {"S": shard_of(submission.key.batch)}
+    if submission.counted:
+        item["counted"] = {"S": submission.counted}
     if submission.seed is not None:
         item["seed"] = {"B": submission.seed}
     if submission.sealed is not None:
@@ -164,6 +166,7 @@ def read_submission(item: Item) -> Submission:
         seed=item.get("seed", {}).get("B"),
         sealed=item.get("sealed", {}).get("B") if tenant else None,
         test="test" in item,
+        counted=item.get("counted", {}).get("S", ""),
     )
 
 
