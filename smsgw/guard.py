@@ -162,7 +162,7 @@ def allow(tenant: str, trusted: str, remove: bool) -> None:
 
 @AREA.command(
     "unblock",
-    help="Forgive what was not verified: of a country, or of a block of numbers.",
+    help="Forgive a country's or a block's unverified codes.",
     harm="lets codes to {what} go again",
     examples=("smsgw guard unblock acme BD", "smsgw guard unblock acme +880170000"),
 )

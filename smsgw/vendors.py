@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from sms_gateway.config.public_accounts import write_public_accounts
-from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY
 from sms_gateway.config.stored_settings import ACCOUNTS, check_size, read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.balance_check import refuse_what_does_not_work
@@ -86,7 +86,7 @@ def store_account(
         raise CommandError(f"{shown(file)} is not valid: {error}; see {page}") from None
     if check:
         refuse_what_does_not_work(adapter)
-    make_keys(key_of(stack, CALLBACK_KEY), key_of(stack, MESSAGE_KEY))
+    make_keys(*(key_of(stack, label) for label in (CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY)))
     _change(stack, lambda accounts: accounts.update({vendor: account}))
     say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
@@ -122,7 +122,7 @@ def show_account(stack: Stack, vendor: str) -> None:
 
 @AREA.command(
     "list",
-    help="List vendors, and what each says now when it is asked for its balance.",
+    help="List vendors. Each is asked for its balance now.",
     reads=True,
     lists=True,
 )
