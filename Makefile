@@ -81,9 +81,9 @@ check: $(READY) $(POLICIES)/.ready $(DEPENDENCIES)/.ready ## lint, types, import
 	$(BIN)/sam validate --lint
 	$(BIN)/python -m tools.regions
 	$(BIN)/python -m tools.policies $(POLICIES)/written
-	env -u PYTHONPATH PYTHONWARNINGS=ignore $(POLICIES)/bin/parliament \
-		--directory $(POLICIES)/written/roles --include_policy_extension json
-	env -u PYTHONPATH $(POLICIES)/bin/checkov --config-file tools/checkov.yaml \
+	env -u PYTHONPATH PYTHONWARNINGS=ignore $(POLICIES)/bin/python -P tools/parliament_findings.py \
+		$(POLICIES)/written/roles
+	env -u PYTHONPATH $(POLICIES)/bin/python -m checkov.main --config-file tools/checkov.yaml \
 		--file $(POLICIES)/written/template.json
 	$(BIN)/python -m tools.vulnerabilities $(DEPENDENCIES)/bin/pip-audit
 

@@ -154,7 +154,7 @@ def check(stack: Stack, vendor: str) -> None:
 
 @AREA.command(
     "try",
-    help="Show the requests that a description makes for an example; secrets are hidden. With "
+    help="Show a description's requests for an example. Secrets are hidden. With "
     "--to it sends one message, for which the vendor may charge.",
     reads=True,
     offline=True,
@@ -188,7 +188,7 @@ def try_description(file: str, account: str | None, to: str | None, text: str) -
 
 @AREA.command(
     "test",
-    help="Run a folder of captured answers against a description, and name the missing cases.",
+    help="Run captured answers against a description. It names the missing cases.",
     reads=True,
     offline=True,
     examples=("smsgw vendors test acme.json --answers acme/",),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from testing.paths import ROOT
 from tools.environment import main, progress
 
 
@@ -47,3 +48,9 @@ def test_what_may_never_be_imported_is_compiled_only_where_python_would_keep_not
     assert main(str(requirements)) == 0
     assert (tmp_path / "installed" / "toy.py").exists()
     assert bool(list((tmp_path / "installed").rglob("*.pyc"))) is keeps_nothing
+
+
+@pytest.mark.parametrize("script", ["checkov", "parliament"])
+def test_no_target_calls_a_script_that_can_be_at_no_path_with_a_space(script: str) -> None:
+    """Or, as parliament's, one that writes to a file in /tmp which another user may own."""
+    assert f"/bin/{script}" not in (ROOT / "Makefile").read_text()
