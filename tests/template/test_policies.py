@@ -41,8 +41,8 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         {"0*", "REQUEST#*", "SENDS#*", "GUARD#*"},
     ),
     "CampaignWorkerFunction": (
-        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*"},
-        {"0*", "CAMPAIGNS", "PLANNED#*"},
+        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+        {"0*", "CAMPAIGNS", "PLANNED#*", "GUARD#*"},
     ),
     "PublishEventsFunction": ({"0*"}, set()),
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),
