@@ -21,7 +21,7 @@ PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help run demo reset deploy test unit integration e2e failures check format generate sbom audit lock clean bench
+.PHONY: help run demo reset deploy aws test unit integration e2e failures check format generate sbom audit lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 help: ## this list
@@ -41,6 +41,8 @@ deploy: $(READY) ## build, and deploy to your AWS account (your parameters stand
 		and "make deploy: no AWS region is set: export AWS_DEFAULT_REGION, or run aws configure")'
 	$(BIN)/sam build
 	$(BIN)/sam deploy $(if $(wildcard deploy.toml),--config-file "$(CURDIR)/deploy.toml") $(ARGS)
+
+aws: $(PAGES)/.ready ## the AWS CLI that the guides call, as .pages/bin/aws, for who has none
 
 # The failure scenarios call the emulator from a process in which no service is faked, and have the
 # machine to themselves. Of all else, the tests of a whole stack mostly wait.

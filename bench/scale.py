@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from math import inf
 
 from bench.gateway import Gateway, quiet
+from bench.search import DAYS, searched
 from bench.targets import Family, Table
 from testing.stored import BEGAN, final, seen, ulid, waiting
 
@@ -87,6 +88,7 @@ def main() -> Family:
     tables = {
         flat: _flat(by_stored),
         f"{ALWAYS_STORED:,} stored, for each that is due": _linear(by_due),
+        f"a search by number over {DAYS} days, one message found on each": searched(gateway),
     }
     return Family("scale", TITLE, tables, (flat, "calls", "items read"), [HOW])
 
@@ -118,4 +120,6 @@ TITLE = "The scheduler against what is stored and what is due"
 HOW = f"""\
 One run of the scheduler on a table with messages that are final, in batches of {BATCH}, and
 submissions that are due: four of five a single message, the fifth a group of {GROUP}. Bytes are
-those of the table's requests and answers. What a run computes hangs on these alone."""
+those of the table's requests and answers. What a run computes hangs on these alone. A search reads
+the runs of each day, of 20,000 singles at most, and what it finds; the runs are stored as the
+scheduler writes them, the other messages are not."""

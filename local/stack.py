@@ -21,7 +21,7 @@ from local.parent import VARIABLE
 from local.processes import StackError, check_port, stop_process, wait_for
 from local.simulators.registry import accounts, routes
 from sms_gateway.config.api_keys import SCOPES
-from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY, WEBHOOK_KEY
 from smsgw.secrets import Secret
 from smsgw.stack_keys import make_key, make_keys
 from smsgw.vendors import change_accounts
@@ -264,7 +264,7 @@ class LocalStack:
         client = self.client("secretsmanager")
         keys = [
             Secret(client, self.facts["keys_secret"], label=one)
-            for one in (CALLBACK_KEY, MESSAGE_KEY)
+            for one in (CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY)
         ]
         make_keys(*keys)
         change_accounts(Secret(client, self.facts["secret"]), change)

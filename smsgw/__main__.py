@@ -45,7 +45,7 @@ SECTIONS = {
         "callback-key": ("smsgw.stack_keys:AREA", "The key of callback URLs."),
     },
     "Mend": {
-        "tenants": ("smsgw.tenants:AREA", "Stop a tenant in an incident."),
+        "tenants": ("smsgw.tenants:AREA", "Narrow what a tenant may send; stop it in an incident."),
         "webhooks": ("smsgw.webhooks:AREA", "List and disable tenants' webhooks."),
         "dlq": ("smsgw.dead_letters:AREA", "Dead letters: what failed for good."),
         "restore": ("smsgw.restore:AREA", "Items of a restored table."),

@@ -165,7 +165,7 @@ def allow(tenant: str, trusted: str, remove: bool) -> None:
 
 @AREA.command(
     "unblock",
-    help="Forgive what was not verified: of a country, of a block of numbers, or elsewhere.",
+    help="Forgive what was not verified: of a country, a block, or elsewhere.",
     harm="lets codes to {what} go again",
     examples=(
         "smsgw guard unblock acme BD",

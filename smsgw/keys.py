@@ -7,7 +7,7 @@ import click
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import ApiKey
-from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY, WEBHOOK_KEY
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.sms.phone_numbers import is_region
 from smsgw import arguments
@@ -91,11 +91,11 @@ def make(
     """
     if country is not None and not is_region(country):
         raise CommandError("a country is its two capital letters (ISO 3166), such as BD")
-    written = read_policy(policy, arguments.tenant(tenant)) if policy else None
+    written = None if policy is None else read_policy(policy, arguments.tenant(tenant))
     if "webhooks:manage" in scopes:
         make_key(key_of(stack, WEBHOOK_KEY))
     if test:  # no vendor's account is needed to test, and with none nobody made these yet
-        make_keys(key_of(stack, CALLBACK_KEY), key_of(stack, MESSAGE_KEY))
+        make_keys(*(key_of(stack, label) for label in (CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY)))
     return api_keys.create_key(
         tenant, list(scopes), label, utc_now(), country, expires, policy=written, test=test
     )

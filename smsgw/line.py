@@ -36,9 +36,18 @@ def _everywhere(*shown: str) -> list[click.Parameter]:
     """Make the options that each command, each area and `smsgw` itself take."""
     flag = {"is_flag": True}
     options: dict[str, dict[str, Any]] = {
-        "stack": {"metavar": "NAME", "help": f"The CloudFormation stack, else {STACK_NAME}."},
-        "region": {"help": "Its AWS region, else that of AWS_DEFAULT_REGION.", "type": _region},
-        "profile": {"help": "Your AWS profile, else that of AWS_PROFILE.", "metavar": "NAME"},
+        "stack": {
+            **{"metavar": "NAME", "type": _name},
+            "help": f"The CloudFormation stack, else {STACK_NAME}.",
+        },
+        "region": {
+            **{"metavar": "NAME", "type": _region},
+            "help": "Its AWS region, else that of AWS_DEFAULT_REGION.",
+        },
+        "profile": {
+            **{"metavar": "NAME", "type": _name},
+            "help": "Your AWS profile, else that of AWS_PROFILE.",
+        },
         "local": {**flag, "help": "The local stack, which `make run` starts."},
         "json": {**flag, "help": "Print what is listed or shown as JSON."},
         "yes": {**flag, "help": "Do it without a question."},
@@ -49,6 +58,13 @@ def _everywhere(*shown: str) -> list[click.Parameter]:
         )
         for name, option in options.items()
     ]
+
+
+def _name(text: str) -> str:
+    """Return a name. Raises BadParameter for none, as of a variable that is not set."""
+    if not text.strip():
+        raise click.BadParameter("it is empty: give a name, or leave the option out")
+    return text
 
 
 def _region(text: str) -> str:

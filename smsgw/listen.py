@@ -54,7 +54,9 @@ def _address(text: str) -> str:
     examples=("smsgw listen --tenant acme --forward-to http://localhost:3000/hooks",),
 )
 @click.option("--tenant", required=True, type=arguments.tenant, help="Whose events.")
-@click.option("--forward-to", required=True, type=_address, help="Where your program listens.")
+@click.option(
+    "--forward-to", required=True, type=_address, metavar="URL", help="Where your program listens."
+)
 def COMMAND(tenant: str, forward_to: str) -> None:  # noqa: N802 - one name in each module
     """Post until it is stopped."""
     secret = f"whsec_{b64encode(secrets.token_bytes(24)).decode()}"

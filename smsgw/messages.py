@@ -125,7 +125,7 @@ def message_rows(tenant: str, key_id: str | None) -> Iterator[Row]:
 
 @AREA.command(
     "tail",
-    help="Show each change of a tenant's messages as it comes; Ctrl-C ends it. It looks at the "
+    help="Show each change of a tenant's messages as it comes. Ctrl-C ends it. It looks at the "
     f"newest {MAX_BATCHES} batches every {PAUSE_SECONDS} seconds: older ones are not told.",
     reads=True,
     lists=True,

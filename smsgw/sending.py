@@ -12,7 +12,7 @@ from sms_gateway.core.ulids import new_ulid
 from smsgw.errors import CommandError
 from smsgw.line import given
 from smsgw.stack import Stack
-from smsgw.terminal import flush, is_asked, prompt, say, say_json
+from smsgw.terminal import flush, is_asked, note, prompt, say, say_json
 
 KEY = "SMSGW_KEY"
 TIMEOUT_SECONDS = 30.0
@@ -90,6 +90,7 @@ def _key(stack: Stack) -> str:
 
 def _wait(stack: Stack, key: str, identifier: str) -> Any:
     """Print a message's steps as they come, until it is final or WAIT_SECONDS are over."""
+    note("Waiting for the receipt, some minutes perhaps; Ctrl-C ends the wait, not the message.")
     shown, until = 0, time.monotonic() + WAIT_SECONDS
     while True:
         view = call(stack, key, "GET", f"/messages/{identifier}")

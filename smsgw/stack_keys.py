@@ -23,7 +23,7 @@ from smsgw.terminal import say, say_json
 
 AREA = Area("callback-key", "The key of callback URLs.")
 
-DESCRIPTION = "The stack's keys, each by its label: of callback addresses, messages and webhooks."
+DESCRIPTION = "The stack's keys, each by its label: of callbacks, messages, search and webhooks."
 
 
 def secret_of(stack: Stack, output: str, label: str = CURRENT) -> Secret:
@@ -37,14 +37,15 @@ def key_of(stack: Stack, label: str) -> Secret:
     return secret_of(stack, "KeysSecretName", label)
 
 
-def make_keys(callback: Secret, message: Secret) -> None:
+def make_keys(callback: Secret, *others: Secret) -> None:
     """Make the keys that nobody made yet. Raise CommandError for one that is not valid."""
     read = callback.read()
     if read is None:
         callback.create(_written(CallbackKeys(_new_key(), _new_key())), DESCRIPTION)
     else:
         _parsed(callback, read)
-    make_key(message)
+    for other in others:
+        make_key(other)
 
 
 def make_key(secret: Secret) -> None:

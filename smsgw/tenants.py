@@ -73,7 +73,7 @@ def start(tenant: str) -> None:
 
 @AREA.command(
     "set",
-    help="Check a policy and use it: what the tenant may send; - reads standard input.",
+    help="Check a policy and use it. It says what the tenant may send; - reads standard input.",
     examples=("smsgw tenants set acme policy.json",),
 )
 @click.argument("tenant", type=arguments.tenant)

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from sms_gateway.config.public_accounts import write_public_accounts
-from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY
 from sms_gateway.config.stored_settings import ACCOUNTS, check_size, read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.balance_check import refuse_what_does_not_work
@@ -21,6 +21,14 @@ from smsgw.stack_keys import callback_keys, key_of, make_keys, secret_of
 from smsgw.tables import show
 from smsgw.terminal import say, say_text
 from smsgw.vendor_check import check_vendor
+from smsgw.vendor_descriptions import (
+    build_account,
+    made_up,
+    read_description,
+    run_answers,
+    send_one,
+    show_requests,
+)
 from smsgw.vendor_states import Asked, vendor_rows
 
 AREA = Area("vendors", "Vendor accounts.")
@@ -86,7 +94,7 @@ def store_account(
         raise CommandError(f"{shown(file)} is not valid: {error}; see {page}") from None
     if check:
         refuse_what_does_not_work(adapter)
-    make_keys(key_of(stack, CALLBACK_KEY), key_of(stack, MESSAGE_KEY))
+    make_keys(*(key_of(stack, label) for label in (CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY)))
     _change(stack, lambda accounts: accounts.update({vendor: account}))
     say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
@@ -122,7 +130,7 @@ def show_account(stack: Stack, vendor: str) -> None:
 
 @AREA.command(
     "list",
-    help="List vendors, and what each says now when it is asked for its balance.",
+    help="List vendors. Each is asked for its balance now.",
     reads=True,
     lists=True,
 )
@@ -150,6 +158,46 @@ def check(stack: Stack, vendor: str) -> None:
     """Print a line for each of the vendor's products."""
     warn_of_difference(stack)
     check_vendor(stack, vendor)
+
+
+@AREA.command(
+    "try",
+    help="Show the requests that a description makes for an example; secrets are hidden. With "
+    "--to it sends one message, for which the vendor may charge.",
+    reads=True,
+    offline=True,
+    examples=(
+        "smsgw vendors try acme.json",
+        "smsgw vendors try acme.json --account account.json --to +8801…",
+    ),
+)
+@click.argument("file")
+@click.option("--account", metavar="FILE", help="An account's settings, else made-up ones.")
+@click.option("--to", metavar="NUMBER", help="Send a message to this number, once.")
+@click.option("--text", default="A test of the SMS gateway.", help="Its text.")
+def try_description(file: str, account: str | None, to: str | None, text: str) -> None:
+    """Show a description's requests, and send one message if a number is given."""
+    vendor = read_description(file)
+    if to is not None and account is None:
+        raise CommandError("to send, name the account's settings by --account")
+    settings = made_up(vendor) if account is None else read_account(account)
+    show_requests(vendor, settings, account or file)
+    if to is not None:
+        send_one(build_account(vendor, settings, account or file), to, text)
+
+
+@AREA.command(
+    "test",
+    help="Run a folder of captured answers against a description, and name the missing cases.",
+    reads=True,
+    offline=True,
+    examples=("smsgw vendors test acme.json --answers acme/",),
+)
+@click.argument("file")
+@click.option("--answers", required=True, metavar="FOLDER", help="The folder of captured cases.")
+def test_description(file: str, answers: str) -> None:
+    """Run the captured cases of a description."""
+    run_answers(read_description(file), answers)
 
 
 @AREA.command("publish", help="After a change of the secret by hand: use it.")

@@ -33,6 +33,7 @@ LATER = 86_400.0  # seconds until a vendor's outcome: none falls due by itself
 MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
 WEBHOOK_KEY = "cdef0123456789abcdef0123456789abcdef0123456789ab"
+SEARCH_KEY = "23456789abcdef0123456789abcdef0123456789abcdef01"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 QUEUES = {
     f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
@@ -253,6 +254,7 @@ class Aws:
                 {"current": CALLBACK_KEY, "marks": MARKS_KEY}
             ),
             (ENVIRONMENT["KEYS_SECRET"], "MESSAGE_KEY"): MESSAGE_KEY,
+            (ENVIRONMENT["KEYS_SECRET"], "SEARCH_KEY"): SEARCH_KEY,
             (ENVIRONMENT["KEYS_SECRET"], "WEBHOOK_KEY"): WEBHOOK_KEY,
         }[name, label]
         return {"Name": name, "SecretString": secret}

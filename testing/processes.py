@@ -6,11 +6,13 @@ from types import ModuleType
 from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
 
 from sms_gateway.dispatch import circuit_breaker
+from sms_gateway.policies import quota
 from testing.paths import ROOT
 
 
 def new_worker() -> None:
-    """As a new process begins: it has counted no failure, and reads the circuits anew."""
+    """As a new process begins: it has counted no failure and no request, and reads all anew."""
+    quota._buckets.clear()
     for counted in (
         breaker._LOCAL_FAILURES,
         breaker._LOCAL_SUCCESSES,

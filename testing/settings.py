@@ -24,6 +24,7 @@ TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
 MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
+SEARCH_KEY = "ba9876543210fedcba9876543210fedcba9876543210fedc"
 WEBHOOK_KEY = "fedcba9876543210fedcba9876543210fedcba9876543210"
 ACCOUNTS: dict[str, Any] = {
     vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())
@@ -76,6 +77,11 @@ def set_callback_keys(current: str, previous: str | None = None) -> None:
 def set_message_key(written: str) -> None:
     """Write the message key, which this process then reads anew."""
     _set_key(stack_keys.MESSAGE_KEY, written)
+
+
+def set_search_key(written: str) -> None:
+    """Write the search keys, which this process then reads anew."""
+    _set_key(stack_keys.SEARCH_KEY, written)
 
 
 def set_webhook_key(written: str) -> None:

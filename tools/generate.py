@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import indent
 
 from sms_gateway.core.sandbox import SANDBOX
+from sms_gateway.vendors.declared.reading import schema
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 from tools import dashboard, openapi
 
@@ -30,6 +31,7 @@ BODY_TYPES = (
     "text/plain",
 )
 VENDOR_SCHEMA = "events/schemas/vendor.json"
+DESCRIPTION_SCHEMA = "docs/vendors/description.schema.json"
 ENCRYPTED_QUEUE = """\
 SqsManagedSseEnabled: !If [HasKey, !Ref AWS::NoValue, true]
 KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
@@ -276,19 +278,23 @@ def rewritten(text: str) -> str:
 
 def vendor_schema() -> str:
     """Write the schema that the events' schemas and openapi.yaml refer to."""
-    schema = {
+    names = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Vendor",
         "type": "string",
         "enum": [*VENDORS, *SANDBOX],
     }
-    return json.dumps(schema, indent=2) + "\n"
+    return json.dumps(names, indent=2) + "\n"
 
 
 def generated() -> dict[Path, str]:
     """Return the files that hold something generated, as they should be."""
     template = (ROOT / TEMPLATE).read_text(encoding="utf-8")
-    return {ROOT / TEMPLATE: rewritten(template), ROOT / VENDOR_SCHEMA: vendor_schema()}
+    return {
+        ROOT / TEMPLATE: rewritten(template),
+        ROOT / VENDOR_SCHEMA: vendor_schema(),
+        ROOT / DESCRIPTION_SCHEMA: json.dumps(schema(), indent=2) + "\n",
+    }
 
 
 def stale() -> list[str]:

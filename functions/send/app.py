@@ -9,7 +9,7 @@ from sms_gateway.http_api.router import Response
 from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.request import Options
 from sms_gateway.messages.send import send
-from sms_gateway.policies.door import admit
+from sms_gateway.policies.door import admit, rate_limit_headers
 
 SCOPE, READ_SCOPE = "messages:send", "messages:read"
 
@@ -19,18 +19,20 @@ app = router(admit)
 @app.post("/messages")
 def post_messages(request: Request) -> Response:
     """Accept one message or many."""
-    tenant = require_scope(request, SCOPE, tests=True)
+    tenant, now = require_scope(request, SCOPE, tests=True), utc_now()
+    headers: dict[str, str] = {}
     answer = send(
         tenant,
         request.body,
-        utc_now(),
+        now,
         request.idempotency_key,
         _defaults(request),
         key_id=request.key_id,
         key_policy=request.policy,
         test=request.test,
+        on_counted=lambda counted: headers.update(rate_limit_headers(counted, now)),
     )
-    return json_response(answer, 202)
+    return json_response(answer, 202, headers=headers)
 
 
 @app.post("/messages/preview")

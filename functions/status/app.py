@@ -1,4 +1,4 @@
-"""GET /messages, /messages/{id}, /batches, /batches/{id}; and without a key /health."""
+"""GET /messages, /messages/{id}, /batches, /batches/{id}, /usage; and without a key /health."""
 
 from copy import replace
 from typing import Any
@@ -10,7 +10,7 @@ from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.messages.listing import list_messages, parse_query
 from sms_gateway.messages.views import batch_view, message_view
-from sms_gateway.policies.door import admit
+from sms_gateway.policies.door import admit, show_usage
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.models import split_id
 
@@ -39,6 +39,13 @@ def get_message(request: Request, identifier: str) -> Response:
     if found is None or not found[0].shown_to(tenant, test=request.test):
         raise NotFoundError("There is no such message.")
     return json_response(message_view(*found))
+
+
+@app.get("/usage")
+def get_usage(request: Request) -> Response:
+    """Show how the counted limits of the tenant and the key stand."""
+    tenant = require_scope(request, SCOPE)
+    return json_response(show_usage(tenant, request.key_id, request.policy, utc_now()))
 
 
 @app.get("/batches")

@@ -10,16 +10,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.stack import REGION, LocalStack
-from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY
+from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY, WEBHOOK_KEY
 
 ACCOUNTS = "accounts"
 READERS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("Authorize", "Status", "PublishEvents", "QueueWebhooks"), ()),
+    **dict.fromkeys(("Authorize", "PublishEvents", "QueueWebhooks"), ()),
+    "Status": (SEARCH_KEY,),
     **dict.fromkeys(("Webhooks", "DeliverWebhooks"), (WEBHOOK_KEY,)),
-    **dict.fromkeys(("Send", "CampaignWorker"), (MESSAGE_KEY,)),
-    **dict.fromkeys(("FromEventbridge", "FromSqs", "FromSns", "FromCognito"), (MESSAGE_KEY,)),
-    "FromInvocation": (MESSAGE_KEY,),
-    **dict.fromkeys(("Verify", "VendorAccount", "Scheduler"), (ACCOUNTS, MESSAGE_KEY)),
+    **dict.fromkeys(("Send", "CampaignWorker"), (MESSAGE_KEY, SEARCH_KEY)),
+    **dict.fromkeys(("FromEventbridge", "FromSqs", "FromSns"), (MESSAGE_KEY, SEARCH_KEY)),
+    **dict.fromkeys(("FromCognito", "FromInvocation"), (MESSAGE_KEY, SEARCH_KEY)),
+    **dict.fromkeys(("VendorAccount", "Scheduler"), (ACCOUNTS, MESSAGE_KEY)),
+    "Verify": (ACCOUNTS, MESSAGE_KEY, SEARCH_KEY),
     "Balance": (ACCOUNTS,),
     "Callback": (CALLBACK_KEY, MESSAGE_KEY),
     "Dispatch": (ACCOUNTS, CALLBACK_KEY, MESSAGE_KEY),
@@ -96,9 +98,9 @@ def test_a_function_reads_its_own_secrets_and_no_other(
     keys = stack.facts["keys_secret"]
     asked = {
         label: {"SecretId": keys, "VersionStage": label}
-        for label in (CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY)
+        for label in (CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY, WEBHOOK_KEY)
     } | {ACCOUNTS: {"SecretId": stack.facts["secret"]}}
-    assert versions.keys() >= {CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY}
+    assert versions.keys() >= {CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY, WEBHOOK_KEY}
     with acting_as(stack, function) as client:
         found = {name: answer(client, request) for name, request in asked.items()}
     denied = "AccessDeniedException"

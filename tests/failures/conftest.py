@@ -10,7 +10,7 @@ from failures.arena import arena
 from failures.oracle import Row, table
 from failures.outward import Outside, outside
 from failures.scenarios import SCENARIOS, Finished, run_all
-from integration.conftest import atomic, aws, gateway, stack, wire  # noqa: F401 - fixtures
+from integration.conftest import atomic, aws, failing, gateway, stack, wire  # noqa: F401 - fixtures
 
 ROWS = pytest.StashKey[list[Row]]()
 TABLE = Path(".local") / "failures.txt"

@@ -28,6 +28,7 @@ from testing.settings import (
     CALLBACK_KEY,
     MESSAGE_KEY,
     ROUTES,
+    SEARCH_KEY,
     SENDERS,
     SOURCES,
     TEMPLATE,
@@ -37,6 +38,7 @@ from testing.settings import (
     set_accounts,
     set_callback_keys,
     set_message_key,
+    set_search_key,
     set_webhook_key,
 )
 from testing.transport import Wire
@@ -117,6 +119,7 @@ def _set_secrets() -> None:
     set_accounts(ACCOUNTS)
     set_callback_keys(CALLBACK_KEY)
     set_message_key(MESSAGE_KEY)
+    set_search_key(SEARCH_KEY)
     set_webhook_key(WEBHOOK_KEY)
 
 

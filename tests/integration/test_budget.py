@@ -35,8 +35,10 @@ from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stopped_tenants import MAX_BYTES as STOPS_BYTES
 from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
+from sms_gateway.messages.search_marks import MAX_MARKS
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
+from sms_gateway.policies import quota
 from sms_gateway.pumping_guard.settings import guard_of
 from sms_gateway.scheduler import tick as scheduler_tick
 from sms_gateway.scheduler import tick_run
@@ -141,13 +143,13 @@ def test_sizes_are_dynamodbs_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "secrets"), [("send", 3, 0), ("from_eventbridge", 4, 1)]
+    ("name", "settings", "secrets"), [("send", 3, 1), ("from_eventbridge", 4, 2)]
 )
 def test_a_start_reads_each_of_its_settings_once(
     gateway: Gateway, meter: Meter, name: str, settings: int, secrets: int
 ) -> None:
-    """One GetItem a setting, half a unit each, and with a key the message key; then nothing for
-    half a minute."""
+    """One GetItem a setting, half a unit each, the search key, and with a key the message key;
+    then nothing for half a minute."""
     begin = {
         "dynamodb.GetItem": settings,
         **({"secretsmanager.GetSecretValue": secrets} if secrets else {}),
@@ -223,14 +225,18 @@ def test_accepting_one_with_a_key(gateway: Gateway, meter: Meter) -> None:
 def test_accepting_many(
     gateway: Gateway, meter: Meter, vendor: str, count: int, submissions: int
 ) -> None:
-    """One unit a message; two for each submission and for the batch, with their index entries."""
+    """One unit a message; two for each submission and for the batch, with their index entries; and
+    of more than a hundred numbers a unit for each 250, by which a search finds them."""
     tally = spent(meter, lambda: accepted(gateway, vendor, count))
+    marked = count > MAX_MARKS
     calls = {
-        "dynamodb.BatchWriteItem": -(-(count + submissions) // 25),
+        "dynamodb.BatchWriteItem": -(-(count + submissions + marked) // 25),
         "dynamodb.PutItem": 1,
         "sqs.SendMessageBatch": -(-submissions // 10),
     }
-    assert of(tally) == (calls, count + 2 * submissions + 2, 0)
+    marks = math.ceil((4 * count + 60) / 1024) if marked else 0
+    assert marks <= 0.01 * count
+    assert of(tally) == (calls, count + 2 * submissions + 2 + marks, 0)
     assert tally.bytes_out / count <= 300
     assert tally.log_bytes == 0
 
@@ -700,3 +706,33 @@ def test_a_policy_is_read_once_and_costs_no_message_anything(
     )
     again = spent(meter, lambda: accepted(gateway, "server2sms", 1))
     assert of(again) == ({"dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}, 3, 0)
+
+
+def test_a_limit_costs_a_request_one_write_unit_and_a_share_of_a_number_one_more(
+    gateway: Gateway, meter: Meter
+) -> None:
+    """However many recipients it has, and with a key's limits too; with an Idempotency-Key one
+    read unit, so that a repeat is not counted. A share of a number is one unit a recipient."""
+    day = {"messages_per_day": 5_000, "segments_per_day": 9_000, "requests_per_second": 900}
+    own = '{"messages_per_day": 4000, "requests_per_second": 300}'
+
+    def costs(count: int, key: str | None = None) -> Tally:
+        to = [number("rajasms", nth) for nth in range(count)]
+        body = json.dumps({"to": to, "text": TEXT}).encode()
+        now = datetime.now(UTC)
+        return spent(meter, lambda: send("acme", body, now, key, key_id="K", key_policy=own))
+
+    set_policy("acme", json.dumps(day))
+    costs(1)  # reads the settings
+    quota._buckets.clear()
+    one = {"dynamodb.UpdateItem": 1, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}
+    assert of(costs(1)) == (one, 3 + 1, 0)
+    many = costs(100)
+    assert (many.calls["dynamodb.UpdateItem"], many.writes) == (1, 100 + 2 + 2 + 1)
+    named = costs(1, "order-1")
+    assert (named.writes, named.reads) == (4 + 1, 1)
+    again = costs(1, "order-1")
+    assert (again.writes, again.reads) == (0, 3)  # the record, then its batch
+    set_policy("acme", json.dumps({**day, "most_per_number_per_day": 50}))
+    costs(1)
+    assert costs(1).writes == 3 + 2

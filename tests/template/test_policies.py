@@ -16,7 +16,7 @@ DEPLOYMENTS: dict[str, dict[str, str]] = {"default": {}, "everything": EVERYTHIN
 # are says docs/data-model.md. `0*` is batches, campaigns and verifications: all that have a ULID.
 ACCEPTS = (
     {"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
-    {"0*", "REQUEST#*", "GUARD#*"},
+    {"0*", "REQUEST#*", "GUARD#*", "QUOTA#*"},
 )
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "AuthorizeFunction": ({"KEYS"}, set()),
@@ -26,23 +26,26 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "FromSnsFunction": ACCEPTS,
     "FromCognitoFunction": ACCEPTS,
     "FromInvocationFunction": ACCEPTS,
-    "StatusFunction": ({"0*", "COUNTS#*", "SETTINGS"}, {"COUNTS#*"}),
+    "StatusFunction": (
+        {"0*", "COUNTS#*", "QUOTA#*", "SEARCH#*", "SETTINGS"},
+        {"COUNTS#*"},
+    ),
     "DispatchFunction": (
         {"0*", "CIRCUIT", "RATE#*", "SETTINGS"},
         {"0*", "CIRCUIT", "RATE#*", "V#*"},
     ),
     "CallbackFunction": ({"0*", "V#*", "ACCOUNTS"}, {"0*"}),
     "SchedulerFunction": (
-        {"0*", "BALANCE#*", "HOOK#*", "HOOKS#*", "SCHEDULER", "SETTINGS"},
-        {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER"},
+        {"0*", "BALANCE#*", "HOOK#*", "HOOKS#*", "SCHEDULER", "SETTINGS", "SEARCH", "SEARCH#*"},
+        {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER", "SEARCH", "SEARCH#*"},
     ),
     "VerifyFunction": (
         {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
-        {"0*", "REQUEST#*", "SENDS#*", "GUARD#*"},
+        {"0*", "REQUEST#*", "SENDS#*", "GUARD#*", "QUOTA#*"},
     ),
     "CampaignWorkerFunction": (
         {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
-        {"0*", "CAMPAIGNS", "PLANNED#*", "GUARD#*"},
+        {"0*", "CAMPAIGNS", "PLANNED#*", "QUOTA#*", "GUARD#*"},
     ),
     "PublishEventsFunction": ({"0*"}, set()),
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),

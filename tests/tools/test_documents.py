@@ -104,6 +104,13 @@ def test_every_alarm_of_the_stack_is_in_the_guide() -> None:
     assert each_vendors < alarms
 
 
+def test_a_page_counts_the_alarms_as_they_are() -> None:
+    alarms = [one for one in TEMPLATE["Resources"].values() if one["Type"].endswith("::Alarm")]
+    always = sum("Condition" not in one for one in alarms)
+    said = f"default there are {always} alarms, with everything on {len(alarms)} "
+    assert said in (GUIDES / "deploy.md").read_text()
+
+
 def test_every_metric_is_in_the_guide() -> None:
     paths = [*(ROOT / "layers" / "gateway").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
     counted = {

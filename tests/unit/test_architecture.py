@@ -150,6 +150,8 @@ def test_functions_start_with_what_they_need_only(function: str) -> None:
     modules = loaded(function)
     assert "aws_lambda_powertools.event_handler" not in modules
     assert not {f"sms_gateway.vendors.{one}.adapter" for one in (*VENDORS, "sandbox")} & modules
+    assert not {one for one in modules if one.startswith("sms_gateway.vendors.declared")}
+    assert not {"re2", "defusedxml", "defusedxml.ElementTree"} & modules
     assert not {"moto", "hypothesis", "pytest", "pydantic", "standardwebhooks"} & modules
     assert "phonenumbers" not in modules  # imported for numbers that have to be read
     assert "aws_lambda_powertools.utilities.parameters" not in modules

@@ -47,7 +47,7 @@ from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import emptied
-from testing.rights import may
+from testing.rights import acting_as, may
 from testing.settings import (
     ACCOUNTS,
     set_accounts,
@@ -1047,6 +1047,33 @@ def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) ->
     assert len(sent) >= 5  # two readings, the results' owner, a part and its beginning and end
     names = set().union(*sent)
     assert not {one for one in names if "checksum" in one or "trailer" in one}
+
+
+def test_a_campaign_goes_as_far_as_the_limit_and_on_from_there(bucket: Any) -> None:
+    """1,500 a day of 2,500 rows: one chunk whole, one cut; then it stops, and goes on later."""
+    set_policy("acme", '{"messages_per_day": 1500}')
+    notice = upload(bucket, "to,text\r\n" + rows(2500))
+    with acting_as("CampaignWorkerFunction"):
+        work(notice)
+    failed = to_the_end(notice)
+    assert (failed.state, failed.row, failed.sent) == ("failed", 1500, 1500)
+    assert failed.problem is not None
+    assert failed.problem["type"] == "/problems/quota-exhausted"
+    assert "goes on at row 1501" in failed.problem["detail"]
+    set_policy("acme", '{"messages_per_day": 9000}')
+    operate("resume", failed.id)
+    work(failed.id)
+    done = campaign_repository.find_campaign(failed.id)
+    assert done is not None
+    assert (done.state, done.row, done.sent) == ("sending", 2500, 2500)
+    assert Counter(stored().values()) == {1: 2500}  # each text once
+
+
+def test_a_campaigns_row_whose_number_had_its_share_is_refused(bucket: Any) -> None:
+    set_policy("acme", '{"most_per_number_per_day": 1}')
+    twice = rows(3) + rows(2)
+    read = to_the_end(upload(bucket, "to,text\r\n" + twice))
+    assert (read.state, read.row, read.sent, read.refused) == ("sending", 5, 3, 2)
 
 
 def with_floor(amount: str, after: int = 0) -> None:

@@ -193,7 +193,8 @@ def test_a_push_with_other_keys_than_ours_is_dropped_without_knowing_ours(
 def deleted(name: str, *, denied: bool) -> Iterator[None]:
     """Without a secret: for AWS one that is not there, or one that no policy matches."""
     client = boto3.client("secretsmanager")
-    labels = ("CALLBACK_KEY", "MESSAGE_KEY", "WEBHOOK_KEY") if name == "test/keys" else ()
+    keys = ("CALLBACK_KEY", "MESSAGE_KEY", "SEARCH_KEY", "WEBHOOK_KEY")
+    labels = keys if name == "test/keys" else ()
     before = {one: text_of(name, one) for one in ("AWSCURRENT", *labels)}
     refusal = {"Code": "AccessDeniedException", "Message": f"not authorized on resource: {name}"}
     reading = clients.client("secretsmanager")

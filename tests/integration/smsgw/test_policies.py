@@ -81,6 +81,16 @@ def test_a_keys_policy_is_within_its_tenants(operator: Operator, file: Path) -> 
     assert shown["policy"] == json.loads(file.read_text())
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_a_policy_without_a_name_is_not_a_key_without_limits(
+    operator: Operator, empty: str
+) -> None:
+    """As where a script's variable is not set."""
+    create = ("keys", "create", "--tenant", "acme", "--scope", "messages:send")
+    assert operator(*create, "--policy", empty)[0] == 1
+    assert json.loads(operator("keys", "list", "--json")[1]) == []
+
+
 def test_a_policy_of_a_tenant_that_nobody_knows_says_so(operator: Operator, file: Path) -> None:
     assert "the tenant you mean" in operator("tenants", "set", "acmee", str(file))[1]
     operator("keys", "create", "--tenant", "acme", "--scope", "messages:send")

@@ -12,6 +12,7 @@ from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient, p
 from sms_gateway.messages.request import parse_send_request
 from sms_gateway.messages.send_views import rejected_view, warnings_view
 from sms_gateway.sms.encoding import is_blank
+from sms_gateway.vendors.registry import VENDORS
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 FIRST, SECOND = "+8801000000031", "+8801000000032"
@@ -213,7 +214,7 @@ def test_a_body_that_nests_too_deep_is_told_so() -> None:
         ({"region": "bd"}, "/region", "region is a country's two letters, such as BD."),
         ({"template_id": "T-7"}, "/template_id", "template_id is up to 30 digits, as text."),
         ({"from": "Acm\u00e9"}, "/from", "from is up to 16 ASCII characters."),
-        ({"vendor": "nobody"}, "/vendor", "there are jst, dinisoft, server2sms, rajasms."),
+        ({"vendor": "nobody"}, "/vendor", f"there are {', '.join(VENDORS)}."),
     ],
 )
 def test_a_word_that_is_none_of_an_enumeration_is_told_those_that_are(

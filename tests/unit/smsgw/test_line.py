@@ -53,6 +53,8 @@ def test_each_area_is_there_and_explains_itself_in_80_columns(
         (("keys", "list", "--stak", "x"), "Did you mean --stack?"),
         (("keys",), ""),
         (("keys", "list", "--region", "BD"), "write an AWS region"),
+        (("keys", "list", "--stack", ""), "give a name, or leave the option out"),
+        (("--profile", " ", "tenants", "stop", "acme"), "give a name, or leave the option out"),
         (("completion", "bash", "--json"), "it prints nothing that could be JSON"),
         (("keys", "revoke"), "Missing argument"),
     ],
@@ -123,3 +125,15 @@ def test_no_command_imports_boto3() -> None:
         "sys.exit('boto3' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("area", ROOT.list_commands(click.Context(ROOT)))
+def test_no_line_of_a_help_is_cut_or_shows_a_name_of_the_code(area: str) -> None:
+    command = ROOT.get_command(click.Context(ROOT), area)
+    assert command
+    shown = command.get_help(click.Context(command, info_name=area)).splitlines()[1:]
+    assert [line for line in shown if line.endswith("...") or " _" in line] == []
+
+
+def test_the_help_of_all_names_no_code(run: Run) -> None:
+    assert " _" not in run("--help")[1]

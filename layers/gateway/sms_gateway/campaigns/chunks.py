@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sms_gateway.campaigns import model, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
@@ -12,6 +12,7 @@ from sms_gateway.campaigns.columns import build_draft, refusal
 from sms_gateway.campaigns.credit import count_credit
 from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk, Refusal
+from sms_gateway.campaigns.quota import count_rows
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
@@ -21,14 +22,23 @@ from sms_gateway.core.ulids import new_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
 from sms_gateway.messages.balance_floor import BalanceFloorError
-from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD, RejectedRecipient
+from sms_gateway.messages.over_quota import given_back_unless_done
+from sms_gateway.messages.planning import (
+    MAX_SCHEDULE_AHEAD,
+    PlannedRecipient,
+    RejectedRecipient,
+)
 from sms_gateway.messages.pumped import refuse_pumped
 from sms_gateway.messages.request import Draft
 from sms_gateway.messages.send import retention_seconds
 from sms_gateway.messages.tenant_plan import plan_for_tenant
+from sms_gateway.policies import door
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.idempotency_keys import IN_PROGRESS_SECONDS
+
+if TYPE_CHECKING:
+    from sms_gateway.policies.quota import Counted
 
 
 class AbandonedChunk(ValueObject, frozen=True):
@@ -77,10 +87,13 @@ def accept_next_chunk(
     refuse_stopped(campaign.tenant)
     rows = _read_rows(budget, campaign)
     now = utc_now()
-    chunk, built = _plan_chunk(campaign, rows, defaults, now)
+    chunk, built, counted = _plan_chunk(campaign, rows, defaults, now)
     ttl = epoch_seconds(now) + int(MAX_SCHEDULE_AHEAD.total_seconds()) + retention_seconds()
     item = model.chunk_item(campaign.id, chunk, ttl)
-    if not campaign_repository.put_chunk(campaign, item, abandoned_batch):
+    with given_back_unless_done(counted):
+        written = campaign_repository.put_chunk(campaign, item, abandoned_batch)
+    if not written:
+        door.give_back(counted)
         return None
     if built is not None:
         store_batch(built)
@@ -104,7 +117,7 @@ def _read_rows(budget: TimeBudget, campaign: Campaign) -> list[Record]:
 
 def _plan_chunk(
     campaign: Campaign, rows: list[Record], defaults: dict[str, Any], now: datetime
-) -> tuple[Chunk, BuiltBatch | None]:
+) -> tuple[Chunk, BuiltBatch | None, "Counted | None"]:
     drafts, refused = _build_drafts(campaign, rows, defaults)
     accepted, rejected = plan_for_tenant(
         campaign.tenant, drafts, now, per_recipient=True, keep_floor=True
@@ -114,33 +127,51 @@ def _plan_chunk(
         accepted, rejected = refuse_pumped(campaign.tenant, accepted, rejected, now)
     for each in rejected:
         refused[each.index] = refusal(rows[each.index], campaign.columns, each.problem)
-    end, started = rows[-1].end, epoch_seconds(now)
-    positions = [-1] * len(rows)
+    first, started = campaign.row + 1, epoch_seconds(now)
     if campaign.only_checks:
         segments = Counter(planned.content.segments for planned in accepted)
-        first = campaign.row + 1
-        return Chunk(first, len(rows), end, None, started, positions, refused, segments), None
+        none = [-1] * len(rows)
+        end = rows[-1].end
+        return Chunk(first, len(rows), end, None, started, none, refused, segments), None, None
+    fitting = count_rows(campaign.tenant, accepted, len(rows), now)
+    if fitting.over is not None and fitting.rows == 0:
+        raise _file_error(campaign, 0, fitting.over)
+    rows, accepted = rows[: fitting.rows], list(fitting.accepted)
+    for planned, over in fitting.refused:
+        index = planned.draft.index
+        refused[index] = refusal(rows[index], campaign.columns, over)
+    refused = {index: one for index, one in refused.items() if index < len(rows)}
+    with given_back_unless_done(fitting.counted):
+        built = _build_chunk(campaign, accepted, now, fitting.counted)
+    end, positions = rows[-1].end, [-1] * len(rows)
+    for message in built.messages if built else ():
+        positions[message.index] = int(message.id[-3:])
+    batch = built.id if built else None
+    chunk = Chunk(first, len(rows), end, batch, started, positions, refused)
+    return chunk, built, fitting.counted
+
+
+def _build_chunk(
+    campaign: Campaign,
+    accepted: Sequence[PlannedRecipient],
+    now: datetime,
+    counted: "Counted | None",
+) -> BuiltBatch | None:
     try:
         count_credit(accepted)
     except BalanceFloorError as problem:
         raise _file_error(campaign, 0, problem) from None
-    batch = new_ulid(now) if accepted else None
-    built = (
-        build_batch(
-            campaign.tenant,
-            batch,
-            accepted,
-            retention_seconds(),
-            message_key,
-            campaign.id,
-        )
-        if batch
-        else None
+    if not accepted:
+        return None
+    return build_batch(
+        campaign.tenant,
+        new_ulid(now),
+        accepted,
+        retention_seconds(),
+        message_key,
+        campaign.id,
+        counted=counted.under if counted else "",
     )
-    for message in built.messages if built else ():
-        positions[message.index] = int(message.id[-3:])
-    chunk = Chunk(campaign.row + 1, len(rows), end, batch, started, positions, refused)
-    return chunk, built
 
 
 def _build_drafts(

@@ -2,6 +2,7 @@
 
 The callback key makes the vendors' callback addresses unguessable, and only those who build or
 verify one may read it. The message key seals the texts of codes, derives codes, and keys digests.
+The search keys mark numbers and references, by which a search finds messages.
 From the webhooks' key the webhooks' secrets are derived. ADR 0041 says why it is one secret.
 """
 
@@ -13,7 +14,9 @@ from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.secrets import fetch_secret
 
 MIN_LENGTH = 32  # characters
-CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY = "CALLBACK_KEY", "MESSAGE_KEY", "WEBHOOK_KEY"  # labels
+# The labels.
+CALLBACK_KEY, MESSAGE_KEY, WEBHOOK_KEY = "CALLBACK_KEY", "MESSAGE_KEY", "WEBHOOK_KEY"
+SEARCH_KEY = "SEARCH_KEY"
 NOT_MADE = "The stack's keys are not made yet; the operator makes them with smsgw vendors set."
 
 
@@ -51,6 +54,11 @@ def message_key() -> bytes:
     return _message_key.get()
 
 
+def search_keys() -> list[bytes]:
+    """Return the keys of marks, the current one first. Raises ServiceUnavailableError."""
+    return _search_keys.get()
+
+
 def parse_callback_keys(written: str) -> CallbackKeys:
     """Parse the keys from their secret. Raises ValueError, which shows none of them."""
     try:
@@ -71,9 +79,17 @@ def parse_key(written: str) -> bytes:
     return written.encode()
 
 
+def parse_search_keys(written: str) -> list[bytes]:
+    """Parse keys with white space between them, the current one first. Raises ValueError."""
+    return [parse_key(one) for one in written.split()] or [parse_key("")]
+
+
 _callback_keys = CachedSetting(
     "callback-key", lambda: fetch_key(CALLBACK_KEY), parse_callback_keys, advice=NOT_MADE
 )
 _message_key = CachedSetting(
     "message-key", lambda: fetch_key(MESSAGE_KEY), parse_key, advice=NOT_MADE
+)
+_search_keys = CachedSetting(
+    "search-key", lambda: fetch_key(SEARCH_KEY), parse_search_keys, advice=NOT_MADE
 )

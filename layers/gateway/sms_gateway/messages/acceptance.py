@@ -24,8 +24,9 @@ from sms_gateway.messages import queue
 from sms_gateway.messages.dashboard_lines import report_accepted
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.sealed_text import new_seed, seal, without_text
+from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.items import Item, batch_item, message_item, submission_item
+from sms_gateway.storage.items import Item, batch_item, marks_item, message_item, submission_item
 from sms_gateway.storage.models import (
     Batch,
     ItemKey,
@@ -34,6 +35,7 @@ from sms_gateway.storage.models import (
     TimelineEntry,
     message_id,
 )
+from sms_gateway.storage.search_runs import MARK_BYTES
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import OutgoingMessage
 
@@ -56,6 +58,11 @@ class BuiltBatch(ValueObject, frozen=True):
     items: Sequence[Item]
     head: Item
 
+    @property
+    def id(self) -> str:
+        """The batch's ULID."""
+        return str(self.head["pk"]["S"])
+
 
 def build_batch(
     tenant: str,
@@ -67,13 +74,14 @@ def build_batch(
     key_id: str | None = None,
     *,
     test: bool = False,
+    counted: str = "",
 ) -> BuiltBatch:
     """Build a batch under its ULID, whose time is the batch's.
 
     `campaign` or `key_id` is the id of the campaign or the API key that it comes from. Messages
     stay readable for `retention` seconds after their time of sending; the texts of category `otp`
     are sealed with `key`. With `test` it is a test key's; raises ValueError where that does not fit
-    the recipients' vendors.
+    the recipients' vendors. `counted` is under whose limits it was counted.
     """
     if any(is_sandbox(vendor) != test for planned in recipients for vendor in planned.vendors):
         raise ValueError("a test message goes to the sandbox, and no other does")
@@ -83,11 +91,12 @@ def build_batch(
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _group_by_submission(recipients)
     contents = [planned.content for group in groups for planned in group]
+    marks = marks_of(tenant, contents)
     submissions: list[Submission] = []
     sealed: list[bytes | None] = []
     for group in groups:
         position, single = len(sealed), len(contents) == 1
-        submission = _submission(batch, position, group, tenant, single=single, test=test)
+        submission = _submission(batch, position, group, tenant, counted, single=single, test=test)
         submissions.append(submission)
         sealed += [
             seal(planned.content, message_id(batch, place), submission.seed or b"", key)
@@ -97,12 +106,15 @@ def build_batch(
         single_item = msgspec.structs.replace(
             submissions[0], campaign=campaign, key_id=key_id, sealed=sealed[0]
         )
-        items, head = [], submission_item(single_item, ttl, day)
+        items, head = [], submission_item(single_item, ttl, day, marks)
     else:
         shared, own = _shared_content([without_text(content) for content in contents])
         items = _items(batch, submissions, own, sealed, ttl)
+        if marks is not None and len(marks) > MAX_MARKS * MARK_BYTES:
+            items.append(marks_item(batch, marks, ttl))
+            marks = None
         owner = Batch(batch, tenant, len(contents), shared, campaign, key_id, test)
-        head = batch_item(owner, day, ttl)
+        head = batch_item(owner, day, ttl, marks)
     messages = _accepted_messages(batch, submissions, groups)
     return BuiltBatch(tenant, messages, submissions, items, head)
 
@@ -154,6 +166,7 @@ def _submission(
     position: int,
     group: Sequence[PlannedRecipient],
     tenant: str,
+    counted: str,
     *,
     single: bool,
     test: bool,
@@ -184,6 +197,7 @@ def _submission(
         content=without_text(first.content) if single else None,
         seed=new_seed() if any(planned.content.withheld for planned in group) else None,
         test=test,
+        counted=counted,
     )
 
 

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import ConflictError, NotFoundError
 from sms_gateway.core.status import Status
-from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, rfc3339
+from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, from_ms, rfc3339
 from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.messages.views import message_view
+from sms_gateway.policies import door
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.message_updates import MessageUpdate
@@ -47,11 +49,14 @@ def cancel_message(
         raise NotFoundError("There is no such message.")
     # botocore repeats an update whose response was lost, and the second one fails: the stored
     # status decides.
-    _, message, sub = found
+    batch, message, sub = found
     if not cancelled and status_of(message, sub) is not Status.CANCELLED:
         raise _not_cancellable(message, sub, now)
     if cancelled:
         report_ended(sub.vendor, Status.CANCELLED, 1)
+        part = (message.content.to, message.content.segments)
+        accepted = from_ms(sub.created)
+        door.give_back_message(sub.counted, tenant, batch.key_id, part, accepted, now, message_key)
     return message_view(*found, show_text=show_text)
 
 

@@ -34,6 +34,20 @@ def find_answer(
     return resolve_existing(item, key, digest, now) if item else (None, None)
 
 
+def claim(record: IdempotencyRecord) -> dict[str, Any] | None:
+    """Write a key's record; return None, or the answer of the request that was accepted under it.
+
+    Few requests are repeats: the record is not read first. Raises as `find_answer` does.
+    """
+    existing = record.claim()
+    if existing is None:
+        return None
+    incomplete, answer = resolve_existing(existing, record.key, record.digest, record.started)
+    if answer is None and record.claim(incomplete) is not None:
+        raise in_progress(1)
+    return answer
+
+
 def resolve_existing(
     item: Item, key: str, digest: str, now: int
 ) -> tuple[IdempotencyRecord | None, dict[str, Any] | None]:

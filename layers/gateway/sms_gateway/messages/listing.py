@@ -23,6 +23,7 @@ from sms_gateway.http_api.query_params import (
     read_param,
     reject_unknown,
 )
+from sms_gateway.messages.search import Step, Wanted, candidates
 from sms_gateway.messages.views import message_view
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_pages import LAST_POSITION, message_page
@@ -243,34 +244,36 @@ def _tenant_messages(
     if cursor and cursor.batch:
         yield from reader.messages_after(cursor.day, cursor.batch, cursor.position)
         before = cursor.batch
-    found = _newest_batches(reader.tenant, day, before, oldest)
-    for batches, (found_on, batch) in enumerate(found):
-        if batch is None:
-            yield Cursor(found_on), None
+    most, found = MAX_BATCHES, _newest_batches(reader.tenant, day, before, oldest)
+    if wanted := Wanted.of(reader.tenant, query.to, query.reference):
+        # Each that is looked into was found, but for a few.
+        most += query.limit
+        found = candidates(reader.tenant, wanted, day, before, oldest)
+    for batches, (found_on, batch, is_read) in enumerate(found):
+        if not is_read:
+            yield Cursor(found_on, batch, LAST_POSITION), None
             return
         if query.created_from and created_at(batch) < query.created_from:
             return  # so are all that follow
-        if batches == MAX_BATCHES:
+        if batches == most:
             yield Cursor(found_on, batch, -1), None
             return
         yield from reader.messages_after(found_on, batch, -1)
 
 
-def _newest_batches(
-    tenant: str, day: date, before: str | None, oldest: date
-) -> Iterator[tuple[date, str | None]]:
-    """Yield a tenant's batches, newest first; after MAX_DAYS None, with the day that follows."""
+def _newest_batches(tenant: str, day: date, before: str | None, oldest: date) -> Iterator[Step]:
+    """Yield a tenant's batches, newest first, and after MAX_DAYS the day to go on with."""
     for _ in range(MAX_DAYS):
         if day < oldest:
             return
         while ids := message_repository.tenant_batches(
             tenant, day.isoformat(), before, MAX_BATCHES
         ):
-            yield from ((day, batch) for batch in ids)
+            yield from ((day, batch, True) for batch in ids)
             before = ids[-1]
             if len(ids) < MAX_BATCHES:
                 break
         day -= timedelta(days=1)
         before = None
     if day >= oldest:
-        yield day, None
+        yield day, "", False

@@ -14,11 +14,18 @@ from sms_gateway.vendors.types import Category
 Sender = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,16}\Z")]
 NumberType = Literal["premium_rate", "toll_free", "shared_cost", "pager", "fixed_line"]
 Network = IPv4Network | IPv6Network
+Limit = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+Rate = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 LISTS = ("countries", "categories", "senders", "recipients")  # a key's are within its tenant's
+COUNTED = ("messages_per_day", "segments_per_day", "most_per_number_per_day", "requests_per_second")
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What may be sent; None allows everything, an empty list nothing."""
+    """What may be sent; None allows everything, an empty list nothing.
+
+    Days are UTC. `burst` is how many requests may come at once, a second's where it is not given.
+    `fail` says what happens while a counter does not answer.
+    """
 
     countries: list[Region] | None = None
     refused_number_types: list[NumberType] = []
@@ -27,6 +34,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     recipients: list[str] | None = None
     expires_at: datetime | None = None
     from_ips: list[str] | None = None
+    messages_per_day: Limit | None = None
+    segments_per_day: Limit | None = None
+    most_per_number_per_day: Limit | None = None
+    requests_per_second: Rate | None = None
+    burst: Rate | None = None
+    fail: Literal["open", "closed"] = "open"
 
     def __post_init__(self) -> None:
         for country in self.countries or ():
@@ -36,7 +49,19 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             _check_number(index, number)
         if self.expires_at is not None and self.expires_at.tzinfo is None:
             raise ValueError("expires_at: end it in Z, or in an offset such as +06:00")
+        if self.burst is not None and self.requests_per_second is None:
+            raise ValueError("burst: it needs requests_per_second")
         _ = self.networks
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it has a limit that must be counted."""
+        return any(getattr(self, name) is not None for name in COUNTED)
+
+    @property
+    def most_at_once(self) -> int:
+        """How many requests may come at once."""
+        return self.burst or self.requests_per_second or 0
 
     @property
     def networks(self) -> list[Network] | None:
@@ -76,6 +101,14 @@ def refuse_wider(key: Policy, tenant: Policy) -> None:
             raise ValueError(f"{name}: the tenant's policy does not allow all of it")
     if key.expires_at and tenant.expires_at and key.expires_at > tenant.expires_at:
         raise ValueError("expires_at: it is after the end in the tenant's policy")
+    for name in COUNTED:
+        inner_limit, outer_limit = getattr(key, name), getattr(tenant, name)
+        if None not in (inner_limit, outer_limit) and inner_limit > outer_limit:
+            raise ValueError(f"{name}: it is above the limit in the tenant's policy")
+    if None not in (key.requests_per_second, tenant.requests_per_second) and (
+        key.most_at_once > tenant.most_at_once
+    ):
+        raise ValueError("burst: it is above that of the tenant's policy")
     inner, outer = key.networks or (), tenant.networks
     if outer is not None and not all(any(_within(one, o) for o in outer) for one in inner):
         raise ValueError("from_ips: the tenant's policy does not allow all of them")

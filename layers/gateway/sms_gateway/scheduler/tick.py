@@ -15,6 +15,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.dispatch.outcome_handling import REQUEUE_AFTER
+from sms_gateway.scheduler import search_index
 from sms_gateway.scheduler.receipt_polling import poll_vendor
 from sms_gateway.scheduler.submissions import advance
 from sms_gateway.scheduler.tick_run import RESERVE_SECONDS, TickRun
@@ -47,6 +48,7 @@ def run(remaining: float) -> int:
             checked += retry_scheduler.enqueue_due(
                 pool, tick.now_seconds, lambda: tick.has_time_for(RESERVE_SECONDS)
             )
+        search_index.sort_into_runs(tick.now, tick.has_time_for)
     return checked
 
 

@@ -22,6 +22,7 @@ Item = dict[str, Any]
 
 SHARDS = tuple(f"{number:02d}" for number in range(32))
 DAY_SECONDS = 86_400
+MARKS = "X"  # the sort key of a batch's marks: behind all that readers of a batch want
 
 _content = msgspec.json.Decoder(MessageContent)
 _entry = msgspec.json.Decoder(TimelineEntry)
@@ -49,8 +50,8 @@ def timeline_attribute(entries: Iterable[TimelineEntry]) -> Item:
     return {"L": [json_attribute(entry) for entry in entries]}
 
 
-def batch_item(batch: Batch, day: str, ttl: int) -> Item:
-    """Build the item whose write accepts a batch of many."""
+def batch_item(batch: Batch, day: str, ttl: int, marks: bytes | None = None) -> Item:
+    """Build the item whose write accepts a batch of many; `marks` are its messages'."""
     item: Item = {
         "pk": {"S": batch.id},
         "sk": {"S": "B"},
@@ -60,7 +61,12 @@ def batch_item(batch: Batch, day: str, ttl: int) -> Item:
         "data": json_attribute(batch.shared),
         "ttl": number_attribute(ttl),
     }
-    return item | _origin(batch.campaign, batch.key_id) | _test(test=batch.test)
+    return item | _origin(batch.campaign, batch.key_id) | _test(test=batch.test) | _marks(marks)
+
+
+def _marks(marks: bytes | None) -> Item:
+    """Encode what a search finds an accepted batch by; what has none is looked into."""
+    return {} if marks is None else {"marks": {"B": marks}}
 
 
 def _origin(campaign: str | None, key_id: str | None) -> Item:
@@ -87,7 +93,14 @@ def message_item(
     return item | ({"sealed": {"B": sealed}} if sealed is not None else {})
 
 
-def submission_item(submission: Submission, ttl: int, day: str | None = None) -> Item:
+def marks_item(batch: str, marks: bytes, ttl: int) -> Item:
+    """Build the item of the marks that a batch's own item has no room for."""
+    return {"pk": {"S": batch}, "sk": {"S": MARKS}, "ttl": number_attribute(ttl)} | _marks(marks)
+
+
+def submission_item(
+    submission: Submission, ttl: int, day: str | None = None, marks: bytes | None = None
+) -> Item:
     """Build a submission's item; a batch of one has its content and tenant in it."""
     item: Item = {
         "pk": {"S": submission.key.batch},
@@ -106,6 +119,8 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
     if submission.due is not None:
         item["due"] = number_attribute(submission.due)
         item["shard"] = {"S": shard_of(submission.key.batch)}
+    if submission.counted:
+        item["counted"] = {"S": submission.counted}
     if submission.seed is not None:
         item["seed"] = {"B": submission.seed}
     if submission.sealed is not None:
@@ -114,7 +129,7 @@ def submission_item(submission: Submission, ttl: int, day: str | None = None) ->
         item["data"] = json_attribute(submission.content)
         item["tenant"] = {"S": submission.tenant}
         item["day"] = {"S": f"{submission.tenant}#{day}"}
-        item |= _origin(submission.campaign, submission.key_id)
+        item |= _origin(submission.campaign, submission.key_id) | _marks(marks)
     return item | _test(test=submission.test)
 
 
@@ -151,6 +166,7 @@ def read_submission(item: Item) -> Submission:
         seed=item.get("seed", {}).get("B"),
         sealed=item.get("sealed", {}).get("B") if tenant else None,
         test="test" in item,
+        counted=item.get("counted", {}).get("S", ""),
     )
 
 

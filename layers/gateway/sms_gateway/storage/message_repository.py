@@ -18,6 +18,7 @@ from sms_gateway.storage.dynamodb import (
     table_name,
 )
 from sms_gateway.storage.items import (
+    MARKS,
     Item,
     key_of,
     read_batch,
@@ -117,7 +118,7 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
     if not is_ulid(identifier):
         return None  # another kind of partition
     items = []
-    for item in query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True):
+    for item in _query_batch(identifier):
         if item["sk"]["S"] == "C":
             return None  # a campaign, with up to a thousand chunks
         items.append(item)
@@ -143,11 +144,15 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
 
 def submissions_of(identifier: str) -> list[Item]:
     """Return the items of a batch's submissions, those of single messages too."""
-    return [
-        item
-        for item in query("pk = :pk", {":pk": {"S": identifier}}, ConsistentRead=True)
-        if "vendor" in item
-    ]
+    return [item for item in _query_batch(identifier) if "vendor" in item]
+
+
+def _query_batch(identifier: str) -> Iterator[Item]:
+    return query(
+        "pk = :pk AND sk < :marks",
+        {":pk": {"S": identifier}, ":marks": {"S": MARKS}},
+        ConsistentRead=True,
+    )
 
 
 def has_open_message(batch: str, first: int, limit: int) -> bool | None:

@@ -223,6 +223,7 @@ class Submission(ValueObject, frozen=True):
     seed: bytes | None = None
     sealed: bytes | None = None
     test: bool = False  # of a test key: it reaches the sandbox only
+    counted: str = ""  # under whose limits, as `policies.quota` writes it
 
     @property
     def remaining_vendors(self) -> set[str]:

@@ -5,7 +5,7 @@ from collections import Counter
 
 from sms_gateway.core.status import Status
 from sms_gateway.storage.dynamodb import query
-from sms_gateway.storage.items import read_submission
+from sms_gateway.storage.items import MARKS, read_submission
 from sms_gateway.storage.message_state import shared_status
 from sms_gateway.storage.models import Submission
 
@@ -19,8 +19,8 @@ def count_statuses(batch: str) -> Counter[str]:
     """Return how many messages of a batch stand where; read as of a moment ago, at half price."""
     names = {f"#{name}": name for name in _READ}
     items = query(
-        "pk = :pk",
-        {":pk": {"S": batch}},
+        "pk = :pk AND sk < :marks",
+        {":pk": {"S": batch}, ":marks": {"S": MARKS}},
         ProjectionExpression=", ".join(names),
         ExpressionAttributeNames=names,
     )

@@ -38,7 +38,11 @@ def build_adapter(vendor: str, settings: Mapping[str, Any]) -> Adapter:
 
     Raises ValueError with one sentence that names the setting at fault and never its value.
     """
-    cls = adapter_class(vendor)
+    return build(adapter_class(vendor), settings)
+
+
+def build[A: Adapter](cls: type[A], settings: Mapping[str, Any]) -> A:
+    """Build an adapter of a class, as `build_adapter` does. Raises ValueError."""
     unknown = sorted(set(settings) - {field.name for field in fields(cls)})
     if unknown:
         raise ValueError(f"unknown setting {unknown[0]}")

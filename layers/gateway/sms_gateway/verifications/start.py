@@ -4,7 +4,7 @@ import secrets
 from copy import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,8 +15,9 @@ from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.messages import idempotency
 from sms_gateway.messages.acceptance import BuiltBatch, build_batch, store_batch
+from sms_gateway.messages.over_quota import given_back_unless_done, refuse_over_quota
 from sms_gateway.messages.planning import PlannedRecipient
-from sms_gateway.messages.send import retention_seconds
+from sms_gateway.messages.send import OnCounted, retention_seconds
 from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import idempotency_keys
@@ -26,6 +27,9 @@ from sms_gateway.verifications import repository as verification_repository
 from sms_gateway.verifications.codes import TEST_NONCE, code_digest, derive_code, number_digest
 from sms_gateway.verifications.model import Details, Verification
 from sms_gateway.verifications.request import VerificationRequest, parse_verification
+
+if TYPE_CHECKING:
+    from sms_gateway.policies.quota import Counted
 
 View = dict[str, Any]
 
@@ -40,33 +44,41 @@ def start_verification(
     *,
     key_policy: str | None = None,
     test: bool = False,
+    on_counted: OnCounted = lambda _counted: None,
 ) -> View:
     """Send a code, with an Idempotency-Key once; `region` is that of a body without one.
 
     `key_id` is the id of the API key that asks, `key_policy` its policy; with `test`
-    it is a test key, and nothing leaves.
+    it is a test key, and nothing leaves. `on_counted` is called with what was counted, if any.
 
     Raise a GatewayError, and send nothing, when the request is wrong, the number had too many codes
     lately, the guard refuses it, or the table does not answer.
     """
     seconds = epoch_seconds(now)
     if key is None:
-        verification, batch = _prepare(tenant, body, now, region, key_id, key_policy, test=test)
+        verification, batch, counted = _prepare(
+            tenant, body, now, region, key_id, key_policy, test=test
+        )
         store_batch(batch, repeatable=False)
+        on_counted(counted)
         return verification.view(seconds)
     record_key = idempotency_keys.record_key(tenant, idempotency_keys.check_key(key), test=test)
     digest = idempotency_keys.digest_of(body, message_key(), "verifications")
     unfinished, stored_answer = idempotency.find_answer(record_key, digest, seconds)
     if stored_answer is not None:
         return stored_answer
-    verification, batch = _prepare(tenant, body, now, region, key_id, key_policy, test=test)
+    verification, batch, counted = _prepare(
+        tenant, body, now, region, key_id, key_policy, test=test
+    )
     answer = verification.view(seconds)
     record = idempotency_keys.IdempotencyRecord(
         record_key, verification.id, digest, seconds, answer
     )
-    if record.claim(unfinished) is not None:
-        raise idempotency_keys.in_progress(1)
+    with given_back_unless_done(counted):
+        if record.claim(unfinished) is not None:
+            raise idempotency_keys.in_progress(1)
     store_batch(batch)
+    on_counted(counted)
     return answer
 
 
@@ -79,8 +91,8 @@ def _prepare(
     key_policy: str | None,
     *,
     test: bool,
-) -> tuple[Verification, BuiltBatch]:
-    """Build the verification and its message, and count the send."""
+) -> tuple[Verification, BuiltBatch, "Counted | None"]:
+    """Build the verification and its message, and count the send; the last is what was counted."""
     refuse_stopped(tenant)
     request = parse_verification(body, region)
     accepted, rejected = plan_for_tenant(tenant, [request.draft], now, key_policy, test=test)
@@ -89,9 +101,13 @@ def _prepare(
     identifier, seconds = new_ulid(now), epoch_seconds(now)
     to = accepted[0].content.to
     guarded_by: tuple[str, ...] = ()
+    counted = None
     if not test:
         rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
         guarded_by = door.admit_code(tenant, to, request.client, now, message_key)
+        _, over, counted = refuse_over_quota(tenant, accepted, [], now, key_id, key_policy)
+        if over:
+            raise over[0].problem
     planned, code_spec = _with_code_spec(accepted[0], request, test=test)
     batch = build_batch(
         tenant,
@@ -101,6 +117,7 @@ def _prepare(
         message_key,
         key_id=key_id,
         test=test,
+        counted=counted.under if counted else "",
     )
     verification = Verification(
         id=identifier,
@@ -113,7 +130,7 @@ def _prepare(
     ttl = int(batch.head["ttl"]["N"])
     item = verification_repository.verification_item(verification, ttl)
     # Before the message's items: the last of those accepts both.
-    return verification, replace(batch, items=[item])
+    return verification, replace(batch, items=[item]), counted
 
 
 def _with_code_spec(
