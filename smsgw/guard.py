@@ -11,7 +11,7 @@ import msgspec
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.pumping_guard import counters
-from sms_gateway.pumping_guard.rules import COUNTRY, NUMBERS
+from sms_gateway.pumping_guard.rules import BEST_OF_DAYS, COUNTRY, HOURS_OF_A_DAY, NUMBERS
 from sms_gateway.pumping_guard.settings import EVERY, NAME, NOBODY, Guard, Guards, parse_guards
 from sms_gateway.storage import code_counts, dynamodb
 from sms_gateway.storage.code_counts import CountKey
@@ -48,11 +48,14 @@ def country(text: str) -> str:
 
 
 def country_or_block(text: str) -> str:
-    """Return a country, or a number without its last four digits. Raises BadParameter."""
+    """Return a country, `elsewhere`, or a number without its last four digits.
+
+    Raises BadParameter.
+    """
     if text not in _countries() and not re.fullmatch(r"\+[0-9]{1,11}", text):
         raise click.BadParameter(
-            "name a country, such as BD, or a number without its last four digits, such as "
-            "+880170000; `smsgw guard show` has both"
+            "name a country, such as BD, `elsewhere` for all with few users, or a number without "
+            "its last four digits, such as +880170000; `smsgw guard show` has them"
         )
     return text
 
@@ -162,21 +165,27 @@ def allow(tenant: str, trusted: str, remove: bool) -> None:
 
 @AREA.command(
     "unblock",
-    help="Forgive a country's or a block's unverified codes.",
+    help="Forgive what was not verified: of a country, a block, or elsewhere.",
     harm="lets codes to {what} go again",
-    examples=("smsgw guard unblock acme BD", "smsgw guard unblock acme +880170000"),
+    examples=(
+        "smsgw guard unblock acme BD",
+        "smsgw guard unblock acme +880170000",
+        "smsgw guard unblock acme elsewhere",
+    ),
 )
 @click.argument("tenant", type=arguments.tenant)
 @click.argument("what", type=country_or_block)
 def unblock(tenant: str, what: str) -> None:
-    """Forgive the codes of the last 24 hours that nobody verified."""
-    kind = COUNTRY if what in _countries() else NUMBERS
-    now, name = utc_now(), f"{kind}#{what}"
+    """Forgive the codes that nobody verified: a block's of today, a country's of a fortnight."""
+    block = what not in _countries()
+    now, name = utc_now(), f"{NUMBERS if block else COUNTRY}#{what}"
+    suffixes = [""] if block else [f"{hour:02d}" for hour in range(HOURS_OF_A_DAY)]
+    days = range(1 if block else BEST_OF_DAYS + 1)
+    keys = [counters.key_at(tenant, name, now - timedelta(days=day)) for day in days]
+    items = dynamodb.get_many([key.item for key in keys])
     forgiven = 0
-    for at in [now] if kind == NUMBERS else [now, now - timedelta(days=1)]:
-        key = counters.key_at(tenant, name, at)
-        item = dynamodb.get(key.item)
-        suffixes = [f"{hour:02d}" for hour in range(24)] if kind == COUNTRY else [""]
+    for key in keys:
+        item = items.get(key.item)
         found = {f"forgiven{end}": counters.tally(item, end).unverified for end in suffixes}
         numbers = {counted: amount for counted, amount in found.items() if amount}
         if numbers:
@@ -247,13 +256,14 @@ def _row(country: str, item: dict[str, Any], blocked: dict[str, Any] | None) -> 
 
 
 def _countries() -> list[str]:
-    """Return all that `country_of` may answer: countries, and codes that are no country's."""
+    """Return all that is counted like a country: what `country_of` may answer, and `elsewhere`."""
     from phonenumbers import (  # takes a tenth of a second
         COUNTRY_CODES_FOR_NON_GEO_REGIONS,
         SUPPORTED_REGIONS,
     )
 
-    return sorted([*SUPPORTED_REGIONS, *(f"+{code}" for code in COUNTRY_CODES_FOR_NON_GEO_REGIONS)])
+    codes = (f"+{code}" for code in COUNTRY_CODES_FOR_NON_GEO_REGIONS)
+    return sorted([*SUPPORTED_REGIONS, *codes, counters.ELSEWHERE.partition("#")[2]])
 
 
 def _stored() -> Guards:

@@ -47,11 +47,12 @@ from testing.numbers import number
 from testing.paths import ROOT
 from testing.processes import function
 from testing.queues import emptied
-from testing.rights import acting_as
+from testing.rights import acting_as, may
 from testing.settings import (
     ACCOUNTS,
     set_accounts,
     set_campaign_defaults,
+    set_guards,
     set_policy,
     set_stopped,
 )
@@ -405,6 +406,25 @@ def test_a_campaigns_rows_obey_its_tenants_policy(bucket: Any) -> None:
     done = to_the_end(upload(bucket, file))
     assert (done.sent, done.refused) == (1, 1)
     assert "does not allow this number" in results(bucket)[1]["problem"]
+
+
+@pytest.mark.parametrize(("category", "sent"), [("otp", 3), ("transactional", 4)])
+def test_a_campaigns_codes_are_guarded_and_its_other_messages_are_not(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch, category: str, sent: int
+) -> None:
+    monkeypatch.setenv("PUMPING_GUARD", "true")
+    set_guards({"acme": {"mode": "block"}})
+    set_campaign_defaults({"acme": {"category": category}})
+    file = "to,text\n" + "".join(f"{number('jst', nth)},Code 1{nth}\n" for nth in range(4))
+    checked = to_the_end(upload(bucket, file, "check/acme/codes.csv"))
+    assert checked.refused == 0  # and nothing is counted of it
+    done = to_the_end(upload(bucket, file))
+    for action in ("BatchGetItem", "Query", "UpdateItem"):
+        assert may("CampaignWorkerFunction", action, "GUARD#acme#country#IN")
+    assert (done.sent, done.refused) == (sent, 4 - sent)
+    problems = [one["problem"] for one in results(bucket)]
+    assert problems[:sent] == [""] * sent
+    assert all("nobody typed in" in problem for problem in problems[sent:])
 
 
 def test_settings_that_are_not_valid_send_nothing(bucket: Any) -> None:

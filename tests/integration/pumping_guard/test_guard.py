@@ -18,6 +18,7 @@ from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages.acceptance import build_batch, store_batch
 from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.feedback import take_feedback
+from sms_gateway.messages.pumped import refuse_pumped
 from sms_gateway.messages.request import Draft, Options
 from sms_gateway.messages.send import send
 from sms_gateway.messages.tenant_plan import plan_for_tenant
@@ -113,6 +114,69 @@ def test_an_approved_code_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counts(country()) == {"started12": 3, "approved12": 1}
     assert counts(block()) == {"started": 3, "approved": 1}
     start(4)
+
+
+def test_a_number_whose_owner_typed_in_a_code_goes_although_its_country_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guarded(rules={"prefix_day": 1000})
+    approve(start(0), monkeypatch)
+    for nth in range(1, 4):
+        start(nth)
+    assert refused(lambda: start(4)) == ["country-hour"]
+    start(0, AT + timedelta(minutes=1))
+    assert refused(lambda: start(4)) == ["country-hour"]
+    pages = dynamodb.client().scan(TableName=dynamodb.table_name())
+    (kept,) = [one for one in pages["Items"] if "#number#" in one["pk"]["S"]]
+    assert number(VENDOR).removeprefix("+") not in str(kept)
+
+
+def test_a_known_number_is_not_asked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its block and of who asks no more go than of others."""
+    guarded(rules={**LOOSE, "prefix_day": 2})
+    approve(start(0), monkeypatch)
+    start(0)
+    start(0)
+    assert refused(lambda: start(0)) == ["prefix-day"]
+
+
+def test_a_number_is_known_to_its_own_tenant_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_guards({"*": {"mode": "block"}})
+    approve(start(0), monkeypatch)
+    for nth in range(1, 4):
+        start(nth, tenant="other")
+    assert refused(lambda: start(0, tenant="other")) == ["country-hour"]
+
+
+def test_an_attack_over_many_countries_ends_at_one_limit_for_all() -> None:
+    """Each country alone may have three an hour; together those with few users have six."""
+    guarded(rules={"prefix_day": 1000})
+    numbers = [number(vendor, nth) for nth in range(2) for vendor in VENDORS]
+    assert len({counters.names_of(to)[0] for to in numbers}) == 4
+    for to in numbers[:6]:
+        start(to=to)
+    assert refused(lambda: start(to=numbers[6])) == ["elsewhere-hour"]
+    assert counts(counters.ELSEWHERE) == {"started12": 7, "refused12": 1}
+
+
+def test_an_approval_makes_room_in_all_countries(monkeypatch: pytest.MonkeyPatch) -> None:
+    approve(start(), monkeypatch)
+    assert counts(counters.ELSEWHERE) == {"started12": 1, "approved12": 1}
+
+
+def test_a_country_with_many_users_is_not_among_those_with_few() -> None:
+    key = counters.key_at("acme", country(), AT - timedelta(days=3))
+    dynamodb.put_all([{**key_of(key.item), "approved09": {"N": "101"}}])
+    start()
+    assert counts(counters.ELSEWHERE) == {}
+
+
+def test_a_country_that_mostly_wastes_its_codes_for_days_is_refused() -> None:
+    for days in range(1, 4):
+        key = counters.key_at("acme", country(), AT - timedelta(days=days))
+        dynamodb.put_all([{**key_of(key.item), "started05": {"N": "10"}}])
+    assert refused(lambda: start()) == ["country-fortnight"]
+    start(at=AT + timedelta(days=14))
 
 
 def test_a_code_approved_in_the_next_hour_counts_where_it_began(
@@ -346,6 +410,38 @@ def test_feedback_counts_a_used_code_once_however_often_it_comes() -> None:
     own_codes(number(VENDOR, 5))
 
 
+def test_a_number_is_known_by_feedback_too() -> None:
+    (regular,) = own_codes(number(VENDOR))["messages"]
+    feedback(regular["id"], "used")
+    assert counts(counters.ELSEWHERE) == {"started12": 1, "approved12": 1}
+    answer = own_codes(*[number(VENDOR, nth) for nth in range(5)])
+    numbers = [number(VENDOR, nth) for nth in (0, 1, 2)]
+    assert [one["to"] for one in answer["messages"]] == numbers
+    answer = own_codes(*[number(VENDOR, nth) for nth in (7, 0)])
+    assert [one["to"] for one in answer["messages"]] == [number(VENDOR)]
+
+
+def test_a_known_number_that_cannot_be_looked_up_goes(
+    failing: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for nth in range(3):
+        start(nth)
+    failing("BatchGetItem")
+    start(4)
+    assert "GuardFailedOpen" in capsys.readouterr().out
+
+
+def test_feedback_whose_first_answer_was_lost_is_counted_once(
+    failing: Callable[..., None],
+) -> None:
+    (one,) = own_codes(number(VENDOR))["messages"]
+    failing("UpdateItem", 1, lost=True)
+    assert feedback(one["id"], "used")["outcome"] == "used"
+    assert counts(country()) == {"started12": 1, "approved12": 1}
+    assert feedback(one["id"], "used")["outcome"] == "used"
+    assert counts(country()) == {"started12": 1, "approved12": 1}
+
+
 def feedback_in(identifier: str) -> dict[str, Any]:
     return take_feedback("acme", identifier, b'{"outcome": "used"}', AT + timedelta(hours=1))
 
@@ -387,14 +483,15 @@ def test_a_code_that_never_left_buys_no_trust() -> None:
     assert counts(country()) == {"started12": 2}
 
 
-def test_a_campaigns_code_counts_as_used_no_more_than_as_sent() -> None:
+def test_a_campaigns_code_counts_as_sent_and_as_used() -> None:
     now = datetime.now(UTC)
     rows = [Draft(0, "", "/to", number(VENDOR), "Your code is 1234", Options(category="otp"))]
-    accepted, _ = plan_for_tenant("acme", rows, now)
+    accepted, _ = refuse_pumped("acme", *plan_for_tenant("acme", rows, now), now)
     batch = build_batch("acme", new_ulid(now), accepted, 86_400, message_key, "a campaign's id")
     store_batch(batch)
     assert feedback(batch.messages[0].id, "used")["outcome"] == "used"
-    assert counts(country(), at=now) == {}
+    hour = f"{now.hour:02d}"
+    assert counts(country(), at=now) == {f"started{hour}": 1, f"approved{hour}": 1}
 
 
 def test_feedback_on_a_message_that_was_just_removed_is_not_recorded(

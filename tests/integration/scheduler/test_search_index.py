@@ -12,7 +12,7 @@ from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
 from sms_gateway.messages.send import send
-from sms_gateway.scheduler import search_index
+from sms_gateway.scheduler import search_index, tick
 from sms_gateway.storage import dynamodb, search_runs
 from sms_gateway.storage.models import MessageContent
 from sms_gateway.storage.search_runs import IndexedDay, Place
@@ -199,3 +199,20 @@ def test_a_run_costs_a_fraction_of_a_unit_a_message(
     assert meter.total.reads / count / messages <= 0.02
     for page in dynamodb.query("pk = :pk", {":pk": {"S": f"SEARCH#acme#{TODAY}"}}):
         assert size_of(page) + 40 - len("acme") <= 4096
+
+
+def test_the_scheduler_sorts_in_its_minute_and_without_tenants_for_half_a_unit(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTS", "none")
+    monkeypatch.setattr(tick, "check_all_due", lambda _: 0)
+    monkeypatch.setattr(tick, "refresh_balances", lambda _: None)
+    monkeypatch.setattr(tick, "utc_now", lambda: NOON)
+    with acting_as("SchedulerFunction"), Meter().listening(dynamodb.client()) as meter:
+        tick.run(60)
+    assert (dict(meter.total.calls), meter.total.reads) == ({"dynamodb.Query": 1}, 0.5)
+    noted()
+    ids = [accepted(200 - nth) for nth in range(3)]
+    with acting_as("SchedulerFunction"):
+        tick.run(60)
+    assert in_runs() == dict.fromkeys(ids, 1)

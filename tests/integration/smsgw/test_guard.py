@@ -1,14 +1,15 @@
 """The operator's guard: set, show, allow, unblock."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sms_gateway.core.problems import TooManyRequestsError
 from sms_gateway.pumping_guard import counters
 from sms_gateway.pumping_guard.settings import guard_of
-from sms_gateway.storage import code_counts
+from sms_gateway.storage import code_counts, dynamodb
+from sms_gateway.storage.items import key_of
 from sms_gateway.verifications import start as verification_start
 from testing.numbers import number
 from testing.settings import forget_settings, set_guards
@@ -95,7 +96,8 @@ def test_what_was_counted_is_shown_and_forgiven(operator: Operator) -> None:
     start(1)
     with pytest.raises(TooManyRequestsError):
         start(2)
-    (row,) = json.loads(operator("guard", "show", "acme", "--json")[1])
+    row, elsewhere = json.loads(operator("guard", "show", "acme", "--json")[1])
+    assert (elsewhere["country"], elsewhere["unverified"]) == ("elsewhere", 2)
     assert (row["started"], row["refused"], row["unverified"]) == (3, 1, 2)
     assert row["reasons"] == ["prefix-day"]
     assert row["numbers"] == number("dinisoft")[:-4]
@@ -105,8 +107,24 @@ def test_what_was_counted_is_shown_and_forgiven(operator: Operator) -> None:
     assert "2 codes" in operator("guard", "unblock", "acme", row["numbers"])[1]
     start(3)
     assert "3 codes" in operator("guard", "unblock", "acme", row["country"])[1]
-    (row,) = json.loads(operator("guard", "show", "acme", "--json")[1])
-    assert row["unverified"] == 0
+    assert "3 codes" in operator("guard", "unblock", "acme", "elsewhere")[1]
+    rows = json.loads(operator("guard", "show", "acme", "--json")[1])
+    assert [one["unverified"] for one in rows] == [0, 0]
+
+
+def test_a_country_is_forgiven_for_the_whole_fortnight(operator: Operator) -> None:
+    operator("guard", "set", "acme", "--mode", "block")
+    forget_settings()
+    country, _ = counters.names_of(number("dinisoft"))
+    for days in range(1, 5):
+        key = counters.key_at("acme", country, datetime.now(UTC) - timedelta(days=3 * days))
+        dynamodb.put_all([{**key_of(key.item), "started05": {"N": "10"}}])
+    with pytest.raises(TooManyRequestsError) as error:
+        start(0)
+    assert error.value.members["reasons"] == ["country-fortnight"]
+    said = operator("guard", "unblock", "acme", country.partition("#")[2])[1]
+    assert said.startswith("40 codes")
+    start(0)
 
 
 def test_off_takes_one_tenant_out_of_what_holds_for_every_one(operator: Operator) -> None:

@@ -32,7 +32,14 @@ from testing.processes import function
 from testing.queues import DEAD_LETTERS, emptied
 from testing.rights import acting_as, may
 from testing.sealed import POOL
-from testing.settings import ACCOUNTS, SOURCES, set_accounts, set_routes, set_sources
+from testing.settings import (
+    ACCOUNTS,
+    SOURCES,
+    set_accounts,
+    set_guards,
+    set_routes,
+    set_sources,
+)
 from testing.vendor_answers import SUBMIT, TAKES
 from testing.webhooks import activate
 
@@ -127,6 +134,32 @@ def test_a_key_means_the_same_whichever_way_its_body_comes(
     second('{ "validity" : 300.0, "text":"Caf\\u00e9",\n"to":"+447700900001"}', "bus/7")
     assert [one["text"] for one in sent()] == ["Caf\u00e9"]
     assert letters() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("from_sqs", {"to": "+447700900001", "text": "1234", "category": "otp"}),
+        ("from_eventbridge", {"to": "+447700900001", "text": "1234", "category": "otp"}),
+        ("from_invocation", {"to": "+447700900001", "text": "1234", "category": "otp"}),
+    ],
+)
+def test_a_code_that_looks_pumped_is_refused_whichever_way_it_comes(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, name: str, body: dict[str, str]
+) -> None:
+    monkeypatch.setenv("PUMPING_GUARD", "true")
+    rules = {"country_hour": 0, "country_day": 0}
+    set_guards({"acme": {"mode": "block", "rules": rules}})
+    given = event(name)
+    if name == "from_sqs":
+        given["Records"][0]["body"] = json.dumps(body)
+        failed = handle(name, given)["batchItemFailures"]
+        assert len(failed) == 1  # the queue brings it again
+    else:
+        given |= {"detail": body} if name == "from_eventbridge" else {"message": body}
+        with pytest.raises(Exception, match="nobody typed in"):
+            handle(name, given)
+    assert (sent(), letters()) == ([], [])
 
 
 def test_another_body_under_a_key_is_refused_whichever_way_it_comes(gateway: Gateway) -> None:

@@ -8,15 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_gateway.core.problems import InvalidRequestError
-from sms_gateway.pumping_guard.client import Client, check_client, hashes
+from sms_gateway.pumping_guard.client import Client, check_client, hashes, number_hash
 from sms_gateway.pumping_guard.counters import names_of, see_country
 from sms_gateway.pumping_guard.rules import (
     CountrySeen,
     KeySeen,
     Rules,
     Tally,
+    has_few_users,
     judge_client,
     judge_country,
+    judge_elsewhere,
     judge_prefix,
 )
 from sms_gateway.pumping_guard.settings import parse_guards
@@ -44,7 +46,70 @@ SECRET = b"0123456789abcdef0123456789abcdef"
 def test_a_country_has_a_limit_a_day_and_a_sixth_of_it_an_hour(
     hour: int, day: int, verified: int, best: int, reasons: list[str]
 ) -> None:
-    assert judge_country(CountrySeen(hour, day, verified, best), RULES) == reasons
+    seen = CountrySeen(hour, day, verified, best, verified_lately=100)
+    assert judge_country(seen, RULES) == reasons
+
+
+@pytest.mark.parametrize(
+    ("hour", "verified_lately", "reasons"),
+    [
+        (6, 0, []),
+        (7, 0, ["country-hour"]),
+        (10, 40, []),
+        (11, 40, ["country-hour"]),
+        (20, 900, []),
+        (21, 900, ["country-hour"]),
+    ],
+)
+def test_a_quiet_hour_has_less_than_a_sixth_of_a_busy_countrys_day(
+    hour: int, verified_lately: int, reasons: list[str]
+) -> None:
+    seen = CountrySeen(hour, hour, 600, 600, verified_lately=verified_lately)
+    assert judge_country(seen, RULES) == reasons
+
+
+@pytest.mark.parametrize(
+    ("unverified", "verified", "reasons"),
+    [
+        (30, 0, []),
+        (31, 0, ["country-fortnight"]),
+        (200, 200, []),
+        (201, 200, ["country-fortnight"]),
+    ],
+)
+def test_most_of_a_countrys_codes_of_a_fortnight_are_typed_in(
+    unverified: int, verified: int, reasons: list[str]
+) -> None:
+    seen = CountrySeen(1, 1, 0, 0, fortnight=unverified, verified_fortnight=verified)
+    assert judge_country(seen, RULES) == reasons
+
+
+@pytest.mark.parametrize(("best_before", "few"), [(0, True), (100, True), (101, False)])
+def test_a_country_has_few_users_while_its_own_share_is_no_more_than_each_may_have(
+    best_before: int, few: bool
+) -> None:
+    assert has_few_users(CountrySeen(1, 1, 500, 500, best_before), RULES) == few
+
+
+@pytest.mark.parametrize(
+    ("hour", "day", "verified", "reasons"),
+    [
+        (6, 40, 0, []),
+        (7, 40, 0, ["elsewhere-hour"]),
+        (6, 41, 0, ["elsewhere-day"]),
+        (7, 41, 0, ["elsewhere-day", "elsewhere-hour"]),
+        (20, 120, 600, []),
+        (21, 121, 600, ["elsewhere-day", "elsewhere-hour"]),
+    ],
+)
+def test_countries_with_few_users_share_a_limit(
+    hour: int, day: int, verified: int, reasons: list[str]
+) -> None:
+    together = CountrySeen(hour, day, verified, best_day=5000)
+    assert judge_elsewhere(CountrySeen(1, 1, 0, 0), together, RULES) == reasons
+    # But who keeps within a fifth of its own verified codes does not pay for the others.
+    assert judge_elsewhere(CountrySeen(1, 1, 5, 0), together, RULES) == []
+    assert judge_elsewhere(CountrySeen(1, 2, 5, 0), together, RULES) == reasons
 
 
 @pytest.mark.parametrize(
@@ -100,7 +165,18 @@ def test_a_country_is_seen_over_24_hours_and_its_best_day_of_all() -> None:
         today - timedelta(days=9): item(approved00=30, approved23=3),
     }
     seen = see_country(item(started12=6, approved12=4, started00=1), before, NOON)
-    assert seen == CountrySeen(hour=2, day=1 + 1 + 2, verified=5, best_day=33)
+    assert seen == CountrySeen(
+        hour=2,
+        day=1 + 1 + 2,
+        verified=5,
+        best_day=33,
+        best_before=33,
+        fortnight=1 + 2 + 50 + 1,
+        verified_fortnight=4 + 5 + 33,
+        verified_lately=4,
+    )
+    after_midnight = see_country({}, {today: item(approved23=7)}, NOON + timedelta(hours=11.6))
+    assert after_midnight.verified_lately == 7
 
 
 def test_the_hours_are_utc_whatever_the_clock_says() -> None:
@@ -123,6 +199,15 @@ def test_a_client_is_kept_as_keyed_hashes_of_its_tenant() -> None:
     assert not set(found.values()) & set(hashes(client, "other", SECRET).values())
     assert not set(found.values()) & set(hashes(client, "acme", SECRET[::-1]).values())
     assert hashes(None, "acme", SECRET) == {}
+
+
+def test_a_number_is_known_by_a_keyed_hash_of_its_tenant() -> None:
+    to = number("jst")
+    known = number_hash(to, "acme", SECRET)
+    assert to[-6:] not in known
+    assert known == number_hash(to, "acme", SECRET)
+    others = [number_hash(to, "other", SECRET), number_hash(to, "acme", SECRET[::-1])]
+    assert known not in [*others, number_hash(number("jst", 1), "acme", SECRET)]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +237,7 @@ def test_a_bad_address_is_refused_and_its_error_is_dropped(bad: str) -> None:
     [
         "no JSON",
         '{"acme": {}}',
-        '{"acme": {"mode": "off"}}',
+        '{"acme": {"mode": "of"}}',
         '{"acme": {"mode": "block", "more": 1}}',
         '{"acme": {"mode": "block", "countries": ["Bangladesh"]}}',
         '{"acme": {"mode": "block", "countries": ["XX"]}}',

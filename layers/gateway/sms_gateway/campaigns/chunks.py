@@ -28,6 +28,7 @@ from sms_gateway.messages.planning import (
     PlannedRecipient,
     RejectedRecipient,
 )
+from sms_gateway.messages.pumped import refuse_pumped
 from sms_gateway.messages.request import Draft
 from sms_gateway.messages.send import retention_seconds
 from sms_gateway.messages.tenant_plan import plan_for_tenant
@@ -122,6 +123,8 @@ def _plan_chunk(
         campaign.tenant, drafts, now, per_recipient=True, keep_floor=True
     )
     _raise_retryable(campaign, rejected)
+    if not campaign.only_checks:  # later than that: a code that is refused now is refused for good
+        accepted, rejected = refuse_pumped(campaign.tenant, accepted, rejected, now)
     for each in rejected:
         refused[each.index] = refusal(rows[each.index], campaign.columns, each.problem)
     first, started = campaign.row + 1, epoch_seconds(now)

@@ -1,10 +1,12 @@
 """What callers tell of codes that they made: whether one was used, told once."""
 
+import secrets
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import ConflictError, InvalidRequestError, NotFoundError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
@@ -13,7 +15,7 @@ from sms_gateway.messages.request import parse_object
 from sms_gateway.pumping_guard import door
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.message_state import status_of
-from sms_gateway.storage.models import Batch, Message, Submission, split_id
+from sms_gateway.storage.models import Batch, ItemKey, Message, Submission, split_id
 
 Outcome = Literal["used", "not_used"]
 NEVER_LEFT = (Status.SCHEDULED, Status.CANCELLED, Status.EXPIRED, Status.REJECTED)
@@ -48,16 +50,12 @@ def take_feedback(
             "of its own verifications.",
             slug="not-your-code",
         )
-    written = f"{outcome} {epoch_seconds(now)}"
+    written = f"{outcome} {epoch_seconds(now)} {secrets.token_hex(8)}"
     change = dynamodb.ItemUpdate(key).set("feedback", written).if_missing("feedback")
-    if change.apply() is not None:
-        if outcome == "used" and _counts(*found):
-            door.approve_number(tenant, content.to, created_at(key.batch))
-        return _view(identifier, written)
-    item = dynamodb.get(key)
-    if item is None:  # removed since it was found
-        raise NotFoundError("There is no such message.")
-    stored = item["feedback"]["S"]
+    stored = written if change.apply() is not None else _stored(key)
+    # When DynamoDB's answer is lost, the SDK writes again and meets our own first write.
+    if stored == written and outcome == "used" and _counts(*found):
+        door.approve_number(tenant, content.to, created_at(key.batch), message_key)
     if stored.partition(" ")[0] != outcome:
         raise ConflictError(
             "Other feedback was given on this message, and the first word counts.",
@@ -66,14 +64,20 @@ def take_feedback(
     return _view(identifier, stored)
 
 
+def _stored(key: ItemKey) -> str:
+    item = dynamodb.get(key)
+    if item is None:  # removed since it was found
+        raise NotFoundError("There is no such message.")
+    return str(item["feedback"]["S"])
+
+
 def _counts(batch: Batch, message: Message, sub: Submission) -> bool:
     """Whether a used code counts: the guard counted it, and it may have reached somebody."""
-    unwatched = batch.test or batch.campaign is not None
-    return not unwatched and status_of(message, sub) not in NEVER_LEFT
+    return not batch.test and status_of(message, sub) not in NEVER_LEFT
 
 
 def _view(identifier: str, stored: str) -> dict[str, Any]:
-    outcome, _, at = stored.partition(" ")
+    outcome, at, *_ = stored.split(" ")
     return {
         "message_id": identifier,
         "outcome": outcome,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient
 from sms_gateway.pumping_guard import door
 
@@ -14,7 +15,7 @@ def refuse_pumped(
 ) -> tuple[list[PlannedRecipient], list[RejectedRecipient]]:
     """Count the codes among recipients, and move those that the guard refuses to the rejected."""
     codes = [one.content.to for one in accepted if one.content.category == "otp"]
-    problems = iter(door.admit_codes(tenant, codes, now))
+    problems = iter(door.admit_codes(tenant, codes, now, message_key))
     kept: list[PlannedRecipient] = []
     refused: list[RejectedRecipient] = []
     for one in accepted:

@@ -53,6 +53,12 @@ def hashes(client: Client | None, tenant: str, secret: bytes) -> dict[str, str]:
     }
 
 
+def number_hash(number: str, tenant: str, secret: bytes) -> str:
+    """Return the keyed hash of a number, by which it is known."""
+    key = derive_key(secret, "guard/number")
+    return hmac.digest(key, f"{tenant}/{number}".encode(), "sha256").hex()[:32]
+
+
 def _network(address: str) -> str:
     """Return an address as it is counted: an IPv6 one by its network."""
     from ipaddress import IPv4Address, IPv6Network

@@ -4,7 +4,7 @@ A country is counted by the hour (`started07`), all else by the day (`started`).
 counted on the day and in the hour in which the code was asked for, its approval too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from sms_gateway.pumping_guard.rules import (
@@ -15,13 +15,14 @@ from sms_gateway.pumping_guard.rules import (
     CountrySeen,
     KeySeen,
     Tally,
-    country_seen,
 )
 from sms_gateway.sms.phone_numbers import country_of
 from sms_gateway.storage import code_counts
 from sms_gateway.storage.code_counts import Addition, CountKey
 from sms_gateway.storage.items import Item
 
+ELSEWHERE = f"{COUNTRY}#elsewhere"  # all countries with few users, counted like one
+KNOWN = "number"  # what is remembered of a number whose owner typed in a code
 LINE_DIGITS = 4  # a block of numbers differs in its last four digits
 
 
@@ -65,6 +66,12 @@ def hours_of(item: Item | None) -> list[Tally]:
     return [tally(item, f"{hour:02d}") for hour in range(HOURS_OF_A_DAY)]
 
 
+def read_day(tenant: str, number: str, at: datetime) -> CountrySeen:
+    """Read what was known of a number's country when the day of a time began."""
+    country, _ = names_of(number)
+    return read_country(key_at(tenant, country, at), {}, at)
+
+
 def read_key(item: Item) -> KeySeen:
     """Read a number block's or a client's day."""
     found = tally(item)
@@ -82,7 +89,22 @@ def see_country(today: Item, before: Mapping[date, Item], at: datetime) -> Count
     """Sum up a country's items as of a time."""
     at = at.astimezone(UTC)
     so_far = hours_of(today)[: at.hour + 1]
-    yesterday = hours_of(before.get(at.date() - timedelta(days=1)))
-    days = [sum(one.approved for one in hours_of(item)) for item in before.values()]
+    days = {day: hours_of(item) for day, item in before.items()}
+    yesterday = days.get(at.date() - timedelta(days=1), [Tally()] * HOURS_OF_A_DAY)
     last = [*yesterday[at.hour + 1 :], *so_far]
-    return country_seen(last, so_far[-1], [*days, sum(one.approved for one in so_far)])
+    every = [*so_far, *(one for hours in days.values() for one in hours)]
+    best_before = max((_approved(hours) for hours in days.values()), default=0)
+    return CountrySeen(
+        hour=so_far[-1].unverified,
+        day=sum(one.unverified for one in last),
+        verified=_approved(last),
+        best_day=max(best_before, _approved(so_far)),
+        best_before=best_before,
+        fortnight=sum(one.unverified for one in every),
+        verified_fortnight=_approved(every),
+        verified_lately=_approved(last[-2:]),
+    )
+
+
+def _approved(hours: Sequence[Tally]) -> int:
+    return sum(one.approved for one in hours)

@@ -30,14 +30,17 @@ def admit_code(
 
 
 def admit_codes(
-    tenant: str, numbers: Sequence[str], now: datetime
+    tenant: str, numbers: Sequence[str], now: datetime, secret: Secret
 ) -> Sequence[GatewayError | None]:
-    """Count codes that a caller made; return for each the problem that refuses it."""
+    """Count codes that a caller made; return for each the problem that refuses it.
+
+    `secret` is the message key.
+    """
     if not numbers or not is_on():
         return [None] * len(numbers)
     from sms_gateway.pumping_guard import guard
 
-    return guard.admit_codes(tenant, numbers, now)
+    return guard.admit_codes(tenant, numbers, now, secret)
 
 
 def approve(tenant: str, counted_by: Sequence[str], identifier: str) -> None:
@@ -48,9 +51,12 @@ def approve(tenant: str, counted_by: Sequence[str], identifier: str) -> None:
         guard.approve(tenant, counted_by, created_at(identifier))
 
 
-def approve_number(tenant: str, number: str, started: datetime) -> None:
-    """Count that a code which a caller made was used. A counter's fault raises nothing."""
+def approve_number(tenant: str, number: str, started: datetime, secret: Secret) -> None:
+    """Count that a code which a caller made was used. A counter's fault raises nothing.
+
+    `secret` is the message key.
+    """
     if is_on():
         from sms_gateway.pumping_guard import guard
 
-        guard.approve_number(tenant, number, started)
+        guard.approve_number(tenant, number, started, secret)

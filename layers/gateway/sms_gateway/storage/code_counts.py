@@ -12,6 +12,8 @@ from sms_gateway.storage.models import ItemKey
 
 PREFIX = "GUARD#"
 KEPT_DAYS = 16  # the best of 14 days is asked for, and the day itself
+KNOWN_DAYS = 90  # so long a number is known whose owner typed in a code
+KNOWN = "KNOWN"  # the sort key of such a number
 BLOCKED = "BLOCKED"  # the sort key of what was refused last
 FEW = 4  # so many writes go one after another: threads take longer
 
@@ -88,6 +90,27 @@ def put_blocked(key: CountKey, details: Mapping[str, Any]) -> None:
         )
 
 
+def remember(key: CountKey) -> None:
+    """Store that the owner of a number, which the key names, typed in a code that day.
+
+    Raises ServiceUnavailableError.
+    """
+    with dynamodb.translate_errors():
+        dynamodb.client().update_item(
+            TableName=dynamodb.table_name(),
+            Key=key_of(ItemKey(key.item.batch, KNOWN)),
+            UpdateExpression="SET #ttl = :ttl",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues={":ttl": number_attribute(_ttl(key.day, KNOWN_DAYS))},
+        )
+
+
+def find_known(keys: Sequence[CountKey]) -> set[str]:
+    """Return the names of those that are remembered. Raises ServiceUnavailableError."""
+    wanted = {ItemKey(key.item.batch, KNOWN): key.name for key in keys}
+    return {wanted[found] for found in dynamodb.get_many([*wanted])}
+
+
 def blocked_key(key: CountKey) -> ItemKey:
     """Return the key of what was refused last."""
     return ItemKey(key.item.batch, BLOCKED)
@@ -105,5 +128,5 @@ def days_before(key: CountKey, days: int) -> dict[date, Item]:
     return {date.fromisoformat(item["sk"]["S"]): item for item in items}
 
 
-def _ttl(day: date) -> int:
-    return (day - date(1970, 1, 1)).days * DAY_SECONDS + KEPT_DAYS * DAY_SECONDS
+def _ttl(day: date, kept: int = KEPT_DAYS) -> int:
+    return ((day - date(1970, 1, 1)).days + kept) * DAY_SECONDS
