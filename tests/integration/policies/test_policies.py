@@ -219,7 +219,8 @@ def test_a_start_imports_no_rules() -> None:
     code = (
         "import sys; sys.path.insert(0, 'functions/send'); import app;"
         "assert 'sms_gateway.policies.door' in sys.modules;"
-        "assert 'sms_gateway.policies.rules' not in sys.modules"
+        "assert 'sms_gateway.policies.rules' not in sys.modules;"
+        "assert 'sms_gateway.policies.quota' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
