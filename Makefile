@@ -21,7 +21,7 @@ PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
-.PHONY: help run demo reset deploy aws test unit integration e2e failures check format generate sbom audit lock clean bench
+.PHONY: help run demo reset console screenshots deploy aws test unit integration e2e failures check format generate sbom audit lock clean bench
 .PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
 
 help: ## this list
@@ -36,6 +36,13 @@ demo: $(READY) ## fill what `make run` runs with three days of made-up traffic a
 reset: $(READY) ## forget what `make run` stored
 	@exec $(BIN)/python -m local reset
 
+console: $(READY) ## build the console for functions/console; `sam build` takes it along (needs an npm registry)
+	@$(BIN)/python -m local.console
+
+screenshots: $(READY) ## the guides' pictures of the console, from what `make run` runs and `make demo` filled
+	@$(BIN)/python -m tools.browser
+	@$(BIN)/python -m tools.screenshots
+
 deploy: $(READY) ## build, and deploy to your AWS account (your parameters stand in deploy.toml)
 	@$(BIN)/python -c 'import boto3, sys; sys.exit(boto3.Session().region_name is None \
 		and "make deploy: no AWS region is set: export AWS_DEFAULT_REGION, or run aws configure")'
@@ -47,6 +54,7 @@ aws: $(PAGES)/.ready ## the AWS CLI that the guides call, as .pages/bin/aws, for
 # The failure scenarios call the emulator from a process in which no service is faked, and have the
 # machine to themselves. Of all else, the tests of a whole stack mostly wait.
 test: $(READY) $(PAGES)/.ready ## every test (ARGS="-k word" chooses), the failure scenarios last
+	@$(BIN)/python -m tools.browser
 	$(PYTEST) $(PARALLEL) $(if $(ARGS),,--cov) --ignore=tests/failures $(ARGS)
 	$(PYTEST) tests/failures
 
@@ -57,6 +65,7 @@ integration: $(READY) ## tests of the packages together, on a faked AWS
 	$(PYTEST) $(PARALLEL) tests/integration tests/runtime tests/template tests/simulators tests/tools $(ARGS)
 
 e2e: $(READY) $(PAGES)/.ready ## tests of the whole stack on the emulator, attacks on it, and the guides followed
+	@$(BIN)/python -m tools.browser
 	$(PYTEST) $(PARALLEL) tests/e2e tests/attacks tests/docs $(ARGS)
 
 # CAMPAIGN=100000 is how many rows the campaign has that is killed three times; 10,000 by itself.
@@ -114,7 +123,8 @@ lock: $(READY) ## the newest versions into requirements*.txt, with hashes
 	done
 
 clean: ## remove what was set up and built
-	rm -rf $(VENV) $(BENCH) $(POLICIES) $(DEPENDENCIES) $(PAGES) .aws-sam .local
+	rm -rf $(VENV) $(BENCH) $(POLICIES) $(DEPENDENCIES) $(PAGES) .aws-sam .local \
+		console/node_modules console/src/contract.ts console/src/contract.json functions/console/files
 
 $(READY): requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.13 is needed: install it as python3.13, or with pyenv (pyenv install 3.13)" >&2; exit 1; }

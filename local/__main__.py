@@ -71,6 +71,7 @@ def _run() -> int:
             all_delivered = demonstrate(stack, say)
             if _once():
                 return 0 if all_delivered else 1
+        _print_console(stack)
         while True:
             signal.pause()
 
@@ -136,6 +137,20 @@ def _print_usage(stack: LocalStack, file: Path, say: Say) -> None:
     -d '{{"to": "+8801000000001", "text": "Your code is 1234"}}'
 
   `. {file}` exports the same; what the vendors can do: docs/guides/simulators.md
+""",
+        flush=True,
+    )
+
+
+def _print_console(stack: LocalStack) -> None:
+    """Print what to open in a browser; what stands behind the # is sent nowhere."""
+    url = stack.facts["url"]
+    print(
+        f"""
+  The API's reference: {url}/docs
+  The console: {url}/console; this signs in:
+
+  {url}/console/index.html#key={stack.facts["admin_key"]}
 """,
         flush=True,
     )

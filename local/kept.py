@@ -10,19 +10,26 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.console import BUILT, GENERATED
+from local.console import SOURCES as CONSOLE_INPUTS
 from local.processes import StackError
 from local.stack import ROOT, LocalStack
 
-INPUTS = ("template.yaml", "samconfig.toml", "functions", "layers", "local/stack.py")
+INPUTS = (
+    *("template.yaml", "samconfig.toml", "functions", "layers", "local/stack.py"),
+    *("openapi.yaml", *CONSOLE_INPUTS),
+)
 
 
-def inputs_digest() -> str:
+def inputs_digest(root: Path = ROOT) -> str:
     """Return a digest of all that a deployed stack is made from."""
     found = hashlib.sha256()
     for name in INPUTS:
-        for path in sorted([ROOT / name, *(ROOT / name).rglob("*")]):
-            if path.is_file() and "__pycache__" not in path.parts:
-                found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+        for path in sorted([root / name, *(root / name).rglob("*")]):
+            written = path.relative_to(root).as_posix()
+            made = written in GENERATED or written.startswith(f"{BUILT}/")
+            if path.is_file() and not made and "__pycache__" not in path.parts:
+                found.update(f"{written}\0".encode() + path.read_bytes())
     return found.hexdigest()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 
+from local.console import build_console
 from local.gateway_responses import set_gateway_responses
 from local.keys import store_key
 from local.packages import kept_packages
@@ -172,6 +173,8 @@ class LocalStack:
         if self.cache:
             self.say("loading the layers' packages, where new")
             packages = kept_packages(ROOT / "layers", self.cache)
+        self.say("building the console, where it changed")
+        build_console()
         self.say("building (sam build)")
         cached = ("--cached", "--cache-dir", str(self.cache / "built")) if self.cache else ()
         self._sam(
@@ -209,6 +212,7 @@ class LocalStack:
             "Events": "all",
             "DeletionProtection": "false",
             "WebhookLoopback": "true",
+            "Console": "true",
             **self.parameters,
         }
         overrides = [f"{name}={value}" for name, value in parameters.items()]

@@ -21,14 +21,6 @@ from smsgw.stack_keys import callback_keys, key_of, make_keys, secret_of
 from smsgw.tables import show
 from smsgw.terminal import say, say_text
 from smsgw.vendor_check import check_vendor
-from smsgw.vendor_descriptions import (
-    build_account,
-    made_up,
-    read_description,
-    run_answers,
-    send_one,
-    show_requests,
-)
 from smsgw.vendor_states import Asked, vendor_rows
 
 AREA = Area("vendors", "Vendor accounts.")
@@ -177,6 +169,14 @@ def check(stack: Stack, vendor: str) -> None:
 @click.option("--text", default="A test of the SMS gateway.", help="Its text.")
 def try_description(file: str, account: str | None, to: str | None, text: str) -> None:
     """Show a description's requests, and send one message if a number is given."""
+    from smsgw.vendor_descriptions import (
+        build_account,
+        made_up,
+        read_description,
+        send_one,
+        show_requests,
+    )
+
     vendor = read_description(file)
     if to is not None and account is None:
         raise CommandError("to send, name the account's settings by --account")
@@ -197,6 +197,8 @@ def try_description(file: str, account: str | None, to: str | None, text: str) -
 @click.option("--answers", required=True, metavar="FOLDER", help="The folder of captured cases.")
 def test_description(file: str, answers: str) -> None:
     """Run the captured cases of a description."""
+    from smsgw.vendor_descriptions import read_description, run_answers
+
     run_answers(read_description(file), answers)
 
 

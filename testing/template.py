@@ -33,6 +33,7 @@ EVERYTHING = {
     "SendFromQueue": "true",
     "SendFromTopic": "true",
     "SendFromInvocation": "true",
+    "Console": "true",
     "CognitoKeyArn": "arn",
     "Events": "all",
 }

@@ -22,6 +22,7 @@ EVERYTHING = {
     "SendFromQueue": "true",
     "SendFromTopic": "true",
     "SendFromInvocation": "true",
+    "Console": "true",
     "CognitoKeyArn": KEY,
     "KmsKeyArn": KEY,
     "CognitoUserPoolId": "eu-central-1_AbCdEfGhI",

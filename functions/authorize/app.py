@@ -40,6 +40,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "key_id": api_key.id,
             "region": api_key.region or "",
             **({"policy": api_key.policy} if api_key.policy else {}),
+            **({"expires": str(api_key.expires)} if api_key.expires else {}),
             **({"test": "true"} if api_key.test else {}),
         }
     return decision

@@ -1,11 +1,11 @@
-"""GET /messages, /messages/{id}, /batches, /batches/{id}, /usage; and without a key /health."""
+"""GET /messages, /batches, one of each by its id, /usage, /key; and without a key /health."""
 
 from copy import replace
 from typing import Any
 
 from sms_gateway.core.problems import NotFoundError
-from sms_gateway.core.timestamps import utc_now
-from sms_gateway.http_api.request import Request, require_scope
+from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
+from sms_gateway.http_api.request import Request, require_key, require_scope
 from sms_gateway.http_api.responses import json_response, router
 from sms_gateway.http_api.router import Response
 from sms_gateway.messages.listing import list_messages, parse_query
@@ -77,6 +77,22 @@ def get_batch(request: Request, identifier: str) -> Response:
     if batch is None or not batch[0].shown_to(tenant, test=request.test):
         raise NotFoundError("There is no such batch.")
     return json_response(batch_view(*batch))
+
+
+@app.get("/key")
+def get_key(request: Request) -> Response:
+    """Show what the request's own key is, and may do."""
+    tenant = require_key(request)
+    return json_response(
+        {
+            "id": request.key_id,
+            "tenant": tenant,
+            "scopes": list(request.scopes),
+            "test": request.test,
+            "region": request.region,
+            "expires_at": rfc3339(from_ms(request.expires * 1000)) if request.expires else None,
+        }
+    )
 
 
 @app.get("/health")

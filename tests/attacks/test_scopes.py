@@ -13,15 +13,16 @@ from testing.paths import ROOT
 CONTRACT: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 METHODS = ("get", "post", "put", "patch", "delete")
 VALUES = {"{vendor}": "server2sms", "{originator}": "1", "{id}": "01M80H3EQ01TZ45Z18JY8DE15Q"}
+KEY = "/key"  # what a key is, each may ask
 OPEN = {"/health", "/openapi.json", "/problems/{problem}", "/callbacks/{vendor}/{token}"}
 
 
 def operations() -> list[tuple[str, str, str]]:
-    """Method, path and scope of what needs a key."""
+    """Method, path and scope of what needs one."""
     found = []
     for path, item in CONTRACT["paths"].items():
         for method in METHODS:
-            if method in item and path not in OPEN:
+            if method in item and path not in OPEN | {KEY}:
                 told = re.match(r"Scope `([a-z:]+)`", item[method]["description"])
                 assert told, f"{method} {path} does not begin with its scope"
                 found.append((method.upper(), path, told[1]))
@@ -64,7 +65,15 @@ def test_a_routes_own_scope_is_enough(method: str, path: str, scope: str, api: A
     assert answer.status < 500
 
 
-@pytest.mark.parametrize(("method", "path", "_scope"), operations())
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_key_learns_what_it_is_and_nothing_of_others(scope: str, api: Api) -> None:
+    answer = caller(api, (scope,))("GET", KEY)
+    assert answer.status == 200
+    assert (answer.body["tenant"], answer.body["scopes"]) == ("scoped", [scope])
+    assert answer.body["test"] is False
+
+
+@pytest.mark.parametrize(("method", "path", "_scope"), [*operations(), ("GET", KEY, "")])
 @pytest.mark.parametrize(
     "key",
     [None, "", "sms_", "sms_wrong", "sms_" + "x" * 43, "sms_" + "x" * 4000, "null", "../KEYS"],

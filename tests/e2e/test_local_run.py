@@ -147,6 +147,7 @@ def test_it_goes_on_where_it_stopped(start: Start, receiver: Receiver) -> None:
     again = start()
     assert again.until_up() == lines
     assert "sam build" not in again.said
+    until(lambda: f"{lines['URL']}/console/index.html#key={lines['ADMIN_KEY']}" in again.said)
     message = ask(lines, "GET", path)
     assert message.status == 200, message.data
     assert message.json()["text"] == "kept"

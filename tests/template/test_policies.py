@@ -20,6 +20,7 @@ ACCEPTS = (
 )
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "AuthorizeFunction": ({"KEYS"}, set()),
+    "ConsoleFunction": (set(), set()),
     "SendFunction": ACCEPTS,
     "FromEventbridgeFunction": ACCEPTS,
     "FromSqsFunction": ACCEPTS,

@@ -123,7 +123,7 @@ def test_each_secret_is_read_by_those_that_need_it() -> None:
     assert readers("keys", "WEBHOOK_KEY") == tellers
     assert readers("keys", "CALLBACK_KEY") == {"CallbackFunction", "DispatchFunction"}
     others = {"AuthorizeFunction", "BalanceFunction", "StatusFunction", *tellers}
-    others |= {"PublishEventsFunction", "QueueWebhooksFunction"}
+    others |= {"ConsoleFunction", "PublishEventsFunction", "QueueWebhooksFunction"}
     assert readers("keys", "MESSAGE_KEY") == set(FUNCTIONS) - others
     late = {"CallbackFunction", "DispatchFunction", "SchedulerFunction", "VendorAccountFunction"}
     accepting = set(FUNCTIONS) - others - late
@@ -262,7 +262,7 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     opened = {f"SendFrom{way}": {"Default": "true"} for way in given}
     opened["CognitoKeyArn"] = {"Default": "arn"}
     opened["Events"] = {"Default": "all"}
-    opened["Dashboard"] = opened["AccessLogs"] = {"Default": "true"}
+    opened["Dashboard"] = opened["AccessLogs"] = opened["Console"] = {"Default": "true"}
     for name in ("DomainName", "HostedZoneId", "WebAclArn", "KmsKeyArn"):
         opened[name] = {"Default": "given"}
     every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
@@ -495,6 +495,7 @@ def routes() -> dict[tuple[str, str], dict[str, Any]]:
         for name, properties in FUNCTIONS.items()
         for event in properties.get("Events", {}).values()
         if event["Type"] == "Api"
+        if name != "ConsoleFunction"  # files, which are no part of the contract
     }
 
 

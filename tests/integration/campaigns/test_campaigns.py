@@ -1050,23 +1050,23 @@ def test_parts_carry_no_checksum_that_s3_would_want_to_see_again(bucket: Any) ->
 
 
 def test_a_campaign_goes_as_far_as_the_limit_and_on_from_there(bucket: Any) -> None:
-    """1,500 a day of 2,500 rows: one chunk whole, one cut; then it stops, and goes on later."""
-    set_policy("acme", '{"messages_per_day": 1500}')
-    notice = upload(bucket, "to,text\r\n" + rows(2500))
+    """60 a day of 90 rows: the chunk is cut; then it stops, and goes on later."""
+    set_policy("acme", '{"messages_per_day": 60}')
+    notice = upload(bucket, "to,text\r\n" + rows(90))
     with acting_as("CampaignWorkerFunction"):
         work(notice)
     failed = to_the_end(notice)
-    assert (failed.state, failed.row, failed.sent) == ("failed", 1500, 1500)
+    assert (failed.state, failed.row, failed.sent) == ("failed", 60, 60)
     assert failed.problem is not None
     assert failed.problem["type"] == "/problems/quota-exhausted"
-    assert "goes on at row 1501" in failed.problem["detail"]
+    assert "goes on at row 61" in failed.problem["detail"]
     set_policy("acme", '{"messages_per_day": 9000}')
     operate("resume", failed.id)
     work(failed.id)
     done = campaign_repository.find_campaign(failed.id)
     assert done is not None
-    assert (done.state, done.row, done.sent) == ("sending", 2500, 2500)
-    assert Counter(stored().values()) == {1: 2500}  # each text once
+    assert (done.state, done.row, done.sent) == ("sending", 90, 90)
+    assert Counter(stored().values()) == {1: 90}  # each text once
 
 
 def test_a_campaigns_row_whose_number_had_its_share_is_refused(bucket: Any) -> None:

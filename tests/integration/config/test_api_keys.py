@@ -322,3 +322,43 @@ def test_a_test_key_passes_the_expression_before_the_authorizer(gateway: Gateway
     key, _ = api_keys.create_key("acme", ["messages:send"], "", NOW, test=True)
     assert re.match(expression, f"Bearer {key}")
     assert not re.match(expression, f"Bearer {key}x")
+
+
+def test_a_key_is_told_whose_it_is_what_it_may_and_when_it_ends(
+    gateway: Gateway, authorize: ModuleType
+) -> None:
+    ends = datetime(2099, 3, 1, tzinfo=UTC)
+    policy = '{"countries": ["BD"]}'
+    key, stored = api_keys.create_key(
+        "acme", ["messages:read"], "shop", NOW, "BD", ends, policy=policy, test=True
+    )
+    context = ask(authorize, f"Bearer {key}")["context"]
+    event = {"httpMethod": "GET", "path": "/key", "requestContext": {"authorizer": context}}
+    answer = function("status").handler(event, None)
+    assert (answer["statusCode"], json.loads(answer["body"])) == (
+        200,
+        {
+            "id": stored.id,
+            "tenant": "acme",
+            "scopes": ["messages:read"],
+            "test": True,
+            "region": "BD",
+            "expires_at": "2099-03-01T00:00:00.000Z",
+        },
+    )
+    assert key not in answer["body"]
+
+
+def test_a_key_without_an_end_says_so_and_no_key_is_told_nothing(
+    gateway: Gateway, authorize: ModuleType
+) -> None:
+    context = ask(authorize, f"Bearer {made('acme', 'verifications')}")["context"]
+    assert "expires" not in context
+    for authorizer, status in ((context, 200), (None, 401)):
+        event = {"httpMethod": "GET", "path": "/key", "requestContext": {"authorizer": authorizer}}
+        answer = function("status").handler(event, None)
+        assert answer["statusCode"] == status
+        shown = json.loads(answer["body"])
+        assert (shown.get("tenant"), shown.get("expires_at")) == (
+            ("acme", None) if status == 200 else (None, None)
+        )

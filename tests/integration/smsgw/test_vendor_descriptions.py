@@ -62,6 +62,18 @@ def test_a_missing_case_and_a_failing_one_are_named(line: Line, tmp_path: Path) 
     assert "2 fail, and 1 are missing: what they would show is not proven" in shown
 
 
+def test_a_rule_that_no_case_needs_is_named_as_not_proven(line: Line, tmp_path: Path) -> None:
+    answers, file = tmp_path / "answers", str(DESCRIPTIONS / "rajasms.json")
+    shutil.copytree(CASES / "rajasms", answers)
+    expired = "not proven: /send/answer/rules/4: every case passes without this rule"
+    assert expired not in line("test", file, "--answers", str(answers))[1]
+    for path in answers.glob("submitted-global-50.*"):
+        path.unlink()
+    status, shown = line("test", file, "--answers", str(answers))
+    assert status == 0, shown
+    assert expired in shown
+
+
 @pytest.mark.parametrize(
     ("spoiled", "said"),
     [

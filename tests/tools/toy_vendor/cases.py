@@ -83,10 +83,10 @@ def _answers() -> dict[str, tuple[object, object]]:
             reports(one, {"state": word}, report)
     lost = {"message_id": ID, "code": "LOST", "unknown_status": True}
     reports("unknown-code", {"state": "LOST"}, lost)
-    for name, answer in UNREADABLE.items():
-        submitted(name, answer, verdict="unknown")
-        credit(name, answer, refused={"code": None, "retryable": False})
-        reports(name, answer)
+    for name, unreadable in UNREADABLE.items():
+        submitted(name, unreadable, verdict="unknown")
+        credit(name, unreadable, refused={"code": None, "retryable": False})
+        reports(name, unreadable)
     return found
 
 

@@ -173,5 +173,5 @@ def test_what_a_request_holds_of_people_and_keys_stays_out_of_logs() -> None:
     }
     assert repr(Request.from_event(event)) == (
         "Request(method='POST', tenant='acme', scopes=('messages:send', 'account'), "
-        "region=None, key_id=None, test=False)"
+        "region=None, key_id=None, test=False, expires=None)"
     )

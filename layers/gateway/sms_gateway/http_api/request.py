@@ -17,7 +17,8 @@ class Request(ValueObject, frozen=True):
 
     `key_id`, `region` (ISO 3166 alpha-2, in which it writes national numbers) and `test` are the
     key's.
-    `policy` is its policy, a JSON text; `ip` is the address that the request came from.
+    `expires` (epoch seconds) is when the key ends, `policy` is its policy, a JSON text; `ip` is the
+    address that the request came from.
     """
 
     hidden = frozenset({"path", "headers", "body", "query", "policy", "ip"})
@@ -34,6 +35,7 @@ class Request(ValueObject, frozen=True):
     policy: str | None = None
     ip: str | None = None
     test: bool = False
+    expires: int | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":
@@ -53,6 +55,7 @@ class Request(ValueObject, frozen=True):
             policy=authorizer.get("policy") or None,
             ip=event.get("requestContext", {}).get("identity", {}).get("sourceIp"),
             test=bool(authorizer.get("test")),
+            expires=int(authorizer["expires"]) if authorizer.get("expires") else None,
         )
 
     @property
@@ -78,10 +81,7 @@ def require_scope(request: Request, scope: str, *, tests: bool = False) -> str:
 
     `tests` is whether the route knows test keys, and keeps them from vendors; others refuse them.
     """
-    if request.tenant is None:
-        raise UnauthorizedError(
-            "Send a valid key as Authorization: Bearer <key>.", headers=CHALLENGE
-        )
+    tenant = require_key(request)
     if scope not in request.scopes:
         count("ScopeRefused", scope)
         named = {"scope": scope, "key_id": request.key_id, "tenant": request.tenant}
@@ -92,6 +92,15 @@ def require_scope(request: Request, scope: str, *, tests: bool = False) -> str:
     if request.test and not tests:
         raise ForbiddenError(
             "A test key sends, reads and verifies; use a live key here.", slug="test-key"
+        )
+    return tenant
+
+
+def require_key(request: Request) -> str:
+    """Return the tenant of a key, whatever its scopes. Raises UnauthorizedError."""
+    if request.tenant is None:
+        raise UnauthorizedError(
+            "Send a valid key as Authorization: Bearer <key>.", headers=CHALLENGE
         )
     return request.tenant
 

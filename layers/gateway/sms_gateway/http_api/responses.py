@@ -35,13 +35,13 @@ def json_response(
 
 def _error_response(error: Exception, request_id: str | None) -> Response:
     if isinstance(error, GatewayError):
-        return _problem_response(error, request_id)
+        return problem_response(error, request_id)
     logger.error("unexpected error", exc_info=error)
     unexpected = GatewayError("Something went wrong on our side; it is in the logs.")
-    return _problem_response(unexpected, request_id)
+    return problem_response(unexpected, request_id)
 
 
-def _problem_response(error: GatewayError, request_id: str | None) -> Response:
+def problem_response(error: GatewayError, request_id: str | None) -> Response:
     """Answer with a problem; `request_id` finds it in the logs (RFC 9457, 3.2: an extension)."""
     if error.http_status >= 500:
         logger.error("request failed", extra={"problem": error.slug, "detail": error.detail})
@@ -51,6 +51,6 @@ def _problem_response(error: GatewayError, request_id: str | None) -> Response:
 
 def _no_route(request_id: str | None) -> Response:
     # API Gateway's path parameters match characters that no route here does.
-    return _problem_response(
+    return problem_response(
         NotFoundError("There is nothing here; GET /openapi.json lists the routes."), request_id
     )
