@@ -83,7 +83,14 @@ def write_units(before: Item | None, after: Item | None) -> int:
 def _entry(item: Item | None, index: str) -> Item | None:
     if item is None or any(name not in item for name in INDEXES[index]):
         return None
-    return {name: item[name] for name in (*INDEXES[index], *KEY, *KEPT[index]) if name in item}
+    kept = (*INDEXES[index], *KEY, *KEPT[index])
+    return {name: _told_alike(item[name]) for name in kept if name in item}
+
+
+def _told_alike(value: Item) -> Item:
+    """Bytes are bytes also where an emulator shows them as it was sent them, in base64."""
+    ((kind, given),) = value.items()
+    return {kind: base64.b64decode(given)} if kind == "B" and isinstance(given, str) else value
 
 
 def _begun(size: int, unit: int) -> int:

@@ -140,6 +140,8 @@ def test_sizes_are_dynamodbs_own() -> None:
     assert write_units(due, {**due, "due": {"N": "6"}}) == 3
     assert write_units(due, {"pk": {"S": "p"}, "sk": {"S": "s"}}) == 2
     assert write_units(None, {**due, "data": {"S": "x" * 2000}}) == 3
+    sent = {"pk": {"S": "p"}, "sk": {"S": "s"}, "day": {"S": "d"}, "marks": {"B": "YWJj"}}
+    assert write_units(sent, {**sent, "marks": {"B": b"abc"}}) == 1
 
 
 @pytest.mark.parametrize(
