@@ -95,8 +95,8 @@ def _part(about: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding
 
 
 def _whole(stack: Stack) -> Iterator[Finding]:
-    told: Any = clients.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"][0]
-    status = str(told.get("StackStatus"))
+    found: Any = clients.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"][0]
+    status = str(found.get("StackStatus"))
     events = f"`aws cloudformation describe-stack-events --stack-name {stack.name}` says why"
     if status.endswith("_IN_PROGRESS"):
         yield Finding("deployment", WARNING, status, "wait until it is over")
@@ -110,8 +110,8 @@ def _whole(stack: Stack) -> Iterator[Finding]:
 
 
 def _quotas() -> Iterator[Finding]:
-    told: Any = clients.client("lambda").get_account_settings()["AccountLimit"]
-    limit, free = told["ConcurrentExecutions"], told["UnreservedConcurrentExecutions"]
+    limits: Any = clients.client("lambda").get_account_settings()["AccountLimit"]
+    limit, free = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
     found = f"Lambda runs {limit} functions at once, {free} of them not reserved"
     if min(limit, free) < MIN_CONCURRENCY:
         step = (
@@ -198,7 +198,7 @@ def _alarms(resources: Resources) -> Iterator[Finding]:
         if alarm["state"] == "ALARM":
             step = "docs/guides/operate.md#alarms says what to do"
             yield Finding("alarms", PROBLEM, f"{alarm['alarm']} is raised", step)
-    if alarms and not any(alarm["told"] for alarm in alarms):
+    if alarms and not any(alarm["has_action"] for alarm in alarms):
         step = "deploy with AlarmTopicArn, an SNS topic of yours"
         yield Finding("alarms", WARNING, f"nobody is told of {len(alarms)} alarms", step)
     elif not any(alarm["state"] == "ALARM" for alarm in alarms):

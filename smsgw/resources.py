@@ -75,16 +75,16 @@ class Resources:
         found: list[Any] = []
         for start in range(0, len(names), ALARMS_AT_ONCE):
             chunk = names[start : start + ALARMS_AT_ONCE]
-            told = clients.client("cloudwatch").describe_alarms(
+            page = clients.client("cloudwatch").describe_alarms(
                 AlarmNames=chunk, MaxRecords=ALARMS_AT_ONCE
             )
-            found += told["MetricAlarms"]
+            found += page["MetricAlarms"]
         return [
             {
                 "alarm": logical.get(one["AlarmName"], one["AlarmName"]),
                 "state": one["StateValue"],
                 "since": one.get("StateUpdatedTimestamp"),
-                "told": bool(one.get("AlarmActions")),
+                "has_action": bool(one.get("AlarmActions")),
             }
             for one in sorted(found, key=lambda one: str(one["AlarmName"]))
         ]
@@ -92,7 +92,7 @@ class Resources:
 
 def count(url: str) -> tuple[int, int]:
     """Return how many messages of a queue wait and are worked on, about a minute late."""
-    told = clients.client("sqs").get_queue_attributes(
+    attributes = clients.client("sqs").get_queue_attributes(
         QueueUrl=url,
         AttributeNames=[
             "ApproximateNumberOfMessages",
@@ -102,8 +102,8 @@ def count(url: str) -> tuple[int, int]:
     )["Attributes"]
     waits = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
     return (
-        sum(int(told.get(name, 0)) for name in waits),
-        int(told.get("ApproximateNumberOfMessagesNotVisible", 0)),
+        sum(int(attributes.get(name, 0)) for name in waits),
+        int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
     )
 
 
@@ -124,7 +124,7 @@ def _newest(
     names = list(wanted)
     for start in range(0, len(names), METRICS_AT_ONCE):
         chunk = names[start : start + METRICS_AT_ONCE]
-        told = clients.client("cloudwatch").get_metric_data(
+        answer = clients.client("cloudwatch").get_metric_data(
             MetricDataQueries=[
                 _query(f"m{nth}", wanted[name], statistic) for nth, name in enumerate(chunk)
             ],
@@ -132,7 +132,7 @@ def _newest(
             EndTime=now + timedelta(minutes=1),
             ScanBy="TimestampDescending",
         )
-        for one in told["MetricDataResults"]:
+        for one in answer["MetricDataResults"]:
             if one["Values"]:
                 at, value = max(zip(one["Timestamps"], one["Values"], strict=True))
                 found[chunk[int(one["Id"][1:])]] = (at.astimezone(UTC), value)

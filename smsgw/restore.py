@@ -38,16 +38,16 @@ class RestoredTable:
         if name == dynamodb.table_name():
             raise CommandError("--table must name the restored table, not the stack's own")
         try:
-            told: Any = self._client.describe_table(TableName=name)["Table"]
+            table: Any = self._client.describe_table(TableName=name)["Table"]
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
             raise CommandError(f"there is no table {name} in this region") from None
-        if told["TableStatus"] != "ACTIVE":
-            raise CommandError(f"{name} is still {told['TableStatus']}: wait for it")
-        if {one["AttributeName"] for one in told["KeySchema"]} != {"pk", "sk"}:
+        if table["TableStatus"] != "ACTIVE":
+            raise CommandError(f"{name} is still {table['TableStatus']}: wait for it")
+        if {one["AttributeName"] for one in table["KeySchema"]} != {"pk", "sk"}:
             raise CommandError(f"{name} is no table of an SMS gateway")
-        restored = told.get("RestoreSummary", {}).get("RestoreDateTime")
+        restored = table.get("RestoreSummary", {}).get("RestoreDateTime")
         if restored is not None and abs(restored.timestamp() - at.timestamp()) > 1:
             raise CommandError(f"{name} is as of {rfc3339(restored.astimezone(UTC))}: say that")
 

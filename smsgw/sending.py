@@ -60,7 +60,7 @@ def call(stack: Stack, key: str, method: str, path: str, body: object = None) ->
                 timeout=TIMEOUT_SECONDS,
                 retries=False,
             )
-            told = answer.json()
+            document = answer.json()
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             if left:
                 continue
@@ -73,9 +73,9 @@ def call(stack: Stack, key: str, method: str, path: str, body: object = None) ->
             ) from None
         break
     if answer.status >= 300:
-        said = told.get("detail") or told.get("message")
-        raise CommandError(f"{answer.status} {told.get('title', '')}: {said}")
-    return told
+        said = document.get("detail") or document.get("message")
+        raise CommandError(f"{answer.status} {document.get('title', '')}: {said}")
+    return document
 
 
 def _key(stack: Stack) -> str:
@@ -95,9 +95,9 @@ def _wait(stack: Stack, key: str, identifier: str) -> Any:
     while True:
         view = call(stack, key, "GET", f"/messages/{identifier}")
         for step in [] if given("json") else view["timeline"][shown:]:
-            words = (step["vendor_code"], step["vendor_text"], step["note"])
-            told = " ".join(filter(None, words))
-            say(f"{step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {told}")
+            parts = (step["vendor_code"], step["vendor_text"], step["note"])
+            words = " ".join(filter(None, parts))
+            say(f"{step['at']}  {step['status']:11}  {step['source']:8}  {step['vendor']}  {words}")
         flush()
         shown = len(view["timeline"])
         if view["final"] or time.monotonic() > until:

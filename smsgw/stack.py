@@ -81,7 +81,7 @@ def describe(name: str) -> Stack:
     client = clients.client("cloudformation")
     region = client.meta.region_name
     try:
-        told: Any = client.describe_stacks(StackName=name)["Stacks"][0]
+        found: Any = client.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "ValidationError":
             raise
@@ -89,9 +89,9 @@ def describe(name: str) -> Stack:
             f"there is no stack {name} in {region}{_others(client)}; name it by --stack, and its "
             "region by --region or AWS_DEFAULT_REGION"
         ) from None
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in told.get("Outputs", [])}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     if "TableName" not in outputs:
-        raise CommandError(_not_whole(name, told.get("StackStatus", "")))
+        raise CommandError(_not_whole(name, found.get("StackStatus", "")))
     return Stack(name, outputs, region, os.environ.get("AWS_ENDPOINT_URL"))
 
 

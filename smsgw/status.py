@@ -62,20 +62,22 @@ def look(stack: Stack, asked: Asked) -> dict[str, Any]:
     with ThreadPoolExecutor(1 + len(parts)) as pool:
         resources = pool.submit(Resources, stack)
         running = {name: pool.submit(part) for name, part in parts.items()}
-        told = {name: one.result() for name, one in running.items()}
-    outcomes, cut = told["outcomes"]
+        facts = {name: one.result() for name, one in running.items()}
+    outcomes, cut = facts["outcomes"]
     return {
         **{"stack": stack.name, "region": stack.region, "endpoint": stack.endpoint},
-        **{"account": told["account"], "at": rfc3339(now)},
-        "vendors": [row | _ends(outcomes.get(row["vendor"], {})) for row in told["vendors"]],
+        **{"account": facts["account"], "at": rfc3339(now)},
+        "vendors": [row | _ends(outcomes.get(row["vendor"], {})) for row in facts["vendors"]],
         "newest_only": cut,
-        "queues": [one for one in told["queues"] if not one["dead"]],
+        "queues": [one for one in facts["queues"] if not one["dead"]],
         "dead_letters": {
-            one["queue"]: one["waiting"] for one in told["queues"] if one["dead"] and one["waiting"]
+            one["queue"]: one["waiting"]
+            for one in facts["queues"]
+            if one["dead"] and one["waiting"]
         },
-        "alarms": [_alarm(one) for one in told["alarms"]],
-        "scheduler_ran_at": rfc3339(told["tick"]) if told["tick"] else None,
-        "scheduler_ran_seconds_ago": _seconds(told["tick"], now),
+        "alarms": [_alarm(one) for one in facts["alarms"]],
+        "scheduler_ran_at": rfc3339(facts["tick"]) if facts["tick"] else None,
+        "scheduler_ran_seconds_ago": _seconds(facts["tick"], now),
     }
 
 

@@ -20,7 +20,7 @@ interface Seen {
 }
 
 const CIRCUITS: Record<VendorState["circuit"], [StatusIndicatorProps.Type, string]> = {
-  closed: ["success", "well"],
+  closed: ["success", "healthy"],
   half_open: ["in-progress", "failed; one call tries whether it is back"],
   open: ["error", "failed; left alone for half a minute"],
 };
@@ -154,7 +154,7 @@ function BalanceTable({ vendor }: { vendor: VendorState }) {
             forecast?.per_day ? `${forecast.per_day}, seen in ${forecast.basis.hours} h` : "not known yet",
         },
         { id: "empty", header: "Ends", minWidth: 150, cell: (one) => <End of={one} /> },
-        { id: "at", header: "Told", minWidth: 150, cell: (one) => <Time at={one.checked_at} /> },
+        { id: "at", header: "As of", minWidth: 150, cell: (one) => <Time at={one.checked_at} /> },
       ]}
     />
   );
