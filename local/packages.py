@@ -9,14 +9,12 @@ from pathlib import Path
 
 from local.processes import StackError
 
-# As the layers' Makefiles name them; pip then takes older forms of the same names too.
-PLATFORMS = {
-    "gateway": (("manylinux2014_x86_64",), ("manylinux2014_aarch64",)),
-    "cognito": (
-        ("manylinux_2_28_x86_64", "manylinux2014_x86_64"),
-        ("manylinux_2_28_aarch64", "manylinux2014_aarch64"),
-    ),
-}
+LAYERS = ("gateway", "cognito")
+# As the layers' Makefiles name them, a processor each; pip then takes older forms of the names too.
+PLATFORMS = tuple(
+    (f"manylinux_2_28_{processor}", f"manylinux2014_{processor}")
+    for processor in ("x86_64", "aarch64")
+)
 
 
 def kept_packages(layers: Path, cache: Path) -> Mapping[str, str]:
@@ -24,15 +22,15 @@ def kept_packages(layers: Path, cache: Path) -> Mapping[str, str]:
 
     Raise StackError when they can't be loaded.
     """
-    needed = {layer: layers / layer / "requirements.txt" for layer in PLATFORMS}
+    needed = {layer: layers / layer / "requirements.txt" for layer in LAYERS}
     written = "".join(path.read_text() for path in needed.values())
     kept = cache / "packages" / hashlib.sha256(written.encode()).hexdigest()[:16]
     if not kept.exists():
         shutil.rmtree(kept.parent, ignore_errors=True)
         fresh = kept.with_name("fresh")
-        for layer, processors in PLATFORMS.items():
-            for platforms in processors:
-                _load(needed[layer], platforms, fresh)
+        for requirements in needed.values():
+            for platforms in PLATFORMS:
+                _load(requirements, platforms, fresh)
         fresh.rename(kept)
     # A URL, since pip splits paths at spaces.
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": kept.absolute().as_uri()}
