@@ -84,19 +84,16 @@ def test_what_the_system_refuses_is_one_line(
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_changed_function_is_another_stack(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_function_is_another_stack(tmp_path: Path) -> None:
     app = tmp_path / "functions" / "send" / "app.py"
     app.parent.mkdir(parents=True)
     app.write_text("1")
-    monkeypatch.setattr(kept, "ROOT", tmp_path)
-    before = kept.inputs_digest()
+    before = kept.inputs_digest(tmp_path)
     (app.parent / "__pycache__").mkdir()
     (app.parent / "__pycache__" / "app.pyc").write_text("code")
-    assert kept.inputs_digest() == before
+    assert kept.inputs_digest(tmp_path) == before
     app.write_text("2")
-    assert kept.inputs_digest() != before
+    assert kept.inputs_digest(tmp_path) != before
 
 
 def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def kinds() -> set[str]:
     return {
         item["sk"]["S"][0]
         for item in items
-        if item["pk"]["S"] not in ("KEYS", "SETTINGS", "ACCOUNTS", "CAMPAIGNS")
+        if item["pk"]["S"] not in ("KEYS", "SETTINGS", "ACCOUNTS", "CAMPAIGNS", "SEARCH")
     }
 
 
