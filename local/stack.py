@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,11 +171,12 @@ class LocalStack:
     def build(self) -> None:
         """Build template.yaml; with `cache`, only what changed, from packages kept there."""
         packages: Mapping[str, str] = {}
-        if self.cache:
-            self.say("loading the layers' packages, where new")
-            packages = kept_packages(ROOT / "layers", self.cache)
-        self.say("building the console, where it changed")
-        build_console()
+        self.say("loading packages and building the console, where new")
+        with ThreadPoolExecutor(1) as pool:  # one waits for a network, the other for a processor
+            console = pool.submit(build_console)
+            if self.cache:
+                packages = kept_packages(ROOT / "layers", self.cache)
+            console.result()
         self.say("building (sam build)")
         cached = ("--cached", "--cache-dir", str(self.cache / "built")) if self.cache else ()
         self._sam(
