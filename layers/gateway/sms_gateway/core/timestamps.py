@@ -1,6 +1,6 @@
 """Epoch seconds and milliseconds, aware UTC times and RFC 3339."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def utc_now() -> datetime:
@@ -16,6 +16,11 @@ def epoch_seconds(when: datetime) -> int:
 def epoch_ms(when: datetime) -> int:
     """Convert to whole milliseconds since 1970, rounded down."""
     return int(when.timestamp() * 1000)
+
+
+def epoch_us(when: datetime) -> int:
+    """Convert to microseconds since 1970, exactly."""
+    return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def from_ms(ms: int) -> datetime:

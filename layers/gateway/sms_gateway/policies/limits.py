@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from sms_gateway.core.problems import TooManyRequestsError
-from sms_gateway.core.timestamps import rfc3339
+from sms_gateway.core.timestamps import epoch_us, rfc3339
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.policies.document import Policy
+from sms_gateway.storage.items import DAY_SECONDS
 
 SECOND_US = 1_000_000
-DAY_SECONDS = 86_400
 BUCKET = "bucket"
 DAILY = {"messages_per_day": "messages", "segments_per_day": "segments"}  # and what each counts
 PER_NUMBER = "most_per_number_per_day"
@@ -128,7 +128,7 @@ def usages(scopes: Sequence[Scope], counted: Mapping[str, int], now: datetime) -
 
 
 def _rate_usage(scope: Scope, full_at: int, now: datetime) -> Usage:
-    ahead = max(0, full_at - microseconds(now))
+    ahead = max(0, full_at - epoch_us(now))
     used = ceil(ahead / scope.request_us)
     over = ahead - (scope.policy.most_at_once - 1) * scope.request_us  # until one more may come
     wait = timedelta(microseconds=max(over, 0) if used >= scope.policy.most_at_once else ahead)
@@ -148,11 +148,6 @@ def rate_limit_headers(state: Sequence[Usage], now: datetime) -> dict[str, str]:
         f'"{one.name}";r={max(0, one.limit - one.used)};t={one.seconds_left(now)}' for one in state
     ]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
-
-
-def microseconds(when: datetime) -> int:
-    """Convert to microseconds since 1970."""
-    return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def fitting(parts: Sequence[Part], state: Iterable[Usage], *, in_order: bool) -> list[int]:

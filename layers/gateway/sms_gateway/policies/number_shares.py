@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from sms_gateway.core.derived_keys import Secret
+from sms_gateway.core.timestamps import epoch_us
 from sms_gateway.policies.counters import (
     MAX_WRITES,
     CrowdedError,
@@ -19,7 +20,6 @@ from sms_gateway.policies.limits import (
     QuotaExhaustedError,
     Scope,
     Usage,
-    microseconds,
     next_day,
 )
 from sms_gateway.storage import dynamodb, quotas
@@ -82,7 +82,7 @@ class NumberShares:
                 for scope in self._scopes
             ]
             item, written = quotas.add(
-                self._key(to), counts, (), microseconds(self._now), ttl_of(self._now)
+                self._key(to), counts, (), epoch_us(self._now), ttl_of(self._now)
             )
             if written:
                 return granted, min(self._usages(item), key=lambda one: one.limit - one.used)

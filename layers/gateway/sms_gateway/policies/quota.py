@@ -10,6 +10,7 @@ from datetime import datetime
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.core.timestamps import epoch_us
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.policies.counters import (
     MAX_WRITES,
@@ -29,7 +30,6 @@ from sms_gateway.policies.limits import (
     Usage,
     blocking,
     fitting,
-    microseconds,
     rate_limit_headers,
     usages,
 )
@@ -174,7 +174,7 @@ class _Day:
             if not taken:
                 return []
             counts = self._counts([parts[place] for place in taken])
-            at = microseconds(self._now)
+            at = epoch_us(self._now)
             item, written = quotas.add(
                 self._key, counts, self._taken_buckets(at), at, ttl_of(self._now)
             )
