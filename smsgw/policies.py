@@ -1,7 +1,12 @@
-"""Policies that the operator hands to a command: checked before anything is stored."""
+"""Policies that the operator hands to a command, and how their counted limits stand."""
+
+from datetime import datetime
+from typing import Any
 
 from sms_gateway.config.policies import MAX_BYTES, MAX_KEY_BYTES, stored_text
 from sms_gateway.policies.document import parse_policy, refuse_wider
+from sms_gateway.policies.limits import Scope
+from sms_gateway.policies.usage import usage_view
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
 
@@ -22,3 +27,22 @@ def read_policy(file: str, tenant: str | None = None) -> str:
         said = f"{shown(file)} is not valid: {error}; see docs/guides/limits.md"
         raise CommandError(said) from None
     return written
+
+
+def read_usage(tenant: str, policy: str, now: datetime, key_id: str = "") -> list[dict[str, Any]]:
+    """Return how the counted limits of a policy stand: a tenant's, or with `key_id` its key's."""
+    scope = Scope("key" if key_id else "tenant", parse_policy(policy), key_id)
+    found: list[dict[str, Any]] = usage_view([scope], tenant, now)["limits"]
+    return found
+
+
+def usage_line(usage: dict[str, Any]) -> str:
+    """Write how a limit stands in a line."""
+    used, limit = (_number(usage[name]) for name in ("used", "limit"))
+    if usage["used"] is None:
+        return f"{usage['quota']}  {limit} to each number"
+    return f"{usage['quota']}  {used} of {limit}, until {usage['resets_at']}"
+
+
+def _number(shown: Any) -> str:
+    return f"{shown['amount']} {shown['currency']}" if isinstance(shown, dict) else str(shown)

@@ -23,7 +23,7 @@ from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339, utc_now
 from smsgw import arguments
 from smsgw.errors import CommandError
 from smsgw.line import Area, given
-from smsgw.policies import read_policy
+from smsgw.policies import read_policy, read_usage, usage_line
 from smsgw.tables import Row, show
 from smsgw.terminal import say, say_json, say_text
 
@@ -106,11 +106,15 @@ def remove_policy(tenant: str) -> None:
 
 
 @AREA.command(
-    "show", help="Show whether it is stopped, its policy and keys.", reads=True, lists=True
+    "show",
+    help="Show whether it is stopped, its policy and usage, and keys.",
+    reads=True,
+    lists=True,
 )
 @click.argument("tenant", type=arguments.tenant)
 def show_one(tenant: str) -> None:
-    """Print whether a tenant is stopped, since when and why, its policy, and its keys."""
+    """Print whether a tenant is stopped, since when and why, its policy, its usage and its keys."""
+    now = utc_now()
     found = _stored().get(tenant)
     policy = stored_text(tenant) if found and found.policy else None
     keys = [key for key in api_keys.list_keys() if key.tenant == tenant]
@@ -118,12 +122,16 @@ def show_one(tenant: str) -> None:
         states = [
             {
                 "id": key.id,
-                "state": key.refusal(utc_now()) or "active",
+                "state": key.refusal(now) or "active",
                 "policy": _document(key.policy),
+                "usage": read_usage(tenant, key.policy, now, key.id) if key.policy else [],
             }
             for key in keys
         ]
-        say_json({**_row(tenant, found), "policy": _document(policy), "keys": states})
+        shown = {"policy": _document(policy), "usage": [], "keys": states}
+        if policy:
+            shown["usage"] = read_usage(tenant, policy, now)
+        say_json({**_row(tenant, found), **shown})
         return
     if found is None or not found.since:
         say(f"{tenant} is not stopped" + ("" if keys else ", and has no keys"))
@@ -132,11 +140,15 @@ def show_one(tenant: str) -> None:
         say(f"{tenant} is stopped since {rfc3339(from_ms(found.since * 1000))}{reason}")
     if policy:
         say_text(f"  policy {policy}")
+        for one in read_usage(tenant, policy, now):
+            say(f"    {usage_line(one)}")
     for key in keys:
-        state = key.refusal(utc_now()) or "active"
+        state = key.refusal(now) or "active"
         say(f"  key {key.id}  {state:8}  {','.join(key.scopes)}  {key.label}")
         if key.policy:
             say_text(f"    policy {key.policy}")
+            for one in read_usage(tenant, key.policy, now, key.id):
+                say(f"      {usage_line(one)}")
 
 
 @AREA.command("list", help="List those that are stopped or have a policy.", reads=True, lists=True)

@@ -12,7 +12,7 @@ from testing.paths import ROOT
 
 def new_worker() -> None:
     """As a new process begins: it has counted no failure and no request, and reads all anew."""
-    quota._buckets.clear()
+    quota._known.clear()
     for counted in (
         breaker._LOCAL_FAILURES,
         breaker._LOCAL_SUCCESSES,

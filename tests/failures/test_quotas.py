@@ -12,7 +12,7 @@ from failures.guards import guards, off
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.messages.send import send
 from sms_gateway.policies import door
-from sms_gateway.policies.counters import day_key
+from sms_gateway.policies.counters import month_key, of_day
 from sms_gateway.policies.door import count_sends
 from sms_gateway.policies.limits import QuotaExhaustedError
 from sms_gateway.storage import dynamodb, quotas
@@ -53,7 +53,7 @@ def killed(nth: int, moment: str) -> Iterator[None]:
 
 
 def counted() -> int:
-    return quotas.number_of(quotas.read(day_key("acme", NOW)), "messages")
+    return quotas.number_of(quotas.read(month_key("acme", NOW)), of_day("messages", NOW))
 
 
 def sent(body: bytes, key: str | None = None, later: int = 0) -> int:

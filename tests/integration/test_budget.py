@@ -715,7 +715,11 @@ def test_a_limit_costs_a_request_one_write_unit_and_a_share_of_a_number_one_more
 ) -> None:
     """However many recipients it has, and with a key's limits too; with an Idempotency-Key one
     read unit, so that a repeat is not counted. A share of a number is one unit a recipient."""
-    day = {"messages_per_day": 5_000, "segments_per_day": 9_000, "requests_per_second": 900}
+    sums = {"messages_per_day": 5_000, "segments_per_day": 9_000, "requests_per_second": 900}
+    money = {"amount": "900", "currency": "USD"}
+    price = {**money, "amount": "0.01"}
+    spend = {"spend_per_day": money, "spend_per_month": money, "assumed_price": price}
+    day = {**sums, **spend}
     own = '{"messages_per_day": 4000, "requests_per_second": 300}'
 
     def costs(count: int, key: str | None = None) -> Tally:
@@ -726,7 +730,7 @@ def test_a_limit_costs_a_request_one_write_unit_and_a_share_of_a_number_one_more
 
     set_policy("acme", json.dumps(day))
     costs(1)  # reads the settings
-    quota._buckets.clear()
+    quota._known.clear()
     one = {"dynamodb.UpdateItem": 1, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}
     assert of(costs(1)) == (one, 3 + 1, 0)
     many = costs(100)

@@ -14,8 +14,8 @@ from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import GatewayError, ServiceUnavailableError
 from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.send import send
-from sms_gateway.policies import quota
-from sms_gateway.policies.counters import day_key
+from sms_gateway.policies import quota, returns
+from sms_gateway.policies.counters import month_key, of_day
 from sms_gateway.policies.document import Policy
 from sms_gateway.policies.limits import Part, QuotaExhaustedError, Scope
 from sms_gateway.policies.quota import Counted, count_parts
@@ -49,7 +49,7 @@ def batch(count: int, **fields: Any) -> bytes:
 
 
 def day(name: str, at: datetime = NOW) -> int:
-    return quotas.number_of(quotas.read(day_key("acme", at)), name)
+    return quotas.number_of(quotas.read(month_key("acme", at)), of_day(name, at))
 
 
 def ask(
@@ -78,8 +78,8 @@ def refused(work: Callable[[], object]) -> QuotaExhaustedError:
 @contextmanager
 def scopes(tenant: Policy, key: Policy | None = None) -> Iterator[list[Scope]]:
     """The limits of a day that has just begun."""
-    dynamodb.remove(day_key("acme", NOW))
-    quota._buckets.clear()
+    dynamodb.remove(month_key("acme", NOW))
+    quota._known.clear()
     yield [Scope("tenant", tenant), *([Scope("key", key, "k1")] if key else [])]
 
 
@@ -317,15 +317,15 @@ def test_giving_back_names_itself_so_that_a_repeat_takes_off_nothing_more(
     events = dynamodb.client().meta.events
     events.register_first("before-send.dynamodb.TransactWriteItems", look)
     failing("TransactWriteItems", 1, lost=True)
-    quota.give_back({day_key("acme", NOW): {"messages": 1}})
+    returns.give_back({month_key("acme", NOW): {of_day("messages", NOW): 1}})
     events.unregister("before-send.dynamodb.TransactWriteItems", look)
     assert len(tokens) == 2
     assert len(set(tokens)) == 1
 
 
 def test_of_a_day_that_is_gone_nothing_is_given_back(gateway: Gateway) -> None:
-    quota.give_back({day_key("nobody", NOW): {"messages": 1}})
-    assert quotas.read(day_key("nobody", NOW)) == {}
+    returns.give_back({month_key("nobody", NOW): {"messages": 1}})
+    assert quotas.read(month_key("nobody", NOW)) == {}
 
 
 def test_a_counter_that_does_not_answer_sends_uncounted_and_says_so(

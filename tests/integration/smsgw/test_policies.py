@@ -7,7 +7,11 @@ import pytest
 
 from sms_gateway.config import cached_setting, policies, stopped_tenants
 from sms_gateway.config.policies import stored_text, tenant_policy
+from sms_gateway.core.timestamps import utc_now
+from sms_gateway.messages.send import send
 from smsgw import tenants
+from testing.gateway import Gateway
+from testing.numbers import number
 
 from .conftest import Operator
 
@@ -79,6 +83,33 @@ def test_a_keys_policy_is_within_its_tenants(operator: Operator, file: Path) -> 
     assert file.read_text() in operator("tenants", "show", "acme")[1]
     (shown,) = json.loads(operator("tenants", "show", "acme", "--json")[1])["keys"]
     assert shown["policy"] == json.loads(file.read_text())
+
+
+def test_what_is_used_of_a_limit_is_shown_of_tenant_and_keys(
+    operator: Operator, gateway: Gateway, file: Path
+) -> None:
+    spend = {
+        "spend_per_month": {"amount": "20", "currency": "USD"},
+        "assumed_price": {"amount": "0.05", "currency": "USD"},
+    }
+    file.write_text(json.dumps({**spend, "most_per_number_per_day": 3}))
+    operator("tenants", "set", "acme", str(file))
+    file.write_text('{"messages_per_day": 7}')
+    create = ("keys", "create", "--tenant", "acme", "--scope", "messages:send")
+    operator(*create, "--policy", str(file))
+    (key,) = json.loads(operator("keys", "list", "--json")[1])
+    cached_setting.reset_all()
+    body = json.dumps({"to": number("jst"), "text": "Hello"}).encode()
+    send("acme", body, utc_now(), key_id=key["id"], key_policy=file.read_text())
+    said = operator("tenants", "show", "acme")[1]
+    assert "spend_per_month  0.05 USD of 20 USD, until " in said
+    assert "most_per_number_per_day  3 to each number" in said
+    assert "messages_per_day  1 of 7, until " in said
+    shown = json.loads(operator("tenants", "show", "acme", "--json")[1])
+    assert shown["usage"][0]["left"] == {"amount": "19.95", "currency": "USD"}
+    assert [(one["quota"], one["used"]) for one in shown["keys"][0]["usage"]] == [
+        ("messages_per_day", 1)
+    ]
 
 
 @pytest.mark.parametrize("empty", ["", " "])

@@ -16,6 +16,12 @@ from sms_gateway.sms.phone_numbers import country_of
 from testing.numbers import number
 from testing.paths import ROOT
 
+SPEND = json.dumps(
+    {
+        "spend_per_day": {"amount": "5", "currency": "USD"},
+        "assumed_price": {"amount": "0.05", "currency": "USD"},
+    }
+)
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
@@ -30,6 +36,22 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
         ('{"requests_per_second": 0}', "requests_per_second"),
         ('{"burst": 5}', "burst: it needs requests_per_second"),
         ('{"fail": "ajar"}', "fail"),
+        (
+            '{"spend_per_day": {"amount": "5", "currency": "USD"}}',
+            "spend_per_day: a spend limit without any price",
+        ),
+        (
+            '{"spend_per_month": {"amount": "5", "currency": "USD"}}',
+            "spend_per_month: a spend limit without any price",
+        ),
+        ('{"assumed_price": {"amount": "5", "currency": "USD"}}', "assumed_price: it needs spend"),
+        ('{"spend_per_day": {"amount": 5, "currency": "USD"}}', "spend_per_day.amount"),
+        ('{"spend_per_day": {"amount": "-5", "currency": "USD"}}', "spend_per_day"),
+        ('{"spend_per_day": {"amount": "5", "currency": "usd"}}', "three capital letters"),
+        ('{"spend_per_day": {"amount": "5"}}', "currency"),
+        ('{"spend_per_day": {"amount": "5", "currency": "USD", "per": "day"}}', "per"),
+        (SPEND.replace("0.05", "0"), "assumed_price: it must be more than 0"),
+        (SPEND.replace("USD", "INR", 1), "spend_per_day: its currency"),
         ('{"countries": ["XX"]}', "XX"),
         ('{"countries": ["bd"]}', "countries"),
         ('{"countries": "BD"}', "countries"),
@@ -86,6 +108,25 @@ def test_a_keys_policy_may_not_allow_more_than_its_tenants(
     refuse_wider(outer, outer)
     refuse_wider(Policy(), outer)
     refuse_wider(inner, Policy())
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        (SPEND.replace('"5"', '"5.01"'), "spend_per_day: it is above"),
+        (SPEND.replace("_day", "_month").replace('"5"', '"90.1"'), "spend_per_month: it is above"),
+        (SPEND.replace("USD", "EUR"), "assumed_price: its currency"),
+        (SPEND.replace("0.05", "0.049"), "assumed_price: it is below"),
+    ],
+)
+def test_a_key_may_not_spend_more_than_its_tenant(key: str, named: str) -> None:
+    month = {"spend_per_month": {"amount": "90", "currency": "USD"}}
+    tenant = parse_policy(json.dumps({**json.loads(SPEND), **month}))
+    with pytest.raises(ValueError, match=named):
+        refuse_wider(parse_policy(key), tenant)
+    refuse_wider(parse_policy(SPEND), tenant)
+    refuse_wider(parse_policy(key), Policy())
+    refuse_wider(Policy(), tenant)
 
 
 def test_the_published_schema_is_the_documents() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.messages.over_quota import parts_of
+from sms_gateway.messages.over_quota import parts_of, price_table
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.policies import door
 
@@ -34,7 +34,7 @@ def count_rows(
     """Count a chunk of so many rows. Raises as `count_sends` does."""
     parts = parts_of(accepted)
     counted = door.count_sends(
-        tenant, None, None, parts, now, message_key, is_request=False, in_order=True
+        tenant, None, None, parts, now, message_key, price_table, is_request=False, in_order=True
     )
     kept: list[PlannedRecipient] = []
     refused: list[tuple[PlannedRecipient, GatewayError]] = []

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient
 from sms_gateway.policies import door
+from sms_gateway.vendors.price_table import PriceTable
 
 if TYPE_CHECKING:
     from sms_gateway.policies.quota import Counted
@@ -26,7 +28,8 @@ def refuse_over_quota(
 
     The last of the answer is for `given_back_unless_done`. Raises as `count_sends` does.
     """
-    counted = door.count_sends(tenant, key_id, key_policy, parts_of(accepted), now, message_key)
+    parts = parts_of(accepted)
+    counted = door.count_sends(tenant, key_id, key_policy, parts, now, message_key, price_table)
     if counted is None or not any(counted.problems):
         return accepted, rejected, counted
     kept: list[PlannedRecipient] = []
@@ -39,9 +42,15 @@ def refuse_over_quota(
     return kept, sorted([*rejected, *refused], key=lambda one: one.index), counted
 
 
-def parts_of(recipients: Sequence[PlannedRecipient]) -> list[tuple[str, int]]:
-    """Return what each recipient comes to: its number and its segments."""
-    return [(one.content.to, one.content.segments) for one in recipients]
+def parts_of(recipients: Sequence[PlannedRecipient]) -> list[tuple[str, int, tuple[str, ...]]]:
+    """Return what each recipient comes to: its number, its segments, and who may carry it."""
+    return [(one.content.to, one.content.segments, one.vendors) for one in recipients]
+
+
+def price_table(vendor: str) -> PriceTable | None:
+    """Return what the operator wrote down of a vendor's prices; None without a table."""
+    account = public_accounts().adapters.get(vendor)
+    return account.prices if account else None
 
 
 @contextmanager

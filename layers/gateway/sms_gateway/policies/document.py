@@ -8,6 +8,7 @@ import msgspec
 
 from sms_gateway.config.senders import plain
 from sms_gateway.core.ip_addresses import read_network
+from sms_gateway.policies.money import Money
 from sms_gateway.sms.phone_numbers import NumberError, Region, is_region, to_e164
 from sms_gateway.vendors.types import Category
 
@@ -18,13 +19,15 @@ Limit = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Rate = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 LISTS = ("countries", "categories", "senders", "recipients")  # a key's are within its tenant's
 COUNTED = ("messages_per_day", "segments_per_day", "most_per_number_per_day", "requests_per_second")
+SPENDS = ("spend_per_day", "spend_per_month")
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What may be sent; None allows everything, an empty list nothing.
 
-    Days are UTC. `burst` is how many requests may come at once, a second's where it is not given.
-    `fail` says what happens while a counter does not answer.
+    Days and months are UTC. `burst` is how many requests may come at once, a second's where it is
+    not given. `assumed_price` is what a segment costs where no price table says it. `fail` says
+    what happens while a counter does not answer.
     """
 
     countries: list[Region] | None = None
@@ -37,6 +40,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     messages_per_day: Limit | None = None
     segments_per_day: Limit | None = None
     most_per_number_per_day: Limit | None = None
+    spend_per_day: Money | None = None
+    spend_per_month: Money | None = None
+    assumed_price: Money | None = None
     requests_per_second: Rate | None = None
     burst: Rate | None = None
     fail: Literal["open", "closed"] = "open"
@@ -51,12 +57,35 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise ValueError("expires_at: end it in Z, or in an offset such as +06:00")
         if self.burst is not None and self.requests_per_second is None:
             raise ValueError("burst: it needs requests_per_second")
+        self._check_spends()
         _ = self.networks
+
+    def _check_spends(self) -> None:
+        limits = {name: getattr(self, name) for name in SPENDS if getattr(self, name)}
+        if self.assumed_price is None:
+            for name in limits:
+                raise ValueError(
+                    f"{name}: a spend limit without any price; add assumed_price, which is what a "
+                    "segment costs where no price table says it"
+                )
+            return
+        if not limits:
+            raise ValueError(f"assumed_price: it needs {' or '.join(SPENDS)}")
+        if not self.assumed_price.billionths:
+            raise ValueError("assumed_price: it must be more than 0")
+        for name, limit in limits.items():
+            if limit.currency != self.assumed_price.currency:
+                raise ValueError(f"{name}: its currency is not that of assumed_price")
 
     @property
     def is_counted(self) -> bool:
         """Whether it has a limit that must be counted."""
-        return any(getattr(self, name) is not None for name in COUNTED)
+        return any(getattr(self, name) is not None for name in (*COUNTED, *SPENDS))
+
+    @property
+    def has_spend(self) -> bool:
+        """Whether it limits what is spent."""
+        return self.assumed_price is not None
 
     @property
     def most_at_once(self) -> int:
@@ -109,9 +138,24 @@ def refuse_wider(key: Policy, tenant: Policy) -> None:
         key.most_at_once > tenant.most_at_once
     ):
         raise ValueError("burst: it is above that of the tenant's policy")
+    _refuse_wider_spends(key, tenant)
     inner, outer = key.networks or (), tenant.networks
     if outer is not None and not all(any(_within(one, o) for o in outer) for one in inner):
         raise ValueError("from_ips: the tenant's policy does not allow all of them")
+
+
+def _refuse_wider_spends(key: Policy, tenant: Policy) -> None:
+    own, outer_price = key.assumed_price, tenant.assumed_price
+    if own is None or outer_price is None:
+        return
+    if own.currency != outer_price.currency:
+        raise ValueError("assumed_price: its currency is not that of the tenant's policy")
+    if own.billionths < outer_price.billionths:
+        raise ValueError("assumed_price: it is below that in the tenant's policy")
+    for name in SPENDS:
+        inner, outer = getattr(key, name), getattr(tenant, name)
+        if None not in (inner, outer) and inner.billionths > outer.billionths:
+            raise ValueError(f"{name}: it is above the limit in the tenant's policy")
 
 
 def _wider(inner: list[str] | None, outer: list[str]) -> bool:

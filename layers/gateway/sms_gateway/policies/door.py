@@ -14,7 +14,7 @@ from sms_gateway.http_api.request import Request
 if TYPE_CHECKING:
     from sms_gateway.policies.document import Policy
     from sms_gateway.policies.limits import Scope
-    from sms_gateway.policies.quota import Counted
+    from sms_gateway.policies.quota import Counted, PriceTables
     from sms_gateway.policies.rules import Rules
 
 
@@ -47,16 +47,18 @@ def count_sends(
     tenant: str,
     key_id: str | None,
     key_policy: str | None,
-    parts: Sequence[tuple[str, int]],
+    parts: Sequence[tuple[str, int, tuple[str, ...]]],
     now: datetime,
     secret: Secret,
+    prices: "PriceTables",
     *,
     is_request: bool = True,
     in_order: bool = False,
 ) -> "Counted | None":
     """Count a send under the limits of its tenant and key; None where there is none.
 
-    `parts` are numbers (E.164) and segments; the rest, and what is raised, is `count_parts`'.
+    `parts` are numbers (E.164), segments, and the vendors that may carry it; the rest, and what is
+    raised, is `count_parts`'.
     """
     scopes = _scopes(tenant, key_id, key_policy)
     if not scopes or not parts:
@@ -67,9 +69,10 @@ def count_sends(
     return count_parts(
         scopes,
         tenant,
-        [Part(to, segments) for to, segments in parts],
+        [Part(to, segments, vendors) for to, segments, vendors in parts],
         now,
         secret,
+        prices,
         is_request=is_request,
         in_order=in_order,
     )
@@ -83,9 +86,9 @@ def is_counted(tenant: str, key_policy: str | None) -> bool:
 def give_back(counted: "Counted | None") -> None:
     """Take off what was counted for a send that is not accepted after all. Never raises."""
     if counted is not None and counted.spent:
-        from sms_gateway.policies import quota
+        from sms_gateway.policies import returns
 
-        quota.give_back(counted.spent)
+        returns.give_back(counted.spent)
 
 
 def give_back_message(
@@ -102,10 +105,10 @@ def give_back_message(
     `under` is the submission's `counted`. A fault of the counter raises nothing.
     """
     if under:
-        from sms_gateway.policies import quota
+        from sms_gateway.policies import returns
         from sms_gateway.policies.limits import Part
 
-        quota.give_back_message(under, tenant, key_id, Part(*part), accepted, now, secret)
+        returns.give_back_message(under, tenant, key_id, Part(*part), accepted, now, secret)
 
 
 def rate_limit_headers(counted: "Counted | None", now: datetime) -> dict[str, str]:

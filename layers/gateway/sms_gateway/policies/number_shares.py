@@ -10,9 +10,9 @@ from sms_gateway.core.timestamps import epoch_us
 from sms_gateway.policies.counters import (
     MAX_WRITES,
     CrowdedError,
+    day_ttl,
     number_key,
     number_secret,
-    ttl_of,
 )
 from sms_gateway.policies.limits import (
     PER_NUMBER,
@@ -73,8 +73,8 @@ class NumberShares:
         to, amount = wanted
         item: Item = {}
         for _ in range(MAX_WRITES):
-            nearest = min(self._usages(item), key=lambda one: one.limit - one.used)
-            granted = min(amount, nearest.limit - nearest.used)
+            nearest = min(self._usages(item), key=lambda one: one.left)
+            granted = min(amount, nearest.left)
             if granted <= 0:
                 return 0, nearest
             counts = [
@@ -82,10 +82,10 @@ class NumberShares:
                 for scope in self._scopes
             ]
             item, written = quotas.add(
-                self._key(to), counts, (), epoch_us(self._now), ttl_of(self._now)
+                self._key(to), counts, (), epoch_us(self._now), day_ttl(self._now)
             )
             if written:
-                return granted, min(self._usages(item), key=lambda one: one.limit - one.used)
+                return granted, min(self._usages(item), key=lambda one: one.left)
         raise CrowdedError("Too many messages to one number at once; try again.")
 
     def _usages(self, item: Item) -> list[Usage]:

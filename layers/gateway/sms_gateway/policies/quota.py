@@ -4,7 +4,8 @@ Each item is written once, by a condition that is all the limits: no two request
 count, and what is refused is not counted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import replace
 from datetime import datetime
 
 from sms_gateway.core.derived_keys import Secret
@@ -15,14 +16,17 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.policies.counters import (
     MAX_WRITES,
     CrowdedError,
-    day_key,
-    number_key,
-    number_secret,
+    as_of,
+    month_key,
+    month_ttl,
     numbers_of,
-    ttl_of,
+    of_day,
+    outdated,
 )
+from sms_gateway.policies.document import SPENDS
 from sms_gateway.policies.limits import (
     BUCKET,
+    COUNTERS,
     RATE,
     Part,
     QuotaExhaustedError,
@@ -33,15 +37,18 @@ from sms_gateway.policies.limits import (
     rate_limit_headers,
     usages,
 )
+from sms_gateway.policies.money import Money, segment_price
 from sms_gateway.policies.number_shares import NumberShares
+from sms_gateway.policies.returns import Spent, counted_under, give_back
 from sms_gateway.storage import quotas
 from sms_gateway.storage.items import Item
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.storage.quotas import Bucket, Count
+from sms_gateway.vendors.price_table import PriceTable
 
-Spent = Mapping[ItemKey, Mapping[str, int]]  # what was added to the numbers of items
+PriceTables = Callable[[str], PriceTable | None]  # of a vendor's account
 
-_buckets: dict[str, tuple[ItemKey, Mapping[str, int]]] = {}  # by tenant, as they last were
+_known: dict[str, tuple[ItemKey, Mapping[str, int]]] = {}  # by tenant, its numbers as last seen
 
 
 class Counted(ValueObject, frozen=True):
@@ -59,16 +66,18 @@ def count_parts(
     parts: Sequence[Part],
     now: datetime,
     secret: Secret,
+    prices: PriceTables = lambda _vendor: None,
     *,
     is_request: bool = True,
     in_order: bool = False,
 ) -> Counted:
     """Count the parts that fit; `scopes` are those with counted limits.
 
-    `secret` is the message key. Without `is_request` no bucket is asked; `in_order` ends at the
-    first part that does not fit into the day. Where a counter does not answer, nothing is refused,
-    or a policy says `closed` and ServiceUnavailableError is raised.
+    `secret` is the message key, `prices` has the price tables by vendor. Without `is_request` no
+    bucket is asked; `in_order` ends at the first part that does not fit. Where a counter does not
+    answer, nothing is refused, or a policy says `closed` and ServiceUnavailableError is raised.
     """
+    parts = _priced(parts, scopes, prices)
     try:
         numbers = NumberShares(scopes, tenant, now, secret)
         problems = numbers.count(parts)
@@ -77,66 +86,36 @@ def count_parts(
         if not left or not asked:
             spent = numbers.spent(parts[place] for place in left)
             return Counted(problems, (), spent, counted_under(scopes))
-        day = _Day(asked, tenant, now, is_request=is_request)
-        taken = day.count([parts[place] for place in left], in_order=in_order)
+        sums = _Sums(asked, tenant, now, is_request=is_request)
+        taken = sums.count([parts[place] for place in left], in_order=in_order)
     except CrowdedError:
         raise
     except ServiceUnavailableError as error:
         return _uncounted(scopes, tenant, parts, error)
     accepted = {left[place] for place in taken}
     refused = [place for place in left if place not in accepted]
-    causes = [one for one in day.usage if not (taken and one.quota == RATE)]
-    headers = rate_limit_headers(day.usage, now)
+    causes = [one for one in sums.usage if not (taken and one.quota == RATE)]
+    headers = rate_limit_headers(sums.usage, now)
     for place in refused:
         problems[place] = blocking(parts[place], causes).problem(now, headers)
     give_back(numbers.spent(parts[place] for place in refused))
-    spent = numbers.spent(parts[place] for place in sorted(accepted))
-    return Counted(problems, day.usage, {**spent, **day.spent}, counted_under(scopes))
+    went = [parts[place] for place in sorted(accepted)]
+    under = counted_under(scopes, went)
+    return Counted(problems, sums.usage, {**numbers.spent(went), **sums.spent}, under)
 
 
-def counted_under(scopes: Sequence[Scope]) -> str:
-    """Write whose limits count a message: T and K for the day, t and k for its number.
+def _priced(parts: Sequence[Part], scopes: Sequence[Scope], prices: PriceTables) -> Sequence[Part]:
+    spending = [scope for scope in scopes if scope.policy.has_spend]
+    if not spending:
+        return parts
 
-    A cancelled message is given back by it, whatever the policies are then.
-    """
-    days = [scope.of[0].upper() for scope in scopes if scope.has_day]
-    return "".join(days + [scope.of[0] for scope in scopes if scope.has_share])
+    def price(part: Part, scope: Scope) -> int:
+        assumed = scope.policy.assumed_price
+        return segment_price(part.to, map(prices, part.vendors), assumed) if assumed else 0
 
-
-def give_back_message(
-    under: str,
-    tenant: str,
-    key_id: str | None,
-    part: Part,
-    accepted: datetime,
-    now: datetime,
-    secret: Secret,
-) -> None:
-    """Take a cancelled message off what counts it, while its day lasts."""
-    if day_key(tenant, accepted) != day_key(tenant, now):
-        return
-    names = {"t": "", "k": f"#{key_id or ''}"}
-    day: dict[str, int] = {}
-    share: dict[str, int] = {}
-    for letter in under:
-        suffix = names[letter.lower()]
-        if letter.isupper():
-            day |= {f"messages{suffix}": 1, f"segments{suffix}": part.segments}
-        else:
-            share[f"messages{suffix}"] = 1
-    spent = {day_key(tenant, accepted): day} if day else {}
-    if share:
-        spent[number_key(tenant, part.to, accepted, number_secret(secret))] = share
-    give_back(spent)
-
-
-def give_back(spent: Spent) -> None:
-    """Take off what was counted and not accepted; where that fails it stays counted."""
-    for key, amounts in spent.items():
-        try:
-            quotas.give_back(key, dict(amounts))
-        except ServiceUnavailableError as error:
-            logger.warning("quota not given back", extra={"why": error.detail})
+    return [
+        replace(part, prices={scope.of: price(part, scope) for scope in spending}) for part in parts
+    ]
 
 
 def _uncounted(
@@ -153,18 +132,20 @@ def _uncounted(
     return Counted([None] * len(parts))
 
 
-class _Day:
-    """A tenant's day: what it and its keys sent, and their buckets."""
+class _Sums:
+    """What a tenant and its keys sent today and this month, and their buckets."""
 
     def __init__(
         self, scopes: Sequence[Scope], tenant: str, now: datetime, *, is_request: bool
     ) -> None:
         self._scopes, self._tenant, self._now = scopes, tenant, now
         self._is_request = is_request
-        self._key = day_key(tenant, now)
+        self._key = month_key(tenant, now)
         self.spent: Spent = {}
-        known = _buckets.get(tenant)
-        self._set(known[1] if known and known[0] == self._key else {})
+        known = _known.get(tenant)
+        self._seen = known[1] if known and known[0] == self._key else {}
+        # Counts may be less by now, given back; a bucket only chooses the form of the write.
+        self._set({name: at for name, at in self._seen.items() if name.startswith(BUCKET)})
 
     def count(self, parts: Sequence[Part], *, in_order: bool) -> list[int]:
         """Count the parts that fit, and return their places."""
@@ -176,7 +157,12 @@ class _Day:
             counts = self._counts([parts[place] for place in taken])
             at = epoch_us(self._now)
             item, written = quotas.add(
-                self._key, counts, self._taken_buckets(at), at, ttl_of(self._now)
+                self._key,
+                counts,
+                self._taken_buckets(at),
+                at,
+                month_ttl(self._now),
+                outdated(self._seen, self._now),
             )
             self._read(item)
             if written:
@@ -185,15 +171,21 @@ class _Day:
         raise CrowdedError("Too many requests of this tenant at once; try again.")
 
     def _counts(self, parts: Sequence[Part]) -> list[Count]:
-        segments = sum(part.segments for part in parts)
         return [
-            Count(scope.name(name), amount, limit)
+            count
             for scope in self._scopes
-            for name, amount, limit in (
-                ("messages", len(parts), scope.policy.messages_per_day),
-                ("segments", segments, scope.policy.segments_per_day),
-            )
+            for quota in COUNTERS
+            if quota not in SPENDS or scope.policy.has_spend
+            if (count := self._count_of(scope, quota, parts)).amount
         ]
+
+    def _count_of(self, scope: Scope, quota: str, parts: Sequence[Part]) -> Count:
+        name, limit = scope.counter(quota), getattr(scope.policy, quota)
+        return Count(
+            name if quota == "spend_per_month" else of_day(name, self._now),
+            sum(part.need(quota, scope.of) for part in parts),
+            limit.billionths if isinstance(limit, Money) else limit,
+        )
 
     def _taken_buckets(self, at: int) -> list[Bucket]:
         return [
@@ -208,10 +200,9 @@ class _Day:
         ]
 
     def _read(self, item: Item) -> None:
-        numbers = numbers_of(item)
-        buckets = {name: at for name, at in numbers.items() if name.startswith(BUCKET)}
-        _buckets[self._tenant] = self._key, buckets
-        self._set(numbers)
+        self._seen = numbers_of(item)
+        _known[self._tenant] = self._key, self._seen
+        self._set(as_of(self._seen, self._now))
 
     def _set(self, counted: Mapping[str, int]) -> None:
         self._counted = counted

@@ -38,10 +38,16 @@ class Bucket(ValueObject, frozen=True):
 
 
 def add(
-    key: ItemKey, counts: Sequence[Count], buckets: Sequence[Bucket], now: int, ttl: int
+    key: ItemKey,
+    counts: Sequence[Count],
+    buckets: Sequence[Bucket],
+    now: int,
+    ttl: int,
+    outdated: Sequence[str] = (),
 ) -> tuple[Item, bool]:
     """Add to all numbers and take from all buckets, or to none; `now` is in microseconds.
 
+    `outdated` are attributes that are removed then.
     Returns the item as it is then, and whether it was written. Raises ServiceUnavailableError.
     """
     claim = secrets.token_hex(8)  # by which a write whose answer was lost is known
@@ -57,6 +63,8 @@ def add(
             update.where(f"{update.name(count.name)} <= {room}", count.name if fits else None)
     for bucket in buckets:
         _take(update, bucket, now)
+    for name in outdated:
+        update.remove(name)
     try:
         with translate_errors():
             answer = dynamodb.client().update_item(
@@ -115,6 +123,7 @@ class _Update:
         self._values: Item = {}
         self._sets: list[str] = []
         self._adds: list[str] = []
+        self._removes: list[str] = []
         self._conditions: list[str] = []
 
     def name(self, attribute: str) -> str:
@@ -137,6 +146,9 @@ class _Update:
     def add(self, attribute: str, amount: int) -> None:
         self._adds.append(f"{self.name(attribute)} {self.number(amount)}")
 
+    def remove(self, attribute: str) -> None:
+        self._removes.append(self.name(attribute))
+
     def must(self, condition: str) -> None:
         self._conditions.append(condition)
 
@@ -148,8 +160,9 @@ class _Update:
     def request(self) -> Any:
         sets = [f"SET {', '.join(self._sets)}"] if self._sets else []
         adds = [f"ADD {', '.join(self._adds)}"] if self._adds else []
+        removes = [f"REMOVE {', '.join(self._removes)}"] if self._removes else []
         return {
-            "UpdateExpression": " ".join([*sets, *adds]),
+            "UpdateExpression": " ".join([*sets, *adds, *removes]),
             "ConditionExpression": " AND ".join(self._conditions),
             "ExpressionAttributeNames": {sign: name for name, sign in self._names.items()},
             "ExpressionAttributeValues": self._values,

@@ -1,0 +1,75 @@
+"""Give back what was counted: of what is not accepted after all, and of cancelled messages."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from sms_gateway.core.derived_keys import Secret
+from sms_gateway.core.observability import logger
+from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.policies.counters import month_key, number_key, number_secret, of_day
+from sms_gateway.policies.limits import MESSAGES, MONTH_SPEND, SEGMENTS, SPEND, Part, Scope
+from sms_gateway.storage import quotas
+from sms_gateway.storage.models import ItemKey
+
+Spent = Mapping[ItemKey, Mapping[str, int]]  # what was added to the numbers of items
+_UNDER = re.compile(r"([TKtk])(?:([0-9]+)([A-Z]{3}))?")
+
+
+def counted_under(scopes: Sequence[Scope], parts: Sequence[Part] = ()) -> str:
+    """Write whose limits count messages: T and K what was sent, t and k what its number got.
+
+    Behind T and K stands the price of a segment, in billionths, and its currency, where spend is
+    limited: the least of a batch's. A cancelled message is given back by it, whatever policies and
+    prices are then.
+    """
+    letters = []
+    for scope in scopes:
+        if scope.has_day:
+            least = min((part.prices.get(scope.of, 0) for part in parts), default=0)
+            price = scope.policy.assumed_price
+            letters.append(scope.of[0].upper() + (f"{least}{price.currency}" if price else ""))
+    return "".join(letters + [scope.of[0] for scope in scopes if scope.has_share])
+
+
+def give_back_message(
+    under: str,
+    tenant: str,
+    key_id: str | None,
+    part: Part,
+    accepted: datetime,
+    now: datetime,
+    secret: Secret,
+) -> None:
+    """Take a cancelled message off what counts it, while its day or month lasts."""
+    same_day = accepted.astimezone(UTC).date() == now.astimezone(UTC).date()
+    same_month = month_key(tenant, accepted) == month_key(tenant, now)
+    suffixes = {"t": "", "k": f"#{key_id or ''}"}
+    sums: dict[str, int] = {}
+    share: dict[str, int] = {}
+    for letter, price, currency in _UNDER.findall(under):
+        suffix = suffixes[letter.lower()]
+        if letter.islower():
+            share[f"{MESSAGES}{suffix}"] = 1
+            continue
+        cost = int(price or 0) * part.segments
+        if same_day:
+            of_this_day = {MESSAGES: 1, SEGMENTS: part.segments}
+            if cost:
+                of_this_day[f"{SPEND}.{currency}"] = cost
+            sums |= {of_day(f"{name}{suffix}", now): n for name, n in of_this_day.items()}
+        if same_month and cost:
+            sums[f"{MONTH_SPEND}.{currency}{suffix}"] = cost
+    spent = {month_key(tenant, accepted): sums} if sums else {}
+    if share and same_day:
+        spent[number_key(tenant, part.to, accepted, number_secret(secret))] = share
+    give_back(spent)
+
+
+def give_back(spent: Spent) -> None:
+    """Take off what was counted and not accepted; where that fails it stays counted."""
+    for key, amounts in spent.items():
+        try:
+            quotas.give_back(key, dict(amounts))
+        except ServiceUnavailableError as error:
+            logger.warning("quota not given back", extra={"why": error.detail})
