@@ -364,11 +364,13 @@ def test_the_stream_lets_every_final_status_through(reader: str) -> None:
 
 def test_the_two_readers_differ_in_what_is_the_operators_alone() -> None:
     told, webhooks = (PATTERNS[name] for name in READERS)
-    kept = [{"dynamodb": {"NewImage": {"sk": {"S": ["B", "BLOCKED", "C", "CACHE", "V"]}}}}]
+    kept = [
+        {"dynamodb": {"NewImage": {"sk": {"S": ["B", "BLOCKED", "C", "CACHE", "REACHED", "V"]}}}}
+    ]
     kept += [{"dynamodb": {"NewImage": {"pk": {"S": ["CIRCUIT"]}}}}]
     assert [one for one in told if one not in webhooks] == kept
     assert [one for one in webhooks if one not in told] == [
-        {"dynamodb": {"NewImage": {"sk": {"S": ["B", "BLOCKED", "C", "V"]}}}}
+        {"dynamodb": {"NewImage": {"sk": {"S": ["B", "BLOCKED", "C", "REACHED", "V"]}}}}
     ]
 
 

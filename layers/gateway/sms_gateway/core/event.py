@@ -33,6 +33,7 @@ class EventType(StrEnum):
     COMPLETED = "BatchCompleted"
     APPROVED = "VerificationApproved"
     BLOCKED = "VerificationBlocked"
+    QUOTA_REACHED = "QuotaReached"
     OPENED = "VendorCircuitOpened"
     CLOSED = "VendorCircuitClosed"
     BALANCE_LOW = "BalanceLow"
@@ -69,6 +70,7 @@ TENANT_EVENTS = (
     EventType.COMPLETED,
     EventType.APPROVED,
     EventType.BLOCKED,
+    EventType.QUOTA_REACHED,
     EventType.WEBHOOK_DISABLED,
 )
 

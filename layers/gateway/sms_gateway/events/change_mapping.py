@@ -19,6 +19,7 @@ from sms_gateway.events.builders import (
     webhook_disabled_event,
 )
 from sms_gateway.events.guard_events import guard_events
+from sms_gateway.events.quota_events import quota_events
 from sms_gateway.events.read_context import ReadContext, Record, changed_at
 from sms_gateway.storage import message_repository
 from sms_gateway.storage.balances import PREFIX
@@ -26,6 +27,7 @@ from sms_gateway.storage.code_counts import PREFIX as COUNTS
 from sms_gateway.storage.items import Item, read_message, read_submission
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.models import Batch, ItemKey, Message, Submission, TimelineEntry
+from sms_gateway.storage.quotas import PREFIX as QUOTAS
 
 PROBE_SIZE = 10  # messages read before a whole batch is
 
@@ -48,6 +50,8 @@ def events_of(record: Record, context: ReadContext) -> Iterator[Event]:
         yield from _webhook_events(partition.removeprefix("HOOKS#"), old, new)
     elif partition.startswith(COUNTS):
         yield from guard_events(old, new, changed_at(change))
+    elif partition.startswith(QUOTAS):
+        yield from quota_events(old, new)
     elif partition == CIRCUITS and context.operator:
         yield from _circuit_events(change, old, new)
     elif partition.startswith(PREFIX) and new["sk"]["S"] == "CACHE" and context.operator:

@@ -13,6 +13,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_us
 from sms_gateway.core.value_object import ValueObject
+from sms_gateway.policies import marks
 from sms_gateway.policies.counters import (
     MAX_WRITES,
     CrowdedError,
@@ -100,6 +101,8 @@ def count_parts(
         problems[place] = blocking(parts[place], causes).problem(now, headers)
     give_back(numbers.spent(parts[place] for place in refused))
     went = [parts[place] for place in sorted(accepted)]
+    passed = marks.passed(sums.usage, went, [parts[place] for place in refused])
+    marks.tell(tenant, asked[-1].key_id, passed, now)
     under = counted_under(scopes, went)
     return Counted(problems, sums.usage, {**numbers.spent(went), **sums.spent}, under)
 

@@ -11,10 +11,11 @@ from typing import Any
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ConditionFailedError, translate_errors
-from sms_gateway.storage.items import Item, key_of, number_attribute
+from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 
 PREFIX = "QUOTA#"
+MARK = "REACHED"  # the sort key of what was told of a limit
 
 
 class Count(ValueObject, frozen=True):
@@ -103,6 +104,20 @@ def give_back(key: ItemKey, amounts: dict[str, int]) -> None:
     dynamodb.conditional_write(
         lambda: dynamodb.client().transact_write_items(TransactItems=[{"Update": write}])
     )
+
+
+def put_mark(tenant: str, name: str, details: dict[str, Any], ttl: int) -> bool:
+    """Store that so much of a limit is used; the event is made of it. False where it is there.
+
+    `details` are stored as JSON. Raises ServiceUnavailableError.
+    """
+    update = _Update()
+    update.must(f"attribute_not_exists({update.name('data')})")
+    update.set("data", update.text(json_attribute(details)["S"]))
+    update.set("ttl", update.number(ttl))
+    key = key_of(ItemKey(f"{PREFIX}{tenant}#{name}", MARK))
+    write: Any = {"TableName": dynamodb.table_name(), "Key": key, **update.request()}
+    return dynamodb.conditional_write(lambda: dynamodb.client().update_item(**write)) is not None
 
 
 def read(key: ItemKey) -> Item:
