@@ -13,6 +13,7 @@ from sms_gateway.core.ulids import is_ulid
 from sms_gateway.http_api.query_params import parse_time
 
 MAX_REASON_LENGTH = 200  # characters
+MAX_GRACE_DAYS = 90
 
 
 def key_id(text: str) -> str:
@@ -51,6 +52,13 @@ def time(text: str) -> datetime:
         return parse_time(text)
     except ValueError:
         raise BadParameter("write it as 2026-12-31T00:00:00Z") from None
+
+
+def grace_days(text: str) -> int:
+    """Return a number of days, 0 to 90. Raises BadParameter."""
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_GRACE_DAYS):
+        raise BadParameter(f"it is a number of days from 0 to {MAX_GRACE_DAYS}")
+    return int(text)
 
 
 def count(text: str) -> int:

@@ -1,7 +1,7 @@
-"""`smsgw keys`: make, list and revoke API keys."""
+"""`smsgw keys`: make, list, rotate and revoke API keys."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 
@@ -10,6 +10,7 @@ from sms_gateway.config.api_keys import ApiKey
 from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY, WEBHOOK_KEY
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.sms.phone_numbers import is_region
+from sms_gateway.storage.key_uses import last_uses
 from smsgw import arguments
 from smsgw.cancelling import cancel_messages, find_key
 from smsgw.errors import CommandError
@@ -101,29 +102,73 @@ def make(
     )
 
 
-@AREA.command("list", help="List keys, oldest first.", reads=True, lists=True)
+@AREA.command("list", help="List keys, oldest first, and their last use.", reads=True, lists=True)
 def show_all() -> None:
     """Print every key, oldest first."""
     columns = {
         **{"id": "ID", "tenant": "TENANT", "kind": "KIND", "state": "STATE"},
-        "created_at": "CREATED",
+        **{"created_at": "CREATED", "last_used": "LAST USED"},
         **{"expires_at": "EXPIRES", "scopes": "SCOPES", "limited": "POLICY", "label": "LABEL"},
     }
-    show([_row(key) for key in api_keys.list_keys()], columns, "There is no key: smsgw keys create")
+    uses = last_uses()
+    rows = [_row(key, uses.get(key.id)) for key in api_keys.list_keys()]
+    show(rows, columns, "There is no key: smsgw keys create")
 
 
-def _row(key: ApiKey) -> Row:
+def _row(key: ApiKey, used: int | None) -> Row:
     return {
         "id": key.id,
         "tenant": key.tenant,
         "kind": "test" if key.test else "live",
         "state": key.refusal(utc_now()) or "active",
         "created_at": key.created_at,
+        "last_used": rfc3339(from_ms(used * 1000)) if used else None,
         "expires_at": rfc3339(from_ms(key.expires * 1000)) if key.expires else None,
         "scopes": list(key.scopes),
         "limited": "yes" if key.policy else None,
         "label": key.label,
     }
+
+
+@AREA.command(
+    "rotate",
+    help="Make a key like another one, which ends after some days.",
+    lists=True,
+    harm="ends the key {id} after {days} days",
+    examples=("smsgw keys rotate 0123456789ab --days 14",),
+)
+@click.argument("id", type=arguments.key_id)
+@click.option(
+    "--days",
+    type=arguments.grace_days,
+    default="7",
+    show_default=True,
+    help="How long the old key still works: 0 to 90.",
+)
+def rotate(id: str, days: int) -> None:
+    """Make a key with an old one's tenant, scopes, policy and end, and let the old one end."""
+    now = utc_now()
+    old = find_key(id)
+    if (refusal := old.refusal(now)) is not None:
+        raise CommandError(f"the key {id} is {refusal} already: make another, smsgw keys create")
+    ends = from_ms(old.expires * 1000) if old.expires else None
+    key, made = api_keys.create_key(
+        old.tenant, old.scopes, old.label, now, old.region, ends, policy=old.policy, test=old.test
+    )
+    ended = api_keys.end_key(old.id, now + timedelta(days=days))
+    until = rfc3339(from_ms(ended.expires * 1000)) if ended and ended.expires else None
+    if given("json"):
+        names = {"id": made.id, "tenant": made.tenant, "scopes": made.scopes, "key": key}
+        say_json({**names, "old": {"id": old.id, "expires_at": until}})
+        return
+    say(f"The key {made.id} of tenant {made.tenant} takes the place of {old.id}, with its scopes")
+    say("and its policy; keep it now, it can't be shown again:")
+    say(key)
+    if until is None:
+        say(f"The key {old.id} was revoked meanwhile.")
+        return
+    say(f"The key {old.id} works until {until}: move its callers. `smsgw keys list` shows when")
+    say(f"each key was last used, `smsgw keys revoke {old.id}` ends the old one sooner.")
 
 
 @AREA.command(

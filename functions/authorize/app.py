@@ -5,7 +5,9 @@ from typing import Any
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import ApiKey, Refusal
 from sms_gateway.core.observability import count, logger
-from sms_gateway.core.timestamps import utc_now
+from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.core.timestamps import epoch_seconds, utc_now
+from sms_gateway.storage.key_uses import note_use
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -16,9 +18,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """
     scheme, _, key = str(event.get("authorizationToken", "")).partition(" ")
     bearer = key.strip() if scheme.lower() == "bearer" else ""
-    api_key, refusal = api_keys.find_key(bearer, utc_now())
+    now = utc_now()
+    api_key, refusal = api_keys.find_key(bearer, now)
     if refusal is not None:
         _report(refusal, api_key)
+    elif api_key is not None:
+        _note_use(api_key, epoch_seconds(now))
     api, stage, *_ = event["methodArn"].split("/")
     decision: dict[str, Any] = {
         "principalId": api_key.id if api_key else "unknown",
@@ -44,6 +49,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             **({"test": "true"} if api_key.test else {}),
         }
     return decision
+
+
+def _note_use(api_key: ApiKey, now: int) -> None:
+    """Note that a key is used; where that can't be stored, the key opens all the same."""
+    try:
+        note_use(api_key.id, now)
+    except ServiceUnavailableError as error:
+        logger.warning("use of a key not noted", extra={"key_id": api_key.id, "why": error.detail})
 
 
 def _report(refusal: Refusal, api_key: ApiKey | None) -> None:

@@ -19,7 +19,7 @@ ACCEPTS = (
     {"0*", "REQUEST#*", "GUARD#*", "QUOTA#*"},
 )
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
-    "AuthorizeFunction": ({"KEYS"}, set()),
+    "AuthorizeFunction": ({"KEYS"}, {"KEY_USES"}),
     "ConsoleFunction": (set(), set()),
     "SendFunction": ACCEPTS,
     "FromEventbridgeFunction": ACCEPTS,

@@ -31,6 +31,7 @@ const EVENTS: Record<EventType, true> = {
   BatchCompleted: true,
   VerificationApproved: true,
   VerificationBlocked: true,
+  QuotaReached: true,
   WebhookDisabled: true,
 };
 const OPTIONS = Object.keys(EVENTS).map((value) => ({ value, label: value }));

@@ -34,7 +34,8 @@ from sms_gateway.campaigns.views import refuse_campaign
 from sms_gateway.config import api_keys, cached_setting, routes, vendor_accounts
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.messages import listing
-from sms_gateway.storage import dynamodb, message_repository
+from sms_gateway.policies.counters import month_key, numbers_of, of_day
+from sms_gateway.storage import dynamodb, message_repository, quotas
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendor_accounts.balances import get_balances
@@ -742,6 +743,19 @@ def test_cancelling_takes_back_what_has_not_left(gateway: Gateway, bucket: Any) 
     assert gateway.wire.sent == []
     assert {line["status"] for line in results(bucket)} <= {"cancelled"}
     assert done.row in (0, 1000)
+
+
+def test_a_cancelled_campaigns_messages_are_given_back(bucket: Any) -> None:
+    set_policy("acme", '{"messages_per_day": 40, "most_per_number_per_day": 1}')
+    one = to_the_end(upload(bucket, later(40)))
+    assert (one.state, one.sent) == ("sending", 40)
+    operate("cancel", one.id)
+    with acting_as("CampaignWorkerFunction"):
+        work(one.id)
+    item = numbers_of(quotas.read(month_key("acme", datetime.now(UTC))))
+    assert item[of_day("messages", datetime.now(UTC))] == 0
+    again = to_the_end(upload(bucket, later(40), "campaigns/acme/again.csv"))
+    assert (again.sent, again.refused) == (40, 0)
 
 
 def later(count: int, vendor: str = "server2sms", seconds: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -12,13 +13,14 @@ import pytest
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import Refusal
-from sms_gateway.storage import dynamodb
+from sms_gateway.storage import dynamodb, key_uses
 from sms_gateway.storage.models import ItemKey
 from smsgw.__main__ import main
 from testing.command import new_session
 from testing.counting import Meter
 from testing.gateway import Gateway
 from testing.processes import function
+from testing.rights import acting_as
 from testing.settings import ACCOUNTS, set_accounts
 from testing.template import TEMPLATE
 
@@ -158,7 +160,61 @@ def test_a_made_up_key_costs_no_read(gateway: Gateway, authorize: ModuleType) ->
         assert denied(ask(authorize, "Bearer sms_" + "x" * 48))
         assert meter.total.calls == {}
         assert not denied(ask(authorize, f"Bearer {key}"))
-        assert meter.total.calls == {"dynamodb.GetItem": 1}
+        assert meter.total.calls == {"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 1}
+
+
+def test_a_use_is_noted_once_an_hour_whatever_processes_there_are(
+    gateway: Gateway, authorize: ModuleType
+) -> None:
+    key = made()
+    (known,) = api_keys.list_keys()
+    noon = 1_795_262_400
+
+    def note(seconds: int, *, anew: bool = False) -> int:
+        if anew:
+            key_uses._noted.clear()
+        with Meter().listening(dynamodb.client()) as meter, acting_as("AuthorizeFunction"):
+            key_uses.note_use(known.id, noon + seconds)
+        return meter.total.calls["dynamodb.UpdateItem"]
+
+    assert [note(0), note(10), note(3_599)] == [1, 0, 0]
+    assert (note(20, anew=True), key_uses.last_uses()) == (1, {known.id: noon})
+    assert (note(3_620), key_uses.last_uses()) == (1, {known.id: noon + 3_620})
+    key_uses._noted.clear()
+    with acting_as("AuthorizeFunction"):
+        assert not denied(ask(authorize, f"Bearer {key}"))
+    assert key_uses.last_uses()[known.id] > noon + 3_620
+
+
+def test_a_refused_key_notes_no_use_and_one_that_can_not_be_noted_opens(
+    gateway: Gateway, authorize: ModuleType, failing: Callable[..., None]
+) -> None:
+    key = made()
+    failing("UpdateItem", 1)
+    assert not denied(ask(authorize, f"Bearer {key}"))
+    assert not denied(ask(authorize, f"Bearer {key}"))  # not tried again within the hour
+    key_uses._noted.clear()
+    (known,) = api_keys.list_keys()
+    api_keys.revoke_key(known.id, NOW)
+    assert denied(ask(authorize, f"Bearer {key}"))
+    assert key_uses.last_uses() == {}
+
+
+@pytest.mark.parametrize("days", [0, 7])
+def test_a_key_is_let_end_and_never_later_than_before(
+    gateway: Gateway, authorize: ModuleType, days: int
+) -> None:
+    now = datetime.now(UTC)
+    key, stored = api_keys.create_key("acme", ["messages:send"], "", now)
+    ended = api_keys.end_key(stored.id, now + timedelta(days=days))
+    assert ended is not None
+    assert ended.expires == int(now.timestamp()) + days * 86_400
+    assert denied(ask(authorize, f"Bearer {key}")) == (days == 0)
+    again = api_keys.end_key(stored.id, now + timedelta(days=50))
+    assert again == ended
+    api_keys.revoke_key(stored.id, now)
+    assert api_keys.end_key(stored.id, now) is None
+    assert api_keys.end_key("000000000000", now) is None
 
 
 def test_a_key_ends_by_itself(gateway: Gateway) -> None:

@@ -1,5 +1,6 @@
 """`smsgw tenants`, `messages cancel` and `keys revoke --stop-messages`: what an incident needs."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +10,15 @@ from sms_gateway.config import api_keys
 from sms_gateway.config.stopped_tenants import Stop, encode_stops
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.messages import cancel_unsent
+from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.send import send
+from sms_gateway.policies.counters import month_key, numbers_of
+from sms_gateway.storage import message_repository, quotas
 from smsgw import cancelling
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.rights import as_operator
-from testing.settings import forget_settings
+from testing.settings import forget_settings, set_policy
 from testing.vendor_answers import SUBMIT, TAKES
 
 Operator = Callable[..., tuple[int, str, str]]
@@ -108,6 +112,42 @@ def test_a_key_is_revoked_and_what_it_sent_is_cancelled(
     assert gateway.statuses([mine, theirs]) == ["cancelled", "scheduled"]
     assert api_keys.list_keys()[0].revoked_at
     assert operator("keys", "revoke", "000000000000", "--stop-messages")[0] == 1
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_what_an_operator_cancels_is_given_back_once(
+    gateway: Gateway, operator: Operator, count: int
+) -> None:
+    """One of them was cancelled by its sender before."""
+    money = {"amount": "90", "currency": "USD"}
+    spend = {"spend_per_month": money, "assumed_price": {**money, "amount": "0.1"}}
+    share = {"most_per_number_per_day": 2}
+    set_policy("acme", json.dumps({**spend, **share}))
+    now = datetime.now(UTC)
+    later = (now + timedelta(days=1)).isoformat()
+    to = [number("rajasms", nth) for nth in range(count)]
+    body = json.dumps({"to": to, "text": "x" * 200, "send_at": later}).encode()
+    keyed = json.dumps({"messages_per_day": 99, **share})
+    for _ in range(2):
+        send("acme", body, now, key_id="k", key_policy=keyed)
+    first = send("acme", json.dumps({"to": number("jst"), "text": "Hello"}).encode(), now)
+    gateway.dispatch("jst")  # it has left, and stays counted
+    ids = message_repository.tenant_batches("acme", now.date().isoformat(), None, 9)
+    ids.remove(first["batch_id"])
+    cancel_message("acme", f"{ids[0]}000", now)
+    for _ in range(2):
+        assert operator("messages", "cancel", "--tenant", "acme")[0] == 0
+    item = numbers_of(quotas.read(month_key("acme", now)))
+    today = f"{now:%d}."
+    assert {name: item[name] for name in item if "ttl" not in name} == {
+        f"{today}messages": 1,
+        f"{today}segments": 1,
+        f"{today}spend.USD": 100_000_000,
+        "month.spend.USD": 100_000_000,
+        f"{today}messages#k": 0,
+        f"{today}segments#k": 0,
+    }
+    assert len(send("acme", body, now, key_id="k", key_policy=keyed)["messages"]) == count
 
 
 def test_one_batch_is_cancelled_if_it_is_theirs(gateway: Gateway, operator: Operator) -> None:

@@ -160,6 +160,24 @@ def revoke_key(identifier: str, now: datetime) -> ApiKey | None:
     return None
 
 
+def end_key(identifier: str, at: datetime) -> ApiKey | None:
+    """Let a key end by itself at a time, or when it would before that; return it as it is then.
+
+    None when there is none in use any more.
+    """
+    for item in _key_items():
+        key = _from_item(item)
+        if key.id != identifier or key.revoked_at is not None:
+            continue
+        seconds = epoch_seconds(at)
+        if key.expires is not None and key.expires <= seconds:
+            return key
+        change = ItemUpdate(ItemKey(PARTITION, item["sk"]["S"])).if_missing("revoked")
+        changed = change.set("expires", seconds).apply()
+        return _from_item(changed) if changed else None
+    return None
+
+
 def digest(key: str) -> str:
     """Hash a key with SHA-256, in hex; its 256 random bits need no slow hash."""
     return hashlib.sha256(key.encode()).hexdigest()

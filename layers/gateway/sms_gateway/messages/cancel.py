@@ -56,7 +56,9 @@ def cancel_message(
         report_ended(sub.vendor, Status.CANCELLED, 1)
         part = (message.content.to, message.content.segments)
         accepted = from_ms(sub.created)
-        door.give_back_message(sub.counted, tenant, batch.key_id, part, accepted, now, message_key)
+        door.give_back_messages(
+            sub.counted, tenant, batch.key_id, [part], accepted, now, message_key
+        )
     return message_view(*found, show_text=show_text)
 
 

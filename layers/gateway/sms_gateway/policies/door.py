@@ -91,24 +91,25 @@ def give_back(counted: "Counted | None") -> None:
         returns.give_back(counted.spent)
 
 
-def give_back_message(
+def give_back_messages(
     under: str,
     tenant: str,
     key_id: str | None,
-    part: tuple[str, int],
+    parts: Sequence[tuple[str, int]],
     accepted: datetime,
     now: datetime,
     secret: Secret,
 ) -> None:
-    """Take a cancelled message off what counts it; `part` is its number and segments.
+    """Take cancelled messages off what counts them; `parts` are their numbers and segments.
 
-    `under` is the submission's `counted`. A fault of the counter raises nothing.
+    `under` is their submissions' `counted`. A fault of the counter raises nothing.
     """
-    if under:
+    if under and parts:
         from sms_gateway.policies import returns
         from sms_gateway.policies.limits import Part
 
-        returns.give_back_message(under, tenant, key_id, Part(*part), accepted, now, secret)
+        cancelled = [Part(to, segments) for to, segments in parts]
+        returns.give_back_messages(under, tenant, key_id, cancelled, accepted, now, secret)
 
 
 def rate_limit_headers(counted: "Counted | None", now: datetime) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """Give back what was counted: of what is not accepted after all, and of cancelled messages."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from sms_gateway.core.derived_keys import Secret
@@ -9,7 +11,8 @@ from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.policies.counters import month_key, number_key, number_secret, of_day
 from sms_gateway.policies.limits import MESSAGES, MONTH_SPEND, SEGMENTS, SPEND, Part, Scope
-from sms_gateway.storage import quotas
+from sms_gateway.policies.number_shares import FEW
+from sms_gateway.storage import dynamodb, quotas
 from sms_gateway.storage.models import ItemKey
 
 Spent = Mapping[ItemKey, Mapping[str, int]]  # what was added to the numbers of items
@@ -32,44 +35,70 @@ def counted_under(scopes: Sequence[Scope], parts: Sequence[Part] = ()) -> str:
     return "".join(letters + [scope.of[0] for scope in scopes if scope.has_share])
 
 
-def give_back_message(
+def give_back_messages(
     under: str,
     tenant: str,
     key_id: str | None,
-    part: Part,
+    parts: Sequence[Part],
     accepted: datetime,
     now: datetime,
     secret: Secret,
 ) -> None:
-    """Take a cancelled message off what counts it, while its day or month lasts."""
+    """Take cancelled messages off what counts them, while their day or month lasts."""
     same_day = accepted.astimezone(UTC).date() == now.astimezone(UTC).date()
     same_month = month_key(tenant, accepted) == month_key(tenant, now)
+    segments = sum(part.segments for part in parts)
     suffixes = {"t": "", "k": f"#{key_id or ''}"}
     sums: dict[str, int] = {}
-    share: dict[str, int] = {}
+    shares: list[str] = []
     for letter, price, currency in _UNDER.findall(under):
         suffix = suffixes[letter.lower()]
         if letter.islower():
-            share[f"{MESSAGES}{suffix}"] = 1
+            shares.append(f"{MESSAGES}{suffix}")
             continue
-        cost = int(price or 0) * part.segments
+        cost = int(price or 0) * segments
         if same_day:
-            of_this_day = {MESSAGES: 1, SEGMENTS: part.segments}
+            of_this_day = {MESSAGES: len(parts), SEGMENTS: segments}
             if cost:
                 of_this_day[f"{SPEND}.{currency}"] = cost
             sums |= {of_day(f"{name}{suffix}", now): n for name, n in of_this_day.items()}
         if same_month and cost:
             sums[f"{MONTH_SPEND}.{currency}{suffix}"] = cost
-    spent = {month_key(tenant, accepted): sums} if sums else {}
-    if share and same_day:
-        spent[number_key(tenant, part.to, accepted, number_secret(secret))] = share
-    give_back(spent)
+    if sums:
+        give_back({month_key(tenant, accepted): sums})
+    if shares and same_day:
+        _give_back_shares(tenant, shares, parts, accepted, secret)
+
+
+def _give_back_shares(
+    tenant: str, names: Sequence[str], parts: Sequence[Part], accepted: datetime, secret: Secret
+) -> None:
+    try:
+        key = number_secret(secret)
+    except ServiceUnavailableError as error:
+        logger.warning("quota not given back", extra={"why": error.detail})
+        return
+    counts = Counter(part.to for part in parts)
+    give_back(
+        {
+            number_key(tenant, to, accepted, key): dict.fromkeys(names, count)
+            for to, count in counts.items()
+        }
+    )
 
 
 def give_back(spent: Spent) -> None:
     """Take off what was counted and not accepted; where that fails it stays counted."""
-    for key, amounts in spent.items():
-        try:
-            quotas.give_back(key, dict(amounts))
-        except ServiceUnavailableError as error:
-            logger.warning("quota not given back", extra={"why": error.detail})
+    if len(spent) <= FEW:
+        for key in spent:
+            _take_off(key, spent[key])
+        return
+    with ThreadPoolExecutor(dynamodb.MAX_PARALLEL_WRITES) as pool:
+        list(pool.map(_take_off, spent, spent.values()))
+
+
+def _take_off(key: ItemKey, amounts: Mapping[str, int]) -> None:
+    try:
+        quotas.give_back(key, dict(amounts))
+    except ServiceUnavailableError as error:
+        logger.warning("quota not given back", extra={"why": error.detail})
