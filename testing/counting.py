@@ -65,6 +65,8 @@ def _value_size(value: Item) -> int:
         return 1 + ceil(len(digits) / 2)
     if kind == "B":
         return len(given if isinstance(given, bytes) else base64.b64decode(given))
+    if kind == "NS":
+        return sum(_value_size({"N": one}) for one in given)
     if kind == "L":
         return 3 + sum(1 + _value_size(one) for one in given)
     raise ValueError(f"no item has a value of the type {kind}")

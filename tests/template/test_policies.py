@@ -21,7 +21,7 @@ ACCEPTS = (
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "AuthorizeFunction": ({"KEYS"}, {"KEY_USES"}),
     "ConsoleFunction": (set(), set()),
-    "SendFunction": ACCEPTS,
+    "SendFunction": ({*ACCEPTS[0], "QUOTA#*"}, ACCEPTS[1]),
     "FromEventbridgeFunction": ACCEPTS,
     "FromSqsFunction": ACCEPTS,
     "FromSnsFunction": ACCEPTS,
@@ -45,7 +45,10 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         {"0*", "REQUEST#*", "SENDS#*", "GUARD#*", "QUOTA#*"},
     ),
     "CampaignWorkerFunction": (
-        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+        {
+            *("0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS"),
+            *("BALANCE#*", "GUARD#*", "QUOTA#*"),
+        },
         {"0*", "CAMPAIGNS", "PLANNED#*", "QUOTA#*", "GUARD#*"},
     ),
     "PublishEventsFunction": ({"0*"}, set()),

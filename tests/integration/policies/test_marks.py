@@ -107,7 +107,7 @@ def test_a_rest_that_is_too_small_for_a_message_is_the_end_told_by_each_process_
 def test_of_a_campaigns_chunk_only_what_stops_it_is_used_up(stream: Stream) -> None:
     """A row behind that one may fit into another limit."""
     limit(messages_per_day=100, segments_per_day=5)
-    parts = [(number("jst", nth), 2, ("jst",)) for nth in range(4)]
+    parts = [(number("jst", nth), 2, ("jst",), None) for nth in range(4)]
     door.count_sends(
         "acme", None, None, parts, NOW, lambda: b"k" * 32, lambda _: None, in_order=True
     )

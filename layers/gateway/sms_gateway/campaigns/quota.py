@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sms_gateway.policies.quota import Counted
 
 
+OF_A_NUMBER = ("most_per_number_per_day", "same_text_per_number")
+
+
 class Fitting(ValueObject, frozen=True):
     """What fits of a chunk: its first `rows`, those of them that are accepted, and the refused."""
 
@@ -41,7 +44,7 @@ def count_rows(
     for planned, problem in zip(accepted, counted.problems if counted else (), strict=False):
         if problem is None:
             kept.append(planned)
-        elif problem.members["quota"] == "most_per_number_per_day":
+        elif problem.members["quota"] in OF_A_NUMBER:
             refused.append((planned, problem))
         else:
             return Fitting(planned.draft.index, kept, refused, problem, counted)

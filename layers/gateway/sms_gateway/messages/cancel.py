@@ -7,6 +7,7 @@ from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import ConflictError, NotFoundError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, from_ms, rfc3339
+from sms_gateway.messages.cancel_unsent import counted_part
 from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.messages.views import message_view
 from sms_gateway.policies import door
@@ -54,8 +55,7 @@ def cancel_message(
         raise _not_cancellable(message, sub, now)
     if cancelled:
         report_ended(sub.vendor, Status.CANCELLED, 1)
-        part = (message.content.to, message.content.segments)
-        accepted = from_ms(sub.created)
+        part, accepted = counted_part(message.content), from_ms(sub.created)
         door.give_back_messages(
             sub.counted, tenant, batch.key_id, [part], accepted, now, message_key
         )

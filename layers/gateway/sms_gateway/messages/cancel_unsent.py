@@ -12,7 +12,7 @@ from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.policies import door
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.message_updates import MessageUpdate
-from sms_gateway.storage.models import ItemKey, TimelineEntry
+from sms_gateway.storage.models import ItemKey, MessageContent, TimelineEntry
 
 WRITES_PER_PAGE = 10 * dynamodb.MAX_PARALLEL_WRITES  # writes between two checks of the time left
 PAGE_SECONDS = 10.0  # seconds that reading a batch, or writing a page, may take at most
@@ -69,11 +69,11 @@ def _give_back(batch: str, cancelled: Collection[ItemKey]) -> None:
     if stored is None:  # never accepted
         return
     owner, members = stored
-    parts: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    parts: dict[str, list[door.Send]] = defaultdict(list)
     accepted = 0
     for message, sub in members:
         if sub.key in cancelled and (sub.is_single or message.status is None):
-            parts[sub.counted].append((message.content.to, message.content.segments))
+            parts[sub.counted].append(counted_part(message.content))
             accepted = sub.created
     for under, cancelled_parts in parts.items():
         door.give_back_messages(
@@ -85,3 +85,8 @@ def _give_back(batch: str, cancelled: Collection[ItemKey]) -> None:
             utc_now(),
             message_key,
         )
+
+
+def counted_part(content: MessageContent) -> door.Send:
+    """Return what a message was counted as; the text of a code is not known any more."""
+    return content.to, content.segments, (), None if content.withheld else content.text

@@ -23,12 +23,15 @@ def refuse_over_quota(
     now: datetime,
     key_id: str | None = None,
     key_policy: str | None = None,
+    *,
+    same_text: bool = True,
 ) -> tuple[list[PlannedRecipient], list[RejectedRecipient], "Counted | None"]:
     """Count recipients, and move those that are over a limit to the rejected.
 
-    The last of the answer is for `given_back_unless_done`. Raises as `count_sends` does.
+    Without `same_text` each text is another one, as a verification's. The last of the answer is for
+    `given_back_unless_done`. Raises as `count_sends` does.
     """
-    parts = parts_of(accepted)
+    parts = parts_of(accepted, same_text=same_text)
     counted = door.count_sends(tenant, key_id, key_policy, parts, now, message_key, price_table)
     if counted is None or not any(counted.problems):
         return accepted, rejected, counted
@@ -42,9 +45,17 @@ def refuse_over_quota(
     return kept, sorted([*rejected, *refused], key=lambda one: one.index), counted
 
 
-def parts_of(recipients: Sequence[PlannedRecipient]) -> list[tuple[str, int, tuple[str, ...]]]:
-    """Return what each recipient comes to: its number, its segments, and who may carry it."""
-    return [(one.content.to, one.content.segments, one.vendors) for one in recipients]
+def parts_of(recipients: Sequence[PlannedRecipient], *, same_text: bool = True) -> list[door.Send]:
+    """Return what each recipient comes to."""
+    return [
+        (
+            one.content.to,
+            one.content.segments,
+            one.vendors,
+            one.content.text if same_text else None,
+        )
+        for one in recipients
+    ]
 
 
 def price_table(vendor: str) -> PriceTable | None:

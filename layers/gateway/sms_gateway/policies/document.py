@@ -18,7 +18,13 @@ Network = IPv4Network | IPv6Network
 Limit = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Rate = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 LISTS = ("countries", "categories", "senders", "recipients")  # a key's are within its tenant's
-COUNTED = ("messages_per_day", "segments_per_day", "most_per_number_per_day", "requests_per_second")
+COUNTED = (
+    "messages_per_day",
+    "segments_per_day",
+    "most_per_number_per_day",
+    "same_text_per_number",
+    "requests_per_second",
+)
 SPENDS = ("spend_per_day", "spend_per_month")
 
 
@@ -40,6 +46,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     messages_per_day: Limit | None = None
     segments_per_day: Limit | None = None
     most_per_number_per_day: Limit | None = None
+    same_text_per_number: Annotated[int, msgspec.Meta(ge=0, le=50)] | None = None
     spend_per_day: Money | None = None
     spend_per_month: Money | None = None
     assumed_price: Money | None = None

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sms_gateway.policies.quota import Counted, PriceTables
     from sms_gateway.policies.rules import Rules
 
+# A number (E.164), segments, the vendors that may carry it; the text, None where it is not asked.
+type Send = tuple[str, int, tuple[str, ...], str | None]
+
 
 def admit(request: Request) -> None:
     """Admit a request to any route. Raises TenantStoppedError, ForbiddenError for its address.
@@ -47,7 +50,7 @@ def count_sends(
     tenant: str,
     key_id: str | None,
     key_policy: str | None,
-    parts: Sequence[tuple[str, int, tuple[str, ...]]],
+    parts: Sequence[Send],
     now: datetime,
     secret: Secret,
     prices: "PriceTables",
@@ -57,8 +60,7 @@ def count_sends(
 ) -> "Counted | None":
     """Count a send under the limits of its tenant and key; None where there is none.
 
-    `parts` are numbers (E.164), segments, and the vendors that may carry it; the rest, and what is
-    raised, is `count_parts`'.
+    The rest, and what is raised, is `count_parts`'.
     """
     scopes = _scopes(tenant, key_id, key_policy)
     if not scopes or not parts:
@@ -69,7 +71,7 @@ def count_sends(
     return count_parts(
         scopes,
         tenant,
-        [Part(to, segments, vendors) for to, segments, vendors in parts],
+        [Part(to, segments, vendors, text=text) for to, segments, vendors, text in parts],
         now,
         secret,
         prices,
@@ -85,22 +87,22 @@ def is_counted(tenant: str, key_policy: str | None) -> bool:
 
 def give_back(counted: "Counted | None") -> None:
     """Take off what was counted for a send that is not accepted after all. Never raises."""
-    if counted is not None and counted.spent:
+    if counted is not None and (counted.spent or counted.texts):
         from sms_gateway.policies import returns
 
-        returns.give_back(counted.spent)
+        returns.give_back(counted.spent, counted.texts)
 
 
 def give_back_messages(
     under: str,
     tenant: str,
     key_id: str | None,
-    parts: Sequence[tuple[str, int]],
+    parts: Sequence[Send],
     accepted: datetime,
     now: datetime,
     secret: Secret,
 ) -> None:
-    """Take cancelled messages off what counts them; `parts` are their numbers and segments.
+    """Take cancelled messages off what counts them.
 
     `under` is their submissions' `counted`. A fault of the counter raises nothing.
     """
@@ -108,7 +110,7 @@ def give_back_messages(
         from sms_gateway.policies import returns
         from sms_gateway.policies.limits import Part
 
-        cancelled = [Part(to, segments) for to, segments in parts]
+        cancelled = [Part(to, segments, text=text) for to, segments, _, text in parts]
         returns.give_back_messages(under, tenant, key_id, cancelled, accepted, now, secret)
 
 

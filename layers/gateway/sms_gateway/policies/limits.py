@@ -22,6 +22,7 @@ COUNTERS = {  # of each limit that is not a bucket's nor a number's
     "spend_per_month": MONTH_SPEND,
 }
 PER_NUMBER = "most_per_number_per_day"
+SAME_TEXT = "same_text_per_number"
 RATE = "requests_per_second"
 _WORDS = {
     "messages_per_day": "messages a day",
@@ -29,6 +30,7 @@ _WORDS = {
     "spend_per_day": "a day",
     "spend_per_month": "a month",
     PER_NUMBER: "messages a day to one number",
+    SAME_TEXT: "times the same text to one number in 24 hours",
     RATE: "requests a second",
 }
 
@@ -43,15 +45,17 @@ class QuotaExhaustedError(TooManyRequestsError):
 class Part(ValueObject, frozen=True):
     """What one recipient comes to: a number (E.164) and the segments of its message.
 
-    `vendors` may carry it; `prices` is what a segment costs, in billionths, by whose limit asks.
+    `vendors` may carry it; `prices` is what a segment costs, in billionths, by whose limit asks;
+    `text` is None where the text is not asked about.
     """
 
-    hidden = frozenset({"to"})
+    hidden = frozenset({"to", "text"})
 
     to: str
     segments: int
     vendors: tuple[str, ...] = ()
     prices: Mapping[str, int] = {}
+    text: str | None = None
 
     def need(self, quota: str, of: str) -> int:
         """Return what it takes of a limit."""
@@ -86,6 +90,11 @@ class Scope(ValueObject, frozen=True):
     def has_day(self) -> bool:
         """Whether something of it is counted among what its tenant sent."""
         return any(getattr(self.policy, one) is not None for one in (*COUNTERS, RATE))
+
+    @property
+    def limits_texts(self) -> bool:
+        """Whether it limits how often a number gets the same text."""
+        return self.policy.same_text_per_number is not None
 
     @property
     def has_share(self) -> bool:

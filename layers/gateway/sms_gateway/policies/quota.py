@@ -41,10 +41,12 @@ from sms_gateway.policies.limits import (
 from sms_gateway.policies.money import Money, segment_price
 from sms_gateway.policies.number_shares import NumberShares
 from sms_gateway.policies.returns import Spent, counted_under, give_back
+from sms_gateway.policies.text_shares import TextShares
 from sms_gateway.storage import quotas
 from sms_gateway.storage.items import Item
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.storage.quotas import Bucket, Count
+from sms_gateway.storage.time_sets import Times
 from sms_gateway.vendors.price_table import PriceTable
 
 PriceTables = Callable[[str], PriceTable | None]  # of a vendor's account
@@ -58,6 +60,7 @@ class Counted(ValueObject, frozen=True):
     problems: Sequence[QuotaExhaustedError | None]
     usage: Sequence[Usage] = ()
     spent: Mapping[ItemKey, Mapping[str, int]] = {}
+    texts: Mapping[ItemKey, Mapping[str, Times]] = {}
     under: str = ""  # whose limits count it: see `counted_under`
 
 
@@ -81,12 +84,18 @@ def count_parts(
     parts = _priced(parts, scopes, prices)
     try:
         numbers = NumberShares(scopes, tenant, now, secret)
+        texts = TextShares(scopes, tenant, now, secret)
         problems = numbers.count(parts)
-        left = [place for place, problem in enumerate(problems) if problem is None]
+        left = _without_problem(problems)
+        for place, over in zip(left, texts.count([parts[one] for one in left]), strict=True):
+            problems[place] = over
+        give_back(numbers.spent(parts[place] for place in left if problems[place]))
+        left = _without_problem(problems)
         asked = [scope for scope in scopes if scope.has_day]
         if not left or not asked:
-            spent = numbers.spent(parts[place] for place in left)
-            return Counted(problems, (), spent, counted_under(scopes))
+            went = [parts[place] for place in left]
+            under = counted_under(scopes)
+            return Counted(problems, (), numbers.spent(went), texts.given(went), under)
         sums = _Sums(asked, tenant, now, is_request=is_request)
         taken = sums.count([parts[place] for place in left], in_order=in_order)
     except CrowdedError:
@@ -99,12 +108,18 @@ def count_parts(
     headers = rate_limit_headers(sums.usage, now)
     for place in refused:
         problems[place] = blocking(parts[place], causes).problem(now, headers)
-    give_back(numbers.spent(parts[place] for place in refused))
+    over_parts = [parts[place] for place in refused]
+    give_back(numbers.spent(over_parts), texts.given(over_parts))
     went = [parts[place] for place in sorted(accepted)]
-    passed = marks.passed(sums.usage, went, [parts[place] for place in refused])
+    passed = marks.passed(sums.usage, went, over_parts)
     marks.tell(tenant, asked[-1].key_id, passed, now)
     under = counted_under(scopes, went)
-    return Counted(problems, sums.usage, {**numbers.spent(went), **sums.spent}, under)
+    spent = {**numbers.spent(went), **sums.spent}
+    return Counted(problems, sums.usage, spent, texts.given(went), under)
+
+
+def _without_problem(problems: Sequence[QuotaExhaustedError | None]) -> list[int]:
+    return [place for place, problem in enumerate(problems) if problem is None]
 
 
 def _priced(parts: Sequence[Part], scopes: Sequence[Scope], prices: PriceTables) -> Sequence[Part]:

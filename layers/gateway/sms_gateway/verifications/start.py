@@ -105,7 +105,9 @@ def _prepare(
     if not test:
         rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
         guarded_by = door.admit_code(tenant, to, request.client, now, message_key)
-        _, over, counted = refuse_over_quota(tenant, accepted, [], now, key_id, key_policy)
+        _, over, counted = refuse_over_quota(
+            tenant, accepted, [], now, key_id, key_policy, same_text=False
+        )
         if over:
             raise over[0].problem
     planned, code_spec = _with_code_spec(accepted[0], request, test=test)
