@@ -262,7 +262,8 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     opened = {f"SendFrom{way}": {"Default": "true"} for way in given}
     opened["CognitoKeyArn"] = {"Default": "arn"}
     opened["Events"] = {"Default": "all"}
-    opened["Dashboard"] = opened["AccessLogs"] = opened["Console"] = {"Default": "true"}
+    for name in ("Dashboard", "AccessLogs", "Console", "QuotaAlarm"):
+        opened[name] = {"Default": "true"}
     for name in ("DomainName", "HostedZoneId", "WebAclArn", "KmsKeyArn"):
         opened[name] = {"Default": "given"}
     every = deployed(TEMPLATE | {"Parameters": TEMPLATE["Parameters"] | opened})
