@@ -35,7 +35,7 @@ from sms_gateway.config import api_keys, cached_setting, routes, vendor_accounts
 from sms_gateway.core.problems import InvalidRequestError
 from sms_gateway.messages import listing
 from sms_gateway.policies.counters import month_key, numbers_of, of_day
-from sms_gateway.storage import dynamodb, message_repository, quotas
+from sms_gateway.storage import code_counts, dynamodb, message_repository, quotas
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendor_accounts.balances import get_balances
@@ -426,6 +426,31 @@ def test_a_campaigns_codes_are_guarded_and_its_other_messages_are_not(
     problems = [one["problem"] for one in results(bucket)]
     assert problems[:sent] == [""] * sent
     assert all("nobody typed in" in problem for problem in problems[sent:])
+
+
+def test_codes_that_wait_for_another_day_are_not_counted_by_the_guard(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the first of them, at which the campaign stops."""
+    monkeypatch.setenv("PUMPING_GUARD", "true")
+    set_guards({"acme": {"mode": "monitor"}})
+    set_campaign_defaults({"acme": {"category": "otp"}})
+    set_policy("acme", '{"messages_per_day": 5}')
+    file = "to,text\n" + "".join(f"{number('jst', nth)},Code 1{nth}\n" for nth in range(20))
+    notice = upload(bucket, file)
+    for action in ("GetItem", "UpdateItem"):
+        assert may("CampaignWorkerFunction", action, "QUOTA#acme")
+    failed = to_the_end(notice)
+    assert (failed.state, failed.sent) == ("failed", 5)
+    today = code_counts.CountKey("acme", "country#IN", datetime.now(UTC).date())
+    counted = dynamodb.get(today.item)
+    assert counted is not None
+    hours = [name for name in counted if name.startswith("started")]
+    assert sum(int(counted[name]["N"]) for name in hours) == 6
+    set_policy("acme", "{}")
+    operate("resume", failed.id)
+    done = to_the_end(failed.id)
+    assert (done.sent, done.refused) == (20, 0)
 
 
 def test_settings_that_are_not_valid_send_nothing(bucket: Any) -> None:

@@ -508,6 +508,20 @@ def test_feedback_on_a_message_that_was_just_removed_is_not_recorded(
     assert dynamodb.get(key) is None
 
 
+def test_a_refused_code_uses_up_nothing_of_its_numbers_five(
+    monkeypatch: pytest.MonkeyPatch, failing: Callable[..., None]
+) -> None:
+    monkeypatch.setenv("VERIFICATION_SENDS", "2")
+    guarded(rules={**LOOSE, "prefix_day": 1})
+    start()
+    for nth in range(3):
+        refused(lambda nth=nth: start(at=AT + timedelta(seconds=nth)))  # type: ignore[misc] # mypy can't infer a lambda's default
+    guarded(mode="off")
+    start(at=AT + timedelta(seconds=9))
+    with pytest.raises(TooManyRequestsError, match="gets 2 codes"):
+        start(at=AT + timedelta(seconds=10))
+
+
 # Who is told.
 
 

@@ -12,7 +12,7 @@ from sms_gateway.campaigns.columns import build_draft, refusal
 from sms_gateway.campaigns.credit import count_credit
 from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk, Refusal
-from sms_gateway.campaigns.quota import count_rows
+from sms_gateway.campaigns.quota import before_limit, count_rows
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
@@ -124,6 +124,9 @@ def _plan_chunk(
     )
     _raise_retryable(campaign, rejected)
     if not campaign.only_checks:  # later than that: a code that is refused now is refused for good
+        room = before_limit(campaign.tenant, accepted, len(rows), now)
+        rows, accepted = rows[:room], [one for one in accepted if one.draft.index < room]
+        rejected = [one for one in rejected if one.index < room]
         accepted, rejected = refuse_pumped(campaign.tenant, accepted, rejected, now)
     for each in rejected:
         refused[each.index] = refusal(rows[each.index], campaign.columns, each.problem)

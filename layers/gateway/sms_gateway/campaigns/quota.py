@@ -13,6 +13,7 @@ from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages.over_quota import parts_of, price_table
 from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.policies import door
+from sms_gateway.pumping_guard import door as guard
 
 if TYPE_CHECKING:
     from sms_gateway.policies.quota import Counted
@@ -29,6 +30,21 @@ class Fitting(ValueObject, frozen=True):
     refused: Sequence[tuple[PlannedRecipient, GatewayError]]
     over: GatewayError | None  # of the row after them
     counted: "Counted | None"
+
+
+def before_limit(
+    tenant: str, accepted: Sequence[PlannedRecipient], rows: int, now: datetime
+) -> int:
+    """Return how many of a chunk's rows come before the one at which a limit stops now.
+
+    The guard then counts no code that waits for another day, but for the first that does not fit.
+    """
+    if not guard.is_on() or not any(one.content.category == "otp" for one in accepted):
+        return rows
+    fitting = door.fitting_now(tenant, parts_of(accepted), now, price_table)
+    if fitting is None or fitting >= len(accepted):
+        return rows
+    return accepted[max(fitting, 1)].draft.index if len(accepted) > 1 else rows
 
 
 def count_rows(

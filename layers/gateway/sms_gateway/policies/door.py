@@ -80,6 +80,26 @@ def count_sends(
     )
 
 
+def fitting_now(
+    tenant: str, parts: Sequence[Send], now: datetime, prices: "PriceTables"
+) -> int | None:
+    """Return how many of the first sends fit under a tenant's limits now; None without limits.
+
+    Nothing is counted, and a counter that does not answer limits nothing.
+    """
+    scopes = _scopes(tenant, None, None)
+    if not scopes:
+        return None
+    from sms_gateway.policies.limits import Part
+    from sms_gateway.policies.quota import fitting_now
+
+    asked = [Part(to, segments, vendors, text=text) for to, segments, vendors, text in parts]
+    try:
+        return fitting_now(scopes, tenant, asked, now, prices)
+    except ServiceUnavailableError:
+        return None
+
+
 def is_counted(tenant: str, key_policy: str | None) -> bool:
     """Return whether a limit of a tenant or a key is counted. Raises as `sending_rules` does."""
     return bool(_counted(tenant, key_policy))

@@ -118,6 +118,25 @@ def count_parts(
     return Counted(problems, sums.usage, spent, texts.given(went), under)
 
 
+def fitting_now(
+    scopes: Sequence[Scope],
+    tenant: str,
+    parts: Sequence[Part],
+    now: datetime,
+    prices: PriceTables = lambda _vendor: None,
+) -> int:
+    """Return how many of the first parts fit into day and month as they stand; counts nothing.
+
+    Raises ServiceUnavailableError.
+    """
+    asked = [scope for scope in scopes if scope.has_day]
+    if not asked:
+        return len(parts)
+    counted = as_of(numbers_of(quotas.read(month_key(tenant, now))), now)
+    state = usages(asked, counted, now)
+    return len(fitting(_priced(parts, scopes, prices), state, in_order=True))
+
+
 def _without_problem(problems: Sequence[QuotaExhaustedError | None]) -> list[int]:
     return [place for place, problem in enumerate(problems) if problem is None]
 

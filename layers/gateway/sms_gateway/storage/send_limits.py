@@ -27,6 +27,21 @@ def count_send(partition: str, now: int, limit: int, window: int) -> int | None:
     return 1
 
 
+def take_off_send(partition: str, sent_at: int, window: int) -> None:
+    """Take off a send that was counted and did not go; among many others it stays counted.
+
+    Raises ServiceUnavailableError.
+    """
+    key, claim = ItemKey(partition, "SENDS"), secrets.token_hex(8)
+    for _ in range(MAX_WRITE_ATTEMPTS):
+        times, previous_claim = _sends(key)
+        if previous_claim is None or sent_at not in times:
+            return
+        times.remove(sent_at)
+        if _put_sends(key, times, claim, previous_claim, max([*times, sent_at]) + window):
+            return
+
+
 def _sends(key: ItemKey) -> tuple[list[int], str | None]:
     """Return the times of the sends, and the claim of whoever wrote them."""
     item = dynamodb.get(key)

@@ -2,8 +2,8 @@
 
 import os
 
-from sms_gateway.core.observability import increment
-from sms_gateway.core.problems import TooManyRequestsError
+from sms_gateway.core.observability import increment, logger
+from sms_gateway.core.problems import ServiceUnavailableError, TooManyRequestsError
 from sms_gateway.storage import send_limits
 
 
@@ -14,7 +14,7 @@ def count_send(tenant: str, digest: str, now: int) -> None:
     seconds.
     """
     limit, window = int(os.environ["VERIFICATION_SENDS"]), int(os.environ["VERIFICATION_WINDOW"])
-    wait = send_limits.count_send(f"SENDS#{tenant}#{digest}", now, limit, window)
+    wait = send_limits.count_send(_partition(tenant, digest), now, limit, window)
     if wait is None:
         return
     increment("VerificationRateLimited")
@@ -24,3 +24,16 @@ def count_send(tenant: str, digest: str, now: int) -> None:
         slug="too-many-codes",
         headers={"Retry-After": str(wait)},
     )
+
+
+def give_back(tenant: str, digest: str, now: int) -> None:
+    """Take off a send that `count_send` counted and the guard refused. Raises nothing."""
+    try:
+        window = int(os.environ["VERIFICATION_WINDOW"])
+        send_limits.take_off_send(_partition(tenant, digest), now, window)
+    except ServiceUnavailableError as error:
+        logger.warning("send to a number not given back", extra={"why": error.detail})
+
+
+def _partition(tenant: str, digest: str) -> str:
+    return f"SENDS#{tenant}#{digest}"

@@ -10,7 +10,7 @@ import msgspec
 
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
-from sms_gateway.core.problems import NotFoundError
+from sms_gateway.core.problems import GatewayError, NotFoundError
 from sms_gateway.core.timestamps import epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.messages import idempotency
@@ -103,8 +103,13 @@ def _prepare(
     guarded_by: tuple[str, ...] = ()
     counted = None
     if not test:
-        rate_limit.count_send(tenant, number_digest(tenant, to, message_key()), seconds)
-        guarded_by = door.admit_code(tenant, to, request.client, now, message_key)
+        digest = number_digest(tenant, to, message_key())
+        rate_limit.count_send(tenant, digest, seconds)
+        try:
+            guarded_by = door.admit_code(tenant, to, request.client, now, message_key)
+        except GatewayError:
+            rate_limit.give_back(tenant, digest, seconds)  # it did not go
+            raise
         _, over, counted = refuse_over_quota(
             tenant, accepted, [], now, key_id, key_policy, same_text=False
         )
