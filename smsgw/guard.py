@@ -19,7 +19,7 @@ from smsgw import arguments
 from smsgw.errors import CommandError
 from smsgw.line import Area, given
 from smsgw.tables import Row, show
-from smsgw.terminal import say, say_json
+from smsgw.terminal import counted, say, say_json
 
 AREA = Area("guard", "Codes that look pumped: count them, refuse them, let them go.")
 
@@ -191,7 +191,7 @@ def unblock(tenant: str, what: str) -> None:
         if numbers:
             code_counts.add(code_counts.Addition(key, numbers))
             forgiven += sum(numbers.values())
-    say(f"{forgiven} codes to {what} are forgiven: the next ones go.")
+    say(f"forgiven: {counted(forgiven, 'code')} to {what}; the next ones go.")
 
 
 @AREA.command(

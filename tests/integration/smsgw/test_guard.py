@@ -123,7 +123,7 @@ def test_a_country_is_forgiven_for_the_whole_fortnight(operator: Operator) -> No
         start(0)
     assert error.value.members["reasons"] == ["country-fortnight"]
     said = operator("guard", "unblock", "acme", country.partition("#")[2])[1]
-    assert said.startswith("40 codes")
+    assert said.startswith("forgiven: 40 codes")
     start(0)
 
 
@@ -154,8 +154,8 @@ def test_what_is_counted_of_the_smallest_is_shown_and_forgiven(
         code_counts.add(key)
     (row,) = json.loads(operator("guard", "show", "acme", "--json")[1])
     assert (row["country"], row["unverified"]) == (country, 1)
-    assert "1 codes" in operator("guard", "unblock", "acme", country)[1]
-    assert "1 codes" in operator("guard", "unblock", "acme", numbers)[1]
+    assert "forgiven: 1 code to" in operator("guard", "unblock", "acme", country)[1]
+    assert "forgiven: 1 code to" in operator("guard", "unblock", "acme", numbers)[1]
 
 
 def test_nothing_is_taken_off_a_safe_list_that_is_not_on_it(operator: Operator) -> None:
