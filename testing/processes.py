@@ -6,14 +6,14 @@ from types import ModuleType
 from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
 
 from sms_gateway.dispatch import circuit_breaker
-from sms_gateway.policies import marks, quota
+from sms_gateway.policies import quota, thresholds
 from testing.paths import ROOT
 
 
 def new_worker() -> None:
     """As a new process begins: it has counted no failure and no request, and reads all anew."""
     quota._known.clear()
-    marks._told.clear()
+    thresholds._told.clear()
     for counted in (
         breaker._LOCAL_FAILURES,
         breaker._LOCAL_SUCCESSES,

@@ -6,12 +6,12 @@ import msgspec
 
 from sms_gateway.core.event import Event, EventType
 from sms_gateway.storage.items import Item
-from sms_gateway.storage.quotas import MARK, PREFIX
+from sms_gateway.storage.quotas import PREFIX, REACHED
 
 
 def quota_events(old: Item, new: Item) -> Iterator[Event]:
-    """Yield the event of a mark that was stored; `at` in it is epoch milliseconds."""
-    if new["sk"]["S"] != MARK or old.get("data") == new.get("data"):
+    """Yield the event of a threshold that was reached; `at` in it is epoch milliseconds."""
+    if new["sk"]["S"] != REACHED or old.get("data") == new.get("data"):
         return
     tenant, _, name = new["pk"]["S"].removeprefix(PREFIX).partition("#")
     data = msgspec.json.decode(new["data"]["S"])

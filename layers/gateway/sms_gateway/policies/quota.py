@@ -13,7 +13,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_us
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.policies import marks
+from sms_gateway.policies import thresholds
 from sms_gateway.policies.counters import (
     MAX_WRITES,
     CrowdedError,
@@ -111,8 +111,8 @@ def count_parts(
     over_parts = [parts[place] for place in refused]
     give_back(numbers.spent(over_parts), texts.given(over_parts))
     went = [parts[place] for place in sorted(accepted)]
-    passed = marks.passed(sums.usage, went, over_parts)
-    marks.tell(tenant, asked[-1].key_id, passed, now)
+    reached = thresholds.reached(sums.usage, went, over_parts)
+    thresholds.tell(tenant, asked[-1].key_id, reached, now)
     under = counted_under(scopes, went)
     spent = {**numbers.spent(went), **sums.spent}
     return Counted(problems, sums.usage, spent, texts.given(went), under)

@@ -15,7 +15,7 @@ from sms_gateway.storage.items import Item, json_attribute, key_of, number_attri
 from sms_gateway.storage.models import ItemKey
 
 PREFIX = "QUOTA#"
-MARK = "REACHED"  # the sort key of what was told of a limit
+REACHED = "REACHED"  # the sort key of what was told of a limit
 
 
 class Count(ValueObject, frozen=True):
@@ -106,7 +106,7 @@ def give_back(key: ItemKey, amounts: dict[str, int]) -> None:
     )
 
 
-def put_mark(tenant: str, name: str, details: dict[str, Any], ttl: int) -> bool:
+def put_reached(tenant: str, name: str, details: dict[str, Any], ttl: int) -> bool:
     """Store that so much of a limit is used; the event is made of it. False where it is there.
 
     `details` are stored as JSON. Raises ServiceUnavailableError.
@@ -115,7 +115,7 @@ def put_mark(tenant: str, name: str, details: dict[str, Any], ttl: int) -> bool:
     update.must(f"attribute_not_exists({update.name('data')})")
     update.set("data", update.text(json_attribute(details)["S"]))
     update.set("ttl", update.number(ttl))
-    key = key_of(ItemKey(f"{PREFIX}{tenant}#{name}", MARK))
+    key = key_of(ItemKey(f"{PREFIX}{tenant}#{name}", REACHED))
     write: Any = {"TableName": dynamodb.table_name(), "Key": key, **update.request()}
     return dynamodb.conditional_write(lambda: dynamodb.client().update_item(**write)) is not None
 

@@ -1,7 +1,7 @@
 """Tell when half, four fifths and all of a limit are used: one item each, once for its period.
 
-Whose write passes a mark sees it in the answer, so that a request which passes none writes nothing
-more. Of several that one write passes only the highest is told.
+Whose write reaches one sees it in the answer, so that a request which reaches none writes nothing
+more. Of several that one write reaches only the highest is told.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,21 +15,23 @@ from sms_gateway.policies.counters import KEPT
 from sms_gateway.policies.limits import COUNTERS, Part, Usage
 from sms_gateway.storage import quotas
 
-MARKS = (100, 80, 50)  # percent
+PERCENTS = (100, 80, 50)
 MAX_TOLD = 1_000  # names that a process remembers
 
 _told: set[str] = set()
 
 
-class Mark(ValueObject, frozen=True):
+class Threshold(ValueObject, frozen=True):
     """A limit of which so much is used, in percent."""
 
     usage: Usage
     percent: int
 
 
-def passed(state: Iterable[Usage], went: Sequence[Part], refused: Sequence[Part]) -> list[Mark]:
-    """Return the marks that a request passed: `state` is how the limits stand after it.
+def reached(
+    state: Iterable[Usage], went: Sequence[Part], refused: Sequence[Part]
+) -> list[Threshold]:
+    """Return what a request reached: `state` is how the limits stand after it.
 
     `went` are the parts that were counted. A limit whose rest is less than a `refused` part takes
     is used up.
@@ -39,27 +41,31 @@ def passed(state: Iterable[Usage], went: Sequence[Part], refused: Sequence[Part]
         if usage.quota not in COUNTERS:
             continue
         before = usage.used - sum(part.need(usage.quota, usage.of) for part in went)
-        beyond = [one for one in MARKS if before * 100 < one * usage.limit <= usage.used * 100]
+        beyond = [
+            percent
+            for percent in PERCENTS
+            if before * 100 < percent * usage.limit <= usage.used * 100
+        ]
         full = any(part.need(usage.quota, usage.of) > usage.left for part in refused)
         if full or beyond:
-            found.append(Mark(usage, 100 if full else beyond[0]))
+            found.append(Threshold(usage, 100 if full else beyond[0]))
     return found
 
 
-def tell(tenant: str, key_id: str, marks: Iterable[Mark], now: datetime) -> None:
-    """Store marks for the event, unless they are there. What can't be stored now stays untold."""
-    for mark in marks:
-        name = _name(mark, key_id)
+def tell(tenant: str, key_id: str, thresholds: Iterable[Threshold], now: datetime) -> None:
+    """Store what the event is made of, unless it is there; what can't be stored stays untold."""
+    for one in thresholds:
+        name = _name(one, key_id)
         if (tenant_name := f"{tenant}#{name}") in _told:
             continue
-        usage = mark.usage
-        details = {**usage.to_dict(), "percent": mark.percent, "at": epoch_ms(now)}
+        usage = one.usage
+        details = {**usage.to_dict(), "percent": one.percent, "at": epoch_ms(now)}
         if usage.of == "key":
             details["key_id"] = key_id
         try:
-            first = quotas.put_mark(tenant, name, details, epoch_seconds(usage.resets_at + KEPT))
+            first = quotas.put_reached(tenant, name, details, epoch_seconds(usage.resets_at + KEPT))
         except ServiceUnavailableError as error:
-            logger.warning("mark of a quota not stored", extra={"why": error.detail})
+            logger.warning("threshold of a quota not stored", extra={"why": error.detail})
             continue
         if len(_told) >= MAX_TOLD:
             _told.clear()
@@ -68,8 +74,8 @@ def tell(tenant: str, key_id: str, marks: Iterable[Mark], now: datetime) -> None
             increment("QuotaReached", 1, quota=usage.quota)
 
 
-def _name(mark: Mark, key_id: str) -> str:
-    usage = mark.usage
+def _name(one: Threshold, key_id: str) -> str:
+    usage = one.usage
     whose = f"key-{key_id}" if usage.of == "key" else "tenant"
     end = f"{usage.resets_at:%Y-%m-%d}"
-    return f"{whose}-{usage.quota}-{usage.limit}-{end}-{mark.percent}"
+    return f"{whose}-{usage.quota}-{usage.limit}-{end}-{one.percent}"

@@ -1,4 +1,4 @@
-"""The event QuotaReached: once for a limit, its period and its mark, and no write besides."""
+"""The event QuotaReached: once for a limit, its period and its threshold, and no write besides."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sms_gateway.messages.send import send
-from sms_gateway.policies import door, marks
+from sms_gateway.policies import door, thresholds
 from sms_gateway.policies.limits import QuotaExhaustedError
 from sms_gateway.storage import dynamodb
 from testing.counting import Meter
@@ -48,7 +48,7 @@ def told(stream: Stream) -> list[dict[str, Any]]:
     return [one.to_dict() for one in stream.told.events if one.type == "QuotaReached"]
 
 
-def test_each_mark_is_told_once_a_day(stream: Stream) -> None:
+def test_each_threshold_is_told_once_a_day(stream: Stream) -> None:
     limit(messages_per_day=10)
     for _ in range(12):
         go()
@@ -116,7 +116,7 @@ def test_of_a_campaigns_chunk_only_what_stops_it_is_used_up(stream: Stream) -> N
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_of_many_at_once_each_mark_is_told_once(stream: Stream, seed: int) -> None:
+def test_of_many_at_once_each_threshold_is_told_once(stream: Stream, seed: int) -> None:
     limit(messages_per_day=20)
     go()  # reads the settings
     body = json.dumps({"to": number("jst"), "text": "Hello"}).encode()
@@ -124,7 +124,7 @@ def test_of_many_at_once_each_mark_is_told_once(stream: Stream, seed: int) -> No
     assert [one["data"]["percent"] for one in told(stream)] == [50, 80, 100]
 
 
-def test_a_request_that_passes_no_mark_writes_once_and_wakes_no_reader(stream: Stream) -> None:
+def test_a_request_that_passes_no_threshold_writes_once_and_wakes_no_reader(stream: Stream) -> None:
     limit(messages_per_day=1000, spend_per_day={"amount": "9", "currency": "USD"},
           assumed_price={"amount": "0.001", "currency": "USD"})  # fmt: skip
     go()
@@ -135,16 +135,16 @@ def test_a_request_that_passes_no_mark_writes_once_and_wakes_no_reader(stream: S
     assert not [one for one in stream.records() if "QUOTA" in str(one["dynamodb"]["Keys"])]
 
 
-def test_a_mark_that_can_not_be_stored_refuses_nobody(
+def test_a_threshold_that_can_not_be_stored_refuses_nobody(
     stream: Stream, monkeypatch: pytest.MonkeyPatch, failing: Callable[..., None]
 ) -> None:
     limit(messages_per_day=1)
-    marks._told.clear()
-    real = marks.tell
+    thresholds._told.clear()
+    real = thresholds.tell
 
     def late(*given: Any) -> None:
         failing("UpdateItem", 1)
         real(*given)
 
-    monkeypatch.setattr(marks, "tell", late)
+    monkeypatch.setattr(thresholds, "tell", late)
     assert go() == 1
