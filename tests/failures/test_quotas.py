@@ -56,6 +56,12 @@ def counted() -> int:
     return quotas.number_of(quotas.read(month_key("acme", NOW)), of_day("messages", NOW))
 
 
+def spent() -> int:
+    """What the month has spent, in cents."""
+    month = quotas.read(month_key("acme", NOW))
+    return quotas.number_of(month, "month.spend.USD") // 10**7
+
+
 def sent(body: bytes, key: str | None = None, later: int = 0) -> int:
     """How many of a request's messages are accepted."""
     try:
@@ -69,8 +75,13 @@ def sent(body: bytes, key: str | None = None, later: int = 0) -> int:
 def test_killed_between_counting_and_accepting_counts_once_too_much_at_most(
     gateway: Gateway, nth: int, moment: str
 ) -> None:
-    """Its writes: the count, the key's record, two pages of the batch, the batch itself."""
-    set_policy("acme", '{"messages_per_day": 100}')
+    """Its writes: the count, the key's record, two pages of the batch, the batch itself.
+
+    Money is counted with them: a message is a cent.
+    """
+    money = {"amount": "1", "currency": "USD"}
+    spend = {"spend_per_month": money, "assumed_price": {**money, "amount": "0.01"}}
+    set_policy("acme", json.dumps({**spend, "segments_per_day": 500}))
     with killed(nth, moment):
         sent(BODY, "order-1")
     assert sent(BODY, "order-1", later=61) == COUNT
@@ -79,7 +90,7 @@ def test_killed_between_counting_and_accepting_counts_once_too_much_at_most(
     assert lost == (0 if (nth, moment) in ((1, "before"), (5, "after")) else COUNT)
     went = COUNT + sum(sent(BODY, later=70) for _ in range(5))
     assert went == 100 - lost
-    assert counted() == 100
+    assert counted() == spent() == 100
 
 
 @guards("counting first")
@@ -105,6 +116,28 @@ def test_a_counter_that_is_throttled_for_a_while_counts_nothing_that_it_refused(
             sent(ONE)
     assert [sent(ONE) for _ in range(5)] == [1, 1, 1, 0, 0]
     assert counted() == 3
+
+
+def test_a_threshold_that_dies_with_its_function_is_untold_and_nothing_is_lost(
+    gateway: Gateway,
+) -> None:
+    """Its second write is the threshold's, before anything is accepted."""
+    set_policy("acme", '{"messages_per_day": 2}')
+    with killed(2, "before"):
+        sent(ONE, "order-1")
+    assert (counted(), gateway.queued("rajasms")) == (1, [])
+    assert [sent(ONE, "order-1", later=61), sent(ONE, later=62)] == [1, 0]
+    assert counted() == 2
+
+
+def test_texts_of_one_number_that_were_killed_count_once_too_much_at_most(
+    gateway: Gateway,
+) -> None:
+    set_policy("acme", '{"same_text_per_number": 3}')
+    with killed(2, "before"):
+        sent(ONE, "order-1")
+    assert sent(ONE, "order-1", later=61) == 1
+    assert [sent(ONE, later=70) for _ in range(3)] == [1, 0, 0]
 
 
 def test_a_counter_that_stays_throttled_loses_no_message_and_none_twice(
