@@ -24,7 +24,7 @@ TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
 MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
-SEARCH_KEY = "ba9876543210fedcba9876543210fedcba9876543210fedc"
+SEARCH_KEY = stack_keys.derive_search_key(MESSAGE_KEY.encode())
 WEBHOOK_KEY = "fedcba9876543210fedcba9876543210fedcba9876543210"
 ACCOUNTS: dict[str, Any] = {
     vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())

@@ -125,9 +125,7 @@ def test_each_secret_is_read_by_those_that_need_it() -> None:
     others = {"AuthorizeFunction", "BalanceFunction", "StatusFunction", *tellers}
     others |= {"ConsoleFunction", "PublishEventsFunction", "QueueWebhooksFunction"}
     assert readers("keys", "MESSAGE_KEY") == set(FUNCTIONS) - others
-    late = {"CallbackFunction", "DispatchFunction", "SchedulerFunction", "VendorAccountFunction"}
-    accepting = set(FUNCTIONS) - others - late
-    assert readers("keys", "SEARCH_KEY") == accepting | {"StatusFunction"}
+    assert readers("keys", "SEARCH_KEY") == {"StatusFunction"}
 
 
 def test_nobody_reads_a_secret_of_another_name_or_every_version_of_the_keys() -> None:

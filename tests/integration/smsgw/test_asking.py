@@ -47,6 +47,7 @@ def asked(operator: Operator, capsys: pytest.CaptureFixture[str]) -> Callable[..
         ("campaigns", "cancel", "x"),
         ("webhooks", "disable", "--tenant", "acme"),
         ("callback-key", "rotate"),
+        ("message-key", "rotate"),
         ("restore", "apply", "--table", "x", "--at", "2026-01-01T00:00:00Z"),
     ],
     ids=" ".join,

@@ -91,7 +91,7 @@ def build_batch(
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _group_by_submission(recipients)
     contents = [planned.content for group in groups for planned in group]
-    marks = marks_of(tenant, contents)
+    marks = marks_of(tenant, contents, key)
     submissions: list[Submission] = []
     sealed: list[bytes | None] = []
     for group in groups:
