@@ -93,7 +93,7 @@ def rotate_callback_key(stack: Stack) -> None:
 
 @MESSAGES.command(
     "rotate",
-    help="Make another; open codes and Idempotency-Keys end with the one before.",
+    help="Make another; open codes end with the one before.",
     harm="ends open verifications, withheld texts of codes, and the Idempotency-Keys in use",
 )
 @pass_stack
