@@ -7,7 +7,7 @@ from dataclasses import fields
 import click
 import msgspec
 
-from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.account_publishing import write_public_accounts
 from sms_gateway.config.stack_keys import CALLBACK_KEY
 from sms_gateway.config.stored_settings import ACCOUNTS, check_size, read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter

@@ -21,7 +21,7 @@ from ministack.services import dynamodb  # type: ignore[import-untyped]  # no st
 from local.simulators.registry import SIMULATORS, accounts, routes
 from local.simulators.state import Message, State
 from local.simulators.vendor import Request
-from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.account_publishing import write_public_accounts
 from sms_gateway.config.secrets import CURRENT
 from sms_gateway.config.stack_keys import derive_search_key
 from sms_gateway.vendors.registry import VENDORS

@@ -12,8 +12,8 @@ from samcli.yamlhelper import yaml_parse
 
 from local.simulators.registry import routes
 from sms_gateway.config import cached_setting, stack_keys
+from sms_gateway.config.account_publishing import write_public_accounts
 from sms_gateway.config.policies import digest_of, store_policy
-from sms_gateway.config.public_accounts import write_public_accounts
 from sms_gateway.config.stored_settings import ACCOUNTS as PUBLISHED
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS

@@ -17,6 +17,7 @@ from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
 from sms_gateway.messages.send import send
 from sms_gateway.scheduler import search_index
 from sms_gateway.storage import dynamodb, search_runs
+from sms_gateway.storage.items import MARK_BYTES
 from sms_gateway.storage.models import ItemKey, MessageContent
 from testing.counting import Meter
 from testing.environment import ACCOUNT_ID, REGION
@@ -318,4 +319,4 @@ def test_a_batch_has_each_mark_once(gateway: Gateway) -> None:
     contents = [MessageContent(to=number("jst", nth), reference="o") for nth in range(3)]
     marks = marks_of("acme", contents * 2, message_key)
     assert marks is not None
-    assert len(marks) == 4 * search_runs.MARK_BYTES
+    assert len(marks) == 4 * MARK_BYTES

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from sms_gateway.config.stack_keys import derive_search_key, search_keys
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.storage.items import MARK_BYTES
 from sms_gateway.storage.models import MessageContent
-from sms_gateway.storage.search_runs import MARK_BYTES
 
 MAX_MARKS = 100  # in a batch's own item and its entry, which have room for these 400 bytes
 
