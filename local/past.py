@@ -21,11 +21,11 @@ from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.status import Status
-from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_ms, epoch_seconds
 from sms_gateway.messages.acceptance import build_batch
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.request import Draft, parse_send_request
-from sms_gateway.storage.items import DAY_SECONDS, Item, number_attribute
+from sms_gateway.storage.items import Item, number_attribute
 from sms_gateway.storage.models import CodeSpec
 from sms_gateway.verifications.model import Details, Verification
 from sms_gateway.verifications.repository import verification_item
