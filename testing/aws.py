@@ -144,9 +144,9 @@ class Aws:
         self.vendors.state.clear()
         dynamodb._tables.pop(name, None)
         dynamodb._stream_records.pop(name, None)
-        status, _, told = dynamodb._create_table(table_definition(name))
+        status, _, got = dynamodb._create_table(table_definition(name))
         if status != 200:
-            raise RuntimeError(f"no table: {told!r}")
+            raise RuntimeError(f"no table: {got!r}")
         self.put(SETTINGS, name)
         self.publish(name)
 
@@ -206,8 +206,8 @@ class Aws:
             status, body = self.table(name, asked.body)
             return Said(body, status, "application/x-amz-json-1.0")
         if service:
-            told = getattr(self, f"_{name}")(msgspec.json.decode(asked.body))
-            return Said(msgspec.json.encode(told), 200, "application/x-amz-json-1.0")
+            got = getattr(self, f"_{name}")(msgspec.json.decode(asked.body))
+            return Said(msgspec.json.encode(got), 200, "application/x-amz-json-1.0")
         if asked.path.startswith(f"/{ENVIRONMENT['CAMPAIGNS_BUCKET']}/"):
             return self._file(asked)
         return self.vendors.answer(asked)
