@@ -4,7 +4,6 @@ from typing import Any
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import ApiKey, Refusal
-from sms_gateway.core.observability import count, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.storage.key_uses import note_use
@@ -56,10 +55,14 @@ def _note_use(api_key: ApiKey, now: int) -> None:
     try:
         note_use(api_key.id, now)
     except ServiceUnavailableError as error:
+        from sms_gateway.core.observability import logger
+
         logger.warning("use of a key not noted", extra={"key_id": api_key.id, "why": error.detail})
 
 
 def _report(refusal: Refusal, api_key: ApiKey | None) -> None:
+    from sms_gateway.core.observability import count, logger  # a start for a good key has no use
+
     count("KeyRefused", refusal)
     if api_key is not None:  # of others there is nothing to name
         named = {"reason": refusal, "key_id": api_key.id, "tenant": api_key.tenant}

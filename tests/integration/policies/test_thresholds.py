@@ -45,7 +45,7 @@ def go(count: int = 1, at: datetime = NOW, text: str = "Hello", **key: Any) -> i
 
 def told(stream: Stream) -> list[dict[str, Any]]:
     assert stream.publish() == []
-    return [one.to_dict() for one in stream.told.events if one.type == "QuotaReached"]
+    return [one.to_dict() for one in stream.got.events if one.type == "QuotaReached"]
 
 
 def test_each_threshold_is_told_once_a_day(stream: Stream) -> None:

@@ -9,6 +9,7 @@ from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient
+from sms_gateway.messages.refusals import move_refused
 from sms_gateway.policies import door
 from sms_gateway.vendors.price_table import PriceTable
 
@@ -33,16 +34,9 @@ def refuse_over_quota(
     """
     parts = parts_of(accepted, same_text=same_text)
     counted = door.count_sends(tenant, key_id, key_policy, parts, now, message_key, price_table)
-    if counted is None or not any(counted.problems):
-        return accepted, rejected, counted
-    kept: list[PlannedRecipient] = []
-    refused: list[RejectedRecipient] = []
-    for one, problem in zip(accepted, counted.problems, strict=True):
-        if problem is None:
-            kept.append(one)
-        else:
-            refused.append(RejectedRecipient(one.draft.index, one.draft.to, problem))
-    return kept, sorted([*rejected, *refused], key=lambda one: one.index), counted
+    if counted is None:
+        return accepted, rejected, None
+    return *move_refused(accepted, rejected, counted.problems), counted
 
 
 def parts_of(recipients: Sequence[PlannedRecipient], *, same_text: bool = True) -> list[door.Send]:

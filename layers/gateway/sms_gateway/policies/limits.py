@@ -6,11 +6,10 @@ from math import ceil
 from typing import Any
 
 from sms_gateway.core.problems import TooManyRequestsError
-from sms_gateway.core.timestamps import epoch_us, rfc3339
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_us, rfc3339
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.policies.document import SPENDS, Policy
 from sms_gateway.policies.money import amount_text
-from sms_gateway.storage.items import DAY_SECONDS
 
 SECOND_US = 1_000_000
 BUCKET = "bucket"

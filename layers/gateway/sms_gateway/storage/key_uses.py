@@ -3,10 +3,8 @@
 So whoever writes it can change no key.
 """
 
-from typing import Any
-
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.items import key_of, number_attribute
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey
 
 PARTITION = "KEY_USES"
@@ -26,18 +24,8 @@ def note_use(identifier: str, now: int) -> None:
     if len(_noted) >= MAX_NOTED:
         _noted.clear()
     _noted[identifier] = now
-    write: Any = {
-        "TableName": dynamodb.table_name(),
-        "Key": key_of(ItemKey(PARTITION, identifier)),
-        "UpdateExpression": "SET #used = :now",
-        "ConditionExpression": "attribute_not_exists(#used) OR #used <= :before",
-        "ExpressionAttributeNames": {"#used": "used"},
-        "ExpressionAttributeValues": {
-            ":now": number_attribute(now),
-            ":before": number_attribute(now - SAMPLE_SECONDS),
-        },
-    }
-    dynamodb.conditional_write(lambda: dynamodb.client().update_item(**write))
+    change = ItemUpdate(ItemKey(PARTITION, identifier), may_create=True)
+    change.if_missing_or_at_most("used", now - SAMPLE_SECONDS).set("used", now).apply()
 
 
 def last_uses() -> dict[str, int]:
