@@ -13,7 +13,7 @@ from testing.paths import ROOT
 def new_worker() -> None:
     """As a new process begins: it has counted no failure and no request, and reads all anew."""
     quota._known.clear()
-    thresholds._told.clear()
+    thresholds._stored.clear()
     for counted in (
         breaker._LOCAL_FAILURES,
         breaker._LOCAL_SUCCESSES,

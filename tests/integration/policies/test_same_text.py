@@ -54,9 +54,9 @@ def test_the_same_text_goes_so_often_and_another_one_too(gateway: Gateway) -> No
     assert go(1, text="Hello!") == 1
     with pytest.raises(QuotaExhaustedError) as caught:
         send("acme", body(1), NOW + HOUR)
-    told = caught.value.to_dict()
-    assert (told["quota"], told["limit"], told["used"]) == ("same_text_per_number", 2, 2)
-    assert told["resets_at"] == "2026-11-29T12:00:00.000Z"
+    problem = caught.value.to_dict()
+    assert (problem["quota"], problem["limit"], problem["used"]) == ("same_text_per_number", 2, 2)
+    assert problem["resets_at"] == "2026-11-29T12:00:00.000Z"
     assert caught.value.headers["Retry-After"] == str(23 * 3600)
 
 

@@ -104,18 +104,18 @@ def test_no_interleaving_spends_more_than_a_limit_or_refuses_below_it(
         return lambda: count_parts(asked, "acme", parts, NOW, message_key, lambda _: table)
 
     found = interleaved(seed, [work(size) for size in sizes])
-    told = [
+    answers = [
         (one, problem)
         for size, counted in zip(sizes, found, strict=True)
         for one, problem in zip(size, counted.problems, strict=True)
     ]
-    total = sum(one for one, problem in told if problem is None)
+    total = sum(one for one, problem in answers if problem is None)
     assert 3 * total <= min(day, month)
     assert 7 * total <= own
     item = numbers_of(quotas.read(month_key("acme", NOW)))
     assert item.get("28.spend.USD", 0) == item.get("month.spend.USD", 0) == 3 * total * UNIT
     assert item.get("28.spend.INR#k1", 0) == 7 * total * UNIT
-    for one, problem in told:
+    for one, problem in answers:
         if problem is not None:
             assert 3 * (total + one) > min(day, month) or 7 * (total + one) > own
 
@@ -128,10 +128,10 @@ def test_a_tables_price_is_counted_to_the_last_digit(gateway: Gateway) -> None:
     assert spend() == 500_000_001
     assert went(2) == 1
     assert spend() == 750_000_001
-    told = refused(lambda: send("acme", body(1), NOW))
-    assert (told["limit"], told["used"]) == (usd("0.750000001"), usd("0.750000001"))
-    assert "allows 0.750000001 USD a day" in told["detail"]
-    assert (told["quota"], told["resets_at"]) == ("spend_per_day", "2026-11-29T00:00:00.000Z")
+    problem = refused(lambda: send("acme", body(1), NOW))
+    assert (problem["limit"], problem["used"]) == (usd("0.750000001"), usd("0.750000001"))
+    assert "allows 0.750000001 USD a day" in problem["detail"]
+    assert (problem["quota"], problem["resets_at"]) == ("spend_per_day", "2026-11-29T00:00:00.000Z")
 
 
 def test_where_no_table_says_it_or_in_another_currency_the_assumed_price_counts(
@@ -174,8 +174,11 @@ def test_a_month_lasts_over_its_days_and_begins_anew(gateway: Gateway) -> None:
     assert went(1, 2, 3) == 2
     tomorrow = NOW + timedelta(days=1)
     assert went(1, 2, 3, at=tomorrow) == 1
-    told = refused(lambda: send("acme", body(1), tomorrow))
-    assert (told["quota"], told["resets_at"]) == ("spend_per_month", "2026-12-01T00:00:00.000Z")
+    problem = refused(lambda: send("acme", body(1), tomorrow))
+    assert (problem["quota"], problem["resets_at"]) == (
+        "spend_per_month",
+        "2026-12-01T00:00:00.000Z",
+    )
     december = datetime(2026, 12, 1, tzinfo=UTC)
     assert went(1, 2, 3, at=december) == 2
     assert (spend(at=december), spend("month.spend.USD", december)) == (100_000_000, 100_000_000)

@@ -43,18 +43,18 @@ def go(count: int = 1, at: datetime = NOW, text: str = "Hello", **key: Any) -> i
         return 0
 
 
-def told(stream: Stream) -> list[dict[str, Any]]:
+def events(stream: Stream) -> list[dict[str, Any]]:
     assert stream.publish() == []
     return [one.to_dict() for one in stream.got.events if one.type == "QuotaReached"]
 
 
-def test_each_threshold_is_told_once_a_day(stream: Stream) -> None:
+def test_each_threshold_is_sent_once_a_day(stream: Stream) -> None:
     limit(messages_per_day=10)
     for _ in range(12):
         go()
-    events = told(stream)
-    assert [one["data"]["percent"] for one in events] == [50, 80, 100]
-    assert events[1] == {
+    found = events(stream)
+    assert [one["data"]["percent"] for one in found] == [50, 80, 100]
+    assert found[1] == {
         "id": "quota-acme-tenant-messages_per_day-10-2026-11-29-80",
         "type": "QuotaReached",
         "version": "1",
@@ -70,15 +70,15 @@ def test_each_threshold_is_told_once_a_day(stream: Stream) -> None:
         },
     }
     go(9, NOW + timedelta(days=1))
-    assert [one["data"]["percent"] for one in told(stream)] == [50, 80, 100, 80]
+    assert [one["data"]["percent"] for one in events(stream)] == [50, 80, 100, 80]
 
 
-def test_a_raised_limit_tells_anew_and_a_keys_names_the_key(stream: Stream) -> None:
+def test_a_raised_limit_is_sent_anew_and_a_keys_names_the_key(stream: Stream) -> None:
     limit(messages_per_day=2)
     go(2)
     limit(messages_per_day=6)
     go(key_id="0123456789ab", key_policy='{"segments_per_day": 2}')
-    data = [one["data"] for one in told(stream)]
+    data = [one["data"] for one in events(stream)]
     assert [(one["of"], one["limit"], one["percent"]) for one in data] == [
         ("tenant", 2, 100),
         ("tenant", 6, 50),
@@ -88,7 +88,7 @@ def test_a_raised_limit_tells_anew_and_a_keys_names_the_key(stream: Stream) -> N
     assert "key_id" not in data[0]
 
 
-def test_a_rest_that_is_too_small_for_a_message_is_the_end_told_by_each_process_at_most_once(
+def test_a_rest_that_is_too_small_for_a_message_is_the_end_sent_by_each_process_at_most_once(
     stream: Stream,
 ) -> None:
     price = {"amount": "0.30", "currency": "USD"}
@@ -96,12 +96,12 @@ def test_a_rest_that_is_too_small_for_a_message_is_the_end_told_by_each_process_
     assert go(3) == 3
     with Meter().listening(dynamodb.client()) as meter:
         assert [go() for _ in range(4)] == [0] * 4
-    assert meter.total.calls["dynamodb.UpdateItem"] == 4 + 1  # each asks; the first tells
+    assert meter.total.calls["dynamodb.UpdateItem"] == 4 + 1  # each asks; the first notes it
     new_worker()
     go()
-    events = [one["data"] for one in told(stream)]
-    assert [one["percent"] for one in events] == [80, 100]
-    assert events[1]["used"] == {"amount": "0.9", "currency": "USD"}
+    found = [one["data"] for one in events(stream)]
+    assert [one["percent"] for one in found] == [80, 100]
+    assert found[1]["used"] == {"amount": "0.9", "currency": "USD"}
 
 
 def test_of_a_campaigns_chunk_only_what_stops_it_is_used_up(stream: Stream) -> None:
@@ -111,17 +111,17 @@ def test_of_a_campaigns_chunk_only_what_stops_it_is_used_up(stream: Stream) -> N
     door.count_sends(
         "acme", None, None, parts, NOW, lambda: b"k" * 32, lambda _: None, in_order=True
     )
-    data = [one["data"] for one in told(stream)]
+    data = [one["data"] for one in events(stream)]
     assert [(one["quota"], one["percent"]) for one in data] == [("segments_per_day", 100)]
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_of_many_at_once_each_threshold_is_told_once(stream: Stream, seed: int) -> None:
+def test_of_many_at_once_each_threshold_is_sent_once(stream: Stream, seed: int) -> None:
     limit(messages_per_day=20)
     go()  # reads the settings
     body = json.dumps({"to": number("jst"), "text": "Hello"}).encode()
     interleaved(seed, [lambda: len(send("acme", body, NOW)["messages"])] * 19)
-    assert [one["data"]["percent"] for one in told(stream)] == [50, 80, 100]
+    assert [one["data"]["percent"] for one in events(stream)] == [50, 80, 100]
 
 
 def test_a_request_that_passes_no_threshold_writes_once_and_wakes_no_reader(stream: Stream) -> None:
@@ -139,12 +139,12 @@ def test_a_threshold_that_can_not_be_stored_refuses_nobody(
     stream: Stream, monkeypatch: pytest.MonkeyPatch, failing: Callable[..., None]
 ) -> None:
     limit(messages_per_day=1)
-    thresholds._told.clear()
-    real = thresholds.tell
+    thresholds._stored.clear()
+    real = thresholds.note
 
     def late(*given: Any) -> None:
         failing("UpdateItem", 1)
         real(*given)
 
-    monkeypatch.setattr(thresholds, "tell", late)
+    monkeypatch.setattr(thresholds, "note", late)
     assert go() == 1

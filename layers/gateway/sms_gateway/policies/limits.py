@@ -207,11 +207,11 @@ def rate_limit_headers(state: Sequence[Usage], now: datetime) -> dict[str, str]:
     The draft has no unit for messages: a policy's name says it. Its numbers are integers, so that
     money is left out.
     """
-    told = [one for one in state if one.currency is None]
-    if not told:
+    counts = [one for one in state if one.currency is None]
+    if not counts:
         return {}
-    policies = [f'"{one.name}";q={one.limit};w={one.window}' for one in told]
-    left = [f'"{one.name}";r={max(0, one.left)};t={one.seconds_left(now)}' for one in told]
+    policies = [f'"{one.name}";q={one.limit};w={one.window}' for one in counts]
+    left = [f'"{one.name}";r={max(0, one.left)};t={one.seconds_left(now)}' for one in counts]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
 
 

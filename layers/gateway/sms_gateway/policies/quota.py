@@ -112,7 +112,7 @@ def count_parts(
     give_back(numbers.spent(over_parts), texts.given(over_parts))
     went = [parts[place] for place in sorted(accepted)]
     reached = thresholds.reached(sums.usage, went, over_parts)
-    thresholds.tell(tenant, asked[-1].key_id, reached, now)
+    thresholds.note(tenant, asked[-1].key_id, reached, now)
     under = counted_under(scopes, went)
     spent = {**numbers.spent(went), **sums.spent}
     return Counted(problems, sums.usage, spent, texts.given(went), under)

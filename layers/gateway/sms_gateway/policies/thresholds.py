@@ -1,7 +1,7 @@
-"""Tell when half, four fifths and all of a limit are used: one item each, once for its period.
+"""Note when half, four fifths and all of a limit are used: one item each, once for its period.
 
 Whose write reaches one sees it in the answer, so that a request which reaches none writes nothing
-more. Of several that one write reaches only the highest is told.
+more. Of several that one write reaches only the highest counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +16,9 @@ from sms_gateway.policies.limits import COUNTERS, Part, Usage
 from sms_gateway.storage import quotas
 
 PERCENTS = (100, 80, 50)
-MAX_TOLD = 1_000  # names that a process remembers
+MAX_STORED = 1_000  # names that a process remembers
 
-_told: set[str] = set()
+_stored: set[str] = set()
 
 
 class Threshold(ValueObject, frozen=True):
@@ -52,11 +52,11 @@ def reached(
     return found
 
 
-def tell(tenant: str, key_id: str, thresholds: Iterable[Threshold], now: datetime) -> None:
-    """Store what the event is made of, unless it is there; what can't be stored stays untold."""
+def note(tenant: str, key_id: str, thresholds: Iterable[Threshold], now: datetime) -> None:
+    """Store what the event is made of, unless it is there; what can't be stored brings no event."""
     for one in thresholds:
         name = _name(one, key_id)
-        if (tenant_name := f"{tenant}#{name}") in _told:
+        if (tenant_name := f"{tenant}#{name}") in _stored:
             continue
         usage = one.usage
         details = {**usage.to_dict(), "percent": one.percent, "at": epoch_ms(now)}
@@ -67,9 +67,9 @@ def tell(tenant: str, key_id: str, thresholds: Iterable[Threshold], now: datetim
         except ServiceUnavailableError as error:
             logger.warning("threshold of a quota not stored", extra={"why": error.detail})
             continue
-        if len(_told) >= MAX_TOLD:
-            _told.clear()
-        _told.add(tenant_name)
+        if len(_stored) >= MAX_STORED:
+            _stored.clear()
+        _stored.add(tenant_name)
         if first:
             increment("QuotaReached", 1, quota=usage.quota)
 

@@ -15,7 +15,7 @@ from sms_gateway.storage.items import Item
 from sms_gateway.storage.models import ItemKey
 
 PREFIX = "QUOTA#"
-REACHED = "REACHED"  # the sort key of what was told of a limit
+REACHED = "REACHED"  # the sort key of how much of a limit was used
 
 
 class Count(ValueObject, frozen=True):
