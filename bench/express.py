@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from io import StringIO
 from statistics import quantiles
 from types import SimpleNamespace
@@ -35,8 +36,8 @@ from unittest.mock import patch
 from bench.pricing import ASSUMED
 from bench.targets import Family
 from local.simulators.registry import vendor_number
-from testing.aws import ENVIRONMENT, Aws, setting
 from testing import campaign_file
+from testing.aws import ENVIRONMENT, Aws, setting
 from testing.campaign_file import CAMPAIGN, uploaded
 from testing.server import Asked, Said, Wire
 from testing.template import FUNCTIONS, TEMPLATE
@@ -117,8 +118,7 @@ class Clock:
     def wake(self, waiting: deque[Any]) -> None:
         """Let those who wait go on."""
         while waiting:
-            gate = waiting.popleft()
-            self.plan(0, lambda gate=gate: self._resume(gate))
+            self.plan(0, partial(self._resume, waiting.popleft()))
 
     def _hand_over(self, gate: threading.Semaphore) -> None:
         self._over.release()
@@ -244,7 +244,7 @@ class Queue:
 
     def _poll(self) -> None:
         while self.visible and self.busy < self.most:
-            records = []
+            records: list[Any] = []
             while self.visible and len(records) < BATCH:
                 group = min(self.visible, key=lambda one: self.in_flight[one])
                 body = self.visible[group].popleft()
@@ -261,9 +261,7 @@ class Queue:
             cold = self.busy == self.warm
             self.warm += cold
             self.busy += 1
-            self.clock.begin(
-                lambda records=records: self._work(records), START + (COLD_START if cold else 0)
-            )
+            self.clock.begin(partial(self._work, records), START + (COLD_START if cold else 0))
 
     def _work(self, records: list[Any]) -> None:
         self.invoke(records)
@@ -296,8 +294,6 @@ class Model:
     """The gateway in that model, with a campaign and codes for one vendor."""
 
     def __init__(self, vendor: str, rows: int) -> None:
-        from sms_gateway.storage import message_repository
-
         self.vendor, self.rows = vendor, rows
         self.number = vendor_number(vendor, rows)
         self.clock = Clock()
@@ -307,7 +303,6 @@ class Model:
         self.accepted: dict[str, float] = {}  # of the codes, by batch
         self.called: dict[str, float] = {}
         self.sent = 0
-        self._read = message_repository.load_messages
 
     def _take(self, name: str, body: str, group: str, delay: float) -> None:
         self.queues[name].send(body, group, delay)
@@ -357,7 +352,9 @@ class Model:
         item = campaign_item(CAMPAIGN, TENANT, file, "1", size, now + 90, now + 10**7)
         key = {"tenant": TENANT, "scopes": "messages:send", "label": ""}
         sender = {name: {"S": value} for name, value in key.items()}
-        self.aws.put([item, {"pk": {"S": "KEYS"}, "sk": {"S": "0" * 64}, **sender, "created": {"N": "1"}}])
+        self.aws.put(
+            [item, {"pk": {"S": "KEYS"}, "sk": {"S": "0" * 64}, **sender, "created": {"N": "1"}}]
+        )
         cached_setting.reset_all()
         accounts()
         circuit_breaker._store()
@@ -375,8 +372,8 @@ class Model:
         ]
         for place, name, value in changes:
             opened.enter_context(patch.object(place, name, value))
-        answer = self.wire.answer
-        opened.enter_context(patch.object(self.wire, "answer", lambda request: self._slow(answer, request)))
+        slow = partial(self._slow, self.wire.answer)
+        opened.enter_context(patch.object(self.wire, "answer", slow))
         opened.enter_context(redirect_stdout(StringIO()))
         for variable, url in ENVIRONMENT.items():
             if variable.startswith("QUEUE_"):

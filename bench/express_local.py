@@ -60,7 +60,7 @@ def _calls(stack: LocalStack, least: int) -> dict[str, float]:
     """Return when the vendor took each number; none while they are fewer than `least`."""
     ledger = urllib3.request("GET", f"{stack.simulators}/_ledger?vendor={VENDOR}").json()
     taken = {
-        f"+{message['to'].removeprefix('+')}": datetime.fromisoformat(one["at"]).timestamp()
+        f"+{message['number'].removeprefix('+')}": datetime.fromisoformat(one["at"]).timestamp()
         for one in ledger["submissions"]
         for message in one["messages"]
     }

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from sms_gateway.config import vendor_accounts
 from sms_gateway.messages.prices import price_of_number
+from sms_gateway.messages.queue import EXPRESS
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.models import ItemKey, split_id
@@ -43,7 +44,7 @@ OPEN = ("submitting", "submitted", "unknown")
 
 QUEUES = {
     f"{vendor.capitalize()}{kind}": f"{STACK}-{vendor}-{kind}"
-    for vendor in VENDORS
+    for vendor in (*VENDORS, EXPRESS)
     for kind in ("Queue", "DeadLetters")
 }
 QUEUES |= {
