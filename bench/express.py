@@ -18,6 +18,7 @@ What is assumed of AWS, of which nothing was measured there:
 import heapq
 import itertools
 import json
+import os
 import random
 import threading
 import time
@@ -33,6 +34,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from bench import express_local
+from bench.gateway import TITLES
 from bench.pricing import ASSUMED
 from bench.targets import Family
 from local.simulators.registry import vendor_number
@@ -43,7 +46,7 @@ from testing.server import Asked, Said, Wire
 from testing.template import FUNCTIONS, TEMPLATE
 
 RATE, EVERY, CODES_FROM = 50, 10.0, 5.0  # messages a second; seconds between codes
-ROWS = {"rajasms": 100_000, "dinisoft": 15_000}
+ROWS = {"rajasms": 20_000, "dinisoft": 5_000}  # a call of up to 1,000; of one
 WORKERS = int(TEMPLATE["Parameters"]["DispatchWorkers"]["Default"])
 BATCH = 10
 TIMEOUT = float(FUNCTIONS["dispatch"]["Timeout"])
@@ -453,15 +456,28 @@ class Model:
 
 
 def main() -> Family:
-    """Measure in the model."""
+    """Measure in the model and on the local stack. Raises RuntimeError where a code is lost."""
+    os.environ |= ENVIRONMENT | {"DISPATCH_WORKERS": str(WORKERS)}
+    os.environ["AWS_ENDPOINT_URL"] = "http://aws.example.com"
     rows: dict[str, dict[str, float]] = {}
     for vendor, count in ROWS.items():
-        rows[vendor] = summary(Model(vendor, count).run())
-    table = "seconds"
-    return Family("express", "Codes beside a campaign", {table: rows}, (table, "p50", "p99"), [""])
+        rows[f"model, {TITLES[vendor]}, {count:,} rows"] = summary(Model(vendor, count).run())
+    rows[f"local stack, RajaSMS, {express_local.ROWS:,} rows"] = summary(express_local.waits())
+    table = "seconds from a code's acceptance to its call"
+    return Family("express", "Codes beside a campaign", {table: rows}, (table, "p50", "p99"), [HOW])
 
 
 def summary(waits: Sequence[float]) -> dict[str, float]:
     """Return the figures of sorted waits."""
     cuts = quantiles(waits, n=100, method="inclusive")
-    return {"p50": cuts[49], "p99": cuts[98], "max": waits[-1], "codes": len(waits)}
+    return {"p50": cuts[49], "p99": cuts[98], "most": waits[-1], "codes": len(waits)}
+
+
+HOW = f"""\
+A campaign at an account with a `rate` of {RATE} a second, and a code of the same tenant every
+{EVERY:.0f} seconds in the model of AWS ([express.py](express.py) says what it assumes), every
+{express_local.EVERY:.0f} on the local stack. With 100,000 rows at RajaSMS the model says p50 1.81,
+p99 2.00, most 2.00 of 198 codes. Before codes had a queue of their own and turns were short it said
+12.6, 19.5 and 19.5 there; 2.90, 3.97 and 3.97 for 15,000 rows at Dinisoft; the local stack 13.5,
+21.1 and 21.1 s, where a campaign's thousand was one turn of 20 s. Run it before that commit for
+the same."""

@@ -464,14 +464,15 @@ def _no_queue(case: Case) -> None:
 @scenario("two workers take one message", "c", guard="claim")
 def _two_workers(case: Case) -> None:
     for vendor in VENDORS:
-        body = case.body(vendor)
-        rule = case.rule("dynamodb", "hold", "UpdateItem", CLAIM, marker=body["text"], count=2)
-        case.note(body, case.post(body))
-        rule.begun(1)
-        batch = case.batches[-1]
-        case.ground.enqueue([f"{vendor} {batch}/M#000 1"])
-        rule.begun(2)
-        rule.released.set()
+        for lane in ("", " code"):
+            body = case.body(vendor, **({"category": "otp"} if lane else {}))
+            body["reference"] = mark = body["text"]
+            rule = case.rule("dynamodb", "hold", "UpdateItem", CLAIM, marker=mark, count=2)
+            case.note(body, case.post(body))
+            rule.begun(1)
+            case.ground.enqueue([f"{vendor} {case.batches[-1]}/M#000 1{lane}"])
+            rule.begun(2)
+            rule.released.set()
 
 
 # kill -9

@@ -150,15 +150,15 @@ def test_a_code_waits_for_one_short_turn_of_a_campaign(
     set_account("rajasms", rate=50)
     gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
     motion = FastMotion(gateway, "rajasms", monkeypatch, late=0.5)
-    motion.plan(0, lambda: [gateway.many("rajasms", 1000) for _ in range(3)])
+    motion.plan(0, lambda: gateway.many("rajasms", 600))
     asked: dict[str, float] = {}
 
     def code() -> None:
         asked[gateway.one("rajasms", category="otp")[:26]] = motion.at
 
-    for nth in range(4):
-        motion.plan(5.0 + 10 * nth, code)
-    motion.run(80)
+    for nth in range(2):
+        motion.plan(3.0 + 4 * nth, code)
+    motion.run(30)
     left = {name[:26]: when for when, name in motion.left if name[:26] in asked}
     assert left.keys() == asked.keys()
     # The model runs one worker at a time: what it sleeps, the code waits, too.
