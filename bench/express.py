@@ -476,8 +476,7 @@ def summary(waits: Sequence[float]) -> dict[str, float]:
 HOW = f"""\
 A campaign at an account with a `rate` of {RATE} a second, and a code of the same tenant every
 {EVERY:.0f} seconds in the model of AWS ([express.py](express.py) says what it assumes), every
-{express_local.EVERY:.0f} on the local stack. With 100,000 rows at RajaSMS the model says p50 1.81,
-p99 2.00, most 2.00 of 198 codes. Before codes had a queue of their own and turns were short it said
-12.6, 19.5 and 19.5 there; 2.90, 3.97 and 3.97 for 15,000 rows at Dinisoft; the local stack 13.5,
-21.1 and 21.1 s, where a campaign's thousand was one turn of 20 s. Run it before that commit for
-the same."""
+{express_local.EVERY:.0f} on the local stack. Of 100,000 rows at RajaSMS the model
+says p50 1.29, p99 2.27, most 2.29 of 200 codes. Before codes had a queue of their own and
+turns were short: 12.6, 19.5 and 19.5 there, 2.90, 3.97 and 3.97 for 15,000 rows at Dinisoft, 13.5,
+21.1 and 21.1 on the local stack, where a thousand rows were one turn of 20 s."""

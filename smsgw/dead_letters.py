@@ -1,7 +1,7 @@
 """`smsgw dlq`: list, redrive and dismiss dead-letter messages.
 
 There are dead-letter queues for submissions (one a vendor, one for codes), campaigns, webhook
-deliveries (two lanes), triggers, and changes of the table that could not be published. A message of
+deliveries, triggers, and changes of the table that could not be published. A message of
 the last names only places in the table's stream, which keeps changes for 24 hours: they are read
 from there again.
 """
@@ -29,16 +29,15 @@ from smsgw.tables import Row, show
 from smsgw.terminal import say
 from smsgw.trigger_dead_letters import TRIGGERS
 
-DELIVERIES = ("deliveries", "slow-deliveries")
+DELIVERIES = "deliveries"  # of both lanes: the fast one finds out again whose are slow
 STREAM = "changes"
 CAMPAIGNS = "campaigns"
 PREFIXES = {  # of logical ids; the others' are their names, capitalized
-    "deliveries": "Delivery",
-    "slow-deliveries": "SlowDelivery",
+    DELIVERIES: "Delivery",
     STREAM: "Stream",
     CAMPAIGNS: "Campaign",
 }
-QUEUES = (*VENDORS, EXPRESS, CAMPAIGNS, *DELIVERIES, STREAM, *TRIGGERS)
+QUEUES = (*VENDORS, EXPRESS, CAMPAIGNS, DELIVERIES, STREAM, *TRIGGERS)
 AREA = Area("dlq", "Dead letters: what failed for good.")
 HIDE_SECONDS = 30  # from other readers, while a message is shown or moved
 HIDE_STREAM_SECONDS = 900  # publishing its changes takes up to two minutes an invocation
@@ -50,8 +49,8 @@ chosen: Callable[[Callable[..., None]], Callable[..., None]] = click.option(
     "name",
     type=click.Choice(QUEUES),
     metavar="NAME",
-    help="Only those of a vendor, of codes, of campaigns, a lane of deliveries, unpublished "
-    f"changes, or a trigger: {', '.join(QUEUES)}.",
+    help="Only those of a vendor, of codes, of campaigns, of deliveries, unpublished changes, or "
+    f"a trigger: {', '.join(QUEUES)}.",
 )
 
 
@@ -180,7 +179,7 @@ def _describe(name: str, message: Any) -> str:
     if name in TRIGGERS:
         return trigger_dead_letters.describe(message)
     body = str(message["Body"])
-    if name in DELIVERIES:
+    if name == DELIVERIES:
         delivery = json.loads(body)
         return f"{delivery['webhook']} {delivery['id']}"
     if name == STREAM:
@@ -214,7 +213,7 @@ def _redrive(sqs: Any, stack: Stack, name: str, message: Any) -> int:
         trigger_dead_letters.redrive(stack.name, name, message)
         return 0
     group = "redriven"
-    if name in DELIVERIES:
+    if name == DELIVERIES:
         group = json.loads(message["Body"])["webhook"]
     sqs.send_message(
         QueueUrl=str(trigger_dead_letters.physical_id(stack.name, f"{_prefix(name)}Queue")),

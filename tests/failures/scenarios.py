@@ -465,7 +465,8 @@ def _no_queue(case: Case) -> None:
 def _two_workers(case: Case) -> None:
     for vendor in VENDORS:
         for lane in ("", " code"):
-            body = case.body(vendor, **({"category": "otp"} if lane else {}))
+            fields: dict[str, Any] = {"category": "otp"} if lane else {}
+            body = case.body(vendor, **fields)
             body["reference"] = mark = body["text"]
             rule = case.rule("dynamodb", "hold", "UpdateItem", CLAIM, marker=mark, count=2)
             case.note(body, case.post(body))

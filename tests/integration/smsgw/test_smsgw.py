@@ -426,8 +426,8 @@ def test_what_is_redriven_is_sent_unless_it_was_before(gateway: Gateway, smsgw: 
     assert len(gateway.wire.sent) == 13
 
 
-@pytest.mark.parametrize("lane", dead_letters.DELIVERIES)
-def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run, lane: str) -> None:
+def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run) -> None:
+    lane = dead_letters.DELIVERIES
     parcel = {"tenant": "acme", "webhook": "W1", "id": "17-e-4", "body": "+8801000000001"}
     buried(lane, json.dumps(parcel))
     status, said, _ = smsgw("dlq", "list")

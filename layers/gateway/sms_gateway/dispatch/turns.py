@@ -78,7 +78,7 @@ def _take_in_line(task: SubmissionTask, cost: int) -> Wait | None:
             place, start = joined.number, joined.turn
         if start > patience:
             return Wait(start, place, cost)
-        time.sleep(max(AHEAD_MS // 2, start - AHEAD_MS // 2 - now) / 1000)
+        time.sleep(max(AHEAD_MS // 2, start + 1 - now) / 1000)
 
 
 def wait_for_turn(task: SubmissionTask, wait: Wait, group: str) -> None:
