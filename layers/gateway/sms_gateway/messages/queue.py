@@ -84,26 +84,21 @@ def enqueue_submissions(tasks: Sequence[SubmissionTask], tenant: str, delay: int
     raises: the scheduler enqueues what is missing.
     """
     vendor, tenant = tasks[0].vendor, tenant.rpartition(".")[2]
-    failed = 0
-    for queue, group, lane in (
-        (EXPRESS, f"{vendor}.{tenant}", [task for task in tasks if _is_express(task)]),
-        (
-            SANDBOX_HOST if is_sandbox(vendor) else vendor,
-            f"test.{tenant}" if is_sandbox(vendor) else tenant,
-            [task for task in tasks if not _is_express(task)],
-        ),
-    ):
-        messages = [sqs.QueueMessage(str(task), group, delay) for task in lane]
-        failed += sqs.send_batch(os.environ[f"QUEUE_{queue.upper()}"], messages).count(False)
+    test = is_sandbox(vendor)
+    host, group = (SANDBOX_HOST, f"test.{tenant}") if test else (vendor, tenant)
+    codes = [task for task in tasks if task.code and not test]  # tests stand before no live code
+    others = [task for task in tasks if task not in codes]
+    failed = _put(EXPRESS, codes, f"{vendor}.{tenant}", delay) + _put(host, others, group, delay)
     if failed:
         increment("NotEnqueued", failed, vendor=vendor)
+
+
+def _put(name: str, tasks: Sequence[SubmissionTask], group: str, delay: int) -> int:
+    """Put tasks into a queue; return how many it did not take."""
+    messages = [sqs.QueueMessage(str(task), group, delay) for task in tasks]
+    return sqs.send_batch(os.environ[f"QUEUE_{name.upper()}"], messages).count(False)
 
 
 def holds_code(body: str) -> bool:
     """Whether a queue message is that of a code."""
     return any(lane.startswith("code") for lane in body.split(" ")[3:4])
-
-
-def _is_express(task: SubmissionTask) -> bool:
-    """Whether a task has the express queue; tests never stand before live codes."""
-    return task.code and not is_sandbox(task.vendor)
