@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sms_gateway.dispatch import worker
+from sms_gateway.dispatch.circuit_breaker import FAILURES_TO_OPEN
 from sms_gateway.messages import queue
 from sms_gateway.messages.queue import EXPRESS, SubmissionTask
 from sms_gateway.storage.models import ItemKey
@@ -15,7 +16,7 @@ from testing.fast_motion import FastMotion
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.queues import emptied, queue_name
-from testing.settings import set_account, set_routes
+from testing.settings import set_account, set_routes, set_stopped
 from testing.transport import UNREACHABLE
 from testing.vendor_answers import SUBMIT, TAKES
 from testing.vendor_cases import adapter
@@ -92,6 +93,33 @@ def test_what_waits_comes_back_in_its_own_queue_and_group(gateway: Gateway) -> N
     ((body, group),) = standing(EXPRESS)
     assert body.partition("@")[0].endswith(" code")
     assert group == "jst.acme"
+
+
+def test_a_stopped_tenants_code_is_held_and_comes_back_in_the_express_queue(
+    gateway: Gateway,
+) -> None:
+    gateway.wire.answers[SUBMIT["jst"]] = TAKES["jst"]
+    identifier = gateway.one("jst", category="otp", validity=3600)
+    set_stopped("acme")
+    ((body, _),) = standing(EXPRESS)
+    assert gateway.work([record(body)]) == []
+    assert (gateway.wire.sent, gateway.submission(identifier).held) == ([], 0)
+    set_stopped()
+    gateway.tick(1000)
+    assert [one for one, _ in standing(EXPRESS)] == [body]
+    assert gateway.work([record(body)]) == []
+    assert gateway.status(identifier) == "submitted"
+
+
+def test_an_open_circuit_lets_codes_go_on_along_their_route(gateway: Gateway) -> None:
+    set_routes(json.dumps({"routes": [{"prefix": "+91", "vendors": ["jst", "server2sms"]}]}))
+    gateway.wire.answers |= {SUBMIT["jst"]: UNREACHABLE, SUBMIT["server2sms"]: TAKES["server2sms"]}
+    ids = [gateway.one("jst", category="otp") for _ in range(FAILURES_TO_OPEN + 3)]
+    for body, _ in standing(EXPRESS):
+        assert gateway.work([record(body)]) == []
+    assert len(gateway.wire.sent) == FAILURES_TO_OPEN  # the others did not call
+    assert gateway.work([record(body) for body, _ in standing(EXPRESS)]) == []
+    assert set(gateway.statuses(ids)) == {"submitted"}
 
 
 @pytest.mark.parametrize(("share", "codes", "others"), [(0.2, 2, 8), (0.0, 1, 10), (0.5, 5, 5)])
