@@ -1,8 +1,9 @@
 """`smsgw dlq`: list, redrive and dismiss dead-letter messages.
 
-There are dead-letter queues for submissions (one a vendor), campaigns, webhook deliveries (two
-lanes), triggers, and changes of the table that could not be published. A message of the last names
-only places in the table's stream, which keeps changes for 24 hours: they are read from there again.
+There are dead-letter queues for submissions (one a vendor, and one for all described), campaigns,
+webhook deliveries (two lanes), triggers, and changes of the table that could not be published. A
+message of the last names only places in the table's stream, which keeps changes for 24 hours: they
+are read from there again.
 """
 
 import json
@@ -17,6 +18,7 @@ from urllib.parse import unquote_plus
 import click
 from botocore.exceptions import ClientError
 
+from sms_gateway.messages.queue import DECLARED
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import clients, stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
@@ -36,7 +38,7 @@ PREFIXES = {  # of logical ids; a vendor's is its name, capitalized
     STREAM: "Stream",
     CAMPAIGNS: "Campaign",
 }
-QUEUES = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *TRIGGERS)
+QUEUES = (*VENDORS, DECLARED, CAMPAIGNS, *DELIVERIES, STREAM, *TRIGGERS)
 AREA = Area("dlq", "Dead letters: what failed for good.")
 HIDE_SECONDS = 30  # from other readers, while a message is shown or moved
 HIDE_STREAM_SECONDS = 900  # publishing its changes takes up to two minutes an invocation

@@ -85,7 +85,7 @@ def stack(atomic: None) -> Iterator[None]:
             TableName=os.environ["TABLE_NAME"], **{name: properties[name] for name in kept}
         )
         sqs = boto3.client("sqs")
-        for vendor in VENDORS:
+        for vendor in (*VENDORS, "declared"):
             sqs.create_queue(QueueName=queue_name(vendor))
         for name in (DEAD_LETTERS, STREAM_DEAD):
             sqs.create_queue(QueueName=name)
@@ -104,7 +104,7 @@ def aws(stack: None) -> Iterator[None]:
     dynamodb.put_all(SETTINGS)
     yield
     dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
-    for vendor in VENDORS:
+    for vendor in (*VENDORS, "declared"):
         drained(vendor)
     for name in (DEAD_LETTERS, STREAM_DEAD):
         emptied(name)

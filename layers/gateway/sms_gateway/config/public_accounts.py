@@ -11,9 +11,16 @@ import msgspec
 
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.stored_settings import ACCOUNTS, fetch_setting
-from sms_gateway.config.vendor_accounts import NO_ACCOUNT, Accounts, build_accounts
+from sms_gateway.config.vendor_accounts import (
+    NO_ACCOUNT,
+    Accounts,
+    account_class,
+    build_account,
+    build_accounts,
+    with_descriptions,
+)
 from sms_gateway.vendors.redaction import mark_of
-from sms_gateway.vendors.registry import VENDORS, build_adapter, secret_settings
+from sms_gateway.vendors.registry import secret_settings
 from sms_gateway.vendors.secret_marks import SecretMark
 
 WITHHELD = "*"  # in place of a secret; no letter or digit, so that redaction looks for none
@@ -57,13 +64,13 @@ def write_public_accounts(accounts: Mapping[str, object], key: bytes) -> str:
     known = {
         vendor: _public(vendor, account, key)
         for vendor, account in accounts.items()
-        if vendor in VENDORS and isinstance(account, dict) and _is_valid(vendor, account)
+        if isinstance(account, dict) and _is_valid(vendor, account)
     }
     return msgspec.json.encode(known, order="sorted").decode()
 
 
 def _public(vendor: str, account: Mapping[str, Any], key: bytes) -> PublicAccount:
-    secret = secret_settings(vendor)
+    secret = secret_settings(account_class(vendor, account))
     return PublicAccount(
         {name: value for name, value in account.items() if name not in secret},
         {
@@ -76,12 +83,15 @@ def _public(vendor: str, account: Mapping[str, Any], key: bytes) -> PublicAccoun
 
 def _is_valid(vendor: str, account: Mapping[str, Any]) -> bool:
     try:
-        build_adapter(vendor, account)
+        build_account(vendor, account)
     except ValueError:
         return False
     return True
 
 
 _public_accounts = CachedSetting(
-    ACCOUNTS, lambda: fetch_setting(ACCOUNTS), parse_public_accounts, advice=NO_ACCOUNT
+    ACCOUNTS,
+    lambda: with_descriptions(fetch_setting(ACCOUNTS)),
+    parse_public_accounts,
+    advice=NO_ACCOUNT,
 )

@@ -13,6 +13,7 @@ from sms_gateway.vendors.registry import VENDORS
 
 # The sandbox has no queue: each one that is polled costs, also while nobody tests (ADR 0053).
 SANDBOX_HOST = next(iter(VENDORS))
+DECLARED = "declared"  # all described vendors share one, for the same reason (ADR 0065)
 URGENT_SECONDS = 600  # of validity left, in which a message does not wait behind a campaign
 
 
@@ -62,17 +63,24 @@ def make_task(
     return SubmissionTask(vendor, key, messages, urgent=urgent)
 
 
+def queue_of(vendor: str) -> str:
+    """Return the name of the queue that a vendor's submissions wait in."""
+    if is_sandbox(vendor):
+        return SANDBOX_HOST
+    return vendor if vendor in VENDORS else DECLARED
+
+
 def enqueue_submissions(tasks: Sequence[SubmissionTask], tenant: str, delay: int = 0) -> None:
     """Enqueue submissions of one vendor after `delay` seconds (at most 900).
 
-    The tenant is the fair-queue group; its tests are another. Never raises: the scheduler enqueues
-    what is missing.
+    The tenant is the fair-queue group; its tests are another, and those for a described vendor,
+    which shares a queue. Never raises: the scheduler enqueues what is missing.
     """
     vendor = tasks[0].vendor
-    test = is_sandbox(vendor)
-    group = f"test.{tenant.removeprefix('test.')}" if test else tenant
+    prefix = "test." if is_sandbox(vendor) else "" if vendor in VENDORS else f"{vendor}."
+    group = prefix + tenant.removeprefix(prefix)
     messages = [sqs.QueueMessage(str(task), group, delay) for task in tasks]
-    host = SANDBOX_HOST if test else vendor
-    failed = sqs.send_batch(os.environ[f"QUEUE_{host.upper()}"], messages).count(False)
+    url = os.environ[f"QUEUE_{queue_of(vendor).upper()}"]  # none where described vendors are off
+    failed = sqs.send_batch(url, messages).count(False) if url else len(messages)
     if failed:
         increment("NotEnqueued", failed, vendor=vendor)

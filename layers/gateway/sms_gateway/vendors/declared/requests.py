@@ -69,7 +69,7 @@ def build(
     headers = {"Content-Type": content_type} if content_type else {}
     headers |= {name: plain(one) for name, one in render(part.headers, values, members).items()}
     headers |= _credentials(auth, values, part.method, url, body)
-    return Request(part.method, url, headers, body)
+    return Request(part.method, url, headers, body, public_only=True)
 
 
 def _url(node: Any, kinds: Mapping[str, Setting], values: Values) -> str:
