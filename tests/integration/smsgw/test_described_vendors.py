@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from sms_gateway.aws import clients
 from sms_gateway.config import cached_setting, described_vendors
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.storage import dynamodb
@@ -245,7 +244,3 @@ def test_where_the_stack_has_no_queue_for_them_it_is_said(
     status, _, error = run("set", "acme", files[0], "--description", files[1], "--force")
     assert status == 1
     assert "DeclaredVendors=true" in error
-
-
-def test_the_clients_are_those_of_the_tests() -> None:
-    assert clients.client("dynamodb").meta.endpoint_url.endswith("amazonaws.com")
