@@ -96,7 +96,7 @@ BAD: list[tuple[bytes, int, str]] = [
     (b'{"to": [], "text": "x"}', 422, "recipient-count"),
     (b'{"to": "+1", "text": "x"}', 422, "invalid-number"),
     (b'{"to": "+8801000000001", "text": ""}', 422, "empty-text"),
-    (b'{"to": "+8801000000001", "text": "x", "vendor": "acme"}', 422, "unknown-vendor"),
+    (b'{"to": "+8801000000001", "text": "x", "vendor": "nobody"}', 422, "unknown-vendor"),
     (b'{"to": "+8801000000001", "text": "x", "flash": true}', 422, "unsupported-field"),
     (b" " * (1024 * 1024 + 1), 413, "body-too-large"),
 ]
