@@ -72,8 +72,7 @@ def _run() -> int:
             if _once():
                 return 0 if all_delivered else 1
         _print_console(stack)
-        while True:
-            signal.pause()
+        stack.watch()
 
 
 @contextmanager

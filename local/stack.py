@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import urllib3
@@ -33,6 +34,7 @@ ROOT = Path(__file__).parent.parent
 STACK_NAME = "sms-gateway"
 REGION = "us-east-1"
 
+WATCH_SECONDS = 1
 STOP_SECONDS = 30  # until the emulator has stored what it keeps
 
 USER_POOL = "us-east-1_demo"
@@ -70,7 +72,7 @@ class LocalStack:
     parameters: Mapping[str, str] = field(default_factory=dict)
     stack_name: str = STACK_NAME
     say: Say = print
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)  # by its log's name
     facts: dict[str, Any] = field(default_factory=dict)
     _clients: dict[str, Any] = field(default_factory=dict)
     _clients_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -337,9 +339,17 @@ class LocalStack:
         if "FunctionError" in answer:
             raise StackError(f"the scheduler failed: {answer['Payload'].read()!r}")
 
+    def watch(self) -> NoReturn:
+        """Wait for ever. Raise StackError when the emulator or the simulators end by themselves."""
+        while True:
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise StackError(f"the {name} ended by itself; see {self.folder / name}.log")
+            time.sleep(WATCH_SECONDS)
+
     def stop(self) -> None:
         """Stop every process that this stack started, and their children."""
-        for process in reversed(self.processes):
+        for process in reversed(self.processes.values()):
             stop_process(process, STOP_SECONDS)
         self.processes.clear()
 
@@ -353,7 +363,7 @@ class LocalStack:
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
-        self.processes.append(process)
+        self.processes[name] = process
         return process
 
     def _sam(self, name: str, *arguments: str, **environment: str) -> None:
@@ -371,9 +381,9 @@ class LocalStack:
                 stderr=output,
                 start_new_session=True,
             )
-            self.processes.append(process)
+            self.processes[name] = process
             status = process.wait()
-            self.processes.remove(process)
+            del self.processes[name]
         if status:
             last = log.read_text(errors="replace").strip().splitlines()[-8:]
             raise StackError(f"sam {arguments[0]} failed; {log} has it all:\n" + "\n".join(last))

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -46,6 +47,13 @@ class Run:
             assert time.monotonic() < end, self.said
             time.sleep(0.2)
         return dict(re.findall(r"export (\w+)=(\S+)", self.said))
+
+    def kill(self, module: str) -> None:
+        """Kill the process that runs a module for it."""
+        own = self.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        (found,) = (one for one in children if module in Path(f"/proc/{one}/cmdline").read_text())
+        os.kill(int(found), signal.SIGKILL)
 
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
@@ -102,16 +110,16 @@ def caller(lines: dict[str, str]) -> Api:
     return Api(stack, lines["ADMIN_KEY"])
 
 
-def is_told(customer: Api, receiver: Receiver) -> bool:
+def hears_of_an_end(customer: Api, receiver: Receiver) -> bool:
     """Send until a webhook is told of a message's end: a list of webhooks is read once a minute."""
 
-    def told() -> bool:
+    def heard() -> bool:
         (sent,) = customer.send({"to": NUMBERS["jst"], "text": "told"})
         customer.final(sent["id"], clock=False)
         time.sleep(2)
         return "MessageDelivered" in receiver.told("/kept", sent["id"])
 
-    return bool(until(told))
+    return bool(until(heard))
 
 
 @pytest.fixture
@@ -120,7 +128,9 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
-def test_it_goes_on_where_it_stopped(start: Start, receiver: Receiver) -> None:
+def test_it_goes_on_where_it_stopped(
+    start: Start, receiver: Receiver, environment: dict[str, str]
+) -> None:
     first = start()
     lines = first.until_up()
     assert "sending one message" not in first.said.partition("curl")[0]
@@ -135,7 +145,7 @@ def test_it_goes_on_where_it_stopped(start: Start, receiver: Receiver) -> None:
 
     customer = caller(lines)
     hook(customer, receiver, "/kept")
-    assert is_told(customer, receiver)
+    assert hears_of_an_end(customer, receiver)
 
     end = time.monotonic() + PATIENCE
     while not ask(lines, "GET", path).json()["final"]:  # by its own clock: nobody ticks here
@@ -151,8 +161,13 @@ def test_it_goes_on_where_it_stopped(start: Start, receiver: Receiver) -> None:
     message = ask(lines, "GET", path)
     assert message.status == 200, message.data
     assert message.json()["text"] == "kept"
-    assert is_told(customer, receiver)
-    assert again.interrupt() == 0, again.said
+    assert hears_of_an_end(customer, receiver)
+
+    again.kill("local.emulator")
+    assert again.process.wait(PATIENCE) == 1
+    assert "make run: the emulator ended by itself; see " in again.said
+    with pytest.raises(ConnectionRefusedError):  # the vendors have ended, too
+        socket.create_connection(("127.0.0.1", int(environment["SIMULATOR_PORT"])))
 
 
 def test_what_was_loaded_stays_beside_what_was_built(start: Start, folder: Path) -> None:

@@ -50,7 +50,7 @@ AFTER = {
 def beside(stack: LocalStack) -> Iterator[LocalStack]:
     """Another stack in the same account and region."""
     made = replace(
-        stack, stack_name="beside", parameters=BEFORE, poll_after=20, processes=[], facts={}
+        stack, stack_name="beside", parameters=BEFORE, poll_after=20, processes={}, facts={}
     )
     made.deploy()
     yield made

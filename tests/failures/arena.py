@@ -139,7 +139,6 @@ class ArenaStack(LocalStack):
         old = self.emulator
         old.terminate()
         old.wait(30)
-        self.processes.remove(old)
         self.start_emulator()
 
 
