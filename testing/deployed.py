@@ -16,8 +16,8 @@ from testing.log_search import searched
 from testing.waiting import free_port
 
 PATIENCE = 240  # seconds after which a hope is given up, on however busy a machine
-DESCRIBED = "+447700901001"  # of no subscriber; it goes to a described vendor
-DESCRIBED_THEN_BUILT_IN = "+447700902001"
+DESCRIBED = "+33639981001"  # of no subscriber; it goes to a described vendor
+DESCRIBED_THEN_BUILT_IN = "+33639982001"
 NUMBERS = {vendor: vendor_number(vendor) for vendor in SIMULATORS}
 
 

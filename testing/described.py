@@ -10,13 +10,13 @@ from testing.descriptions import whole
 from testing.rights import as_operator
 from testing.settings import ACCOUNTS, ROUTES, set_accounts, set_routes
 
-PREFIX = "+447700900"  # numbers of films, no subscriber's
+PREFIX = "+3363998"  # numbers of films, no subscriber's
 KEY = "s3cret/key+1"
 
 
 def number(nth: int = 1) -> str:
     """Return a number that no subscriber has, which `describe` routes to the described vendors."""
-    return f"{PREFIX}{nth:03}"
+    return f"{PREFIX}{nth:04}"
 
 
 def stored(description: dict[str, Any]) -> str:

@@ -32,14 +32,14 @@ DESCRIBED = "acme"  # a vendor that is described
 REACHED = (*VENDORS, DESCRIBED)
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor
     **{vendor: simulator.first_number for vendor, simulator in SIMULATORS.items()},
-    DESCRIBED: 447700900001,
+    DESCRIBED: 33639980001,  # of films
     "jst, server2sms": 911000005001,  # routes of two vendors
     "dinisoft, server2sms": 8801000005001,
 }
 ROUTES = [
     {"prefix": "+911000005", "vendors": ["jst", "server2sms"]},
     {"prefix": "+8801000005", "vendors": ["dinisoft", "server2sms"]},
-    {"prefix": "+447700900", "vendors": [DESCRIBED]},
+    {"prefix": "+3363998", "vendors": [DESCRIBED]},
     *routes(),
 ]
 TIMEOUT = 10  # seconds that a vendor call may take

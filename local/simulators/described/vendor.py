@@ -26,6 +26,7 @@ from local.simulators.described.requests import (
     MismatchError,
     Reader,
 )
+from local.simulators.described.texts import example, pattern_of
 from local.simulators.state import Message, State, digest
 from local.simulators.vendor import TEXT, Answer, Operation, Request, Vendor
 from sms_gateway.vendors.declared.adapter import Declared
@@ -35,6 +36,8 @@ from sms_gateway.vendors.declared.description import (
     Description,
     ReportAnswer,
     ReportRule,
+    Rule,
+    SubmitAnswer,
     SubmitRows,
     SubmitRule,
 )
@@ -43,7 +46,7 @@ from sms_gateway.vendors.declared.requests import credentials
 from sms_gateway.vendors.registry import build
 from smsgw.vendor_descriptions import made_up
 
-UNKNOWN_WORD = "E742"  # which no description lists
+UNKNOWN_WORD, UNKNOWN_NUMBER = "E742", "97420"  # which no description lists
 PARTS: Mapping[str, Operation] = {"send": "submit", "poll": "poll", "balance": "balance"}
 AMOUNT = "1500.00"
 STATES = {"pending": "none", "delivered": "delivered", "undelivered": "undelivered"}
@@ -170,6 +173,9 @@ class Described(Vendor):
         rule = own or _rule(answer.rules, verdict)
         if rule is None:
             raise UnplayableError(f"/send/answer has no rule that says {verdict}")
+        spoken = _spoken(rule, answer, messages[0].vendor_id if messages else None)
+        if spoken is not None:
+            return Answer(b"[null]" if wrong else spoken, status_of(rule), TEXT)
         whole: dict[str, Any] = {}
         if rows is None or own is None:
             whole = said_by(rule, answer.code, answer.text)
@@ -196,6 +202,10 @@ class Described(Vendor):
         ]
         if not asked:
             return Answer(b"Not Found", 404, TEXT)
+        state = STATES[asked[0].state]
+        rule = _report_rule(answer.rules, state)
+        if rule and (spoken := _spoken(rule, answer, None)) is not None:
+            return Answer(spoken, status_of(rule), TEXT)
         made, status = self._reports(answer, asked)
         body, content_type = written(answer.read[0], made)
         return Answer(body, status, content_type)
@@ -223,6 +233,9 @@ class Described(Vendor):
         return with_rows({}, answer, answer.rows, each), status
 
     def _balance(self, answer: BalanceAnswer) -> Answer:
+        pattern = pattern_of(answer.amount)
+        if pattern is not None:
+            return Answer(example(pattern, AMOUNT).encode(), 200, TEXT)
         place = place_of(answer.amount)
         if place is None:
             return Answer(AMOUNT.encode(), 200, TEXT)
@@ -241,6 +254,9 @@ class Described(Vendor):
     def unknown_code(self, request: Request, operation: Operation) -> Answer:
         """Return what is accepted, with words that no rule knows."""
         del operation
+        pattern = pattern_of(self.description.send.answer.code)
+        if pattern is not None:
+            return Answer(example(pattern, UNKNOWN_NUMBER).encode(), 200, TEXT)
         answer = self.submitted("accepted", self._asked(request))
         data = answer.body
         for rule in self._accepting():
@@ -286,6 +302,18 @@ class Described(Vendor):
         return Callback(self.name, url, "POST", written(part.answer.read[0], made)[0])
 
 
+def _spoken(
+    rule: Rule, reading: SubmitAnswer | ReportAnswer, vendor_id: str | None
+) -> bytes | None:
+    """Return an answer in plain text with which a rule holds; None where a document is read."""
+    wanted = ((reading.id, [vendor_id or ""]), (reading.code, rule.code), (reading.text, rule.text))
+    for find, words in wanted:
+        pattern = pattern_of(find)
+        if pattern is not None and words and words[0]:
+            return example(pattern, words[0]).encode()
+    return example(rule.pattern).encode() if rule.pattern is not None else None
+
+
 def _flat(made: Any) -> dict[str, Any]:
     return {f"/{name}": value for name, value in made.items()}
 
@@ -295,13 +323,13 @@ def _spoiled(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rule(rules: Sequence[SubmitRule], verdict: str) -> SubmitRule | None:
-    own = [one for one in rules if one.verdict == verdict and one.pattern is None]
+    own = [one for one in rules if one.verdict == verdict]
     of_message = [one for one in own if not one.account_fault]
     return next(iter(of_message or own), None)
 
 
 def _report_rule(rules: Sequence[ReportRule], status: str) -> ReportRule | None:
-    own = [one for one in rules if one.status == status and one.pattern is None]
+    own = [one for one in rules if one.status == status]
     return next((one for one in own if not one.http), next(iter(own), None))
 
 
