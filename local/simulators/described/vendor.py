@@ -226,6 +226,8 @@ class Described(Vendor):
             _say(said, answer, "reference", message.reference)
             _say(said, answer, "id", message.vendor_id)
             _say(said, answer, "number", message.number)
+            if (code := place_of(answer.code)) is not None:
+                said.setdefault(code, "0")  # without one a report says nothing
             each.append(said)
             status = status_of(rule)
         if answer.rows is None:

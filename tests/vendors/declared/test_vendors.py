@@ -61,7 +61,9 @@ def test_it_plays_on_this_machine(vendor: str) -> None:
 def test_no_answer_raises_and_none_is_accepted_but_by_a_rule(vendor: str) -> None:
     cls = declare((DESCRIPTIONS / f"{vendor}.json").read_bytes())
     account = build(cls, json.loads((FOLDERS / vendor / "account.json").read_text()))
-    (call, *_) = account.submit([OutgoingMessage("1" * 29, "+31097000001", "Hello")], None)
+    accepted = json.loads((FOLDERS / vendor / "submitted-accepted.expected.json").read_text())
+    members = [OutgoingMessage(**one) for one in accepted["members"]]
+    (call, *_) = account.submit(members, None)
     captured = [
         path.read_bytes()
         for path in (FOLDERS / vendor).glob("submitted-*")
@@ -74,10 +76,8 @@ def test_no_answer_raises_and_none_is_accepted_but_by_a_rule(vendor: str) -> Non
     def reads(body: bytes, status: int) -> None:
         for one in account.submitted(VendorResponse(status, body), call):
             if one.verdict is SubmitVerdict.ACCEPTED:
-                rule = account.description.send.answer
-                rules = [*rule.rules, *(rule.rows.rules if rule.rows else ())]
-                assert any(rule.verdict == "accepted" for rule in rules)
-                assert one.vendor_id or b"OK" in body or b"accepted" in body
+                # An answer cut short may still say so; no other may.
+                assert any(whole.startswith(body) for whole in accepting)
 
     reads()
 
