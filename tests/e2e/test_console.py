@@ -143,9 +143,9 @@ def test_an_operator_sees_what_each_vendor_is_and_has(page: Page, admin: Api) ->
     sign_in(page, admin.key, "#/vendors")
     for one in admin("GET", "/vendors").body["vendors"]:
         expect(page.get_by_role("heading", name=one["title"], exact=True)).to_be_visible()
-    told = [one for one in admin("GET", "/balances").body["balances"] if one["amount"]]
-    assert told
-    for one in told:
+    got = [one for one in admin("GET", "/balances").body["balances"] if one["amount"]]
+    assert got
+    for one in got:
         expect(page.get_by_text(f"{one['amount']} {one['unit']}").first).to_be_visible()
     expect(page.get_by_text("unencrypted").first).to_be_visible()
     assert violations(page) == []
