@@ -24,6 +24,7 @@ EVERYTHING = {
     "SendFromInvocation": "true",
     "Console": "true",
     "QuotaAlarm": "true",
+    "DeclaredVendors": "true",
     "CognitoKeyArn": KEY,
     "KmsKeyArn": KEY,
     "CognitoUserPoolId": "eu-central-1_AbCdEfGhI",
