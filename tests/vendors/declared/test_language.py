@@ -76,6 +76,9 @@ CALLED = {**POLL["answer"], "id": "/id"}
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("/nmae", {**acme(), "nmae": "x"}),
     ("/name", acme(name="Acme!")),
+    ("/name", acme(name="acme\n")),
+    ("/numbers/country_code", acme(numbers={"country_code": "88\n"})),
+    ("/settings/0/name", acme(settings=[{"name": "key\n"}])),
     ("/format", acme(format=2)),
     ("/settings/0/kind", acme(settings=[{"name": "key", "kind": "password"}])),
     ("/settings/1/name", acme(settings=[{"name": "key"}, {"name": "key"}])),
@@ -129,6 +132,13 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("/send/answer/rules/0/http", rules({"http": ["400", "408"], "verdict": "refused"})),
     ("/send/answer/rules/0/http/0", rules({"http": ["9xx"], "verdict": "unknown"})),
     ("/send/answer/rules/0/pattern", rules({"pattern": "(?=x)", "verdict": "accepted"})),
+    ("/send/answer/rules/0/http", rules({"http": ["2xx"], "pattern": ".", "verdict": "accepted"})),
+    ("/send/answer/rules/0/http", rules({"http": ["5xx"], "pattern": "^", "verdict": "retry"})),
+    ("/send/answer/rules/0", rules({"pattern": "(?s).*", "verdict": "retry"})),
+    ("/send/answer/rows/rules/0/pattern", rows({"pattern": "ok", "verdict": "accepted"})),
+    ("/send/answer/rows/code", rows(RULE, code={"pattern": "ok"})),
+    ("/send/answer/rows/id/1", rows(RULE, id=["/id", {"pattern": "id=([0-9]+)"}])),
+    ("/poll/answer/id", polling(id={"pattern": "[0-9]+"}, rows={"at": ["/rows"]})),
     ("/balance/per", acme(balance={**BALANCE, "per": "key"})),
     (
         "/balance/request/url",
@@ -165,6 +175,12 @@ def test_what_cannot_work_is_refused_with_its_pointer(
         parse_description(json.dumps(description).encode())
     assert refused.value.pointer == pointer
     assert str(refused.value).startswith(f"{pointer}: ")
+
+
+@pytest.mark.parametrize("name", ["by_category", "capabilities", "name", "settings", "zone"])
+def test_a_setting_takes_no_name_of_an_adapters_own(name: str) -> None:
+    with pytest.raises(DescriptionError, match=r"^/settings/0/name: .* own"):
+        parse_description(json.dumps(acme(settings=[{"name": name}])).encode())
 
 
 def test_accepted_by_the_whole_answer_is_refused_where_each_message_has_a_row() -> None:
