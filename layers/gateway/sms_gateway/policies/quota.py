@@ -69,6 +69,7 @@ def count_parts(
     first part that does not fit into the day. Where a counter does not answer, nothing is refused,
     or a policy says `closed` and ServiceUnavailableError is raised.
     """
+    numbers = None
     try:
         numbers = NumberShares(scopes, tenant, now, secret)
         problems = numbers.count(parts)
@@ -79,9 +80,12 @@ def count_parts(
             return Counted(problems, (), spent, counted_under(scopes))
         day = _Day(asked, tenant, now, is_request=is_request)
         taken = day.count([parts[place] for place in left], in_order=in_order)
-    except CrowdedError:
-        raise
     except ServiceUnavailableError as error:
+        is_refused = isinstance(error, CrowdedError) or _is_closed(scopes)
+        if is_refused and numbers is not None:
+            give_back(numbers.granted)
+        if isinstance(error, CrowdedError):
+            raise
         return _uncounted(scopes, tenant, parts, error)
     accepted = {left[place] for place in taken}
     refused = [place for place in left if place not in accepted]
@@ -139,10 +143,14 @@ def give_back(spent: Spent) -> None:
             logger.warning("quota not given back", extra={"why": error.detail})
 
 
+def _is_closed(scopes: Sequence[Scope]) -> bool:
+    return any(scope.policy.fail == "closed" for scope in scopes)
+
+
 def _uncounted(
     scopes: Sequence[Scope], tenant: str, parts: Sequence[Part], error: ServiceUnavailableError
 ) -> Counted:
-    if any(scope.policy.fail == "closed" for scope in scopes):
+    if _is_closed(scopes):
         raise ServiceUnavailableError(
             "What the policy limits can't be counted now, and it says that nothing goes uncounted: "
             "try again.",
