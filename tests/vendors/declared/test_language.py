@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ from sms_gateway.vendors.types import (
     CallbackRequest,
     OutgoingMessage,
     PendingReceipt,
+    PollCall,
     SubmitVerdict,
     VendorResponse,
 )
@@ -551,6 +553,24 @@ def test_a_poll_for_many_says_only_what_was_asked_for() -> None:
     body = b'{"all": [{"id": 8, "status": "D"}, {"id": 99, "status": "D"}, {"status": "D"}]}'
     reports = adapter.reports(VendorResponse(200, body), calls[0])
     assert [(one.message_id, str(one.status)) for one in reports] == [("m1", "delivered")]
+
+
+def test_a_poll_goes_through_what_was_asked_for_once_however_many_rows_there_are() -> None:
+    class Pending(tuple[PendingReceipt, ...]):
+        __slots__ = ()
+        looks = 0
+
+        def __iter__(self) -> Iterator[PendingReceipt]:
+            Pending.looks += 1
+            return super().__iter__()
+
+    asked = [PendingReceipt(f"m{nth}", f"+88010{nth:08d}", f"v{nth}") for nth in range(3)]
+    vendor = account(polling(id="/id", rows={"at": ["/rows"]}))
+    call = PollCall(vendor.poll(asked[:1])[0].request, Pending(asked))
+    rows = [{"id": f"v{nth}", "status": "D"} for nth in range(500)]
+    found = vendor.reports(VendorResponse(200, json.dumps({"rows": rows}).encode()), call)
+    assert [one.message_id for one in found] == ["m0", "m1", "m2"]
+    assert Pending.looks < 5
 
 
 def test_an_interpreter_that_read_descriptions_ends_well() -> None:
