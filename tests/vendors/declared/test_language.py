@@ -27,6 +27,7 @@ from sms_gateway.vendors.declared.message_values import RECEIPT
 from sms_gateway.vendors.declared.reading import parse_description
 from sms_gateway.vendors.declared.refusals import DescriptionError
 from sms_gateway.vendors.declared.trees import CONVERSIONS, DIRECTIVES
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.registry import build
 from sms_gateway.vendors.types import (
     BalanceRefusedError,
@@ -512,6 +513,16 @@ def test_credentials_stand_where_the_description_says() -> None:
     for bad in ("a\r\nX: y", "k€y"):
         with pytest.raises(ValueError, match=r"^key "):
             account(acme(auth={"kind": "bearer", "token": "{key}"}), key=bad)
+
+
+def test_credentials_that_a_vendor_repeats_in_base64_are_redacted() -> None:
+    auth = {"kind": "basic", "user": "acme", "password": "{key}"}
+    adapter = account(acme(auth=auth))
+    (call,) = adapter.submit([MESSAGE], None)
+    pair = call.request.headers["Authorization"].removeprefix("Basic ")
+    words = Redaction.of_call(adapter, call).words(f"Bad header: Basic {pair}")
+    assert words
+    assert words.rstrip("=") == "Bad header: Basic [secret]"
 
 
 def test_a_time_is_written_and_read_as_described() -> None:
