@@ -12,8 +12,9 @@ from pathlib import Path
 from textwrap import indent
 
 from sms_gateway.core.sandbox import SANDBOX
+from sms_gateway.messages.queue import EXPRESS
 from sms_gateway.vendors.declared.reading import schema
-from sms_gateway.vendors.registry import VENDORS, adapter_class
+from sms_gateway.vendors.registry import NAME, VENDORS, adapter_class
 from tools import dashboard, openapi
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +33,8 @@ BODY_TYPES = (
 )
 VENDOR_SCHEMA = "events/schemas/vendor.json"
 DESCRIPTION_SCHEMA = "docs/vendors/description.schema.json"
+QUEUES = (*VENDORS, EXPRESS)  # of submissions
+DESCRIBES = "DescribesVendors"  # the condition of the queue that described vendors share
 ENCRYPTED_QUEUE = """\
 SqsManagedSseEnabled: !If [HasKey, !Ref AWS::NoValue, true]
 KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
@@ -39,20 +42,25 @@ KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
 
 
 def queue_variables() -> str:
-    """Give a function the URLs of the vendors' queues."""
-    return "".join(f"QUEUE_{name.upper()}: !Ref {logical_id(name)}Queue\n" for name in VENDORS)
+    """Give a function the URLs of the queues of submissions."""
+    own = "".join(f"QUEUE_{name.upper()}: !Ref {logical_id(name)}Queue\n" for name in QUEUES)
+    return own + f'QUEUE_DECLARED: !If [{DESCRIBES}, !Ref DeclaredQueue, ""]\n'
 
 
 def queue_arns() -> str:
     """List the queues that submissions may be put into."""
-    return "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in VENDORS)
+    own = "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in QUEUES)
+    return own + f"- !If [{DESCRIBES}, !GetAtt DeclaredQueue.Arn, !Ref AWS::NoValue]\n"
 
 
 def queue_urls() -> str:
-    """List the vendors' queues and their dead-letter queues."""
-    return "".join(
-        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n"
-        for name in VENDORS
+    """List the queues of submissions and their dead-letter queues."""
+    own = "".join(
+        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n" for name in QUEUES
+    )
+    return own + "".join(
+        f"- !If [{DESCRIBES}, !Ref Declared{one}, !Ref AWS::NoValue]\n"
+        for one in ("Queue", "DeadLetters")
     )
 
 
@@ -69,12 +77,12 @@ def queue_events() -> str:
     ScalingConfig:
       MaximumConcurrency: !FindInMap [Workers, !Ref DispatchWorkers, Number]
 """
-        for name in VENDORS
+        for name in QUEUES
     )
 
 
 def queues() -> str:
-    """Make each vendor's queue, its dead-letter queue and the alarm of that."""
+    """Make each vendor's queue and that of codes, its dead-letter queue and the alarm of that."""
     first = "&encrypted_queue\n" + indent(ENCRYPTED_QUEUE, 6 * " ").rstrip()
     return "\n".join(
         f"""\
@@ -94,14 +102,18 @@ def queues() -> str:
   Type: AWS::CloudWatch::Alarm
   Properties:
     <<: *alarm
-    AlarmDescription: {adapter_class(name).title} submissions could not be worked on; see docs/guides/operate.md.
+    AlarmDescription: {_carried_by(name)} could not be worked on; see docs/guides/operate.md.
     Namespace: AWS/SQS
     MetricName: ApproximateNumberOfMessagesVisible
     Dimensions: [{{Name: QueueName, Value: !GetAtt {logical_id(name)}DeadLetters.QueueName}}]
     Statistic: Maximum
 """  # noqa: E501 - as the template's lines are
-        for nth, name in enumerate(VENDORS)
+        for nth, name in enumerate(QUEUES)
     )
+
+
+def _carried_by(name: str) -> str:
+    return "Codes" if name == EXPRESS else f"{adapter_class(name).title} submissions"
 
 
 def dashboard_body() -> str:
@@ -281,8 +293,11 @@ def vendor_schema() -> str:
     names = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Vendor",
+        "description": "A built-in vendor, one that the operator has described, or for test keys "
+        "one of the sandbox; GET /vendors lists the first two.",
         "type": "string",
-        "enum": [*VENDORS, *SANDBOX],
+        "pattern": f"^{NAME.pattern}$",
+        "examples": [*VENDORS, *SANDBOX],
     }
     return json.dumps(names, indent=2) + "\n"
 
