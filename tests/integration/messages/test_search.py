@@ -343,4 +343,9 @@ def test_a_period_in_which_nothing_can_be_has_nothing(
     gateway: Gateway, period: dict[str, str]
 ) -> None:
     sent(0, WANTED)
-    assert found(to=WANTED, **period) == []
+    assert [*pages(**{"to": WANTED, **period})] == [[]]  # type: ignore[arg-type]  # no `now`
+
+
+def test_half_a_character_is_in_no_reference(gateway: Gateway) -> None:
+    sent(0, WANTED, reference="a")
+    assert found(reference="\ud800") == []
