@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
 
@@ -63,15 +65,26 @@ SETTINGS = [
 @pytest.fixture(scope="session")
 def atomic() -> Iterator[None]:
     """Each call is one step, as on AWS: moto reads, writes and answers without a lock, so that a
-    condition may be wrong by the time of the write, and an item may change while it is answered."""
+    condition may be wrong by the time of the write, and an item may change while it is answered.
+    Bounds that are the wrong way round are refused, as on AWS: moto finds nothing."""
     lock, call_action = threading.RLock(), DynamoHandler.call_action
 
     def one_at_a_time(handler: DynamoHandler) -> Any:
         with lock:
             return call_action(handler)
 
+    query = DynamoHandler.query
+
+    def in_order(handler: DynamoHandler) -> Any:
+        values = handler.body["ExpressionAttributeValues"]
+        bounds = re.search(r"BETWEEN (:\w+) AND (:\w+)", handler.body["KeyConditionExpression"])
+        if bounds and values[bounds[1]]["S"] > values[bounds[2]]["S"]:
+            raise MockValidationException("The BETWEEN operator requires an upper bound")
+        return query(handler)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DynamoHandler, "call_action", one_at_a_time)
+        patch.setattr(DynamoHandler, "query", in_order)
         yield
 
 

@@ -320,3 +320,32 @@ def test_a_batch_has_each_mark_once(gateway: Gateway) -> None:
     marks = marks_of("acme", contents * 2, message_key)
     assert marks is not None
     assert len(marks) == 4 * MARK_BYTES
+
+
+def test_a_cursor_within_a_run_of_a_day_that_is_not_over_holds(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "RUN_ENTRIES", 3)
+    noted(0)
+    wanted = [id_ for nth in range(4) for id_ in sent(nth / 50, WANTED)]
+    sort(1)
+    assert found(to=WANTED, limit="1") == wanted
+
+
+@pytest.mark.parametrize(
+    "period",
+    [
+        {"created_to": "2020-01-01T00:00:00Z"},  # all of it is gone
+        {"created_from": (NOON + timedelta(days=3)).isoformat()},
+    ],
+)
+def test_a_period_in_which_nothing_can_be_has_nothing(
+    gateway: Gateway, period: dict[str, str]
+) -> None:
+    sent(0, WANTED)
+    assert [*pages(**{"to": WANTED, **period})] == [[]]  # type: ignore[arg-type]  # no `now`
+
+
+def test_half_a_character_is_in_no_reference(gateway: Gateway) -> None:
+    sent(0, WANTED, reference="a")
+    assert found(reference="\ud800") == []

@@ -15,11 +15,12 @@ from sms_gateway.core.problems import GatewayError, ServiceUnavailableError
 from sms_gateway.messages.cancel import cancel_message
 from sms_gateway.messages.send import send
 from sms_gateway.policies import quota, returns
-from sms_gateway.policies.counters import month_key, of_day
+from sms_gateway.policies.counters import MAX_WRITES, CrowdedError, month_key, of_day
 from sms_gateway.policies.document import Policy
 from sms_gateway.policies.limits import Part, QuotaExhaustedError, Scope
 from sms_gateway.policies.quota import Counted, count_parts
 from sms_gateway.storage import dynamodb, quotas
+from sms_gateway.storage.models import ItemKey
 from sms_gateway.triggers.direct_invocation import TryAgain
 from sms_gateway.verifications.start import start_verification
 from testing.counting import Meter
@@ -180,6 +181,39 @@ def test_a_number_gets_its_share_and_no_more(gateway: Gateway, seed: int) -> Non
     over = refused(lambda: send("acme", HELLO, NOW))
     assert (over.members["quota"], over.members["used"]) == ("most_per_number_per_day", 3)
     assert send("acme", HELLO, NOW + timedelta(hours=3))["messages"]  # another day
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_what_is_refused_for_the_crowd_takes_no_numbers_share(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    limit(most_per_number_per_day=1, same_text_per_number=1, messages_per_day=100)
+    add = quotas.add
+
+    def crowded(key: ItemKey, *more: Any) -> Any:
+        return ({}, False) if key == month_key("acme", NOW) else add(key, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quotas, "add", crowded)
+        with pytest.raises(CrowdedError):
+            send("acme", batch(count), NOW)
+    assert len(send("acme", batch(count), NOW)["messages"]) == count
+
+
+def test_of_numbers_of_which_one_is_crowded_the_others_keep_their_share(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(most_per_number_per_day=1)
+    add, crowd = quotas.add, iter([*range(7), *[None] * MAX_WRITES])
+
+    def crowded(*asked: Any) -> Any:
+        return ({}, False) if next(crowd) is None else add(*asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quotas, "add", crowded)
+        with pytest.raises(CrowdedError):
+            send("acme", batch(8), NOW)
+    assert len(send("acme", batch(8), NOW)["messages"]) == 8
 
 
 def test_over_a_limit_is_told_with_what_is_used_and_when_it_ends(gateway: Gateway) -> None:

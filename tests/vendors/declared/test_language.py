@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -26,12 +27,14 @@ from sms_gateway.vendors.declared.message_values import RECEIPT
 from sms_gateway.vendors.declared.reading import parse_description
 from sms_gateway.vendors.declared.refusals import DescriptionError
 from sms_gateway.vendors.declared.trees import CONVERSIONS, DIRECTIVES
+from sms_gateway.vendors.redaction import Redaction
 from sms_gateway.vendors.registry import build
 from sms_gateway.vendors.types import (
     BalanceRefusedError,
     CallbackRequest,
     OutgoingMessage,
     PendingReceipt,
+    PollCall,
     SubmitVerdict,
     VendorResponse,
 )
@@ -76,6 +79,9 @@ CALLED = {**POLL["answer"], "id": "/id"}
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("/nmae", {**acme(), "nmae": "x"}),
     ("/name", acme(name="Acme!")),
+    ("/name", acme(name="acme\n")),
+    ("/numbers/country_code", acme(numbers={"country_code": "88\n"})),
+    ("/settings/0/name", acme(settings=[{"name": "key\n"}])),
     ("/format", acme(format=2)),
     ("/settings/0/kind", acme(settings=[{"name": "key", "kind": "password"}])),
     ("/settings/1/name", acme(settings=[{"name": "key"}, {"name": "key"}])),
@@ -129,6 +135,13 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("/send/answer/rules/0/http", rules({"http": ["400", "408"], "verdict": "refused"})),
     ("/send/answer/rules/0/http/0", rules({"http": ["9xx"], "verdict": "unknown"})),
     ("/send/answer/rules/0/pattern", rules({"pattern": "(?=x)", "verdict": "accepted"})),
+    ("/send/answer/rules/0/http", rules({"http": ["2xx"], "pattern": ".", "verdict": "accepted"})),
+    ("/send/answer/rules/0/http", rules({"http": ["5xx"], "pattern": "^", "verdict": "retry"})),
+    ("/send/answer/rules/0", rules({"pattern": "(?s).*", "verdict": "retry"})),
+    ("/send/answer/rows/rules/0/pattern", rows({"pattern": "ok", "verdict": "accepted"})),
+    ("/send/answer/rows/code", rows(RULE, code={"pattern": "ok"})),
+    ("/send/answer/rows/id/1", rows(RULE, id=["/id", {"pattern": "id=([0-9]+)"}])),
+    ("/poll/answer/id", polling(id={"pattern": "[0-9]+"}, rows={"at": ["/rows"]})),
     ("/balance/per", acme(balance={**BALANCE, "per": "key"})),
     (
         "/balance/request/url",
@@ -165,6 +178,12 @@ def test_what_cannot_work_is_refused_with_its_pointer(
         parse_description(json.dumps(description).encode())
     assert refused.value.pointer == pointer
     assert str(refused.value).startswith(f"{pointer}: ")
+
+
+@pytest.mark.parametrize("name", ["by_category", "capabilities", "name", "settings", "zone"])
+def test_a_setting_takes_no_name_of_an_adapters_own(name: str) -> None:
+    with pytest.raises(DescriptionError, match=r"^/settings/0/name: .* own"):
+        parse_description(json.dumps(acme(settings=[{"name": name}])).encode())
 
 
 def test_accepted_by_the_whole_answer_is_refused_where_each_message_has_a_row() -> None:
@@ -496,6 +515,16 @@ def test_credentials_stand_where_the_description_says() -> None:
             account(acme(auth={"kind": "bearer", "token": "{key}"}), key=bad)
 
 
+def test_credentials_that_a_vendor_repeats_in_base64_are_redacted() -> None:
+    auth = {"kind": "basic", "user": "acme", "password": "{key}"}
+    adapter = account(acme(auth=auth))
+    (call,) = adapter.submit([MESSAGE], None)
+    pair = call.request.headers["Authorization"].removeprefix("Basic ")
+    words = Redaction.of_call(adapter, call).words(f"Bad header: Basic {pair}")
+    assert words
+    assert words.rstrip("=") == "Bad header: Basic [secret]"
+
+
 def test_a_time_is_written_and_read_as_described() -> None:
     made = sending(json={"to": "{to}", "text": "{text}", "at": "{send_at}"})
     made["send"]["schedule"] = {"format": "%d.%m.%Y %H:%M", "zone": "Europe/Zurich"}
@@ -535,6 +564,24 @@ def test_a_poll_for_many_says_only_what_was_asked_for() -> None:
     body = b'{"all": [{"id": 8, "status": "D"}, {"id": 99, "status": "D"}, {"status": "D"}]}'
     reports = adapter.reports(VendorResponse(200, body), calls[0])
     assert [(one.message_id, str(one.status)) for one in reports] == [("m1", "delivered")]
+
+
+def test_a_poll_goes_through_what_was_asked_for_once_however_many_rows_there_are() -> None:
+    class Pending(tuple[PendingReceipt, ...]):
+        __slots__ = ()
+        looks = 0
+
+        def __iter__(self) -> Iterator[PendingReceipt]:
+            Pending.looks += 1
+            return super().__iter__()
+
+    asked = [PendingReceipt(f"m{nth}", f"+88010{nth:08d}", f"v{nth}") for nth in range(3)]
+    vendor = account(polling(id="/id", rows={"at": ["/rows"]}))
+    call = PollCall(vendor.poll(asked[:1])[0].request, Pending(asked))
+    rows = [{"id": f"v{nth}", "status": "D"} for nth in range(500)]
+    found = vendor.reports(VendorResponse(200, json.dumps({"rows": rows}).encode()), call)
+    assert [one.message_id for one in found] == ["m0", "m1", "m2"]
+    assert Pending.looks < 5
 
 
 def test_an_interpreter_that_read_descriptions_ends_well() -> None:

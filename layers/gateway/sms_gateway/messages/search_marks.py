@@ -42,5 +42,6 @@ def wanted_marks(tenant: str, kind: str, value: str) -> frozenset[bytes]:
 
 
 def _mark(key: bytes, tenant: str, kind: str, value: str) -> bytes:
-    # A tenant and a kind have no slash.
-    return hmac.digest(key, f"{kind}/{tenant}/{value}".encode(), "sha256")[:MARK_BYTES]
+    # A tenant and a kind have no slash; what is searched for may be half a character.
+    marked = f"{kind}/{tenant}/{value}".encode(errors="surrogatepass")
+    return hmac.digest(key, marked, "sha256")[:MARK_BYTES]

@@ -38,6 +38,7 @@ class NumberShares:
         self._names = [scope.name("messages") for scope in self._scopes]
         self._tenant, self._now = tenant, now
         self._secret = number_secret(secret) if self._scopes else b""
+        self.granted: dict[ItemKey, Mapping[str, int]] = {}  # all that was counted
 
     def count(self, parts: Sequence[Part]) -> list[QuotaExhaustedError | None]:
         """Count what each number still may get; return each part's problem."""
@@ -85,6 +86,7 @@ class NumberShares:
                 self._key(to), counts, (), epoch_us(self._now), day_ttl(self._now)
             )
             if written:
+                self.granted[self._key(to)] = dict.fromkeys(self._names, granted)
                 return granted, min(self._usages(item), key=lambda one: one.left)
         raise CrowdedError("Too many messages to one number at once; try again.")
 

@@ -82,6 +82,8 @@ def count_parts(
     answer, nothing is refused, or a policy says `closed` and ServiceUnavailableError is raised.
     """
     parts = _priced(parts, scopes, prices)
+    numbers: NumberShares | None = None
+    texts: TextShares | None = None
     try:
         numbers = NumberShares(scopes, tenant, now, secret)
         texts = TextShares(scopes, tenant, now, secret)
@@ -96,11 +98,15 @@ def count_parts(
             went = [parts[place] for place in left]
             under = counted_under(scopes)
             return Counted(problems, (), numbers.spent(went), texts.given(went), under)
+        numbers.granted = dict(numbers.spent(parts[place] for place in left))
         sums = _Sums(asked, tenant, now, is_request=is_request)
         taken = sums.count([parts[place] for place in left], in_order=in_order)
-    except CrowdedError:
-        raise
     except ServiceUnavailableError as error:
+        is_crowded = isinstance(error, CrowdedError)
+        if is_crowded or _is_closed(scopes):
+            give_back(numbers.granted if numbers else {}, texts.granted if texts else {})
+        if is_crowded:
+            raise
         return _uncounted(scopes, tenant, parts, error)
     accepted = {left[place] for place in taken}
     refused = [place for place in left if place not in accepted]
@@ -155,10 +161,14 @@ def _priced(parts: Sequence[Part], scopes: Sequence[Scope], prices: PriceTables)
     ]
 
 
+def _is_closed(scopes: Sequence[Scope]) -> bool:
+    return any(scope.policy.fail == "closed" for scope in scopes)
+
+
 def _uncounted(
     scopes: Sequence[Scope], tenant: str, parts: Sequence[Part], error: ServiceUnavailableError
 ) -> Counted:
-    if any(scope.policy.fail == "closed" for scope in scopes):
+    if _is_closed(scopes):
         raise ServiceUnavailableError(
             "What the policy limits can't be counted now, and it says that nothing goes uncounted: "
             "try again.",

@@ -56,6 +56,15 @@ class TextShares:
             problems.append(None if text is None or fits else nearest[text].problem(self._now))
         return problems
 
+    @property
+    def granted(self) -> Given:
+        """All that was counted, and that `given` did not return."""
+        return {
+            text_key(self._tenant, text, self._secret): dict.fromkeys(self._names, frozenset(times))
+            for text, times in self._added.items()
+            if times
+        }
+
     def given(self, parts: Sequence[Part]) -> Given:
         """Return what was added for counted parts; each time is returned once."""
         found: dict[ItemKey, Times] = {}

@@ -5,6 +5,7 @@ not answer.
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -229,7 +230,10 @@ def remove(key: ItemKey) -> bool:
 
 
 def query(condition: str, values: Item, **options: Any) -> Iterator[Item]:
-    """Yield the items of a key condition, reading page by page."""
+    """Yield the items of a key condition, reading page by page; none between reversed bounds."""
+    bounds = re.search(r"BETWEEN (:\w+) AND (:\w+)", condition)
+    if bounds and values[bounds[1]]["S"] > values[bounds[2]]["S"]:
+        return  # DynamoDB refuses them
     start: Item = {}
     while True:
         with translate_errors():

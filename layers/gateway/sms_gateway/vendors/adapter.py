@@ -157,6 +157,11 @@ class Adapter(ABC):
         return (own,) if own else ()
 
     @property
+    def derived_secrets(self) -> tuple[str, ...]:
+        """What requests say that is made of secret settings, as a pair in base64 is."""
+        return ()
+
+    @property
     def account_callbacks(self) -> bool:
         """Whether the vendor calls one address for the whole account, naming its own ids."""
         return False

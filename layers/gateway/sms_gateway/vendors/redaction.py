@@ -138,9 +138,9 @@ class Redaction:
 
 
 def secrets_of(adapter: Adapter) -> list[str]:
-    """Return the values of an account's secret settings: those that its `repr` hides."""
+    """Return an account's secret settings, which its `repr` hides, and what is made of them."""
     values = (getattr(adapter, field.name) for field in fields(adapter) if not field.repr)
-    return [value for value in values if isinstance(value, str)]
+    return [*(value for value in values if isinstance(value, str)), *adapter.derived_secrets]
 
 
 @lru_cache(maxsize=256)

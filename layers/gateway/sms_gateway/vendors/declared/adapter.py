@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from sms_gateway.vendors.adapter import Adapter, UnsupportedMessageError
 from sms_gateway.vendors.declared import answers, requests
-from sms_gateway.vendors.declared.description import Description, RequestPart, Setting
+from sms_gateway.vendors.declared.description import Basic, Description, RequestPart, Setting
 from sms_gateway.vendors.declared.documents import extract, find, has, root_of
 from sms_gateway.vendors.declared.message_values import message_value, receipt_value
 from sms_gateway.vendors.declared.requests import used
@@ -68,6 +68,12 @@ class Declared(Adapter):
                 raise ValueError(f"{name} may hold {', '.join(choices)}")
         elif value == "":
             raise ValueError(f"{name} must not be empty")
+
+    @property
+    def derived_secrets(self) -> tuple[str, ...]:
+        """The pair of Basic authentication."""
+        auth = self.description.auth
+        return (requests.basic_pair(auth, self._own),) if isinstance(auth, Basic) else ()
 
     @property
     def account_callbacks(self) -> bool:

@@ -208,14 +208,19 @@ def reports(
     """Return the reports of a poll, only of the messages that were asked for."""
     answer = poll.answer
     found = _views(answer, read(answer.read, response.body), response.status, response.body)
+    by_name: dict[str | None, list[PendingReceipt]] = {None: [*pending]}
+    for one in pending:  # once: an answer may have many rows
+        for name in {one.id, one.vendor_id, one.to.removeprefix("+")} - {None}:
+            by_name.setdefault(name, []).append(one)
     made = []
-    for view in found:
-        report = _report(answer, numbers, view)
-        asked = [one for one in pending if report and _is_about(report, one)]
-        named = report and (report.message_id or report.vendor_id or report.number)
-        if report is not None and len(asked) == 1 and (named or answer.rows is None):
-            made.append((asked[0], report))
-    return [_of_poll(report, receipt) for receipt, report in made]
+    for report in filter(None, (_report(answer, numbers, view) for view in found)):
+        name = report.message_id or report.vendor_id or report.number
+        if name is None and answer.rows is not None:
+            continue
+        asked = [one for one in by_name.get(name, ()) if _is_about(report, one)]
+        if len(asked) == 1:
+            made.append(_of_poll(report, asked[0]))
+    return made
 
 
 def _is_about(report: DeliveryReport, receipt: PendingReceipt) -> bool:

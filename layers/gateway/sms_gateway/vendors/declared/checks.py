@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from sms_gateway.vendors.adapter import Adapter
+from sms_gateway.vendors.declared.adapter import Declared
 from sms_gateway.vendors.declared.description import (
     BalanceAnswer,
     Basic,
@@ -30,6 +31,7 @@ from sms_gateway.vendors.declared.description import (
     SubmitRule,
     Time,
 )
+from sms_gateway.vendors.declared.documents import extract
 from sms_gateway.vendors.declared.message_values import MESSAGE, RECEIPT
 from sms_gateway.vendors.declared.refusals import (
     check_header,
@@ -44,6 +46,9 @@ from sms_gateway.vendors.declared.requests import used
 SHARED = frozenset(
     {"base_url", "timeout", "concurrency", "rate", "submission_size", "poll_after"}
 )  # a description may give them another default
+OWN = MESSAGE | RECEIPT | {*dir(Declared), *Adapter.__annotations__, *Declared.__annotations__}
+# What a pattern that says nothing fits, too: an empty body, and a proxy's page.
+ANYTHING = ("", "<html><body><h1>502 Bad Gateway</h1>\r\n<hr>nginx</body></html>")
 DIRECTIVES = frozenset("YmdHMSyjbBfz")  # of strftime
 FINDS = frozenset({"code", "text", "id", "price", "reference", "number", "amount", "at"})
 UNTOLD = frozenset({"408", "409", "425", "499"})  # 4xx that say nothing of what was done before
@@ -79,8 +84,8 @@ def _check_settings(description: Description) -> None:
         if name in seen:
             refuse(f"{place}/name", f"{name} is there twice")
         seen.add(name)
-        taken = hasattr(Adapter, name) or name in MESSAGE | RECEIPT or keyword.iskeyword(name)
-        if name in ("description", "settings", "together") or (taken and name != "sender"):
+        taken = name in OWN or keyword.iskeyword(name)
+        if taken and name != "sender":
             refuse(f"{place}/name", f"{name} is a word of the gateway's own: choose another")
         _check_setting(place, setting)
 
@@ -234,7 +239,7 @@ def check_rules(place: str, answer: Answer, rules: Sequence[Rule]) -> None:
         refuse(place, "must say where the code or the text stands")
     for index, rule in enumerate(rules):
         pointer = f"{place}/rules/{index}"
-        said = rule.code or rule.text or rule.where or rule.pattern
+        said = rule.code or rule.text or rule.where or _says_something(rule.pattern)
         if not said and not rule.http:
             refuse(pointer, "needs a condition: without a rule that holds, nothing is known")
         for name in ("code", "text"):
@@ -242,6 +247,23 @@ def check_rules(place: str, answer: Answer, rules: Sequence[Rule]) -> None:
                 refuse(f"{pointer}/{name}", f"the answer does not say where its {name} stands")
         if isinstance(rule, SubmitRule) and not said:
             _check_by_status_alone(pointer, rule)
+    if isinstance(answer, SubmitRows) or (isinstance(answer, ReportAnswer) and answer.rows):
+        _check_rows(place, answer)
+
+
+def _check_rows(place: str, answer: SubmitRows | ReportAnswer) -> None:
+    """Raise DescriptionError for what a row would take from another row."""
+    why = "is of the whole answer, where other messages have rows, too: say at which place of a row"
+    for index, rule in enumerate(answer.rules):
+        if rule.pattern is not None:
+            refuse(f"{place}/rules/{index}/pattern", why)
+    for pointer, part in walk(answer, place):
+        if isinstance(part, Source) and part.at is None:
+            refuse(pointer, why)
+
+
+def _says_something(pattern: str | None) -> bool:
+    return pattern is not None and all(extract(pattern, body) is None for body in ANYTHING)
 
 
 def _check_by_status_alone(pointer: str, rule: SubmitRule) -> None:

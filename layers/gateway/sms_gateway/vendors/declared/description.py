@@ -8,15 +8,16 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+END = r"$(?!\n)"  # Python's $ alone also stands before a last line break
 NODE = {"$ref": "#/$defs/Node"}
 Node = Annotated[Any, Meta(extra_json_schema=NODE)]
 Fields = Annotated[Any, Meta(extra_json_schema={"type": "object", "additionalProperties": NODE})]
-Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,30}$")]
+Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,30}" + END)]
 Pointer = Annotated[str, Meta(pattern="^(/[^/]*)*$", description="A JSON Pointer (RFC 6901).")]
 Pattern = Annotated[str, Meta(min_length=1, description="A regular expression as RE2 reads it.")]
-Http = Annotated[str, Meta(pattern="^[1-5](xx|[0-9][0-9])$")]
+Http = Annotated[str, Meta(pattern="^[1-5](xx|[0-9][0-9])" + END)]
 Words = Annotated[list[str], Meta(min_length=1)]
-Currency = Annotated[str, Meta(pattern="^([A-Z]{3}|credits|[{][a-z][a-z0-9_]*[}])$")]
+Currency = Annotated[str, Meta(pattern="^([A-Z]{3}|credits|[{][a-z][a-z0-9_]*[}])" + END)]
 Format = Literal["json", "xml", "form", "json-in-form"]
 Kind = Literal["text", "secret", "url", "path", "switch", "choice", "by_category"]
 
@@ -229,9 +230,9 @@ class Numbers(Part, frozen=True, kw_only=True):
     `only`: numbers with another beginning are refused.
     """
 
-    country_code: Annotated[str, Meta(pattern="^[1-9][0-9]{0,2}$")] | None = None
-    trunk_prefix: Annotated[str, Meta(pattern="^[0-9]{1,2}$")] | None = None
-    only: list[Annotated[str, Meta(pattern="^[+][1-9][0-9]{0,14}$")]] = []
+    country_code: Annotated[str, Meta(pattern="^[1-9][0-9]{0,2}" + END)] | None = None
+    trunk_prefix: Annotated[str, Meta(pattern="^[0-9]{1,2}" + END)] | None = None
+    only: list[Annotated[str, Meta(pattern="^[+][1-9][0-9]{0,14}" + END)]] = []
 
 
 class Basic(Part, tag_field="kind", tag="basic", frozen=True, kw_only=True):
@@ -270,7 +271,7 @@ class Description(Part, frozen=True, kw_only=True):
     """A vendor. `source` says which document it was written from, and when that was read."""
 
     format: Literal[1]
-    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9]{1,19}$")]
+    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9]{1,19}" + END)]
     title: Annotated[str, Meta(min_length=1, max_length=40)]
     source: Annotated[str, Meta(min_length=1)]
     settings: list[Setting]

@@ -139,8 +139,7 @@ def credentials(
     """Return the headers by which a request shows whose it is."""
     match auth:
         case Basic():
-            pair = f"{fill(auth.user, values)}:{fill(auth.password, values)}"
-            return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+            return {"Authorization": f"Basic {basic_pair(auth, values)}"}
         case Bearer():
             return {"Authorization": f"Bearer {fill(auth.token, values)}"}
         case Header():
@@ -148,6 +147,12 @@ def credentials(
         case Hmac():
             return {auth.header: auth.prefix + _sign(auth, values, method, url, body)}
     return {}
+
+
+def basic_pair(auth: Basic, values: Values) -> str:
+    """Return the user and the password as Basic authentication writes them."""
+    pair = f"{fill(auth.user, values)}:{fill(auth.password, values)}"
+    return b64encode(pair.encode()).decode()
 
 
 def _sign(auth: Hmac, values: Values, method: str, url: str, body: bytes) -> str:
