@@ -44,9 +44,14 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
         {"0*", "REQUEST#*", "SENDS#*", "GUARD#*", "QUOTA#*"},
     ),
+    "CampaignsFunction": (
+        {"0*", "BALANCE#*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*", "SETTINGS"},
+        {"0*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*"},
+    ),
     "CampaignWorkerFunction": (
-        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
-        {"0*", "CAMPAIGNS", "PLANNED#*", "QUOTA#*", "GUARD#*"},
+        {"0*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*", "HOOKS#*", "KEYS"}
+        | {"SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+        {"0*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*", "PLANNED#*", "QUOTA#*", "GUARD#*"},
     ),
     "PublishEventsFunction": ({"0*"}, set()),
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),

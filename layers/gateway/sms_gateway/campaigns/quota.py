@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sms_gateway.campaigns.model import Campaign
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.value_object import ValueObject
@@ -29,12 +30,18 @@ class Fitting(ValueObject, frozen=True):
 
 
 def count_rows(
-    tenant: str, accepted: Sequence[PlannedRecipient], rows: int, now: datetime
+    campaign: Campaign, accepted: Sequence[PlannedRecipient], rows: int, now: datetime
 ) -> Fitting:
-    """Count a chunk of so many rows. Raises as `count_sends` does."""
-    parts = parts_of(accepted)
+    """Count a chunk of so many rows of a campaign. Raises as `count_sends` does."""
+    key = campaign.options.key_id, campaign.options.key_policy
     counted = door.count_sends(
-        tenant, None, None, parts, now, message_key, is_request=False, in_order=True
+        campaign.tenant,
+        *key,
+        parts_of(accepted),
+        now,
+        message_key,
+        is_request=False,
+        in_order=True,
     )
     kept: list[PlannedRecipient] = []
     refused: list[tuple[PlannedRecipient, GatewayError]] = []

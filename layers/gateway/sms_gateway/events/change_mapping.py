@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from sms_gateway.campaigns import model as campaign
+from sms_gateway.campaigns import items as campaign
 from sms_gateway.core.event import Event, EventType
 from sms_gateway.core.status import Status
 from sms_gateway.core.ulids import is_ulid
