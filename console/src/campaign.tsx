@@ -12,6 +12,7 @@ export const MOVING: State[] = ["reading", "sending"];
 // The gateway counts a campaign again after this time.
 export const COUNTED_MILLISECONDS = 15_000;
 const KINDS: Record<State, StatusIndicatorProps.Type> = {
+  waiting: "pending",
   reading: "in-progress",
   paused: "pending",
   cancelled: "stopped",

@@ -32,6 +32,7 @@ const EVENTS: Record<EventType, true> = {
   VerificationApproved: true,
   VerificationBlocked: true,
   WebhookDisabled: true,
+  CampaignBraked: true,
 };
 const OPTIONS = Object.keys(EVENTS).map((value) => ({ value, label: value }));
 

@@ -39,6 +39,7 @@ class EventType(StrEnum):
     BALANCE_RUNS_OUT = "BalanceRunsOut"
     BALANCE_TOPPED_UP = "BalanceToppedUp"
     WEBHOOK_DISABLED = "WebhookDisabled"
+    BRAKED = "CampaignBraked"
     TEST = "WebhookTest"
 
 
@@ -70,6 +71,7 @@ TENANT_EVENTS = (
     EventType.APPROVED,
     EventType.BLOCKED,
     EventType.WEBHOOK_DISABLED,
+    EventType.BRAKED,
 )
 
 

@@ -13,6 +13,7 @@ from sms_gateway.dispatch.circuit_states import CIRCUITS
 from sms_gateway.events.balance_events import balance_events
 from sms_gateway.events.builders import (
     batch_event,
+    braked_event,
     campaign_event,
     message_event,
     verification_event,
@@ -110,11 +111,13 @@ def _webhook_events(tenant: str, old: Item, new: Item) -> Iterator[Event]:
 
 
 def _campaign_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
-    """Yield the event of a campaign whose messages are all final.
+    """Yield the event of a campaign that its brake paused, or whose messages are all final.
 
     None for a check, for one whose open results a later file of the same name took over, or whose
     folder is no tenant's.
     """
+    if "braked" in new and new["braked"] != old.get("braked") and "problem" in new:
+        yield braked_event(campaign.read_campaign(new), changed_at(change))
     if "final" not in new or "final" in old:
         return
     from sms_gateway.config.api_keys import TENANT  # saves start-up time: few campaigns end
