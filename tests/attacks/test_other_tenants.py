@@ -73,7 +73,7 @@ def test_a_known_id_is_not_found(
     answer = attacker(method, where, {"code": "123456"} if path.endswith("checks") else None)
     assert answer.status == 404
     assert SECRET not in str(answer.body)
-    if method == "GET":
+    if method == "GET" and not path.endswith(("/preview", "/results")):  # there are none yet
         assert admin(method, where).status == 200
 
 

@@ -448,7 +448,8 @@ def test_campaigns_are_listed_page_by_page_whatever_they_came_by(
     work(upload(bucket, "to,text\n" + rows(1)))
     wanted = [each.id for each in campaign_repository.list_campaigns()]
     wanted += [made(key)["id"] for _ in range(3)]
-    pages, cursor = [], {}
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
     while True:
         status, page = ask("GET", "/campaigns", limit="3", **cursor)
         assert status == 200

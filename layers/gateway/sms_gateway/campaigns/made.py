@@ -135,7 +135,7 @@ def _check(body: NewCampaign, now: datetime) -> None:
         )
     for region, pointer in (
         (body.region, "/region"),
-        (body.defaults and body.defaults.region, "/defaults/region"),
+        (body.defaults.region if body.defaults else None, "/defaults/region"),
     ):
         if region is not None and not is_region(region):
             raise InvalidRequestError(

@@ -33,9 +33,9 @@ def send_first_row(tenant: str, identifier: str, request: Request, now: datetime
     It is a message of its own, not the campaign's. Raises what `send` raises, NotFoundError,
     ConflictError without a file, FileError for one that can't be read.
     """
-    body = parse_object(request.body, TrialBody)
     campaign = find_owned(tenant, identifier)
     require_file(campaign)
+    body = parse_object(request.body, TrialBody)
     draft = _first_row(campaign)
     row: dict[str, Any] = msgspec.to_builtins(draft.options)
     options = {name: value for name, value in row.items() if value is not None}
