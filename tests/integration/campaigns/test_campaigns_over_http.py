@@ -540,3 +540,33 @@ def test_a_test_key_has_no_campaigns(gateway: Gateway, bucket: Any) -> None:
     with pytest.raises(ValueError, match="scope of a test key"):
         api_keys.create_key("acme", ("campaigns",), "", datetime.now(UTC), test=True)
     assert s3_files.LINK_SECONDS == 3600
+
+
+def test_a_worker_that_dies_before_a_pause_has_each_row_sent_once_after_it(
+    gateway: Gateway, bucket: Any, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dies after its chunk was written, and in another run after its batch was accepted."""
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(chunks, "IN_PROGRESS_SECONDS", 0)
+    store = chunks.store_batch
+    for nth, after in enumerate((False, True)):
+
+        def dies(batch: Any, after: bool = after) -> None:
+            if after:
+                store(batch)
+            raise KeyboardInterrupt
+
+        one = made(key, paused=False)
+        body = "to,text\n" + "".join(f"{number('server2sms', n)},{nth} {n}\n" for n in range(5))
+        with monkeypatch.context() as patch:
+            patch.setattr(chunks, "store_batch", dies)
+            with pytest.raises(KeyboardInterrupt):
+                given(bucket, one, body)
+        assert ask("POST", f"/campaigns/{one['id']}/pause")[0] == 200
+        work(one["id"])
+        to_the_end()
+        assert found(one["id"]).row == 0
+        assert ask("POST", f"/campaigns/{one['id']}/resume")[0] == 200
+        to_the_end()
+        assert found(one["id"]).row == 5
+    assert stored() == {f"{nth} {n}": 1 for nth in range(2) for n in range(5)}
