@@ -12,7 +12,7 @@ from sms_gateway.messages.cancel_unsent import cancel_unsent_of
 from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD
 from sms_gateway.storage import message_repository
 from smsgw.errors import CommandError
-from smsgw.terminal import flush, say
+from smsgw.terminal import counted, flush, say
 
 MAX_VALIDITY = timedelta(days=3)  # messages/request.py: older messages are over
 PAGE_SIZE = 100  # batches listed at a time
@@ -38,13 +38,18 @@ def cancel_messages(tenant: str, key_id: str | None, batch: str | None = None) -
             cancelled += _cancel_batch(tenant, key_id, identifier)
             batches += 1
             if batches % STEP == 0:
-                say(f"{batches} batches looked at, {cancelled} messages cancelled so far")
+                say(f"{_counts(batches, cancelled)} so far")
                 flush()
     except KeyboardInterrupt:
-        say(f"{batches} batches looked at, {cancelled} messages cancelled; run it again to go on")
+        say(f"{_counts(batches, cancelled)}; run it again to go on")
         raise
-    say(f"{batches} batches looked at, {cancelled} messages cancelled; what had left stays sent.")
+    say(f"{_counts(batches, cancelled)}; what had left stays sent.")
     _warn_of_campaigns(tenant)
+
+
+def _counts(batches: int, cancelled: int) -> str:
+    looked_at = counted(batches, "batch", "batches")
+    return f"{looked_at} looked at, {counted(cancelled, 'message')} cancelled"
 
 
 def batches_of(tenant: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ from smsgw.line import Area, given
 from smsgw.resources import QUEUE, Resources, count
 from smsgw.stack import Stack, pass_stack
 from smsgw.tables import Row, show
-from smsgw.terminal import say
+from smsgw.terminal import counted, say
 from smsgw.trigger_dead_letters import TRIGGERS
 
 DELIVERIES = ("deliveries", "slow-deliveries")
@@ -65,7 +65,7 @@ def show_all(stack: Stack, name: str | None) -> None:
     if rows or given("json"):
         show(rows, {"queue": "QUEUE", "received": "TRIES", "what": "WHAT IT IS"})
     if not given("json"):
-        say(f"{len(rows)} dead letters")
+        say(counted(len(rows), "dead letter"))
 
 
 def _rows(sqs: Any, queue: tuple[str, str]) -> list[Row]:
@@ -120,14 +120,19 @@ def redrive(stack: Stack, name: str | None) -> None:
                 raise
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             moved += 1
-    say(f"{moved} dead letters are back in their queues")
+    say(f"back in their queues: {counted(moved, 'dead letter')}")
     if dead_again:
-        say(f"{dead_again} changes failed again and are dead letters again: smsgw dlq list")
+        again = counted(dead_again, "change")
+        say(f"failed again, and dead letters again: {again}; smsgw dlq list")
     notices = stay.pop(trigger_dead_letters.NOTICE, 0)
     for why, times in stay.items():
-        say(f"{times} {why}")
+        say(_left(times, why))
     if notices:
-        raise CommandError(f"{notices} {trigger_dead_letters.NOTICE}")
+        raise CommandError(_left(notices, trigger_dead_letters.NOTICE))
+
+
+def _left(count: int, why: str) -> str:
+    return f"left: {counted(count, 'dead letter')}, {why}"
 
 
 @AREA.command(
@@ -150,7 +155,7 @@ def dismiss(stack: Stack, name: str | None) -> None:
                 removed += 1
             else:
                 _release(sqs, url, [message])
-    say(f"{removed} dead letters that can't be sent are removed")
+    say(f"removed, as they can't be sent: {counted(removed, 'dead letter')}")
 
 
 def _is_read_only(name: str, message: Any) -> bool:

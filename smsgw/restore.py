@@ -18,7 +18,7 @@ from sms_gateway.storage.models import ItemKey
 from smsgw.errors import CommandError
 from smsgw.line import Area
 from smsgw.restore_rules import Fate, Restore
-from smsgw.terminal import say
+from smsgw.terminal import counted, say
 
 AREA = Area("restore", "Items of a restored table.")
 
@@ -177,7 +177,7 @@ def _key(item: Item) -> ItemKey:
 
 
 def _tell(counts: Counter[str]) -> None:
-    say(f"{counts.total()} items read", error=True)
+    say(f"{counted(counts.total(), 'item')} read", error=True)
 
 
 def _print(counts: Counter[str]) -> None:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from smsgw import clients
 from smsgw.errors import CommandError
-from smsgw.terminal import say
+from smsgw.terminal import counted, say
 
 BATCH_SIZE = 100  # changes for one invocation, as many as the stream brings at once
 MAX_BATCH_BYTES = 4_000_000  # bytes for one invocation; Lambda takes 6 MB
@@ -102,7 +102,7 @@ def _publish(body: Mapping[str, Any], batch: list[Any], total: Redriven) -> int:
         )
     total.done += done
     total.dead_again += len(result.get("dead_lettered", []))
-    say(f"{name}: {total.done} changes done")
+    say(f"{name}: {counted(total.done, 'change')} done")
     return done
 
 

@@ -42,6 +42,11 @@ def say_styled(text: str) -> None:
     print(text)
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: `1 dead letter`, `2 batches`."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def heading(line: str) -> None:
     """Print a heading behind an empty line."""
     print()

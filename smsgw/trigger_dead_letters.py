@@ -22,15 +22,15 @@ MAX_CODE_SECONDS = 300  # how long Lambda itself tries
 # Idempotency keys are forgotten after 24 hours, and Lambda tries an event again for six.
 MAX_UNDECIDED_SECONDS = 18 * 3600
 NOTICE = (
-    "dead letters are notices of recipients that were refused for good: they hold nothing to send. "
+    "as recipients were refused for good and there is nothing to send. "
     "Mend the numbers or texts at their source (`smsgw dlq list` says which), send those again as "
     "new messages, then `smsgw dlq dismiss`"
 )
 OLD_CODE = (
-    "codes are older than five minutes and stay: let users ask again, then `smsgw dlq dismiss`"
+    "as a code older than five minutes is not sent: let users ask again, then `smsgw dlq dismiss`"
 )
 UNDECIDED = (
-    "are older than 18 hours and stay: they may have been sent, and their keys are forgotten. Look "
+    "as what is older than 18 hours may have been sent, and its key is forgotten. Look "
     "with GET /messages, send what is missing as new messages, then delete them with `aws sqs`"
 )
 KEPT_ATTRIBUTES = ("source", "idempotency_key", "only")  # of a message of the ingress queue

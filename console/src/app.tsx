@@ -23,6 +23,7 @@ const Campaigns = lazy(() => import("./pages/campaigns"));
 const MessagePage = lazy(() => import("./pages/message"));
 const NewCampaign = lazy(() => import("./pages/new_campaign"));
 const Send = lazy(() => import("./pages/send"));
+const Usage = lazy(() => import("./pages/usage"));
 const Vendors = lazy(() => import("./pages/vendors"));
 const WebhookPage = lazy(() => import("./pages/webhook"));
 const Webhooks = lazy(() => import("./pages/webhooks"));
@@ -31,6 +32,7 @@ interface View {
   name: string;
   title: string;
   scope: Scope;
+  live?: true; // not for a test key
   show: (route: Route, session: Session) => ReactNode;
 }
 
@@ -62,10 +64,18 @@ const VIEWS: View[] = [
     name: "campaigns",
     title: "Campaigns",
     scope: "campaigns",
+    live: true,
     show: ({ path: [, id] }) => {
       if (id === "new") return <NewCampaign />;
       return id ? <CampaignPage key={id} id={id} /> : <Campaigns />;
     },
+  },
+  {
+    name: "usage",
+    title: "Usage",
+    scope: "messages:read",
+    live: true,
+    show: () => <Usage />,
   },
   {
     name: "vendors",
@@ -89,7 +99,9 @@ const REFERENCE: SideNavigationProps.Item[] = [
 export function App() {
   const session = useSession();
   const route = useRoute();
-  const allowed = VIEWS.filter(({ scope }) => session?.scopes.includes(scope));
+  const allowed = VIEWS.filter(
+    ({ scope, live }) => session?.scopes.includes(scope) && !(live && session.test),
+  );
   const name = route.path[0] ?? allowed[0]?.name ?? "";
   const title = allowed.find((view) => view.name === name)?.title;
   useEffect(() => {

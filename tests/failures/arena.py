@@ -15,7 +15,7 @@ from typing import Any
 
 import urllib3
 from failures.chaos import Action, Chaos, Relay, Rule
-from failures.oracle import Identity, Promise, Row, Taken, Told, judge, ledger
+from failures.oracle import Identity, Promise, Reported, Row, Taken, judge, ledger
 
 from local.processes import StackError
 from local.simulators.registry import SIMULATORS, routes
@@ -410,15 +410,15 @@ class Case:
                     raise TimeoutError(f"{self.name}: a batch has not left")
                 time.sleep(0.5)
 
-    def told(self) -> dict[str, Told]:
+    def got(self) -> dict[str, Reported]:
         """What the API says of every message."""
-        found: dict[str, Told] = {}
+        found: dict[str, Reported] = {}
         for batch in self.batches:
             cursor = ""
             while True:
                 page = self.ground.api("GET", f"/messages?batch_id={batch}&limit=100{cursor}").body
                 for one in page["messages"]:
-                    found[one["id"]] = Told(one["status"], one["final"])
+                    found[one["id"]] = Reported(one["status"], one["final"])
                 if page["cursor"] is None:
                     break
                 cursor = f"&cursor={page['cursor']}"
@@ -436,9 +436,9 @@ class Case:
         self.ground.chaos.remove(*self.rules)
         mine = {promise.identity for promise in self.promises}
         # A vendor may take what is still under way: the ledger is read last.
-        told = self.told()
+        got = self.got()
         taken = [one for one in self.ground.ledger() if one.identity in mine]
-        row = judge(self.name, self.promises, told, taken, self._left())
+        row = judge(self.name, self.promises, got, taken, self._left())
         row.seconds = time.monotonic() - self.started
         return row
 

@@ -412,7 +412,7 @@ def test_what_is_redriven_is_sent_unless_it_was_before(gateway: Gateway, smsgw: 
     gateway.queued("rajasms")
     buried("rajasms", *[f"rajasms {split_id(one)} 1" for one in [before, *dead]])
     status, said, error = smsgw("dlq", "redrive", "--vendor", "rajasms")
-    assert (status, said, error) == (0, "13 dead letters are back in their queues\n", "")
+    assert (status, said, error) == (0, "back in their queues: 13 dead letters\n", "")
     assert (waiting("rajasms", "DeadLetters"), waiting("rajasms", "Queue")) == (0, 13)
     records: list[dict[str, Any]] = []
     while len(records) < 13:
@@ -427,10 +427,10 @@ def test_what_is_redriven_is_sent_unless_it_was_before(gateway: Gateway, smsgw: 
 
 @pytest.mark.parametrize("lane", dead_letters.DELIVERIES)
 def test_dead_deliveries_are_named_without_their_events_and_put_back(smsgw: Run, lane: str) -> None:
-    parcel = {"tenant": "acme", "webhook": "W1", "id": "17-e-4", "body": "+8801000000001"}
-    buried(lane, json.dumps(parcel))
+    message = {"tenant": "acme", "webhook": "W1", "id": "17-e-4", "body": "+8801000000001"}
+    buried(lane, json.dumps(message))
     status, said, _ = smsgw("dlq", "list")
-    assert (status, said.splitlines()[-1]) == (0, "1 dead letters")
+    assert (status, said.splitlines()[-1]) == (0, "1 dead letter")
     assert "W1 17-e-4" in said
     assert "+880" not in said
     assert smsgw("dlq", "redrive", "--queue", lane)[0] == 0
@@ -570,7 +570,7 @@ def test_changes_of_many_messages_are_told_in_slices_as_long_as_it_gets_on(
     ]
     assert said.splitlines() == [
         *(f"queue_webhooks: {done} changes done" for done in (5, 10, 12)),
-        "1 dead letters are back in their queues",
+        "back in their queues: 1 dead letter",
     ]
 
 
@@ -582,8 +582,8 @@ def test_no_invocation_is_given_more_than_it_takes(
     monkeypatch.setattr(stream_redrive, "MAX_BATCH_BYTES", 5000)
     buried("changes", given_up(endSequenceNumber="399"))
     assert smsgw("dlq", "redrive", "--queue", "changes")[0] == 0
-    told = [number for _, numbers in streams.invoked for number in numbers]
-    assert told == [str(number) for number in range(101, 400)]
+    got = [number for _, numbers in streams.invoked for number in numbers]
+    assert got == [str(number) for number in range(101, 400)]
     assert 1000 < streams.largest < 5500
 
 
@@ -637,7 +637,7 @@ def test_a_change_that_was_buried_is_found_in_its_shard_and_told_or_buried_again
     status, said, _ = smsgw("dlq", "redrive", "--queue", "changes")
     assert status == 0
     assert streams.invoked == [("publish_events", ["102"])]
-    assert "1 changes failed again and are dead letters again" in said
+    assert "failed again, and dead letters again: 1 change;" in said
 
 
 UPLOADED = {
@@ -656,7 +656,7 @@ def test_dead_letters_of_campaigns_are_listed_and_put_back(smsgw: Run) -> None:
         "an unreadable notification",
     ]
     assert smsgw("dlq", "redrive", "--queue", "campaigns")[1] == (
-        "3 dead letters are back in their queues\n"
+        "back in their queues: 3 dead letters\n"
     )
     back = emptied(QUEUES["CampaignQueue"])
     assert sorted(one.body for one in back) == sorted(bodies)
@@ -777,7 +777,7 @@ def test_a_letter_of_the_queue_is_put_back_under_its_first_key(smsgw: Run) -> No
     )
     identifiers = {one["Body"]: one["MessageId"] for one in dead["Messages"]}
     assert smsgw("dlq", "redrive", "--queue", "from_sqs")[1] == (
-        "2 dead letters are back in their queues\n"
+        "back in their queues: 2 dead letters\n"
     )
     back = boto3.client("sqs").receive_message(
         QueueUrl=queue("Ingress", "Queue"), MaxNumberOfMessages=10, MessageAttributeNames=["All"]
@@ -802,7 +802,7 @@ def test_a_letter_of_the_bus_is_handed_to_its_function_again(smsgw: Run, session
 
     session.register("before-call.lambda.Invoke", invoke)
     came("from_eventbridge", '{"id": "7"}', problem="x", reason="No.")
-    assert smsgw("dlq", "redrive")[1] == "1 dead letters are back in their queues\n"
+    assert smsgw("dlq", "redrive")[1] == "back in their queues: 1 dead letter\n"
     ((path, headers, body),) = invoked
     assert (path, body) == (
         f"/2015-03-31/functions/{STACK}-from-eventbridge/invocations",
@@ -853,10 +853,12 @@ def test_a_code_of_a_user_pool_is_redriven_while_it_is_fresh_and_no_later(
     present = time.time
     monkeypatch.setattr(time, "time", lambda: present() + 301)
     said = smsgw("dlq", "redrive", "--queue", "from_cognito")[1]
-    assert said.startswith("0 dead letters are back in their queues\n1 codes are older than five")
+    assert said.startswith(
+        "back in their queues: 0 dead letters\nleft: 1 dead letter, as a code older than five"
+    )
     assert len(invoked) == 1
     assert smsgw("dlq", "dismiss", "--queue", "from_cognito")[1] == (
-        "1 dead letters that can't be sent are removed\n"
+        "removed, as they can't be sent: 1 dead letter\n"
     )
     assert waiting("FromCognito", "DeadLetters") == 0
 
@@ -871,9 +873,11 @@ def test_what_aws_gave_up_is_redriven_only_while_its_key_is_remembered(
     came("from_sns", '{"Records": [7]}', problem="settings-unavailable", reason="No.")
     monkeypatch.setattr(time, "time", lambda: present() + 18 * 3600 + 60)
     said = smsgw("dlq", "redrive", "--queue", "from_sns")[1]
-    assert said.startswith("1 dead letters are back in their queues\n1 are older than 18 hours")
+    assert said.startswith(
+        "back in their queues: 1 dead letter\nleft: 1 dead letter, as what is older than 18 hours"
+    )
     assert invoked == [{"Records": [7]}]
-    assert smsgw("dlq", "dismiss", "--queue", "from_sns")[1].startswith("0 dead letters")
+    assert smsgw("dlq", "dismiss", "--queue", "from_sns")[1].endswith(": 0 dead letters\n")
     assert waiting("FromSns", "DeadLetters") == 1
 
 
@@ -898,10 +902,8 @@ def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
     came("from_sqs", "{}", problem="recipients-refused", reason="3: No.", refused="1")
     assert "recipients-refused: 3: No.\n" in smsgw("dlq", "list", "--queue", "from_eventbridge")[1]
     status, said, error = smsgw("dlq", "redrive")
-    assert (status, said) == (1, "1 dead letters are back in their queues\n")
-    assert error.startswith(
-        "smsgw: 2 dead letters are notices of recipients that were refused for good"
-    )
+    assert (status, said) == (1, "back in their queues: 1 dead letter\n")
+    assert error.startswith("smsgw: left: 2 dead letters, as recipients were refused for good")
     assert "smsgw dlq dismiss" in error
     assert invoked == [{"id": "7"}]
     assert (waiting("FromEventbridge", "DeadLetters"), waiting("FromSqs", "DeadLetters")) == (1, 1)
@@ -909,9 +911,9 @@ def test_what_only_tells_of_refused_recipients_is_not_redriven_but_dismissed(
 
     came("from_eventbridge", '{"id": "8"}', problem="x", reason="No.")
     assert smsgw("dlq", "dismiss", "--queue", "from_sqs")[1] == (
-        "1 dead letters that can't be sent are removed\n"
+        "removed, as they can't be sent: 1 dead letter\n"
     )
-    assert smsgw("dlq", "dismiss")[1] == "1 dead letters that can't be sent are removed\n"
+    assert smsgw("dlq", "dismiss")[1] == "removed, as they can't be sent: 1 dead letter\n"
     assert (waiting("FromEventbridge", "DeadLetters"), waiting("FromSqs", "DeadLetters")) == (1, 0)
     assert smsgw("dlq", "redrive")[0] == 0
     assert invoked == [{"id": "7"}, {"id": "8"}]

@@ -26,7 +26,14 @@ from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.sealed_text import new_seed, seal, without_text
 from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.items import Item, batch_item, marks_item, message_item, submission_item
+from sms_gateway.storage.items import (
+    MARK_BYTES,
+    Item,
+    batch_item,
+    marks_item,
+    message_item,
+    submission_item,
+)
 from sms_gateway.storage.models import (
     Batch,
     ItemKey,
@@ -35,7 +42,6 @@ from sms_gateway.storage.models import (
     TimelineEntry,
     message_id,
 )
-from sms_gateway.storage.search_runs import MARK_BYTES
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import OutgoingMessage
 
@@ -91,7 +97,7 @@ def build_batch(
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _group_by_submission(recipients)
     contents = [planned.content for group in groups for planned in group]
-    marks = marks_of(tenant, contents)
+    marks = marks_of(tenant, contents, key)
     submissions: list[Submission] = []
     sealed: list[bytes | None] = []
     for group in groups:

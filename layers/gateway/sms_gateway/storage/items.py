@@ -21,7 +21,7 @@ from sms_gateway.storage.models import (
 Item = dict[str, Any]
 
 SHARDS = tuple(f"{number:02d}" for number in range(32))
-DAY_SECONDS = 86_400
+MARK_BYTES = 4
 MARKS = "X"  # the sort key of a batch's marks: behind all that readers of a batch want
 
 _content = msgspec.json.Decoder(MessageContent)
