@@ -16,17 +16,17 @@ const WHY: Record<number, [string, string]> = {
   412: ["The campaign has a file already", "It keeps that one: open it in the list of campaigns."],
 };
 
-/** Put a file; `told` hears how many per cent have left. Throws a Problem. */
-export function put(file: File, upload: Upload, told: (percent: number) => void): Promise<void> {
+/** Put a file; `moved` gets how many per cent have left. Throws a Problem. */
+export function put(file: File, upload: Upload, moved: (percent: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    // What is called here tells how far it is, which fetch does not.
+    // This reports how far it is, which fetch does not.
     const request = new XMLHttpRequest();
     const failed = () => reject(problemOf(request.status));
     request.open(upload.method, upload.url);
     for (const [name, value] of Object.entries(upload.headers)) {
       request.setRequestHeader(name, value);
     }
-    request.upload.onprogress = ({ loaded, total }) => told(Math.floor((loaded * 100) / total));
+    request.upload.onprogress = ({ loaded, total }) => moved(Math.floor((loaded * 100) / total));
     request.onload = () => (request.status === 200 ? resolve() : failed());
     request.onerror = failed;
     request.onabort = failed;

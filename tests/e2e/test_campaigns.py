@@ -225,7 +225,7 @@ def is_(marketer: Api, identifier: str, *states: str) -> dict[str, Any]:
     return found
 
 
-def test_a_campaign_over_http_is_looked_at_sent_and_told_of(api: Api, marketer: Api) -> None:
+def test_a_campaign_over_http_is_looked_at_and_sent(api: Api, marketer: Api) -> None:
     body = "to,name,template\n" + "".join(
         f"+9110000001{nth:02d},Ani {nth},Hi {{name}}\n" for nth in range(20)
     )

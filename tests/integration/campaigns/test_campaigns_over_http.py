@@ -16,10 +16,10 @@ from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.live_counts import Counted
 from sms_gateway.campaigns.model import Campaign, CampaignState
 from sms_gateway.config import api_keys
-from sms_gateway.core.timestamps import utc_now
+from sms_gateway.core.timestamps import DAY_SECONDS, utc_now
+from sms_gateway.messages import acceptance
 from sms_gateway.messages.send import send
 from sms_gateway.storage import dynamodb, message_repository
-from sms_gateway.storage.items import DAY_SECONDS
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.processes import function
@@ -117,7 +117,7 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> Iterator[None]:
         yield
 
 
-def test_a_link_takes_exactly_the_file_that_was_told_of_once_for_an_hour(
+def test_a_link_takes_exactly_its_file_once_within_an_hour(
     gateway: Gateway, bucket: Any, key: str
 ) -> None:
     one = made(key, size=4711)
@@ -229,7 +229,7 @@ def test_one_that_was_cancelled_before_its_file_came_takes_none(
     assert stored() == {}
 
 
-def test_a_preview_tells_all_of_a_file_and_sends_nothing(
+def test_a_preview_shows_all_of_a_file_and_sends_nothing(
     gateway: Gateway, bucket: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "CHUNK_ROWS", 2)
@@ -247,8 +247,8 @@ def test_a_preview_tells_all_of_a_file_and_sends_nothing(
     assert (done["state"], done["rows"], done["rows_passed"], done["rows_refused"]) == (
         *("done", 6, 3, 3),
     )
-    told = {one["type"]: (one["rows"], one["first_rows"]) for one in done["refusals"]}
-    assert told == {"/problems/invalid-number": (2, [3, 5]), "/problems/empty-text": (1, [6])}
+    refusals = {one["type"]: (one["rows"], one["first_rows"]) for one in done["refusals"]}
+    assert refusals == {"/problems/invalid-number": (2, [3, 5]), "/problems/empty-text": (1, [6])}
     assert done["segments"] == {"1": 2, "2": 1}
     (vendor,) = done["vendors"]
     assert (vendor["vendor"], vendor["messages"], vendor["segments"]) == ("server2sms", 3, 4)
@@ -315,8 +315,8 @@ def test_too_many_refused_rows_brake_it_and_it_goes_on_when_somebody_looked(
     assert shown["problem"]["type"] == "/problems/campaign-braked"
     assert "2 of 4 rows were refused" in shown["problem"]["detail"]
     stream.publish()
-    (told,) = [each for each in stream.told.events if each.type == "CampaignBraked"]
-    assert (told.tenant, told.data["rows_refused"]) == ("acme", 2)
+    (event,) = [each for each in stream.got.events if each.type == "CampaignBraked"]
+    assert (event.tenant, event.data["rows_refused"]) == ("acme", 2)
     ask("POST", f"/campaigns/{identifier}/resume")
     to_the_end()
     assert (seen(identifier)["rows_read"], seen(identifier)["problem"]) == (8, None)
@@ -548,7 +548,7 @@ def test_a_worker_that_dies_before_a_pause_has_each_row_sent_once_after_it(
     """It dies after its chunk was written, and in another run after its batch was accepted."""
     monkeypatch.setattr(chunks, "CHUNK_ROWS", 2)
     monkeypatch.setattr(chunks, "IN_PROGRESS_SECONDS", 0)
-    store = chunks.store_batch
+    store = acceptance.store_batch
     for nth, after in enumerate((False, True)):
 
         def dies(batch: Any, after: bool = after) -> None:

@@ -15,7 +15,7 @@ from sms_gateway.campaigns.model import (
     StopIf,
 )
 from sms_gateway.core.problems import InvalidRequestError
-from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_seconds
 from sms_gateway.core.ulids import is_ulid, new_ulid
 from sms_gateway.http_api.request import Request
 from sms_gateway.messages.planning import check_send_at
@@ -23,7 +23,6 @@ from sms_gateway.messages.request import Options, parse_object
 from sms_gateway.sms.phone_numbers import Region, is_region
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
-from sms_gateway.storage.items import DAY_SECONDS
 
 SUFFIX = ".csv"
 PRINTABLE = "up to 100 characters without control characters"

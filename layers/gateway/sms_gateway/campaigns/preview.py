@@ -154,7 +154,7 @@ def _vendor_view(share: VendorShare) -> dict[str, Any]:
 
 
 def _suffices(share: VendorShare, left: dict[str, Any]) -> bool | None:
-    """Whether the credit that was told last covers this; None where that can't be compared."""
+    """Whether the last reported credit covers this; None where that can't be compared."""
     amount = Decimal(str(left["amount"]))
     if left["unit"] == "credits":
         return amount >= share.segments
