@@ -16,7 +16,7 @@ DROP = """([name, content]) => {
   const enter = { bubbles: true, dataTransfer: given };
   document.body.dispatchEvent(new DragEvent("dragover", enter));
   return new Promise((done) => setTimeout(() => {
-    const zone = [...document.querySelectorAll("div")].find((one) =>
+    const zone = [...document.querySelectorAll("*")].findLast((one) =>
       one.textContent === "Drop the file here");
     (zone ?? input).dispatchEvent(new DragEvent("drop", enter));
     done(zone !== undefined);
