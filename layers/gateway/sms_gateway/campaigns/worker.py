@@ -107,7 +107,8 @@ def begin_campaign(
         identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl, uploaded_by
     )
     dynamodb.put_new(item)
-    campaign_repository.enlist(identifier, tenant, ttl)
+    if not key.startswith(CHECK_FOLDER):
+        campaign_repository.enlist(identifier, tenant, ttl)
     return identifier
 
 
