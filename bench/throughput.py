@@ -183,7 +183,7 @@ def main() -> Family:
 
 def _vendors(stage: Stage) -> None:
     """One worker, each vendor."""
-    accepted = stage.accept("dinisoft", 1000, 3, concurrency=100)
+    accepted = stage.accept("dinisoft", 1000, 3, concurrency=100, otp_share=0)
     got = [stage.work("dinisoft", [stage.core], 2, accepted)]
     stage.speed("Dinisoft, one by one, 50 calls at once", got[0], alone=True)
     for vendor, (a_call, batches) in BATCHED.items():
@@ -220,7 +220,7 @@ def _rate(stage: Stage) -> None:
 
 def _killed(stage: Stage) -> None:
     """Kill a worker (-9) amid a thousand single calls, and start another after it."""
-    accepted = stage.accept("dinisoft", KILLED, 1, concurrency=100)
+    accepted = stage.accept("dinisoft", KILLED, 1, concurrency=100, otp_share=0)
     process, pipe = stage.worker("dinisoft", stage.core, 2)
     pipe.send("go")
     stage.wait_taken(KILLED_AT)

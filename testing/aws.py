@@ -37,7 +37,7 @@ WEBHOOK_KEY = "cdef0123456789abcdef0123456789abcdef0123456789ab"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 QUEUES = {
     f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
-    for vendor in VENDORS
+    for vendor in (*VENDORS, "express")
 }
 ENVIRONMENT = QUEUES | {
     "AWS_ACCESS_KEY_ID": "testing",

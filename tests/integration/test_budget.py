@@ -35,6 +35,7 @@ from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.stopped_tenants import MAX_BYTES as STOPS_BYTES
 from sms_gateway.config.stopped_tenants import NAME
 from sms_gateway.config.stored_settings import MAX_BYTES
+from sms_gateway.messages import acceptance
 from sms_gateway.messages.search_marks import MAX_MARKS
 from sms_gateway.messages.send import send
 from sms_gateway.messages.views import batch_view
@@ -283,6 +284,7 @@ def test_waiting_for_a_vendors_rate(
     reads: float,
 ) -> None:
     """What a submission costs more, with all its messages, than one that need not wait."""
+    monkeypatch.setattr(acceptance, "MAX_TURN_SECONDS", 1_000.0)  # one ahead, however large
     set_account("rajasms", rate=1)
     stopped_tenants.stops()  # the half minute's, not the message's
     public_accounts()  # the minute's

@@ -50,7 +50,7 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "CampaignWorkerFunction": (
         {"0*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*", "HOOKS#*", "KEYS"}
-        | {"SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+        | {"SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*", "RATE#*"},
         {"0*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*", "PLANNED#*", "QUOTA#*", "GUARD#*"},
     ),
     "PublishEventsFunction": ({"0*"}, set()),

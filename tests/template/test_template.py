@@ -23,10 +23,10 @@ from sms_gateway.storage import idempotency_keys
 from sms_gateway.vendor_accounts import calls
 from sms_gateway.vendor_accounts.balances import TIMEOUT_SECONDS
 from sms_gateway.vendors import http_client
-from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check
 from sms_gateway.webhooks import attempt
 from testing.template import deployed, enabled, rights
+from tools import generate
 
 ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
@@ -157,13 +157,13 @@ def test_those_that_serve_webhooks_have_no_other_part_of_the_table(function: str
     assert others == [{"ForAllValues:StringLike": only}]
 
 
-def test_there_is_a_queue_for_each_vendor() -> None:
+def test_there_is_a_queue_for_each_vendor_and_one_for_codes() -> None:
     variables = FUNCTIONS["SendFunction"]["Environment"]["Variables"]
     assert {name for name in variables if name.startswith("QUEUE_")} == {
-        f"QUEUE_{vendor.upper()}" for vendor in VENDORS
+        f"QUEUE_{name.upper()}" for name in generate.QUEUES
     }
     queues = {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")}
-    assert queues == {f"{vendor.capitalize()}Queue" for vendor in VENDORS}
+    assert queues == {f"{name.capitalize()}Queue" for name in generate.QUEUES}
     assert sources("DispatchFunction") == queues
 
 
@@ -210,9 +210,11 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         if event["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         == {"Fn::GetAtt": [queue, "Arn"]}
     ]
-    # The stream's two readers share theirs: a letter names its function.
-    readers = ["PublishEventsFunction", "QueueWebhooksFunction"]
-    assert users == readers if queue == "StreamDeadLetters" else len(users) == 1
+    shared = {  # a letter names its function, or finds its lane again by itself
+        "StreamDeadLetters": ["PublishEventsFunction", "QueueWebhooksFunction"],
+        "DeliveryDeadLetters": ["DeliveryQueue", "SlowDeliveryQueue"],
+    }
+    assert users == shared[queue] if queue in shared else len(users) == 1
     alarms = [
         one
         for one in of_type("AWS::CloudWatch::Alarm").values()
@@ -272,7 +274,7 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     assert set(every) | set(there) == set(RESOURCES)  # a domain has no function URL beside it
 
 
-def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> None:
+def test_nobody_watches_a_queue_that_is_empty_by_default_but_those_of_submissions() -> None:
     watched = [
         event["Properties"]["Queue"]["Fn::GetAtt"][0]
         for name, one in deployed(TEMPLATE).items()
@@ -280,7 +282,7 @@ def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> No
         for event in one["Properties"].get("Events", {}).values()
         if event["Type"] == "SQS" and enabled(event, TEMPLATE)
     ]
-    assert sorted(watched) == sorted(f"{vendor.capitalize()}Queue" for vendor in VENDORS)
+    assert sorted(watched) == sorted(f"{name.capitalize()}Queue" for name in generate.QUEUES)
 
 
 def test_an_upload_is_told_to_nobody_unless_campaigns_are_sent() -> None:

@@ -16,6 +16,7 @@ from sms_gateway.campaigns.pace import use_pace
 from sms_gateway.campaigns.quota import count_rows
 from sms_gateway.campaigns.shares import share_out
 from sms_gateway.campaigns.time_budget import TimeBudget
+from sms_gateway.campaigns.vendor_line import check_lines
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import GatewayError
@@ -84,7 +85,8 @@ def accept_next_chunk(
 ) -> Chunk | None:
     """Accept the next chunk; None when another worker was faster or the campaign was stopped.
 
-    Raises TenantStoppedError: the campaign then fails, and may be resumed.
+    Raises TenantStoppedError: the campaign then fails, and may be resumed; LongLineError: then it
+    waits.
     """
     refuse_stopped(campaign.tenant)
     rows = _read_rows(budget, campaign)
@@ -130,7 +132,9 @@ def _plan_chunk(
         keep_floor=True,
     )
     _raise_retryable(campaign, rejected)
-    if not campaign.only_checks:  # later than that: a code that is refused now is refused for good
+    if not campaign.only_checks:
+        check_lines(accepted, now)
+        # Later than what may be tried again: a code that is refused now is refused for good
         accepted, rejected = refuse_pumped(campaign.tenant, accepted, rejected, now)
     for each in rejected:
         refused[each.index] = refusal(rows[each.index], campaign.columns, each.problem)

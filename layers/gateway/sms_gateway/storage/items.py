@@ -121,6 +121,8 @@ def submission_item(
         item["shard"] = {"S": shard_of(submission.key.batch)}
     if submission.counted:
         item["counted"] = {"S": submission.counted}
+    if submission.segments:
+        item["segments"] = number_attribute(submission.segments)
     if submission.seed is not None:
         item["seed"] = {"B": submission.seed}
     if submission.sealed is not None:
@@ -167,6 +169,7 @@ def read_submission(item: Item) -> Submission:
         sealed=item.get("sealed", {}).get("B") if tenant else None,
         test="test" in item,
         counted=item.get("counted", {}).get("S", ""),
+        segments=number("segments") if "segments" in item else 0,
     )
 
 
