@@ -339,7 +339,7 @@ class Model:
         return f'{vendor_number(self.vendor, nth)},"Ani",Hello {{name}}.,r-{nth:07d}\r\n'.encode()
 
     def _prepare(self, opened: ExitStack) -> None:
-        from sms_gateway.campaigns.model import campaign_item
+        from sms_gateway.campaigns.items import campaign_item
         from sms_gateway.config import cached_setting
         from sms_gateway.config.vendor_accounts import accounts
         from sms_gateway.core import timestamps

@@ -324,7 +324,10 @@ class LocalStack:
 
     def store_keys(self) -> None:
         """Store the demo tenant's two keys, which are always the same, and what webhooks need."""
-        usual = ("messages:send", "messages:read", "balances:read", "verifications")
+        usual = (
+            *("messages:send", "messages:read", "balances:read", "verifications"),
+            "campaigns",
+        )
         for fact, scopes in (("key", usual), ("admin_key", SCOPES)):
             name = f"{self.stack_name} {fact}"
             self.facts[fact] = store_key(

@@ -1,18 +1,18 @@
 """`smsgw campaigns`: list and show uploaded campaigns; pause, resume and cancel them."""
 
-import time
 from functools import partial
 
 import click
 
+from sms_gateway.campaigns import moves
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.live_counts import Counted, count_messages, last_counts
 from sms_gateway.campaigns.model import Campaign, CampaignState
 from sms_gateway.campaigns.views import campaign_view, shown_state
+from sms_gateway.core.problems import ConflictError
 from sms_gateway.core.status import Status
 from sms_gateway.core.timestamps import rfc3339, utc_now
 from sms_gateway.core.ulids import created_at
-from sms_gateway.storage.dynamodb import ItemUpdate
 from smsgw.errors import CommandError
 from smsgw.line import Area, Command, given
 from smsgw.tables import Row, show
@@ -20,38 +20,12 @@ from smsgw.terminal import say, say_json
 
 AREA = Area("campaigns", "Uploaded campaigns.")
 
-Move = tuple[tuple[CampaignState, ...], CampaignState | None, str]
-DONE_BY = {
-    **{"pause": "paused", "resume": "resumed"},
-    **{"cancel": "cancelled", "results": "given new results"},
-}
-MOVES: dict[str, Move] = {  # the states it applies to, the new one if any, and what is printed
-    "pause": (
-        (CampaignState.READING,),
-        CampaignState.PAUSED,
-        "stops within seconds; what was sent stays sent",
-    ),
-    "resume": (
-        (CampaignState.PAUSED, CampaignState.FAILED),
-        CampaignState.READING,
-        "goes on within two minutes, at the row where it stopped",
-    ),
-    "cancel": (
-        (CampaignState.READING, CampaignState.PAUSED, CampaignState.FAILED, CampaignState.SENDING),
-        CampaignState.CANCELLED,
-        "reads no more; within a minute a worker begins to cancel what was not sent, the last rows "
-        "first (`smsgw campaigns show` says how many rows are left)",
-    ),
-    "results": (
-        (
-            CampaignState.CANCELLED,
-            CampaignState.FAILED,
-            CampaignState.SENDING,
-            CampaignState.DONE,
-        ),
-        None,
-        "gets a new results file: a worker begins within two minutes",
-    ),
+DONE: dict[str, str] = {  # what is printed
+    "pause": "stops within seconds; what was sent stays sent",
+    "resume": "goes on within two minutes, at the row where it stopped",
+    "cancel": "reads no more; within a minute a worker begins to cancel what was not sent, the "
+    "last rows first (`smsgw campaigns show` says how many rows are left)",
+    "results": "gets a new results file: a worker begins within two minutes",
 }
 
 
@@ -143,27 +117,18 @@ def _final(counted: Counted) -> int:
 
 def move(what: str, id: str) -> None:
     """Pause, resume or cancel a campaign, or have its results written again."""
-    states, target, outcome = MOVES[what]
     campaign = _find(id)
     if what == "cancel" and campaign.state is CampaignState.DONE:
         raise CommandError(
             f"the campaign is done, and each of its messages: nothing is left to {what}"
         )
-    # The scheduler wakes a worker; a results file that was begun is begun again.
-    change = ItemUpdate(campaign.item_key).set("version", campaign.version + 1)
-    change.remove("results_file", "final", "tally", "result_failures", "results_problem")
-    if target:
-        change.set("state", target).remove("problem")
-    change.schedule_check(None if target is CampaignState.PAUSED else int(time.time()))
-    if change.if_in("state", *states).if_in("version", campaign.version).apply() is None:
-        now = _find(id)
+    try:
+        moves.move(campaign, what, lambda: _find(id))
+    except ConflictError as problem:
         raise CommandError(
-            f"the campaign is {now.state}: only one that is {' or '.join(states)} can be "
-            f"{DONE_BY[what]}"
-            if now.state not in states
-            else "the campaign was just being written; try again"
-        )
-    say(f"{campaign.id} {outcome}")
+            problem.detail[0].lower() + problem.detail[1:].removesuffix(".")
+        ) from None
+    say(f"{campaign.id} {DONE[what]}")
 
 
 for verb, text in {

@@ -22,7 +22,12 @@ MARGIN_SECONDS = 600  # between this machine's clock and the scheduler's
 ACCESS = ("KEYS", "HOOKS#", "HOOK#")
 # beside the partitions of ULIDs
 LASTING = ("REQUEST#", "V#", "CAMPAIGNS", "SETTINGS", "ACCOUNTS", "AUDIT")
-OPEN_CAMPAIGN = (CampaignState.READING, CampaignState.PAUSED, CampaignState.FAILED)
+OPEN_CAMPAIGN = (
+    CampaignState.WAITING,
+    CampaignState.READING,
+    CampaignState.PAUSED,
+    CampaignState.FAILED,
+)
 
 
 class Fate(StrEnum):

@@ -61,6 +61,7 @@ ENVIRONMENT = QUEUES | {
     "DISPATCH_WORKERS": "2",
     "CAMPAIGNS_BUCKET": "bench",
     "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",
+    "SEND_FROM_BUCKET": "true",
     "COGNITO_KEY": "arn:aws:kms:eu-central-1:123456789012:key/bench",
     "DECLARED_VENDORS": "true",
     "EVENTS": "none",

@@ -23,12 +23,12 @@ class CampaignAws(Aws):
     """
 
     def __init__(self, file: File) -> None:
-        from sms_gateway.campaigns import model
+        from sms_gateway.campaigns import items
 
         super().__init__()
         self.clear()
         self.put(
-            [model.campaign_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", file.size, 1, 1)]
+            [items.campaign_item(CAMPAIGN, "acme", "campaigns/acme/a.csv", "e", file.size, 1, 1)]
         )
         self.pattern: dict[str, Item] = {}
         self.rows: dict[str, list[str]] = {}

@@ -19,6 +19,7 @@ os.environ |= {
     "KEYS_SECRET": "test/keys",
     "CAMPAIGNS_BUCKET": "test-campaigns",
     "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",
+    "SEND_FROM_BUCKET": "true",
     "DEAD_LETTERS": "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letters",
     "OWN_ACCOUNT": "123456789012",
     "COGNITO_KEY": "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000",

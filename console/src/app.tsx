@@ -18,7 +18,10 @@ import { end, type Scope, type Session, useSession } from "./session";
 
 const BatchPage = lazy(() => import("./pages/batch"));
 const Batches = lazy(() => import("./pages/batches"));
+const CampaignPage = lazy(() => import("./pages/campaign"));
+const Campaigns = lazy(() => import("./pages/campaigns"));
 const MessagePage = lazy(() => import("./pages/message"));
+const NewCampaign = lazy(() => import("./pages/new_campaign"));
 const Send = lazy(() => import("./pages/send"));
 const Usage = lazy(() => import("./pages/usage"));
 const Vendors = lazy(() => import("./pages/vendors"));
@@ -56,6 +59,16 @@ const VIEWS: View[] = [
     title: "Send",
     scope: "messages:send",
     show: (_, { scopes }) => <Send mayRead={scopes.includes("messages:read")} />,
+  },
+  {
+    name: "campaigns",
+    title: "Campaigns",
+    scope: "campaigns",
+    live: true,
+    show: ({ path: [, id] }) => {
+      if (id === "new") return <NewCampaign />;
+      return id ? <CampaignPage key={id} id={id} /> : <Campaigns />;
+    },
   },
   {
     name: "usage",

@@ -3,15 +3,17 @@ import StatusIndicator, {
   type StatusIndicatorProps,
 } from "@cloudscape-design/components/status-indicator";
 
-import { api, type Batch, read, useFollowed, useLoaded } from "./api";
+import { api, type Batch, type ListedCampaign, read, useFollowed, useLoaded } from "./api";
 import { FINAL } from "./parts";
 
-type State = NonNullable<Batch["campaign"]>["state"];
+type State = ListedCampaign["state"];
 
 export const MOVING: State[] = ["reading", "sending"];
 // The gateway counts a campaign again after this time.
 export const COUNTED_MILLISECONDS = 15_000;
 const KINDS: Record<State, StatusIndicatorProps.Type> = {
+  waiting: "pending",
+  expired: "stopped",
   reading: "in-progress",
   paused: "pending",
   cancelled: "stopped",

@@ -1,11 +1,12 @@
 """GET /console, /docs, /console/{file}: the built console and reference, without key or secret."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from sms_gateway.http_api.static_files import StaticFiles
 
-FILES = StaticFiles(Path(__file__).parent / "files")
+FILES = StaticFiles(Path(__file__).parent / "files", os.environ.get("UPLOADS", ""))
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""POST /messages, POST /messages/preview, DELETE /messages/{id}, POST /messages/{id}/feedback."""
+"""What sends and takes back: /messages, DELETE /batches/{id}, POST /campaigns/{id}/test."""
 
 from typing import Any
 
@@ -68,6 +68,24 @@ def post_feedback(request: Request, identifier: str) -> Response:
     tenant = require_scope(request, SCOPE, tests=True)
     taken = take_feedback(tenant, identifier, request.body, utc_now(), test=request.test)
     return json_response(taken)
+
+
+@app.delete("/batches/<identifier>")
+def delete_batch(request: Request, identifier: str) -> Response:
+    """Cancel what has not left of a batch."""
+    from sms_gateway.messages.cancel_batch import cancel_batch  # saves start-up time, as above
+
+    tenant = require_scope(request, SCOPE, tests=True)
+    return json_response(cancel_batch(tenant, identifier, utc_now(), test=request.test))
+
+
+@app.post("/campaigns/<identifier>/test")
+def test_campaign(request: Request, identifier: str) -> Response:
+    """Send a campaign's first row to colleagues."""
+    tenant = require_scope(request, "campaigns")
+    from sms_gateway.campaigns.trial import send_first_row  # saves start-up time, as above
+
+    return json_response(send_first_row(tenant, identifier, request, utc_now()), 202)
 
 
 def _defaults(request: Request) -> Options | None:

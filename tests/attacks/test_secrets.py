@@ -24,6 +24,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "Balance": (ACCOUNTS,),
     "Callback": (CALLBACK_KEY, MESSAGE_KEY),
     "Dispatch": (ACCOUNTS, CALLBACK_KEY, MESSAGE_KEY),
+    "Campaigns": (),
     "Console": (),
 }
 

@@ -2,10 +2,15 @@
 
 import csv
 import io
+import re
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -180,3 +185,136 @@ def _refused(stack: LocalStack, what: str, identifier: str) -> str:
     with pytest.raises(StackError) as error:
         stack.run_smsgw("campaigns", what, identifier)
     return str(error.value)
+
+
+# --- Over HTTP
+
+
+@pytest.fixture(scope="module")
+def marketer(stack: LocalStack) -> Api:
+    """A caller that may make campaigns, and no more."""
+    return Api(stack, stack.key("demo", ("campaigns",)))
+
+
+def put_by(upload: dict[str, Any], body: bytes, **changed: str) -> int:
+    """Put a file by a link; S3's status."""
+    headers = upload["headers"] | changed
+    asked = Request(upload["url"], body, headers, method="PUT")  # noqa: S310 - the stack's own
+    return opened(asked)[0]
+
+
+def opened(asked: Request | str) -> tuple[int, str]:
+    """Follow a link; the status, and what it gives."""
+    try:
+        with urlopen(asked, timeout=30) as answer:  # noqa: S310 - as above
+            return answer.status, answer.read().decode()
+    except HTTPError as refused:
+        return refused.code, ""
+
+
+def is_(marketer: Api, identifier: str, *states: str) -> dict[str, Any]:
+    """Wait until a campaign is in one of the states."""
+
+    def reached() -> Any:
+        answer = marketer("GET", f"/campaigns/{identifier}")
+        assert answer.status == 200, answer.body
+        marketer.stack.tick()
+        return answer.body if answer.body["state"] in states else None
+
+    found: dict[str, Any] = wait(reached)
+    return found
+
+
+def test_a_campaign_over_http_is_looked_at_and_sent(api: Api, marketer: Api) -> None:
+    body = "to,name,template\n" + "".join(
+        f"+9110000001{nth:02d},Ani {nth},Hi {{name}}\n" for nth in range(20)
+    )
+    raw = (body + "+1,Ani,Hi {name}\n").encode()
+    made = marketer("POST", "/campaigns", {"name": "Spring sale", "size": len(raw), "pace": 600})
+    assert made.status == 201, made.body
+    identifier, upload = made.body["id"], made.body["upload"]
+    assert put_by(upload, raw[:-1]) == 403, "another size"
+    assert put_by(upload, raw, **{"Content-Type": "text/html"}) == 403
+    assert marketer("GET", f"/campaigns/{identifier}").body["state"] == "waiting"
+    assert put_by(upload, raw) == 200
+    assert put_by(upload, raw) == 412, "a second file"
+    assert is_(marketer, identifier, "paused")["total"] == 0
+    assert marketer("POST", f"/campaigns/{identifier}/preview").status == 202
+
+    def previewed() -> Any:
+        shown = marketer("GET", f"/campaigns/{identifier}/preview").body
+        return shown if shown["state"] == "done" else None
+
+    preview = wait(previewed)
+    assert (preview["rows_passed"], preview["rows_refused"]) == (20, 1)
+    assert [one["first_rows"] for one in preview["refusals"]] == [[21]]
+    status, report = opened(preview["report"]["url"])
+    assert status == 200
+    assert "invalid-number" in report
+    test = marketer("POST", f"/campaigns/{identifier}/test", {"to": ["+911000000199"]})
+    assert test.status == 202, test.body
+    assert api.final(test.body["messages"][0]["id"])["text"] == "Hi Ani 0"
+    assert marketer("POST", f"/campaigns/{identifier}/resume").status == 200
+    is_(marketer, identifier, "sending", "done")
+    where = f"/campaigns/{identifier}/results"
+    link = wait(lambda: marketer("GET", where).body.get("url"))
+    lines = list(csv.DictReader(io.StringIO(opened(link)[1])))
+    assert [line["status"] == "refused" for line in lines] == [False] * 20 + [True]
+    assert api.final(lines[3]["id"])["text"] == "Hi Ani 3"
+    listed = marketer("GET", "/campaigns").body["campaigns"]
+    assert identifier in [one["id"] for one in listed]
+
+
+def test_a_link_is_its_own_file_s_and_ends(marketer: Api, stack: LocalStack, bucket: str) -> None:
+    made = marketer("POST", "/campaigns", {"name": "Mine", "size": 8, "paused": False}).body
+    url = made["upload"]["url"]
+    other = url.replace("/campaigns/demo/", "/campaigns/another/")
+    late = re.sub(r"X-Amz-Date=\d{8}T", "X-Amz-Date=20200101T", url)
+    longer = url.replace("X-Amz-Expires=3600", "X-Amz-Expires=86400")
+    for forged in (other, late, longer, url.partition("?")[0]):
+        assert put_by(made["upload"] | {"url": forged}, b"to,text\n") == 403
+    assert opened(url)[0] == 403, "it takes, and gives nothing"
+    found = stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=made["file"])
+    assert found["KeyCount"] == 0
+
+
+def test_an_upload_that_breaks_off_leaves_nothing_and_may_be_made_again(
+    marketer: Api, stack: LocalStack, bucket: str
+) -> None:
+    raw = b"to,text\n+911000000198,Hi\n" + b"\n" * 100_000
+    made = marketer("POST", "/campaigns", {"name": "Torn", "size": len(raw)}).body
+    parts = urlsplit(made["upload"]["url"])
+    head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in made["upload"]["headers"].items())
+    with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=10) as torn:
+        torn.sendall(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw[:50_000])
+    time.sleep(1)
+    found = stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=made["file"])
+    assert found["KeyCount"] == 0
+    assert marketer("GET", f"/campaigns/{made['id']}").body["state"] == "waiting"
+    assert put_by(made["upload"], raw) == 200
+    is_(marketer, made["id"], "paused")
+
+
+def test_a_paused_campaign_reads_no_further_and_what_has_not_left_is_taken_back(
+    marketer: Api, stack: LocalStack
+) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    raw = "to,text,send_at\n" + "".join(
+        f"+{911_000_000_001 + nth},Hi,{tomorrow}\n" for nth in range(40_000)
+    )
+    wanted = {"name": "Paused", "size": len(raw), "paused": False}
+    made = marketer("POST", "/campaigns", wanted).body
+    assert put_by(made["upload"], raw.encode()) == 200
+    where = f"/campaigns/{made['id']}"
+    wait(lambda: marketer("GET", where).body["rows_read"])
+    paused = marketer("POST", f"{where}/pause")
+    assert (paused.status, paused.body["state"]) == (200, "paused")
+    read = marketer("GET", where).body["rows_read"]
+    time.sleep(2)
+    assert read <= marketer("GET", where).body["rows_read"] <= read + 1000
+    assert marketer("POST", f"{where}/pause").body["type"] == "/problems/campaign-state"
+    assert marketer("POST", f"{where}/cancel").status == 200
+    wait(lambda: marketer("GET", where).body["rows_left_to_cancel"] == 0)
+    shown = wait(lambda: (one := marketer("GET", where).body)["final"] and one)
+    assert shown["counts"] == {"cancelled": shown["total"]}

@@ -14,6 +14,8 @@ from failures.arena import VENDORS, Case, number
 from failures.oracle import Promise, judge
 from failures.outward import Outside
 
+from testing.deployed import Api
+
 ROWS = int(os.environ.get("CAMPAIGN", "10000"))
 PAUSE = 12  # seconds that the slow endpoint takes; at 15 a delivery would have failed
 MESSAGES = 60
@@ -164,6 +166,7 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
     case = outer.case("a campaign is killed three times")
     stack, api = outer.ground.stack, case.ground.api
     bucket = stack.facts["campaigns_bucket"]
+    marketer = Api(stack, stack.key(case.marker, ("campaigns",)))
     rows = [(number("rajasms", nth % 1000), f"{case.marker} row {nth}.") for nth in range(ROWS)]
     promises = [Promise(*row) for row in rows]
     outer.ground.asked.update(one.identity for one in promises)
@@ -188,10 +191,16 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
         def seen() -> dict[str, Any]:
             return dict(api("GET", f"/batches/{campaign}").body["campaign"])
 
-        for kill in kills:
+        for nth, kill in enumerate(kills):
             until(lambda kill=kill: kill.over, 400)  # type: ignore[misc]  # a default binds the loop's value
             assert kill.killed
             read = seen()["rows_read"]
+            if nth == 0:  # somebody pauses what a dead worker left, and resumes it
+                assert marketer("POST", f"/campaigns/{campaign}/pause").status == 200
+                outer.due_now(campaign, "C", "due")
+                time.sleep(3)
+                assert seen()["rows_read"] == read
+                assert marketer("POST", f"/campaigns/{campaign}/resume").status == 200
 
             def goes_on(read: int = read) -> bool:
                 # The clock calls another worker after 90 seconds, here at once. Where a chunk was

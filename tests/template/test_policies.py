@@ -63,21 +63,14 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         },
         {"0*", "REQUEST#*", "SENDS#*", "GUARD#*", "QUOTA#*"},
     ),
+    "CampaignsFunction": (
+        {"0*", "BALANCE#*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*", "SETTINGS"},
+        {"0*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*"},
+    ),
     "CampaignWorkerFunction": (
-        {
-            "0*",
-            "CAMPAIGNS",
-            "HOOKS#*",
-            "KEYS",
-            "SETTINGS",
-            "ACCOUNTS",
-            "DESCRIPTION#*",
-            "BALANCE#*",
-            "GUARD#*",
-            "RATE#*",
-            "QUOTA#*",
-        },
-        {"0*", "CAMPAIGNS", "PLANNED#*", "QUOTA#*", "GUARD#*"},
+        {"0*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*", "HOOKS#*", "KEYS", "QUOTA#*"}
+        | {"SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*", "RATE#*", "DESCRIPTION#*"},
+        {"0*", "CAMPAIGNS", "CAMPAIGNS#*", "COUNTS#*", "PLANNED#*", "QUOTA#*", "GUARD#*"},
     ),
     "PublishEventsFunction": ({"0*"}, set()),
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),

@@ -21,6 +21,7 @@ READERS = {  # functions that send, or act for a tenant that may be stopped
     *("FromEventbridgeFunction", "FromSqsFunction", "FromSnsFunction", "FromCognitoFunction"),
     "FromInvocationFunction",
     *("StatusFunction", "WebhooksFunction", "BalanceFunction", "VendorAccountFunction"),
+    "CampaignsFunction",
     *("DispatchFunction", "SchedulerFunction", "DeliverWebhooksFunction"),
 }
 

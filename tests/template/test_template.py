@@ -123,7 +123,12 @@ def test_each_secret_is_read_by_those_that_need_it() -> None:
     assert readers("keys", "WEBHOOK_KEY") == tellers
     assert readers("keys", "CALLBACK_KEY") == {"CallbackFunction", "DispatchFunction"}
     others = {"AuthorizeFunction", "BalanceFunction", "StatusFunction", *tellers}
-    others |= {"ConsoleFunction", "PublishEventsFunction", "QueueWebhooksFunction"}
+    others |= {
+        "CampaignsFunction",
+        "ConsoleFunction",
+        "PublishEventsFunction",
+        "QueueWebhooksFunction",
+    }
     assert readers("keys", "MESSAGE_KEY") == set(FUNCTIONS) - others
     assert readers("keys", "SEARCH_KEY") == {"StatusFunction"}
 

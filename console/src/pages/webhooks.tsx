@@ -33,6 +33,7 @@ const EVENTS: Record<EventType, true> = {
   VerificationBlocked: true,
   QuotaReached: true,
   WebhookDisabled: true,
+  CampaignBraked: true,
 };
 const OPTIONS = Object.keys(EVENTS).map((value) => ({ value, label: value }));
 

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from sms_gateway.campaigns import items
 from sms_gateway.campaigns import model as campaign
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import Refusal
@@ -281,12 +282,12 @@ def test_a_campaign_that_was_not_over_reads_no_more_rows(
     gateway: Gateway, operator: Operator, backup: Backup
 ) -> None:
     identifier = "01J00000000000000000000000"
-    item = campaign.campaign_item(identifier, "acme", "campaigns/acme/a.csv", "e", 9, 1, 2**31)
+    item = items.campaign_item(identifier, "acme", "campaigns/acme/a.csv", "e", 9, 1, 2**31)
     dynamodb.put_new(item)
     backup.take()
     backup.lose()
     assert counted(restored(operator, backup), "campaigns") == 1
-    found = campaign.read_campaign(dynamodb.get(campaign.campaign_key(identifier)) or {})
+    found = items.read_campaign(dynamodb.get(campaign.campaign_key(identifier)) or {})
     assert (found.state, found.rows_left_to_cancel) == (campaign.CampaignState.CANCELLED, 0)
     assert indexed() == []
     status, _, error = operator("campaigns", "resume", identifier)

@@ -40,6 +40,8 @@ CONFIGS = {
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     ),
+    # Signs links that others follow: only with this style do they name the region's own host.
+    "s3 links": Config(signature_version="s3v4", s3={"addressing_style": "virtual"}),
     "secretsmanager": SMALL_CALL_CONFIG,
     "sqs": SMALL_CALL_CONFIG,
 }
@@ -50,12 +52,15 @@ _session = botocore_shortcuts.new_session()
 
 
 def client(service: str) -> Any:
-    """Return this process's one client of a service, with BASE_CONFIG and its own of CONFIGS."""
+    """Return this process's one client of a service, with BASE_CONFIG and its own of CONFIGS.
+
+    What stands behind a service's name there is another client of it, for another purpose.
+    """
     if service not in _clients:
         with _lock:
             if service not in _clients:
                 config = BASE_CONFIG.merge(CONFIGS[service])
-                _clients[service] = _session.create_client(service, config=config)
+                _clients[service] = _session.create_client(service.split()[0], config=config)
     return _clients[service]
 
 

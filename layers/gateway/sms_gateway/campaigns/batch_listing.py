@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sms_gateway.campaigns.model import read_campaign
+from sms_gateway.campaigns.items import read_campaign
 from sms_gateway.campaigns.views import campaign_summary
 from sms_gateway.core.sandbox import mark
 from sms_gateway.core.timestamps import rfc3339

@@ -6,13 +6,15 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sms_gateway.campaigns import model, s3_files
+from sms_gateway.campaigns import items, model, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
 from sms_gateway.campaigns.columns import build_draft, refusal
 from sms_gateway.campaigns.credit import count_credit
 from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk, Refusal
+from sms_gateway.campaigns.pace import use_pace
 from sms_gateway.campaigns.quota import before_limit, count_rows
+from sms_gateway.campaigns.shares import share_out
 from sms_gateway.campaigns.time_budget import TimeBudget
 from sms_gateway.campaigns.vendor_line import check_lines
 from sms_gateway.config.stack_keys import message_key
@@ -53,7 +55,7 @@ def find_next_chunk(campaign: Campaign) -> Chunk | AbandonedChunk | None:
     item = dynamodb.get(model.chunk_key(campaign.id, campaign.row + 1))
     if item is None:
         return AbandonedChunk()
-    chunk = model.read_chunk(item)
+    chunk = items.read_chunk(item)
     if chunk.batch is None or message_repository.find_batch(chunk.batch) is not None:
         return chunk
     if epoch_seconds(utc_now()) - chunk.started < IN_PROGRESS_SECONDS:
@@ -91,7 +93,7 @@ def accept_next_chunk(
     now = utc_now()
     chunk, built, counted = _plan_chunk(campaign, rows, defaults, now)
     ttl = epoch_seconds(now) + int(MAX_SCHEDULE_AHEAD.total_seconds()) + retention_seconds()
-    item = model.chunk_item(campaign.id, chunk, ttl)
+    item = items.chunk_item(campaign.id, chunk, ttl)
     with given_back_unless_done(counted):
         written = campaign_repository.put_chunk(campaign, item, abandoned_batch)
     if not written:
@@ -110,7 +112,7 @@ def _read_rows(budget: TimeBudget, campaign: Campaign) -> list[Record]:
             campaign.offset,
             campaign.layout,
         )
-    rows = list(islice(budget.stream, CHUNK_ROWS))
+    rows = list(islice(budget.stream, min(CHUNK_ROWS, campaign.options.pace or CHUNK_ROWS)))
     if not rows:
         raise FileError("The file ended before its last row.", slug="campaign-file-replaced")
     budget.position = rows[-1].end
@@ -122,13 +124,18 @@ def _plan_chunk(
 ) -> tuple[Chunk, BuiltBatch | None, "Counted | None"]:
     drafts, refused = _build_drafts(campaign, rows, defaults)
     accepted, rejected = plan_for_tenant(
-        campaign.tenant, drafts, now, per_recipient=True, keep_floor=True
+        campaign.tenant,
+        drafts,
+        now,
+        campaign.options.key_policy,
+        per_recipient=True,
+        keep_floor=True,
     )
     _raise_retryable(campaign, rejected)
     if not campaign.only_checks:
         check_lines(accepted, now)
         # Later than what may be tried again: a code that is refused now is refused for good
-        room = before_limit(campaign.tenant, accepted, len(rows), now)
+        room = before_limit(campaign, accepted, len(rows), now)
         rows, accepted = rows[:room], [one for one in accepted if one.draft.index < room]
         rejected = [one for one in rejected if one.index < room]
         accepted, rejected = refuse_pumped(campaign.tenant, accepted, rejected, now)
@@ -137,10 +144,10 @@ def _plan_chunk(
     first, started = campaign.row + 1, epoch_seconds(now)
     if campaign.only_checks:
         segments = Counter(planned.content.segments for planned in accepted)
-        none = [-1] * len(rows)
-        end = rows[-1].end
-        return Chunk(first, len(rows), end, None, started, none, refused, segments), None, None
-    fitting = count_rows(campaign.tenant, accepted, len(rows), now)
+        none, end = [-1] * len(rows), rows[-1].end
+        found = segments, share_out(accepted)
+        return Chunk(first, len(rows), end, None, started, none, refused, *found), None, None
+    fitting = count_rows(campaign, accepted, len(rows), now)
     if fitting.over is not None and fitting.rows == 0:
         raise _file_error(campaign, 0, fitting.over)
     rows, accepted = rows[: fitting.rows], list(fitting.accepted)
@@ -177,6 +184,7 @@ def _build_chunk(
         retention_seconds(),
         message_key,
         campaign.id,
+        campaign.options.key_id,
         counted=counted.under if counted else "",
     )
 
@@ -214,6 +222,9 @@ def _file_error(campaign: Campaign, index: int, problem: GatewayError) -> FileEr
 def advance(campaign: Campaign, chunk: Chunk) -> None:
     """Move the campaign past a chunk, unless another worker has."""
     change = ItemUpdate(campaign.item_key).set("row", campaign.row + chunk.count)
+    if campaign.options.pace:
+        used = use_pace(campaign, chunk.count, epoch_seconds(utc_now()))
+        change.set("paced_until", used)
     change.set("offset", chunk.end).set("sent", campaign.sent + chunk.sent)
     change.set("refused", campaign.refused + len(chunk.refused))
     change.if_in("row", campaign.row).apply()

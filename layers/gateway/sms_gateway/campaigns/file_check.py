@@ -4,39 +4,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from sms_gateway.campaigns import s3_files
-from sms_gateway.campaigns.columns import parse_head
 from sms_gateway.campaigns.csv_reader import (
     MAX_FILE_BYTES,
     MAX_ROWS,
     FileError,
     read_records,
 )
+from sms_gateway.campaigns.file_head import read_head
 from sms_gateway.campaigns.model import Campaign
 from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
-from sms_gateway.config import api_keys
 from sms_gateway.core.problems import InvalidRequestError
-from sms_gateway.core.timestamps import utc_now
 from sms_gateway.storage.dynamodb import ItemUpdate
 
 CHECK_SECONDS = 40.0  # seconds that a worker must have left to begin checking a file
-
-
-def check_tenant(campaign: Campaign) -> None:
-    """Raise FileError unless an active live key with the scope to send is of the file's tenant."""
-    folder, tenant, *name = campaign.key.split("/")
-    if len(name) != 1 or not name[0].lower().endswith(".csv"):
-        raise FileError(f"Upload the file as {folder}/<tenant>/<name>.csv.", slug="campaign-name")
-    senders = {
-        key.tenant
-        for key in api_keys.list_keys()
-        if key.refusal(utc_now()) is None and "messages:send" in key.scopes and not key.test
-    }
-    if tenant not in senders:
-        raise FileError(
-            "There is no such tenant: no live key in use has it and may send. Make one with "
-            "`smsgw keys create`, then resume the campaign.",
-            slug="unknown-tenant",
-        )
 
 
 def check_file(budget: TimeBudget, campaign: Campaign) -> None:
@@ -49,7 +29,7 @@ def check_file(budget: TimeBudget, campaign: Campaign) -> None:
             f"The file has {campaign.size} bytes and may have {MAX_FILE_BYTES}: split it.",
             slug="campaign-too-large",
         )
-    head = parse_head(next(_read_blocks(budget, campaign, 0), b""))
+    head = read_head(next(_read_blocks(budget, campaign, 0), b""))
     start, rows = head.end, 0
     records = read_records(_read_blocks(budget, campaign, start), start, head.layout)
     for rows, _ in enumerate(_within_budget(budget, records), 1):

@@ -1,10 +1,9 @@
-"""A campaign (a CSV whose rows become messages), its chunks, and their items. No I/O.
+"""A campaign (a CSV whose rows become messages) and its chunks. No I/O.
 
 A chunk is up to a thousand rows that are accepted together as one batch. Its item is written before
 its batch, names that batch, and has each row's message or problem.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -12,9 +11,7 @@ from typing import Any
 import msgspec
 
 from sms_gateway.campaigns.csv_reader import Layout
-from sms_gateway.core.ulids import created_at
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.storage.items import Item, key_of, number_attribute, shard_of
 from sms_gateway.storage.models import ItemKey, message_id
 
 FOLDER, RESULTS, UNFINISHED = "campaigns/", "results/", "unfinished/"
@@ -27,6 +24,7 @@ WORKER_TIMEOUT_SECONDS = 90
 class CampaignState(StrEnum):
     """The state of a campaign; only one that is reading reads on."""
 
+    WAITING = "waiting"  # for its file
     READING = "reading"
     PAUSED = "paused"
     CANCELLED = "cancelled"
@@ -37,15 +35,81 @@ class CampaignState(StrEnum):
     @property
     def stopped(self) -> bool:
         """Whether no further row is read; a failed campaign may be resumed."""
-        return self not in (CampaignState.READING, CampaignState.PAUSED)
+        return self not in (CampaignState.WAITING, CampaignState.READING, CampaignState.PAUSED)
+
+
+class StopIf(msgspec.Struct, frozen=True):
+    """A brake: the shares, in per cent, from which on a campaign is paused.
+
+    `refused_percent` is of rows, `undelivered_percent` of messages that have ended. Neither counts
+    before there are `after` of them.
+    """
+
+    refused_percent: int | None = None
+    undelivered_percent: int | None = None
+    after: int = 100
+
+
+class CampaignOptions(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What whoever made a campaign over HTTP wants; a file that was just uploaded has none of it.
+
+    `key_id` and `key_policy` are of the API key that made it. `defaults` are its rows' options.
+    `starts_at` (epoch seconds) is when its first row may be sent, `pace` how many rows a minute.
+    With `paused` it waits for a person once its file came. `link_ends` is in epoch seconds.
+    """
+
+    name: str | None = None
+    key_id: str | None = None
+    key_policy: str | None = None
+    defaults: dict[str, Any] = {}
+    starts_at: int | None = None
+    pace: int | None = None
+    stop_if: StopIf | None = None
+    paused: bool = False
+    link_ends: int = 0
+
+
+class Braked(msgspec.Struct):
+    """How a campaign stood when its brake stopped it: the brake counts anew from there."""
+
+    row: int = 0
+    refused: int = 0
+    ended: int = 0
+    undelivered: int = 0
+
+
+class VendorShare(msgspec.Struct, array_like=True):
+    """What a check found that a vendor would get, of one of its products.
+
+    `amount` is the price of `priced` of its messages, in `currency`; `rate` is the account's, in
+    messages a second.
+    """
+
+    vendor: str
+    product: str | None = None
+    messages: int = 0
+    segments: int = 0
+    amount: str = "0"
+    currency: str | None = None
+    priced: int = 0
+    rate: float | None = None
+
+
+class Reason(msgspec.Struct, array_like=True):
+    """How many rows were refused for a reason, the first of them, and one's detail."""
+
+    rows: int
+    first: list[int]
+    detail: str
 
 
 class ResultsFile(msgspec.Struct, omit_defaults=True):
     """A results file that is being written: the upload, its parts so far and the counts so far.
 
     `next` is the first row of the next chunk; `prices` is amount and messages by currency;
-    `segments`, of a check, is rows by their segments. `pending` is the file (its ETag and bytes)
-    with rows behind the last part, too few for a part.
+    `segments`, `shares` and `reasons` are a check's: rows by their segments, what each vendor would
+    get, and why rows were refused, by the problem's slug. `pending` is the file (its ETag and
+    bytes) with rows behind the last part, too few for a part.
     """
 
     upload: str
@@ -55,6 +119,8 @@ class ResultsFile(msgspec.Struct, omit_defaults=True):
     counts: dict[str, int] = {}
     prices: dict[str, tuple[str, int]] = {}
     segments: dict[int, int] = {}
+    shares: list[VendorShare] = []
+    reasons: dict[str, Reason] = {}
 
 
 class Tally(msgspec.Struct, omit_defaults=True):
@@ -64,6 +130,8 @@ class Tally(msgspec.Struct, omit_defaults=True):
     counts: dict[str, int] = {}
     prices: dict[str, tuple[str, int]] = {}
     segments: dict[int, int] = {}
+    shares: list[VendorShare] = []
+    reasons: dict[str, Reason] = {}
 
 
 class Campaign(ValueObject, frozen=True):
@@ -74,6 +142,8 @@ class Campaign(ValueObject, frozen=True):
     file's progress; `result_runs` counts the results files that were not final, `result_failures`
     the failures to write the present one; with a `results_problem` nobody tries any more.
     `ttl` is when it is forgotten, in epoch seconds; `uploaded_by` is the principal that S3 names.
+    `paced_until` (epoch seconds) is up to when its pace is used up. `preview` is the id of the
+    check that was made of it last, and `preview_of` of such a check the campaign's.
     """
 
     id: str
@@ -100,16 +170,22 @@ class Campaign(ValueObject, frozen=True):
     final: bool
     ttl: int
     uploaded_by: str | None = None
+    options: CampaignOptions = CampaignOptions()
+    paced_until: int = 0
+    braked: Braked | None = None
+    preview: str | None = None
+    preview_of: str | None = None
 
     @property
     def at_rest(self) -> bool:
         """Whether no worker has anything to do until somebody changes it."""
-        return self.final or self.results_problem is not None or self.state is CampaignState.PAUSED
+        waits = self.state in (CampaignState.WAITING, CampaignState.PAUSED)
+        return self.final or self.results_problem is not None or waits
 
     @property
     def only_checks(self) -> bool:
         """Whether its rows are checked only; then `sent` counts those that passed."""
-        return self.key.startswith(CHECK_FOLDER)
+        return self.key.startswith(CHECK_FOLDER) or self.preview_of is not None
 
     @property
     def layout(self) -> Layout:
@@ -125,7 +201,7 @@ class Campaign(ValueObject, frozen=True):
     def results_key(self) -> str:
         """The key of its results file."""
         if self.only_checks:
-            return CHECKED + self.key.removeprefix(CHECK_FOLDER)
+            return CHECKED + self.key.removeprefix(CHECK_FOLDER).removeprefix(FOLDER)
         return RESULTS + self.key.removeprefix(FOLDER)
 
     @property
@@ -147,7 +223,8 @@ class Chunk(ValueObject, frozen=True):
 
     `positions` has each row's position in the batch, or -1 for one without a message; refused ones
     are in `refused` by their offset. `started` is epoch seconds. Without a batch every row was
-    refused, or they were checked only: then `segments` is how many that passed have how many.
+    refused, or they were checked only: then `segments` is how many that passed have how many, and
+    `shares` what each vendor would get.
     """
 
     first: int
@@ -158,6 +235,7 @@ class Chunk(ValueObject, frozen=True):
     positions: Sequence[int]
     refused: Mapping[int, Refusal]
     segments: Mapping[int, int] = {}
+    shares: Sequence[VendorShare] = ()
 
     @property
     def sent(self) -> int:
@@ -170,12 +248,6 @@ class Chunk(ValueObject, frozen=True):
         return message_id(self.batch, position) if self.batch and position >= 0 else None
 
 
-class _Rows(msgspec.Struct):
-    positions: list[int]
-    refused: dict[int, Refusal]
-    segments: dict[int, int] = {}
-
-
 def campaign_key(identifier: str) -> ItemKey:
     """Return the key of a campaign's item."""
     return ItemKey(identifier, "C")
@@ -184,102 +256,3 @@ def campaign_key(identifier: str) -> ItemKey:
 def chunk_key(identifier: str, first: int) -> ItemKey:
     """Return the key of a chunk's item; chunks sort by their rows."""
     return ItemKey(identifier, f"R#{first:07d}")
-
-
-def campaign_item(
-    identifier: str,
-    tenant: str,
-    key: str,
-    etag: str,
-    size: int,
-    due: int,
-    ttl: int,
-    uploaded_by: str | None = None,
-) -> Item:
-    """Make the item of a campaign of which no row was read."""
-    return {
-        **key_of(campaign_key(identifier)),
-        # Not "tenant": an item with that attribute makes a batch accepted.
-        "owner": {"S": tenant},
-        "key": {"S": key},
-        "etag": {"S": etag},
-        "size": number_attribute(size),
-        "state": {"S": CampaignState.READING},
-        "day": {"S": f"{tenant}#{created_at(identifier).date().isoformat()}"},
-        **{
-            name: number_attribute(0)
-            for name in ("row", "offset", "sent", "refused", "version", "result_runs")
-        },
-        "due": number_attribute(due),
-        "shard": {"S": shard_of(identifier)},
-        "ttl": number_attribute(ttl),
-        **({"uploaded_by": {"S": uploaded_by}} if uploaded_by else {}),
-    }
-
-
-def read_campaign(item: Item) -> Campaign:
-    """Read a campaign from its item."""
-
-    def number(name: str) -> int:
-        return int(item[name]["N"])
-
-    def decoded[T](name: str, kind: type[T]) -> T | None:
-        return msgspec.json.decode(item[name]["S"], type=kind) if name in item else None
-
-    return Campaign(
-        id=item["pk"]["S"],
-        tenant=item["owner"]["S"],
-        key=item["key"]["S"],
-        etag=item["etag"]["S"],
-        size=number("size"),
-        state=CampaignState(item["state"]["S"]),
-        row=number("row"),
-        offset=number("offset"),
-        sent=number("sent"),
-        refused=number("refused"),
-        rows=number("rows") if "rows" in item else None,
-        columns=decoded("columns", list[str]) or (),
-        delimiter=item["delimiter"]["S"] if "delimiter" in item else ",",
-        problem=decoded("problem", dict[str, Any]),
-        results_file=decoded("results_file", ResultsFile),
-        tally=decoded("tally", Tally),
-        rows_left_to_cancel=number("rows_left_to_cancel")
-        if "rows_left_to_cancel" in item
-        else None,
-        version=number("version"),
-        result_runs=number("result_runs"),
-        result_failures=number("result_failures") if "result_failures" in item else 0,
-        results_problem=decoded("results_problem", dict[str, Any]),
-        final="final" in item,
-        ttl=number("ttl"),
-        uploaded_by=item.get("uploaded_by", {}).get("S"),
-    )
-
-
-def chunk_item(campaign: str, chunk: Chunk, ttl: int) -> Item:
-    """Make a chunk's item; a thousand refused rows take some 20 KB."""
-    rows = _Rows(list(chunk.positions), dict(chunk.refused), dict(chunk.segments))
-    item = {
-        **key_of(chunk_key(campaign, chunk.first)),
-        "count": number_attribute(chunk.count),
-        "end": number_attribute(chunk.end),
-        "started": number_attribute(chunk.started),
-        "rows": {"B": zlib.compress(msgspec.json.encode(rows))},
-        "ttl": number_attribute(ttl),
-    }
-    return item | ({"batch": {"S": chunk.batch}} if chunk.batch else {})
-
-
-def read_chunk(item: Item) -> Chunk:
-    """Read a chunk from its item."""
-    rows = msgspec.json.decode(zlib.decompress(item["rows"]["B"]), type=_Rows)
-    return Chunk(
-        first=int(item["sk"]["S"][2:]),
-        count=int(item["count"]["N"]),
-        end=int(item["end"]["N"]),
-        batch=item["batch"]["S"] if "batch" in item else None,
-        started=int(item["started"]["N"]),
-        positions=rows.positions,
-        refused=rows.refused,
-        segments=rows.segments,
-    )

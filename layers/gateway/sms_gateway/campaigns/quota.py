@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sms_gateway.campaigns.model import Campaign
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.value_object import ValueObject
@@ -33,7 +34,7 @@ class Fitting(ValueObject, frozen=True):
 
 
 def before_limit(
-    tenant: str, accepted: Sequence[PlannedRecipient], rows: int, now: datetime
+    campaign: Campaign, accepted: Sequence[PlannedRecipient], rows: int, now: datetime
 ) -> int:
     """Return how many of a chunk's rows come before the one at which a limit stops now.
 
@@ -41,19 +42,27 @@ def before_limit(
     """
     if not guard.is_on() or not any(one.content.category == "otp" for one in accepted):
         return rows
-    fitting = door.fitting_now(tenant, parts_of(accepted), now, price_table)
+    key = campaign.options.key_id, campaign.options.key_policy
+    fitting = door.fitting_now(campaign.tenant, *key, parts_of(accepted), now, price_table)
     if fitting is None or fitting >= len(accepted):
         return rows
     return accepted[max(fitting, 1)].draft.index if len(accepted) > 1 else rows
 
 
 def count_rows(
-    tenant: str, accepted: Sequence[PlannedRecipient], rows: int, now: datetime
+    campaign: Campaign, accepted: Sequence[PlannedRecipient], rows: int, now: datetime
 ) -> Fitting:
-    """Count a chunk of so many rows. Raises as `count_sends` does."""
-    parts = parts_of(accepted)
+    """Count a chunk of so many rows of a campaign. Raises as `count_sends` does."""
+    key = campaign.options.key_id, campaign.options.key_policy
     counted = door.count_sends(
-        tenant, None, None, parts, now, message_key, price_table, is_request=False, in_order=True
+        campaign.tenant,
+        *key,
+        parts_of(accepted),
+        now,
+        message_key,
+        price_table,
+        is_request=False,
+        in_order=True,
     )
     kept: list[PlannedRecipient] = []
     refused: list[tuple[PlannedRecipient, GatewayError]] = []

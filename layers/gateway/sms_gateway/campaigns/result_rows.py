@@ -7,7 +7,8 @@ import re
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sms_gateway.campaigns.model import Campaign, Chunk, Refusal, ResultsFile
+from sms_gateway.campaigns.model import Campaign, Chunk, Reason, Refusal, ResultsFile
+from sms_gateway.campaigns.shares import merge
 from sms_gateway.messages.prices import sum_prices
 from sms_gateway.messages.views import Outcome, outcome_of
 from sms_gateway.storage import message_repository
@@ -18,6 +19,8 @@ COLUMNS = (
     *("row", "to", "reference", "id", "status"),
     *("vendor", "vendor_code", "vendor_text", "problem"),
 )
+
+SHOWN_ROWS = 20  # refused for one reason whose numbers are kept
 
 # What a spreadsheet may drop before a formula: white space, quotes, characters without a shape.
 _UNSEEN = r"[\s\"'\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
@@ -51,6 +54,8 @@ def write_chunk(campaign: Campaign, chunk: Chunk, rows: Writer, file: ResultsFil
         row = chunk.first + offset
         if (refused := chunk.refused.get(offset)) is not None:
             _write_refused(rows, row, refused)
+            if campaign.only_checks:
+                _count_reason(file, row, refused)
         elif position in found:
             outcome = outcome_of(*found[position])
             file.counts[outcome.status] = file.counts.get(outcome.status, 0) + 1
@@ -60,6 +65,15 @@ def write_chunk(campaign: Campaign, chunk: Chunk, rows: Writer, file: ResultsFil
             _write(rows, row, id=chunk.message(offset), status="gone")
     for segments, count in chunk.segments.items():
         file.segments[segments] = file.segments.get(segments, 0) + count
+    file.shares = merge([*file.shares, *chunk.shares])
+
+
+def _count_reason(file: ResultsFile, row: int, refused: Refusal) -> None:
+    where, _, detail = refused.problem.partition(": ")
+    slug = where.partition(" ")[0]
+    reason = file.reasons.get(slug, Reason(0, [], detail))
+    first = [*reason.first, row] if len(reason.first) < SHOWN_ROWS else reason.first
+    file.reasons[slug] = Reason(reason.rows + 1, first, reason.detail)
 
 
 def write_sum(campaign: Campaign, rows: Writer, file: ResultsFile) -> None:

@@ -69,7 +69,8 @@ def _write_next(campaign: Campaign, has_time_for: HasTimeFor) -> Campaign | None
     file = campaign.results_file
     if file.parts and not file.pending and file.next > campaign.row:
         s3_files.finish_upload(campaign.results_key, file.upload, file.parts)
-        _finish(campaign, Tally(int(time.time()), file.counts, file.prices, file.segments))
+        found = file.counts, file.prices, file.segments, file.shares, file.reasons
+        _finish(campaign, Tally(int(time.time()), *found))
         return None
     return _save(campaign, _write_part(campaign, file, has_time_for))
 
@@ -111,6 +112,8 @@ def _render_part(
         counts=dict(file.counts),
         prices=dict(file.prices),
         segments=dict(file.segments),
+        shares=list(file.shares),
+        reasons=dict(file.reasons),
     )
     while after.next <= campaign.row and text.tell() < PART_BYTES:
         if after.next > file.next and not has_time_for(CHUNK_SECONDS):

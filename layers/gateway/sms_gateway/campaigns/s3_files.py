@@ -12,6 +12,8 @@ from sms_gateway.core.problems import ConflictError, NotFoundError, ServiceUnava
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+CSV_TYPE = "text/csv"
+LINK_SECONDS = 3600
 BLOCK_BYTES = 1024 * 1024  # that are read at once
 MIN_PART_BYTES = 5 * 1024 * 1024  # S3's own limit, but for the last part
 
@@ -65,6 +67,31 @@ def read_blocks(key: str, etag: str, start: int, size: int) -> Iterator[bytes]:
             raise ServiceUnavailableError("The bucket sent nothing; try again.")
         start += len(block)
         yield block
+
+
+def upload_link(key: str, size: int) -> str:
+    """Sign a link to which a CSV of exactly `size` bytes may be put once within LINK_SECONDS.
+
+    S3 itself refuses another size or type, a second file (412) and whoever comes too late (403).
+    """
+    return _signed("put_object", Key=key, ContentLength=size, ContentType=CSV_TYPE, IfNoneMatch="*")
+
+
+def download_link(key: str) -> str:
+    """Sign a link by which a file can be downloaded within LINK_SECONDS."""
+    name = key.rpartition("/")[2]
+    return _signed(
+        "get_object", Key=key, ResponseContentDisposition=f'attachment; filename="{name}"'
+    )
+
+
+def _signed(operation: str, **parameters: Any) -> str:
+    """Sign a request, with the function's own rights: no link lasts longer than those."""
+    parameters["Bucket"] = bucket_name()
+    link: str = clients.client("s3 links").generate_presigned_url(
+        operation, parameters, LINK_SECONDS
+    )
+    return link
 
 
 def campaign_of(key: str) -> str | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from sms_gateway.campaigns.columns import one_line_problem
 from sms_gateway.campaigns.csv_reader import FileError
+from sms_gateway.campaigns.model import Campaign
 from sms_gateway.config.api_keys import TENANT
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.stored_settings import fetch_setting
@@ -60,10 +61,13 @@ def _defaults_of(by_tenant: Mapping[str, Mapping[str, Any]], tenant: str) -> dic
     return defaults
 
 
-def row_defaults(tenant: str) -> dict[str, Any]:
-    """Return a tenant's row defaults. Raise FileError when they are not valid."""
+def row_defaults(campaign: Campaign) -> dict[str, Any]:
+    """Return a campaign's row defaults: its tenant's, then its own.
+
+    Raise FileError when the tenant's are not valid.
+    """
     try:
-        return _defaults_of(campaign_defaults(), tenant)
+        return {**_defaults_of(campaign_defaults(), campaign.tenant), **campaign.options.defaults}
     except InvalidRequestError as problem:
         raise FileError(
             f"The settings of campaigns are not valid ({one_line_problem(problem)}) Their operator "

@@ -12,12 +12,14 @@ import os
 import time
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
 
-from sms_gateway.campaigns import model, queue, s3_files
+from sms_gateway.campaigns import items, queue, s3_files
 from sms_gateway.campaigns import repository as campaign_repository
+from sms_gateway.campaigns.brake import brake
 from sms_gateway.campaigns.cancel import cancel_unsent
 from sms_gateway.campaigns.chunks import (
     AbandonedChunk,
@@ -26,7 +28,8 @@ from sms_gateway.campaigns.chunks import (
     advance,
     find_next_chunk,
 )
-from sms_gateway.campaigns.file_check import CHECK_SECONDS, check_file, check_tenant
+from sms_gateway.campaigns.file_check import CHECK_SECONDS, check_file
+from sms_gateway.campaigns.made import attach_file, find_made
 from sms_gateway.campaigns.model import (
     CHECK_FOLDER,
     FOLDER,
@@ -34,7 +37,9 @@ from sms_gateway.campaigns.model import (
     Campaign,
     CampaignState,
 )
+from sms_gateway.campaigns.pace import wait_until
 from sms_gateway.campaigns.results import write_results
+from sms_gateway.campaigns.senders import check_sender
 from sms_gateway.campaigns.settings import row_defaults
 from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
 from sms_gateway.campaigns.vendor_line import LongLineError
@@ -84,19 +89,27 @@ def begin_campaign(
 ) -> str:
     """Begin the campaign of a file, unless it has begun, and return its id.
 
+    A file that a campaign of the API waits for is that one's, and no other.
+
     The same name with the same content is the same campaign: neither a repeated notification nor a
     repeated upload sends anything again. A check has an `upload` of its own each time.
     """
     seconds = epoch_seconds(now)
     ttl = seconds + int(MAX_SCHEDULE_AHEAD.total_seconds()) + retention_seconds()
+    made = find_made(key)
+    if made is not None:
+        attach_file(made, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl)
+        return made.id
     named = "\n".join([key, etag, *([upload] if upload else [])])
     digest = sha256(named.encode()).hexdigest()
     identifier = campaign_repository.claim_id(digest, new_ulid(now), ttl)
     tenant = key.split("/", 2)[1]
-    item = model.campaign_item(
+    item = items.campaign_item(
         identifier, tenant, key, etag, size, seconds + WORKER_TIMEOUT_SECONDS, ttl, uploaded_by
     )
     dynamodb.put_new(item)
+    if not key.startswith(CHECK_FOLDER):
+        campaign_repository.enlist(identifier, tenant, ttl)
     return identifier
 
 
@@ -150,8 +163,8 @@ def _accept_rows(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
     change = ItemUpdate(campaign.item_key).schedule_check(_worker_deadline())
     if change.if_in("state", CampaignState.READING).apply() is None:
         return campaign_repository.find_campaign(campaign.id)
-    check_tenant(campaign)
-    defaults = row_defaults(campaign.tenant)
+    check_sender(campaign)
+    defaults = row_defaults(campaign)
     if not campaign.columns:
         if not budget.has_time_for(CHECK_SECONDS):
             return campaign
@@ -164,16 +177,32 @@ def _accept_rows(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
         if found.row == found.rows:
             _finish_reading(found)
             continue
-        chunk = find_next_chunk(found)
-        if chunk is None:
-            return None
-        if isinstance(chunk, AbandonedChunk):
-            chunk = accept_next_chunk(budget, found, defaults, chunk.batch)
-        if chunk is None:
+        if not _accept_rows_once(budget, found, defaults):
             stopped = campaign_repository.find_campaign(campaign.id)
             return stopped if stopped and stopped.state is not CampaignState.READING else None
-        advance(found, chunk)
     return found
+
+
+def _accept_rows_once(budget: TimeBudget, campaign: Campaign, defaults: dict[str, Any]) -> bool:
+    """Accept a chunk; False where this worker must not go on at once."""
+    if brake(campaign, utc_now()) or _waits(campaign):
+        return False
+    chunk = find_next_chunk(campaign)
+    if isinstance(chunk, AbandonedChunk):
+        chunk = accept_next_chunk(budget, campaign, defaults, chunk.batch)
+    if chunk is None:
+        return False
+    advance(campaign, chunk)
+    return True
+
+
+def _waits(campaign: Campaign) -> bool:
+    """Whether its next rows are to wait, for its start or its pace; then a check is scheduled."""
+    when = None if campaign.only_checks else wait_until(campaign, epoch_seconds(utc_now()))
+    if when is not None:
+        change = ItemUpdate(campaign.item_key).schedule_check(when)
+        change.if_in("state", CampaignState.READING).apply()
+    return when is not None
 
 
 def _worker_deadline() -> int:

@@ -29,6 +29,7 @@ SCOPES = (
     "webhooks:manage",
     "verifications",
     "account",
+    "campaigns",
 )
 PARTITION = "KEYS"
 PREFIX, TEST_PREFIX = "sms_", "sms_test_"

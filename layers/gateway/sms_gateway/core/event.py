@@ -40,6 +40,7 @@ class EventType(StrEnum):
     BALANCE_RUNS_OUT = "BalanceRunsOut"
     BALANCE_TOPPED_UP = "BalanceToppedUp"
     WEBHOOK_DISABLED = "WebhookDisabled"
+    BRAKED = "CampaignBraked"
     TEST = "WebhookTest"
 
 
@@ -72,6 +73,7 @@ TENANT_EVENTS = (
     EventType.BLOCKED,
     EventType.QUOTA_REACHED,
     EventType.WEBHOOK_DISABLED,
+    EventType.BRAKED,
 )
 
 

@@ -84,6 +84,21 @@ def campaign_event(campaign: Campaign, counts: Mapping[str, int], at: int) -> Ev
     )
 
 
+def braked_event(campaign: Campaign, at: int) -> Event:
+    """Build the event of a campaign that its brake paused; another one braked later has its own."""
+    stood = campaign.braked
+    data = {
+        "campaign_id": campaign.id,
+        "name": campaign.options.name,
+        "rows_read": campaign.row,
+        "rows_refused": campaign.refused,
+        "reason": (campaign.problem or {}).get("detail"),
+        **({"ended": stood.ended, "undelivered": stood.undelivered} if stood else {}),
+    }
+    identifier = f"{campaign.id}-braked-{campaign.row}"
+    return Event(identifier, EventType.BRAKED, at, campaign.tenant, data)
+
+
 def _campaign_data(batch: Batch) -> dict[str, str]:
     return {"campaign_id": batch.campaign} if batch.campaign else {}
 

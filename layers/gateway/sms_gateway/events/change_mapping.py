@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from sms_gateway.campaigns import model as campaign
+from sms_gateway.campaigns import items as campaign
 from sms_gateway.core.event import Event, EventType
 from sms_gateway.core.status import Status
 from sms_gateway.core.ulids import is_ulid
@@ -13,6 +13,7 @@ from sms_gateway.dispatch.circuit_states import CIRCUITS
 from sms_gateway.events.balance_events import balance_events
 from sms_gateway.events.builders import (
     batch_event,
+    braked_event,
     campaign_event,
     message_event,
     verification_event,
@@ -114,11 +115,13 @@ def _webhook_events(tenant: str, old: Item, new: Item) -> Iterator[Event]:
 
 
 def _campaign_events(change: Record, old: Item, new: Item) -> Iterator[Event]:
-    """Yield the event of a campaign whose messages are all final.
+    """Yield the event of a campaign that its brake paused, or whose messages are all final.
 
     None for a check, for one whose open results a later file of the same name took over, or whose
     folder is no tenant's.
     """
+    if "braked" in new and new["braked"] != old.get("braked") and "problem" in new:
+        yield braked_event(campaign.read_campaign(new), changed_at(change))
     if "final" not in new or "final" in old:
         return
     from sms_gateway.config.api_keys import TENANT  # saves start-up time: few campaigns end

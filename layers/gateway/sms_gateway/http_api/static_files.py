@@ -31,14 +31,13 @@ POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",
-        "connect-src 'self'",
+        "connect-src 'self'{}",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
 )
 SAFE = {
-    "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -47,9 +46,14 @@ SAFE = {
 
 
 class StaticFiles:
-    """What lies in a folder at the start; nothing outside it has a name here."""
+    """What lies in a folder at the start; nothing outside it has a name here.
 
-    def __init__(self, folder: Path) -> None:
+    Its pages may call their own origin, and `uploads`, another one that takes files; "" is none.
+    """
+
+    def __init__(self, folder: Path, uploads: str = "") -> None:
+        policy = POLICY.format(f" {uploads}" if uploads else "")
+        self._headers = {"Content-Security-Policy": policy, **SAFE}
         self._files = {
             path.relative_to(folder).as_posix(): path
             for path in folder.rglob("*")
@@ -69,32 +73,30 @@ class StaticFiles:
             above = "../" if event["path"].endswith("/") else ""
             page = PAGES.get(str(event.get("resource")).strip("/"), INDEX)
             # Relative, since the API's own address has many forms.
-            return _redirect(f"{above}console/{page}")
+            return self._redirect(f"{above}console/{page}")
         if name in self._files:
-            return _file(name, self._files[name])
+            return self._file(name)
         return _not_found(event, "The console has no such file.")
 
+    def _redirect(self, location: str) -> Response:
+        return Response(
+            status_code=302,
+            content_type=TYPES[".txt"],
+            body="",
+            headers={**self._headers, "Cache-Control": "no-cache", "Location": location},
+        )
 
-def _redirect(location: str) -> Response:
-    return Response(
-        status_code=302,
-        content_type=TYPES[".txt"],
-        body="",
-        headers={**SAFE, "Cache-Control": "no-cache", "Location": location},
-    )
-
-
-def _file(name: str, path: Path) -> Response:
-    kept = name.startswith(NAMED_BY_CONTENT)
-    return Response(
-        status_code=200,
-        content_type=TYPES[path.suffix],
-        body=path.read_text(encoding="utf-8"),
-        headers={
-            **SAFE,
-            "Cache-Control": "public, max-age=31536000, immutable" if kept else "no-cache",
-        },
-    )
+    def _file(self, name: str) -> Response:
+        path, kept = self._files[name], name.startswith(NAMED_BY_CONTENT)
+        return Response(
+            status_code=200,
+            content_type=TYPES[path.suffix],
+            body=path.read_text(encoding="utf-8"),
+            headers={
+                **self._headers,
+                "Cache-Control": "public, max-age=31536000, immutable" if kept else "no-cache",
+            },
+        )
 
 
 def _not_found(event: Mapping[str, Any], detail: str) -> Response:

@@ -12,7 +12,7 @@ from sms_gateway.messages.dashboard_lines import report_ended
 from sms_gateway.policies import door
 from sms_gateway.storage import dynamodb, message_repository
 from sms_gateway.storage.message_updates import MessageUpdate
-from sms_gateway.storage.models import ItemKey, MessageContent, TimelineEntry
+from sms_gateway.storage.models import ItemKey, MessageContent, Source, TimelineEntry
 
 WRITES_PER_PAGE = 10 * dynamodb.MAX_PARALLEL_WRITES  # writes between two checks of the time left
 PAGE_SECONDS = 10.0  # seconds that reading a batch, or writing a page, may take at most
@@ -20,14 +20,18 @@ PAGE_SECONDS = 10.0  # seconds that reading a batch, or writing a page, may take
 HasTimeFor = Callable[[float], bool]
 
 
-def cancel_unsent_of(batch: str, has_time_for: HasTimeFor) -> int | None:
+def cancel_unsent_of(
+    batch: str, has_time_for: HasTimeFor, source: Source = "operator"
+) -> int | None:
     """Cancel the unsent submissions of a batch; return how many messages they have.
+
+    `source` is who does so, as the timelines show it.
 
     Return None when time ran out. The condition spares what a vendor has, or may have, so that it
     is safe to repeat.
     """
     now = time.time()
-    entry = TimelineEntry(int(now * 1000), Status.CANCELLED, "operator")
+    entry = TimelineEntry(int(now * 1000), Status.CANCELLED, source)
     unsent = [
         item
         for item in message_repository.submissions_of(batch)

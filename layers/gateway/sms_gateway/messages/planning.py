@@ -131,7 +131,7 @@ def _check_envelope(
             pointer=f"{pointer}/region",
         )
     if options.send_at is not None:
-        _check_send_at(options.send_at, f"{pointer}/send_at", now)
+        check_send_at(options.send_at, f"{pointer}/send_at", now)
     if options.status_url is not None:
         try:
             check_status_url(options.status_url)
@@ -140,7 +140,8 @@ def _check_envelope(
             raise _EnvelopeError(problem.detail, slug=problem.slug, pointer=pointer) from None
 
 
-def _check_send_at(send_at: datetime, pointer: str, now: datetime) -> None:
+def check_send_at(send_at: datetime, pointer: str, now: datetime) -> None:
+    """Raise InvalidRequestError for a time without a zone, in the past or too far ahead."""
     if send_at.tzinfo is None:
         raise _EnvelopeError(
             "send_at names no zone: end it in Z, or in an offset such as +06:00.",

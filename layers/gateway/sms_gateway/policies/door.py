@@ -81,13 +81,18 @@ def count_sends(
 
 
 def fitting_now(
-    tenant: str, parts: Sequence[Send], now: datetime, prices: "PriceTables"
+    tenant: str,
+    key_id: str | None,
+    key_policy: str | None,
+    parts: Sequence[Send],
+    now: datetime,
+    prices: "PriceTables",
 ) -> int | None:
-    """Return how many of the first sends fit under a tenant's limits now; None without limits.
+    """Return how many of the first sends fit under the limits now; None without limits.
 
     Nothing is counted, and a counter that does not answer limits nothing.
     """
-    scopes = _scopes(tenant, None, None)
+    scopes = _scopes(tenant, key_id, key_policy)
     if not scopes:
         return None
     from sms_gateway.policies.limits import Part
