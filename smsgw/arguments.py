@@ -4,13 +4,13 @@ A refusal says what is wanted and never what was typed: a hurried operator paste
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 
 from click import BadParameter
 
 from sms_gateway.config.api_keys import TENANT
 from sms_gateway.core.ulids import is_ulid
-from sms_gateway.http_api.query_params import parse_time
+from sms_gateway.http_api.query_params import parse_day, parse_time
 
 MAX_REASON_LENGTH = 200  # characters
 
@@ -51,6 +51,14 @@ def time(text: str) -> datetime:
         return parse_time(text)
     except ValueError:
         raise BadParameter("write it as 2026-12-31T00:00:00Z") from None
+
+
+def day(text: str) -> date:
+    """Return a day. Raises BadParameter."""
+    try:
+        return parse_day(text)
+    except ValueError:
+        raise BadParameter("write it as 2026-12-31") from None
 
 
 def count(text: str) -> int:
