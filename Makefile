@@ -22,7 +22,7 @@ PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL = help
 .PHONY: help run demo reset console screenshots deploy aws test unit integration e2e failures check format generate sbom audit lock clean bench
-.PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign
+.PHONY: bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign bench-express
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,7 +107,7 @@ generate: $(READY) ## write what repeats for each vendor, the served contract, t
 
 bench: $(BENCH)/.ready $(READY) ## every benchmark against its target, into bench/README.md
 bench-cold: $(BENCH)/.ready
-bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign: $(READY)
+bench bench-cold bench-cpu bench-cost bench-throughput bench-scale bench-campaign bench-express: $(READY)
 	@exec $(BIN)/python -m bench $(patsubst bench-%,%,$(filter bench-%,$@))
 
 # The gateway's layer comes first: what it has is not put into the from_cognito function's again.

@@ -151,7 +151,7 @@ class Bench:
         asks = MINUTES / 1_000_000 if size == 1 else 0  # once a minute at most
         return added((life, each), (still, -each), (self.units("key"), asks))
 
-    def onward(self) -> dict[str, float]:
+    def with_events(self) -> dict[str, float]:
         """Return the dollars that the parameter Events adds to a million single messages.
 
         Delivered to one webhook at the first try: a delivery is queued, received and deleted, reads
@@ -227,8 +227,8 @@ def _how(bench: Bench) -> str:
     parts = {name: dollars({name: value}) for name, value in one.items()}
     shares = ", ".join(f"{name} {price:.2f}" for name, price in parts.items())
     ms: Any = ASSUMED["ms"]
-    onward = bench.onward().items()
-    more = " and ".join(f"{price:.2f} $ (Events={name})" for name, price in onward)
+    with_events = bench.with_events().items()
+    more = " and ".join(f"{price:.2f} $ (Events={name})" for name, price in with_events)
     return f"""\
 The functions' own handlers, warm. Write units are DynamoDB's own (the emulator's
 `ConsumedCapacity`), compared with those that the tests work out; read units are worked out. What

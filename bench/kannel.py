@@ -68,11 +68,11 @@ class Kannel:
             box.kill()
             box.wait()
             box = self._start("bearerbox", "admin")
-        told = self._settled()
+        got = self._settled()
         box.kill()
         box.wait()
-        seconds = told["last"] - told["first"] + 0.05  # until the last answer
-        return {**told, "rate": told["messages"] / seconds}
+        seconds = got["last"] - got["first"] + 0.05  # until the last answer
+        return {**got, "rate": got["messages"] / seconds}
 
     def _fill(self) -> None:
         """Store everything, with a vendor that never answers."""
@@ -120,9 +120,9 @@ class Kannel:
         began = time.time()
 
         def settled() -> dict[str, Any] | None:
-            told: dict[str, Any] = ask(self._stage.vendors, "told")
-            rest = 0.5 if told["numbers"] == self._messages else REST
-            return told if time.time() - max(told["last"], began) > rest else None
+            got: dict[str, Any] = ask(self._stage.vendors, "told")
+            rest = 0.5 if got["numbers"] == self._messages else REST
+            return got if time.time() - max(got["last"], began) > rest else None
 
         found: dict[str, Any] = until(settled, PATIENCE, pause=0.1)
         return found

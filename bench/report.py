@@ -17,8 +17,8 @@ VERSIONS = ("aws-lambda-powertools", "boto3", "botocore", "msgspec", "urllib3")
 INTRODUCTION = """\
 # Benchmarks
 
-    make bench            # all of them, under ten minutes; writes this page
-    make bench-cold       # or one: cold, cpu, cost, throughput, scale, campaign
+    make bench            # all of them, a quarter of an hour; writes this page
+    make bench-cold       # or one: cold, cpu, cost, throughput, scale, campaign, express
 
 The exit status is 1 when a target ([targets.toml](targets.toml)) is missed. Ratios and counts hold
 from machine to machine, times are this machine's. `cold` and `throughput` want a machine that does

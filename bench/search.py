@@ -21,6 +21,7 @@ def searched(gateway: Gateway) -> Table:
 
 def _reads(gateway: Gateway, stored: int) -> dict[str, float]:
     """Store runs as the scheduler writes them, and of the messages those that are found."""
+    from sms_gateway.config.stack_keys import message_key
     from sms_gateway.core.ulids import first_ulid
     from sms_gateway.messages.listing import list_messages, parse_query
     from sms_gateway.messages.search_marks import marks_of
@@ -37,7 +38,7 @@ def _reads(gateway: Gateway, stored: int) -> dict[str, float]:
             places = []
             for nth in numbers:
                 to = WANTED if nth == 0 else f"+88019{nth:08d}"
-                marks = marks_of("acme", [MessageContent(to=to)])
+                marks = marks_of("acme", [MessageContent(to=to)], message_key)
                 batch = first_ulid(begin + timedelta(milliseconds=nth))
                 places.append(Place(batch, (marks or b"",), single=True))
             search_runs.store_run("acme", day, known, places, last=True, ttl=2 * BEGAN)

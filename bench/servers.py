@@ -67,7 +67,7 @@ class SlowAws(Aws):
             self.queues[queue].append((0.0, body))
         self.given.clear()
 
-    def told(self, vendor: str) -> dict[str, Any]:
+    def got(self, vendor: str) -> dict[str, Any]:
         """Return how many messages of submissions have each status, and how often items changed."""
         found = Counter[str]()
         for items in self.items().values():
@@ -100,7 +100,7 @@ class SlowVendors(Vendors):
         """Begin to count CPU time."""
         self.cpu = time.process_time()
 
-    def told(self) -> dict[str, Any]:
+    def got(self) -> dict[str, Any]:
         """Return what was taken since `forget`, and the CPU time since `mark`."""
         calls = self.state._submissions
         numbers = Counter(message.number for message in self.sent())

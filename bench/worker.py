@@ -59,10 +59,10 @@ def work(pipe: Connection, address: str, queue: str, workers: int) -> None:
             break
         else:
             time.sleep(PAUSE)
-    told = {
+    got = {
         "seconds": time.time() - started,
         "cpu": time.process_time() - cpu,
         "messages": messages,
         "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # MB
     }
-    pipe.send(told)
+    pipe.send(got)

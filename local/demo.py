@@ -24,6 +24,7 @@ from local.simulators.registry import vendor_number
 from sms_gateway.config.api_keys import PARTITION, digest
 from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.observability import logger
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.timestamps import utc_now
@@ -32,7 +33,7 @@ from sms_gateway.storage.models import ItemKey
 from smsgw.errors import CommandError
 from smsgw.stack import local_facts
 
-FACTS = ("endpoint_url", "region", "stack_name", "table", "campaigns_bucket", "url")
+FACTS = ("endpoint_url", "region", "stack_name", "table", "keys_secret", "campaigns_bucket", "url")
 DAYS = 3  # before today, by UTC
 SCOPES = ("messages:send", "messages:read", "balances:read", "verifications")
 CAMPAIGN = "campaigns/shop/made-up-spring.csv"
@@ -94,6 +95,7 @@ def _running_stack() -> Facts:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "TABLE_NAME": facts["table"],
+        "KEYS_SECRET": facts["keys_secret"],
     }
     return facts
 
@@ -111,7 +113,7 @@ def fill(facts: Facts, stopped: list[int]) -> int:
 
     keys = {tenant: _key(facts, tenant) for tenant in TENANTS}
     ids = {tenant: digest(key)[:12] for tenant, key in keys.items()}
-    past, today = PastTraffic(public_accounts(), routes(), ids), utc_now().date()
+    past, today = PastTraffic(public_accounts(), routes(), ids, message_key), utc_now().date()
     for day in (today - timedelta(days=back) for back in range(DAYS, 0, -1)):
         added = there = 0
         for made in past.day(day):

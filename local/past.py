@@ -19,12 +19,13 @@ from local.endings import VENDOR_WORDS, ended_item
 from local.simulators.registry import vendor_number
 from sms_gateway.config.routes import Routes
 from sms_gateway.config.vendor_accounts import Accounts
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.status import Status
-from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_ms, epoch_seconds
 from sms_gateway.messages.acceptance import build_batch
 from sms_gateway.messages.planning import PlannedRecipient, plan_recipients
 from sms_gateway.messages.request import Draft, parse_send_request
-from sms_gateway.storage.items import DAY_SECONDS, Item, number_attribute
+from sms_gateway.storage.items import Item, number_attribute
 from sms_gateway.storage.models import CodeSpec
 from sms_gateway.verifications.model import Details, Verification
 from sms_gateway.verifications.repository import verification_item
@@ -81,11 +82,12 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PastTraffic:
-    """What the gateway goes by, and the ids of the tenants' keys."""
+    """What the gateway goes by, the ids of the tenants' keys, and the stack's message key."""
 
     accounts: Accounts
     routes: Routes
     key_ids: Mapping[str, str]
+    message_key: Secret
 
     def day(self, day: date) -> Iterator[Made]:
         """Yield what was sent on a day, in the order of time.
@@ -169,7 +171,7 @@ class PastTraffic:
         random: Random,
     ) -> Item:
         batch = build_batch(
-            sender.tenant, identifier, [planned], RETENTION_SECONDS, lambda: b"opens nothing"
+            sender.tenant, identifier, [planned], RETENTION_SECONDS, self.message_key
         )
         begun = replace(batch.submissions[0], key_id=self.key_ids[sender.tenant])
         ttl, day = int(batch.head["ttl"]["N"]), at.date().isoformat()

@@ -270,11 +270,11 @@ class LocalStack:
                 stored[vendor] = {**known[vendor], "poll_after": self.poll_after, **own}
 
         client = self.client("secretsmanager")
-        keys = [
+        callback, message, search = (
             Secret(client, self.facts["keys_secret"], label=one)
             for one in (CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY)
-        ]
-        make_keys(*keys)
+        )
+        make_keys(callback, message, search)
         change_accounts(Secret(client, self.facts["secret"]), change)
         self.run_smsgw("vendors", "publish")
 

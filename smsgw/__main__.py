@@ -44,6 +44,10 @@ SECTIONS = {
         "guard": ("smsgw.guard:AREA", "Codes that look pumped: count them, refuse them."),
         "callback-url": ("smsgw.stack_keys:show_callback_url", "A vendor's callback URL."),
         "callback-key": ("smsgw.stack_keys:AREA", "The key of callback URLs."),
+        "message-key": (
+            "smsgw.stack_keys:MESSAGES",
+            "The key of codes' texts, digests and searches.",
+        ),
     },
     "Mend": {
         "tenants": ("smsgw.tenants:AREA", "Narrow what a tenant may send; stop it in an incident."),

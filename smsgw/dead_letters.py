@@ -1,8 +1,9 @@
 """`smsgw dlq`: list, redrive and dismiss dead-letter messages.
 
-There are dead-letter queues for submissions (one a vendor), campaigns, webhook deliveries (two
-lanes), triggers, and changes of the table that could not be published. A message of the last names
-only places in the table's stream, which keeps changes for 24 hours: they are read from there again.
+There are dead-letter queues for submissions (one a vendor, one for codes), campaigns, webhook
+deliveries, triggers, and changes of the table that could not be published. A message of
+the last names only places in the table's stream, which keeps changes for 24 hours: they are read
+from there again.
 """
 
 import json
@@ -17,6 +18,7 @@ from urllib.parse import unquote_plus
 import click
 from botocore.exceptions import ClientError
 
+from sms_gateway.messages.queue import EXPRESS
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import clients, stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
@@ -27,16 +29,15 @@ from smsgw.tables import Row, show
 from smsgw.terminal import counted, say
 from smsgw.trigger_dead_letters import TRIGGERS
 
-DELIVERIES = ("deliveries", "slow-deliveries")
+DELIVERIES = "deliveries"  # of both lanes: the fast one finds out again whose are slow
 STREAM = "changes"
 CAMPAIGNS = "campaigns"
-PREFIXES = {  # of logical ids; a vendor's is its name, capitalized
-    "deliveries": "Delivery",
-    "slow-deliveries": "SlowDelivery",
+PREFIXES = {  # of logical ids; the others' are their names, capitalized
+    DELIVERIES: "Delivery",
     STREAM: "Stream",
     CAMPAIGNS: "Campaign",
 }
-QUEUES = (*VENDORS, CAMPAIGNS, *DELIVERIES, STREAM, *TRIGGERS)
+QUEUES = (*VENDORS, EXPRESS, CAMPAIGNS, DELIVERIES, STREAM, *TRIGGERS)
 AREA = Area("dlq", "Dead letters: what failed for good.")
 HIDE_SECONDS = 30  # from other readers, while a message is shown or moved
 HIDE_STREAM_SECONDS = 900  # publishing its changes takes up to two minutes an invocation
@@ -48,8 +49,8 @@ chosen: Callable[[Callable[..., None]], Callable[..., None]] = click.option(
     "name",
     type=click.Choice(QUEUES),
     metavar="NAME",
-    help="Only those of a vendor, of campaigns, a lane of deliveries, unpublished changes, or a "
-    f"trigger: {', '.join(QUEUES)}.",
+    help="Only those of a vendor, of codes, of campaigns, of deliveries, unpublished changes, or "
+    f"a trigger: {', '.join(QUEUES)}.",
 )
 
 
@@ -183,7 +184,7 @@ def _describe(name: str, message: Any) -> str:
     if name in TRIGGERS:
         return trigger_dead_letters.describe(message)
     body = str(message["Body"])
-    if name in DELIVERIES:
+    if name == DELIVERIES:
         delivery = json.loads(body)
         return f"{delivery['webhook']} {delivery['id']}"
     if name == STREAM:
@@ -217,7 +218,7 @@ def _redrive(sqs: Any, stack: Stack, name: str, message: Any) -> int:
         trigger_dead_letters.redrive(stack.name, name, message)
         return 0
     group = "redriven"
-    if name in DELIVERIES:
+    if name == DELIVERIES:
         group = json.loads(message["Body"])["webhook"]
     sqs.send_message(
         QueueUrl=str(trigger_dead_letters.physical_id(stack.name, f"{_prefix(name)}Queue")),

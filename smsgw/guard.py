@@ -11,7 +11,7 @@ import msgspec
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.pumping_guard import counters
-from sms_gateway.pumping_guard.rules import BEST_OF_DAYS, COUNTRY, HOURS_OF_A_DAY, NUMBERS
+from sms_gateway.pumping_guard.rules import BEST_OF_DAYS, COUNTRY, HOURS_OF_A_DAY, NUMBERS, Rules
 from sms_gateway.pumping_guard.settings import EVERY, NAME, NOBODY, Guard, Guards, parse_guards
 from sms_gateway.storage import code_counts, dynamodb
 from sms_gateway.storage.code_counts import CountKey
@@ -23,6 +23,7 @@ from smsgw.terminal import counted, say, say_json
 
 AREA = Area("guard", "Codes that look pumped: count them, refuse them, let them go.")
 
+ANY = "any"  # no country is left out
 TRIES = 5  # when others change the setting at the same time
 COLUMNS = {
     "country": "COUNTRY",
@@ -43,8 +44,12 @@ def tenant_or_every(text: str) -> str:
 
 
 def country(text: str) -> str:
-    """Return a country, or the code of numbers that are no country's. Raises BadParameter."""
-    return _checked("countries", text, "write a country's two letters, such as BD, or +883")
+    """Return a country, the code of numbers that are no country's, or `any`.
+
+    Raises BadParameter.
+    """
+    advice = "write a country's two letters, such as BD, or +883, or any for all of them"
+    return ANY if text == ANY else _checked("countries", text, advice)
 
 
 def country_or_block(text: str) -> str:
@@ -80,11 +85,17 @@ def _checked(member: str, text: str, advice: str) -> str:
     return text
 
 
-def rule(text: str) -> tuple[str, float]:
-    """Return a rule's name and figure. Raises BadParameter."""
-    found = re.fullmatch(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?)", text)
+def rule(text: str) -> tuple[str, float | None]:
+    """Return a rule's name and figure, None for the default. Raises BadParameter."""
+    found = re.fullmatch(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?|default)", text)
     if not found:
-        raise click.BadParameter("write it as country_day=40")
+        raise click.BadParameter("write it as country_day=40, or country_day=default")
+    if found[1] not in Rules.__struct_fields__:
+        raise click.BadParameter(
+            f"there is no rule {found[1]}: {', '.join(Rules.__struct_fields__)}"
+        )
+    if found[2] == "default":
+        return found[1], None
     return found[1], float(found[2]) if "." in found[2] else int(found[2])
 
 
@@ -103,11 +114,11 @@ def rule(text: str) -> tuple[str, float]:
     "countries",
     type=country,
     multiple=True,
-    help="Only these get codes, such as BD.",
+    help="Only these get codes, such as BD; `any` for all.",
 )
-@click.option("--rule", "rules", type=rule, multiple=True, help="Another figure than the default.")
+@click.option("--rule", "rules", type=rule, multiple=True, help="Another figure, or `default`.")
 def set_guard(
-    tenant: str, mode: str, countries: tuple[str, ...], rules: tuple[tuple[str, float], ...]
+    tenant: str, mode: str, countries: tuple[str, ...], rules: tuple[tuple[str, float | None], ...]
 ) -> None:
     """Set how a tenant is guarded; its safe list stays, and so does what is not given."""
 
@@ -117,11 +128,12 @@ def set_guard(
             written.pop(tenant, None)
             return written
         before = written.get(tenant, {})
+        figures = {**before.get("rules", {}), **dict(rules)}
         written[tenant] = {
             **before,
             "mode": mode,
-            "countries": countries or before.get("countries", ()),
-            "rules": {**before.get("rules", {}), **dict(rules)},
+            "countries": () if ANY in countries else countries or before.get("countries", ()),
+            "rules": {name: figure for name, figure in figures.items() if figure is not None},
         }
         return written
 

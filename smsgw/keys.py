@@ -7,7 +7,7 @@ import click
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import ApiKey
-from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY, WEBHOOK_KEY
+from sms_gateway.config.stack_keys import WEBHOOK_KEY
 from sms_gateway.core.timestamps import from_ms, rfc3339, utc_now
 from sms_gateway.sms.phone_numbers import is_region
 from smsgw import arguments
@@ -16,7 +16,7 @@ from smsgw.errors import CommandError
 from smsgw.line import Area, given
 from smsgw.policies import read_policy
 from smsgw.stack import Stack, pass_stack
-from smsgw.stack_keys import key_of, make_key, make_keys
+from smsgw.stack_keys import key_of, make_key, make_keys, stack_keys
 from smsgw.tables import Row, show
 from smsgw.terminal import say, say_json
 
@@ -95,7 +95,7 @@ def make(
     if "webhooks:manage" in scopes:
         make_key(key_of(stack, WEBHOOK_KEY))
     if test:  # no vendor's account is needed to test, and with none nobody made these yet
-        make_keys(*(key_of(stack, label) for label in (CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY)))
+        make_keys(*stack_keys(stack))
     return api_keys.create_key(
         tenant, list(scopes), label, utc_now(), country, expires, policy=written, test=test
     )

@@ -28,7 +28,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 PAUSE_SECONDS = 2
 MAX_BATCHES = 50  # looked at each time: the newest
 TIMEOUT_SECONDS = 5.0
-TOLD = (Status.ACCEPTED, Status.SCHEDULED, *EVENT_OF_STATUS)
+REPORTED = (Status.ACCEPTED, Status.SCHEDULED, *EVENT_OF_STATUS)
 Post = Callable[[str, bytes, dict[str, str]], int | None]
 
 
@@ -86,7 +86,7 @@ class Listener:
     def __init__(self, tenant: str, url: str, secret: str, since: int, send: Post = post) -> None:
         self._tenant, self._url, self._secret = tenant, url, secret
         self._since, self._send = since, send
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._over: set[str] = set()  # batches of which nothing more comes
 
     def look(self) -> None:
@@ -102,7 +102,7 @@ class Listener:
                 event
                 for message, sub in members
                 for event in _events(batch, message, sub)
-                if event.at >= self._since and event.id not in self._told
+                if event.at >= self._since and event.id not in self._reported
             ]
             for event in sorted(fresh, key=lambda one: one.at):
                 self._tell(event)
@@ -110,7 +110,7 @@ class Listener:
                 self._over.add(identifier)
 
     def _tell(self, event: Event) -> None:
-        self._told.add(event.id)
+        self._reported.add(event.id)
         body = event.to_json()
         identifier = delivery_id(event.at, event.id)
         headers = sign_headers(identifier, utc_now(), body, [self._secret])
@@ -122,7 +122,7 @@ def _events(batch: Batch, message: Message, sub: Submission) -> Iterator[Event]:
     """Yield the events of a message's steps."""
     for step in message_view(batch, message, sub)["timeline"]:
         status = Status(step["status"])
-        if status in TOLD:
+        if status in REPORTED:
             at = epoch_ms(datetime.fromisoformat(step["at"]))
             entry = TimelineEntry(
                 at, status, step["source"], step["vendor"], code=step["vendor_code"]

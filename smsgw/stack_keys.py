@@ -1,6 +1,7 @@
-"""`smsgw callback-key` and `smsgw callback-url`: the stack's own keys, labelled in one secret."""
+"""`smsgw callback-key`, `message-key` and `callback-url`: the stack's keys, in one secret."""
 
 import secrets
+from collections.abc import Callable
 
 import click
 import msgspec
@@ -8,9 +9,13 @@ import msgspec
 from sms_gateway.config.secrets import CURRENT
 from sms_gateway.config.stack_keys import (
     CALLBACK_KEY,
+    MESSAGE_KEY,
+    SEARCH_KEY,
     CallbackKeys,
+    derive_search_key,
     parse_callback_keys,
     parse_key,
+    parse_search_keys,
 )
 from sms_gateway.receipts.callback_tokens import make_account_token
 from sms_gateway.vendors.registry import VENDORS
@@ -22,6 +27,7 @@ from smsgw.stack import Stack, pass_stack
 from smsgw.terminal import say, say_json
 
 AREA = Area("callback-key", "The key of callback URLs.")
+MESSAGES = Area("message-key", "The key of codes' texts, digests and searches.")
 
 DESCRIPTION = "The stack's keys, each by its label: of callbacks, messages, search and webhooks."
 
@@ -37,32 +43,35 @@ def key_of(stack: Stack, label: str) -> Secret:
     return secret_of(stack, "KeysSecretName", label)
 
 
-def make_keys(callback: Secret, *others: Secret) -> None:
+def stack_keys(stack: Stack) -> tuple[Secret, Secret, Secret]:
+    """Return the keys that `make_keys` makes: of callbacks, messages and search."""
+    return key_of(stack, CALLBACK_KEY), key_of(stack, MESSAGE_KEY), key_of(stack, SEARCH_KEY)
+
+
+def make_keys(callback: Secret, message: Secret, search: Secret) -> None:
     """Make the keys that nobody made yet. Raise CommandError for one that is not valid."""
     read = callback.read()
     if read is None:
         callback.create(_written(CallbackKeys(_new_key(), _new_key())), DESCRIPTION)
     else:
         _parsed(callback, read)
-    for other in others:
-        make_key(other)
+    _add_search_key(search, make_key(message))
 
 
-def make_key(secret: Secret) -> None:
-    """Make a key unless it is there. Raise CommandError for one that is not valid."""
+def make_key(secret: Secret) -> str:
+    """Make a key unless it is there; return it. Raise CommandError for one that is not valid."""
     read = secret.read()
     if read is None:
-        secret.create(_new_key(), DESCRIPTION)
-        return
-    try:
-        parse_key(read.text)
-    except ValueError as error:
-        raise CommandError(f"mend {secret.name} by hand first: {error}") from None
+        key = _new_key()
+        secret.create(key, DESCRIPTION)
+        return key
+    _checked(secret, read, parse_key)
+    return read.text
 
 
 def callback_keys(secret: Secret) -> CallbackKeys:
     """Return the keys of callback addresses. Raise CommandError when there are none."""
-    return _parsed(secret, _read(secret))
+    return _parsed(secret, _read(secret, "callback"))
 
 
 @AREA.command(
@@ -74,12 +83,30 @@ def callback_keys(secret: Secret) -> CallbackKeys:
 def rotate_callback_key(stack: Stack) -> None:
     """Give new addresses another key; those of the key before it are still answered."""
     secret = key_of(stack, CALLBACK_KEY)
-    read = _read(secret)
+    read = _read(secret, "callback")
     before = _parsed(secret, read)
     keys = msgspec.structs.replace(before, current=_new_key(), previous=before.current)
     secret.replace(read, _written(keys))
     say("The callback key is another within a minute. Addresses given out before are answered")
     say("until the key is rotated again. Give vendors the addresses of smsgw callback-url.")
+
+
+@MESSAGES.command(
+    "rotate",
+    help="Make another; open codes end with the one before.",
+    harm="ends open verifications, withheld texts of codes, and the Idempotency-Keys in use",
+)
+@pass_stack
+def rotate_message_key(stack: Stack) -> None:
+    """Make another message key; what was marked under the one before is still found."""
+    _, secret, search = stack_keys(stack)
+    read = _read(secret, "message")
+    _add_search_key(search, read.text)
+    key = _new_key()
+    _add_search_key(search, key)  # first: what is accepted from now on is found, whatever fails
+    secret.replace(read, key)
+    say("The message key is another within a minute. Open verifications fail, texts of codes that")
+    say("have not left expire, and a repeat under an older Idempotency-Key is refused.")
 
 
 @click.command(
@@ -103,12 +130,21 @@ def show_callback_url(stack: Stack, vendor: str) -> None:
         say(url)
 
 
-def _read(secret: Secret) -> ReadSecret:
+def _read(secret: Secret, what: str) -> ReadSecret:
     if (read := secret.read()) is None:
         raise CommandError(
-            "there is no callback key yet: `smsgw vendors set VENDOR account.json` makes it"
+            f"there is no {what} key yet: `smsgw vendors set VENDOR account.json` makes it"
         )
     return read
+
+
+def _add_search_key(search: Secret, message: str) -> None:
+    """Let searches find by a message key, too, whatever keys they find by already."""
+    key, read = derive_search_key(message.encode()), search.read()
+    if read is None:
+        search.create(key, DESCRIPTION)
+    elif key.encode() not in _checked(search, read, parse_search_keys):
+        search.replace(read, f"{key}\n{read.text}")
 
 
 def _new_key() -> str:
@@ -120,7 +156,11 @@ def _written(keys: CallbackKeys) -> str:
 
 
 def _parsed(secret: Secret, read: ReadSecret) -> CallbackKeys:
+    return _checked(secret, read, parse_callback_keys)
+
+
+def _checked[Parsed](secret: Secret, read: ReadSecret, parse: Callable[[str], Parsed]) -> Parsed:
     try:
-        return parse_callback_keys(read.text)
+        return parse(read.text)
     except ValueError as error:
         raise CommandError(f"mend {secret.name} by hand first: {error}") from None

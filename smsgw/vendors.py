@@ -7,8 +7,8 @@ from dataclasses import fields
 import click
 import msgspec
 
-from sms_gateway.config.public_accounts import write_public_accounts
-from sms_gateway.config.stack_keys import CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY
+from sms_gateway.config.account_publishing import write_public_accounts
+from sms_gateway.config.stack_keys import CALLBACK_KEY
 from sms_gateway.config.stored_settings import ACCOUNTS, check_size, read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 from smsgw.balance_check import refuse_what_does_not_work
@@ -17,7 +17,7 @@ from smsgw.files import read_file, shown
 from smsgw.line import Area
 from smsgw.secrets import ReadSecret, Secret
 from smsgw.stack import Stack, pass_stack
-from smsgw.stack_keys import callback_keys, key_of, make_keys, secret_of
+from smsgw.stack_keys import callback_keys, key_of, make_keys, secret_of, stack_keys
 from smsgw.tables import show
 from smsgw.terminal import say, say_text
 from smsgw.vendor_check import check_vendor
@@ -86,7 +86,7 @@ def store_account(
         raise CommandError(f"{shown(file)} is not valid: {error}; see {page}") from None
     if check:
         refuse_what_does_not_work(adapter)
-    make_keys(*(key_of(stack, label) for label in (CALLBACK_KEY, MESSAGE_KEY, SEARCH_KEY)))
+    make_keys(*stack_keys(stack))
     _change(stack, lambda accounts: accounts.update({vendor: account}))
     say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:

@@ -21,8 +21,9 @@ from ministack.services import dynamodb  # type: ignore[import-untyped]  # no st
 from local.simulators.registry import SIMULATORS, accounts, routes
 from local.simulators.state import Message, State
 from local.simulators.vendor import Request
-from sms_gateway.config.public_accounts import write_public_accounts
+from sms_gateway.config.account_publishing import write_public_accounts
 from sms_gateway.config.secrets import CURRENT
+from sms_gateway.config.stack_keys import derive_search_key
 from sms_gateway.vendors.registry import VENDORS
 from testing.server import Asked, Said, serving
 from testing.template import table_definition
@@ -33,11 +34,10 @@ LATER = 86_400.0  # seconds until a vendor's outcome: none falls due by itself
 MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
 WEBHOOK_KEY = "cdef0123456789abcdef0123456789abcdef0123456789ab"
-SEARCH_KEY = "23456789abcdef0123456789abcdef0123456789abcdef01"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 QUEUES = {
     f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
-    for vendor in VENDORS
+    for vendor in (*VENDORS, "express")
 }
 ENVIRONMENT = QUEUES | {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -144,9 +144,9 @@ class Aws:
         self.vendors.state.clear()
         dynamodb._tables.pop(name, None)
         dynamodb._stream_records.pop(name, None)
-        status, _, told = dynamodb._create_table(table_definition(name))
+        status, _, got = dynamodb._create_table(table_definition(name))
         if status != 200:
-            raise RuntimeError(f"no table: {told!r}")
+            raise RuntimeError(f"no table: {got!r}")
         self.put(SETTINGS, name)
         self.publish(name)
 
@@ -206,8 +206,8 @@ class Aws:
             status, body = self.table(name, asked.body)
             return Said(body, status, "application/x-amz-json-1.0")
         if service:
-            told = getattr(self, f"_{name}")(msgspec.json.decode(asked.body))
-            return Said(msgspec.json.encode(told), 200, "application/x-amz-json-1.0")
+            got = getattr(self, f"_{name}")(msgspec.json.decode(asked.body))
+            return Said(msgspec.json.encode(got), 200, "application/x-amz-json-1.0")
         if asked.path.startswith(f"/{ENVIRONMENT['CAMPAIGNS_BUCKET']}/"):
             return self._file(asked)
         return self.vendors.answer(asked)
@@ -254,7 +254,7 @@ class Aws:
                 {"current": CALLBACK_KEY, "marks": MARKS_KEY}
             ),
             (ENVIRONMENT["KEYS_SECRET"], "MESSAGE_KEY"): MESSAGE_KEY,
-            (ENVIRONMENT["KEYS_SECRET"], "SEARCH_KEY"): SEARCH_KEY,
+            (ENVIRONMENT["KEYS_SECRET"], "SEARCH_KEY"): derive_search_key(MESSAGE_KEY.encode()),
             (ENVIRONMENT["KEYS_SECRET"], "WEBHOOK_KEY"): WEBHOOK_KEY,
         }[name, label]
         return {"Name": name, "SecretString": secret}

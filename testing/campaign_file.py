@@ -70,6 +70,6 @@ def work(rows: int) -> None:
 
     worker.handle_record(CAMPAIGN, 10_000)
     done = repository.find_campaign(CAMPAIGN)
-    told = done and done.tally and (done.state, done.sent, sum(done.tally.counts.values()))
-    if told not in (("sending", rows, rows), ("done", rows, rows)):
-        raise ValueError(f"the campaign ended as {told}")
+    got = done and done.tally and (done.state, done.sent, sum(done.tally.counts.values()))
+    if got not in (("sending", rows, rows), ("done", rows, rows)):
+        raise ValueError(f"the campaign ended as {got}")

@@ -41,8 +41,8 @@ class CampaignAws(Aws):
         self.calls_left -= 1
         if self.calls_left == 0:
             raise Killed
-        told = self._made_up(operation, msgspec.json.decode(body))
-        return super().table(operation, body) if told is None else (200, msgspec.json.encode(told))
+        got = self._made_up(operation, msgspec.json.decode(body))
+        return super().table(operation, body) if got is None else (200, msgspec.json.encode(got))
 
     def _made_up(self, operation: str, asked: Any) -> Item | None:
         match operation:

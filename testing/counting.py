@@ -46,7 +46,7 @@ KEPT: dict[str, tuple[str, ...]] = {  # what an index keeps beside keys
 }
 LINE = 26  # bytes that CloudWatch Logs bills for each event beside its text
 KEY = ("pk", "sk")
-TOLD = ("PutItem", "UpdateItem", "BatchWriteItem")  # transactions are told without indexes
+REPORTED = ("PutItem", "UpdateItem", "BatchWriteItem")  # transactions are told without indexes
 
 
 def size_of(item: Item) -> int:
@@ -84,10 +84,10 @@ def _entry(item: Item | None, index: str) -> Item | None:
     if item is None or any(name not in item for name in INDEXES[index]):
         return None
     kept = (*INDEXES[index], *KEY, *KEPT[index])
-    return {name: _told_alike(item[name]) for name in kept if name in item}
+    return {name: _reported_alike(item[name]) for name in kept if name in item}
 
 
-def _told_alike(value: Item) -> Item:
+def _reported_alike(value: Item) -> Item:
     """Bytes are bytes also where an emulator shows them as it was sent them, in base64."""
     ((kind, given),) = value.items()
     return {kind: base64.b64decode(given)} if kind == "B" and isinstance(given, str) else value
@@ -214,7 +214,7 @@ class Meter:
     ) -> None:
         failed = "Error" in parsed
         consistent = bool(params.get("ConsistentRead"))
-        told = parsed.get("ConsumedCapacity") if name in TOLD else None
+        got = parsed.get("ConsumedCapacity") if name in REPORTED else None
         before_this = total.writes
         match name:
             case "PutItem":
@@ -256,10 +256,8 @@ class Meter:
             case _:
                 raise ValueError(f"nobody knows what {name} costs")
         worked_out = total.writes - before_this
-        if told and not failed:
-            units = sum(
-                one["CapacityUnits"] for one in (told if isinstance(told, list) else [told])
-            )
+        if got and not failed:
+            units = sum(one["CapacityUnits"] for one in (got if isinstance(got, list) else [got]))
             total.differ += abs(units - worked_out)
             total.consumed += units
         else:

@@ -48,7 +48,7 @@ os.environ |= {
     "POWERTOOLS_LOG_LEVEL": "INFO",
     **{
         f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
-        for vendor in VENDORS
+        for vendor in (*VENDORS, "express")
     },
 }
 os.environ.pop("AWS_ENDPOINT_URL", None)

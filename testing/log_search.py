@@ -88,11 +88,11 @@ def logs_of(stack: LocalStack) -> str:
 
 def lines_of(client: Any, group: str) -> Iterator[str]:
     """Yield all lines of a group, some twice: the emulator gives 10,000 and no token for more."""
-    start, told = 0, MAX_EVENTS
-    while told == MAX_EVENTS:
+    start, got = 0, MAX_EVENTS
+    while got == MAX_EVENTS:
         events = client.filter_log_events(logGroupName=group, startTime=start)["events"]
         yield from (event["message"] for event in events)
-        told = len(events)
+        got = len(events)
         last = events[-1]["timestamp"] if events else start
         start = max(last, start + 1)
 
@@ -123,8 +123,8 @@ def _secrets(stack: LocalStack) -> Iterator[str]:
     for page in client.get_paginator("list_secrets").paginate():
         for secret in page["SecretList"]:
             for version in secret.get("SecretVersionsToStages", {}):
-                told = client.get_secret_value(SecretId=secret["ARN"], VersionId=version)
-                yield from _secret_words(told["SecretString"])
+                got = client.get_secret_value(SecretId=secret["ARN"], VersionId=version)
+                yield from _secret_words(got["SecretString"])
 
 
 def _secret_words(written: str) -> Iterator[str]:

@@ -12,8 +12,8 @@ from samcli.yamlhelper import yaml_parse
 
 from local.simulators.registry import routes
 from sms_gateway.config import cached_setting, stack_keys
+from sms_gateway.config.account_publishing import write_public_accounts
 from sms_gateway.config.policies import digest_of, store_policy
-from sms_gateway.config.public_accounts import write_public_accounts
 from sms_gateway.config.stored_settings import ACCOUNTS as PUBLISHED
 from sms_gateway.config.stored_settings import read_setting, write_setting
 from sms_gateway.vendors.registry import VENDORS
@@ -24,7 +24,7 @@ TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 CALLBACK_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef"
 MARKS_KEY = "456789abcdef0123456789abcdef0123456789abcdef0123"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
-SEARCH_KEY = "ba9876543210fedcba9876543210fedcba9876543210fedc"
+SEARCH_KEY = stack_keys.derive_search_key(MESSAGE_KEY.encode())
 WEBHOOK_KEY = "fedcba9876543210fedcba9876543210fedcba9876543210"
 ACCOUNTS: dict[str, Any] = {
     vendor: json.loads((ROOT / "tests" / "vendors" / vendor / "account.json").read_text())

@@ -52,7 +52,7 @@ def _fits(one: Any, value: Any) -> bool:
 
 
 @dataclass
-class Told:
+class Reported:
     """A bus and a queue of deliveries that remember; `refuses` are ids that the bus takes not."""
 
     events: list[Event] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Told:
 class Stream:
     """What was written since, and who was told."""
 
-    told: Told = field(default_factory=Told)
+    got: Reported = field(default_factory=Reported)
 
     def everything(self) -> list[dict[str, Any]]:
         """Every record since the last call."""
@@ -99,14 +99,14 @@ class Stream:
         given = self.records() if records is None else records
         if not given:
             return []
-        answer = handle_records(given, 120, self.told.put)
-        for one in self.told.events:
+        answer = handle_records(given, 120, self.got.put)
+        for one in self.got.events:
             check(json.loads(one.to_json()))
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
     def kinds(self, identifier: str = "") -> list[str]:
         """Return the kinds of the events told, of one message or batch if one is given."""
-        return [str(one.type) for one in self.told.events if one.id.startswith(identifier)]
+        return [str(one.type) for one in self.got.events if one.id.startswith(identifier)]
 
 
 def streaming() -> Iterator[Stream]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import indent
 
 from sms_gateway.core.sandbox import SANDBOX
+from sms_gateway.messages.queue import EXPRESS
 from sms_gateway.vendors.declared.reading import schema
 from sms_gateway.vendors.registry import VENDORS, adapter_class
 from tools import dashboard, openapi
@@ -32,6 +33,7 @@ BODY_TYPES = (
 )
 VENDOR_SCHEMA = "events/schemas/vendor.json"
 DESCRIPTION_SCHEMA = "docs/vendors/description.schema.json"
+QUEUES = (*VENDORS, EXPRESS)  # of submissions
 ENCRYPTED_QUEUE = """\
 SqsManagedSseEnabled: !If [HasKey, !Ref AWS::NoValue, true]
 KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
@@ -39,20 +41,19 @@ KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
 
 
 def queue_variables() -> str:
-    """Give a function the URLs of the vendors' queues."""
-    return "".join(f"QUEUE_{name.upper()}: !Ref {logical_id(name)}Queue\n" for name in VENDORS)
+    """Give a function the URLs of the queues of submissions."""
+    return "".join(f"QUEUE_{name.upper()}: !Ref {logical_id(name)}Queue\n" for name in QUEUES)
 
 
 def queue_arns() -> str:
     """List the queues that submissions may be put into."""
-    return "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in VENDORS)
+    return "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in QUEUES)
 
 
 def queue_urls() -> str:
-    """List the vendors' queues and their dead-letter queues."""
+    """List the queues of submissions and their dead-letter queues."""
     return "".join(
-        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n"
-        for name in VENDORS
+        f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n" for name in QUEUES
     )
 
 
@@ -69,12 +70,12 @@ def queue_events() -> str:
     ScalingConfig:
       MaximumConcurrency: !FindInMap [Workers, !Ref DispatchWorkers, Number]
 """
-        for name in VENDORS
+        for name in QUEUES
     )
 
 
 def queues() -> str:
-    """Make each vendor's queue, its dead-letter queue and the alarm of that."""
+    """Make each vendor's queue and that of codes, its dead-letter queue and the alarm of that."""
     first = "&encrypted_queue\n" + indent(ENCRYPTED_QUEUE, 6 * " ").rstrip()
     return "\n".join(
         f"""\
@@ -94,14 +95,18 @@ def queues() -> str:
   Type: AWS::CloudWatch::Alarm
   Properties:
     <<: *alarm
-    AlarmDescription: {adapter_class(name).title} submissions could not be worked on; see docs/guides/operate.md.
+    AlarmDescription: {_carried_by(name)} could not be worked on; see docs/guides/operate.md.
     Namespace: AWS/SQS
     MetricName: ApproximateNumberOfMessagesVisible
     Dimensions: [{{Name: QueueName, Value: !GetAtt {logical_id(name)}DeadLetters.QueueName}}]
     Statistic: Maximum
 """  # noqa: E501 - as the template's lines are
-        for nth, name in enumerate(VENDORS)
+        for nth, name in enumerate(QUEUES)
     )
+
+
+def _carried_by(name: str) -> str:
+    return "Codes" if name == EXPRESS else f"{adapter_class(name).title} submissions"
 
 
 def dashboard_body() -> str:

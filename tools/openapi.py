@@ -60,8 +60,8 @@ def problem_slugs() -> list[str]:
 def problems_page() -> str:
     """Return the page of all types of problems, which is a template of VTL too."""
     rows = "\n".join(
-        f'<dt id="{slug}"><code>/problems/{slug}</code></dt><dd>{escape(told, quote=False)}</dd>'
-        for slug, told in contract()["x-problems"].items()
+        f'<dt id="{slug}"><code>/problems/{slug}</code></dt><dd>{escape(meaning, quote=False)}</dd>'
+        for slug, meaning in contract()["x-problems"].items()
     )
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Problems</title>

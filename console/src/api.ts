@@ -13,6 +13,7 @@ export type Delivery = components["schemas"]["Delivery"];
 export type VendorState = components["schemas"]["VendorState"];
 export type Balance = components["schemas"]["Balance"];
 export type ListedMessage = components["schemas"]["MessagePage"]["messages"][number];
+export type LimitUsage = components["schemas"]["LimitUsage"];
 export type Status = components["schemas"]["Status"];
 
 export interface Problem {

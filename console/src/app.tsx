@@ -20,6 +20,7 @@ const BatchPage = lazy(() => import("./pages/batch"));
 const Batches = lazy(() => import("./pages/batches"));
 const MessagePage = lazy(() => import("./pages/message"));
 const Send = lazy(() => import("./pages/send"));
+const Usage = lazy(() => import("./pages/usage"));
 const Vendors = lazy(() => import("./pages/vendors"));
 const WebhookPage = lazy(() => import("./pages/webhook"));
 const Webhooks = lazy(() => import("./pages/webhooks"));
@@ -28,6 +29,7 @@ interface View {
   name: string;
   title: string;
   scope: Scope;
+  live?: true; // not for a test key
   show: (route: Route, session: Session) => ReactNode;
 }
 
@@ -56,6 +58,13 @@ const VIEWS: View[] = [
     show: (_, { scopes }) => <Send mayRead={scopes.includes("messages:read")} />,
   },
   {
+    name: "usage",
+    title: "Usage",
+    scope: "messages:read",
+    live: true,
+    show: () => <Usage />,
+  },
+  {
     name: "vendors",
     title: "Vendors",
     scope: "balances:read",
@@ -77,7 +86,9 @@ const REFERENCE: SideNavigationProps.Item[] = [
 export function App() {
   const session = useSession();
   const route = useRoute();
-  const allowed = VIEWS.filter(({ scope }) => session?.scopes.includes(scope));
+  const allowed = VIEWS.filter(
+    ({ scope, live }) => session?.scopes.includes(scope) && !(live && session.test),
+  );
   const name = route.path[0] ?? allowed[0]?.name ?? "";
   const title = allowed.find((view) => view.name === name)?.title;
   useEffect(() => {

@@ -28,6 +28,7 @@ const KINDS: Record<Status, StatusIndicatorProps.Type> = {
 };
 
 export const STATUSES = Object.keys(KINDS) as Status[];
+export const CATEGORIES = ["transactional", "otp", "promotional"];
 export const FINAL: Status[] = [
   "delivered",
   "undelivered",

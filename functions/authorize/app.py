@@ -4,7 +4,6 @@ from typing import Any
 
 from sms_gateway.config import api_keys
 from sms_gateway.config.api_keys import ApiKey, Refusal
-from sms_gateway.core.observability import count, logger
 from sms_gateway.core.timestamps import utc_now
 
 
@@ -47,6 +46,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _report(refusal: Refusal, api_key: ApiKey | None) -> None:
+    from sms_gateway.core.observability import count, logger  # a start for a good key has no use
+
     count("KeyRefused", refusal)
     if api_key is not None:  # of others there is nothing to name
         named = {"reason": refusal, "key_id": api_key.id, "tenant": api_key.tenant}

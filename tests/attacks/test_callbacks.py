@@ -27,10 +27,10 @@ FAILED = {"rajasms": "4", "server2sms": "2"}  # as each vendor says that a messa
 
 def callback_key(stack: LocalStack) -> bytes:
     """The key of the stack's addresses, which no attacker has."""
-    told = stack.client("secretsmanager").get_secret_value(
+    got = stack.client("secretsmanager").get_secret_value(
         SecretId=stack.facts["keys_secret"], VersionStage=CALLBACK_KEY
     )
-    return parse_callback_keys(told["SecretString"]).accepted[0]
+    return parse_callback_keys(got["SecretString"]).accepted[0]
 
 
 class Victim:
@@ -81,8 +81,8 @@ def _nothing_changes(victims: list[Victim]) -> Any:
 
 def refused(answer: Answer) -> bool:
     """Whether it is as for an address that nobody ever had."""
-    told = {name: answer.body.get(name) for name in NOBODY}
-    return (answer.status, told) == (404, NOBODY)
+    got = {name: answer.body.get(name) for name in NOBODY}
+    return (answer.status, got) == (404, NOBODY)
 
 
 FORGED: dict[str, Callable[[Victim, Victim], str]] = {

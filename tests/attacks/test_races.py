@@ -12,8 +12,8 @@ AT_ONCE = 12
 
 def taken(api: Api, number: str) -> int:
     """How many messages to a number the vendors took."""
-    told = urllib3.request("GET", f"{api.stack.simulators}/_ledger").json()["submissions"]
-    return [m["number"] for one in told for m in one["messages"]].count(number[1:])
+    got = urllib3.request("GET", f"{api.stack.simulators}/_ledger").json()["submissions"]
+    return [m["number"] for one in got for m in one["messages"]].count(number[1:])
 
 
 def test_guesses_at_once_use_up_the_checks(api: Api) -> None:

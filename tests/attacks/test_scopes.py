@@ -23,9 +23,9 @@ def operations() -> list[tuple[str, str, str]]:
     for path, item in CONTRACT["paths"].items():
         for method in METHODS:
             if method in item and path not in OPEN | {KEY}:
-                told = re.match(r"Scope `([a-z:]+)`", item[method]["description"])
-                assert told, f"{method} {path} does not begin with its scope"
-                found.append((method.upper(), path, told[1]))
+                got = re.match(r"Scope `([a-z:]+)`", item[method]["description"])
+                assert got, f"{method} {path} does not begin with its scope"
+                found.append((method.upper(), path, got[1]))
     return found
 
 

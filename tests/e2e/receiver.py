@@ -36,7 +36,7 @@ class Receiver:
         """The events that were verified and taken at a path."""
         return [event for where, _, _, event in self.got if where == path]
 
-    def told(self, path: str, message: str) -> list[str]:
+    def kinds_of(self, path: str, message: str) -> list[str]:
         """What a path was told of one message, in the order of the events' own numbers."""
         found = {
             event["id"]: event

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
@@ -142,9 +143,9 @@ def test_an_operator_sees_what_each_vendor_is_and_has(page: Page, admin: Api) ->
     sign_in(page, admin.key, "#/vendors")
     for one in admin("GET", "/vendors").body["vendors"]:
         expect(page.get_by_role("heading", name=one["title"], exact=True)).to_be_visible()
-    told = [one for one in admin("GET", "/balances").body["balances"] if one["amount"]]
-    assert told
-    for one in told:
+    got = [one for one in admin("GET", "/balances").body["balances"] if one["amount"]]
+    assert got
+    for one in got:
         expect(page.get_by_text(f"{one['amount']} {one['unit']}").first).to_be_visible()
     expect(page.get_by_text("unencrypted").first).to_be_visible()
     assert violations(page) == []
@@ -207,6 +208,7 @@ def test_on_a_telephone_at_night_every_view_can_be_read(narrow: Page, admin: Api
         "batches": "Batches and campaigns",
         f"batches/{sent['id'][:26]}": "Messages by status",
         "send": "Send a message",
+        "usage": "Usage",
         "vendors": "Vendors",
         "webhooks": "Webhooks",
     }
@@ -246,10 +248,25 @@ def test_a_key_of_the_sandbox_says_so_and_offers_what_it_may(page: Page, api: Ap
     (sent,) = Api(api.stack, key).send({"to": "+8801000000001", "text": "tried"})
     sign_in(page, key)
     expect(page.get_by_role("button", name="demo (test)")).to_be_visible()
-    for name, times in {"Messages": 1, "Send": 1, "Vendors": 0, "Webhooks": 0}.items():
+    for name, times in {"Messages": 1, "Send": 1, "Usage": 0, "Vendors": 0}.items():
         expect(page.get_by_role("link", name=name, exact=True)).to_have_count(times)
     row = page.get_by_role("row", name=sent["to"]).first
     expect(row.get_by_text("test", exact=True)).to_be_visible()
+
+
+def test_what_is_used_of_a_limit_is_shown(page: Page, api: Api, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"messages_per_day": 4, "most_per_number_per_day": 3}')
+    key = api.stack.run_smsgw(
+        *("keys", "create", "--tenant", "demo", "--policy", str(policy)),
+        *("--scope", "messages:read", "--scope", "messages:send"),
+    ).split()[-1]
+    Api(api.stack, key).send({"to": NUMBERS["dinisoft"], "text": "counted"})
+    sign_in(page, key, "#/usage")
+    row = page.get_by_role("row", name="Messages per day")
+    expect(row.get_by_text("1 of 4")).to_be_visible()
+    expect(page.get_by_text("3 for each number")).to_be_visible()
+    assert violations(page) == []
 
 
 def test_the_reference_shows_every_operation_and_calls_nobody(page: Page, api: Api) -> None:

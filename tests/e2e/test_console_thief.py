@@ -76,14 +76,14 @@ def test_another_tenants_links_show_nothing(page: Page, api: Api, admin: Api) ->
     hook = admin("POST", "/webhooks", {"url": "https://8.8.8.8/ours-alone"}).body
     sign_in(page, api.stack.key("another", TESTS))
     expect(page.get_by_role("button", name="Search")).to_be_visible()
-    for link, told in (
+    for link, got in (
         (f"messages/{ours['messages'][0]['id']}", "There is no such message."),
         (f"batches/{ours['batch_id']}", "There is no such batch."),
         (f"webhooks/{hook['id']}", "There is no such webhook"),
         (f"messages?batch_id={ours['batch_id']}", "No message matches."),
     ):
         page.goto(f"index.html#/{link}")
-        expect(page.get_by_text(told).first).to_be_visible()
+        expect(page.get_by_text(got).first).to_be_visible()
         assert "ours alone" not in page.content()
         assert "ours-alone" not in page.content()
         assert violations(page) == []
@@ -103,8 +103,8 @@ def test_what_callers_and_vendors_write_is_text_everywhere(
     page: Page, api: Api, admin: Api
 ) -> None:
     victim = Victim(api, "rajasms", 7, callback_key(api.stack))
-    told = victim.report(Api(api.stack, None), victim.token(), deliverystatustext=HOSTILE)
-    assert told.status == 200, told.body
+    got = victim.report(Api(api.stack, None), victim.token(), deliverystatustext=HOSTILE)
+    assert got.status == 200, got.body
     (sent,) = api.send({"to": NUMBERS["dinisoft"], "text": HOSTILE, "reference": HOSTILE[:60]})
     hook = admin("POST", "/webhooks", {"url": "https://8.8.8.8/h", "description": HOSTILE}).body
     file = f"campaigns/demo/{HOSTILE.replace('/', '-')}.csv"

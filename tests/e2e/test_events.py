@@ -68,7 +68,7 @@ def test_every_step_of_a_message_is_told_signed_and_on_the_bus(
     (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told", "reference": "o-7"})
     customer.final(sent["id"])
 
-    until(lambda: receiver.told("/whole", sent["id"]) == WHOLE)
+    until(lambda: receiver.kinds_of("/whole", sent["id"]) == WHOLE)
     until(lambda: "BatchCompleted" in [one["type"] for one in receiver.at("/whole")])
     assert receiver.refused == []
     for event in receiver.at("/whole"):
@@ -103,7 +103,7 @@ def test_a_bus_that_refuses_neither_stops_nor_repeats_webhooks(
     try:
         (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told beside"})
         customer.until(sent["id"], lambda message: bool(message["final"]))
-        until(lambda: receiver.told("/beside", sent["id"]) == WHOLE)
+        until(lambda: receiver.kinds_of("/beside", sent["id"]) == WHOLE)
         time.sleep(5)  # meanwhile the bus's reader tries again
         assert [one for one in bus() if sent["id"] in one["detail"]["id"]] == []
     finally:
@@ -126,7 +126,7 @@ def test_a_change_that_nobody_understands_is_buried_and_redriven(
     )
     (sent,) = customer.send({"to": NUMBERS["dinisoft"], "text": "told behind"})
     customer.final(sent["id"])
-    until(lambda: receiver.told("/behind", sent["id"]) == WHOLE)
+    until(lambda: receiver.kinds_of("/behind", sent["id"]) == WHOLE)
 
     def buried() -> list[str]:
         said = smsgw(stack, "dlq", "list", "--queue", "changes")
@@ -150,7 +150,7 @@ def test_a_batch_of_several_is_told_message_by_message_and_once_as_a_whole(
         customer.final(one["id"])
 
     for one in sent:
-        until(lambda one=one: receiver.told("/several", one["id"]) == WHOLE)  # type: ignore[misc]  # a default binds the loop's value
+        until(lambda one=one: receiver.kinds_of("/several", one["id"]) == WHOLE)  # type: ignore[misc]  # a default binds the loop's value
     (whole,) = {one["id"]: one for one in until(lambda: receiver.at("/batches"))}.values()
     assert whole["data"]["counts"] == {"delivered": 12}
     assert {one["type"] for one in receiver.at("/batches")} == {"BatchCompleted"}
@@ -164,7 +164,7 @@ def test_a_status_url_is_told_of_its_own_message_only(customer: Api, receiver: R
     customer.send({"to": NUMBERS["rajasms"], "text": "not told"})
     customer.final(sent["id"])
 
-    until(lambda: receiver.told("/status/42", sent["id"]) == WHOLE)
+    until(lambda: receiver.kinds_of("/status/42", sent["id"]) == WHOLE)
     assert {one["data"]["message_id"] for one in receiver.at("/status/42")} == {sent["id"]}
     assert receiver.at("/registered") == []
 
@@ -188,14 +188,14 @@ def test_the_status_url_of_an_event_and_of_a_queue_message_is_told(
         MessageBody=json.dumps({**body, "reference": "told-by-queue"}),
     )
 
-    def is_told(reference: str) -> None:
+    def is_reported(reference: str) -> None:
         listed = f"/messages?reference={reference}"
         (sent,) = until(lambda: customer("GET", listed).body["messages"])
         customer.final(sent["id"])
-        until(lambda: receiver.told("/by-source", sent["id"]) == WHOLE)
+        until(lambda: receiver.kinds_of("/by-source", sent["id"]) == WHOLE)
 
-    is_told("told-by-bus")
-    is_told("told-by-queue")
+    is_reported("told-by-bus")
+    is_reported("told-by-queue")
 
 
 def test_an_endpoint_that_was_down_is_told_when_it_is_back(
@@ -210,7 +210,7 @@ def test_an_endpoint_that_was_down_is_told_when_it_is_back(
 
     receiver.answers["/down"] = 200
 
-    until(lambda: receiver.told("/down", sent["id"]))  # the second attempt, five seconds later
+    until(lambda: receiver.kinds_of("/down", sent["id"]))  # the second attempt, five seconds later
     until(lambda: customer("GET", deliveries).body["deliveries"][0]["state"] == "delivered")
     assert [one["id"] for one in receiver.at("/down")] == [failed["event_id"]]
 
@@ -233,7 +233,7 @@ def test_a_slow_endpoint_delays_no_fast_one(
     one = {"to": NUMBERS["server2sms"], "text": "one", "send_at": tomorrow}
     (sent,) = other.send(one)
 
-    until(lambda: receiver.told("/fast", sent["id"]))
+    until(lambda: receiver.kinds_of("/fast", sent["id"]))
     begun = receiver.begun["/slow"]
     receiver.pauses["/slow"] = 0
     assert begun < 270
@@ -250,7 +250,7 @@ def test_a_host_that_answers_no_challenge_is_told_nothing(
     tested = customer("POST", f"/webhooks/{made['id']}/test")
     assert (tested.body["delivered"], tested.body["proven"]) == (True, False)
     (sent,) = customer.send({"to": NUMBERS["jst"], "text": "told to the willing"})
-    until(lambda: receiver.told("/willing", sent["id"]))
+    until(lambda: receiver.kinds_of("/willing", sent["id"]))
     assert customer("GET", f"/webhooks/{made['id']}").body["state"] == "pending"
     assert [one["type"] for one in receiver.at("/mute")] == ["WebhookTest"]
 

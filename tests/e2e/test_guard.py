@@ -147,9 +147,9 @@ def test_own_codes_are_guarded_and_told_of(stack: LocalStack, guarded: Api) -> N
         "/problems/verification-blocked"
     }
     path = f"/messages/{answer['messages'][0]['id']}/feedback"
-    told = guarded("POST", path, {"outcome": "used"})
-    assert (told.status, told.body["outcome"]) == (200, "used")
-    assert guarded("POST", path, {"outcome": "used"}).body == told.body
+    got = guarded("POST", path, {"outcome": "used"})
+    assert (got.status, got.body["outcome"]) == (200, "used")
+    assert guarded("POST", path, {"outcome": "used"}).body == got.body
     assert guarded("POST", path, {"outcome": "not_used"}).status == 409
     assert guarded("POST", "/messages", body | {"to": numbers[3]}).status == 202
 

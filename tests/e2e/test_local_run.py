@@ -117,7 +117,7 @@ def hears_of_an_end(customer: Api, receiver: Receiver) -> bool:
         (sent,) = customer.send({"to": NUMBERS["jst"], "text": "told"})
         customer.final(sent["id"], clock=False)
         time.sleep(2)
-        return "MessageDelivered" in receiver.told("/kept", sent["id"])
+        return "MessageDelivered" in receiver.kinds_of("/kept", sent["id"])
 
     return bool(until(heard))
 

@@ -16,13 +16,13 @@ def test_a_new_stack_is_set_up_and_its_first_message_is_delivered(stack: LocalSt
 
 
 def test_the_screen_has_all_that_the_stack_is_made_of(stack: LocalStack) -> None:
-    told = json.loads(stack.run_smsgw("status", "--json"))
-    assert {row["vendor"]: row["state"] for row in told["vendors"]} == dict.fromkeys(
+    got = json.loads(stack.run_smsgw("status", "--json"))
+    assert {row["vendor"]: row["state"] for row in got["vendors"]} == dict.fromkeys(
         NUMBERS, "works"
     )
-    assert len(told["queues"]) >= len(NUMBERS)
-    assert told["alarms"]
-    assert told["account"] == "000000000000"
+    assert len(got["queues"]) >= len(NUMBERS)
+    assert got["alarms"]
+    assert got["account"] == "000000000000"
 
 
 def test_the_doctor_looks_at_everything(stack: LocalStack) -> None:

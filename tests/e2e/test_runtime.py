@@ -13,11 +13,11 @@ def test_an_error_is_logged_as_lambda_does_and_by_type_and_place(api: Api) -> No
         Payload=json.dumps({word: word}).encode(),
     )
     assert "FunctionError" in answer
-    told = [line for line in logs_of(api.stack).splitlines() if line.startswith('{"timestamp"')]
-    errors = [one for one in map(json.loads, told) if "errorType" in one]
+    got = [line for line in logs_of(api.stack).splitlines() if line.startswith('{"timestamp"')]
+    errors = [one for one in map(json.loads, got) if "errorType" in one]
     found = [one for one in errors if "KeyError at" in one["errorMessage"]]
     # Other tests of this stack may have met the same.
     assert {(one["errorType"], bool(one["stackTrace"])) for one in found} == {
         ("UnexpectedError", True)
     }
-    assert word not in str(told)
+    assert word not in str(got)

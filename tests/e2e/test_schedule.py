@@ -99,9 +99,9 @@ def test_a_vendors_price_is_on_the_message_and_summed_on_its_batch(api: Api) -> 
 
 
 def test_the_vendors_show_their_balances_as_they_were_told(api: Api) -> None:
-    told = api("GET", "/balances").body["balances"]
+    got = api("GET", "/balances").body["balances"]
     shown = api("GET", "/vendors").body["vendors"]
-    assert [row for vendor in shown for row in vendor["balances"]] == told
+    assert [row for vendor in shown for row in vendor["balances"]] == got
     assert {vendor["circuit"] for vendor in shown} == {"closed"}
     only = [vendor["vendor"] for vendor in shown if vendor["capabilities"]["vouchers"]]
     assert only == ["server2sms"]

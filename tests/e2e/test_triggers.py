@@ -176,11 +176,11 @@ def test_a_state_machine_sends(stack: LocalStack) -> None:
     )["executionArn"]
     assert arrived(stack, number, "Order 7 is on its way") == ["Order 7 is on its way"]
     end = time.monotonic() + PATIENCE
-    while (told := states.describe_execution(executionArn=started))["status"] == "RUNNING":
+    while (seen := states.describe_execution(executionArn=started))["status"] == "RUNNING":
         assert time.monotonic() < end
         time.sleep(0.3)
-    assert told["status"] == "SUCCEEDED", told
-    sms = json.loads(told["output"])["sms"]
+    assert seen["status"] == "SUCCEEDED", seen
+    sms = json.loads(seen["output"])["sms"]
     assert sms["message_id"].startswith(sms["batch_id"])
 
 

@@ -64,8 +64,8 @@ def other(beside: LocalStack) -> Api:
 
 def taken(api: Api, number: str) -> int:
     """How often a vendor took a message for a number."""
-    told = urllib3.request("GET", f"{api.stack.simulators}/_ledger").json()["submissions"]
-    numbers = [message["number"].lstrip("+") for one in told for message in one["messages"]]
+    got = urllib3.request("GET", f"{api.stack.simulators}/_ledger").json()["submissions"]
+    numbers = [message["number"].lstrip("+") for one in got for message in one["messages"]]
     return numbers.count(number.removeprefix("+"))
 
 
@@ -186,5 +186,5 @@ def test_a_new_layer_and_new_parameters_take_effect_and_nothing_under_way_is_los
     # So do the parameters: workers, events, and what these show.
     assert vendor_queue(stack, "jst")["ScalingConfig"] == {"MaximumConcurrency": 10}
     until(lambda: any(fresh["id"] in one["detail"]["id"] for one in heard()))
-    told = [one["detail"] for one in heard() if fresh["id"] in one["detail"]["id"]]
-    assert {one["data"]["to"] for one in told} == {fresh["to"]}
+    got = [one["detail"] for one in heard() if fresh["id"] in one["detail"]["id"]]
+    assert {one["data"]["to"] for one in got} == {fresh["to"]}

@@ -46,7 +46,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     """What the API says of a message."""
 
     status: str
@@ -92,11 +92,11 @@ def ledger(submissions: Iterable[Mapping[str, Any]]) -> list[Taken]:
 def judge(
     scenario: str,
     promises: Sequence[Promise],
-    told: Mapping[str, Told],
+    got: Mapping[str, Reported],
     taken: Sequence[Taken],
     left_in_queues: Sequence[str] = (),
 ) -> Row:
-    """The four checks. `told` is by message id, `left_in_queues` describes whatever still stands in
+    """The four checks. `got` is by message id, `left_in_queues` describes whatever still stands in
     a queue or a dead-letter queue and nothing explains."""
     row = Row(scenario, messages=len(promises))
     known: dict[Identity, Promise] = {}
@@ -110,8 +110,8 @@ def judge(
     for promise in promises:
         if promise.id is None:
             continue
-        _in_the_end(row, promise.id, told.get(promise.id))
-        _agrees(row, promise.id, told.get(promise.id), of.get(promise.identity, []))
+        _in_the_end(row, promise.id, got.get(promise.id))
+        _agrees(row, promise.id, got.get(promise.id), of.get(promise.identity, []))
     _once(row, known, of, taken)
     for thing in left_in_queues:
         row.wrong += 1
@@ -119,7 +119,7 @@ def judge(
     return row
 
 
-def _in_the_end(row: Row, identifier: str, said: Told | None) -> None:
+def _in_the_end(row: Row, identifier: str, said: Reported | None) -> None:
     """Check 1: every 202 has a final status, or its deadline is yet to come."""
     if said is None:
         row.lost += 1
@@ -160,7 +160,7 @@ def _once(
             row.faults.append(f"{vendor} has {len(meanings)} messages under {reference}")
 
 
-def _agrees(row: Row, identifier: str, said: Told | None, copies: Sequence[Taken]) -> None:
+def _agrees(row: Row, identifier: str, said: Reported | None, copies: Sequence[Taken]) -> None:
     """Check 3: a final status is what the ledger says happened, or `unknown`."""
     if said is None or not said.final or said.status == "unknown":
         return

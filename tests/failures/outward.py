@@ -146,8 +146,8 @@ class Outside:
         """What a path took of a scenario's batches, signed."""
         return self._of(case, self.receiver.at(path))
 
-    def _of(self, case: Case, told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [one for one in told if one["data"].get("batch_id") in case.batches]
+    def _of(self, case: Case, got: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [one for one in got if one["data"].get("batch_id") in case.batches]
 
     def wanted(self, case: Case) -> dict[str, str]:
         """Waits until all of a scenario's messages are final; the events that they are due."""
@@ -193,12 +193,12 @@ class Outside:
         wanted = self.wanted(case)
         end = time.monotonic() + PATIENCE
         while True:
-            told = {"the bus": self.on_bus(case), **{path: self.at(case, path) for path in paths}}
-            missing = any(wanted.keys() - {one["id"] for one in what} for what in told.values())
+            got = {"the bus": self.on_bus(case), **{path: self.at(case, path) for path in paths}}
+            missing = any(wanted.keys() - {one["id"] for one in what} for what in got.values())
             if not missing or time.monotonic() > end:
                 break
             time.sleep(0.5)
-        found = {who: faults(wanted, what) for who, what in told.items()}
+        found = {who: faults(wanted, what) for who, what in got.items()}
         row = case.settle()
         for who, what in found.items():
             row.wrong += len(what)

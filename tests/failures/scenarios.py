@@ -187,9 +187,7 @@ def _fails(case: Case) -> None:
 def _resend(case: Case) -> None:
     for vendor in VENDORS:
         case.rule(vendor, "lose-after", SUBMIT[vendor])
-        # A sealed text shows no marker: the reference does.
-        options = {"on_unknown": "resend", "validity": 300, "reference": case.marker}
-        case.send(vendor, 1, category="otp", **options)
+        case.code(vendor, on_unknown="resend", validity=300)
 
 
 @scenario("nothing goes wrong", "b", phase=0, guard="clock")
@@ -440,8 +438,9 @@ def _redelivered(case: Case) -> None:
     watch = case.rule("sqs", "watch", "SendMessageBatch", count=100)
     for vendor in VENDORS:
         case.send(vendor, 10)
-        for _ in range(4):
+        for _ in range(3):
             case.send(vendor)
+        case.code(vendor)
     watch.begun(len(VENDORS) * 5)
     bodies = [
         one["MessageBody"]
@@ -458,34 +457,45 @@ def _no_queue(case: Case) -> None:
     for vendor in VENDORS:
         case.rule("sqs", "lose-before", "SendMessageBatch", count=3)
         case.send(vendor)
+        case.rule("sqs", "lose-before", "SendMessageBatch", count=3)
+        case.code(vendor)
 
 
 @scenario("two workers take one message", "c", guard="claim")
 def _two_workers(case: Case) -> None:
     for vendor in VENDORS:
-        body = case.body(vendor)
-        rule = case.rule("dynamodb", "hold", "UpdateItem", CLAIM, marker=body["text"], count=2)
-        case.note(body, case.post(body))
-        rule.begun(1)
-        batch = case.batches[-1]
-        case.ground.enqueue([f"{vendor} {batch}/M#000 1"])
-        rule.begun(2)
-        rule.released.set()
+        for lane in ("", " code"):
+            fields: dict[str, Any] = {"category": "otp"} if lane else {}
+            body = case.body(vendor, **fields)
+            body["reference"] = mark = body["text"]
+            rule = case.rule("dynamodb", "hold", "UpdateItem", CLAIM, marker=mark, count=2)
+            case.note(body, case.post(body))
+            rule.begun(1)
+            case.ground.enqueue([f"{vendor} {case.batches[-1]}/M#000 1{lane}"])
+            rule.begun(2)
+            rule.released.set()
 
 
 # kill -9
 
 
-def _killed(name: str, action: Action, vendor: str, words: str, may: Iterable[str]) -> None:
+def _killed(
+    name: str, action: Action, vendor: str, words: str, may: Iterable[str], *, code: bool = False
+) -> None:
     # Before a call and after its record the claim decides; in between, nobody may call again.
     guard = "claim" if may is DELIVERED or "before the claim" in name else "patience"
 
-    @scenario(f"the worker is killed {name}: {vendor}", vendor, may, guard=guard, phase=2)
+    what = f"{vendor}, a code" if code else vendor
+
+    @scenario(f"the worker is killed {name}: {what}", vendor, may, guard=guard, phase=2)
     def _run(case: Case) -> None:
         count = 1 if vendor == "dinisoft" else 40
         service, operation = ("dynamodb", "UpdateItem") if words else (vendor, SUBMIT[vendor])
         rule = case.rule(service, action, operation, *([words] if words else []))
-        case.send(vendor, count)
+        if code:
+            case.code(vendor)
+        else:
+            case.send(vendor, count)
         rule.wait()
         assert rule.killed
 
@@ -499,6 +509,11 @@ for _vendor in VENDORS:
     # Last in its lane, since the queue hands it out once more.
     # Should its twin have come in the same delivery, that one's claim may have been the last deed.
     _killed("before the claim", "kill-before", _vendor, CLAIM, IN_DOUBT)
+
+
+_killed("between claim and call", "kill-after", "server2sms", CLAIM, {"unknown"}, code=True)
+_killed("between answer and record", "kill-before", "server2sms", RECORD, IN_DOUBT, code=True)
+_killed("before the claim", "kill-before", "server2sms", CLAIM, IN_DOUBT, code=True)
 
 
 @scenario(
@@ -544,7 +559,8 @@ def _killed_writing(case: Case) -> None:
 def _failover(case: Case) -> None:
     with down(case.ground, "jst"):
         for _ in range(3):
-            case.send("jst, server2sms", 5)
+            case.send("jst, server2sms", 4)
+            case.code("jst, server2sms")
         wait_for_vendor(case, "server2sms", 15)
 
 

@@ -96,8 +96,8 @@ def test_an_event_is_told_although_publish_is_killed(outer: Outside) -> None:
         assert rule.killed
     row = outer.settle(case, "/killed")
     assert row.good, row.faults
-    told = Counter(one["id"] for one in outer.on_bus(case))
-    assert max(told.values()) > 1  # the second kill came after the bus had them
+    seen = Counter(one["id"] for one in outer.on_bus(case))
+    assert max(seen.values()) > 1  # the second kill came after the bus had them
 
 
 def test_records_that_come_again_tell_nothing_new(outer: Outside) -> None:
@@ -113,10 +113,10 @@ def test_records_that_come_again_tell_nothing_new(outer: Outside) -> None:
     for reader in outer.changes.readers * 2:
         assert outer.changes.hand_over(reader, records) == []
 
-    def told() -> Counter[str]:
+    def seen() -> Counter[str]:
         return Counter(one["id"] for one in outer.on_bus(case))
 
-    until(lambda: min(told().values()) >= 3)
+    until(lambda: min(seen().values()) >= 3)
     row = outer.settle(case, "/again")
     assert row.good, row.faults
     headers = [
@@ -185,24 +185,24 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
         stack.client("s3").put_object(Bucket=bucket, Key=key, Body=written.encode())
         campaign = until(partial(_campaign, outer, case))
 
-        def told() -> dict[str, Any]:
+        def seen() -> dict[str, Any]:
             return dict(api("GET", f"/batches/{campaign}").body["campaign"])
 
         for kill in kills:
             until(lambda kill=kill: kill.over, 400)  # type: ignore[misc]  # a default binds the loop's value
             assert kill.killed
-            read = told()["rows_read"]
+            read = seen()["rows_read"]
 
             def goes_on(read: int = read) -> bool:
                 # The clock calls another worker after 90 seconds, here at once. Where a chunk was
                 # half accepted, that one still waits until the dead one must be dead: a minute.
                 outer.due_now(campaign, "C", "due")
-                shown = told()
+                shown = seen()
                 return bool(shown["rows_read"] > read or shown["state"] in ("sending", "done"))
 
             until(goes_on)
             print(f"killed at row {read}; going on {time.monotonic() - case.started:.0f} s")
-        until(lambda: told()["state"] in ("sending", "done"), 600)
+        until(lambda: seen()["state"] in ("sending", "done"), 600)
         until(lambda: taken_by(outer, "rajasms") - before >= ROWS, 600)
         time.sleep(3)  # what is sent twice would come now
     print(f"all taken after {time.monotonic() - case.started:.0f} s")
@@ -216,11 +216,11 @@ def test_a_campaign_that_is_killed_three_times_sends_each_row_once(outer: Outsid
     row.seconds = time.monotonic() - case.started
     outer.add(row)
     assert row.good, (row.lost, row.duplicated, row.wrong)
-    shown = told()
+    shown = seen()
     assert shown["state"] in ("sending", "done")
     assert (shown["rows_sent"], shown["rows_refused"]) == (ROWS, 0)
     results = stack.client("s3").get_object(
-        Bucket=bucket, Key=until(lambda: told()["results"], 300)
+        Bucket=bucket, Key=until(lambda: seen()["results"], 300)
     )
     lines = list(csv.DictReader(io.StringIO(results["Body"].read().decode())))
     assert len({line["id"] for line in lines}) == len(lines) == ROWS

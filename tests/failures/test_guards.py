@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from failures.guards import GUARDS, guards, off
-from failures.oracle import Promise, Row, Taken, Told, judge, table
+from failures.oracle import Promise, Reported, Row, Taken, judge, table
 from failures.scenarios import SCENARIOS
 
 from sms_gateway.core.status import Status
@@ -79,14 +79,14 @@ class World:
     def row(self) -> Row:
         """What the oracle says when the deadline of everything has passed."""
         self.gateway.tick(after=400_000)
-        told = {}
+        got = {}
         for promise in self.promises:
             try:
                 view = self.gateway.view(str(promise.id))
             except AssertionError:
                 continue  # nobody knows it
-            told[str(promise.id)] = Told(view["status"], view["final"])
-        return judge("in process", self.promises, told, self.taken)
+            got[str(promise.id)] = Reported(view["status"], view["final"])
+        return judge("in process", self.promises, got, self.taken)
 
 
 def test_every_scenario_names_a_guard_that_is_taken_away_here() -> None:
@@ -290,9 +290,9 @@ def forged(
 ) -> Row:
     """The oracle's row for one message."""
     promise = Promise(TO, TEXT, ID, more.get("resend", False))
-    told = {} if status == "" else {ID: Told(status, final, more.get("overdue", True))}
+    got = {} if status == "" else {ID: Reported(status, final, more.get("overdue", True))}
     ledger = [IN_LEDGER] if taken is None else taken
-    return judge("forged", [promise], told, ledger, more.get("left", ()))
+    return judge("forged", [promise], got, ledger, more.get("left", ()))
 
 
 OTHER = Taken("jst", "911000000009", "0" * 64, "delivered")

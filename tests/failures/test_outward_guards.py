@@ -57,7 +57,7 @@ def stream(gateway: Gateway) -> Iterator[Stream]:
 def wrong(gateway: Gateway, stream: Stream, ids: Sequence[str]) -> bool:
     """Whether the witness of the scenarios finds fault with what was told of messages."""
     wanted = due(gateway.view(one) for one in ids)
-    return bool(faults(wanted, [one.to_dict() for one in stream.told.events]))
+    return bool(faults(wanted, [one.to_dict() for one in stream.got.events]))
 
 
 def final(gateway: Gateway) -> list[str]:
@@ -89,7 +89,7 @@ def test_a_record_done_with_before_it_is_told_is_an_event_lost(
         raise KeyboardInterrupt
 
     left = hand_over(stream.records(), stream, killed)
-    hand_over(left, stream, stream.told.put)
+    hand_over(left, stream, stream.got.put)
     assert wrong(gateway, stream, ids) == (guard == "off")
 
 
@@ -98,16 +98,16 @@ def test_not_answering_what_the_bus_refused_is_an_event_lost(
     guard: str, gateway: Gateway, stream: Stream
 ) -> None:
     ids = final(gateway)
-    stream.told.refuses = {f"{ids[1]}-1"}
+    stream.got.refuses = {f"{ids[1]}-1"}
 
     def put(events: Sequence[Event], until: float) -> set[str]:
-        refused = stream.told.put(events, until)
+        refused = stream.got.put(events, until)
         return set() if guard == "off" else refused
 
     left = hand_over(stream.records(), stream, put)
     assert len(left) == (guard == "on")
-    stream.told.refuses.clear()
-    hand_over(left, stream, stream.told.put)
+    stream.got.refuses.clear()
+    hand_over(left, stream, stream.got.put)
     assert wrong(gateway, stream, ids) == (guard == "off")
 
 
@@ -125,7 +125,7 @@ def test_an_id_that_does_not_follow_from_what_it_tells_is_an_event_twice(
     ids = final(gateway)
     records = stream.records()
     for _ in range(2):
-        assert hand_over(records, stream, stream.told.put) == []
+        assert hand_over(records, stream, stream.got.put) == []
     assert wrong(gateway, stream, ids) == (guard == "off")
 
 

@@ -24,12 +24,12 @@ def due(views: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return wanted
 
 
-def faults(wanted: Mapping[str, str], told: Sequence[Mapping[str, Any]]) -> list[str]:
+def faults(wanted: Mapping[str, str], got: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is wrong with the documents that somebody was told, in a sentence each: an event that is
     missing, one that nothing explains, one id with two meanings. Twice the same is no fault."""
     by_id: dict[str, Mapping[str, Any]] = {}
     found = []
-    for one in told:
+    for one in got:
         if by_id.setdefault(one["id"], one) != one:
             found.append(f"{one['id']} was told with two meanings")
     found += [f"{one} ({wanted[one]}) was not told" for one in wanted if one not in by_id]

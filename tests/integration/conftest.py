@@ -16,6 +16,7 @@ from moto.dynamodb.responses import DynamoHandler
 from sms_gateway.aws import clients
 from sms_gateway.config import cached_setting
 from sms_gateway.dispatch import circuit_breaker
+from sms_gateway.messages.queue import EXPRESS
 from sms_gateway.storage import dynamodb
 from sms_gateway.vendors.registry import VENDORS
 from testing.environment import ACCOUNT_ID, REGION
@@ -85,8 +86,8 @@ def stack(atomic: None) -> Iterator[None]:
             TableName=os.environ["TABLE_NAME"], **{name: properties[name] for name in kept}
         )
         sqs = boto3.client("sqs")
-        for vendor in VENDORS:
-            sqs.create_queue(QueueName=queue_name(vendor))
+        for name in (*VENDORS, EXPRESS):
+            sqs.create_queue(QueueName=queue_name(name))
         for name in (DEAD_LETTERS, STREAM_DEAD):
             sqs.create_queue(QueueName=name)
         for lane in LANES:
@@ -104,8 +105,8 @@ def aws(stack: None) -> Iterator[None]:
     dynamodb.put_all(SETTINGS)
     yield
     dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
-    for vendor in VENDORS:
-        drained(vendor)
+    for name in (*VENDORS, EXPRESS):
+        drained(name)
     for name in (DEAD_LETTERS, STREAM_DEAD):
         emptied(name)
     for lane in LANES:

@@ -23,6 +23,7 @@ from local.simulators.registry import SIMULATORS
 from sms_gateway.config import api_keys
 from sms_gateway.config.public_accounts import public_accounts
 from sms_gateway.config.routes import routes
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.status import Status
 from sms_gateway.core.ulids import created_at
 from sms_gateway.events.change_mapping import events_of
@@ -45,7 +46,7 @@ HUNDREDS = {name: str(one.first_number)[:-3] for name, one in SIMULATORS.items()
 
 @pytest.fixture
 def past(gateway: Gateway) -> PastTraffic:
-    return PastTraffic(public_accounts(), routes(), KEYS)
+    return PastTraffic(public_accounts(), routes(), KEYS, message_key)
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ def test_nobody_hears_of_the_past(past: PastTraffic) -> None:
 def test_what_has_no_route_is_left_out_and_the_rest_is_the_same(past: PastTraffic) -> None:
     whole = {one.items[-1]["pk"]["S"] for one in past.day(DAY)}
     set_routes(json.dumps({"routes": [{"prefix": "+62", "vendors": ["rajasms"]}]}))
-    less = PastTraffic(past.accounts, routes(), KEYS)
+    less = PastTraffic(past.accounts, routes(), KEYS, message_key)
     left = {one.items[-1]["pk"]["S"] for one in less.day(DAY)}
     assert left < whole
     assert left

@@ -144,14 +144,14 @@ def test_a_code_of_a_user_pool_is_not_shown(start: Start, monkeypatch: pytest.Mo
         temporary = b64encode(sealed(password.encode(), aws.base)).decode()
         known = {*hidden(aws, "jst"), password, "8801000000099", "447700900199"}
 
-        def told() -> Any:
+        def got() -> Any:
             with aws.unchanged():
                 sends.invoke(from_pool(right, phone_number=number))
                 return dispatch.invoke({"Records": aws.receive("jst")})
 
         for kind in ANSWERS:
             for answer in (kind, None):
-                result = asks(hostile, answer, told)
+                result = asks(hostile, answer, got)
                 assert CODE in str(hostile.asked[-1])
                 assert not found_in(str(result), known), kind
         wrong = (
@@ -268,13 +268,13 @@ def test_a_receiver_shows_nothing(start: Start) -> None:
             CODE,
             number[1:],
         }
-        told = {"to": number, "text": TEXT, "code": CODE}
+        got = {"to": number, "text": TEXT, "code": CODE}
         for kind in ANSWERS:
             hostile.kind, before = kind, len(hostile.asked)
             with aws.unchanged():
                 outcome = webhooks.invoke(test)
                 assert body_of(outcome)["event_id"]
-                result = deliver.invoke({"Records": [delivery(made["id"], told)]})
+                result = deliver.invoke({"Records": [delivery(made["id"], got)]})
             challenge, delivered = hostile.asked[before:]
             known.add(json.loads(challenge.body)["data"]["challenge"])
             known.add(challenge.headers["webhook-signature"].removeprefix("v1,"))
@@ -285,13 +285,13 @@ def test_a_receiver_shows_nothing(start: Start) -> None:
         assert not found_in(webhooks.written() + deliver.written(), known)
 
 
-def delivery(webhook: str, told: dict[str, str]) -> Any:
+def delivery(webhook: str, got: dict[str, str]) -> Any:
     """A record of the queue of deliveries."""
     (record,) = EVENTS["deliver_webhooks"]["Records"]
     message = json.loads(record["body"]) | {
         "webhook": webhook,
         "type": "MessageDelivered",
-        "body": json.dumps(told),
+        "body": json.dumps(got),
     }
     return record | {"body": json.dumps(message), "eventSourceARN": LANE}
 

@@ -832,11 +832,11 @@ def test_rajasms_posts_one_or_several_receipts_a_callback(client: Client, inbox:
     news = inbox.news(2)
     assert inbox.calls[0][:2] == ("POST", "/cb")
     assert sorted(len(group) for group in news) == [1, 2]
-    told = {row["number"]: row for group in news for row in group}
-    assert told[numbers[0]]["deliverystatus"] in ("3", "10")
-    assert [told[number]["deliverystatus"] for number in numbers[1:]] == ["4", "2"]
+    got = {row["number"]: row for group in news for row in group}
+    assert got[numbers[0]]["deliverystatus"] in ("3", "10")
+    assert [got[number]["deliverystatus"] for number in numbers[1:]] == ["4", "2"]
     ids = [each["packet"]["sendingid"] for each in answer["datapacket"]]
-    assert [told[number]["sendingid"] for number in numbers] == ids
+    assert [got[number]["sendingid"] for number in numbers] == ids
     eventually(lambda: client.counts("rajasms")["callbacks_sent"] == 2)
 
 

@@ -80,10 +80,10 @@ def test_what_went_wrong_behind_the_api_may_have_been_done(kind: str) -> None:
 
 def test_the_contract_tells_of_a_request_without_an_answer_on_every_route() -> None:
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_text())
-    told = contract["components"]["responses"]["NoAnswer"]["content"]["application/problem+json"]
+    got = contract["components"]["responses"]["NoAnswer"]["content"]["application/problem+json"]
     document = problem("INTEGRATION_TIMEOUT")
     assert document.pop("request_id") == "$context.requestId"
-    assert told["example"] == document
+    assert got["example"] == document
     assert [
         f"{method} {path}"
         for path, item in contract["paths"].items()
@@ -187,8 +187,8 @@ def test_every_path_tells_its_methods_without_a_function(path: str) -> None:
     allowed = {method.upper() for method in own} | {"OPTIONS"}
     options, refused = mocks(path)
     for answer in (options, refused):
-        told = answer["responseParameters"]["method.response.header.Allow"]
-        assert set(told.strip("'").split(", ")) == allowed
+        got = answer["responseParameters"]["method.response.header.Allow"]
+        assert set(got.strip("'").split(", ")) == allowed
         for name, value in SAFE_HEADERS.items():
             assert answer["responseParameters"][f"method.response.header.{name}"] == f"'{value}'"
     assert options["responseTemplates"] == {"application/json": ""}

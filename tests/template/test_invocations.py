@@ -101,8 +101,8 @@ def test_a_function_of_the_api_is_invoked_by_api_gateway_alone() -> None:
         if one["FunctionName"] == {"Ref": "SendFunction"}:
             assert one["Principal"] == "apigateway.amazonaws.com"
     outputs = transformed()["Outputs"]
-    told = {name for name, one in outputs.items() if "SendFunction" in str(one)}
-    assert told == set()
+    got = {name for name, one in outputs.items() if "SendFunction" in str(one)}
+    assert got == set()
 
 
 def test_a_user_pools_code_is_sent_soon_or_not_at_all() -> None:

@@ -286,12 +286,12 @@ def test_the_guides_key_policy_lets_every_service_write_that_must() -> None:
     assert {"kms:Encrypt*", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"} <= may(
         "logs.REGION.amazonaws.com"
     )
-    told = {
+    got = {
         str(service)
         for one in key_policy()
         for service in every(one["Principal"].get("Service", []))
     }
-    assert told == must | {"logs.REGION.amazonaws.com"}
+    assert got == must | {"logs.REGION.amazonaws.com"}
 
 
 def test_the_guides_key_policy_keeps_the_key_within_the_account() -> None:

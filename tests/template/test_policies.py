@@ -45,7 +45,17 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         {"0*", "REQUEST#*", "SENDS#*", "GUARD#*", "QUOTA#*"},
     ),
     "CampaignWorkerFunction": (
-        {"0*", "CAMPAIGNS", "HOOKS#*", "KEYS", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+        {
+            "0*",
+            "CAMPAIGNS",
+            "HOOKS#*",
+            "KEYS",
+            "SETTINGS",
+            "ACCOUNTS",
+            "BALANCE#*",
+            "GUARD#*",
+            "RATE#*",
+        },
         {"0*", "CAMPAIGNS", "PLANNED#*", "QUOTA#*", "GUARD#*"},
     ),
     "PublishEventsFunction": ({"0*"}, set()),

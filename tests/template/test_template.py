@@ -23,10 +23,10 @@ from sms_gateway.storage import idempotency_keys
 from sms_gateway.vendor_accounts import calls
 from sms_gateway.vendor_accounts.balances import TIMEOUT_SECONDS
 from sms_gateway.vendors import http_client
-from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.verifications import check
 from sms_gateway.webhooks import attempt
 from testing.template import deployed, enabled, rights
+from tools import generate
 
 ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "layers" / "gateway" / "sms_gateway"
@@ -125,9 +125,7 @@ def test_each_secret_is_read_by_those_that_need_it() -> None:
     others = {"AuthorizeFunction", "BalanceFunction", "StatusFunction", *tellers}
     others |= {"ConsoleFunction", "PublishEventsFunction", "QueueWebhooksFunction"}
     assert readers("keys", "MESSAGE_KEY") == set(FUNCTIONS) - others
-    late = {"CallbackFunction", "DispatchFunction", "SchedulerFunction", "VendorAccountFunction"}
-    accepting = set(FUNCTIONS) - others - late
-    assert readers("keys", "SEARCH_KEY") == accepting | {"StatusFunction"}
+    assert readers("keys", "SEARCH_KEY") == {"StatusFunction"}
 
 
 def test_nobody_reads_a_secret_of_another_name_or_every_version_of_the_keys() -> None:
@@ -154,13 +152,13 @@ def test_those_that_serve_webhooks_have_no_other_part_of_the_table(function: str
     assert others == [{"ForAllValues:StringLike": only}]
 
 
-def test_there_is_a_queue_for_each_vendor() -> None:
+def test_there_is_a_queue_for_each_vendor_and_one_for_codes() -> None:
     variables = FUNCTIONS["SendFunction"]["Environment"]["Variables"]
     assert {name for name in variables if name.startswith("QUEUE_")} == {
-        f"QUEUE_{vendor.upper()}" for vendor in VENDORS
+        f"QUEUE_{name.upper()}" for name in generate.QUEUES
     }
     queues = {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")}
-    assert queues == {f"{vendor.capitalize()}Queue" for vendor in VENDORS}
+    assert queues == {f"{name.capitalize()}Queue" for name in generate.QUEUES}
     assert sources("DispatchFunction") == queues
 
 
@@ -207,9 +205,11 @@ def test_each_dead_letter_queue_has_one_user_and_an_alarm(queue: str) -> None:
         if event["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         == {"Fn::GetAtt": [queue, "Arn"]}
     ]
-    # The stream's two readers share theirs: a letter names its function.
-    readers = ["PublishEventsFunction", "QueueWebhooksFunction"]
-    assert users == readers if queue == "StreamDeadLetters" else len(users) == 1
+    shared = {  # a letter names its function, or finds its lane again by itself
+        "StreamDeadLetters": ["PublishEventsFunction", "QueueWebhooksFunction"],
+        "DeliveryDeadLetters": ["DeliveryQueue", "SlowDeliveryQueue"],
+    }
+    assert users == shared[queue] if queue in shared else len(users) == 1
     alarms = [
         one
         for one in of_type("AWS::CloudWatch::Alarm").values()
@@ -269,7 +269,7 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     assert set(every) | set(there) == set(RESOURCES)  # a domain has no function URL beside it
 
 
-def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> None:
+def test_nobody_watches_a_queue_that_is_empty_by_default_but_those_of_submissions() -> None:
     watched = [
         event["Properties"]["Queue"]["Fn::GetAtt"][0]
         for name, one in deployed(TEMPLATE).items()
@@ -277,13 +277,13 @@ def test_nobody_watches_a_queue_that_is_empty_by_default_but_the_vendors() -> No
         for event in one["Properties"].get("Events", {}).values()
         if event["Type"] == "SQS" and enabled(event, TEMPLATE)
     ]
-    assert sorted(watched) == sorted(f"{vendor.capitalize()}Queue" for vendor in VENDORS)
+    assert sorted(watched) == sorted(f"{name.capitalize()}Queue" for name in generate.QUEUES)
 
 
 def test_an_upload_is_told_to_nobody_unless_campaigns_are_sent() -> None:
     # A notice that waits in the queue would be sent on the day when somebody turns campaigns on.
-    told = RESOURCES["CampaignsBucket"]["Properties"]["NotificationConfiguration"]
-    condition, notices, nothing = told["Fn::If"]
+    got = RESOURCES["CampaignsBucket"]["Properties"]["NotificationConfiguration"]
+    condition, notices, nothing = got["Fn::If"]
     assert (condition, nothing) == ("FromBucket", {"Ref": "AWS::NoValue"})
     folders = []
     for notice in notices["QueueConfigurations"]:
@@ -352,22 +352,22 @@ def test_the_stream_has_no_third_reader() -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_the_stream_lets_every_final_status_through(reader: str) -> None:
-    told = [
+    got = [
         set(one["dynamodb"]["NewImage"]["status"]["S"])
         for one in PATTERNS[reader]
         if set(one["dynamodb"]["NewImage"]) == {"status"}
     ]
     # A webhook's own status goes the way of the final ones.
-    assert {str(one) for one in EVENT_OF_STATUS} | {"disabled"} == set().union(*told)
-    assert {*(str(one) for one in Status if one.final), "disabled"} in told
+    assert {str(one) for one in EVENT_OF_STATUS} | {"disabled"} == set().union(*got)
+    assert {*(str(one) for one in Status if one.final), "disabled"} in got
 
 
 def test_the_two_readers_differ_in_what_is_the_operators_alone() -> None:
-    told, webhooks = (PATTERNS[name] for name in READERS)
+    got, webhooks = (PATTERNS[name] for name in READERS)
     kept = [{"dynamodb": {"NewImage": {"sk": {"S": ["B", "BLOCKED", "C", "CACHE", "V"]}}}}]
     kept += [{"dynamodb": {"NewImage": {"pk": {"S": ["CIRCUIT"]}}}}]
-    assert [one for one in told if one not in webhooks] == kept
-    assert [one for one in webhooks if one not in told] == [
+    assert [one for one in got if one not in webhooks] == kept
+    assert [one for one in webhooks if one not in got] == [
         {"dynamodb": {"NewImage": {"sk": {"S": ["B", "BLOCKED", "C", "V"]}}}}
     ]
 
@@ -381,9 +381,9 @@ def test_neither_reader_can_do_what_is_the_others() -> None:
         }
         for name in READERS
     }
-    told, webhooks = (actions[name] for name in READERS)
-    assert {action for action, _ in told - webhooks} == {"events:PutEvents"}
-    assert webhooks - told == {("sqs:SendMessage", str([{"Fn::GetAtt": ["DeliveryQueue", "Arn"]}]))}
+    got, webhooks = (actions[name] for name in READERS)
+    assert {action for action, _ in got - webhooks} == {"events:PutEvents"}
+    assert webhooks - got == {("sqs:SendMessage", str([{"Fn::GetAtt": ["DeliveryQueue", "Arn"]}]))}
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -406,12 +406,12 @@ def test_a_reader_of_the_stream_answers_before_its_time_is_over(reader: str) -> 
 
 
 def test_a_clock_that_fails_or_stands_still_is_an_alarm() -> None:
-    told = RESOURCES["SchedulerAlarm"]["Properties"]
-    assert (told["Namespace"], told["MetricName"]) == ("AWS/Lambda", "Errors")
-    assert told["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "SchedulerFunction"}}]
-    assert (told["Statistic"], told["Threshold"]) == ("Sum", 0)
-    assert told["Period"] * told["EvaluationPeriods"] == 300
-    assert told["TreatMissingData"] == "breaching"
+    got = RESOURCES["SchedulerAlarm"]["Properties"]
+    assert (got["Namespace"], got["MetricName"]) == ("AWS/Lambda", "Errors")
+    assert got["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "SchedulerFunction"}}]
+    assert (got["Statistic"], got["Threshold"]) == ("Sum", 0)
+    assert got["Period"] * got["EvaluationPeriods"] == 300
+    assert got["TreatMissingData"] == "breaching"
 
 
 @pytest.mark.parametrize(
@@ -423,11 +423,11 @@ def test_a_clock_that_fails_or_stands_still_is_an_alarm() -> None:
 )
 def test_a_reader_that_falls_behind_is_an_alarm(alarm: str, reader: str, switch: str) -> None:
     assert RESOURCES[alarm]["Condition"] == switch
-    told = RESOURCES[alarm]["Properties"]
-    assert (told["Namespace"], told["MetricName"]) == ("AWS/Lambda", "IteratorAge")
-    assert told["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": reader}}]
+    got = RESOURCES[alarm]["Properties"]
+    assert (got["Namespace"], got["MetricName"]) == ("AWS/Lambda", "IteratorAge")
+    assert got["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": reader}}]
     age = STREAMS[reader]["MaximumRecordAgeInSeconds"]
-    assert 60_000 <= told["Threshold"] < age * 1000 / 2  # milliseconds
+    assert 60_000 <= got["Threshold"] < age * 1000 / 2  # milliseconds
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,8 @@ def run(program: Path, *events: Any, app: str = APP) -> tuple[list[dict[str, Any
 def test_a_function_gets_its_events_and_what_lambda_tells_of_them(program: Path) -> None:
     answers, log = run(program, {"n": 1}, {"n": "Ä"})
     assert answers[0] == {"status": "ready", "cold": True}
-    told = {"id": "r-1", "arn": "arn:f", "left": True, "depth": "3", "own": "yes"}
-    assert [one["result"] for one in answers[1:]] == [{"event": {"n": n}, **told} for n in (1, "Ä")]
+    got = {"id": "r-1", "arn": "arn:f", "left": True, "depth": "3", "own": "yes"}
+    assert [one["result"] for one in answers[1:]] == [{"event": {"n": n}, **got} for n in (1, "Ä")]
     assert log.count("printed twice") == 2
 
 

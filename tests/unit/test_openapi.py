@@ -169,16 +169,16 @@ def slugs() -> set[str]:
 
 
 def test_every_type_of_problem_is_told_on_its_page() -> None:
-    told, page = DOCUMENT["x-problems"], problems_page()
+    got, page = DOCUMENT["x-problems"], problems_page()
     found = slugs()
     assert {"malformed-json", "invalid-number", "method-not-allowed", "mask-length"} <= found
     for slug in found:
         pattern = re.sub(r"{.*?}", "[a-z-]+", slug)
-        assert [one for one in told if re.fullmatch(pattern, one)], slug
-    for slug, words in told.items():
+        assert [one for one in got if re.fullmatch(pattern, one)], slug
+    for slug, words in got.items():
         assert f"<code>/problems/{slug}</code>" in page
         assert words.endswith((".", ">"))
-    assert list(told) == sorted(told)
+    assert list(got) == sorted(got)
     assert not set("$#") & set(page)
 
 

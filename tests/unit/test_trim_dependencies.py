@@ -279,8 +279,8 @@ from sms_gateway.triggers.cognito_decryption import decrypt_code
 opened = decrypt_code(base64.b64decode({ciphertext!r}), {POOL!r})
 print(json.dumps([opened, "boto3.session" in sys.modules]))
 """
-        told = run(code, AWS_ENDPOINT_URL=memory.base, SMS_GATEWAY_PLAIN_BOTOCORE=plain)
-    assert told == ["482913", bool(plain)]
+        got = run(code, AWS_ENDPOINT_URL=memory.base, SMS_GATEWAY_PLAIN_BOTOCORE=plain)
+    assert got == ["482913", bool(plain)]
 
 
 def test_boto3_is_the_published_one_whenever_the_encryption_sdk_uses_it() -> None:

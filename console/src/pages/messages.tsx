@@ -11,29 +11,32 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { type FormEvent, useEffect, useState } from "react";
 
 import { api, type ListedMessage, type Page, read, type Status, usePages } from "../api";
-import { PagedTable, STATUSES, StatusMark, Time, Written } from "../parts";
+import { CATEGORIES, PagedTable, STATUSES, StatusMark, Time, Written } from "../parts";
 import { go, href } from "../route";
 
 const MESSAGE_ID = /^[0-9A-HJKMNP-TV-Z]{29,}$/i;
-const ANY = { value: "", label: "Any status" };
 const FILTERS = ["to", "reference", "batch_id"] as const;
+const CHOICES = { status: STATUSES, category: CATEGORIES };
 
 interface Filters {
   to: string;
   reference: string;
   batch_id: string;
   status: string;
+  category: string;
 }
 
 function filtersOf(query: URLSearchParams): Filters {
   const of = (name: string) => query.get(name) ?? "";
-  return { to: of("to"), reference: of("reference"), batch_id: of("batch_id"), status: of("status") };
+  const words = { to: of("to"), reference: of("reference"), batch_id: of("batch_id") };
+  return { ...words, status: of("status"), category: of("category") };
 }
 
 async function load(filters: Filters, cursor: string | null): Promise<Page<ListedMessage>> {
   const query: Record<string, string> = {};
-  for (const name of FILTERS) if (filters[name]) query[name] = filters[name];
-  if (filters.status) query.status = filters.status;
+  for (const name of [...FILTERS, "status", "category"] as const) {
+    if (filters[name]) query[name] = filters[name];
+  }
   if (cursor) query.cursor = cursor;
   const page = await read(api.GET("/messages", { params: { query: query as { status?: Status } } }));
   return { items: page.messages, cursor: page.cursor ?? null };
@@ -63,6 +66,22 @@ export function Messages({ query }: { query: URLSearchParams }) {
     </FormField>
   );
 
+  const choice = (name: keyof typeof CHOICES, label: string) => {
+    const any = { value: "", label: `Any ${name}` };
+    const options = [any, ...CHOICES[name].map((one: string) => ({ value: one, label: one }))];
+    return (
+      <FormField label={label} stretch>
+        <Select
+          selectedOption={options.find((one) => one.value === filters[name]) ?? any}
+          options={options}
+          onChange={({ detail }) =>
+            setFilters({ ...filters, [name]: detail.selectedOption.value ?? "" })
+          }
+        />
+      </FormField>
+    );
+  };
+
   return (
     <SpaceBetween size="l">
       <Header
@@ -77,22 +96,13 @@ export function Messages({ query }: { query: URLSearchParams }) {
       <form onSubmit={search} role="search">
         <SpaceBetween size="s">
           <Grid
-            gridDefinition={[3, 3, 3, 3].map((m) => ({ colspan: { default: 12, xs: 6, m } }))}
+            gridDefinition={[3, 3, 2, 2, 2].map((m) => ({ colspan: { default: 12, xs: 6, m } }))}
           >
             {field("to", "Number or message id", "+8801000000001")}
             {field("reference", "Your reference", "")}
             {field("batch_id", "Batch", "")}
-            <FormField label="Status" stretch>
-              <Select
-                selectedOption={
-                  filters.status ? { value: filters.status, label: filters.status } : ANY
-                }
-                options={[ANY, ...STATUSES.map((one) => ({ value: one, label: one }))]}
-                onChange={({ detail }) =>
-                  setFilters({ ...filters, status: detail.selectedOption.value ?? "" })
-                }
-              />
-            </FormField>
+            {choice("status", "Status")}
+            {choice("category", "Category")}
           </Grid>
           <SpaceBetween size="xs" direction="horizontal">
             <Button variant="primary" formAction="submit">

@@ -13,17 +13,14 @@ import { type FormEvent, useEffect, useRef, useState } from "react";
 
 import { api, type Problem, read } from "../api";
 import type { components } from "../contract";
-import { ProblemAlert, Written } from "../parts";
+import { CATEGORIES, ProblemAlert, Written } from "../parts";
 import { go, href } from "../route";
 
 type Body = components["schemas"]["Send"];
 type Preview = components["schemas"]["Preview"];
 
 const PAUSE_MILLISECONDS = 600;
-const CATEGORIES = ["transactional", "otp", "promotional"].map((one) => ({
-  value: one,
-  label: one,
-}));
+const CHOICES = CATEGORIES.map((one) => ({ value: one, label: one }));
 
 export default function Send({ mayRead }: { mayRead: boolean }) {
   const [to, setTo] = useState("");
@@ -102,8 +99,8 @@ export default function Send({ mayRead }: { mayRead: boolean }) {
             </FormField>
             <FormField label="Category">
               <Select
-                options={CATEGORIES}
-                selectedOption={CATEGORIES.find((one) => one.value === category) ?? null}
+                options={CHOICES}
+                selectedOption={CHOICES.find((one) => one.value === category) ?? null}
                 onChange={({ detail }) => setCategory(detail.selectedOption.value ?? category)}
               />
             </FormField>

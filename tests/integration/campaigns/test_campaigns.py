@@ -276,8 +276,8 @@ def test_a_quote_that_is_not_closed_loses_its_own_row_only(bucket: Any) -> None:
 def test_a_file_that_can_not_be_sent_sends_nothing_and_says_why(
     bucket: Any, body: str | bytes, slug: str, words: str
 ) -> None:
-    told, detail = fails(bucket, body)
-    assert told == slug
+    got, detail = fails(bucket, body)
+    assert got == slug
     assert words in detail
 
 
@@ -452,14 +452,14 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
         f"{number('server2sms', 9)},x,Hi {{name}},{'r' * 65},",
     ]
     one = to_the_end(upload(bucket, "\ufeff" + "\r\n".join(lines)))
-    told = results(bucket)
-    assert [line["status"] for line in told] == [
+    got = results(bucket)
+    assert [line["status"] for line in got] == [
         "accepted",
         *["refused"] * 9,
         "scheduled",
         "refused",
     ]
-    assert [line["problem"].partition(":")[0] for line in told] == [
+    assert [line["problem"].partition(":")[0] for line in got] == [
         "",
         "missing-placeholder (template)",
         "missing-placeholder (template)",
@@ -475,7 +475,7 @@ def test_a_bad_row_is_refused_and_the_rest_goes_on(bucket: Any) -> None:
     ]
     assert (one.sent, one.refused) == (2, 10)
     assert stored() == Counter({"Hi Ani, {you}": 1, "Hi two\r\nlines": 1})
-    whole = message_repository.whole_batch(told[0]["id"][:26])
+    whole = message_repository.whole_batch(got[0]["id"][:26])
     assert whole
     content = whole[1][0][0].content
     assert (content.sender, content.category, content.reference) == ("ACME", "promotional", "r-0")
@@ -580,11 +580,11 @@ def stream(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream
     yield from streaming()
 
 
-def told(stream: Stream, kind: str = "") -> list[dict[str, Any]]:
+def got(stream: Stream, kind: str = "") -> list[dict[str, Any]]:
     """The documents of what was told since the last call, of one kind if one is given."""
-    stream.told.events.clear()
+    stream.got.events.clear()
     assert stream.publish() == []
-    return [one.to_dict() for one in stream.told.events if one.type == kind or not kind]
+    return [one.to_dict() for one in stream.got.events if one.type == kind or not kind]
 
 
 def delivered(gateway: Gateway) -> None:
@@ -605,7 +605,7 @@ def test_all_that_is_told_of_a_campaign_names_it_and_its_end_is_told_once(
     monkeypatch.setattr(chunks, "CHUNK_ROWS", 5)
     one = to_the_end(upload(bucket, "to,text\n" + rows(count) + "12,Hi\n"))
     delivered(gateway)
-    every = told(stream)
+    every = got(stream)
     assert {document["data"]["campaign_id"] for document in every} == {one.id}
     ended = [document for document in every if document["type"] == "BatchCompleted"]
     whole = [document for document in ended if document["data"]["batch_id"] == one.id]
@@ -623,7 +623,7 @@ def test_all_that_is_told_of_a_campaign_names_it_and_its_end_is_told_once(
     }
     assert document["tenant"] == "acme"
     work(one.id)
-    assert told(stream, "BatchCompleted") == []
+    assert got(stream, "BatchCompleted") == []
 
 
 def batches_of(identifier: str) -> set[str]:
@@ -638,13 +638,13 @@ def test_a_campaign_that_failed_and_was_resumed_comes_to_two_ends(
     api_keys.revoke_key((key := api_keys.list_keys()[0]).id, datetime.now(UTC))
     notice = upload(bucket, "to,text\n" + rows(2))
     one = to_the_end(notice)
-    (failed,) = told(stream, "BatchCompleted")
+    (failed,) = got(stream, "BatchCompleted")
     assert (failed["data"]["state"], failed["data"]["total"]) == ("failed", 0)
     api_keys.create_key(key.tenant, key.scopes, "", datetime.now(UTC))
     operate("resume", one.id)
     to_the_end(notice)
     delivered(gateway)
-    done = [one for one in told(stream, "BatchCompleted") if "state" in one["data"]]
+    done = [one for one in got(stream, "BatchCompleted") if "state" in one["data"]]
     assert [one["data"]["state"] for one in done] == ["done"]
     assert done[0]["id"] != failed["id"]
 
@@ -652,7 +652,7 @@ def test_a_campaign_that_failed_and_was_resumed_comes_to_two_ends(
 def test_nothing_is_told_of_a_campaign_in_nobodys_folder(bucket: Any, stream: Stream) -> None:
     one = to_the_end(upload(bucket, f"to,text\n{ONE},Hi\n", "campaigns/a b/a.csv"))
     assert one.final
-    assert told(stream) == []
+    assert got(stream) == []
 
 
 def test_a_list_of_a_campaign_s_messages_says_where_they_are(bucket: Any) -> None:

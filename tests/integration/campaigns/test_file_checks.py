@@ -8,6 +8,7 @@ import pytest
 from integration.campaigns.test_campaigns import (
     Killed,
     bucket,
+    got,
     kill_at,
     operate,
     results,
@@ -16,7 +17,6 @@ from integration.campaigns.test_campaigns import (
     stored,
     stream,
     to_the_end,
-    told,
     upload,
     with_floor,
     work,
@@ -68,7 +68,7 @@ def test_a_check_tells_what_would_be_refused_and_sends_nothing(
     assert stored() == {}
     assert kinds() == {"C", "R"}  # the campaign and its chunk
     assert [gateway.queued(vendor) for vendor in VENDORS] == [[]] * len(VENDORS)
-    assert told(stream) == []
+    assert got(stream) == []
     status, body_shown = shown(one.id)
     assert status == 200
     assert (body_shown["total"], body_shown["counts"], body_shown["final"]) == (0, {}, True)
@@ -101,12 +101,12 @@ def test_a_check_refuses_the_rows_that_a_campaign_refuses(bucket: Any) -> None:
     body = "\n".join(lines)
     check(bucket, body)
     to_the_end(upload(bucket, body, "campaigns/acme/spring.csv"))
-    told_before = results(bucket, REPORT)[:-1]
-    told_after = [
+    reported_before = results(bucket, REPORT)[:-1]
+    reported_after = [
         line for line in results(bucket, "results/acme/spring.csv") if line["status"] == "refused"
     ]
-    assert told_before == told_after
-    assert len(told_after) == 6
+    assert reported_before == reported_after
+    assert len(reported_after) == 6
 
 
 @pytest.mark.parametrize(

@@ -52,15 +52,15 @@ def test_a_campaign_is_reading_then_sending_and_done_with_its_last_message(
     notice = upload(bucket, "to,text\n" + rows(3))
     work(notice, 5)
     (call,) = emptied(QUEUE)
-    told = shown(call.body)[1]
-    assert (told["campaign"]["state"], told["final"], told["counts"]) == ("reading", False, {})
+    got = shown(call.body)[1]
+    assert (got["campaign"]["state"], got["final"], got["counts"]) == ("reading", False, {})
     one = to_the_end(notice)
-    told = shown(one.id)[1]
-    assert (told["campaign"]["state"], told["final"]) == ("sending", False)
+    got = shown(one.id)[1]
+    assert (got["campaign"]["state"], got["final"]) == ("sending", False)
     delivered(gateway)
-    told = shown(one.id)[1]
-    assert (told["campaign"]["state"], told["final"]) == ("done", True)
-    assert told["counts"] == {"delivered": 3}
+    got = shown(one.id)[1]
+    assert (got["campaign"]["state"], got["final"]) == ("done", True)
+    assert got["counts"] == {"delivered": 3}
 
 
 def test_counts_follow_the_messages_and_are_at_most_fifteen_seconds_old(
@@ -155,13 +155,13 @@ def test_what_a_later_file_took_the_results_of_ends_by_its_own_counts(
     gateway.dispatch("server2sms")
     ItemUpdate(one.item_key).remove("tally").apply()  # its next results file is due
     work(one.id)
-    told = campaign_view(running(one), counted(one))
-    assert (told["campaign"]["state"], told["final"]) == ("sending", False)
+    got = campaign_view(running(one), counted(one))
+    assert (got["campaign"]["state"], got["final"]) == ("sending", False)
     gateway.wire.answers[POLL["server2sms"]] = arrived
     for _ in range(2):
         gateway.tick(after=campaign.WORKER_TIMEOUT_SECONDS + 60)
-    told = campaign_view(running(one), counted(one, 400))
-    assert (told["campaign"]["state"], told["final"]) == ("done", True)
+    got = campaign_view(running(one), counted(one, 400))
+    assert (got["campaign"]["state"], got["final"]) == ("done", True)
 
 
 def test_the_operator_sees_counts_and_per_cent_while_it_sends(

@@ -305,7 +305,7 @@ def test_each_event_of_a_test_says_so(gateway: Gateway, stream: Stream) -> None:
     gateway.tick(10)
     gateway.one("rajasms")
     assert stream.publish() == []
-    events = [one.to_dict() for one in stream.told.events]
+    events = [one.to_dict() for one in stream.got.events]
     batches = {one["data"]["batch_id"] for one in events if one.get("test") is True}
     assert len(batches) == 2
     assert {one["type"] for one in events if one["data"]["batch_id"] == identifier[:26]} == {

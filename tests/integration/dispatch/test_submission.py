@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from sms_gateway.messages import acceptance
 from sms_gateway.scheduler import submissions
 from sms_gateway.storage import dynamodb, message_repository, message_updates
 from sms_gateway.storage.dynamodb import ItemUpdate
@@ -384,7 +385,10 @@ def test_calls_that_a_slow_vendor_leaves_no_time_for_are_postponed_and_not_lost(
     assert len(gateway.wire.sent) == 12
 
 
-def test_the_rate_of_an_account_holds_over_workers(gateway: Gateway) -> None:
+def test_the_rate_of_an_account_holds_over_workers(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acceptance, "MAX_TURN_SECONDS", 1_000.0)
     set_account("rajasms", rate=1)
     gateway.wire.answers[SUBMIT["rajasms"]] = TAKES["rajasms"]
     gateway.many("rajasms", 8)

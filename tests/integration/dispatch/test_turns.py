@@ -9,6 +9,7 @@ import pytest
 
 from sms_gateway.dispatch.outcome_handling import MAX_CHAIN
 from sms_gateway.dispatch.turns import MAX_SLEEP_MS
+from sms_gateway.messages import acceptance
 from sms_gateway.messages.cancel_unsent import cancel_unsent_of
 from sms_gateway.messages.queue import SubmissionTask
 from sms_gateway.storage import rate_limiter
@@ -28,6 +29,8 @@ FEW = 3  # rounds that a submission may go, however long it waits
 @pytest.fixture
 def motion(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> FastMotion:
     set_account(VENDOR, rate=1)
+    # As it was accepted before turns were short: what waits today may take as long.
+    monkeypatch.setattr(acceptance, "MAX_TURN_SECONDS", 1_000.0)
     gateway.wire.answers[SUBMIT[VENDOR]] = TAKES[VENDOR]
     return FastMotion(gateway, VENDOR, monkeypatch)
 

@@ -51,14 +51,14 @@ def test_a_message_is_told_from_end_to_end(gateway: Gateway, stream: Stream) -> 
     gateway.tick(200)
     assert stream.publish() == []
     assert stream.kinds() == WHOLE
-    accepted, submitted, delivered, completed = stream.told.events
+    accepted, submitted, delivered, completed = stream.got.events
     assert [one.id for one in (accepted, submitted, delivered)] == [
         f"{identifier}-{number}" for number in (1, 2, 4)
     ]
     assert completed.id == f"{identifier[:26]}-completed"
     assert delivered.data["vendor_code"] == "0"
     assert delivered.data["reference"] == "o-7"
-    assert {one.tenant for one in stream.told.events} == {"acme"}
+    assert {one.tenant for one in stream.got.events} == {"acme"}
     timeline = gateway.view(identifier)["timeline"]
     times = {step["status"]: step["at"] for step in timeline}
     for one in (accepted, submitted, delivered):
@@ -72,7 +72,7 @@ def test_a_submission_tells_of_all_its_messages(gateway: Gateway, stream: Stream
     assert stream.publish() == []
     for one in ids:
         assert stream.kinds(one) == WHOLE[:3]
-    (completed,) = [one for one in stream.told.events if one.type is EventType.COMPLETED]
+    (completed,) = [one for one in stream.got.events if one.type is EventType.COMPLETED]
     assert completed.data["counts"] == {"delivered": 12}
 
 
@@ -86,11 +86,11 @@ def test_every_change_that_finds_a_batch_complete_tells_the_same(
     for nth, record in enumerate(stream.records()):
         record["dynamodb"]["ApproximateCreationDateTime"] += nth
         stream.publish([record])
-    told = [one.to_dict() for one in stream.told.events if one.type is EventType.COMPLETED]
-    assert len(told) == 2
-    assert told[0] == told[1]
-    ends = [one.to_dict() for one in stream.told.events if one.type is EventType.DELIVERED]
-    assert told[0]["timestamp"] == max(str(one["timestamp"]) for one in ends)
+    got = [one.to_dict() for one in stream.got.events if one.type is EventType.COMPLETED]
+    assert len(got) == 2
+    assert got[0] == got[1]
+    ends = [one.to_dict() for one in stream.got.events if one.type is EventType.DELIVERED]
+    assert got[0]["timestamp"] == max(str(one["timestamp"]) for one in ends)
 
 
 def test_of_a_mixed_answer_each_is_told_its_own(gateway: Gateway, stream: Stream) -> None:
@@ -109,7 +109,7 @@ def test_of_a_mixed_answer_each_is_told_its_own(gateway: Gateway, stream: Stream
     assert statuses[1] == "rejected"
     assert stream.kinds(second) == ["MessageAccepted", "MessageRejected"]
     assert stream.kinds(first)[:2] == ["MessageAccepted", "MessageSubmitted"]
-    (completed,) = [one for one in stream.told.events if one.type is EventType.COMPLETED]
+    (completed,) = [one for one in stream.got.events if one.type is EventType.COMPLETED]
     assert completed.data["counts"] == {"delivered": 2, "rejected": 1}
 
 
@@ -125,7 +125,7 @@ def test_a_late_receipt_has_the_higher_number_and_completes_nothing_again(
     assert stream.kinds().count("BatchCompleted") == 1
     server2sms(gateway, ids[0], "0")
     stream.publish()
-    numbers = [one.to_dict().get("sequence") for one in stream.told.events]
+    numbers = [one.to_dict().get("sequence") for one in stream.got.events]
     assert numbers[-1] == 4
     assert stream.kinds().count("BatchCompleted") == 1
 
@@ -145,10 +145,10 @@ def test_the_same_records_twice_are_the_same_events(gateway: Gateway, stream: St
     gateway.tick(200)
     records = stream.records()
     stream.publish(records)
-    first = {one.id: one.to_json() for one in stream.told.events}
-    stream.told.events.clear()
+    first = {one.id: one.to_json() for one in stream.got.events}
+    stream.got.events.clear()
     stream.publish(records)
-    assert {one.id: one.to_json() for one in stream.told.events} == first
+    assert {one.id: one.to_json() for one in stream.got.events} == first
 
 
 def test_killed_between_the_stream_and_the_bus_nothing_is_lost(
@@ -169,13 +169,13 @@ def test_killed_between_the_stream_and_the_bus_nothing_is_lost(
 def test_what_the_bus_refuses_comes_again(gateway: Gateway, stream: Stream) -> None:
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
-    stream.told.refuses = {f"{identifier}-2"}
+    stream.got.refuses = {f"{identifier}-2"}
     failed = stream.publish(records)
     assert failed == [records[1]["dynamodb"]["SequenceNumber"]]
-    stream.told.refuses = {f"{identifier}-1", f"{identifier}-2"}
+    stream.got.refuses = {f"{identifier}-1", f"{identifier}-2"}
     with pytest.raises(NothingPublishedError):
         stream.publish(records)
-    stream.told.refuses = set()
+    stream.got.refuses = set()
     assert stream.publish(records[1:]) == []
     assert sorted(stream.kinds(identifier)) == ["MessageAccepted", "MessageSubmitted"]
 
@@ -186,13 +186,13 @@ def test_what_stands_behind_a_refusal_is_told_once_and_not_each_time(
     monkeypatch.setattr("sms_gateway.events.stream_reader.EVENTS_PER_SEND", 2)
     ids = [gateway.sent("server2sms")[0] for _ in range(4)]
     records = stream.records()
-    stream.told.refuses = {f"{ids[1]}-1"}
+    stream.got.refuses = {f"{ids[1]}-1"}
     for _ in range(20):
         with suppress(NothingPublishedError):
             records = again(records, stream.publish(records))
-    assert len(stream.told.events) <= 2 * 20
+    assert len(stream.got.events) <= 2 * 20
     assert stream.kinds(ids[2]) == []
-    stream.told.refuses = set()
+    stream.got.refuses = set()
     assert stream.publish(records) == []
     for one in ids:
         assert sorted(set(stream.kinds(one))) == ["MessageAccepted", "MessageSubmitted"]
@@ -212,7 +212,7 @@ def test_no_letter_is_posted_again_because_the_bus_refuses(
     hook()
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
-    stream.told.refuses = {f"{identifier}-1"}
+    stream.got.refuses = {f"{identifier}-1"}
     for _ in range(20):
         with pytest.raises(NothingPublishedError):
             stream.publish(records)
@@ -263,12 +263,12 @@ def test_an_unreadable_record_is_dead_lettered_after_those_before_it(
     (identifier,) = gateway.sent("server2sms")
     records = stream.records()
     given = [records[0], unreadable(records[1]), records[1]]
-    stream.told.refuses = {f"{identifier}-1"}
+    stream.got.refuses = {f"{identifier}-1"}
     for _ in range(3):
         with pytest.raises(NothingPublishedError):
             stream.publish(given)
     assert emptied(STREAM_DEAD) == []
-    stream.told.refuses = {f"{identifier}-2"}
+    stream.got.refuses = {f"{identifier}-2"}
     assert stream.publish(given) == [records[1]["dynamodb"]["SequenceNumber"]]
     assert len(emptied(STREAM_DEAD)) == 1
 
@@ -356,16 +356,14 @@ def test_webhooks_are_handed_nothing_of_the_operators(gateway: Gateway, stream: 
     tell("dinisoft", ["1"], utc_now(), balance_low=1000)
     records = [*stream.records(), circuit("CLOSED", "OPEN")]
     assert len(records) > 2
-    assert handle_records(records, 120, stream.told.put, operator=False) == {
-        "batchItemFailures": []
-    }
-    assert stream.told.events == []
+    assert handle_records(records, 120, stream.got.put, operator=False) == {"batchItemFailures": []}
+    assert stream.got.events == []
 
 
 def test_with_too_little_time_the_rest_comes_again(gateway: Gateway, stream: Stream) -> None:
     gateway.sent("server2sms")
     records = stream.records()
-    answer = handle_records(records, 60, stream.told.put)
+    answer = handle_records(records, 60, stream.got.put)
     number = records[1]["dynamodb"]["SequenceNumber"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": number}]}
     assert stream.kinds() == ["MessageAccepted"]
@@ -434,7 +432,7 @@ def test_a_verification_is_told_when_its_code_was_given(stream: Stream) -> None:
     ]
     assert all(any(matches(one, record) for one in PATTERNS) for record in records)
     stream.publish(records)
-    (event,) = stream.told.events
+    (event,) = stream.got.events
     assert (event.id, event.tenant) == ("01M6B73GE0J1K2M3N4P5Q6R7S9-approved", "acme")
     assert event.data["to"] == "+88*********01"
     assert event.to_dict()["timestamp"] == "2026-11-01T09:30:55.000Z"
@@ -454,7 +452,7 @@ def circuit(before: str | None, after: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "got"),
     [
         (None, "OPEN", ["VendorCircuitOpened"]),
         ("CLOSED", "OPEN", ["VendorCircuitOpened"]),
@@ -466,11 +464,11 @@ def circuit(before: str | None, after: str) -> dict[str, Any]:
     ],
 )
 def test_a_circuit_that_opens_or_closes_is_told(
-    stream: Stream, before: str | None, after: str, told: list[str]
+    stream: Stream, before: str | None, after: str, got: list[str]
 ) -> None:
     stream.publish([circuit(before, after)])
-    assert stream.kinds() == told
-    assert all(one.tenant is None for one in stream.told.events)
+    assert stream.kinds() == got
+    assert all(one.tenant is None for one in stream.got.events)
 
 
 def test_a_balance_is_told_when_it_falls_below_what_is_low(
@@ -478,12 +476,12 @@ def test_a_balance_is_told_when_it_falls_below_what_is_low(
 ) -> None:
     tell("dinisoft", ["1500", "880", "700", "2000", "999.5"], utc_now(), balance_low=1000)
     stream.publish()
-    assert [(one.type, one.data["amount"]) for one in stream.told.events] == [
+    assert [(one.type, one.data["amount"]) for one in stream.got.events] == [
         ("BalanceLow", "880"),
         ("BalanceToppedUp", "2000"),
         ("BalanceLow", "999.5"),
     ]
-    assert len({one.id for one in stream.told.events}) == 3
+    assert len({one.id for one in stream.got.events}) == 3
     assert ACCOUNTS["dinisoft"].get("balance_low") is None
 
 
@@ -493,20 +491,20 @@ def test_a_balance_that_runs_out_is_told_at_72_hours_and_at_24(
     """100 an hour, of each of the three products in use: they end within 100 to 20 hours."""
     tell("rajasms", [str(10_000 - 100 * hour) for hour in range(81)], on_the_hour(), HOUR)
     stream.publish()
-    told = [one for one in stream.told.events if one.data["product"] == "otp"]
-    assert len(stream.told.events) == 3 * len(told)
-    assert [(one.type, one.data["within_hours"], one.data["amount"]) for one in told] == [
+    got = [one for one in stream.got.events if one.data["product"] == "otp"]
+    assert len(stream.got.events) == 3 * len(got)
+    assert [(one.type, one.data["within_hours"], one.data["amount"]) for one in got] == [
         ("BalanceRunsOut", 72, "7200"),
         ("BalanceRunsOut", 24, "2400"),
     ]
-    assert {(one.data["per_day"], one.data["ends_by"]) for one in told} == {("2400", "use")}
+    assert {(one.data["per_day"], one.data["ends_by"]) for one in got} == {("2400", "use")}
 
 
 def test_credit_that_expires_is_told_whatever_is_left(gateway: Gateway, stream: Stream) -> None:
     last_day = (utc_now() + 2 * HOUR).date().isoformat()
     tell("rajasms", ["900000"], utc_now(), expires=last_day)
     stream.publish()
-    assert {(one.type, one.data["ends_by"]) for one in stream.told.events} == {
+    assert {(one.type, one.data["ends_by"]) for one in stream.got.events} == {
         ("BalanceRunsOut", "expiry")
     }
 
@@ -520,7 +518,7 @@ def test_a_batch_is_found_complete_at_a_bounded_price(
     ids = gateway.sent("server2sms", 100)
     stream.publish()
     random.seed(7)
-    told = {"in order": ids, "backwards": ids[::-1], "by chance": random.sample(ids, 100)}[order]
+    got = {"in order": ids, "backwards": ids[::-1], "by chance": random.sample(ids, 100)}[order]
     read = [0]
 
     def counted(parsed: dict[str, Any], **_: Any) -> None:
@@ -530,7 +528,7 @@ def test_a_batch_is_found_complete_at_a_bounded_price(
     client = dynamodb.client()
     client.meta.events.register("after-call.dynamodb.Query", counted)
     try:
-        for one in told:
+        for one in got:
             server2sms(gateway, one, "0")
             listening[0] = True
             stream.publish()

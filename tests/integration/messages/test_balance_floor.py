@@ -31,7 +31,7 @@ def route(gateway: Gateway) -> None:
     set_routes(json.dumps({"routes": rows}))
 
 
-def told(vendor: str, amount: str, ago: timedelta = timedelta()) -> None:
+def got(vendor: str, amount: str, ago: timedelta = timedelta()) -> None:
     tell(vendor, [amount], datetime.now(UTC) - ago, balance_floor=FLOOR)
     cached_setting.reset_all()
 
@@ -43,13 +43,13 @@ def plan(**fields: Any) -> dict[str, Any]:
 
 
 def test_at_its_floor_a_vendor_is_in_its_place(route: None) -> None:
-    told("dinisoft", "500")
+    got("dinisoft", "500")
     usual = plan()
     assert (usual["vendor"], usual["failover"]) == ("dinisoft", ["server2sms"])
 
 
 def test_below_the_floor_another_of_the_route_carries_it(gateway: Gateway, route: None) -> None:
-    told("dinisoft", "499.99")
+    got("dinisoft", "499.99")
     low = plan()
     assert (low["vendor"], low["failover"]) == ("server2sms", ["dinisoft"])
     assert low["why"] == "first usable of route +880; dinisoft is below its balance floor"
@@ -59,8 +59,8 @@ def test_below_the_floor_another_of_the_route_carries_it(gateway: Gateway, route
 
 
 def test_where_no_other_carries_it_the_answer_warns(gateway: Gateway, route: None) -> None:
-    told("dinisoft", "1")
-    told("rajasms", "1")
+    got("dinisoft", "1")
+    got("rajasms", "1")
     for body in ({"vendor": "dinisoft"}, {"to": number("rajasms")}):
         low = plan(**body)
         assert low["vendor"] in ("dinisoft", "rajasms")
@@ -70,16 +70,16 @@ def test_where_no_other_carries_it_the_answer_warns(gateway: Gateway, route: Non
 
 
 def test_codes_go_on_below_the_floor(gateway: Gateway, route: None) -> None:
-    told("rajasms", "1")
+    got("rajasms", "1")
     assert plan(to=number("rajasms"), category="otp")["vendor"] == "rajasms"
 
 
 def test_an_old_amount_and_one_that_can_not_be_read_keep_nobody(
     route: None, failing: Callable[..., None]
 ) -> None:
-    told("dinisoft", "1", timedelta(hours=3, minutes=1))
+    got("dinisoft", "1", timedelta(hours=3, minutes=1))
     assert plan()["vendor"] == "dinisoft"
-    told("dinisoft", "1")
+    got("dinisoft", "1")
     assert plan()["vendor"] == "server2sms"
     cached_setting.reset_all()
     plan(vendor="server2sms")  # the settings are read, and no balance

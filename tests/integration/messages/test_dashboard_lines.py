@@ -163,9 +163,9 @@ def test_balances_are_asked_once_an_hour_and_told_for_a_dashboard_only(
         return len(wire.sent) - before
 
     assert [refresh(minutes) for minutes in (0, 1, 4, 5, 59)] == [1, 0, 0, 0, 0]
-    (told,) = lines("balance")
-    assert told.pop("unit")
-    assert told == {"vendor": "dinisoft", "product": "all", "amount": 10.0}
+    (got,) = lines("balance")
+    assert got.pop("unit")
+    assert got == {"vendor": "dinisoft", "product": "all", "amount": 10.0}
     monkeypatch.setenv("DASHBOARD", "false")
     monkeypatch.setenv("EVENTS", "none")
     assert [refresh(60), refresh(125)] == [1, 0]

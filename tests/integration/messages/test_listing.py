@@ -100,6 +100,18 @@ def test_a_cursor_opens_nobody_elses_batch(gateway: Gateway) -> None:
     assert listed(cursor=cursor) == []
 
 
+def test_a_category_is_chosen_and_may_stand_beside_a_number(gateway: Gateway) -> None:
+    plain = earlier(0.1)
+    to = number("jst")
+    body = f'{{"to": "{to}", "text": "Sale", "category": "promotional"}}'
+    (sale,) = send("acme", body.encode(), NOW)["messages"]
+    assert listed(category="promotional") == [sale["id"]]
+    assert listed(category="transactional", to=to) == plain
+    assert listed(category="otp") == []
+    with pytest.raises(InvalidRequestError, match="otp, transactional, promotional"):
+        listed(category="marketing")
+
+
 def test_filters_choose(gateway: Gateway) -> None:
     jst, rajasms = earlier(0.1, 2), earlier(0.2, 2, vendor="rajasms")
     assert listed(vendor="rajasms") == rajasms

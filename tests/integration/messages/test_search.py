@@ -9,6 +9,7 @@ import pytest
 from moto.dynamodb.models import dynamodb_backends
 
 from sms_gateway.config import api_keys
+from sms_gateway.config.stack_keys import derive_search_key, message_key
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages import search
 from sms_gateway.messages.listing import list_messages, parse_query
@@ -16,13 +17,14 @@ from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
 from sms_gateway.messages.send import send
 from sms_gateway.scheduler import search_index
 from sms_gateway.storage import dynamodb, search_runs
+from sms_gateway.storage.items import MARK_BYTES
 from sms_gateway.storage.models import ItemKey, MessageContent
 from testing.counting import Meter
 from testing.environment import ACCOUNT_ID, REGION
 from testing.gateway import Gateway
 from testing.numbers import number
 from testing.rights import acting_as
-from testing.settings import SEARCH_KEY, set_search_key
+from testing.settings import MESSAGE_KEY, SEARCH_KEY, set_message_key, set_search_key
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 WANTED = number("jst", 7)
@@ -57,7 +59,7 @@ def filled(days: float, count: int, tenant: str = "acme") -> None:
                 "sk": {"S": "M#000"},
                 "day": {"S": f"{tenant}#{when.date()}"},
                 "tenant": {"S": tenant},
-                "marks": {"B": marks_of(tenant, [content])},
+                "marks": {"B": marks_of(tenant, [content], message_key)},
             }
         )
     dynamodb.put_all(items)
@@ -189,7 +191,7 @@ def test_a_tenant_and_a_test_key_find_their_own_only(gateway: Gateway, runs: boo
     assert found(to=WANTED, test="false") == mine
     assert found(tenant="other", to=WANTED) == theirs
     one = [MessageContent(to=WANTED)]
-    assert marks_of("acme", one) != marks_of("other", one)
+    assert marks_of("acme", one, message_key) != marks_of("other", one, message_key)
 
 
 def test_no_index_shows_a_number_or_a_reference(gateway: Gateway) -> None:
@@ -209,10 +211,11 @@ def test_no_index_shows_a_number_or_a_reference(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("runs", [False, True])
-def test_a_key_before_the_current_one_still_finds(gateway: Gateway, runs: bool) -> None:
+def test_what_was_marked_before_a_rotation_is_still_found(gateway: Gateway, runs: bool) -> None:
     noted(3)
     old = sent(1.1, WANTED)
-    set_search_key(f"{OTHER_KEY}\n{SEARCH_KEY}\n")
+    set_message_key(OTHER_KEY)
+    set_search_key(f"{derive_search_key(OTHER_KEY.encode())}\n{SEARCH_KEY}\n")
     new = sent(1, WANTED)
     if runs:
         sort(1)
@@ -222,9 +225,11 @@ def test_a_key_before_the_current_one_still_finds(gateway: Gateway, runs: bool) 
 @pytest.mark.parametrize("runs", [False, True])
 def test_what_was_accepted_without_a_key_is_found(gateway: Gateway, runs: bool) -> None:
     noted(3)
+    set_message_key("short")
     set_search_key("short")
     unmarked = sent(1, WANTED)
     assert found(to=WANTED) == unmarked  # also while there is none
+    set_message_key(MESSAGE_KEY)
     set_search_key(SEARCH_KEY)
     marked = sent(1.1, WANTED)
     if runs:
@@ -312,6 +317,6 @@ def test_a_large_batch_that_has_it_not_is_not_looked_into(gateway: Gateway, runs
 
 def test_a_batch_has_each_mark_once(gateway: Gateway) -> None:
     contents = [MessageContent(to=number("jst", nth), reference="o") for nth in range(3)]
-    marks = marks_of("acme", contents * 2)
+    marks = marks_of("acme", contents * 2, message_key)
     assert marks is not None
-    assert len(marks) == 4 * search_runs.MARK_BYTES
+    assert len(marks) == 4 * MARK_BYTES

@@ -229,10 +229,10 @@ def test_a_keys_policy_travels_with_the_authorizers_answer(gateway: Gateway) -> 
     with as_operator():
         text, _ = api_keys.create_key("acme", ["messages:send"], "", datetime.now(UTC), policy=NONE)
         plain, _ = api_keys.create_key("acme", ["messages:send"], "", datetime.now(UTC))
-    told = [
+    got = [
         AUTHORIZE.handler(
             {"authorizationToken": f"Bearer {key}", "methodArn": "arn:api/stage/GET/x"}, None
         )["context"].get("policy")
         for key in (text, plain)
     ]
-    assert told == [NONE, None]
+    assert got == [NONE, None]

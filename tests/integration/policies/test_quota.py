@@ -108,12 +108,12 @@ def test_no_interleaving_passes_a_limit_or_refuses_below_it(
             return lambda: count_parts(asked, "acme", parts, NOW, message_key)
 
         found = interleaved(seed, [work(parts) for parts in batches])
-    told = [
+    got = [
         (part.segments, problem)
         for parts, counted in zip(batches, found, strict=True)
         for part, problem in zip(parts, counted.problems, strict=True)
     ]
-    went = [one for one, problem in told if problem is None]
+    went = [one for one, problem in got if problem is None]
     assert len(went) <= min(messages, own)
     assert sum(went) <= segments
     assert (day("messages"), day("messages#k1"), day("segments")) == (
@@ -121,7 +121,7 @@ def test_no_interleaving_passes_a_limit_or_refuses_below_it(
         len(went),
         sum(went),
     )
-    for one, problem in told:
+    for one, problem in got:
         if problem is not None:  # nor would it fit now
             assert len(went) + 1 > min(messages, own) or sum(went) + one > segments
 

@@ -401,10 +401,10 @@ def test_a_repeat_of_a_send_is_counted_once() -> None:
 def test_feedback_counts_a_used_code_once_however_often_it_comes() -> None:
     answer = own_codes(*[number(VENDOR, nth) for nth in range(3)])
     ids = [one["id"] for one in answer["messages"]]
-    told = feedback(ids[0], "used")
-    assert (told["message_id"], told["outcome"]) == (ids[0], "used")
+    got = feedback(ids[0], "used")
+    assert (got["message_id"], got["outcome"]) == (ids[0], "used")
     with ThreadPoolExecutor(4) as pool:
-        assert all(one == told for one in pool.map(lambda _: feedback_in(ids[0]), range(8)))
+        assert all(one == got for one in pool.map(lambda _: feedback_in(ids[0]), range(8)))
     assert feedback(ids[1], "not_used")["outcome"] == "not_used"
     assert counts(country())["approved12"] == 1
     own_codes(number(VENDOR, 5))
@@ -518,7 +518,7 @@ def stream(gateway: Gateway) -> Iterator[Stream]:
 
 def blocked_events(stream: Stream) -> list[dict[str, Any]]:
     assert stream.publish() == []
-    return [one.to_dict() for one in stream.told.events if one.type == "VerificationBlocked"]
+    return [one.to_dict() for one in stream.got.events if one.type == "VerificationBlocked"]
 
 
 def test_the_first_refusal_of_an_hour_is_told_once(stream: Stream) -> None:

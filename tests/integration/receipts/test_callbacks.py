@@ -90,9 +90,9 @@ def test_an_address_expires_a_week_after_its_messages_deadline(
     assert answer["statusCode"] == 404
     assert json.loads(answer["body"])["type"] == "/problems/callback-expired"
     assert gateway.status(identifier) == "submitted"
-    told = capsys.readouterr().out
-    assert "ExpiredCallback" in told
-    assert "ForgedCallback" not in told
+    got = capsys.readouterr().out
+    assert "ExpiredCallback" in got
+    assert "ForgedCallback" not in got
 
 
 def test_a_report_within_a_week_of_the_deadline_settles_what_ended_unknown(
@@ -280,8 +280,8 @@ def test_of_a_callbacks_odd_words_a_hundred_are_logged_and_all_are_counted(
     capsys.readouterr()
     caplog.clear()
     assert call("rajasms", token, body={"status_respon": rows})["statusCode"] == 200
-    told = Counter(caplog.messages)
-    assert (told["unknown vendor status"], told["more odd reports"]) == (100, 1)
+    got = Counter(caplog.messages)
+    assert (got["unknown vendor status"], got["more odd reports"]) == (100, 1)
     counted = re.findall(
         r'"UnknownVendorStatus":\[([0-9.,]+)\]', capsys.readouterr().out.replace(" ", "")
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sms_gateway.config import api_keys
+from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
@@ -48,7 +49,7 @@ def day_of(day: date = TODAY) -> IndexedDay:
 
 def in_runs(day: date = TODAY) -> Counter[str]:
     """How many runs have each batch."""
-    mark = marks_of("acme", [MessageContent(to=number("jst"))])
+    mark = marks_of("acme", [MessageContent(to=number("jst"))], message_key)
     assert mark
     found = Counter[str]()
     for run in day_of(day).runs:
@@ -122,7 +123,7 @@ def _dies(*_: Any, **__: Any) -> None:
 def test_two_schedulers_at_once_write_one_run(gateway: Gateway) -> None:
     noted()
     ids = [accepted(200 - nth) for nth in range(4)]
-    before, mark = IndexedDay(), marks_of("acme", [MessageContent(to=number("jst"))])
+    before, mark = IndexedDay(), marks_of("acme", [MessageContent(to=number("jst"))], message_key)
     assert mark
     places = [Place(one, (mark,), single=True) for one in ids[:3]]
     for _ in range(2):
@@ -178,7 +179,7 @@ def test_a_run_costs_a_fraction_of_a_unit_a_message(
     monkeypatch.setattr(search_index, "RUN_ENTRIES", count)
     noted()
     contents = [MessageContent(to=f"+88019{nth:08d}") for nth in range(messages)]
-    marks = marks_of("acme", contents)
+    marks = marks_of("acme", contents, message_key)
     assert marks
     when = NOON - timedelta(hours=3)
     dynamodb.put_all(

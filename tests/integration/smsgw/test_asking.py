@@ -47,6 +47,7 @@ def asked(operator: Operator, capsys: pytest.CaptureFixture[str]) -> Callable[..
         ("campaigns", "cancel", "x"),
         ("webhooks", "disable", "--tenant", "acme"),
         ("callback-key", "rotate"),
+        ("message-key", "rotate"),
         ("restore", "apply", "--table", "x", "--at", "2026-01-01T00:00:00Z"),
     ],
     ids=" ".join,
@@ -134,14 +135,14 @@ def test_a_change_says_where_to_a_person_and_not_to_a_script(
 RAJASMS = build_adapter("rajasms", ACCOUNTS["rajasms"])
 
 
-def told(code: int) -> dict[str, Any]:
+def got(code: int) -> dict[str, Any]:
     return {"balance_json.php": {"balance_respon": [{"globalstatus": code, "Balance": 880}]}}
 
 
 def test_an_account_that_works_tells_its_balance(
     wire: Wire, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wire.answers |= told(10)
+    wire.answers |= got(10)
     refuse_what_does_not_work(RAJASMS, wire)
     assert "RajaSMS otp balance: 880 IDR" in capsys.readouterr().out
 
@@ -149,7 +150,7 @@ def test_an_account_that_works_tells_its_balance(
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        (told(30), "RajaSMS says 'ApiKey not register' (code 30): see user and password"),
+        (got(30), "RajaSMS says 'ApiKey not register' (code 30): see user and password"),
         ({"balance_json.php": b"<html>"}, "what answers is not RajaSMS"),
         ({"balance_json.php": UNREACHABLE}, "does not answer at this address"),
     ],
@@ -167,7 +168,7 @@ def test_an_account_that_does_not_work_is_not_set(
 def test_a_vendor_that_knows_the_stacks_address_only_is_a_warning(
     wire: Wire, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wire.answers |= told(40)
+    wire.answers |= got(40)
     refuse_what_does_not_work(RAJASMS, wire)
     assert "smsgw vendors check rajasms asks from there" in capsys.readouterr().out
 

@@ -43,15 +43,15 @@ class Api:
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    told = Api()
+    got = Api()
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             key = self.headers.get("idempotency-key")
-            told.asked.append((self.command, self.path, key, body))
-            status, said = told.answers.pop(0)
+            got.asked.append((self.command, self.path, key, body))
+            status, said = got.answers.pop(0)
             if status == 0:  # no answer at all
                 self.close_connection = True
                 return
@@ -67,8 +67,8 @@ def api() -> Iterator[Api]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield told
+    got.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield got
     server.shutdown()
     thread.join()
     server.server_close()
@@ -199,16 +199,16 @@ def test_on_a_terminal_it_asks_for_what_is_missing(
 def test_the_tail_tells_each_change_once(
     gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def told(known: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    def got(known: dict[str, str]) -> tuple[dict[str, str], list[str]]:
         capsys.readouterr()
         after = tailing._tell_changes("acme", None, known)
         return after, [line.split()[2] for line in capsys.readouterr().out.splitlines()]
 
     gateway.one("rajasms")
-    known, first = told({})
-    known, none = told(known)
+    known, first = got({})
+    known, none = got(known)
     (sent,) = gateway.sent("rajasms")
-    known, then = told(known)
+    known, then = got(known)
     assert first == ["accepted"]
     assert none == []
     assert then

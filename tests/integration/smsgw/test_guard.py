@@ -49,6 +49,13 @@ def test_what_is_set_is_kept_but_for_what_is_given_anew(operator: Operator) -> N
     without = guard_of("acme")
     assert without
     assert (without.safe, without.safe_networks) == ((), ("192.0.2.0/24",))
+    back = ("--country", "any", "--rule", "country_day=default")
+    assert operator("guard", "set", "acme", "--mode", "monitor", *back)[0] == 0
+    forget_settings()
+    again = guard_of("acme")
+    assert again
+    assert again.countries == ()
+    assert (again.rules.share, again.rules.country_day) == (0.3, 20)
     assert operator("guard", "set", "acme", "--mode", "off")[0] == 0
     forget_settings()
     assert guard_of("acme") is None
@@ -60,7 +67,8 @@ def test_what_is_set_is_kept_but_for_what_is_given_anew(operator: Operator) -> N
     [
         (2, "set", "acme", "--mode", "block", "--country", "Bangladesh"),
         (2, "set", "acme", "--mode", "block", "--country", "bd"),
-        (1, "set", "acme", "--mode", "block", "--rule", "nothing=4"),
+        (2, "set", "acme", "--mode", "block", "--rule", "nothing=4"),
+        (2, "set", "acme", "--mode", "block", "--rule", "nothing=default"),
         (1, "set", "acme", "--mode", "block", "--rule", "share=2000000"),
         (1, "allow", "nobody", "+88017"),
         (2, "allow", "acme", "192.0.2.1/24"),

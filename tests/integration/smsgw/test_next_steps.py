@@ -55,7 +55,7 @@ def test_a_broken_file_of_the_local_stack_is_one_line(
 
 
 @pytest.fixture
-def told(
+def got(
     stack: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Answer], str]:
     """What a command says when CloudFormation answers so."""
@@ -75,9 +75,9 @@ def told(
 
 
 def test_a_wrong_name_or_region_of_the_stack_says_how_to_name_both(
-    told: Callable[[Answer], str],
+    got: Callable[[Answer], str],
 ) -> None:
-    said = told(no_such_stack)
+    said = got(no_such_stack)
     assert "there is no stack sms-gateway in eu-west-1" in said
     assert "--stack" in said
     assert "AWS_DEFAULT_REGION" in said
@@ -88,8 +88,8 @@ def stacks(status: str, *gateways: str) -> Answer:
 
     def answer(params: dict[str, Any], **_: Any) -> Any:
         if not gateways:
-            told = {"Stacks": [{"StackName": "sms-gateway", "StackStatus": status}]}
-            return SimpleNamespace(status_code=200, headers={}), told
+            got = {"Stacks": [{"StackName": "sms-gateway", "StackStatus": status}]}
+            return SimpleNamespace(status_code=200, headers={}), got
         if "StackName" in params["body"]:
             return no_such_stack()
         keys = [{"OutputKey": key, "OutputValue": "x"} for key in ("TableName", "CallbackUrl")]
@@ -101,9 +101,9 @@ def stacks(status: str, *gateways: str) -> Answer:
 
 
 def test_a_wrong_name_of_the_stack_names_the_gateways_that_are_there(
-    told: Callable[[Answer], str],
+    got: Callable[[Answer], str],
 ) -> None:
-    said = told(stacks("", "sms-test", "sms-live"))
+    said = got(stacks("", "sms-test", "sms-live"))
     assert "(the gateways there: sms-live, sms-test)" in said
     assert "blog" not in said
 
@@ -120,9 +120,9 @@ def test_a_wrong_name_of_the_stack_names_the_gateways_that_are_there(
     ],
 )
 def test_a_stack_that_is_not_whole_says_what_to_do(
-    told: Callable[[Answer], str], status: str, step: str
+    got: Callable[[Answer], str], status: str, step: str
 ) -> None:
-    assert step in told(stacks(status))
+    assert step in got(stacks(status))
 
 
 @pytest.mark.parametrize(
@@ -136,15 +136,15 @@ def test_a_stack_that_is_not_whole_says_what_to_do(
     ],
 )
 def test_credentials_that_aws_refuses_are_one_line_with_the_next_step(
-    told: Callable[[Answer], str], code: str, step: str
+    got: Callable[[Answer], str], code: str, step: str
 ) -> None:
     refusal = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {}}
-    said = told(lambda **_: (SimpleNamespace(status_code=403, headers={}), refusal))
+    said = got(lambda **_: (SimpleNamespace(status_code=403, headers={}), refusal))
     assert step in said
 
 
-def test_a_session_of_sso_that_is_over_says_how_to_log_in(told: Callable[[Answer], str]) -> None:
-    assert "aws sso login" in told(fails_with(SSOTokenLoadError(error_msg="gone")))
+def test_a_session_of_sso_that_is_over_says_how_to_log_in(got: Callable[[Answer], str]) -> None:
+    assert "aws sso login" in got(fails_with(SSOTokenLoadError(error_msg="gone")))
 
 
 def test_a_profile_on_the_line_wins_over_credentials_of_the_environment(
@@ -172,9 +172,9 @@ def test_a_profile_on_the_line_wins_over_credentials_of_the_environment(
     ids=lambda one: type(one).__name__,
 )
 def test_when_aws_cant_be_asked_the_line_says_what_to_set(
-    told: Callable[[Answer], str], error: Exception, step: str
+    got: Callable[[Answer], str], error: Exception, step: str
 ) -> None:
-    assert step in told(fails_with(error))
+    assert step in got(fails_with(error))
 
 
 @pytest.mark.parametrize(

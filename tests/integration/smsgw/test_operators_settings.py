@@ -195,6 +195,8 @@ def test_the_first_account_makes_its_secret_and_the_stacks_keys(
     first = json.loads(stored(secrets, "vendors"))
     assert first.keys() == {"jst"}
     keys = stored(secrets, "CALLBACK_KEY"), stored(secrets, "MESSAGE_KEY")
+    search = stored(secrets, "SEARCH_KEY")
+    assert search == stack_keys.derive_search_key(keys[1].encode())
     assert len(stack_keys.parse_callback_keys(keys[0]).current) >= 32
     assert len(keys[1]) >= 32
     assert vendor_accounts.parse_accounts(json.dumps(first)).adapters.keys() == {"jst"}
@@ -208,6 +210,7 @@ def test_the_first_account_makes_its_secret_and_the_stacks_keys(
     third = json.loads(stored(secrets, "vendors"))
     assert third == {"rajasms": ACCOUNTS["rajasms"]}
     assert (stored(secrets, "CALLBACK_KEY"), stored(secrets, "MESSAGE_KEY")) == keys
+    assert stored(secrets, "SEARCH_KEY") == search
     assert operator("callback-url", "rajasms")[1].startswith("https://x/callbacks/rajasms/ACCOUNT")
 
 
@@ -311,7 +314,12 @@ def test_accounts_that_a_burst_of_starts_could_not_read_are_not_set(
 
 @pytest.mark.parametrize(
     ("name", "written"),
-    [("CALLBACK_KEY", "no JSON"), ("CALLBACK_KEY", "{}"), ("MESSAGE_KEY", "short")],
+    [
+        ("CALLBACK_KEY", "no JSON"),
+        ("CALLBACK_KEY", "{}"),
+        ("MESSAGE_KEY", "short"),
+        ("SEARCH_KEY", "short"),
+    ],
 )
 def test_a_key_that_is_broken_is_not_written_over(
     operator: Operator, secrets: Any, name: str, written: str, tmp_path: Path
@@ -337,6 +345,41 @@ def test_a_rotated_callback_key_leaves_the_one_before_it_good_until_the_next(
         addresses.append(operator("callback-url", "rajasms")[1])
     assert len(set(addresses)) == 3
     assert [one.previous for one in keys] == [None, keys[0].current, keys[1].current]
+
+
+def test_a_rotated_message_key_marks_under_another_search_key_and_all_before_it_find(
+    operator: Operator, secrets: Any, tmp_path: Path
+) -> None:
+    assert complains(operator("message-key", "rotate"))
+    operator("vendors", "set", "--no-check", "rajasms", file(tmp_path, ACCOUNTS["rajasms"]))
+    found = [stored(secrets, "MESSAGE_KEY")]
+    for _ in range(2):
+        assert operator("message-key", "rotate")[0] == 0
+        found.insert(0, stored(secrets, "MESSAGE_KEY"))
+    assert len(set(found)) == 3
+    searched = [stack_keys.derive_search_key(one.encode()) for one in found]
+    assert stored(secrets, "SEARCH_KEY").split() == searched
+
+
+@pytest.mark.parametrize("by_hand", ["SEARCH_KEY", "MESSAGE_KEY"])
+def test_a_search_key_that_is_not_of_the_message_key_gets_it_and_keeps_its_own(
+    operator: Operator, secrets: Any, by_hand: str, tmp_path: Path
+) -> None:
+    """As on a stack whose search key was made up, or whose message key was written by hand."""
+    given = file(tmp_path, ACCOUNTS["rajasms"])
+    operator("vendors", "set", "--no-check", "rajasms", given)
+    secrets.put_secret_value(
+        SecretId=f"{FRESH}/keys", SecretString="by hand " * 4, VersionStages=[by_hand]
+    )
+    before = stored(secrets, "SEARCH_KEY")
+    if by_hand == "SEARCH_KEY":
+        before = "by-hand-" * 4
+        secrets.put_secret_value(
+            SecretId=f"{FRESH}/keys", SecretString=before, VersionStages=[by_hand]
+        )
+    assert operator("vendors", "set", "--no-check", "rajasms", given)[0] == 0
+    key = stack_keys.derive_search_key(stored(secrets, "MESSAGE_KEY").encode())
+    assert stored(secrets, "SEARCH_KEY") == f"{key}\n{before}"
 
 
 def test_of_two_operators_who_read_the_same_secret_one_writes(secrets: Any) -> None:

@@ -331,8 +331,8 @@ def test_only_what_was_settled_is_told(
     backup.lose()
     restored(operator, backup)
     items = dynamodb.client().scan(TableName="test-table")["Items"]
-    told = [kind for kind, _ in events(items)]
-    assert sorted(told) == ["BatchCompleted"] * 2 + ["MessageUnknown"] * 3
+    got = [kind for kind, _ in events(items)]
+    assert sorted(got) == ["BatchCompleted"] * 2 + ["MessageUnknown"] * 3
 
 
 @pytest.mark.parametrize(

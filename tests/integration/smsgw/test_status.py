@@ -45,7 +45,7 @@ class Aws:
         self.tick: datetime | None = datetime.now(UTC)
         self.concurrency = 1000
         self.raised: list[str] = []
-        self.told = ["arn:aws:sns:eu-central-1:123456789012:alarms"]
+        self.got = ["arn:aws:sns:eu-central-1:123456789012:alarms"]
         self.queues = {"JstQueue": 0, "JstDeadLetters": 0}
         self.oldest: float | None = None
 
@@ -85,7 +85,7 @@ class Aws:
                     {
                         "AlarmName": "s-SchedulerAlarm-1",
                         "StateValue": "ALARM" if self.raised else "OK",
-                        "AlarmActions": self.told,
+                        "AlarmActions": self.got,
                     }
                 ]
             },
@@ -133,15 +133,15 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Any:
 def cloud(gateway: Gateway, wire: Wire, session: Any, monkeypatch: pytest.MonkeyPatch) -> Aws:
     """AWS around the gateway; every vendor tells its balance."""
     wire.answers |= balances()
-    told = Aws(wire)
-    for name, answer in told.answers().items():
+    got = Aws(wire)
+    for name, answer in got.answers().items():
 
         def answered(params: dict[str, Any], _answer: Any = answer, **_: Any) -> Any:
             return SimpleNamespace(status_code=200, headers={}), _answer(params["body"])
 
         session.register(f"before-call.{name}", answered)
     monkeypatch.setenv("STACK_NAME", "test")
-    return told
+    return got
 
 
 @pytest.fixture
@@ -193,11 +193,11 @@ def test_a_balance_has_its_forecast_beside_it_where_there_is_one(
 def test_status_is_json_on_demand(cloud: Aws, run: Run) -> None:
     cloud.queues["JstDeadLetters"] = 2
     cloud.raised, cloud.tick = ["SchedulerAlarm"], None
-    told = json.loads(run("status", "--json")[1])
-    assert told["dead_letters"] == {"JstDeadLetters": 2}
-    assert [alarm["state"] for alarm in told["alarms"]] == ["ALARM"]
-    assert told["scheduler_ran_at"] is None
-    assert {row["vendor"]: row["state"] for row in told["vendors"]}["jst"] == "works"
+    got = json.loads(run("status", "--json")[1])
+    assert got["dead_letters"] == {"JstDeadLetters": 2}
+    assert [alarm["state"] for alarm in got["alarms"]] == ["ALARM"]
+    assert got["scheduler_ran_at"] is None
+    assert {row["vendor"]: row["state"] for row in got["vendors"]}["jst"] == "works"
 
 
 AT_ONCE = (  # what a screen asks for at the same time, first and then
@@ -273,7 +273,7 @@ def test_a_gateway_that_is_well_has_no_problem(cloud: Aws, run: Run) -> None:
         ("scheduler", {"tick": None}, "its schedule"),
         ("scheduler", {"tick": datetime.now(UTC) - timedelta(minutes=15)}, "its schedule"),
         ("alarms", {"raised": ["SchedulerAlarm"]}, "operate.md#alarms"),
-        ("alarms", {"told": []}, "AlarmTopicArn"),
+        ("alarms", {"got": []}, "AlarmTopicArn"),
         ("dead letters", {"queues": {"JstDeadLetters": 1}}, "smsgw dlq list"),
         ("queues", {"queues": {"JstQueue": 5}, "oldest": 4000.0}, "rate"),
     ],

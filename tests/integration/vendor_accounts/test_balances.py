@@ -133,11 +133,11 @@ def test_the_vendors_show_what_they_told_last_and_are_not_asked(
 
     assert shown() == {vendor: [] for vendor in VENDORS}
     wire.answers |= TELLS
-    told = ask(wire)
+    got = ask(wire)
     calls = len(wire.sent)
     rows = shown()
-    assert [row for vendor in VENDORS for row in rows[vendor]] == told
-    assert all(row["checked_at"] for row in told)
+    assert [row for vendor in VENDORS for row in rows[vendor]] == got
+    assert all(row["checked_at"] for row in got)
     wire.answers["CheckCredits"] = SILENT
     ask(wire, 61)
     calls = len(wire.sent)

@@ -11,9 +11,9 @@ import pytest
 
 from sms_gateway.config.vendor_accounts import accounts
 from sms_gateway.core.problems import GatewayError
+from sms_gateway.core.timestamps import DAY_SECONDS
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.idempotency_keys import IN_PROGRESS_SECONDS, KEY_SECONDS
-from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.vendor_accounts import interface_info, senders, vouchers
 from sms_gateway.vendor_accounts.calls import Caller
 from sms_gateway.vendor_accounts.unlock_limits import CODES_PER_NUMBER, CODES_PER_TENANT

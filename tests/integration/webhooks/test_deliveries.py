@@ -693,8 +693,8 @@ def test_failed_ones_are_replayed_by_id_and_by_time(customer: Customer, clock: C
     assert again["replayed"] == [one for one in sorted(ids) if one in ids[1:4]]
     run(customer, SLOW)
     assert [one["id"] for one in stored(identifier, state="failed")] == ids[4:]
-    told = [body["data"]["message_id"][-3:] for body in customer.at("/sms")]
-    assert (told[0], sorted(told[1:])) == ("004", ["001", "002", "003"])
+    heard = [body["data"]["message_id"][-3:] for body in customer.at("/sms")]
+    assert (heard[0], sorted(heard[1:])) == ("004", ["001", "002", "003"])
 
 
 def test_many_are_replayed_part_by_part(
@@ -730,12 +730,12 @@ def test_a_replay_gets_past_however_many_of_one_millisecond(
     at = int(NOW.timestamp() * 1000)
     ids = []
     for nth in range(17):
-        parcel = DeliveryMessage("acme", identifier, f"{at:013d}-E{nth:03d}-4", "MessageDelivered")
+        message = DeliveryMessage("acme", identifier, f"{at:013d}-E{nth:03d}-4", "MessageDelivered")
         last = nth % 8 > 1  # a few that wait, in between
         deliveries.record_failure(
-            parcel, None, DeliveryAttempt(1, 500, "x"), int(clock.at), last=last
+            message, None, DeliveryAttempt(1, 500, "x"), int(clock.at), last=last
         )
-        ids += [parcel.id] * last
+        ids += [message.id] * last
     after = (NOW + timedelta(milliseconds=1)).isoformat()
     both = {"created_from": NOW.isoformat(), "created_to": after}
     parts = replayed_in_parts(identifier, both)

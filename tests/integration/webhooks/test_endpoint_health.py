@@ -141,13 +141,13 @@ def test_the_tenant_is_told_on_the_bus_and_at_its_other_webhooks(
     identifier = hook("/gone")
     found = management.get_endpoint("acme", identifier)
     stream.publish()
-    stream.told.events.clear()
+    stream.got.events.clear()
     endpoint_health.disable(found, "it answered 410 Gone", int(NOW.timestamp()))
     records = stream.records()
     assert stream.publish(records) == []
-    (told,) = stream.told.events
-    assert (told.type, told.tenant) == ("WebhookDisabled", "acme")
-    assert told.data == {
+    (seen,) = stream.got.events
+    assert (seen.type, seen.tenant) == ("WebhookDisabled", "acme")
+    assert seen.data == {
         "webhook_id": identifier,
         "reason": "it answered 410 Gone",
         "disabled_at": "2026-11-22T03:00:00.000Z",

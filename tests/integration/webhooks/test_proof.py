@@ -122,9 +122,9 @@ def test_the_challenge_is_signed_as_every_delivery_is(customer: Customer) -> Non
 )
 def test_another_answer_proves_nothing(customer: Customer, answer: Answer) -> None:
     identifier = made()["id"]
-    told = management.send_test("acme", identifier, NOW, Host(answer))
-    assert (told["delivered"], told["proven"]) == (True, False)
-    assert "challenge" in told["problem"]
+    seen = management.send_test("acme", identifier, NOW, Host(answer))
+    assert (seen["delivered"], seen["proven"]) == (True, False)
+    assert "challenge" in seen["problem"]
     assert state(identifier) == "pending"
 
 
@@ -134,8 +134,8 @@ def test_a_right_answer_with_an_error_proves_nothing(customer: Customer) -> None
     def refuses(*_: object, **__: object) -> PostResult:
         return PostResult(500, body=b"{}")
 
-    told = management.send_test("acme", identifier, NOW, refuses)
-    assert (told["delivered"], told["proven"], told["problem"]) == (False, False, "it answered 500")
+    seen = management.send_test("acme", identifier, NOW, refuses)
+    assert (seen["delivered"], seen["proven"], seen["problem"]) == (False, False, "it answered 500")
     assert state(identifier) == "pending"
 
 
@@ -150,8 +150,8 @@ def test_each_test_has_a_challenge_of_its_own(customer: Customer) -> None:
 def test_a_test_of_an_active_one_needs_no_answer(customer: Customer) -> None:
     identifier = made()["id"]
     activate("acme", identifier)
-    told = management.send_test("acme", identifier, NOW, Host(lambda event: b""))
-    assert (told["delivered"], told["proven"], told["problem"]) == (True, False, None)
+    seen = management.send_test("acme", identifier, NOW, Host(lambda event: b""))
+    assert (seen["delivered"], seen["proven"], seen["problem"]) == (True, False, None)
     assert state(identifier) == "active"
 
 
@@ -202,9 +202,9 @@ def test_what_the_operator_disabled_no_challenge_makes_active(customer: Customer
         endpoint_health.disable(found, "by the operator", int(NOW.timestamp()), by_operator=True)
 
     host = Host(repeated, meanwhile=stop)
-    told = management.send_test("acme", identifier, NOW, host)
-    assert (told["delivered"], told["proven"]) == (True, False)
-    assert told["problem"] == "the operator disabled the webhook meanwhile: ask the operator"
+    seen = management.send_test("acme", identifier, NOW, host)
+    assert (seen["delivered"], seen["proven"]) == (True, False)
+    assert seen["problem"] == "the operator disabled the webhook meanwhile: ask the operator"
     assert state(identifier) == "disabled"
     with pytest.raises(ConflictError) as refused:
         management.send_test("acme", identifier, NOW, host)
@@ -222,9 +222,9 @@ def test_a_test_says_what_became_of_its_webhook_meanwhile(
         if active:
             activate("acme", identifier)
         host = Host(answer, meanwhile=lambda: meanwhile(identifier))
-        told = management.send_test("acme", identifier, NOW, host)
-        assert (told["delivered"], told["proven"]) == (True, False)
-        found: str | None = told["problem"]
+        seen = management.send_test("acme", identifier, NOW, host)
+        assert (seen["delivered"], seen["proven"]) == (True, False)
+        found: str | None = seen["problem"]
         return found
 
     def disable(identifier: str) -> None:
@@ -243,8 +243,8 @@ def test_a_test_whose_time_is_over_proves_nothing_and_says_so(customer: Customer
         later = NOW + timedelta(seconds=proof.LEASE_SECONDS + 1)
         management.send_test("acme", identifier, later, Host(lambda event: b""))
 
-    told = management.send_test("acme", identifier, NOW, Host(repeated, meanwhile=overtaken))
-    assert (told["proven"], told["problem"]) == (False, "the test took too long: test again")
+    seen = management.send_test("acme", identifier, NOW, Host(repeated, meanwhile=overtaken))
+    assert (seen["proven"], seen["problem"]) == (False, "the test took too long: test again")
 
 
 def test_an_active_one_that_is_disabled_during_its_test_is_asked_for_the_challenge(

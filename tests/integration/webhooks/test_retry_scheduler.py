@@ -57,21 +57,21 @@ def calls() -> Iterator[Counter[str]]:
 
 def wait(tenant: str, webhook: str, nth: int, *, since: int = NOW - 2100) -> DeliveryMessage:
     """A delivery that failed three times, and is due half an hour after the last one."""
-    parcel = DeliveryMessage(
+    message = DeliveryMessage(
         tenant, webhook, f"{NOW - 10_000:013d}-E{nth:04d}-4", "MessageDelivered"
     )
     tries = [DeliveryAttempt(since, 500, "it answered 500")]
-    deliveries.record_failure(parcel, None, tries[0], since)
+    deliveries.record_failure(message, None, tries[0], since)
     emptied(SLOW)
     for pause in (5, 295):
         tries.append(DeliveryAttempt(tries[-1].at + pause, 500, "it answered 500"))
-        deliveries.record_failure(parcel, found(parcel), tries[-1], tries[-1].at)
+        deliveries.record_failure(message, found(message), tries[-1], tries[-1].at)
         emptied(SLOW)
-    return parcel
+    return message
 
 
-def found(parcel: DeliveryMessage) -> Delivery:
-    one = deliveries.find_delivery(parcel)
+def found(message: DeliveryMessage) -> Delivery:
+    one = deliveries.find_delivery(message)
     assert one
     return one
 
@@ -128,14 +128,14 @@ def test_what_is_due_while_its_webhook_rests_is_put_off_to_the_rest_s_end(
     calls: Counter[str],
 ) -> None:
     rest = NOW + 600
-    parcels = [wait("noisy", DEAD, nth) for nth in range(20)]
+    messages = [wait("noisy", DEAD, nth) for nth in range(20)]
     wait("quiet", GOOD, 20)
     ItemUpdate(endpoints.key_of("noisy", DEAD)).set("paused", rest).set("failures", 9).apply()
     calls.clear()
     assert wake() == 21
     assert calls["SendMessageBatch"] == 1
     assert handed_over() == {GOOD: 1}
-    for one in map(found, parcels):
+    for one in map(found, messages):
         assert (one.state, one.next_attempt_at, one.next_check_at, len(one.attempts)) == (
             "waiting",
             rest,
@@ -148,11 +148,11 @@ def test_what_is_due_while_its_webhook_rests_is_put_off_to_the_rest_s_end(
 
 
 def test_one_whose_time_is_over_ends_though_its_webhook_rests() -> None:
-    parcel = wait("noisy", DEAD, 0, since=NOW - deliveries.MAX_AGE_SECONDS)
+    message = wait("noisy", DEAD, 0, since=NOW - deliveries.MAX_AGE_SECONDS)
     ItemUpdate(endpoints.key_of("noisy", DEAD)).set("paused", NOW + 600).apply()
     assert wake() == 1
     assert handed_over() == {}
-    one = found(parcel)
+    one = found(message)
     assert (one.state, one.next_check_at) == ("failed", None)
     assert one.attempts[-1].failure == "given up: its time is over, and the webhook rests"
 
@@ -165,9 +165,9 @@ def test_one_whose_webhook_is_gone_is_handed_over_to_be_ended() -> None:
 
 
 def test_one_that_can_not_be_read_stops_no_other() -> None:
-    parcel = wait("noisy", DEAD, 0)
+    message = wait("noisy", DEAD, 0)
     wait("quiet", GOOD, 1)
-    ItemUpdate(deliveries.key_of(parcel)).set("attempts", "no JSON").apply()
+    ItemUpdate(deliveries.key_of(message)).set("attempts", "no JSON").apply()
     assert wake() == 1
     assert handed_over() == {GOOD: 1}
     assert wake(NOW + deliveries.REQUEUE_AFTER_SECONDS - 1) == 0

@@ -51,6 +51,6 @@ def test_the_table_is_the_templates_and_holds_conditions() -> None:
 def test_vendors_answer_at_the_same_address() -> None:
     with served() as aws:
         account = aws.accounts["server2sms"]
-        told = urllib3.request("POST", f"{account['base_url']}/SendTextSMS", body=b"{}")
-        assert json.loads(told.data)["StatusCode"] != "1"
+        got = urllib3.request("POST", f"{account['base_url']}/SendTextSMS", body=b"{}")
+        assert json.loads(got.data)["StatusCode"] != "1"
         assert aws.vendors.sent() == []

@@ -82,11 +82,11 @@ def test_every_family_has_targets() -> None:
     assert {"all", *FAMILIES} == TARGETS.keys() - {"x"}
 
 
-def test_all_benchmarks_together_have_ten_minutes() -> None:
+def test_all_benchmarks_together_have_fourteen_minutes() -> None:
     family = of({})
-    assert late([msgspec.structs.replace(family, seconds=100) for _ in FAMILIES]) == []
-    (line,) = late([msgspec.structs.replace(family, seconds=101) for _ in FAMILIES])
-    assert line == "all together: 606 s, at most 600"
+    assert late([msgspec.structs.replace(family, seconds=120) for _ in FAMILIES]) == []
+    (line,) = late([msgspec.structs.replace(family, seconds=121) for _ in FAMILIES])
+    assert line == "all together: 847 s, at most 840"
 
 
 def test_a_time_is_that_of_the_machine_at_its_full_speed() -> None:

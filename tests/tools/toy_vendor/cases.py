@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 URL = "https://acme.example.com"
-ID, TO = "01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+9990000000001"
+ID, TO = "01J8Z3K4M5N6P7Q8R9S0T1V2W3001", "+12025550101"
 TEXT = "Your code is 1234"
 MEMBER = {"id": ID, "to": TO, "text": TEXT}
 PENDING = {"id": ID, "to": TO, "vendor_id": "194234"}

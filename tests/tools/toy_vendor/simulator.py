@@ -8,14 +8,14 @@ from local.simulators.state import Message, digest
 from local.simulators.vendor import Answer, Operation, Request, Vendor, as_json
 
 ACCOUNT = {"token": "local-token", "sender": "LOCAL"}
-NUMBER = re.compile(r"999\d{10}")
+NUMBER = re.compile(r"1202555\d{4}")
 
 
 class Acme(Vendor):
     """Acme's only platform."""
 
     name = "acme"
-    first_number = 9990000000001
+    first_number = 12025550101
     methods = frozenset({"POST"})
     operations: ClassVar[Mapping[str, Operation]] = {
         "send": "submit",

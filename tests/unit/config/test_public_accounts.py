@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sms_gateway.config.public_accounts import parse_public_accounts, write_public_accounts
+from sms_gateway.config.account_publishing import write_public_accounts
+from sms_gateway.config.public_accounts import parse_public_accounts
 from sms_gateway.vendors.adapter import Adapter, UnsupportedMessageError
 from sms_gateway.vendors.redaction import secrets_of
 from sms_gateway.vendors.registry import VENDORS

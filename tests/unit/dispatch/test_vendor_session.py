@@ -21,7 +21,7 @@ def silent(request: Request, timeout: float) -> VendorResponse:
     raise AssertionError("nothing is sent here")
 
 
-def desk(vendor: str, concurrency: int) -> VendorSession:
+def session(vendor: str, concurrency: int) -> VendorSession:
     """A desk whose worker has half of the account's calls at once."""
     adapter = build_adapter(vendor, ACCOUNTS[vendor] | {"concurrency": concurrency})
     return VendorSession(adapter, "https://api.example.com", b"key", time.time() + 100, 2, silent)
@@ -52,7 +52,7 @@ def test_no_more_is_begun_than_keeps_the_calls_going(
     vendor: str, concurrency: int, messages: int, at_once: int
 ) -> None:
     """What was begun when a worker dies is in doubt."""
-    with desk(vendor, concurrency) as at, ThreadPoolExecutor(1) as others:
+    with session(vendor, concurrency) as at, ThreadPoolExecutor(1) as others:
         take, taken = taker(at, messages)
         with ExitStack() as begun:
             for _ in range(at_once):
@@ -64,7 +64,7 @@ def test_no_more_is_begun_than_keeps_the_calls_going(
 
 
 def test_a_submission_that_fails_gives_its_turn_back() -> None:
-    with desk("dinisoft", 2) as at:
+    with session("dinisoft", 2) as at:
         for _ in range(3):
             with pytest.raises(LookupError), at.claim_slot(50):
                 raise LookupError

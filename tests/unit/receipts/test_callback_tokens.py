@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sms_gateway.core.timestamps import HOUR_SECONDS
 from sms_gateway.receipts.callback_tokens import (
-    HOUR_SECONDS,
     LATE_SECONDS,
     ExpiredTokenError,
     ForgedTokenError,

@@ -247,8 +247,8 @@ def test_an_alarm_is_cut_for_the_defaults_of_its_source(
     assert given
     alarms = msgspec.structs.replace(given, defaults=msgspec.convert(defaults, Options))
     sources = msgspec.structs.replace(SOURCES, topic=TopicSources(alarms=alarms))
-    told = {"AlarmName": LONG.name, "NewStateValue": LONG.state, "NewStateReason": LONG.reason}
-    message = notification("from_sns") | {"Message": json.dumps(told)}
+    got = {"AlarmName": LONG.name, "NewStateValue": LONG.state, "NewStateReason": LONG.reason}
+    message = notification("from_sns") | {"Message": json.dumps(got)}
     assert body(sns.parse(message, sources))["text"] == text
 
 

@@ -22,7 +22,7 @@ def ends(hours: float | None, per_day: Decimal | None = None) -> Forecast:
     return Forecast(per_day, at, 24, None if at is None else "use")
 
 
-def told(
+def got(
     amounts: list[tuple[str, float | None]], low: Decimal | None = LOW, **fields: Any
 ) -> list[list[str]]:
     """What is new at each answer: amounts, with the hours to their end."""
@@ -39,19 +39,19 @@ def told(
 
 def test_a_low_balance_is_told_once_until_it_is_topped_up() -> None:
     falls: list[tuple[str, float | None]] = [(amount, None) for amount in ("1500", "880", "700")]
-    assert told(falls) == [[], ["low"], []]
+    assert got(falls) == [[], ["low"], []]
     risen: list[tuple[str, float | None]] = [*falls, ("2000", None), ("999.5", None)]
-    assert told(risen) == [[], ["low"], [], ["topped_up"], ["low"]]
+    assert got(risen) == [[], ["low"], [], ["topped_up"], ["low"]]
 
 
 def test_a_refund_is_no_top_up() -> None:
     up_and_down = ["1010", "990", "1005", "995", "1005", "995"]
-    assert told([(amount, None) for amount in up_and_down]) == [[], ["low"], [], [], [], []]
+    assert got([(amount, None) for amount in up_and_down]) == [[], ["low"], [], [], [], []]
 
 
 def test_a_refund_below_zero_is_no_top_up() -> None:
     owed = ["-100", "-99.9", "-100", "-99.9", "-50", "0", "1"]
-    assert told([(amount, 0) for amount in owed]) == [
+    assert got([(amount, 0) for amount in owed]) == [
         ["low", "runs_out"],
         *([[]] * 3),
         *([["topped_up", "low", "runs_out"]] * 3),
@@ -66,17 +66,17 @@ def test_a_last_day_that_moves_on_each_day_tells_the_end_by_use_once() -> None:
 
 
 def test_a_top_up_that_leaves_it_low_tells_both() -> None:
-    assert told([("10", None), ("500", None)]) == [["low"], ["topped_up", "low"]]
+    assert got([("10", None), ("500", None)]) == [["low"], ["topped_up", "low"]]
 
 
 def test_the_end_is_told_at_72_hours_and_at_24_and_each_once() -> None:
     hours = [100.0, 71.0, 80.0, 60.0, 23.0, 40.0, 5.0]
     answers: list[tuple[str, float | None]] = [("9000", one) for one in hours]
     out = ["runs_out"]
-    assert told(answers) == [[], out, [], [], out, [], []]
-    assert told([("9000", 10), ("9000", 70)]) == [out, []]  # the first one is late
+    assert got(answers) == [[], out, [], [], out, [], []]
+    assert got([("9000", 10), ("9000", 70)]) == [out, []]  # the first one is late
     topped_up = [*answers, ("99000", 500.0), ("98000", 70.0)]
-    assert told(topped_up)[-2:] == [["topped_up"], out]
+    assert got(topped_up)[-2:] == [["topped_up"], out]
 
 
 def test_a_later_last_day_lets_the_end_be_told_again() -> None:
@@ -115,7 +115,7 @@ def test_nothing_is_told_twice_without_a_top_up_between(
     answers: list[tuple[str, float | None]],
 ) -> None:
     since: list[str] = []
-    for new in told(answers):
+    for new in got(answers):
         if "topped_up" in new:
             since = []
         assert not set(since) & set(new)

@@ -26,10 +26,10 @@ amounts = st.decimals(-1000, 10**9, places=2)
 known = st.one_of(st.none(), amounts)
 
 
-def series(told: list[Decimal | None], unit: str = "IDR", first: int = HOUR) -> Hours:
+def series(got: list[Decimal | None], unit: str = "IDR", first: int = HOUR) -> Hours:
     """Amounts as they were told hour by hour."""
     found: Hours | None = None
-    for hour, amount in enumerate(told, first):
+    for hour, amount in enumerate(got, first):
         found = add_amount(found, hour, amount, unit)
     assert found is not None
     return found
@@ -47,11 +47,11 @@ def test_steady_use_is_forecast_to_the_day(an_hour: Decimal, hours: int) -> None
 
 
 @given(st.lists(known, min_size=1, max_size=2 * KEPT_HOURS))
-def test_a_weeks_amounts_are_kept_and_the_item_stays_small(told: list[Decimal | None]) -> None:
-    kept = series(told)
-    assert kept.last == HOUR + len(told) - 1
-    assert len(kept.amounts) == min(len(told), KEPT_HOURS)
-    assert [one if one is None else Decimal(one) for one in kept.amounts] == told[-KEPT_HOURS:]
+def test_a_weeks_amounts_are_kept_and_the_item_stays_small(got: list[Decimal | None]) -> None:
+    kept = series(got)
+    assert kept.last == HOUR + len(got) - 1
+    assert len(kept.amounts) == min(len(got), KEPT_HOURS)
+    assert [one if one is None else Decimal(one) for one in kept.amounts] == got[-KEPT_HOURS:]
 
 
 @given(st.decimals(-MOST * 100, MOST * 100, places=18))
@@ -69,22 +69,22 @@ def test_no_amount_takes_more_than_22_characters(amount: Decimal) -> None:
 def test_gaps_and_a_top_up_change_nothing_of_steady_use(
     an_hour: Decimal, gaps: set[int], rise: Decimal, at: int
 ) -> None:
-    told: list[Decimal | None] = [
+    got: list[Decimal | None] = [
         None if hour in gaps else amount + (rise + 100 * an_hour) * (hour >= at)
         for hour, amount in enumerate(steady(100, an_hour))
         if amount is not None
     ]
-    per_day, seen = used_a_day(series(told))
+    per_day, seen = used_a_day(series(got))
     assert per_day is None if seen < LEAST_HOURS else per_day == an_hour * 24
 
 
 @given(st.lists(known, max_size=KEPT_HOURS))
 def test_use_is_never_below_nothing_nor_seen_for_longer_than_it_was(
-    told: list[Decimal | None],
+    got: list[Decimal | None],
 ) -> None:
-    used, hours = use([None if one is None else plain(one) for one in told])
+    used, hours = use([None if one is None else plain(one) for one in got])
     assert used >= 0
-    assert 0 <= hours <= max(0, len(told) - 1)
+    assert 0 <= hours <= max(0, len(got) - 1)
 
 
 @given(st.integers(0, LEAST_HOURS - 1))
@@ -94,13 +94,13 @@ def test_there_is_no_forecast_before_use_was_seen_for_hours(hours: int) -> None:
 
 
 def test_a_day_of_more_use_than_the_week_counts() -> None:
-    told = [*steady(120, Decimal(1), Decimal(1000)), *steady(24, Decimal(10), Decimal(880))[1:]]
-    assert used_a_day(series(told)) == (Decimal(240), 24)
+    got = [*steady(120, Decimal(1), Decimal(1000)), *steady(24, Decimal(10), Decimal(880))[1:]]
+    assert used_a_day(series(got)) == (Decimal(240), 24)
 
 
 def test_a_quiet_day_after_a_busy_week_is_no_relief() -> None:
-    told = [*steady(120, Decimal(10), Decimal(10_000)), *[Decimal(8800)] * 24]
-    assert used_a_day(series(told)) == (Decimal(200), 144)
+    got = [*steady(120, Decimal(10), Decimal(10_000)), *[Decimal(8800)] * 24]
+    assert used_a_day(series(got)) == (Decimal(200), 144)
 
 
 def test_hours_that_nobody_asked_in_are_a_gap() -> None:

@@ -14,6 +14,7 @@ from sms_gateway.campaigns.csv_reader import FileError, Record, read_records
 from sms_gateway.campaigns.model import CHUNK_ROWS, Campaign, CampaignState, Chunk, Refusal
 from sms_gateway.campaigns.quota import count_rows
 from sms_gateway.campaigns.time_budget import TimeBudget
+from sms_gateway.campaigns.vendor_line import check_lines
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import GatewayError
@@ -82,7 +83,8 @@ def accept_next_chunk(
 ) -> Chunk | None:
     """Accept the next chunk; None when another worker was faster or the campaign was stopped.
 
-    Raises TenantStoppedError: the campaign then fails, and may be resumed.
+    Raises TenantStoppedError: the campaign then fails, and may be resumed; LongLineError: then it
+    waits.
     """
     refuse_stopped(campaign.tenant)
     rows = _read_rows(budget, campaign)
@@ -123,7 +125,9 @@ def _plan_chunk(
         campaign.tenant, drafts, now, per_recipient=True, keep_floor=True
     )
     _raise_retryable(campaign, rejected)
-    if not campaign.only_checks:  # later than that: a code that is refused now is refused for good
+    if not campaign.only_checks:
+        check_lines(accepted, now)
+        # Later than what may be tried again: a code that is refused now is refused for good
         accepted, rejected = refuse_pumped(campaign.tenant, accepted, rejected, now)
     for each in rejected:
         refused[each.index] = refusal(rows[each.index], campaign.columns, each.problem)

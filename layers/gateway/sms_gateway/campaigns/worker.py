@@ -37,6 +37,7 @@ from sms_gateway.campaigns.model import (
 from sms_gateway.campaigns.results import write_results
 from sms_gateway.campaigns.settings import row_defaults
 from sms_gateway.campaigns.time_budget import CHUNK_SECONDS, TimeBudget
+from sms_gateway.campaigns.vendor_line import LongLineError
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import GatewayError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
@@ -109,6 +110,9 @@ def _work(budget: TimeBudget, identifier: str) -> None:
             current = _accept_rows(budget, found)
         except ServiceUnavailableError:
             raise
+        except LongLineError as line:
+            _wait(found, line.seconds)
+            current = None
         except GatewayError as problem:
             current = _fail(found, problem)
     if current is not None and current.state.stopped and not current.final:
@@ -174,6 +178,12 @@ def _accept_rows(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
 
 def _worker_deadline() -> int:
     return epoch_seconds(utc_now()) + WORKER_TIMEOUT_SECONDS
+
+
+def _wait(campaign: Campaign, seconds: int) -> None:
+    """Leave a campaign to the scheduler for so long."""
+    change = ItemUpdate(campaign.item_key).schedule_check(epoch_seconds(utc_now()) + seconds)
+    change.if_in("state", CampaignState.READING).apply()
 
 
 def _finish_reading(campaign: Campaign) -> None:

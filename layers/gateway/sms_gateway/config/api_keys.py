@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.storage import dynamodb, search_runs
+from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item, key_of
 from sms_gateway.storage.models import ItemKey
@@ -111,6 +111,8 @@ def create_key(
         **({"test": {"N": "1"}} if test else {}),
     }
     dynamodb.put_new(item)
+    from sms_gateway.storage import search_runs  # the authorizer makes no key: saves start-up time
+
     search_runs.note_tenant(tenant, now)
     return key, _from_item(item)
 

@@ -1,10 +1,10 @@
 """What the accounts' secret says that is no secret, as a setting for those that call no vendor.
 
-The secret is what vendors are called with. `smsgw` writes this setting after it; from it messages
-are accepted and callbacks read, with no credential in memory.
+The secret is what vendors are called with. `smsgw` writes this setting after it
+(account_publishing.py); from it messages are accepted and callbacks read, with no credential in
+memory.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,8 +12,6 @@ import msgspec
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.stored_settings import ACCOUNTS, fetch_setting
 from sms_gateway.config.vendor_accounts import NO_ACCOUNT, Accounts, build_accounts
-from sms_gateway.vendors.redaction import mark_of
-from sms_gateway.vendors.registry import VENDORS, build_adapter, secret_settings
 from sms_gateway.vendors.secret_marks import SecretMark
 
 WITHHELD = "*"  # in place of a secret; no letter or digit, so that redaction looks for none
@@ -47,39 +45,6 @@ def parse_public_accounts(text: str) -> Accounts:
         },
         {vendor: account.marks for vendor, account in accounts.items()},
     )
-
-
-def write_public_accounts(accounts: Mapping[str, object], key: bytes) -> str:
-    """Write the setting for the secret's accounts; `key` is that of marks.
-
-    An account that is not valid is left out: what is wrong with it may be a secret in its place.
-    """
-    known = {
-        vendor: _public(vendor, account, key)
-        for vendor, account in accounts.items()
-        if vendor in VENDORS and isinstance(account, dict) and _is_valid(vendor, account)
-    }
-    return msgspec.json.encode(known, order="sorted").decode()
-
-
-def _public(vendor: str, account: Mapping[str, Any], key: bytes) -> PublicAccount:
-    secret = secret_settings(vendor)
-    return PublicAccount(
-        {name: value for name, value in account.items() if name not in secret},
-        {
-            name: str(mark_of(value, key))
-            for name, value in account.items()
-            if name in secret and isinstance(value, str)
-        },
-    )
-
-
-def _is_valid(vendor: str, account: Mapping[str, Any]) -> bool:
-    try:
-        build_adapter(vendor, account)
-    except ValueError:
-        return False
-    return True
 
 
 _public_accounts = CachedSetting(

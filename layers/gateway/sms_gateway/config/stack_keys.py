@@ -2,7 +2,8 @@
 
 The callback key makes the vendors' callback addresses unguessable, and only those who build or
 verify one may read it. The message key seals the texts of codes, derives codes, and keys digests.
-The search keys mark numbers and references, by which a search finds messages.
+The search key, which is derived from it, marks numbers and references: those that accept messages
+derive it, and those that only search read it under its own label.
 From the webhooks' key the webhooks' secrets are derived. ADR 0041 says why it is one secret.
 """
 
@@ -12,6 +13,7 @@ import msgspec
 
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.secrets import fetch_secret
+from sms_gateway.core.derived_keys import derive_key
 
 MIN_LENGTH = 32  # characters
 # The labels.
@@ -55,7 +57,7 @@ def message_key() -> bytes:
 
 
 def search_keys() -> list[bytes]:
-    """Return the keys of marks, the current one first. Raises ServiceUnavailableError."""
+    """Return the keys of marks, of present and earlier ones. Raises ServiceUnavailableError."""
     return _search_keys.get()
 
 
@@ -79,8 +81,13 @@ def parse_key(written: str) -> bytes:
     return written.encode()
 
 
+def derive_search_key(message: bytes) -> str:
+    """Return the key of marks that belongs to a message key, as its label's text has it."""
+    return derive_key(message, "search").hex()
+
+
 def parse_search_keys(written: str) -> list[bytes]:
-    """Parse keys with white space between them, the current one first. Raises ValueError."""
+    """Parse keys with white space between them. Raises ValueError."""
     return [parse_key(one) for one in written.split()] or [parse_key("")]
 
 

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+HOUR_SECONDS = 3600
+DAY_SECONDS = 86_400
+
 
 def utc_now() -> datetime:
     """Return the present as an aware UTC time."""

@@ -97,7 +97,9 @@ def _go_on(change: MessageUpdate, sub: Submission, step: NextAttempt, now: datet
             increment("FailedOver", sub.count, vendor=sub.vendor)
         if not ends_chain(step, sub.attempt):
             left = sub.expires - seconds
-            task = queue.make_task(step.vendor, sub.key, sub.count, left, code=sub.is_code)
+            task = queue.make_task(
+                step.vendor, sub.key, sub.count, left, code=sub.is_code, segments=sub.segments
+            )
             queue.enqueue_submissions([task], sub.tenant or sub.key.batch, step.pause)
 
 
@@ -162,7 +164,10 @@ def split_mixed_result(
         changes.append(_detach_message(sub, message, verdict, refused, step, now))
         if step is not None and not ends_chain(step, sub.attempt):
             code = message.content.category == "otp"
-            task = queue.make_task(step.vendor, message.key, 1, seconds_left, code=code)
+            segments = message.content.segments if sub.segments else 0
+            task = queue.make_task(
+                step.vendor, message.key, 1, seconds_left, code=code, segments=segments
+            )
             requeued[step].append(task)
     written = dynamodb.apply_all(changes)
     ended = Counter(status for status, held in zip(ends, written, strict=True) if status and held)
@@ -216,6 +221,8 @@ def _detach_message(
     _schedule(change, step, sub.attempt, seconds)
     if refused:
         change.set("refused", ",".join(refused))
+    if sub.segments:
+        change.set("segments", message.content.segments)
     if sub.seed is not None:
         change.set("seed", sub.seed)  # the submission may end, and forget it, before the message
     if step:

@@ -13,7 +13,7 @@ from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.sandbox import is_sandbox
 from sms_gateway.core.status import Status
-from sms_gateway.core.timestamps import epoch_ms, epoch_seconds, utc_now
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_ms, epoch_seconds, utc_now
 from sms_gateway.dispatch.failover import FIRST_PAUSE_SECONDS
 from sms_gateway.dispatch.outcome_handling import route_or_finish, split_mixed_result
 from sms_gateway.dispatch.vendor_session import VendorSession
@@ -21,7 +21,6 @@ from sms_gateway.messages.dashboard_lines import report_submitted
 from sms_gateway.messages.prices import price_rows
 from sms_gateway.messages.sealed_text import SealBrokenError
 from sms_gateway.storage import message_repository, vendor_message_ids
-from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import (
     ALL_MESSAGES,

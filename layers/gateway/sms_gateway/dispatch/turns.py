@@ -1,6 +1,7 @@
 """Whose turn it is at a vendor with a rate, and what becomes of a submission that must wait.
 
-A short wait is slept through. Up to 15 minutes it waits in the queue, for as long as the line
+A short wait is slept through, and the rate is booked at its end: what is booked, a code waits for.
+Up to 15 minutes it waits in the queue, for as long as the line
 before it takes; what waits longer is held in the due index, and no queue has it. So it goes round
 once or twice however long it waits.
 """
@@ -22,6 +23,7 @@ from sms_gateway.storage.models import Submission
 from sms_gateway.vendors.adapter import Adapter
 
 MAX_SLEEP_MS = 5_000  # that a worker waits for the account's rate
+AHEAD_MS = 500  # that all but urgent ones book before they leave
 MAX_URGENT_MS = 300_000  # ahead that urgent ones book: more than half of a code's life is no use
 LATE_MS = 60_000  # after which a booked time counts as given up
 # Come back a little early, so that the rate does not lie idle; who lost its turn a little earlier.
@@ -42,25 +44,41 @@ def take_turn(adapter: Adapter, task: SubmissionTask) -> Wait | None:
     """Wait for a vendor's rate and book it; return how long to wait when that is too long."""
     if not adapter.rate:
         return None
-    now = int(time.time() * 1000)
-    cost = _cost(task, adapter.rate)
-    latest = now + MAX_SLEEP_MS
+    cost = round(1000 * adapter.seconds(task.messages, task.segments))
     if task.urgent:
-        start = task.place
-        if start is None or start + LATE_MS < now:
-            start = rate_limiter.book_urgent(adapter.name, now, cost, now + MAX_URGENT_MS)
-        if start is None:
-            return Wait(now + MAX_URGENT_MS // 2, None, cost)
-        if start > latest:
-            return Wait(start, start, cost)
-    elif task.place is not None and _find_sendable(task) is None:
+        return _take_urgent(task, cost)
+    if task.place is not None and _find_sendable(task) is None:
         return None  # and book nothing: it was cancelled, or is the second of two deliveries
-    else:
-        start, taken = rate_limiter.leave(adapter.name, now, cost, latest, task.place)
-        if not taken:
-            return Wait(start, task.place, cost)
+    return _take_in_line(task, cost)
+
+
+def _take_urgent(task: SubmissionTask, cost: int) -> Wait | None:
+    now = _now_ms()
+    start = task.place
+    if start is None or start + LATE_MS < now:
+        start = rate_limiter.book_urgent(task.vendor, now, cost, now + MAX_URGENT_MS)
+    if start is None:
+        return Wait(now + MAX_URGENT_MS // 2, None, cost)
+    if start > now + MAX_SLEEP_MS:
+        return Wait(start, start, cost)
     time.sleep(max(0, start - now) / 1000)
     return None
+
+
+def _take_in_line(task: SubmissionTask, cost: int) -> Wait | None:
+    place, patience = task.place, _now_ms() + MAX_SLEEP_MS
+    while True:
+        now = _now_ms()
+        start, taken = rate_limiter.leave(task.vendor, now, cost, now + AHEAD_MS, place)
+        if taken:
+            time.sleep(max(0, start - now) / 1000)
+            return None
+        if start <= patience and place is None:
+            joined = rate_limiter.join(task.vendor, cost)
+            place, start = joined.number, joined.turn
+        if start > patience:
+            return Wait(start, place, cost)
+        time.sleep(max(AHEAD_MS // 2, start + 1 - now) / 1000)
 
 
 def wait_for_turn(task: SubmissionTask, wait: Wait, group: str) -> None:
@@ -112,8 +130,8 @@ def _look_again(task: SubmissionTask, now: int, expires: int) -> None:
         _check_at(task, expires).apply()
 
 
-def _cost(task: SubmissionTask, rate: float) -> int:
-    return round(task.messages / rate * 1000)
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _seconds_until(when: int, now: float) -> int:

@@ -42,9 +42,10 @@ CallResult = tuple[list[SubmitOutcome], str | None]  # with the raw answer if it
 class VendorSession:
     """One vendor's session in this worker.
 
-    `workers` share the account's concurrency and rate; `until` (epoch seconds) is the deadline. The
-    share bounds parallel calls, the table the rate over all workers. A context manager: leaving
-    it ends its threads. One `for_tests` takes the sandbox's adapters and test messages only.
+    `workers` share the account's rate and calls at once, or with `codes` those kept for codes;
+    `until` (epoch seconds) is the deadline. The share bounds parallel calls, the table the rate
+    over all workers. A context manager: leaving it ends its threads. One `for_tests` takes the
+    sandbox's adapters and test messages only.
     """
 
     for_tests: ClassVar[bool] = False
@@ -58,6 +59,8 @@ class VendorSession:
         workers: int = 1,
         send: Send = http_client.send,
         usable: Collection[str] = (),
+        *,
+        codes: bool = False,
     ) -> None:
         if is_sandbox(adapter.name) != self.for_tests:
             raise ValueError(f"{adapter.name} has another kind of session")
@@ -66,7 +69,8 @@ class VendorSession:
         self._callback_base = callback_base
         self._callback_key = callback_key
         self._until = until
-        self._max_calls = max(1, min(adapter.concurrency // workers, http_client.MAX_CONNECTIONS))
+        share = adapter.calls_at_once(codes=codes) // workers
+        self._max_calls = max(1, min(share, http_client.MAX_CONNECTIONS))
         self._call_slots = BoundedSemaphore(self._max_calls)
         self._pool = ThreadPoolExecutor(self._max_calls)  # starts a thread only for a call
         self._slot_freed = Condition()
@@ -122,11 +126,11 @@ class VendorSession:
                 self._calls -= calls
                 self._slot_freed.notify_all()
 
-    def has_time_for(self, messages: int) -> bool:
+    def has_time_for(self, messages: int, segments: int = 0) -> bool:
         """Return whether a submission can be finished even if every call is slow."""
         calls = self.adapter.calls(messages)
         slowest = -(-calls // self._max_calls) * self._max_call_seconds
-        paced = messages / self.adapter.rate if self.adapter.rate and calls > 1 else 0
+        paced = self.adapter.seconds(messages, segments) if calls > 1 else 0
         # Begin one that no worker has time for all the same: calls not made are retried.
         return time.time() + min(slowest + paced, MAX_TIME_NEEDED_SECONDS) < self._until
 
@@ -146,9 +150,18 @@ class VendorSession:
         for call in calls:
             futures.append(self._pool.submit(self._send_guarded, call))
             if self.adapter.rate and not self._too_late_to_call():
-                time.sleep(len(call.members) / self.adapter.rate)
+                time.sleep(self._pace(call))
         wait(futures)  # together: one after the other would wake this thread for each
         return [future.result() for future in futures]
+
+    def _pace(self, call: SubmitCall) -> float:
+        """Return the seconds that a call takes of the account's rate."""
+        if self.adapter.rate_unit == "messages":
+            return self.adapter.seconds(len(call.members))
+        from sms_gateway.sms.encoding import segments  # few accounts count them: starts faster
+
+        counted = sum(segments(member.text, member.encoding) for member in call.members)
+        return self.adapter.seconds(len(call.members), counted)
 
     def _send_guarded(self, call: SubmitCall) -> CallResult:
         with self._call_slots:

@@ -56,6 +56,7 @@ def _sessions(
     Raises ServiceUnavailableError where they need accounts that can't be read.
     """
     tests = [is_sandbox(str(record["body"]).partition(" ")[0]) for record in records]
+    codes = all(queue.holds_code(str(record["body"])) for record in records)
     sessions: dict[str, VendorSession] = {}
     if any(tests):
         from sms_gateway.dispatch.sandbox_session import sandbox_sessions  # few test: starts faster
@@ -67,7 +68,14 @@ def _sessions(
         workers = int(os.environ["DISPATCH_WORKERS"])
         sessions |= {
             vendor: VendorSession(
-                adapter, callback_base, callback_key, until, workers, send, configured.adapters
+                adapter,
+                callback_base,
+                callback_key,
+                until,
+                workers,
+                send,
+                configured.adapters,
+                codes=codes,
             )
             for vendor, adapter in configured.adapters.items()
         }
@@ -84,10 +92,15 @@ def _handle_record(record: Mapping[str, Any], sessions: Mapping[str, VendorSessi
             return True
         if hold_if_stopped(task.key, task.vendor):
             return True
+        # An urgent one books first: while it sleeps, others may use the calls.
+        first = task.urgent and session.has_time_for(task.messages)
+        wait = take_turn(session.adapter, task) if first else None
         with session.claim_slot(task.messages):
-            if not session.has_time_for(task.messages):
+            if wait:
+                wait_for_turn(task, wait, _message_group(record))
+            elif not session.has_time_for(task.messages, task.segments):
                 queue.enqueue_submissions([task], _message_group(record), NO_TIME_SECONDS)
-            elif wait := take_turn(session.adapter, task):
+            elif not task.urgent and (wait := take_turn(session.adapter, task)):
                 wait_for_turn(task, wait, _message_group(record))
             elif not hold_if_stopped(task.key, task.vendor):  # again: it has waited meanwhile
                 dispatch(task.key, session)

@@ -26,7 +26,14 @@ from sms_gateway.messages.planning import PlannedRecipient
 from sms_gateway.messages.sealed_text import new_seed, seal, without_text
 from sms_gateway.messages.search_marks import MAX_MARKS, marks_of
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.items import Item, batch_item, marks_item, message_item, submission_item
+from sms_gateway.storage.items import (
+    MARK_BYTES,
+    Item,
+    batch_item,
+    marks_item,
+    message_item,
+    submission_item,
+)
 from sms_gateway.storage.models import (
     Batch,
     ItemKey,
@@ -35,9 +42,10 @@ from sms_gateway.storage.models import (
     TimelineEntry,
     message_id,
 )
-from sms_gateway.storage.search_runs import MARK_BYTES
 from sms_gateway.vendors.adapter import Adapter
 from sms_gateway.vendors.types import OutgoingMessage
+
+MAX_TURN_SECONDS = 2.0  # of the vendor's rate that a submission takes: a code may wait for it
 
 
 class AcceptedMessage(ValueObject, frozen=True):
@@ -91,7 +99,7 @@ def build_batch(
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     groups = _group_by_submission(recipients)
     contents = [planned.content for group in groups for planned in group]
-    marks = marks_of(tenant, contents)
+    marks = marks_of(tenant, contents, key)
     submissions: list[Submission] = []
     sealed: list[bytes | None] = []
     for group in groups:
@@ -148,7 +156,13 @@ def _group_by_submission(recipients: Sequence[PlannedRecipient]) -> list[list[Pl
     candidates: dict[Any, list[PlannedRecipient]] = defaultdict(list)
     for planned in recipients:
         content = planned.content
-        shared = (planned.vendors, content.send_at, planned.validity, content.on_unknown)
+        shared = (
+            planned.vendors,
+            content.send_at,
+            planned.validity,
+            content.on_unknown,
+            content.withheld,
+        )
         candidates[shared].append(planned)
     groups = []
     for members in candidates.values():
@@ -157,8 +171,22 @@ def _group_by_submission(recipients: Sequence[PlannedRecipient]) -> list[list[Pl
         outgoing: list[OutgoingMessage] = [
             planned.content.outgoing(identifier) for identifier, planned in by_id.items()
         ]
-        groups += [[by_id[message.id] for message in pack] for pack in adapter.pack(outgoing)]
+        for pack in adapter.pack(outgoing):
+            groups += _in_turns(adapter, [by_id[message.id] for message in pack])
     return groups
+
+
+def _in_turns(adapter: Adapter, pack: list[PlannedRecipient]) -> list[list[PlannedRecipient]]:
+    """Split what one submission can carry into parts that each take a short turn."""
+    parts: list[list[PlannedRecipient]] = [[]]
+    segments = 0
+    for planned in pack:
+        segments += planned.content.segments
+        if parts[-1] and adapter.seconds(len(parts[-1]) + 1, segments) > MAX_TURN_SECONDS:
+            parts.append([])
+            segments = planned.content.segments
+        parts[-1].append(planned)
+    return parts
 
 
 def _submission(
@@ -198,7 +226,12 @@ def _submission(
         seed=new_seed() if any(planned.content.withheld for planned in group) else None,
         test=test,
         counted=counted,
+        segments=_segments(group) if first.adapter.rate_unit == "segments" else 0,
     )
+
+
+def _segments(group: Sequence[PlannedRecipient]) -> int:
+    return sum(planned.content.segments for planned in group)
 
 
 def _shared_content(
@@ -257,7 +290,9 @@ def _enqueue(tenant: str, submissions: Sequence[Submission]) -> None:
     for one in submissions:
         if one.status is Status.ACCEPTED:
             left = one.expires - one.changed
-            task = queue.make_task(one.vendor, one.key, one.count, left, code=one.is_code)
+            task = queue.make_task(
+                one.vendor, one.key, one.count, left, code=one.is_code, segments=one.segments
+            )
             ready[one.vendor].append(task)
     for tasks in ready.values():
         queue.enqueue_submissions(tasks, tenant)

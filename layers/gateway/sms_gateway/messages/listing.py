@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -30,6 +30,7 @@ from sms_gateway.storage.message_pages import LAST_POSITION, message_page
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.models import Batch, Message, Submission
 from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.types import Category
 
 # Read for one page, however much a filter passes over.
 MAX_DAYS = 31  # partitions of the index
@@ -73,6 +74,7 @@ class MessageQuery(ValueObject, frozen=True):
     limit: int = 25
     status: Status | None = None
     vendor: str | None = None
+    category: Category | None = None
     to: str | None = None
     reference: str | None = None
     batch_id: str | None = None
@@ -84,7 +86,7 @@ class MessageQuery(ValueObject, frozen=True):
     @property
     def filters_messages(self) -> bool:
         """Whether some messages of a batch may pass and others not."""
-        return any((self.status, self.vendor, self.to, self.reference))
+        return any((self.status, self.vendor, self.category, self.to, self.reference))
 
     def wants(self, batch: Batch) -> bool:
         """Whether a batch passes the filters that all its messages pass, or none."""
@@ -101,6 +103,7 @@ class MessageQuery(ValueObject, frozen=True):
         return (
             (self.status is None or status_of(message, sub) is self.status)
             and (self.vendor is None or sub.vendor == self.vendor)
+            and (self.category is None or message.content.category == self.category)
             and (self.to is None or message.content.to == self.to)
             and (self.reference is None or message.content.reference == self.reference)
         )
@@ -113,6 +116,7 @@ def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None
         limit=read_param(parameters, "limit", parse_limit) or 25,
         status=read_param(parameters, "status", one_of(Status)),
         vendor=read_param(parameters, "vendor", one_of((*VENDORS, *SANDBOX))),
+        category=read_param(parameters, "category", one_of(get_args(Category))),
         to=read_param(parameters, "to", _number),
         reference=read_param(parameters, "reference", _reference),
         batch_id=read_param(parameters, "batch_id", _batch),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient
+from sms_gateway.messages.refusals import move_refused
 from sms_gateway.policies import door
 
 if TYPE_CHECKING:
@@ -27,16 +28,9 @@ def refuse_over_quota(
     The last of the answer is for `given_back_unless_done`. Raises as `count_sends` does.
     """
     counted = door.count_sends(tenant, key_id, key_policy, parts_of(accepted), now, message_key)
-    if counted is None or not any(counted.problems):
-        return accepted, rejected, counted
-    kept: list[PlannedRecipient] = []
-    refused: list[RejectedRecipient] = []
-    for one, problem in zip(accepted, counted.problems, strict=True):
-        if problem is None:
-            kept.append(one)
-        else:
-            refused.append(RejectedRecipient(one.draft.index, one.draft.to, problem))
-    return kept, sorted([*rejected, *refused], key=lambda one: one.index), counted
+    if counted is None:
+        return accepted, rejected, None
+    return *move_refused(accepted, rejected, counted.problems), counted
 
 
 def parts_of(recipients: Sequence[PlannedRecipient]) -> list[tuple[str, int]]:

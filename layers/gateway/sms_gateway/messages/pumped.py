@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.messages.planning import PlannedRecipient, RejectedRecipient
+from sms_gateway.messages.refusals import move_refused
 from sms_gateway.pumping_guard import door
 
 
@@ -15,15 +16,6 @@ def refuse_pumped(
 ) -> tuple[list[PlannedRecipient], list[RejectedRecipient]]:
     """Count the codes among recipients, and move those that the guard refuses to the rejected."""
     codes = [one.content.to for one in accepted if one.content.category == "otp"]
-    problems = iter(door.admit_codes(tenant, codes, now, message_key))
-    kept: list[PlannedRecipient] = []
-    refused: list[RejectedRecipient] = []
-    for one in accepted:
-        problem = next(problems) if one.content.category == "otp" else None
-        if problem is None:
-            kept.append(one)
-        else:
-            refused.append(RejectedRecipient(one.draft.index, one.draft.to, problem))
-    if not refused:
-        return accepted, rejected
-    return kept, sorted([*rejected, *refused], key=lambda one: one.index)
+    found = iter(door.admit_codes(tenant, codes, now, message_key))
+    problems = [next(found) if one.content.category == "otp" else None for one in accepted]
+    return move_refused(accepted, rejected, problems)

@@ -7,15 +7,16 @@ read and compared itself.
 import hmac
 from collections.abc import Iterable
 
-from sms_gateway.config.stack_keys import search_keys
+from sms_gateway.config.stack_keys import derive_search_key, search_keys
+from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.problems import ServiceUnavailableError
+from sms_gateway.storage.items import MARK_BYTES
 from sms_gateway.storage.models import MessageContent
-from sms_gateway.storage.search_runs import MARK_BYTES
 
 MAX_MARKS = 100  # in a batch's own item and its entry, which have room for these 400 bytes
 
 
-def marks_of(tenant: str, contents: Iterable[MessageContent]) -> bytes | None:
+def marks_of(tenant: str, contents: Iterable[MessageContent], message_key: Secret) -> bytes | None:
     """Return the marks of a batch's messages, each once.
 
     None without a usable key: that stops no message.
@@ -26,7 +27,7 @@ def marks_of(tenant: str, contents: Iterable[MessageContent]) -> bytes | None:
         if content.reference is not None:
             found["reference", content.reference] = None
     try:
-        key = search_keys()[0]
+        key = derive_search_key(message_key()).encode()
     except ServiceUnavailableError:
         return None
     return b"".join(_mark(key, tenant, kind, value) for kind, value in found)

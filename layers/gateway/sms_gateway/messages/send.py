@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sms_gateway.config.stack_keys import message_key
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.problems import GatewayError, InvalidRequestError, ServiceUnavailableError
-from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_seconds
 from sms_gateway.core.ulids import new_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.messages import idempotency
@@ -23,7 +23,6 @@ from sms_gateway.messages.tenant_plan import plan_for_tenant
 from sms_gateway.policies import door as policies
 from sms_gateway.pumping_guard import door as guard
 from sms_gateway.storage import idempotency_keys
-from sms_gateway.storage.items import DAY_SECONDS
 
 if TYPE_CHECKING:
     from sms_gateway.policies.quota import Counted

@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable
 
 from sms_gateway.core.problems import InvalidRequestError
-from sms_gateway.webhooks.endpoints import cached_endpoints, owner_of
-from sms_gateway.webhooks.url_policy import UrlError, parse_allowed_url
 
 
 def status_url_checker(tenant: str) -> Callable[[str], None]:
@@ -25,6 +23,10 @@ def status_url_checker(tenant: str) -> Callable[[str], None]:
                 "parameter Events.",
                 slug="webhooks-off",
             )
+        # Where nobody names one, this is not imported.
+        from sms_gateway.webhooks.endpoints import cached_endpoints, owner_of
+        from sms_gateway.webhooks.url_policy import UrlError, parse_allowed_url
+
         try:
             origin = parse_allowed_url(url).origin
         except UrlError as error:

@@ -9,16 +9,16 @@ from sms_gateway.config.policies import tenant_policy
 from sms_gateway.config.stopped_tenants import refuse_stopped
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.problems import ServiceUnavailableError
-from sms_gateway.http_api.request import Request
 
 if TYPE_CHECKING:
+    from sms_gateway.http_api.request import Request
     from sms_gateway.policies.document import Policy
     from sms_gateway.policies.limits import Scope
     from sms_gateway.policies.quota import Counted
     from sms_gateway.policies.rules import Rules
 
 
-def admit(request: Request) -> None:
+def admit(request: "Request") -> None:
     """Admit a request to any route. Raises TenantStoppedError, ForbiddenError for its address.
 
     Raises ServiceUnavailableError when that can't be read.

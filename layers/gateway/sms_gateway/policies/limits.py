@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from sms_gateway.core.problems import TooManyRequestsError
-from sms_gateway.core.timestamps import epoch_us, rfc3339
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_us, rfc3339
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.policies.document import Policy
-from sms_gateway.storage.items import DAY_SECONDS
 
 SECOND_US = 1_000_000
 BUCKET = "bucket"

@@ -12,17 +12,17 @@ from sms_gateway.core.value_object import ValueObject
 KINDS = ("ip", "device", "user")
 NETWORK_BITS = 64  # of an IPv6 address: whoever has one has the whole network
 
-Told = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Named = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class Client(ValueObject, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The `client` of a request; null is "not told"."""
+    """The `client` of a request; null is "not given"."""
 
     hidden = frozenset(KINDS)
 
     ip: Annotated[str, msgspec.Meta(min_length=2, max_length=45)] | None = None
-    device: Told | None = None
-    user: Told | None = None
+    device: Named | None = None
+    user: Named | None = None
 
 
 def check_client(client: Client | None) -> None:
@@ -42,7 +42,7 @@ def check_client(client: Client | None) -> None:
 
 
 def hashes(client: Client | None, tenant: str, secret: bytes) -> dict[str, str]:
-    """Return the keyed hash of each thing that is told, by its kind."""
+    """Return the keyed hash of each thing that is given, by its kind."""
     key = derive_key(secret, "guard/client")
     given = {kind: getattr(client, kind) for kind in KINDS if client and getattr(client, kind)}
     if "ip" in given:

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.problems import GatewayError
 from sms_gateway.core.ulids import created_at
-from sms_gateway.pumping_guard.client import Client
+
+if TYPE_CHECKING:
+    from sms_gateway.pumping_guard.client import Client
 
 
 def is_on() -> bool:
@@ -16,7 +19,7 @@ def is_on() -> bool:
 
 
 def admit_code(
-    tenant: str, number: str, client: Client | None, now: datetime, secret: Secret
+    tenant: str, number: str, client: "Client | None", now: datetime, secret: Secret
 ) -> tuple[str, ...]:
     """Count a verification's code; return what it was counted by, nothing for an unguarded one.
 

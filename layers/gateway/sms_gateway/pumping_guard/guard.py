@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from sms_gateway.core.derived_keys import Secret
 from sms_gateway.core.observability import count, increment, logger
 from sms_gateway.core.problems import ServiceUnavailableError, TooManyRequestsError
+from sms_gateway.core.timestamps import HOUR_SECONDS
 from sms_gateway.pumping_guard import counters
 from sms_gateway.pumping_guard.client import Client, hashes
 from sms_gateway.pumping_guard.known_numbers import known_among, known_name
@@ -31,8 +32,6 @@ from sms_gateway.pumping_guard.rules import (
 from sms_gateway.pumping_guard.settings import Guard, guard_of
 from sms_gateway.sms.phone_numbers import country_of
 from sms_gateway.storage import code_counts
-
-HOUR_SECONDS = 3600
 
 
 class VerificationBlockedError(TooManyRequestsError):

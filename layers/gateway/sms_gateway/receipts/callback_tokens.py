@@ -7,12 +7,11 @@ so neither a guess nor an old address costs us one.
 import hmac
 from base64 import b32encode
 
-from sms_gateway.storage.items import DAY_SECONDS
+from sms_gateway.core.timestamps import DAY_SECONDS, HOUR_SECONDS
 from sms_gateway.storage.models import ItemKey
 
 MAC_LENGTH = 21  # base32 characters: 105 bits
 EXPIRY_LENGTH = 5  # hexadecimal digits: hours since 1970, until 2089
-HOUR_SECONDS = 3600
 ACCOUNT = "ACCOUNT"  # the subject of a token for a vendor's whole account
 # How long after its message's deadline a report is still taken, which settles `unknown`: as long
 # as a vendor's own id leads to its message.

@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 
 from sms_gateway.core.observability import increment, logger
-from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_seconds
 from sms_gateway.core.ulids import created_at, first_ulid
 from sms_gateway.messages.planning import MAX_SCHEDULE_AHEAD
 from sms_gateway.storage import search_runs
-from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.storage.search_runs import IndexedDay, IndexedTenant, Place
 
 RUN_ENTRIES = 20_000  # a search reads fewer that no run has, and one item of each run

@@ -81,7 +81,9 @@ def _requeue(run: TickRun, sub: Submission, pause: int, place: int = 0) -> None:
         change.remove("held").if_in("held", sub.held)
     if change.if_in("status", sub.status).apply():
         left = sub.expires - now
-        task = message_queue.make_task(vendor, sub.key, sub.count, left, code=sub.is_code)
+        task = message_queue.make_task(
+            vendor, sub.key, sub.count, left, code=sub.is_code, segments=sub.segments
+        )
         if place and vendor == sub.vendor and not task.urgent:
             task = replace(task, place=place)
         message_queue.enqueue_submissions([task], sub.tenant or sub.key.batch, delay)
@@ -185,7 +187,9 @@ def _resend(run: TickRun, sub: Submission) -> None:
     if moved:
         increment("SubmissionResent", vendor=sub.vendor)
         left = sub.expires - run.now_seconds
-        task = message_queue.make_task(sub.vendor, sub.key, sub.count, left, code=sub.is_code)
+        task = message_queue.make_task(
+            sub.vendor, sub.key, sub.count, left, code=sub.is_code, segments=sub.segments
+        )
         message_queue.enqueue_submissions([task], sub.tenant or sub.key.batch)
 
 

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
+from sms_gateway.core.timestamps import DAY_SECONDS
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.items import DAY_SECONDS, Item, json_attribute, key_of, number_attribute
+from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 
 PREFIX = "GUARD#"

@@ -11,9 +11,10 @@ import msgspec
 from sms_gateway.core.canonical_json import canonical
 from sms_gateway.core.derived_keys import derive_key
 from sms_gateway.core.problems import ConflictError, InvalidRequestError
+from sms_gateway.core.timestamps import DAY_SECONDS
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage.dynamodb import get, put
-from sms_gateway.storage.items import DAY_SECONDS, Item, key_of, number_attribute
+from sms_gateway.storage.items import Item, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 
 KEY_SECONDS = DAY_SECONDS

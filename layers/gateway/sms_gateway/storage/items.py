@@ -21,7 +21,7 @@ from sms_gateway.storage.models import (
 Item = dict[str, Any]
 
 SHARDS = tuple(f"{number:02d}" for number in range(32))
-DAY_SECONDS = 86_400
+MARK_BYTES = 4
 MARKS = "X"  # the sort key of a batch's marks: behind all that readers of a batch want
 
 _content = msgspec.json.Decoder(MessageContent)
@@ -121,6 +121,8 @@ def submission_item(
         item["shard"] = {"S": shard_of(submission.key.batch)}
     if submission.counted:
         item["counted"] = {"S": submission.counted}
+    if submission.segments:
+        item["segments"] = number_attribute(submission.segments)
     if submission.seed is not None:
         item["seed"] = {"B": submission.seed}
     if submission.sealed is not None:
@@ -167,6 +169,7 @@ def read_submission(item: Item) -> Submission:
         sealed=item.get("sealed", {}).get("B") if tenant else None,
         test="test" in item,
         counted=item.get("counted", {}).get("S", ""),
+        segments=number("segments") if "segments" in item else 0,
     )
 
 

@@ -224,6 +224,7 @@ class Submission(ValueObject, frozen=True):
     sealed: bytes | None = None
     test: bool = False  # of a test key: it reaches the sandbox only
     counted: str = ""  # under whose limits, as `policies.quota` writes it
+    segments: int = 0  # of all messages, where the vendor's rate counts them
 
     @property
     def remaining_vendors(self) -> set[str]:
@@ -233,7 +234,8 @@ class Submission(ValueObject, frozen=True):
     @property
     def is_code(self) -> bool:
         """Whether it is one message with a one-time code."""
-        return self.content is not None and self.content.category == "otp"
+        sealed = self.seed is not None or (self.content is not None and self.content.withheld)
+        return sealed and self.count == 1
 
     @property
     def is_single(self) -> bool:

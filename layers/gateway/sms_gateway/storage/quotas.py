@@ -10,8 +10,8 @@ from typing import Any
 
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import ConditionFailedError, translate_errors
-from sms_gateway.storage.items import Item, key_of, number_attribute
+from sms_gateway.storage.dynamodb import ConditionFailedError, ItemUpdate, translate_errors
+from sms_gateway.storage.items import Item
 from sms_gateway.storage.models import ItemKey
 
 PREFIX = "QUOTA#"
@@ -45,41 +45,36 @@ def add(
     Returns the item as it is then, and whether it was written. Raises ServiceUnavailableError.
     """
     claim = secrets.token_hex(8)  # by which a write whose answer was lost is known
-    update = _Update()
-    update.where(f"({update.name('claim')} <> {update.text(claim)})", "claim")
-    update.set("claim", update.text(claim))
-    update.set("ttl", update.number(ttl))
+    update = ItemUpdate(key, may_create=True).if_missing_or_not("claim", claim)
+    update.set("claim", claim).set("ttl", ttl)
     for count in counts:
         update.add(count.name, count.amount)
         if count.most is not None:
-            fits = count.amount <= count.most  # else not even the first one is written
-            room = update.number(count.most - count.amount)
-            update.where(f"{update.name(count.name)} <= {room}", count.name if fits else None)
+            room = count.most - count.amount
+            if room < 0:  # not even the first one is written
+                update.if_at_most(count.name, room)
+            else:
+                update.if_missing_or_at_most(count.name, room)
     for bucket in buckets:
         _take(update, bucket, now)
     try:
         with translate_errors():
             answer = dynamodb.client().update_item(
-                TableName=dynamodb.table_name(),
-                Key=key_of(key),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **update.request(),
+                **update.parameters(),
             )
     except ConditionFailedError as error:
         return error.item, error.item.get("claim") == {"S": claim}
     return dict(answer["Attributes"]), True
 
 
-def _take(update: "_Update", bucket: Bucket, now: int) -> None:
-    name = update.name(bucket.name)
+def _take(update: ItemUpdate, bucket: Bucket, now: int) -> None:
     if bucket.idle:
-        update.where(f"{name} <= {update.number(now)}", bucket.name)
-        update.set(bucket.name, update.number(now + bucket.cost))
+        update.if_missing_or_at_most(bucket.name, now).set(bucket.name, now + bucket.cost)
         return
     latest = now + bucket.room - bucket.cost
-    update.where(f"{name} BETWEEN {update.number(now)} AND {update.number(latest)}")
-    update.set(bucket.name, f"{name} + {update.number(bucket.cost)}")
+    update.if_between(bucket.name, now, latest).add(bucket.name, bucket.cost)
 
 
 def give_back(key: ItemKey, amounts: dict[str, int]) -> None:
@@ -87,13 +82,12 @@ def give_back(key: ItemKey, amounts: dict[str, int]) -> None:
 
     The SDK's token makes a retry harmless.
     """
-    update = _Update()
+    update = ItemUpdate(key)
     for name, amount in amounts.items():
-        update.add(name, -amount)
-        update.must(f"attribute_exists({update.name(name)})")
-    write: Any = {"TableName": dynamodb.table_name(), "Key": key_of(key), **update.request()}
+        update.add(name, -amount).if_present(name)
+    write: Any = {"Update": update.parameters()}
     dynamodb.conditional_write(
-        lambda: dynamodb.client().transact_write_items(TransactItems=[{"Update": write}])
+        lambda: dynamodb.client().transact_write_items(TransactItems=[write])
     )
 
 
@@ -105,52 +99,3 @@ def read(key: ItemKey) -> Item:
 def number_of(item: Item, name: str) -> int:
     """Read a number of an item, 0 for none."""
     return int(item[name]["N"]) if name in item else 0
-
-
-class _Update:
-    """An update expression; names have signs that an expression may not have."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._values: Item = {}
-        self._sets: list[str] = []
-        self._adds: list[str] = []
-        self._conditions: list[str] = []
-
-    def name(self, attribute: str) -> str:
-        return self._names.setdefault(attribute, f"#n{len(self._names)}")
-
-    def number(self, value: int) -> str:
-        return self._value(number_attribute(value))
-
-    def text(self, value: str) -> str:
-        return self._value({"S": value})
-
-    def _value(self, value: Item) -> str:
-        placeholder = f":v{len(self._values)}"
-        self._values[placeholder] = value
-        return placeholder
-
-    def set(self, attribute: str, expression: str) -> None:
-        self._sets.append(f"{self.name(attribute)} = {expression}")
-
-    def add(self, attribute: str, amount: int) -> None:
-        self._adds.append(f"{self.name(attribute)} {self.number(amount)}")
-
-    def must(self, condition: str) -> None:
-        self._conditions.append(condition)
-
-    def where(self, condition: str, absent: str | None = None) -> None:
-        """Add a condition; `absent` is the attribute without which it holds."""
-        missing = f"attribute_not_exists({self.name(absent)}) OR " if absent else ""
-        self.must(f"({missing}{condition})")
-
-    def request(self) -> Any:
-        sets = [f"SET {', '.join(self._sets)}"] if self._sets else []
-        adds = [f"ADD {', '.join(self._adds)}"] if self._adds else []
-        return {
-            "UpdateExpression": " ".join([*sets, *adds]),
-            "ConditionExpression": " AND ".join(self._conditions),
-            "ExpressionAttributeNames": {sign: name for name, sign in self._names.items()},
-            "ExpressionAttributeValues": self._values,
-        }

@@ -11,8 +11,15 @@ from typing import Any
 
 from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.storage.dynamodb import ConditionFailedError, client, table_name, translate_errors
+from sms_gateway.storage.dynamodb import (
+    ConditionFailedError,
+    client,
+    get,
+    table_name,
+    translate_errors,
+)
 from sms_gateway.storage.items import Item, number_attribute
+from sms_gateway.storage.models import ItemKey
 
 IDLE_MS = 60_000  # in which nobody leaves, and so nobody stands where the line begins
 MAX_LATE_MS = 900_000  # that who lost its turn waits for the next
@@ -64,6 +71,16 @@ def leave(vendor: str, now: int, cost: int, latest: int, place: int | None) -> t
         return max(clock["booked"], clock["line"]), False
     mine = place + clock["passed"]
     return max(clock["booked"], mine, now + min((now - mine) // 4, MAX_LATE_MS)), False
+
+
+def line_ms(vendor: str, now: int) -> int:
+    """Return how long a vendor's rate is given out, or waited for. Raises ServiceUnavailableError.
+
+    As in `leave`, nobody stands in a line from which nobody leaves.
+    """
+    clock = _clock(get(ItemKey(f"RATE#{vendor}", "RATE"), consistent=False) or {})
+    nobody = clock["served"] <= now - IDLE_MS
+    return max(0, (clock["booked"] if nobody else max(clock["booked"], clock["line"])) - now)
 
 
 def join(vendor: str, cost: int) -> Place:
@@ -138,5 +155,6 @@ def _update(
 
 def _clock(item: Item) -> dict[str, int]:
     return {
-        name: int(item[name]["N"]) if name in item else 0 for name in ("booked", "line", "passed")
+        name: int(item[name]["N"]) if name in item else 0
+        for name in ("booked", "line", "passed", "served")
     }

@@ -16,11 +16,10 @@ import msgspec
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
-from sms_gateway.storage.items import MARKS, Item, key_of, number_attribute
+from sms_gateway.storage.items import MARK_BYTES, MARKS, Item, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 
 TENANTS = "SEARCH"  # the partition of tenants that have runs
-MARK_BYTES = 4
 RECORD_BYTES = MARK_BYTES + 26
 PAGE_BYTES = 3900  # with its key below the 4 KB of a read unit, and of four write units
 LAST = "~"  # behind every ULID

@@ -11,19 +11,26 @@ Value = str | int | bytes | msgspec.Struct | dict[str, Any] | list[Any]
 
 
 class UpdateExpression:
-    """Changes of an item, and their conditions."""
+    """Changes of an item, and their conditions.
 
-    def __init__(self, key: ItemKey) -> None:
+    The first condition is that there is an item; with `may_create` one is made where there is none.
+    """
+
+    def __init__(self, key: ItemKey, *, may_create: bool = False) -> None:
         self._key = key
         self._sets: list[str] = []
+        self._adds: list[str] = []
         self._removes: list[str] = []
-        self._conditions: list[str] = ["attribute_exists(pk)"]
+        self._conditions: list[str] = [] if may_create else ["attribute_exists(pk)"]
         self._names: dict[str, str] = {}
         self._values: Item = {}
 
     def _name(self, attribute: str) -> str:
-        self._names[f"#{attribute}"] = attribute
-        return f"#{attribute}"
+        # Numbered: some attributes have signs that an expression may not have.
+        return self._names.setdefault(attribute, f"#n{len(self._names)}")
+
+    def _number(self, value: int) -> str:
+        return self._value(number_attribute(value))
 
     def _value(self, value: Item) -> str:
         placeholder = f":v{len(self._values)}"
@@ -50,9 +57,8 @@ class UpdateExpression:
         return self
 
     def add(self, attribute: str, amount: int) -> Self:
-        """Add to an existing number."""
-        name = self._name(attribute)
-        self._sets.append(f"{name} = {name} + {self._value(number_attribute(amount))}")
+        """Add to a number, or to 0 where there is none."""
+        self._adds.append(f"{self._name(attribute)} {self._number(amount)}")
         return self
 
     def remove(self, *attributes: str) -> Self:
@@ -69,7 +75,7 @@ class UpdateExpression:
     def if_in(self, attribute: str, *values: str | int) -> Self:
         """Require that the attribute has one of the values."""
         placeholders = [
-            self._value(number_attribute(value) if isinstance(value, int) else {"S": str(value)})
+            self._number(value) if isinstance(value, int) else self._value({"S": str(value)})
             for value in values
         ]
         self._conditions.append(f"{self._name(attribute)} IN ({', '.join(placeholders)})")
@@ -87,22 +93,46 @@ class UpdateExpression:
 
     def if_after(self, attribute: str, time: int) -> Self:
         """Require that the attribute is later than `time`."""
-        self._conditions.append(f"{self._name(attribute)} > {self._value(number_attribute(time))}")
+        self._conditions.append(f"{self._name(attribute)} > {self._number(time)}")
         return self
 
     def if_before(self, attribute: str, time: int) -> Self:
         """Require that the attribute is earlier than `time`."""
-        self._conditions.append(f"{self._name(attribute)} < {self._value(number_attribute(time))}")
+        self._conditions.append(f"{self._name(attribute)} < {self._number(time)}")
+        return self
+
+    def if_between(self, attribute: str, least: int, most: int) -> Self:
+        """Require that the number is one of those from `least` to `most`."""
+        self._conditions.append(
+            f"{self._name(attribute)} BETWEEN {self._number(least)} AND {self._number(most)}"
+        )
+        return self
+
+    def if_at_most(self, attribute: str, most: int) -> Self:
+        """Require that the number is not above `most`."""
+        self._conditions.append(f"{self._name(attribute)} <= {self._number(most)}")
+        return self
+
+    def if_missing_or_at_most(self, attribute: str, most: int) -> Self:
+        """Require that the item has no such number, or one that is not above `most`."""
+        name = self._name(attribute)
+        self._conditions.append(f"(attribute_not_exists({name}) OR {name} <= {self._number(most)})")
+        return self
+
+    def if_missing_or_not(self, attribute: str, value: str) -> Self:
+        """Require that the item has no such text, or another one."""
+        name, text = self._name(attribute), self._value({"S": value})
+        self._conditions.append(f"(attribute_not_exists({name}) OR {name} <> {text})")
         return self
 
     def conditions(self) -> Any:
         """Return the parameters of a ConditionCheck on the conditions, except the table."""
-        parameters: Item = {
-            "Key": key_of(self._key),
-            "ConditionExpression": " AND ".join(self._conditions),
-        }
+        parameters: Item = {"Key": key_of(self._key)}
+        if self._conditions:
+            parameters["ConditionExpression"] = " AND ".join(self._conditions)
         if self._names:
-            parameters["ExpressionAttributeNames"] = self._names
+            names = {placeholder: name for name, placeholder in self._names.items()}
+            parameters["ExpressionAttributeNames"] = names
         if self._values:
             parameters["ExpressionAttributeValues"] = self._values
         return parameters
@@ -114,4 +144,6 @@ class UpdateExpression:
             parts.append("SET " + ", ".join(self._sets))
         if self._removes:
             parts.append("REMOVE " + ", ".join(self._removes))
+        if self._adds:
+            parts.append("ADD " + ", ".join(self._adds))
         return self.conditions() | {"UpdateExpression": " ".join(parts)}

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from sms_gateway.core.timestamps import HOUR_SECONDS
 from sms_gateway.vendor_accounts.forecast import Forecast, plain
 
 WARN_HOURS = (72, 24)  # before the end; the second comes after the first, or in its place
@@ -66,7 +67,7 @@ def is_short(
 def _within(forecast: Forecast, now: int) -> int | None:
     if forecast.empty_at is None:
         return None
-    hours = (forecast.empty_at.timestamp() - now) / 3600
+    hours = (forecast.empty_at.timestamp() - now) / HOUR_SECONDS
     return min((one for one in WARN_HOURS if hours <= one), default=None)
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from sms_gateway.core.observability import increment, logger, report
-from sms_gateway.core.timestamps import epoch_seconds, rfc3339
+from sms_gateway.core.timestamps import HOUR_SECONDS, epoch_seconds, rfc3339
 from sms_gateway.storage import balances as kept_balances
 from sms_gateway.storage.balances import Hours, KeptBalances, Row
 from sms_gateway.vendor_accounts.balance_news import is_short, news
@@ -26,7 +26,6 @@ CACHE_SECONDS = 60  # RajaSMS refuses to be queried more often
 LIMITED_SECONDS = 600  # to the next question, after a vendor said that it was asked too often
 TIMEOUT_SECONDS = 8.0  # for one vendor's whole response
 WAIT_SECONDS = 12.0  # for another's first question to be answered
-HOUR_SECONDS = 3600
 BALANCE_MINUTES = 5  # of an hour: the later ones are for what the first one could not store
 
 Send = Callable[[Request, float], VendorResponse]

@@ -8,9 +8,8 @@ import msgspec
 from sms_gateway.config.vendor_accounts import Accounts
 from sms_gateway.core.observability import increment
 from sms_gateway.core.problems import GatewayError
-from sms_gateway.core.timestamps import epoch_seconds, rfc3339
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_seconds, rfc3339
 from sms_gateway.storage import cache
-from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.vendor_accounts.calls import Caller, codes_cache_key, query, refusal, resolve
 from sms_gateway.vendors.account_services import InterfaceInfo, raw_answer
 from sms_gateway.vendors.adapter import Adapter

@@ -5,9 +5,8 @@ import hmac
 from sms_gateway.core.derived_keys import derive_key
 from sms_gateway.core.observability import increment
 from sms_gateway.core.problems import TooManyRequestsError
-from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_seconds
 from sms_gateway.storage import send_limits
-from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.vendor_accounts.calls import Caller
 
 CODES_PER_NUMBER = 5  # a day, over all tenants

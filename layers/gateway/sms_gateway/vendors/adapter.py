@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import ClassVar
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from sms_gateway.core.value_object import ValueObject
@@ -30,6 +30,7 @@ from sms_gateway.vendors.types import (
     chunks,
 )
 
+MAX_OTP_SHARE = 0.9  # of the calls at once: the others need some
 MAX_BALANCE = 10**15  # as large as amounts that are kept
 
 
@@ -77,12 +78,12 @@ class Adapter(ABC):
     """The settings all vendors share, and the methods each one implements.
 
     Times are seconds. `timeout` is for a response's headers and body together; connecting has 3
-    seconds more. `concurrency` bounds the calls at once over all workers, `rate` the messages a
-    second over all workers (None: no bound), `poll_after` is the wait before receipts are first
-    polled; `schedule_at_vendor` leaves a send_at to a vendor that supports it; `prices` is for
-    vendors that report none. Raises ValueError from `__post_init__` for settings that can't work.
-    Subclasses call `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not work in
-    Python 3.13.
+    seconds more. `concurrency` bounds the calls at once over all workers, of which `otp_share` is
+    kept for codes; `rate` the messages or segments (`rate_unit`) a second over all workers (None:
+    no bound); `poll_after` is the wait before receipts are first polled; `schedule_at_vendor`
+    leaves a send_at to a vendor that supports it; `prices` is for vendors that report none.
+    Raises ValueError from `__post_init__` for settings that can't work. Subclasses call
+    `Adapter.check(self, …)`: in a dataclass with slots, `super()` does not work in Python 3.13.
     """
 
     name: ClassVar[str]
@@ -96,7 +97,9 @@ class Adapter(ABC):
     allow_http: bool = False
     timeout: float = 10.0
     concurrency: int = 50
+    otp_share: float = 0.2
     rate: float | None = None
+    rate_unit: Literal["messages", "segments"] = "messages"
     submission_size: int = 1000
     poll_after: int = 60
     schedule_at_vendor: bool = False
@@ -115,6 +118,8 @@ class Adapter(ABC):
             raise ValueError("timeout must be over 0 and at most 25 seconds")
         if self.rate is not None and self.rate <= 0:
             raise ValueError("rate must be over 0")
+        if not 0 <= self.otp_share <= MAX_OTP_SHARE:
+            raise ValueError(f"otp_share must be from 0 to {MAX_OTP_SHARE}")
         for name in ("balance_low", "balance_floor"):
             bound: float | None = getattr(self, name)
             if bound is not None and not 0 <= bound <= MAX_BALANCE:
@@ -160,6 +165,19 @@ class Adapter(ABC):
     def makes_codes(self) -> bool:
         """Whether the vendor, not the gateway, makes the code of a verification."""
         return False
+
+    def calls_at_once(self, *, codes: bool) -> int:
+        """Return how many calls the workers for codes, or those for all else, may make at once."""
+        kept = round(self.concurrency * self.otp_share)
+        return kept if codes else self.concurrency - kept
+
+    def seconds(self, messages: int, segments: int = 0) -> float:
+        """Return what messages take of the account's rate; 0 without one.
+
+        `segments` are those of all of them, 0 where nobody counted them.
+        """
+        units = segments if self.rate_unit == "segments" and segments else messages
+        return units / self.rate if self.rate else 0.0
 
     def calls(self, messages: int) -> int:
         """Return how many calls a submission of so many messages takes at most."""

@@ -15,11 +15,11 @@ import msgspec
 
 from sms_gateway.aws import sqs
 from sms_gateway.core.observability import increment
-from sms_gateway.core.timestamps import from_ms, rfc3339
+from sms_gateway.core.timestamps import DAY_SECONDS, from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
-from sms_gateway.storage.items import DAY_SECONDS, Item, json_attribute, number_attribute
+from sms_gateway.storage.items import Item, json_attribute, number_attribute
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks.delivery_message import DeliveryMessage
 

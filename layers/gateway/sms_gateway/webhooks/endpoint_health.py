@@ -5,8 +5,8 @@ take the slow lane for a while, so that they delay nobody else's. One that fails
 disabled, which the stream tells the tenant.
 """
 
+from sms_gateway.core.timestamps import DAY_SECONDS
 from sms_gateway.storage.dynamodb import ItemUpdate
-from sms_gateway.storage.items import DAY_SECONDS
 from sms_gateway.webhooks.endpoints import Endpoint, EndpointState, find_endpoint, key_of
 
 FAILURES_TO_PAUSE = 3  # failures in a row until an endpoint is paused

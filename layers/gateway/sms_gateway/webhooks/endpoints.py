@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from sms_gateway.core.problems import ConflictError, ServiceUnavailableError
-from sms_gateway.core.timestamps import epoch_seconds, from_ms, rfc3339
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_seconds, from_ms, rfc3339
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
 from sms_gateway.storage.dynamodb import ItemUpdate
-from sms_gateway.storage.items import DAY_SECONDS, Item, json_attribute, number_attribute
+from sms_gateway.storage.items import Item, json_attribute, number_attribute
 from sms_gateway.storage.items import key_of as item_key
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.webhooks import signing
