@@ -11,13 +11,13 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
-from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.timestamps import DAY_SECONDS, epoch_seconds
 from sms_gateway.core.ulids import first_ulid
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.reports.counting import Entry
 from sms_gateway.reports.figures import Figures, Place, Sheet
 from sms_gateway.storage import dynamodb, search_runs
-from sms_gateway.storage.items import DAY_SECONDS, Item, key_of, number_attribute
+from sms_gateway.storage.items import Item, key_of, number_attribute
 from sms_gateway.storage.models import ItemKey
 
 FORMAT = 1  # of what is counted: a part of another one is counted again
