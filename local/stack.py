@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import boto3
+import urllib3
 
 from local.console import build_console
 from local.gateway_responses import set_gateway_responses
@@ -205,6 +206,7 @@ class LocalStack:
         parameters = {
             "Architecture": "x86_64",
             "AuthorizerCacheSeconds": "0",
+            "DeclaredVendors": "true",
             "SendFromBucket": "true",
             "PumpingGuard": "true",
             "SendFromBus": "true",
@@ -277,6 +279,25 @@ class LocalStack:
         make_keys(callback, message, search)
         change_accounts(Secret(client, self.facts["secret"]), change)
         self.run_smsgw("vendors", "publish")
+
+    def describe(self, file: Path, base: str | None = None, **settings: object) -> None:
+        """Play a description in the simulators, and set its account, with `settings` over it.
+
+        `base` is where the functions find the simulators. What its cases would prove is not asked.
+        """
+        answer = urllib3.request("POST", f"{self.simulators}/_describe", body=file.read_bytes())
+        account: dict[str, Any] = answer.json()
+        if answer.status != 200:
+            raise StackError(f"{file} can't be played: {account}")
+        if base is not None:
+            account["base_url"] = account["base_url"].replace(self.simulators, base)
+        written = json.dumps(account | {"poll_after": self.poll_after} | settings)
+        name = json.loads(file.read_text(encoding="utf-8"))["name"]
+        self.run_smsgw(
+            *("vendors", "set", name, "-", "--no-check"),
+            *("--description", str(file), "--force"),
+            given=written,
+        )
 
     def key(self, tenant: str, scopes: tuple[str, ...]) -> str:
         """Create an API key with `smsgw`."""

@@ -6,11 +6,13 @@ A refusal says what is wanted and never what was typed: a hurried operator paste
 import re
 from datetime import date, datetime
 
-from click import BadParameter
+from click import BadParameter, Context, Parameter, ParamType
+from click.shell_completion import CompletionItem
 
 from sms_gateway.config.api_keys import TENANT
 from sms_gateway.core.ulids import is_ulid
 from sms_gateway.http_api.query_params import parse_day, parse_time
+from sms_gateway.vendors.registry import VENDORS, is_vendor_name
 
 MAX_REASON_LENGTH = 200  # characters
 
@@ -29,6 +31,33 @@ def tenant(text: str) -> str:
     if not TENANT.fullmatch(text):
         raise BadParameter("a tenant is 1 to 40 lower-case letters, digits and hyphens")
     return text
+
+
+class VendorName(ParamType):
+    """A vendor's name: one that is built in, or what the name of a described one looks like."""
+
+    name = "vendor"
+
+    def convert(self, value: str, param: Parameter | None, ctx: Context | None) -> str:
+        """Return the name. Raises BadParameter."""
+        if not is_vendor_name(value):
+            self.fail(
+                f"a vendor's name is lower-case letters and digits: {', '.join(VENDORS)}, or that "
+                "of a description",
+                param,
+                ctx,
+            )
+        return value
+
+    def shell_complete(
+        self, ctx: Context, param: Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the names of the built-in ones."""
+        del ctx, param
+        return [CompletionItem(name) for name in VENDORS if name.startswith(incomplete)]
+
+
+vendor_name = VendorName()
 
 
 def batch_id(text: str) -> str:

@@ -21,7 +21,7 @@ from smsgw.terminal import without_keys
 PARTITION = "AUDIT"
 NAMED = (  # options that a record shows
     *("id", "tenant", "scope", "country", "expires", "stop_messages", "key", "batch", "vendor"),
-    *("endpoint", "outcome", "table", "at", "keep_scheduled", "keep_access", "no_check"),
+    *("endpoint", "outcome", "table", "at", "keep_scheduled", "keep_access", "no_check", "force"),
 )
 
 

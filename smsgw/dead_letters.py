@@ -1,9 +1,9 @@
 """`smsgw dlq`: list, redrive and dismiss dead-letter messages.
 
-There are dead-letter queues for submissions (one a vendor, one for codes), campaigns, webhook
-deliveries, triggers, and changes of the table that could not be published. A message of
-the last names only places in the table's stream, which keeps changes for 24 hours: they are read
-from there again.
+There are dead-letter queues for submissions (one a vendor, one for all described, one for codes),
+campaigns, webhook deliveries, triggers, and changes of the table that could not be published. A
+message of the last names only places in the table's stream, which keeps changes for 24 hours: they
+are read from there again.
 """
 
 import json
@@ -18,7 +18,7 @@ from urllib.parse import unquote_plus
 import click
 from botocore.exceptions import ClientError
 
-from sms_gateway.messages.queue import EXPRESS
+from sms_gateway.messages.queue import DECLARED, EXPRESS
 from sms_gateway.vendors.registry import VENDORS
 from smsgw import clients, stream_redrive, trigger_dead_letters
 from smsgw.errors import CommandError
@@ -37,7 +37,7 @@ PREFIXES = {  # of logical ids; the others' are their names, capitalized
     STREAM: "Stream",
     CAMPAIGNS: "Campaign",
 }
-QUEUES = (*VENDORS, EXPRESS, CAMPAIGNS, DELIVERIES, STREAM, *TRIGGERS)
+QUEUES = (*VENDORS, DECLARED, EXPRESS, CAMPAIGNS, DELIVERIES, STREAM, *TRIGGERS)
 AREA = Area("dlq", "Dead letters: what failed for good.")
 HIDE_SECONDS = 30  # from other readers, while a message is shown or moved
 HIDE_STREAM_SECONDS = 900  # publishing its changes takes up to two minutes an invocation

@@ -105,7 +105,8 @@ class Command(click.Command):
     """A command. One that does not say that it `reads` changes something, and is recorded.
 
     `harm` says what it does that can't be taken back, with its own parameters in braces: it is
-    asked for. `lists` has something to print as JSON, `offline` needs no stack.
+    asked for. `lists` has something to print as JSON, `offline` needs no stack. One that looks does
+    more with the parameter `acts_with`: then it needs a stack, and is recorded there.
     """
 
     context_class = Context
@@ -116,13 +117,14 @@ class Command(click.Command):
         reads: bool = False,
         lists: bool = False,
         offline: bool = False,
+        acts_with: str | None = None,
         harm: str | None = None,
         examples: Sequence[str] = (),
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
         self.reads, self.lists, self.offline = reads, lists, offline
-        self.harm, self.examples = harm, examples
+        self.acts_with, self.harm, self.examples = acts_with, harm, examples
         self.params += _everywhere(*(["json"] if lists else []), *(["yes"] if harm else []))
 
     def invoke(self, context: click.Context) -> Any:

@@ -14,7 +14,6 @@ from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.message_updates import MessageUpdate
 from sms_gateway.storage.models import TimelineEntry, split_id
 from sms_gateway.vendors.redaction import Redaction
-from sms_gateway.vendors.registry import VENDORS
 from smsgw import arguments
 from smsgw.cancelling import batches_of, cancel_messages, find_key
 from smsgw.errors import CommandError
@@ -149,7 +148,9 @@ def tail(tenant: str | None, key: str | None) -> None:
 @click.option("--to", "to", required=True, help="The number, with + and the country's code.")
 @click.option("--text", required=True)
 @click.option("--from", "sender", help="The sender that it shows.")
-@click.option("--vendor", type=click.Choice(list(VENDORS)), help="Only through this vendor.")
+@click.option(
+    "--vendor", type=arguments.vendor_name, metavar="NAME", help="Only through this vendor."
+)
 @click.option("--wait", is_flag=True, help="Show its steps until it is final.")
 @pass_stack
 def send_one(

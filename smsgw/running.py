@@ -14,12 +14,13 @@ def run(command: Command, context: click.Context, work: Work) -> Any:
     """Run a command; of one that changes something, leave a record."""
     if given("json") and not command.lists:
         raise click.UsageError("it prints nothing that could be JSON", context)
-    if command.offline:
+    acts = command.acts_with is not None and context.params.get(command.acts_with) is not None
+    if command.offline and not acts:
         return work()
     context.obj = stack = find_stack()
     if command.harm:
         _confirm(stack, command.harm.format(**context.params))
-    if command.reads:
+    if command.reads and not acts:
         return work()
     return _recorded(stack, context, work)
 

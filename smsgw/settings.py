@@ -1,18 +1,25 @@
 """`smsgw routes`, `sources`, `senders`, `campaign-defaults`: settings in the table."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import unified_diff
 from functools import partial
 
 import click
+import msgspec
 
 from sms_gateway.campaigns.settings import DEFAULT_CAMPAIGNS, check_campaign_defaults
 from sms_gateway.config.routes import Routes, default_routes
 from sms_gateway.config.senders import NO_SENDERS, parse_senders
-from sms_gateway.config.stored_settings import check_size, read_setting, write_setting
+from sms_gateway.config.stored_settings import (
+    ACCOUNTS,
+    check_size,
+    read_setting,
+    write_setting,
+)
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.triggers.settings import NO_SOURCES, TriggerSources
+from sms_gateway.vendors.registry import VENDORS
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
 from smsgw.line import Area, Command
@@ -98,10 +105,39 @@ def _checked(setting: Setting, file: str) -> str:
     try:
         setting.check(written)
         check_size(written)
+        _check_vendors(written)
     except ValueError as error:
         said = f"{shown(file)} is not valid: {error}; see docs/guides/{setting.guide}"
         raise CommandError(said) from None
     return written
+
+
+def _check_vendors(written: str) -> None:
+    """Raise ValueError for a vendor that is neither built in nor set: a misspelt name, perhaps."""
+    stored = read_setting(ACCOUNTS)
+    described = msgspec.json.decode(stored.text, type=dict[str, object]) if stored else {}
+    known = dict.fromkeys((*VENDORS, *described))
+    for name in _vendors_in(msgspec.json.decode(written)):
+        if name not in known:
+            raise ValueError(
+                f"unknown vendor {name}; there are {', '.join(known)}, and a described one is set "
+                "first by smsgw vendors set"
+            )
+
+
+def _vendors_in(value: object) -> Iterator[str]:
+    """Yield the vendors that routes name, and those of the defaults of sources and campaigns."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _vendors_in(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if key == "vendor" and isinstance(one, str):
+                yield one
+            elif key == "vendors" and isinstance(one, list):
+                yield from one
+            elif key != "metadata":
+                yield from _vendors_in(one)
 
 
 def _difference(old: str, new: str) -> str:

@@ -18,8 +18,7 @@ from sms_gateway.config.stack_keys import (
     parse_search_keys,
 )
 from sms_gateway.receipts.callback_tokens import make_account_token
-from sms_gateway.vendors.registry import VENDORS
-from smsgw import clients
+from smsgw import arguments, clients
 from smsgw.errors import CommandError
 from smsgw.line import Area, Command, given
 from smsgw.secrets import ReadSecret, Secret
@@ -117,7 +116,7 @@ def rotate_message_key(stack: Stack) -> None:
     lists=True,
     examples=("smsgw callback-url dinisoft",),
 )
-@click.argument("vendor", type=click.Choice(list(VENDORS)))
+@click.argument("vendor", type=arguments.vendor_name)
 @pass_stack
 def show_callback_url(stack: Stack, vendor: str) -> None:
     """Print a vendor's account-wide callback URL."""

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
+from sms_gateway.config.described_vendors import check_addresses
 from sms_gateway.sms.encoding import encoding_of
 from sms_gateway.sms.phone_numbers import NumberError, to_e164
 from sms_gateway.vendors import http_client
@@ -125,7 +126,10 @@ def send_one(account: Declared, to: str, text: str, send: Send = http_client.sen
         raise CommandError("--to is a number with + and the country code") from None
     message = OutgoingMessage(IDS[0], number, text, encoding=encoding_of(text))
     try:
+        check_addresses(account)
         account.check(message)
+    except ValueError as error:
+        raise CommandError(f"nothing was sent: {error}") from None
     except UnsupportedMessageError as error:
         raise CommandError(f"nothing was sent: {error.detail}") from None
     (call,) = account.submit([message], None)
@@ -147,28 +151,51 @@ def send_one(account: Declared, to: str, text: str, send: Send = http_client.sen
     say(f"means: {outcome.verdict}" + (f" ({words})" if words else ""))
 
 
-def run_answers(vendor: type[Declared], folder: str) -> None:
-    """Run a folder's captured cases. Raise CommandError for those that fail or are missing."""
-    place = Path(folder)
+class Examined(NamedTuple):
+    """What captured cases say of a description: how many there are, and lines of what is wrong."""
+
+    cases: int
+    failed: list[str]
+    missing: list[str]
+    unproven: list[str]  # rules, by JSON Pointer
+
+
+def examine(vendor: type[Declared], folder: Path | None) -> Examined:
+    """Run a folder's captured cases; without a folder all are missing. Raise CommandError."""
+    if folder is None:
+        return Examined(0, [], _missing(vendor, [], []), [])
     try:
-        settings = json.loads((place / "account.json").read_text(encoding="utf-8"))
-        answers = read_cases(vendor.name, place, ANSWER)
-        requests = read_cases(vendor.name, place, REQUEST)
+        settings = json.loads((folder / "account.json").read_text(encoding="utf-8"))
+        answers = read_cases(vendor.name, folder, ANSWER)
+        requests = read_cases(vendor.name, folder, REQUEST)
     except OSError as error:
         raise CommandError(f"{error.filename or folder} can't be read: {error.strerror}") from None
     except ValueError as error:
         raise CommandError(f"{folder} has a file that is not JSON: {error}") from None
-    build_account(vendor, settings, str(place / "account.json"))
+    build_account(vendor, settings, str(folder / "account.json"))
     made = partial(_with, vendor, settings)
     failed = [line for case in [*answers, *requests] for line in _failed(case, made)]
-    absent = missing(
+    unproven = [] if failed else unproven_rules(vendor, settings, answers)
+    cases = len(answers) + len(requests)
+    return Examined(cases, failed, _missing(vendor, answers, requests), unproven)
+
+
+def _missing(
+    vendor: type[Declared], answers: Iterable[Case], requests: Iterable[Case]
+) -> list[str]:
+    return missing(
         (one.name for one in answers),
         (one.name for one in requests),
         vendor.capabilities,
         balance=vendor.description.balance is not None,
     )
-    _tell(f"{len(answers) + len(requests)} cases", failed, absent)
-    for pointer in unproven_rules(vendor, settings, answers):
+
+
+def run_answers(vendor: type[Declared], folder: str) -> None:
+    """Run a folder's captured cases. Raise CommandError for those that fail or are missing."""
+    found = examine(vendor, Path(folder))
+    _tell(f"{found.cases} cases", found.failed, found.missing)
+    for pointer in found.unproven:
         say(f"not proven: {pointer}: every case passes without this rule")
 
 

@@ -7,14 +7,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sms_gateway.config.vendor_accounts import build_account
 from sms_gateway.core.timestamps import epoch_seconds, utc_now
 from sms_gateway.dispatch.circuit_states import circuit_states
-from sms_gateway.vendors.registry import VENDORS, build_adapter
+from sms_gateway.vendors.registry import VENDORS, is_vendor_name
 from smsgw.errors import CommandError
 from smsgw.errors import explain as explain_error
 from smsgw.stack import Stack
 from smsgw.tables import Row
-from smsgw.vendor_check import ask, explain, lasts
+from smsgw.vendor_check import ask, class_of, explain, has_balance, lasts
 
 
 class Asked(Enum):
@@ -26,7 +27,8 @@ class Asked(Enum):
 
 def vendor_rows(stack: Stack, accounts: Mapping[str, object], asked: Asked) -> list[Row]:
     """Return a row for each vendor; all are asked at the same time, each at most once a minute."""
-    circuits = circuit_states(list(VENDORS), epoch_seconds(utc_now()))
+    vendors = [*VENDORS, *sorted(filter(is_vendor_name, set(accounts) - set(VENDORS)))]
+    circuits = circuit_states(vendors, epoch_seconds(utc_now()))
 
     def row(vendor: str) -> Row:
         state, detail = account_state(vendor, accounts.get(vendor))
@@ -39,10 +41,10 @@ def vendor_rows(stack: Stack, accounts: Mapping[str, object], asked: Asked) -> l
         found["circuit"] = circuits[vendor]
         if asked is Asked.NOT or state == "refused":
             return found
-        return found | _asked(stack, vendor)
+        return found | _asked(stack, vendor, accounts)
 
-    with ThreadPoolExecutor(len(VENDORS)) as pool:
-        return list(pool.map(row, VENDORS))
+    with ThreadPoolExecutor(len(vendors)) as pool:
+        return list(pool.map(row, vendors))
 
 
 def account_state(vendor: str, account: object) -> tuple[str, str | None]:
@@ -52,21 +54,23 @@ def account_state(vendor: str, account: object) -> tuple[str, str | None]:
     if not isinstance(account, dict):
         return "refused", "its settings must be an object"
     try:
-        build_adapter(vendor, account)
+        build_account(vendor, account)
     except ValueError as error:
         return "refused", str(error)
     return "configured", None
 
 
-def _asked(stack: Stack, vendor: str) -> dict[str, Any]:
+def _asked(stack: Stack, vendor: str, accounts: Mapping[str, object]) -> dict[str, Any]:
     try:
         answer = ask(stack, vendor)
     except (CommandError, BotoCoreError, ClientError) as error:  # the others are shown
         return {"detail": f"can't be asked: {explain_error(error)}"}
     if answer["fault"]:
         return {"state": "refused", "detail": answer["fault"]}
+    if not has_balance(vendor, accounts):
+        return {"detail": "it tells no balance, so that nothing asks it"}
     rows = answer["balances"]
-    problems = [explain(row) for row in rows if row["problem"]]
+    problems = [explain(row, class_of(vendor, accounts)) for row in rows if row["problem"]]
     amounts = [
         " ".join(filter(None, (row["product"], row["amount"], row["unit"]))) + lasts(row)
         for row in rows

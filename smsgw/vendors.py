@@ -3,14 +3,24 @@
 import json
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 
 import click
 import msgspec
 
 from sms_gateway.config.account_publishing import write_public_accounts
+from sms_gateway.config.cached_setting import SettingUnreadableError
 from sms_gateway.config.stack_keys import CALLBACK_KEY
-from sms_gateway.config.stored_settings import ACCOUNTS, check_size, read_setting, write_setting
-from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
+from sms_gateway.config.stored_settings import (
+    ACCOUNTS,
+    DESCRIPTION,
+    check_size,
+    read_setting,
+    write_setting,
+)
+from sms_gateway.config.vendor_accounts import build_account, with_descriptions
+from sms_gateway.vendors.registry import VENDORS
+from smsgw import arguments
 from smsgw.balance_check import refuse_what_does_not_work
 from smsgw.errors import CommandError
 from smsgw.files import read_file, shown
@@ -20,11 +30,11 @@ from smsgw.stack import Stack, pass_stack
 from smsgw.stack_keys import callback_keys, key_of, make_keys, secret_of, stack_keys
 from smsgw.tables import show
 from smsgw.terminal import say, say_text
-from smsgw.vendor_check import check_vendor
+from smsgw.vendor_check import check_vendor, class_of
 from smsgw.vendor_states import Asked, vendor_rows
 
 AREA = Area("vendors", "Vendor accounts.")
-vendor_name = click.argument("vendor", type=click.Choice(list(VENDORS)))
+vendor_name = click.argument("vendor", type=arguments.vendor_name)
 
 type Accounts = dict[str, object]
 
@@ -48,16 +58,53 @@ def change_accounts(secret: Secret, change: Callable[[Accounts], object]) -> Acc
 @AREA.command(
     "set",
     help="Set a vendor's account from a JSON file; - reads standard input. The vendor is asked for "
-    "its balance first.",
-    examples=("smsgw vendors set jst account.json", "pass show jst | smsgw vendors set jst -"),
+    "its balance first. One that is not built in needs its --description, with the --answers that "
+    "prove it.",
+    examples=(
+        "smsgw vendors set jst account.json",
+        "pass show jst | smsgw vendors set jst -",
+        "smsgw vendors set acme account.json --description acme.json --answers acme/",
+    ),
 )
 @vendor_name
 @click.argument("file")
 @click.option("--no-check", is_flag=True, help="Do not ask the vendor first.")
+@click.option("--description", metavar="FILE", help="What the vendor's interface is.")
+@click.option("--answers", metavar="FOLDER", help="The captured cases of the description.")
+@click.option("--force", is_flag=True, help="Take a description whose cases are not all there.")
 @pass_stack
-def set_account(stack: Stack, vendor: str, file: str, no_check: bool) -> None:
+def set_account(
+    stack: Stack,
+    vendor: str,
+    file: str,
+    no_check: bool,
+    description: str | None,
+    answers: str | None,
+    force: bool,
+) -> None:
     """Set a vendor's account, checked first."""
-    store_account(stack, vendor, read_account(file), file, check=not no_check)
+    account = read_account(file)
+    if description is None and vendor in VENDORS:
+        store_account(stack, vendor, account, file, check=not no_check)
+        return
+    from smsgw import described_vendors
+
+    before = described_vendors.digest_in_use(read_accounts(stack), vendor)
+    if description is None:
+        account = described_vendors.with_digest(vendor, account, before)
+        store_account(stack, vendor, account, file, check=not no_check)
+        return
+    written = described_vendors.read_proven(stack, vendor, description, answers, force=force)
+    account = described_vendors.with_digest(vendor, account, described_vendors.learn(written))
+    store_account(
+        stack,
+        vendor,
+        account,
+        file,
+        check=not no_check,
+        first=partial(described_vendors.store, written),
+    )
+    described_vendors.retire(vendor, before, account)
 
 
 def read_account(file: str) -> dict[str, object]:
@@ -73,20 +120,28 @@ def read_account(file: str) -> dict[str, object]:
 
 
 def store_account(
-    stack: Stack, vendor: str, account: dict[str, object], file: str, *, check: bool
+    stack: Stack,
+    vendor: str,
+    account: dict[str, object],
+    file: str,
+    *,
+    check: bool,
+    first: Callable[[], None] | None = None,
 ) -> None:
-    """Check an account, ask the vendor for its balance with it, and store it.
+    """Check an account, ask the vendor for its balance with it, and store it; before it, `first`.
 
     Raise CommandError for one that is not valid, or that the vendor refuses.
     """
     try:
-        adapter = build_adapter(vendor, account)
+        adapter = build_account(vendor, account)
     except ValueError as error:
-        page = f"docs/vendors/{vendor}.md"
+        page = f"docs/vendors/{vendor}.md" if vendor in VENDORS else "docs/describing-a-vendor.md"
         raise CommandError(f"{shown(file)} is not valid: {error}; see {page}") from None
     if check:
         refuse_what_does_not_work(adapter)
     make_keys(*stack_keys(stack))
+    if first is not None:
+        first()
     _change(stack, lambda accounts: accounts.update({vendor: account}))
     say(f"{adapter.title} is set; functions that are running see it within a minute.")
     for warning in adapter.warnings:
@@ -98,9 +153,14 @@ def store_account(
 @pass_stack
 def remove_account(stack: Stack, vendor: str) -> None:
     """Turn a vendor off."""
-    if vendor not in read_accounts(stack):
+    accounts = read_accounts(stack)
+    if vendor not in accounts:
         raise CommandError(f"{vendor} is not configured")
     _change(stack, lambda accounts: accounts.pop(vendor, None))
+    if vendor not in VENDORS:
+        from smsgw import described_vendors
+
+        described_vendors.retire(vendor, described_vendors.digest_in_use(accounts, vendor), {})
     say(f"{vendor} is off; functions that are running see it within a minute.")
 
 
@@ -111,10 +171,11 @@ def remove_account(stack: Stack, vendor: str) -> None:
 @pass_stack
 def show_account(stack: Stack, vendor: str) -> None:
     """Print a vendor's settings, without its secrets."""
-    account = read_accounts(stack).get(vendor)
+    accounts = read_accounts(stack)
+    account = accounts.get(vendor)
     if not isinstance(account, dict):
         raise CommandError(f"{vendor} is not configured: `smsgw vendors set {vendor} account.json`")
-    shown = {one.name for one in fields(adapter_class(vendor)) if one.repr}
+    shown = {one.name for one in fields(class_of(vendor, accounts)) if one.repr} | {DESCRIPTION}
     plain = {name: value if name in shown else "(secret)" for name, value in account.items()}
     say_text(json.dumps(plain, indent=2))
     warn_of_difference(stack)
@@ -149,15 +210,16 @@ def show_all(stack: Stack, no_check: bool) -> None:
 def check(stack: Stack, vendor: str) -> None:
     """Print a line for each of the vendor's products."""
     warn_of_difference(stack)
-    check_vendor(stack, vendor)
+    check_vendor(stack, vendor, read_accounts(stack))
 
 
 @AREA.command(
     "try",
-    help="Show a description's requests for an example. Secrets are hidden. With "
-    "--to it sends one message, for which the vendor may charge.",
+    help="Show a description's requests for an example. Secrets are hidden. With --to it sends one "
+    "message, for which the vendor may charge: that is recorded in the stack.",
     reads=True,
     offline=True,
+    acts_with="to",
     examples=(
         "smsgw vendors try acme.json",
         "smsgw vendors try acme.json --account account.json --to +8801…",
@@ -240,6 +302,7 @@ def _change(stack: Stack, change: Callable[[Accounts], object]) -> None:
 
     def checked(accounts: Accounts) -> None:
         change(accounts)
+        _know(accounts)
         check_size(write_public_accounts(accounts, key))
 
     before = read_setting(ACCOUNTS)
@@ -263,7 +326,17 @@ def read_accounts(stack: Stack) -> Accounts:
     """Return the accounts as the secret has them. Raise CommandError for what is none."""
     secret = _secret(stack)
     read = secret.read()
-    return _parsed(secret, read) if read else {}
+    accounts = _parsed(secret, read) if read else {}
+    _know(accounts)
+    return accounts
+
+
+def _know(accounts: Accounts) -> None:
+    """Read the descriptions that accounts go by. Raise CommandError."""
+    try:
+        with_descriptions(json.dumps(accounts))
+    except SettingUnreadableError as error:
+        raise CommandError(str(error)) from None
 
 
 def _parsed(secret: Secret, read: ReadSecret) -> Accounts:

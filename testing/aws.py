@@ -37,7 +37,7 @@ WEBHOOK_KEY = "cdef0123456789abcdef0123456789abcdef0123456789ab"
 MESSAGE_KEY = "89abcdef0123456789abcdef0123456789abcdef01234567"
 QUEUES = {
     f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
-    for vendor in (*VENDORS, "express")
+    for vendor in (*VENDORS, "declared", "express")
 }
 ENVIRONMENT = QUEUES | {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -62,6 +62,7 @@ ENVIRONMENT = QUEUES | {
     "CAMPAIGNS_BUCKET": "bench",
     "CAMPAIGN_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/campaigns",
     "COGNITO_KEY": "arn:aws:kms:eu-central-1:123456789012:key/bench",
+    "DECLARED_VENDORS": "true",
     "EVENTS": "none",
     "EVENT_DETAIL": "masked",
     "WEBHOOK_LOOPBACK": "false",

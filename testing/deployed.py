@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 import urllib3
 
-from local.simulators.registry import SIMULATORS, vendor_number
+from local.simulators.registry import SIMULATORS, routes, vendor_number
 from local.stack import LocalStack, running
+from testing.descriptions import whole
 from testing.log_search import searched
 from testing.waiting import free_port
 
 PATIENCE = 240  # seconds after which a hope is given up, on however busy a machine
+DESCRIBED = "+33639981001"  # of no subscriber; it goes to a described vendor
+DESCRIBED_THEN_BUILT_IN = "+33639982001"
 NUMBERS = {vendor: vendor_number(vendor) for vendor in SIMULATORS}
 
 
@@ -99,7 +102,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         poll_after=1,
     )
     with running(made), searched(made):
+        _describe(made)
         yield made
+
+
+def _describe(stack: LocalStack) -> None:
+    """Set a described vendor before any function reads the accounts."""
+    file = stack.folder / "acme.json"
+    file.write_text(json.dumps(whole()))
+    stack.describe(file)
+    own = [
+        {"prefix": DESCRIBED[:-3], "vendors": ["acme"]},
+        {"prefix": DESCRIBED_THEN_BUILT_IN[:-3], "vendors": ["acme", "server2sms"]},
+    ]
+    stack.set_setting("routes", {"routes": [*routes(), *own]})
 
 
 @pytest.fixture(scope="session")

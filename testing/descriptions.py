@@ -61,3 +61,69 @@ def sending(*, answer: dict[str, Any] | None = None, **request: Any) -> dict[str
 def account(description: dict[str, Any], **settings: object) -> Declared:
     """Return the adapter of a description, with a made-up account."""
     return build(declare(json.dumps(description).encode()), ACCOUNT | settings)
+
+
+def whole(name: str = "acme", **parts: Any) -> dict[str, Any]:
+    """Return a description with all that one can have: a poll, a callback and a balance."""
+    sent, told = ["queued", "sent"], ["delivered", "failed"]
+    rules = [
+        {"text": [told[0]], "status": "delivered"},
+        {"text": [told[1]], "status": "undelivered"},
+        {"text": sent, "status": "none"},
+    ]
+    return {
+        "format": 1,
+        "name": name,
+        "title": name.capitalize(),
+        "source": "made up for tests",
+        "settings": [{"name": "key", "kind": "secret"}, {"name": "sender", "default": "ACME"}],
+        "auth": {"kind": "bearer", "token": "{key}"},
+        "send": {
+            "request": {
+                "method": "POST",
+                "url": "{base_url}/messages",
+                "json": {
+                    "from": "{sender}",
+                    "unicode": {
+                        "$choose": "encoding",
+                        "cases": {"ucs2": True},
+                        "otherwise": False,
+                    },
+                    "report": "{callback_url}",
+                    "messages": {
+                        "$each": {"to": "{to_digits}", "text": "{text}", "ref": "{reference}"}
+                    },
+                },
+            },
+            "answer": {
+                "code": "/error",
+                "rules": [
+                    {"code": ["bad"], "verdict": "refused"},
+                    {"code": ["busy"], "verdict": "retry"},
+                    {"http": ["401"], "verdict": "refused", "account_fault": True},
+                ],
+                "rows": {
+                    "at": ["/messages"],
+                    "reference": "/ref",
+                    "id": "/id",
+                    "text": "/state",
+                    "rules": [
+                        {"text": sent, "verdict": "accepted"},
+                        {"text": ["barred"], "verdict": "refused"},
+                    ],
+                },
+            },
+        },
+        "poll": {
+            "request": {"method": "GET", "url": "{base_url}/messages/{vendor_id}"},
+            "answer": {"id": "/id", "text": "/state", "reference": "/ref", "rules": rules},
+        },
+        "callback": {
+            "answer": {"id": "/id", "text": "/state", "reference": "/ref", "rules": rules}
+        },
+        "balance": {
+            "request": {"method": "GET", "url": "{base_url}/balance"},
+            "unit": "EUR",
+            "answer": {"amount": "/amount", "code": "/error"},
+        },
+    } | parts

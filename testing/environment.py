@@ -29,6 +29,7 @@ os.environ |= {
     "PUMPING_GUARD": "false",
     "VERIFICATION_SENDS": "5",
     "VERIFICATION_WINDOW": "600",
+    "DECLARED_VENDORS": "true",
     "EVENTS": "all",
     "EVENT_DETAIL": "masked",
     "EVENT_BUS": "test",
@@ -48,7 +49,7 @@ os.environ |= {
     "POWERTOOLS_LOG_LEVEL": "INFO",
     **{
         f"QUEUE_{vendor.upper()}": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{vendor}"
-        for vendor in (*VENDORS, "express")
+        for vendor in (*VENDORS, "declared", "express")
     },
 }
 os.environ.pop("AWS_ENDPOINT_URL", None)

@@ -45,7 +45,7 @@ class Lineage:
 
 def of_template(*, with_property: bool = True) -> Lineage:
     """Return the lineage of the template's functions, with or without their RecursiveLoop."""
-    resources = resolved(Events="all", SendFromBucket="true")
+    resources = resolved(Events="all", SendFromBucket="true", DeclaredVendors="true")
     functions = of_type(resources, "AWS::Lambda::Function")
     allowed = {name for name, one in functions.items() if one.get("RecursiveLoop") == "Allow"}
     return Lineage(in_loops(resources), allowed if with_property else ())

@@ -14,6 +14,7 @@ from typing import Any
 import urllib3
 
 from local.stack import LocalStack
+from sms_gateway.config.stored_settings import DESCRIPTION
 from sms_gateway.vendors.redaction import secrets_of
 from sms_gateway.vendors.registry import VENDORS, build_adapter
 from testing.spellings import found_in
@@ -137,6 +138,9 @@ def _secret_words(written: str) -> Iterator[str]:
         values = [value]
         if name in VENDORS:
             values = [*secrets_of(build_adapter(name, value))]
+        elif isinstance(value, dict):  # of a described vendor
+            plain = {"base_url", "sender", DESCRIPTION}
+            values = [one for setting, one in value.items() if setting not in plain]
         yield from (one for one in values if isinstance(one, str) and len(one) >= MIN_SECRET)
 
 

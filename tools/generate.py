@@ -14,7 +14,7 @@ from textwrap import indent
 from sms_gateway.core.sandbox import SANDBOX
 from sms_gateway.messages.queue import EXPRESS
 from sms_gateway.vendors.declared.reading import schema
-from sms_gateway.vendors.registry import VENDORS, adapter_class
+from sms_gateway.vendors.registry import NAME, VENDORS, adapter_class
 from tools import dashboard, openapi
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +34,7 @@ BODY_TYPES = (
 VENDOR_SCHEMA = "events/schemas/vendor.json"
 DESCRIPTION_SCHEMA = "docs/vendors/description.schema.json"
 QUEUES = (*VENDORS, EXPRESS)  # of submissions
+DESCRIBES = "DescribesVendors"  # the condition of the queue that described vendors share
 ENCRYPTED_QUEUE = """\
 SqsManagedSseEnabled: !If [HasKey, !Ref AWS::NoValue, true]
 KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
@@ -42,18 +43,24 @@ KmsMasterKeyId: !If [HasKey, !Ref KmsKeyArn, !Ref AWS::NoValue]
 
 def queue_variables() -> str:
     """Give a function the URLs of the queues of submissions."""
-    return "".join(f"QUEUE_{name.upper()}: !Ref {logical_id(name)}Queue\n" for name in QUEUES)
+    own = "".join(f"QUEUE_{name.upper()}: !Ref {logical_id(name)}Queue\n" for name in QUEUES)
+    return own + f'QUEUE_DECLARED: !If [{DESCRIBES}, !Ref DeclaredQueue, ""]\n'
 
 
 def queue_arns() -> str:
     """List the queues that submissions may be put into."""
-    return "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in QUEUES)
+    own = "".join(f"- !GetAtt {logical_id(name)}Queue.Arn\n" for name in QUEUES)
+    return own + f"- !If [{DESCRIBES}, !GetAtt DeclaredQueue.Arn, !Ref AWS::NoValue]\n"
 
 
 def queue_urls() -> str:
     """List the queues of submissions and their dead-letter queues."""
-    return "".join(
+    own = "".join(
         f"- !Ref {logical_id(name)}Queue\n- !Ref {logical_id(name)}DeadLetters\n" for name in QUEUES
+    )
+    return own + "".join(
+        f"- !If [{DESCRIBES}, !Ref Declared{one}, !Ref AWS::NoValue]\n"
+        for one in ("Queue", "DeadLetters")
     )
 
 
@@ -286,8 +293,11 @@ def vendor_schema() -> str:
     names = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Vendor",
+        "description": "A built-in vendor, one that the operator has described, or for test keys "
+        "one of the sandbox; GET /vendors lists the first two.",
         "type": "string",
-        "enum": [*VENDORS, *SANDBOX],
+        "pattern": f"^{NAME.pattern}$",
+        "examples": [*VENDORS, *SANDBOX],
     }
     return json.dumps(names, indent=2) + "\n"
 

@@ -29,7 +29,8 @@ def contract() -> dict[str, Any]:
         if not schema.get("$ref", "#").startswith("#"):
             other = json.loads((ROOT / schema["$ref"]).read_text(encoding="utf-8"))
             own = {key: value for key, value in schema.items() if key != "$ref"}
-            schemas[name] = own | {"type": other["type"], "enum": other["enum"]}
+            said = {key: one for key, one in other.items() if key not in ("$schema", "title")}
+            schemas[name] = said | own
     return document
 
 

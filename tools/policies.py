@@ -23,6 +23,7 @@ EVERYTHING = {
     "SendFromTopic": "true",
     "SendFromInvocation": "true",
     "Console": "true",
+    "DeclaredVendors": "true",
     "CognitoKeyArn": KEY,
     "KmsKeyArn": KEY,
     "CognitoUserPoolId": "eu-central-1_AbCdEfGhI",

@@ -8,7 +8,6 @@ from local.simulators.faults import CALLBACK, FAULTS
 from local.simulators.registry import SIMULATORS
 from local.simulators.state import State
 from local.simulators.vendor import Answer, as_json
-from sms_gateway.vendors.registry import VENDORS
 
 MAX_SECONDS = 3600
 OPERATIONS = ("submit", "poll", "balance", "inquiry", "change", "verify")
@@ -39,12 +38,12 @@ def _route(state: State, method: str, path: str, query: Mapping[str, str], body:
     raise ControlError(f"no such control route: {path}", 404)
 
 
-def _health(_state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
-    return as_json({"status": "ok", "vendors": list(VENDORS)})
+def _health(state: State, _query: Mapping[str, str], _body: bytes) -> Answer:
+    return as_json({"status": "ok", "vendors": state.vendors})
 
 
 def _ledger(state: State, query: Mapping[str, str], _body: bytes) -> Answer:
-    vendor = _vendor(query) if query.get("vendor") else None
+    vendor = _vendor(state, query) if query.get("vendor") else None
     since = query.get("since") or "0"
     if not (since.isascii() and since.isdigit()):
         raise ControlError("since must be the seq of a submission")
@@ -91,7 +90,7 @@ def _delay(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
     seconds = _number(data, "seconds", MAX_SECONDS)
     if seconds is None:
         raise ControlError("seconds is missing")
-    vendors = tuple(VENDORS) if data.get("vendor") is None else (_vendor(data),)
+    vendors = tuple(state.vendors) if data.get("vendor") is None else (_vendor(state, data),)
     state.set_delay(seconds, vendors)
     return as_json(state.delays())
 
@@ -101,12 +100,12 @@ def _add_fault(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
     known = ("vendor", "fault", "count", "probability", "operation", "seconds")
     if unknown := set(data) - set(known):
         raise ControlError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    vendor = _vendor(data)
+    vendor = _vendor(state, data)
     fault = data.get("fault")
     if not isinstance(fault, str) or fault not in FAULTS:
         raise ControlError(f"fault must be one of {', '.join(sorted(FAULTS))}")
     operation = data.get("operation", "submit")
-    _check_possible(vendor, fault, operation)
+    _check_possible(state, vendor, fault, operation)
     count = data.get("count")
     if count is not None and (type(count) is not int or count < 1):
         raise ControlError("count must be an integer from 1, or null for no end")
@@ -122,8 +121,9 @@ def _add_fault(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
     return as_json(entry.view(), status=201)
 
 
-def _check_possible(vendor: str, fault: str, operation: object) -> None:
-    if fault in CALLBACK and not SIMULATORS[vendor].sends_callbacks:
+def _check_possible(state: State, vendor: str, fault: str, operation: object) -> None:
+    calls = SIMULATORS[vendor].sends_callbacks if vendor in SIMULATORS else vendor in state.notices
+    if fault in CALLBACK and not calls:
         raise ControlError(f"{vendor} sends no callbacks")
     if operation not in OPERATIONS:
         raise ControlError(f"operation must be one of {', '.join(OPERATIONS)}")
@@ -137,7 +137,7 @@ def _check_possible(vendor: str, fault: str, operation: object) -> None:
 
 def _deliver(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
     data = _object(body, "vendor", "number", "state")
-    vendor = _vendor(data)
+    vendor = _vendor(state, data)
     outcome = data.get("state")
     if outcome != "delivered" and outcome != "undelivered":
         raise ControlError("state must be delivered or undelivered")
@@ -162,10 +162,19 @@ def _object(body: bytes, *known: str) -> dict[str, Any]:
     return data
 
 
-def _vendor(data: Mapping[str, Any]) -> str:
+def _describe(state: State, _query: Mapping[str, str], body: bytes) -> Answer:
+    if state.describe is None:
+        raise ControlError("nothing here plays descriptions", 404)
+    try:
+        return as_json(state.describe(body))
+    except ValueError as error:
+        raise ControlError(str(error)) from None
+
+
+def _vendor(state: State, data: Mapping[str, Any]) -> str:
     vendor = data.get("vendor")
-    if not isinstance(vendor, str) or vendor not in VENDORS:
-        raise ControlError(f"vendor must be one of {', '.join(VENDORS)}")
+    if not isinstance(vendor, str) or vendor not in state.vendors:
+        raise ControlError(f"vendor must be one of {', '.join(state.vendors)}")
     return vendor
 
 
@@ -191,4 +200,5 @@ ROUTES: Mapping[tuple[str, str], Callable[[State, Mapping[str, str], bytes], Ans
     ("POST", "/_seed"): _seed,
     ("POST", "/_delay"): _delay,
     ("POST", "/_deliver"): _deliver,
+    ("POST", "/_describe"): _describe,
 }

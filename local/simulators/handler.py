@@ -95,8 +95,9 @@ class Handler(socketserver.StreamRequestHandler):
             return False
         form = headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded")
         try:
+            texts = {name.decode("latin-1"): one.decode("latin-1") for name, one in headers.items()}
             answer = self._answer(
-                words[0].decode("latin-1"), words[1].decode("latin-1"), body, form
+                words[0].decode("latin-1"), words[1].decode("latin-1"), texts, body, form
             )
         except OSError:
             raise
@@ -117,7 +118,9 @@ class Handler(socketserver.StreamRequestHandler):
             headers[name.lower()] = value.strip()
         return None
 
-    def _answer(self, method: str, target: str, body: bytes, form: bool) -> Answer | None:
+    def _answer(
+        self, method: str, target: str, headers: dict[str, str], body: bytes, form: bool
+    ) -> Answer | None:
         path, _, search = target.partition("?")
         path = unquote(path)
         fields = dict(parse_qsl(search, keep_blank_values=True)) if search else {}
@@ -126,7 +129,8 @@ class Handler(socketserver.StreamRequestHandler):
         _, _, rest = path.partition("/")
         name, _, rest = rest.partition("/")
         vendor = self.server.vendors.get(name)
-        operation = vendor.operations.get(rest) if vendor else None
+        request = Request(method, rest, fields, body, target, headers)
+        operation = vendor.operation_of(request) if vendor else None
         if vendor is None or operation is None:
             return Answer(b"Not Found", 404, TEXT)
         if method not in vendor.methods:
@@ -134,7 +138,6 @@ class Handler(socketserver.StreamRequestHandler):
         if form and body:
             fields.update(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         self.server.state.count(name, *COUNTED[operation])
-        request = Request(method, rest, fields, body)
         fault = self.server.state.faults.draw(name, operation)
         if fault is None:
             return vendor.answer(request)

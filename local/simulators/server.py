@@ -11,11 +11,12 @@ import sys
 import threading
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 from local.simulators.handler import Handler
 from local.simulators.registry import SIMULATORS
 from local.simulators.state import State
+from local.simulators.vendor import Vendor
 
 log = logging.getLogger("simulators")
 
@@ -45,13 +46,31 @@ class Simulators(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", settings.port), Handler)
         self.stopping = threading.Event()
         self.state = State(settings.delay, settings.aws_endpoint, settings.balance_interval)
-        self.vendors = {name: kind(self.state) for name, kind in SIMULATORS.items()}
+        self.state.describe = self.describe
+        self.vendors: dict[str, Vendor] = {
+            name: kind(self.state) for name, kind in SIMULATORS.items()
+        }
         for vendor in self.vendors.values():
             if vendor.sends_callbacks:
                 self.state.notices[vendor.name] = vendor.notices
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+
+    def describe(self, written: bytes) -> dict[str, Any]:
+        """Play a description from now on; return an account for it.
+
+        Raises ValueError for a description that can't work, UnplayableError for one that can't be
+        played.
+        """
+        from local.simulators.described.play import played  # few do: a start is faster without
+
+        vendor = played(written, self.state, self.url)
+        self.state.add(vendor.name)
+        self.vendors[vendor.name] = vendor
+        if vendor.sends_callbacks:
+            self.state.notices[vendor.name] = vendor.notices
+        return vendor.settings
 
     def server_bind(self) -> None:
         """Bind without resolving this machine's name, which can take seconds."""

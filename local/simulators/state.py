@@ -5,12 +5,12 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from local.simulators.callbacks import Callback, Caller, Clock
 from local.simulators.faults import Faults
@@ -131,15 +131,26 @@ class State:
         self.clock = Clock()
         self.caller = Caller(endpoint, self.clock, self._called)
         self.notices: dict[str, Notices] = {}
+        self.vendors: list[str] = list(VENDORS)
+        self.describe: Callable[[bytes], dict[str, Any]] | None = None  # set by the server
         # From the time, so that ids differ from those of an earlier run whose messages live on.
         self._ids = itertools.count(int(time.time() * 1000))
         self._lock = threading.Lock()
         self._seq = 0
+        self._delay = delay
         self._delays = dict.fromkeys(VENDORS, delay)
         self._submissions: list[Submission] = []
         self._index: dict[tuple[str, str], list[Message]] = {}
         self._handsets: deque[tuple[str, str]] = deque(maxlen=MAX_TEXTS)
         self._counts = self._zero()
+
+    def add(self, vendor: str) -> None:
+        """Know one more vendor, which is described."""
+        with self._lock:
+            if vendor not in self.vendors:
+                self.vendors.append(vendor)
+                self._delays[vendor] = self._delay
+                self._counts[vendor] = dict.fromkeys(COUNTS, 0)
 
     def next_id(self) -> int:
         """Return a fresh vendor id, over 32 bits."""
@@ -256,9 +267,8 @@ class State:
         self.clock.stop()
         self.caller.stop()
 
-    @staticmethod
-    def _zero() -> dict[str, dict[str, int]]:
-        return {vendor: dict.fromkeys(COUNTS, 0) for vendor in VENDORS}
+    def _zero(self) -> dict[str, dict[str, int]]:
+        return {vendor: dict.fromkeys(COUNTS, 0) for vendor in self.vendors}
 
     def _called(self, vendor: str, arrived: bool) -> None:
         self.count(vendor, "callbacks_sent" if arrived else "callbacks_failed")

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from local.simulators.callbacks import Callback
@@ -24,6 +24,8 @@ class Request:
     path: str
     fields: Mapping[str, str]
     body: bytes = b""
+    target: str = ""  # the whole address as it was written, below the server's
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     answered: str = "ok"  # what the ledger will say of the answer
     peek: bool = False  # the answer will be spoiled: leave what is readable once unread
 
@@ -66,6 +68,10 @@ class Vendor(ABC):
 
     def __init__(self, state: State) -> None:
         self.state = state
+
+    def operation_of(self, request: Request) -> Operation | None:
+        """Return what a request asks for; None for an address that the vendor does not have."""
+        return self.operations.get(request.path)
 
     @classmethod
     @abstractmethod

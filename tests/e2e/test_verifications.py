@@ -141,7 +141,7 @@ BAD = [
     ({"ttl": 86_401}, "ttl-out-of-range"),
     ({"length": 3}, "length-out-of-range"),
     ({"to": "+1"}, "invalid-number"),
-    ({"vendor": "acme"}, "unknown-vendor"),
+    ({"vendor": "nobody"}, "unknown-vendor"),
 ]
 
 

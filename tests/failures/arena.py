@@ -21,20 +21,25 @@ from local.processes import StackError
 from local.simulators.registry import SIMULATORS, routes
 from local.stack import LocalStack, running
 from sms_gateway.config.api_keys import SCOPES
-from sms_gateway.messages.queue import EXPRESS
+from sms_gateway.messages.queue import EXPRESS, queue_of
 from testing.deployed import Answer, Api
+from testing.descriptions import whole
 from testing.log_search import searched
 from testing.waiting import free_port
 
 VENDORS = tuple(SIMULATORS)
+DESCRIBED = "acme"  # a vendor that is described
+REACHED = (*VENDORS, DESCRIBED)
 FIRST = {  # the first of the numbers that can't be anybody's, by vendor
     **{vendor: simulator.first_number for vendor, simulator in SIMULATORS.items()},
+    DESCRIBED: 33639980001,  # of films
     "jst, server2sms": 911000005001,  # routes of two vendors
     "dinisoft, server2sms": 8801000005001,
 }
 ROUTES = [
     {"prefix": "+911000005", "vendors": ["jst", "server2sms"]},
     {"prefix": "+8801000005", "vendors": ["dinisoft", "server2sms"]},
+    {"prefix": "+3363998", "vendors": [DESCRIBED]},
     *routes(),
 ]
 TIMEOUT = 10  # seconds that a vendor call may take
@@ -69,7 +74,7 @@ class ArenaStack(LocalStack):
         self.chaos.root = lambda: self.emulator.pid if self.emulator else None
         for service in self.through:
             self.chaos.relay(service, self.gateway_port)
-        for vendor in VENDORS:
+        for vendor in REACHED:
             self.chaos.relay(vendor, self.simulator_port)
         for service in ("callers", "callbacks"):
             self.chaos.relay(service, self.gateway_port, AT_ONCE)
@@ -98,6 +103,9 @@ class ArenaStack(LocalStack):
             base += "/index.php/api" if vendor == "jst" else ""
             changes[vendor] = {"base_url": base, "timeout": TIMEOUT, "poll_after": 2}
         self.set_accounts(changes)
+        file = self.folder / f"{DESCRIBED}.json"
+        file.write_text(json.dumps(whole(DESCRIBED)))
+        self.describe(file, self.chaos.relays[DESCRIBED].url, timeout=TIMEOUT, poll_after=2)
         front = self.chaos.relays["callers"].url
         self.facts["url"] = self.facts["url"].replace(self.endpoint, front)
         gateway = self.client("apigateway")
@@ -256,7 +264,7 @@ class Ground:
         urls = sqs.list_queues()["QueueUrls"]
         for body in bodies:
             vendor, _, _, *lane = body.split(" ")
-            queue = EXPRESS if lane == ["code"] else vendor
+            queue = EXPRESS if lane == ["code"] else queue_of(vendor)
             (url,) = [u for u in urls if f"-{queue.capitalize()}Queue" in u]
             sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="again")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from failures.arena import PATIENCE, VENDORS, Case, Ground, at_once
+from failures.arena import DESCRIBED, PATIENCE, REACHED, VENDORS, Case, Ground, at_once
 from failures.chaos import Action, Rule
 from failures.oracle import Row
 
@@ -26,7 +26,7 @@ CLAIM = "#attempt = #attempt +"  # the write before a vendor call
 RECORD = '"#result"'  # the write after it
 BARE = " AND attribute_not_exists(#status)"  # a message of a mixed answer goes its own way
 HEAD = "attribute_not_exists(pk)"  # the write that accepts a batch
-SUBMIT = {vendor: submit_ending(vendor) for vendor in VENDORS}
+SUBMIT = {vendor: submit_ending(vendor) for vendor in VENDORS} | {DESCRIBED: "/messages"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,28 +164,28 @@ def end(case: Case, one: Scenario, error: str | None) -> Done:
 
 @scenario("a vendor hangs after accepting", "a", IN_DOUBT, guard="silence")
 def _hangs(case: Case) -> None:
-    for vendor in VENDORS:
+    for vendor in REACHED:
         case.rule(vendor, "hang-after", SUBMIT[vendor])
         case.send(vendor, 20)
 
 
 @scenario("a vendor accepts, then resets", "b", IN_DOUBT, guard="silence")
 def _resets(case: Case) -> None:
-    for vendor in VENDORS:
+    for vendor in REACHED:
         case.rule(vendor, "lose-after", SUBMIT[vendor])
         case.send(vendor, 20)
 
 
 @scenario("a vendor accepts, then answers 5xx", "c", IN_DOUBT, guard="silence")
 def _fails(case: Case) -> None:
-    for vendor in VENDORS:
+    for vendor in REACHED:
         case.rule(vendor, "error-after", SUBMIT[vendor])
         case.send(vendor, 20)
 
 
 @scenario("the caller asked for a resend", "a", IN_DOUBT, guard="claim")
 def _resend(case: Case) -> None:
-    for vendor in VENDORS:
+    for vendor in REACHED:
         case.rule(vendor, "lose-after", SUBMIT[vendor])
         case.code(vendor, on_unknown="resend", validity=300)
 
@@ -245,7 +245,7 @@ def _slow(vendor: str) -> None:
         case.send(vendor, 20)
 
 
-for _vendor in VENDORS:
+for _vendor in REACHED:
     _slow(_vendor)
     _garbled(_vendor)
     _refuses_for_good(_vendor)
@@ -500,7 +500,7 @@ def _killed(
         assert rule.killed
 
 
-for _vendor in VENDORS:
+for _vendor in REACHED:
     _killed("between claim and call", "kill-after", _vendor, CLAIM, {"unknown"})
     _killed("as it calls", "kill-before", _vendor, "", {"unknown"})
     _killed("during the call", "kill-after", _vendor, "", IN_DOUBT)

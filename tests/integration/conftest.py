@@ -86,7 +86,7 @@ def stack(atomic: None) -> Iterator[None]:
             TableName=os.environ["TABLE_NAME"], **{name: properties[name] for name in kept}
         )
         sqs = boto3.client("sqs")
-        for name in (*VENDORS, EXPRESS):
+        for name in (*VENDORS, "declared", EXPRESS):
             sqs.create_queue(QueueName=queue_name(name))
         for name in (DEAD_LETTERS, STREAM_DEAD):
             sqs.create_queue(QueueName=name)
@@ -105,7 +105,7 @@ def aws(stack: None) -> Iterator[None]:
     dynamodb.put_all(SETTINGS)
     yield
     dynamodb_backends[ACCOUNT_ID][REGION].tables[os.environ["TABLE_NAME"]].items.clear()
-    for name in (*VENDORS, EXPRESS):
+    for name in (*VENDORS, "declared", EXPRESS):
         drained(name)
     for name in (DEAD_LETTERS, STREAM_DEAD):
         emptied(name)

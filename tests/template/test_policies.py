@@ -15,7 +15,7 @@ DEPLOYMENTS: dict[str, dict[str, str]] = {"default": {}, "everything": EVERYTHIN
 # Of each function the partitions that it may read, and those that it may write; what their items
 # are says docs/data-model.md. `0*` is batches, campaigns and verifications: all that have a ULID.
 ACCEPTS = (
-    {"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+    {"0*", "REQUEST#*", "HOOKS#*", "SETTINGS", "ACCOUNTS", "DESCRIPTION#*", "BALANCE#*", "GUARD#*"},
     {"0*", "REQUEST#*", "GUARD#*", "QUOTA#*"},
 )
 PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
@@ -32,16 +32,35 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
         {"COUNTS#*", "REPORTS#*"},
     ),
     "DispatchFunction": (
-        {"0*", "CIRCUIT", "RATE#*", "SETTINGS"},
+        {"0*", "CIRCUIT", "RATE#*", "SETTINGS", "DESCRIPTION#*"},
         {"0*", "CIRCUIT", "RATE#*", "V#*"},
     ),
-    "CallbackFunction": ({"0*", "V#*", "ACCOUNTS"}, {"0*"}),
+    "CallbackFunction": ({"0*", "V#*", "ACCOUNTS", "DESCRIPTION#*"}, {"0*"}),
     "SchedulerFunction": (
-        {"0*", "BALANCE#*", "HOOK#*", "HOOKS#*", "SCHEDULER", "SETTINGS", "SEARCH", "SEARCH#*"},
+        {
+            "0*",
+            "BALANCE#*",
+            "HOOK#*",
+            "HOOKS#*",
+            "SCHEDULER",
+            "SETTINGS",
+            "SEARCH",
+            "SEARCH#*",
+            "DESCRIPTION#*",
+        },
         {"0*", "BALANCE#*", "HOOK#*", "SCHEDULER", "SEARCH", "SEARCH#*"},
     ),
     "VerifyFunction": (
-        {"0*", "REQUEST#*", "SENDS#*", "SETTINGS", "ACCOUNTS", "BALANCE#*", "GUARD#*"},
+        {
+            "0*",
+            "REQUEST#*",
+            "SENDS#*",
+            "SETTINGS",
+            "ACCOUNTS",
+            "DESCRIPTION#*",
+            "BALANCE#*",
+            "GUARD#*",
+        },
         {"0*", "REQUEST#*", "SENDS#*", "GUARD#*", "QUOTA#*"},
     ),
     "CampaignWorkerFunction": (
@@ -52,6 +71,7 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
             "KEYS",
             "SETTINGS",
             "ACCOUNTS",
+            "DESCRIPTION#*",
             "BALANCE#*",
             "GUARD#*",
             "RATE#*",
@@ -62,9 +82,9 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "QueueWebhooksFunction": ({"0*", "HOOKS#*"}, set()),
     "WebhooksFunction": ({"HOOK#*", "HOOKS#*", "SETTINGS"}, {"HOOK#*", "HOOKS#*"}),
     "DeliverWebhooksFunction": ({"HOOK#*", "HOOKS#*", "SETTINGS"}, {"HOOK#*", "HOOKS#*"}),
-    "BalanceFunction": ({"BALANCE#*", "CIRCUIT", "SETTINGS"}, {"BALANCE#*"}),
+    "BalanceFunction": ({"BALANCE#*", "CIRCUIT", "SETTINGS", "DESCRIPTION#*"}, {"BALANCE#*"}),
     "VendorAccountFunction": (
-        {"CODES#*", "REQUEST#*", "SETTINGS", "UNLOCKS#*", "VERSION#*"},
+        {"CODES#*", "REQUEST#*", "SETTINGS", "UNLOCKS#*", "VERSION#*", "DESCRIPTION#*"},
         {"CODES#*", "REQUEST#*", "UNLOCKS#*", "VERSION#*"},
     ),
 }

@@ -155,17 +155,25 @@ def test_those_that_serve_webhooks_have_no_other_part_of_the_table(function: str
 def test_there_is_a_queue_for_each_vendor_and_one_for_codes() -> None:
     variables = FUNCTIONS["SendFunction"]["Environment"]["Variables"]
     assert {name for name in variables if name.startswith("QUEUE_")} == {
-        f"QUEUE_{name.upper()}" for name in generate.QUEUES
+        f"QUEUE_{name.upper()}" for name in (*generate.QUEUES, "declared")
     }
-    queues = {value["Ref"] for name, value in variables.items() if name.startswith("QUEUE_")}
-    assert queues == {f"{name.capitalize()}Queue" for name in generate.QUEUES}
-    assert sources("DispatchFunction") == queues
+    described = variables["QUEUE_DECLARED"]
+    assert described == {"Fn::If": ["DescribesVendors", {"Ref": "DeclaredQueue"}, ""]}
+    named = {variables[f"QUEUE_{name.upper()}"]["Ref"] for name in generate.QUEUES}
+    assert named == {f"{name.capitalize()}Queue" for name in generate.QUEUES}
+    assert sources("DispatchFunction") == {*named, "DeclaredQueue"}
 
 
 def sources(function: str) -> set[str]:
     """The queues that feed a function."""
     events = FUNCTIONS[function].get("Events", {}).values()
-    return {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in events if one["Type"] == "SQS"}
+    own = {one["Properties"]["Queue"]["Fn::GetAtt"][0] for one in events if one["Type"] == "SQS"}
+    mapped = of_type("AWS::Lambda::EventSourceMapping").values()  # where a condition makes it
+    return own | {
+        one["EventSourceArn"]["Fn::GetAtt"][0]
+        for one in mapped
+        if one["FunctionName"] == {"Ref": function}
+    }
 
 
 def test_every_queue_feeds_one_function() -> None:
@@ -262,6 +270,7 @@ def test_nothing_of_a_source_is_deployed_by_default() -> None:
     opened = {f"SendFrom{way}": {"Default": "true"} for way in given}
     opened["CognitoKeyArn"] = {"Default": "arn"}
     opened["Events"] = {"Default": "all"}
+    opened["DeclaredVendors"] = {"Default": "true"}
     opened["Dashboard"] = opened["AccessLogs"] = opened["Console"] = {"Default": "true"}
     for name in ("DomainName", "HostedZoneId", "WebAclArn", "KmsKeyArn"):
         opened[name] = {"Default": "given"}

@@ -12,6 +12,7 @@ def test_nothing_generated_is_stale() -> None:
 def test_a_block_is_filled_between_its_marks_and_keeps_its_margin() -> None:
     given = "a:\n    # generated: queue arns\n    - old\n    # end of generated\nb: 1\n"
     arns = [f"    - !GetAtt {generate.logical_id(name)}Queue.Arn" for name in generate.QUEUES]
+    arns.append("    - !If [DescribesVendors, !GetAtt DeclaredQueue.Arn, !Ref AWS::NoValue]")
     assert generate.rewritten(given) == given.replace("    - old", "\n".join(arns))
     assert generate.rewritten("a: 1\n") == "a: 1\n"
 

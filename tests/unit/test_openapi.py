@@ -151,7 +151,7 @@ def test_what_is_served_fits_a_mapping_template_and_has_nothing_for_it_to_do() -
 def test_what_is_served_needs_no_other_file() -> None:
     refers = [node["$ref"] for _, node in nodes(DOCUMENT) if isinstance(node.get("$ref"), str)]
     assert [target for target in refers if not target.startswith("#/")] == []
-    assert SCHEMAS["Vendor"]["enum"] == [*VENDORS, *SANDBOX]
+    assert all(re.match(SCHEMAS["Vendor"]["pattern"], one) for one in (*VENDORS, *SANDBOX))
 
 
 SLUG = re.compile(r'(?:slug|problem)(?:: str)? ?= ?f?"([a-z{][^"]*)"|/problems/([a-z0-9-]+)')
@@ -288,7 +288,7 @@ def test_a_message_of_many_can_override_every_shared_field() -> None:
 
 def test_the_vocabulary_is_the_code_s() -> None:
     assert SCHEMAS["Status"]["enum"] == list(Status)
-    assert SCHEMAS["Vendor"]["enum"] == [*VENDORS, *SANDBOX]
+    assert all(re.match(SCHEMAS["Vendor"]["pattern"], one) for one in (*VENDORS, *SANDBOX))
     assert SCHEMAS["Capabilities"]["required"] == list(Capabilities.__struct_fields__)
     assert list(SCHEMAS["Capabilities"]["properties"]) == SCHEMAS["Capabilities"]["required"]
 

@@ -47,7 +47,7 @@ BAD_ROUTES = [
     '{"routes": []}',
     '{"routes": [{"prefix": "880", "vendors": ["jst"]}]}',
     '{"routes": [{"prefix": "+880", "vendors": []}]}',
-    '{"routes": [{"prefix": "+880", "vendors": ["nobody"]}]}',
+    '{"routes": [{"prefix": "+880", "vendors": ["No body"]}]}',
     '{"routes": [{"prefix": "+880", "vendors": ["jst", "jst"]}]}',
     '{"routes": [{"prefix": "+", "vendors": ["jst"]}, {"prefix": "+", "vendors": ["jst"]}]}',
     '{"routes": [{"prefix": "+", "vendors": ["jst"], "regoin": "IN"}]}',

@@ -66,7 +66,7 @@ def check(
 
     def run(vendor: str) -> tuple[str, str]:
         try:
-            vendor_check.check_vendor(STACK, vendor)
+            vendor_check.check_vendor(STACK, vendor, ACCOUNTS)
         except CommandError as error:
             return capsys.readouterr().out, str(error)
         return capsys.readouterr().out, ""

@@ -79,7 +79,7 @@ class Server:
                     self.behaviour(connection)
 
     def stop(self) -> None:
-        http_client._pools().clear()
+        http_client._pools(False).clear()
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for one in self._open:
@@ -366,8 +366,8 @@ def tls_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
     context, caller = certificate(tmp_path, "vendor.example.com")
     running = Server(context)
     running.url = re.sub("http://[0-9.]+", "https://vendor.example.com", running.url)
-    http_client._pools().clear()
-    monkeypatch.setitem(http_client._pools().connection_pool_kw, "ssl_context", caller)
+    http_client._pools(False).clear()
+    monkeypatch.setitem(http_client._pools(False).connection_pool_kw, "ssl_context", caller)
     found = [(socket.AF_INET, "127.0.0.1")]
     monkeypatch.setattr(http_client, "resolve", lambda *_: found)
     yield running

@@ -53,6 +53,8 @@ def test_a_callback_address_stays_within_its_limit() -> None:
     )
     base = "https://0123456789.execute-api.ap-southeast-3.amazonaws.com/v1/callbacks"
     assert len(base) + longest <= 140
+    described = make_token("v" * 20, ItemKey(BATCH, "S#000"), NOW, SECRET)
+    assert len(f"{base}/{'v' * 20}/{described}") <= 150
 
 
 @given(given_token=st.text() | st.from_regex(r"[A-Z0-9]{20,80}", fullmatch=True))

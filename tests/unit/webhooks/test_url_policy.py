@@ -2,9 +2,9 @@
 
 import pytest
 
+from sms_gateway.core.public_addresses import is_public_address
 from sms_gateway.webhooks.url_policy import (
     UrlError,
-    is_public_address,
     loopback_allowed,
     parse_allowed_url,
     parse_url,

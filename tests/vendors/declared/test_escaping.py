@@ -70,7 +70,8 @@ def _carries(made: Declared, message: OutgoingMessage) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_awkward_text_arrives_byte_for_byte(kind: str) -> None:
+def test_an_awkward_text_arrives_byte_for_byte(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")  # a vendor may be on this machine
     request, read = KINDS[kind]
     heard: list[Asked] = []
 

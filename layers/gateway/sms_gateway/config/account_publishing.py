@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from sms_gateway.config.public_accounts import PublicAccount
+from sms_gateway.config.vendor_accounts import account_class, build_account
 from sms_gateway.vendors.redaction import mark_of
-from sms_gateway.vendors.registry import VENDORS, build_adapter, secret_settings
+from sms_gateway.vendors.registry import secret_settings
 
 
 def write_public_accounts(accounts: Mapping[str, object], key: bytes) -> str:
@@ -21,13 +22,13 @@ def write_public_accounts(accounts: Mapping[str, object], key: bytes) -> str:
     known = {
         vendor: _public(vendor, account, key)
         for vendor, account in accounts.items()
-        if vendor in VENDORS and isinstance(account, dict) and _is_valid(vendor, account)
+        if isinstance(account, dict) and _is_valid(vendor, account)
     }
     return msgspec.json.encode(known, order="sorted").decode()
 
 
 def _public(vendor: str, account: Mapping[str, Any], key: bytes) -> PublicAccount:
-    secret = secret_settings(vendor)
+    secret = secret_settings(account_class(vendor, account))
     return PublicAccount(
         {name: value for name, value in account.items() if name not in secret},
         {
@@ -40,7 +41,7 @@ def _public(vendor: str, account: Mapping[str, Any], key: bytes) -> PublicAccoun
 
 def _is_valid(vendor: str, account: Mapping[str, Any]) -> bool:
     try:
-        build_adapter(vendor, account)
+        build_account(vendor, account)
     except ValueError:
         return False
     return True

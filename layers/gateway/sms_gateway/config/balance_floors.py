@@ -7,6 +7,7 @@ than three hours, keeps nobody from sending.
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +17,6 @@ from sms_gateway.core.problems import ServiceUnavailableError
 from sms_gateway.core.timestamps import utc_now
 from sms_gateway.storage import balances
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Category
 
 MAX_AGE = timedelta(hours=3)
@@ -41,7 +41,7 @@ def amount_of(adapter: Adapter, category: Category) -> LastAmount | None:
     if adapter.balance_floor is None:
         return None
     try:
-        last = _last[adapter.name].get().get(adapter.balance_product(category))
+        last = _last(adapter.name).get().get(adapter.balance_product(category))
     except ServiceUnavailableError:
         return None
     if last is None or datetime.fromisoformat(last.checked_at) < utc_now() - MAX_AGE:
@@ -66,8 +66,6 @@ def _parse(text: str) -> Mapping[str | None, LastAmount]:
     }
 
 
-def _setting(vendor: str) -> CachedSetting[Mapping[str | None, LastAmount]]:
+@cache
+def _last(vendor: str) -> CachedSetting[Mapping[str | None, LastAmount]]:
     return CachedSetting(f"balance of {vendor}", lambda: _fetch(vendor), _parse)
-
-
-_last = {vendor: _setting(vendor) for vendor in VENDORS}

@@ -11,7 +11,12 @@ import msgspec
 
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.stored_settings import ACCOUNTS, fetch_setting
-from sms_gateway.config.vendor_accounts import NO_ACCOUNT, Accounts, build_accounts
+from sms_gateway.config.vendor_accounts import (
+    NO_ACCOUNT,
+    Accounts,
+    build_accounts,
+    with_descriptions,
+)
 from sms_gateway.vendors.secret_marks import SecretMark
 
 WITHHELD = "*"  # in place of a secret; no letter or digit, so that redaction looks for none
@@ -48,5 +53,8 @@ def parse_public_accounts(text: str) -> Accounts:
 
 
 _public_accounts = CachedSetting(
-    ACCOUNTS, lambda: fetch_setting(ACCOUNTS), parse_public_accounts, advice=NO_ACCOUNT
+    ACCOUNTS,
+    lambda: with_descriptions(fetch_setting(ACCOUNTS)),
+    parse_public_accounts,
+    advice=NO_ACCOUNT,
 )

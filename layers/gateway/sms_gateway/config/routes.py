@@ -6,7 +6,7 @@ import msgspec
 
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.stored_settings import fetch_setting
-from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.registry import VENDORS, is_vendor_name
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -17,8 +17,8 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     def __post_init__(self) -> None:
         for vendor in self.vendors:
-            if vendor not in VENDORS:
-                raise ValueError(f"unknown vendor {vendor}; there are {', '.join(VENDORS)}")
+            if not is_vendor_name(vendor):
+                raise ValueError(f"{vendor} is no vendor's name: {', '.join(VENDORS)} are some")
         if len(set(self.vendors)) != len(self.vendors):
             raise ValueError(f"route {self.prefix} names a vendor twice")
 

@@ -12,6 +12,7 @@ from sms_gateway.storage.models import ItemKey
 
 PARTITION = "SETTINGS"
 ACCOUNTS = "accounts"  # in a partition of its own: callbacks are read with it, and no other one
+DESCRIPTION = "description"  # in an account: the digest of its vendor's description
 MAX_BYTES = 16_384  # ADR 0030: what a burst of starts may read of one partition
 
 

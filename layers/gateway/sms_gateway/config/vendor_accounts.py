@@ -9,10 +9,11 @@ import msgspec
 
 from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.secrets import fetch_secret
+from sms_gateway.config.stored_settings import DESCRIPTION
 from sms_gateway.core.observability import increment, logger
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.registry import VENDORS, build_adapter
+from sms_gateway.vendors.registry import VENDORS, adapter_class, build_adapter
 
 NO_ACCOUNT = "No vendor has an account yet; the operator sets one with smsgw vendors set."
 
@@ -52,13 +53,11 @@ def build_accounts(
     adapters: dict[str, Adapter] = {}
     faults: dict[str, str] = {}
     for vendor, account in settings.items():
-        if vendor not in VENDORS:
-            faults[vendor] = f"unknown vendor; there are {', '.join(VENDORS)}"
-        elif not isinstance(account, dict):
+        if not isinstance(account, dict):
             faults[vendor] = "its settings must be an object"
         else:
             try:
-                adapters[vendor] = build_adapter(vendor, account)
+                adapters[vendor] = build_account(vendor, account)
             except ValueError as error:
                 faults[vendor] = str(error)
     for vendor, fault in faults.items():
@@ -70,9 +69,40 @@ def build_accounts(
     return Accounts(adapters, faults, marks)
 
 
+def build_account(vendor: str, account: Mapping[str, Any]) -> Adapter:
+    """Build the adapter of a vendor, built in or described. Raises ValueError."""
+    if vendor in VENDORS:
+        return build_adapter(vendor, account)
+    from sms_gateway.config.described_vendors import build_described  # few have one: starts faster
+
+    return build_described(vendor, account)
+
+
+def account_class(vendor: str, account: Mapping[str, Any]) -> type[Adapter]:
+    """Return the class of a vendor's account. Raises ValueError for one that can't be known."""
+    if vendor in VENDORS:
+        return adapter_class(vendor)
+    from sms_gateway.config.described_vendors import described_class
+
+    return described_class(vendor, account)
+
+
+def with_descriptions(written: str | None) -> str | None:
+    """Read the descriptions that accounts go by, and return the accounts.
+
+    A space more stands for each that is missing: once it is there, the text is another, and the
+    accounts are built anew. Raises SettingUnreadableError.
+    """
+    if written is None or f'"{DESCRIPTION}"' not in written:
+        return written
+    from sms_gateway.config.described_vendors import load_descriptions
+
+    return written + " " * load_descriptions(written)
+
+
 _accounts = CachedSetting(
     "accounts",
-    lambda: fetch_secret(os.environ["ACCOUNTS_SECRET"]),
+    lambda: with_descriptions(fetch_secret(os.environ["ACCOUNTS_SECRET"])),
     parse_accounts,
     advice=NO_ACCOUNT,
 )

@@ -29,7 +29,7 @@ from sms_gateway.storage import message_repository
 from sms_gateway.storage.message_pages import LAST_POSITION, message_page
 from sms_gateway.storage.message_state import status_of
 from sms_gateway.storage.models import Batch, Message, Submission
-from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.registry import VENDORS, is_vendor_name
 from sms_gateway.vendors.types import Category
 
 # Read for one page, however much a filter passes over.
@@ -115,7 +115,7 @@ def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None
     query = MessageQuery(
         limit=read_param(parameters, "limit", parse_limit) or 25,
         status=read_param(parameters, "status", one_of(Status)),
-        vendor=read_param(parameters, "vendor", one_of((*VENDORS, *SANDBOX))),
+        vendor=read_param(parameters, "vendor", _vendor),
         category=read_param(parameters, "category", one_of(get_args(Category))),
         to=read_param(parameters, "to", _number),
         reference=read_param(parameters, "reference", _reference),
@@ -127,6 +127,14 @@ def parse_query(parameters: dict[str, str]) -> tuple[MessageQuery, Cursor | None
     )
     check_period(query.created_from, query.created_to)
     return query, Cursor.decode(parameters["cursor"]) if "cursor" in parameters else None
+
+
+def _vendor(text: str) -> str:
+    if not is_vendor_name(text):
+        raise ValueError(
+            f"it must be a vendor's name: {', '.join((*VENDORS, *SANDBOX))}, or another"
+        )
+    return text
 
 
 def _number(text: str) -> str:

@@ -118,8 +118,9 @@ def _check_envelope(
     if options.vendor is not None and not (
         options.vendor in VENDORS or options.vendor in accounts.adapters
     ):
+        known = dict.fromkeys((*VENDORS, *accounts.adapters))
         raise _EnvelopeError(
-            f"There is no such vendor; there are {', '.join(VENDORS)}.",
+            f"There is no such vendor; there are {', '.join(known)}.",
             slug="unknown-vendor",
             pointer=f"{pointer}/vendor",
         )

@@ -17,6 +17,7 @@ from sms_gateway.vendors.registry import VENDORS
 # The sandbox has no queue: each one that is polled costs, also while nobody tests (ADR 0053).
 SANDBOX_HOST = next(iter(VENDORS))
 EXPRESS = "express"
+DECLARED = "declared"  # all described vendors share one, for the same reason (ADR 0065)
 URGENT_SECONDS = 600  # of validity left, in which a message does not wait behind a campaign
 
 
@@ -76,19 +77,27 @@ def make_task(
     return SubmissionTask(vendor, key, messages, urgent=urgent, code=code, segments=segments)
 
 
+def queue_of(vendor: str) -> str:
+    """Return the name of the queue that a vendor's submissions wait in."""
+    if is_sandbox(vendor):
+        return SANDBOX_HOST
+    return vendor if vendor in VENDORS else DECLARED
+
+
 def enqueue_submissions(tasks: Sequence[SubmissionTask], tenant: str, delay: int = 0) -> None:
     """Enqueue submissions of one vendor after `delay` seconds (at most 900).
 
-    The tenant is the fair-queue group; its tests are another, and so are its codes by vendor, so
-    that a vendor which hangs delays the codes of others least. `tenant` may be such a group. Never
-    raises: the scheduler enqueues what is missing.
+    The tenant is the fair-queue group; its tests are another, and those for a described vendor,
+    which shares a queue. So are its codes by vendor, so that a vendor which hangs delays the codes
+    of others least. `tenant` may be such a group. Never raises: the scheduler enqueues what is
+    missing.
     """
     vendor, tenant = tasks[0].vendor, tenant.rpartition(".")[2]
-    test = is_sandbox(vendor)
-    host, group = (SANDBOX_HOST, f"test.{tenant}") if test else (vendor, tenant)
+    test, own = is_sandbox(vendor), f"{vendor}.{tenant}"
+    group = f"test.{tenant}" if test else tenant if vendor in VENDORS else own
     codes = [task for task in tasks if task.code and not test]  # tests stand before no live code
     others = [task for task in tasks if task not in codes]
-    failed = _put(EXPRESS, codes, f"{vendor}.{tenant}", delay) + _put(host, others, group, delay)
+    failed = _put(EXPRESS, codes, own, delay) + _put(queue_of(vendor), others, group, delay)
     if failed:
         increment("NotEnqueued", failed, vendor=vendor)
 
@@ -96,7 +105,8 @@ def enqueue_submissions(tasks: Sequence[SubmissionTask], tenant: str, delay: int
 def _put(name: str, tasks: Sequence[SubmissionTask], group: str, delay: int) -> int:
     """Put tasks into a queue; return how many it did not take."""
     messages = [sqs.QueueMessage(str(task), group, delay) for task in tasks]
-    return sqs.send_batch(os.environ[f"QUEUE_{name.upper()}"], messages).count(False)
+    url = os.environ[f"QUEUE_{name.upper()}"]  # none where described vendors are off
+    return sqs.send_batch(url, messages).count(False) if url else len(messages)
 
 
 def holds_code(body: str) -> bool:

@@ -43,7 +43,7 @@ def _advance_accepted(run: TickRun, sub: Submission) -> None:
     age = run.now_seconds - sub.changed
     if sub.expires <= run.now_seconds:
         status = Status.UNKNOWN if sub.sent_again_in_doubt else Status.EXPIRED
-        _close(run, sub, status, "its validity passed before it could be sent")
+        _close(run, sub, status, _why_expired(run, sub))
     elif (tenant := message_repository.tenant_of(sub)) is None:
         # Its request may still be writing; after REQUEUE_AFTER it died before accepting the batch.
         when = sub.changed + REQUEUE_AFTER if age < REQUEUE_AFTER else None
@@ -60,6 +60,12 @@ def _advance_accepted(run: TickRun, sub: Submission) -> None:
         # In a long queue each requeue adds a task: wait as long again before the next.
         increment("SubmissionRequeued", vendor=sub.vendor)
         _requeue(run, sub, min(age, MAX_CHECK_INTERVAL_SECONDS))
+
+
+def _why_expired(run: TickRun, sub: Submission) -> str:
+    gone = run.accounts_known and not set(sub.vendors) & set(run.adapters_of(sub))
+    because = f": {sub.vendor} is not configured any more" if gone else ""
+    return f"its validity passed before it could be sent{because}"
 
 
 def _requeue(run: TickRun, sub: Submission, pause: int, place: int = 0) -> None:

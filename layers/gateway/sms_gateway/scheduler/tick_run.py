@@ -16,7 +16,6 @@ from sms_gateway.core.timestamps import epoch_ms, epoch_seconds
 from sms_gateway.storage.models import Message, Submission
 from sms_gateway.vendors import http_client
 from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import Request, VendorResponse
 
 RECEIPT_DEADLINE = int(os.environ["RECEIPT_DEADLINE"])  # seconds
@@ -57,11 +56,11 @@ class TickRun:
     def routable_vendors(self, sub: Submission) -> Collection[str]:
         """Return the vendors that a submission's messages may be routed to.
 
-        Any vendor while the accounts can't be read: none would reject the message.
+        All of its route while the accounts can't be read: none would reject the message.
         """
         if sub.test or self.accounts_known:
             return self.adapters_of(sub).keys()
-        return VENDORS.keys()
+        return sub.vendors
 
     def adapters_of(self, sub: Submission) -> Mapping[str, Adapter]:
         """Return the adapters that a submission may reach: the sandbox's, or all others."""

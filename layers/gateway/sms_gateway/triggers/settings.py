@@ -17,7 +17,7 @@ from sms_gateway.config.cached_setting import CachedSetting
 from sms_gateway.config.stored_settings import fetch_setting
 from sms_gateway.messages.request import Options, Recipient
 from sms_gateway.sms.phone_numbers import NumberError, is_region, to_e164
-from sms_gateway.vendors.registry import VENDORS
+from sms_gateway.vendors.registry import VENDORS, is_vendor_name
 
 Tenant = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 AccountId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}\Z")]
@@ -34,8 +34,8 @@ class TriggerSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     def __post_init__(self) -> None:
         given = self.defaults
-        if given and given.vendor is not None and given.vendor not in VENDORS:
-            raise ValueError(f"unknown vendor {given.vendor}; there are {', '.join(VENDORS)}")
+        if given and given.vendor is not None and not is_vendor_name(given.vendor):
+            raise ValueError(f"{given.vendor} is no vendor's name: {', '.join(VENDORS)} are some")
         if given and given.region is not None and not is_region(given.region):
             raise ValueError(f"unknown region {given.region}; it is a country's of ISO 3166")
         if given and given.send_at is not None:

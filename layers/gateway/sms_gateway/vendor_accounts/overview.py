@@ -11,21 +11,27 @@ from sms_gateway.dispatch.circuit_states import circuit_states
 from sms_gateway.storage.balances import Row
 from sms_gateway.vendor_accounts.account_check import has_fixed_egress
 from sms_gateway.vendor_accounts.balances import last_known
-from sms_gateway.vendors.adapter import Adapter
-from sms_gateway.vendors.registry import VENDORS, adapter_class
+from sms_gateway.vendors.adapter import Adapter, Capabilities
+from sms_gateway.vendors.registry import VENDORS, adapter_class, is_vendor_name
+
+# Of a described vendor whose description can't be used: nobody knows what it can do.
+NO_CAPABILITIES = Capabilities(**{one: False for one in Capabilities.__struct_fields__})
 
 
 def vendors_view(accounts: Accounts, now: datetime) -> list[dict[str, Any]]:
-    """Return all vendors, configured or not, from stored state; calls no vendor."""
-    circuits = circuit_states(list(VENDORS), epoch_seconds(now))
+    """Return all vendors, built in or described, from stored state; calls no vendor."""
+    described = sorted({*accounts.adapters, *accounts.faults} - set(VENDORS))
+    vendors = [*VENDORS, *filter(is_vendor_name, described)]
+    circuits = circuit_states(vendors, epoch_seconds(now))
     balances = last_known(accounts.adapters)
     return [
-        _view(vendor, accounts, circuits[vendor], balances.get(vendor, [])) for vendor in VENDORS
+        _view(vendor, accounts, circuits[vendor], balances.get(vendor, [])) for vendor in vendors
     ]
 
 
 def _view(vendor: str, accounts: Accounts, circuit: str, balances: list[Row]) -> dict[str, Any]:
-    cls, adapter = adapter_class(vendor), accounts.adapters.get(vendor)
+    adapter = accounts.adapters.get(vendor)
+    cls = type(adapter) if adapter else adapter_class(vendor) if vendor in VENDORS else None
     fault = accounts.faults.get(vendor)
     problem = {
         "type": "/problems/account-refused",
@@ -36,10 +42,10 @@ def _view(vendor: str, accounts: Accounts, circuit: str, balances: list[Row]) ->
     }
     return {
         "vendor": vendor,
-        "title": cls.title,
+        "title": cls.title if cls else vendor,
         "configured": adapter is not None,
         "circuit": circuit,
-        "capabilities": asdict(cls.capabilities),
+        "capabilities": asdict(cls.capabilities if cls else NO_CAPABILITIES),
         "balances": balances,
         "warnings": [*adapter.warnings, *_address_warnings(adapter)] if adapter else [],
         "problem": problem if fault else None,

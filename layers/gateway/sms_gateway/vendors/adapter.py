@@ -218,7 +218,7 @@ class Adapter(ABC):
         """Return the calls that send one submission.
 
         `callback_url` is the submission's own, unguessable callback address, at most 140 characters
-        and without a query, or None for no callbacks.
+        (150 of a described vendor) and without a query, or None for no callbacks.
         """
 
     @abstractmethod

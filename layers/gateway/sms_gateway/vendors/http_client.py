@@ -15,6 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError, SSLError
 
 from sms_gateway.core.deadline_socket import Deadline, DeadlineSocket, connect, resolve
+from sms_gateway.core.public_addresses import is_emulated, is_public_address
 from sms_gateway.vendors.types import Request, VendorResponse
 
 CONNECT_TIMEOUT_SECONDS = 3.0  # for the name lookup, all addresses and the TLS handshake together
@@ -33,11 +34,15 @@ class VendorOutcomeUnknownError(Exception):
 
 
 class _Connection(HTTPConnection):
+    public_only = False
+
     def _new_conn(self) -> socket.socket:
         deadline, host = Deadline(CONNECT_TIMEOUT_SECONDS), self._dns_host.strip("[]")
         try:
             found = resolve(host, self.port, CONNECT_TIMEOUT_SECONDS)
             addresses = [address for _, address in found]
+            if self.public_only and not all(map(_is_allowed, addresses)):
+                raise VendorConnectionFailedError("its address is not on the public internet")
             share = CONNECT_TIMEOUT_SECONDS / len(addresses)
             self.sock = connected = connect(addresses, self.port, deadline, share)
             connected.settimeout(deadline.seconds_left())  # for the whole TLS handshake
@@ -56,6 +61,14 @@ class _TlsConnection(_Connection, HTTPSConnection):
     pass
 
 
+class _PublicConnection(_Connection):
+    public_only = True
+
+
+class _PublicTlsConnection(_TlsConnection):
+    public_only = True
+
+
 class _Pool(urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
@@ -64,27 +77,43 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+class _PublicPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PublicConnection
+
+
+class _PublicTlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _PublicTlsConnection
+
+
+def _is_allowed(address: str) -> bool:
+    return is_public_address(address, loopback=is_emulated())
+
+
 @cache
-def _pools() -> urllib3.PoolManager:
+def _pools(public_only: bool) -> urllib3.PoolManager:
     pools = urllib3.PoolManager(
         num_pools=8,
         maxsize=MAX_CONNECTIONS,  # beyond it a connection would be made for each call
         retries=False,
     )
-    pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    pools.pool_classes_by_scheme = (
+        {"http": _PublicPool, "https": _PublicTlsPool}
+        if public_only
+        else {"http": _Pool, "https": _TlsPool}
+    )
     return pools
 
 
-_used = {"at": 0.0}
+_used = {False: 0.0, True: 0.0}  # epoch seconds, by `public_only`
 
 
-def _fresh_pool(host: str) -> urllib3.HTTPConnectionPool:
+def _fresh_pool(host: str, public_only: bool) -> urllib3.HTTPConnectionPool:
     # A connection kept over an idle time (a frozen Lambda, above all) may be dead without a sign:
     # a request written to it ends as "outcome unknown", which must never be our own doing.
-    pools, now = _pools(), time.time()
-    if now - _used["at"] > MAX_IDLE_SECONDS:
+    pools, now = _pools(public_only), time.time()
+    if now - _used[public_only] > MAX_IDLE_SECONDS:
         pools.clear()
-    _used["at"] = now
+    _used[public_only] = now
     return pools.connection_from_url(host)
 
 
@@ -101,7 +130,7 @@ def send(request: Request, timeout: float) -> VendorResponse:
     host = f"{scheme}://{server}"
     target = f"/{request.url[len(host) :].removeprefix('/')}"
     try:
-        response = _fresh_pool(host).urlopen(
+        response = _fresh_pool(host, request.public_only).urlopen(
             request.method,
             target,
             body=request.body or None,

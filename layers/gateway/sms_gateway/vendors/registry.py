@@ -1,5 +1,9 @@
-"""The vendors, by name. An adapter's module is imported only when its account is configured."""
+"""The built-in vendors, by name. An adapter's module is imported only for an account.
 
+Others are described: `config.described_vendors` finds them by what their accounts say.
+"""
+
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
@@ -24,6 +28,14 @@ VENDORS: Mapping[str, Vendor] = {
     "server2sms": Vendor("Server2sms", "+41"),
     "rajasms": Vendor("RajaSms", "+62"),
 }
+
+
+NAME = re.compile(r"[a-z][a-z0-9]{1,19}")  # of a vendor, built in or described
+
+
+def is_vendor_name(name: str) -> bool:
+    """Return whether a name may be a vendor's, which says nothing of whether it is there."""
+    return NAME.fullmatch(name) is not None
 
 
 def adapter_class(vendor: str) -> type[Adapter]:
@@ -52,6 +64,6 @@ def build[A: Adapter](cls: type[A], settings: Mapping[str, Any]) -> A:
         raise ValueError(str(error)) from None
 
 
-def secret_settings(vendor: str) -> list[str]:
-    """Return the names of a vendor's secret settings: those that its adapter's `repr` hides."""
-    return [field.name for field in fields(adapter_class(vendor)) if not field.repr]
+def secret_settings(cls: type[Adapter]) -> list[str]:
+    """Return the names of an adapter's secret settings: those that its `repr` hides."""
+    return [field.name for field in fields(cls) if not field.repr]

@@ -14,7 +14,10 @@ Encoding = Literal["gsm7", "ucs2"]
 
 
 class Request(ValueObject, frozen=True):
-    """An HTTP request to a vendor. `repr` shows no URL and no body: they carry secrets."""
+    """An HTTP request to a vendor. `repr` shows no URL and no body: they carry secrets.
+
+    One for `public_only` reaches no address inside a network, whatever its host's name leads to.
+    """
 
     hidden = frozenset({"url", "headers", "body"})
 
@@ -22,6 +25,7 @@ class Request(ValueObject, frozen=True):
     url: str
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    public_only: bool = False
 
 
 class VendorResponse(ValueObject, frozen=True):

@@ -16,8 +16,9 @@ from http.client import HTTPConnection, HTTPException
 
 from sms_gateway.core import deadline_socket
 from sms_gateway.core.deadline_socket import Deadline, DeadlineSocket, NameLookupError, connect
+from sms_gateway.core.public_addresses import is_public_address
 from sms_gateway.core.value_object import ValueObject
-from sms_gateway.webhooks.url_policy import UrlError, WebhookUrl, is_public_address
+from sms_gateway.webhooks.url_policy import UrlError, WebhookUrl
 
 CONNECT_TIMEOUT_SECONDS = 5.0  # for one address
 LOOKUP_TIMEOUT_SECONDS = 5.0

@@ -6,9 +6,9 @@ different hosts in one URL. For a host name, http_client.py checks the address i
 
 import os
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from sms_gateway.core.public_addresses import LOOPBACK, is_emulated, is_public_address
 from sms_gateway.core.value_object import ValueObject
 
 MAX_URL_LENGTH = 2000  # characters
@@ -23,43 +23,6 @@ _URL = re.compile(
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)  # as the last label: an IPv4 address
 _PORTS = {"https": 443, "http": 80}
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-# Where IPv6's public hosts are: 64:ff9b::/96 (NAT64), ::ffff:0:0/96 and others lie outside.
-_UNICAST = ip_network("2000::/3")
-# IANA's special-purpose registries, and not what Python's version knows of them. Those that are
-# globally reachable too (anycast, AS112, AMT, ORCHIDv2): nobody has a webhook there.
-# https://www.iana.org/assignments/iana-ipv4-special-registry
-# https://www.iana.org/assignments/iana-ipv6-special-registry
-_SPECIAL = tuple(
-    ip_network(network)
-    for network in (
-        "0.0.0.0/8",  # this network
-        "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # shared: carriers' NAT
-        "127.0.0.0/8",  # loopback
-        "169.254.0.0/16",  # link-local, and the metadata of clouds
-        "172.16.0.0/12",  # private
-        "192.0.0.0/24",  # IETF protocols, DS-Lite, NAT64 discovery
-        "192.0.2.0/24",  # documentation
-        "192.31.196.0/24",  # AS112
-        "192.52.193.0/24",  # AMT
-        "192.88.99.0/24",  # 6to4 relays
-        "192.168.0.0/16",  # private
-        "192.175.48.0/24",  # AS112
-        "198.18.0.0/15",  # benchmarks
-        "198.51.100.0/24",  # documentation
-        "203.0.113.0/24",  # documentation
-        "224.0.0.0/4",  # multicast
-        "240.0.0.0/4",  # reserved, broadcast
-        "2001::/23",  # IETF protocols: Teredo, benchmarks, AMT, AS112, ORCHID, DRIP
-        "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4
-        "2620:4f:8000::/48",  # AS112
-        "3fff::/20",  # documentation
-    )
-)
 
 
 class UrlError(ValueError):
@@ -103,7 +66,7 @@ def parse_url(url: str, *, loopback: bool = False) -> WebhookUrl:
     if not 1 <= port <= 65535:
         raise UrlError("a port is a number from 1 to 65535")
     host = _ipv6(found["six"].lower()) if found["six"] else _name_or_ipv4(found["name"].lower())
-    if scheme == "http" and not (loopback and host in _LOOPBACK):
+    if scheme == "http" and not (loopback and host in LOOPBACK):
         raise UrlError("it must begin with https://")
     if host == "localhost" and not loopback:
         raise UrlError("it leads inside: give a host on the public internet")
@@ -120,11 +83,9 @@ def host_of(url: str) -> str:
 def loopback_allowed() -> bool:
     """Whether webhooks may be on this machine.
 
-    By parameter, and only where AWS itself is emulated on this machine: on Lambda no parameter
-    sets AWS_ENDPOINT_URL.
+    By parameter, and only where AWS itself is emulated on this machine.
     """
-    aws = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname
-    return os.environ["WEBHOOK_LOOPBACK"] == "true" and aws in _LOOPBACK
+    return os.environ["WEBHOOK_LOOPBACK"] == "true" and is_emulated()
 
 
 def parse_allowed_url(url: str) -> WebhookUrl:
@@ -132,7 +93,7 @@ def parse_allowed_url(url: str) -> WebhookUrl:
     loopback = loopback_allowed()
     target = parse_url(url, loopback=loopback)
     ports = os.environ["WEBHOOK_PORTS"].split(",")
-    if str(target.port) not in ports and not (loopback and target.host in _LOOPBACK):
+    if str(target.port) not in ports and not (loopback and target.host in LOOPBACK):
         raise UrlError(f"its port must be {' or '.join(ports)}")
     return target
 
@@ -165,19 +126,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_public_address(address: str, *, loopback: bool = False) -> bool:
-    """Whether an IP address is public, or with `loopback` this machine's.
-
-    Not public are those of IANA's special-purpose registries, and those that carry another address.
-    """
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if loopback and found.is_loopback:
-        return True
-    if isinstance(found, IPv6Address) and found not in _UNICAST:
-        return False
-    return not any(found in network for network in _SPECIAL)

@@ -68,8 +68,8 @@ def build(
     content_type, body = _body(part, values, members)
     headers = {"Content-Type": content_type} if content_type else {}
     headers |= {name: plain(one) for name, one in render(part.headers, values, members).items()}
-    headers |= _credentials(auth, values, part.method, url, body)
-    return Request(part.method, url, headers, body)
+    headers |= credentials(auth, values, part.method, url, body)
+    return Request(part.method, url, headers, body, public_only=True)
 
 
 def _url(node: Any, kinds: Mapping[str, Setting], values: Values) -> str:
@@ -133,9 +133,10 @@ def _escape(text: str) -> str:
     return escaped
 
 
-def _credentials(
+def credentials(
     auth: Auth | None, values: Values, method: str, url: str, body: bytes
 ) -> Mapping[str, str]:
+    """Return the headers by which a request shows whose it is."""
     match auth:
         case Basic():
             pair = f"{fill(auth.user, values)}:{fill(auth.password, values)}"
