@@ -28,6 +28,7 @@ SECTIONS = {
         ),
         "listen": ("smsgw.listen:COMMAND", "A tenant's events, to a program on this machine."),
         "campaigns": ("smsgw.campaigns:AREA", "List, show, pause, resume and cancel campaigns."),
+        "reports": ("smsgw.reports:COMMAND", "What messages became, summed."),
         "audit": ("smsgw.audit:AREA", "Who changed what, and when."),
     },
     "Set up": {

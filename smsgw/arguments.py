@@ -4,14 +4,14 @@ A refusal says what is wanted and never what was typed: a hurried operator paste
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 
 from click import BadParameter, Context, Parameter, ParamType
 from click.shell_completion import CompletionItem
 
 from sms_gateway.config.api_keys import TENANT
 from sms_gateway.core.ulids import is_ulid
-from sms_gateway.http_api.query_params import parse_time
+from sms_gateway.http_api.query_params import parse_day, parse_time
 from sms_gateway.vendors.registry import VENDORS, is_vendor_name
 
 MAX_REASON_LENGTH = 200  # characters
@@ -88,6 +88,14 @@ def grace_days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_GRACE_DAYS):
         raise BadParameter(f"it is a number of days from 0 to {MAX_GRACE_DAYS}")
     return int(text)
+
+
+def day(text: str) -> date:
+    """Return a day. Raises BadParameter."""
+    try:
+        return parse_day(text)
+    except ValueError:
+        raise BadParameter("write it as 2026-12-31") from None
 
 
 def count(text: str) -> int:

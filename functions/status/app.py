@@ -1,4 +1,4 @@
-"""GET /messages, /batches, one of each by its id, /usage, /key; and without a key /health."""
+"""GET /messages, /batches, one of each by its id, /usage, /reports, /key; keyless /health."""
 
 from copy import replace
 from typing import Any
@@ -46,6 +46,19 @@ def get_usage(request: Request) -> Response:
     """Show how the counted limits of the tenant and the key stand."""
     tenant = require_scope(request, SCOPE)
     return json_response(show_usage(tenant, request.key_id, request.policy, utc_now()))
+
+
+@app.get("/reports")
+def get_reports(request: Request) -> Response:
+    """Show what the tenant's messages became, summed."""
+    tenant = require_scope(request, SCOPE)
+    # Saves start-up time: few requests ask for reports.
+    from sms_gateway.reports import query as report_query
+    from sms_gateway.reports.report import Report, report_view
+
+    now = utc_now()
+    query = report_query.parse_query(request.query, now.date())
+    return json_response(report_view(query, {tenant: Report(tenant, query, now)}))
 
 
 @app.get("/batches")

@@ -110,6 +110,19 @@ def test_no_filter_shows_anothers_messages(
     assert (answer.status, answer.body["messages"]) == (200, [])
 
 
+def test_a_report_has_its_readers_own_figures(
+    known: dict[str, Any], admin: Api, attacker: Api
+) -> None:
+    asked = "/reports?by=vendor"
+    assert (attacker("GET", asked).status, attacker("GET", asked).body["rows"]) == (200, [])
+    assert admin("GET", asked).status == 200
+    for other in ("tenant", "vendor,tenant"):
+        answer = attacker("GET", f"/reports?by={other}")
+        assert (answer.status, answer.body["type"]) == (422, "/problems/unknown-dimension")
+    answer = attacker("GET", "/reports?tenant=demo")
+    assert (answer.status, answer.body["type"]) == (422, "/problems/unknown-parameter")
+
+
 def test_an_idempotency_key_is_its_tenants_own(api: Api, attacker: Api) -> None:
     body = {"to": NUMBERS["rajasms"], "text": SECRET}
     headers = {"Idempotency-Key": "shared-by-chance"}

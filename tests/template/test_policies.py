@@ -28,8 +28,8 @@ PARTITIONS: dict[str, tuple[set[str], set[str]]] = {
     "FromCognitoFunction": ACCEPTS,
     "FromInvocationFunction": ACCEPTS,
     "StatusFunction": (
-        {"0*", "COUNTS#*", "QUOTA#*", "SEARCH#*", "SETTINGS"},
-        {"COUNTS#*"},
+        {"0*", "COUNTS#*", "QUOTA#*", "REPORTS#*", "SEARCH#*", "SETTINGS"},
+        {"COUNTS#*", "REPORTS#*"},
     ),
     "DispatchFunction": (
         {"0*", "CIRCUIT", "RATE#*", "SETTINGS", "DESCRIPTION#*"},

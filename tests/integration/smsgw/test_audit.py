@@ -78,7 +78,7 @@ def test_every_other_command_leaves_one() -> None:
         *("vendors check", "messages show", "messages list", "campaigns list", "campaigns show"),
         *("dlq list", "restore plan", "callback-url", "audit list", "completion"),
         *("messages tail", "webhooks list", "status", "doctor", "listen", "guard show"),
-        *("vendors try", "vendors test"),
+        *("vendors try", "vendors test", "reports"),
         *(f"{area} {what}" for area in SETTINGS for what in ("show", "diff")),
     }
     assert looking <= {name for name, changes in found.items() if not changes}

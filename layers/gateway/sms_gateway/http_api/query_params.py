@@ -1,7 +1,7 @@
 """Parse the query parameters of lists."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from sms_gateway.core.problems import InvalidRequestError
 
@@ -74,3 +74,14 @@ def parse_time(text: str) -> datetime:
         return when.astimezone(UTC)
     except OverflowError:
         raise ValueError("it is beyond the calendar") from None
+
+
+def parse_day(text: str) -> date:
+    """Parse a day, YYYY-MM-DD, from 2000 to 2999. Raises ValueError."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("it is a day (UTC) such as 2026-12-01") from None
+    if len(text) != len("2026-12-01") or not 2000 <= day.year < 3000:
+        raise ValueError("it is a day (UTC) such as 2026-12-01, from 2000 on")
+    return day

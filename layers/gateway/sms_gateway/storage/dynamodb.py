@@ -174,15 +174,16 @@ def get(key: ItemKey, *, consistent: bool = True) -> Item | None:
     return response.get("Item")
 
 
-def get_all(keys: Sequence[Item]) -> list[Item]:
-    """Read the items that exist, consistently, 100 keys a call."""
-    return [item for start in range(0, len(keys), 100) for item in _get_page(keys[start:][:100])]
+def get_all(keys: Sequence[Item], *, consistent: bool = True) -> list[Item]:
+    """Read the items that exist, consistently unless asked otherwise, 100 keys a call."""
+    pages = (keys[start:][:100] for start in range(0, len(keys), 100))
+    return [item for page in pages for item in _get_page(page, consistent=consistent)]
 
 
-def _get_page(keys: Sequence[Item]) -> list[Item]:
+def _get_page(keys: Sequence[Item], *, consistent: bool) -> list[Item]:
     """Read until no key is left unprocessed."""
     found: list[Item] = []
-    unprocessed: Any = {table_name(): {"Keys": keys, "ConsistentRead": True}}
+    unprocessed: Any = {table_name(): {"Keys": keys, "ConsistentRead": consistent}}
     for attempt in range(6):
         with translate_errors():
             response = client().batch_get_item(RequestItems=unprocessed)
@@ -194,9 +195,9 @@ def _get_page(keys: Sequence[Item]) -> list[Item]:
     raise ServiceUnavailableError("The table takes no more reads now; try again.")
 
 
-def get_many(keys: Sequence[ItemKey]) -> dict[ItemKey, Item]:
-    """Read the items that exist, consistently, by key."""
-    items = get_all([key_of(key) for key in keys])
+def get_many(keys: Sequence[ItemKey], *, consistent: bool = True) -> dict[ItemKey, Item]:
+    """Read the items that exist, consistently unless asked otherwise, by key."""
+    items = get_all([key_of(key) for key in keys], consistent=consistent)
     return {ItemKey(item["pk"]["S"], item["sk"]["S"]): item for item in items}
 
 

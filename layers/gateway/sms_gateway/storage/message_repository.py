@@ -1,6 +1,6 @@
 """Batches, submissions and messages; docs/data-model.md lists the access paths."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,7 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
     if not is_ulid(identifier):
         return None  # another kind of partition
     items = []
-    for item in _query_batch(identifier):
+    for item in query_batch(identifier):
         if item["sk"]["S"] == "C":
             return None  # a campaign, with up to a thousand chunks
         items.append(item)
@@ -126,6 +126,11 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
     if not heads:
         return None
     batch = read_batch(heads[0])
+    return batch, members_of(batch, items)
+
+
+def members_of(batch: Batch, items: Sequence[Item]) -> list[tuple[Message, Submission]]:
+    """Return a batch's messages from its items, each with its submission, in order of position."""
     submissions = [read_submission(item) for item in items if item["sk"]["S"].startswith("S#")]
     members = []
     for item in items:
@@ -139,19 +144,20 @@ def whole_batch(identifier: str) -> tuple[Batch, list[tuple[Message, Submission]
         covering = [sub for sub in submissions if sub.key.position <= position]
         if covering:
             members.append((message, covering[-1]))
-    return batch, members
+    return members
 
 
 def submissions_of(identifier: str) -> list[Item]:
     """Return the items of a batch's submissions, those of single messages too."""
-    return [item for item in _query_batch(identifier) if "vendor" in item]
+    return [item for item in query_batch(identifier) if "vendor" in item]
 
 
-def _query_batch(identifier: str) -> Iterator[Item]:
+def query_batch(identifier: str, *, consistent: bool = True) -> Iterator[Item]:
+    """Yield a batch's items, without its marks."""
     return query(
         "pk = :pk AND sk < :marks",
         {":pk": {"S": identifier}, ":marks": {"S": MARKS}},
-        ConsistentRead=True,
+        ConsistentRead=consistent,
     )
 
 
