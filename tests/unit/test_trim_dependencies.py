@@ -205,8 +205,10 @@ def test_every_operation_that_is_left_is_tried_here_and_called_by_a_function() -
     assert tried == {(service, xform_name(name)) for service, name in left}
     written = "".join(one.read_text() for one in (GATEWAY / "sms_gateway").rglob("*.py"))
     called = set(re.findall(r"client\([^()]*\)\.([a-z_]+)\(", written))
-    # KMS is called by the Encryption SDK.
-    assert called == {xform_name(name) for service, name in left if service != "kms"}
+    # KMS is called by the Encryption SDK; a link is signed for an operation that is called, too.
+    assert called - {"generate_presigned_url"} == {
+        xform_name(name) for service, name in left if service != "kms"
+    }
 
 
 def test_an_operation_that_a_service_lost_fails_the_build() -> None:

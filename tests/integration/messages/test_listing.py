@@ -262,7 +262,7 @@ def test_a_page_of_a_batch_says_where_it_ended(gateway: Gateway) -> None:
         ({"limit": "many"}, "invalid-parameter"),
         ({"limit": "-1"}, "invalid-parameter"),
         ({"status": "lost"}, "invalid-parameter"),
-        ({"vendor": "nobody"}, "invalid-parameter"),
+        ({"vendor": "No vendor"}, "invalid-parameter"),
         ({"to": "everybody"}, "invalid-parameter"),
         ({"created_from": "yesterday"}, "invalid-parameter"),
         ({"created_from": "2026-01-01T00:00:00"}, "invalid-parameter"),

@@ -338,7 +338,7 @@ def test_an_event_of_cognito_that_can_not_be_sent_is_told_why(
         ('{"bus": {"a": {}}}', "missing required field `tenant`"),
         ('{"bus": {"a": {"tenant": "Acme!"}}}', "matching regex"),
         ('{"bus": {"a": {"tenant": "acme", "accounts": ["1"]}}}', "matching regex"),
-        ('{"queue": {"a": {"tenant": "acme", "defaults": {"vendor": "x"}}}}', "unknown vendor x"),
+        ('{"queue": {"a": {"tenant": "acme", "defaults": {"vendor": "x"}}}}', "x is no vendor's name"),
         ('{"queue": {"a": {"tenant": "acme", "defaults": {"text": "x"}}}}', "unknown field"),
         (
             '{"queue": {"a": {"tenant": "acme", "defaults": {"send_at": "2027-01-01T00:00:00Z"}}}}',
@@ -349,7 +349,7 @@ def test_an_event_of_cognito_that_can_not_be_sent_is_told_why(
         ('{"topic": {"alarms": {"tenant": "ops", "to": []}}}', "length >= 1"),
         ('{"topic": {"alarms": {"tenant": "ops", "to": ["+1"]}}}', "number 0 of `to`"),
         ('{"topic": {"alarms": {"tenant": "ops", "to": ["+447700900001"], "defaults": {"vendor": '
-         '"x"}}}}', "unknown vendor x"),
+         '"x"}}}}', "x is no vendor's name"),
         ('{"cognito": {"p": {"tenant": "acme", "text": "hello"}}}', "needs {code}"),
         ('{"cognito": {"p": {"tenant": "acme", "texts": {"a": "hello"}}}}', "needs {code}"),
     ],
