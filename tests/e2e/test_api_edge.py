@@ -43,7 +43,7 @@ def test_a_method_that_a_path_does_not_have_is_told_those_that_it_has(
 
 @pytest.mark.parametrize(
     ("path", "allowed"),
-    [("/messages", "GET, POST, OPTIONS"), ("/batches/x/", "GET, OPTIONS"),
+    [("/messages", "GET, POST, OPTIONS"), ("/batches/x/", "GET, DELETE, OPTIONS"),
      ("/openapi.json", "GET, OPTIONS")],
 )  # fmt: skip
 def test_options_tell_the_methods_of_a_path_without_a_key(
