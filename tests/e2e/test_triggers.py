@@ -241,6 +241,6 @@ def test_a_dead_letter_is_brought_again(stack: LocalStack) -> None:
     for name, body in bodies.items():
         sqs.send_message(QueueUrl=dead_letters(stack, name), MessageBody=json.dumps(body))
     for way in ("from_eventbridge", "from_sqs"):
-        assert "are back" in stack.run_smsgw("dlq", "redrive", "--queue", way)
+        assert "back in their queues" in stack.run_smsgw("dlq", "redrive", "--queue", way)
     for number in numbers.values():
         assert arrived(stack, number, "again") == ["again"]

@@ -22,7 +22,7 @@ from testing.deployed import Answer
 
 DELIVERED = frozenset({"delivered"})
 IN_DOUBT = frozenset({"delivered", "unknown"})
-CLAIM = "#attempt = #attempt +"  # the write before a vendor call
+CLAIM = "ADD #attempt "  # the write before a vendor call
 RECORD = '"#result"'  # the write after it
 BARE = " AND attribute_not_exists(#status)"  # a message of a mixed answer goes its own way
 HEAD = "attribute_not_exists(pk)"  # the write that accepts a batch

@@ -17,7 +17,7 @@ CONTEXT = SimpleNamespace(
 CONTRACT_SCOPES = " ".join(api_keys.SCOPES)
 FUNCTIONS = {
     name: function(name) for name in ("send", "status", "verify", "balance", "vendor_account")
-} | {"webhooks": function("webhooks")}
+} | {name: function(name) for name in ("campaigns", "webhooks")}
 BODY = {"to": "+8801000000001", "text": "Hello"}
 
 

@@ -26,8 +26,9 @@ class UpdateExpression:
         self._values: Item = {}
 
     def _name(self, attribute: str) -> str:
-        # Numbered: some attributes have signs that an expression may not have.
-        return self._names.setdefault(attribute, f"#n{len(self._names)}")
+        # By its own name, but where that has signs that an expression may not have.
+        name = f"#{attribute}" if attribute.isidentifier() else f"#n{len(self._names)}"
+        return self._names.setdefault(attribute, name)
 
     def _number(self, value: int) -> str:
         return self._value(number_attribute(value))
