@@ -26,6 +26,7 @@ from runtime.test_hostile_vendors import (
 )
 
 from local.simulators.registry import vendor_number
+from sms_gateway.messages.queue import EXPRESS
 from sms_gateway.receipts.callback_tokens import make_account_token, make_token
 from sms_gateway.storage.models import ItemKey
 from sms_gateway.vendors.registry import VENDORS
@@ -87,7 +88,7 @@ def test_a_verification_shows_no_code(vendor: str, start: Start) -> None:
         def sends() -> Any:
             with aws.unchanged():
                 begun(verify, vendor)
-                return dispatch.invoke({"Records": aws.receive(vendor)})
+                return dispatch.invoke({"Records": aws.receive(EXPRESS)})
 
         for kind in ANSWERS:
             for answer in (kind, None):  # a true answer keeps the circuit closed
@@ -113,7 +114,7 @@ def test_a_check_that_the_vendor_judges_shows_no_code(start: Start) -> None:
         verify = start(FUNCTIONS / "verify", AWS_ENDPOINT_URL=aws.base)
         dispatch = start(FUNCTIONS / "dispatch", AWS_ENDPOINT_URL=aws.base)
         identifier = begun(verify, "server2sms")
-        dispatch.invoke({"Records": aws.receive("server2sms")})
+        dispatch.invoke({"Records": aws.receive(EXPRESS)})
         path = f"/verifications/{identifier}/checks"
 
         def checks() -> Any:
@@ -147,7 +148,7 @@ def test_a_code_of_a_user_pool_is_not_shown(start: Start, monkeypatch: pytest.Mo
         def got() -> Any:
             with aws.unchanged():
                 sends.invoke(from_pool(right, phone_number=number))
-                return dispatch.invoke({"Records": aws.receive("jst")})
+                return dispatch.invoke({"Records": aws.receive(EXPRESS)})
 
         for kind in ANSWERS:
             for answer in (kind, None):
