@@ -23,7 +23,7 @@ def silent(request: Request, timeout: float) -> VendorResponse:
 
 def session(vendor: str, concurrency: int) -> VendorSession:
     """A desk whose worker has half of the account's calls at once."""
-    adapter = build_adapter(vendor, ACCOUNTS[vendor] | {"concurrency": concurrency})
+    adapter = build_adapter(vendor, ACCOUNTS[vendor] | {"concurrency": concurrency, "otp_share": 0})
     return VendorSession(adapter, "https://api.example.com", b"key", time.time() + 100, 2, silent)
 
 
