@@ -6,6 +6,7 @@ from typing import Any
 
 from sms_gateway.core.problems import NotFoundError, ServiceUnavailableError
 from sms_gateway.core.timestamps import epoch_seconds
+from sms_gateway.core.ulids import is_ulid
 from sms_gateway.messages.cancel_unsent import cancel_unsent_of
 from sms_gateway.messages.views import batch_view
 from sms_gateway.storage import message_repository
@@ -21,7 +22,7 @@ def cancel_batch(tenant: str, identifier: str, now: datetime, *, test: bool) -> 
     Raises NotFoundError for an id that is not this tenant's, ServiceUnavailableError when time ran
     out: what was cancelled stays so, and a repeat goes on.
     """
-    batch = message_repository.find_batch(identifier)
+    batch = message_repository.find_batch(identifier) if is_ulid(identifier) else None
     if batch is None or not batch.shown_to(tenant, test=test):
         raise NotFoundError("There is no such batch.")
     until = epoch_seconds(now) + MAX_SECONDS
