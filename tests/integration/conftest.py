@@ -76,8 +76,10 @@ def atomic() -> Iterator[None]:
     query = DynamoHandler.query
 
     def in_order(handler: DynamoHandler) -> Any:
-        values = handler.body["ExpressionAttributeValues"]
-        bounds = re.search(r"BETWEEN (:\w+) AND (:\w+)", handler.body["KeyConditionExpression"])
+        values = handler.body.get("ExpressionAttributeValues", {})
+        bounds = re.search(
+            r"BETWEEN (:\w+) AND (:\w+)", handler.body.get("KeyConditionExpression", "")
+        )
         if bounds and values[bounds[1]]["S"] > values[bounds[2]]["S"]:
             raise MockValidationException("The BETWEEN operator requires an upper bound")
         return query(handler)

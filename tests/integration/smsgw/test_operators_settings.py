@@ -70,7 +70,7 @@ def file(folder: Path, value: object) -> str:
 def complains(said: tuple[int, str, str]) -> bool:
     """One readable line, and an exit status that says so."""
     status, out, error = said
-    return status == 1 and out == "" and re.fullmatch(r"smsgw: [^\n]{10,250}\n", error) is not None
+    return status == 1 and out == "" and re.fullmatch(r"smsgw: [^\n]{10,320}\n", error) is not None
 
 
 def forgotten(area: str) -> None:

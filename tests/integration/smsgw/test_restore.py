@@ -44,10 +44,11 @@ class Backup:
 
     def take(self) -> None:
         """Restores the table: moto and the emulator know no other moment than now."""
-        self.client.restore_table_to_point_in_time(
+        table = self.client.restore_table_to_point_in_time(
             SourceTableName="test-table", TargetTableName=RESTORED, UseLatestRestorableTime=True
-        )
-        self.at = datetime.now(UTC) - timedelta(seconds=1)
+        )["TableDescription"]
+        restored: datetime = table["RestoreSummary"]["RestoreDateTime"]
+        self.at = restored - timedelta(milliseconds=900)
 
     def lose(self) -> None:
         """Everything in the stack's own table is gone, but for settings."""
