@@ -17,9 +17,8 @@ def test_a_new_stack_is_set_up_and_its_first_message_is_delivered(stack: LocalSt
 
 def test_the_screen_has_all_that_the_stack_is_made_of(stack: LocalStack) -> None:
     got = json.loads(stack.run_smsgw("status", "--json"))
-    assert {row["vendor"]: row["state"] for row in got["vendors"]} == dict.fromkeys(
-        NUMBERS, "works"
-    )
+    states = {row["vendor"]: row["state"] for row in got["vendors"]}
+    assert states.items() >= dict.fromkeys(NUMBERS, "works").items()
     assert len(got["queues"]) >= len(NUMBERS)
     assert got["alarms"]
     assert got["account"] == "000000000000"
