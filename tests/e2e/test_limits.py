@@ -19,6 +19,7 @@ from local.stack import REGION, ROOT, SOURCES, LocalStack
 from testing.deployed import Api
 
 PATIENCE = 120  # seconds; a running function knows its settings within a minute
+POLICY_SECONDS = 31  # within which every running function reads the policies again
 POOL = f"{REGION}_Limited01"
 WAYS = ("http", "bus", "queue", "topic", "cognito", "direct", "campaign")
 numbers = (f"+8801000000{nth}" for nth in itertools.count(800))
@@ -39,6 +40,7 @@ def limited(stack: LocalStack) -> Iterator[dict[str, Api]]:
             "direct": {"tenant": "limit-direct"},
         },
     )
+    time.sleep(POLICY_SECONDS)
     scopes = ("messages:send", "messages:read", "verifications")
     yield {way: Api(stack, stack.key(f"limit-{way}", scopes)) for way in WAYS}
     stack.set_setting("sources", SOURCES)
