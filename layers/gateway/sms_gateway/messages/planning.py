@@ -21,8 +21,7 @@ from sms_gateway.vendors.registry import VENDORS
 from sms_gateway.vendors.types import OutgoingMessage
 
 MAX_SCHEDULE_AHEAD = timedelta(days=30)
-# A vendor's own schedule is not used for less: the call to the vendor may come late.
-MIN_VENDOR_SCHEDULE_AHEAD = timedelta(minutes=5)
+MIN_VENDOR_SCHEDULE_AHEAD = timedelta(minutes=5)  # less is ours to wait: a call may come late
 REPEATED = DeliveryWarning(
     "duplicate-recipient",
     "to",
