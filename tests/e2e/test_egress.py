@@ -108,7 +108,7 @@ def test_a_vendor_is_asked_from_inside_the_stack(stack: LocalStack) -> None:
 
 
 def test_a_vendor_without_an_account_has_nothing_to_be_asked(stack: LocalStack) -> None:
-    with pytest.raises(StackError, match="nobody is not configured"):
+    with pytest.raises(StackError, match="nobody: unknown vendor"):
         stack.run_smsgw("vendors", "check", "nobody")
 
 
