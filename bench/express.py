@@ -230,7 +230,9 @@ class Queue:
     clock: Clock
     invoke: Callable[[list[Any]], None]
     most: int
-    draw: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311
+    lateness: random.Random = field(
+        default_factory=lambda: random.Random(7)  # noqa: S311 - the same in every run
+    )
     visible: dict[str, deque[str]] = field(default_factory=dict)  # by message group
     in_flight: Counter[str] = field(default_factory=Counter)
     busy: int = 0
@@ -244,7 +246,7 @@ class Queue:
             self.visible.setdefault(group, deque()).append(body)
             self._poll()
 
-        self.clock.plan(delay + self.draw.uniform(0, LATE) if delay else 0, appear)
+        self.clock.plan(delay + self.lateness.uniform(0, LATE) if delay else 0, appear)
 
     def _poll(self) -> None:
         while self.visible and self.busy < self.most:
