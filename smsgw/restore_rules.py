@@ -21,7 +21,10 @@ from sms_gateway.verifications.model import Details
 MARGIN_SECONDS = 600  # between this machine's clock and the scheduler's
 ACCESS = ("KEYS", "HOOKS#", "HOOK#")
 # beside the partitions of ULIDs
-LASTING = ("REQUEST#", "V#", "CAMPAIGNS", "SETTINGS", "ACCOUNTS", "AUDIT")
+LASTING = (
+    *("REQUEST#", "V#", "CAMPAIGNS", "SETTINGS", "ACCOUNTS", "AUDIT"),
+    *("DESCRIPTION#", "REPORTS#"),
+)
 OPEN_CAMPAIGN = (
     CampaignState.WAITING,
     CampaignState.READING,
