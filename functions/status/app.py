@@ -1,4 +1,4 @@
-"""GET /messages, /batches, one of each by its id, /usage, /reports, /key; keyless /health."""
+"""GET /messages and /batches, one of each, /usage, /reports, /key; and /health without a key."""
 
 from copy import replace
 from typing import Any

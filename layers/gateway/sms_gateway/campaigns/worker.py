@@ -124,7 +124,7 @@ def _work(budget: TimeBudget, identifier: str) -> None:
         except ServiceUnavailableError:
             raise
         except LongLineError as line:
-            _wait(found, line.seconds)
+            _wake_at(found, epoch_seconds(utc_now()) + line.seconds)
             current = None
         except GatewayError as problem:
             current = _fail(found, problem)
@@ -160,8 +160,7 @@ def _accept_rows(budget: TimeBudget, campaign: Campaign) -> Campaign | None:
     Return None while another worker is accepting a chunk. Raise a GatewayError for a problem of the
     campaign as a whole.
     """
-    change = ItemUpdate(campaign.item_key).schedule_check(_worker_deadline())
-    if change.if_in("state", CampaignState.READING).apply() is None:
+    if not _wake_at(campaign, _worker_deadline()):
         return campaign_repository.find_campaign(campaign.id)
     check_sender(campaign)
     defaults = row_defaults(campaign)
@@ -200,8 +199,7 @@ def _waits(campaign: Campaign) -> bool:
     """Whether its next rows are to wait, for its start or its pace; then a check is scheduled."""
     when = None if campaign.only_checks else wait_until(campaign, epoch_seconds(utc_now()))
     if when is not None:
-        change = ItemUpdate(campaign.item_key).schedule_check(when)
-        change.if_in("state", CampaignState.READING).apply()
+        _wake_at(campaign, when)
     return when is not None
 
 
@@ -209,10 +207,10 @@ def _worker_deadline() -> int:
     return epoch_seconds(utc_now()) + WORKER_TIMEOUT_SECONDS
 
 
-def _wait(campaign: Campaign, seconds: int) -> None:
-    """Leave a campaign to the scheduler for so long."""
-    change = ItemUpdate(campaign.item_key).schedule_check(epoch_seconds(utc_now()) + seconds)
-    change.if_in("state", CampaignState.READING).apply()
+def _wake_at(campaign: Campaign, when: int) -> bool:
+    """Have the scheduler wake a campaign (epoch seconds); False where it reads no more."""
+    change = ItemUpdate(campaign.item_key).schedule_check(when)
+    return change.if_in("state", CampaignState.READING).apply() is not None
 
 
 def _finish_reading(campaign: Campaign) -> None:

@@ -95,8 +95,8 @@ def enqueue_submissions(tasks: Sequence[SubmissionTask], tenant: str, delay: int
     vendor, tenant = tasks[0].vendor, tenant.rpartition(".")[2]
     test, own = is_sandbox(vendor), f"{vendor}.{tenant}"
     group = f"test.{tenant}" if test else tenant if vendor in VENDORS else own
-    codes = [task for task in tasks if task.code and not test]  # tests stand before no live code
-    others = [task for task in tasks if task not in codes]
+    codes = [] if test else [task for task in tasks if task.code]  # tests stand before no live one
+    others = [task for task in tasks if test or not task.code]
     failed = _put(EXPRESS, codes, own, delay) + _put(queue_of(vendor), others, group, delay)
     if failed:
         increment("NotEnqueued", failed, vendor=vendor)
