@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
-from xml.sax.saxutils import escape, quoteattr
+from xml.etree.ElementTree import Element, tostring
 
-from sms_gateway.vendors.declared.description import Find, Reading, Rows, Rule, Source
+from sms_gateway.vendors.declared.description import Find, Rows, Rule, Source
 from sms_gateway.vendors.declared.documents import steps
 
 TYPES = {
@@ -74,12 +74,10 @@ def _put(node: Any, path: Sequence[str], value: Any) -> Any:
     return node | {first: _put(node.get(first, {}), rest, value)}
 
 
-def with_rows(whole: Any, reading: Reading, rows: Rows, each: Iterable[Mapping[str, Any]]) -> Any:
+def with_rows(whole: Any, rows: Rows, each: Iterable[Mapping[str, Any]]) -> Any:
     """Return a document with a list of rows where a description looks for them first."""
-    base = rows.at[0]
     items = [document(rows.root[0], one) for one in each]
-    del reading
-    return _put(whole, steps(base), items)
+    return _put(whole, steps(rows.at[0]), items)
 
 
 def written(format_name: str, value: Any) -> tuple[bytes, str]:
@@ -97,18 +95,23 @@ def written(format_name: str, value: Any) -> tuple[bytes, str]:
 
 
 def _xml(value: Any) -> str:
-    return "".join(
-        _element(name, one)
-        for name, inner in value.items()
-        if name[0] not in "@#"
-        for one in (inner if isinstance(inner, list) else [inner])
-    )
+    ((root, inner), *others) = value.items()
+    if others or isinstance(inner, list):
+        raise UnplayableError("an answer in XML has one root")
+    return tostring(_element(root, inner), encoding="unicode")
 
 
-def _element(name: str, value: Any) -> str:
+def _element(name: str, value: Any) -> Element:
+    made = Element(name)
     if not isinstance(value, dict):
-        return f"<{name}>{escape(str(value))}</{name}>"
-    marks = "".join(
-        f" {key[1:]}={quoteattr(str(one))}" for key, one in value.items() if key[0] == "@"
-    )
-    return f"<{name}{marks}>{escape(str(value.get('#text', '')))}{_xml(value)}</{name}>"
+        made.text = str(value)
+        return made
+    for key, inner in value.items():
+        if key == "#text":
+            made.text = str(inner)
+        elif key[0] == "@":
+            made.set(key[1:], str(inner))
+        else:
+            several = inner if isinstance(inner, list) else [inner]
+            made.extend(_element(key, one) for one in several)
+    return made

@@ -24,7 +24,7 @@ class MismatchError(Exception):
     """A request that the description does not make."""
 
 
-class CredentialsError(MismatchError):
+class CredentialsError(Exception):
     """A request with a secret that is not the account's."""
 
 

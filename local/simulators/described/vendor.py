@@ -95,8 +95,6 @@ class Described(Vendor):
                 continue
             try:
                 found = self.reader.read(part.request, call)
-            except CredentialsError:
-                raise
             except MismatchError:
                 continue
             self._check_credentials(call)
@@ -183,7 +181,7 @@ class Described(Vendor):
         made = document(answer.root[0], _spoiled(whole) if wrong else whole)
         if rows is not None and own is not None:
             each = [self._row(rows, own, one) for one in messages]
-            made = with_rows(made, answer, rows, [_spoiled(one) for one in each] if wrong else each)
+            made = with_rows(made, rows, [_spoiled(one) for one in each] if wrong else each)
         body, content_type = written(answer.read[0], made)
         return Answer(body, status_of(rule), content_type)
 
@@ -232,7 +230,7 @@ class Described(Vendor):
             status = status_of(rule)
         if answer.rows is None:
             return document(answer.root[0], each[0]), status
-        return with_rows({}, answer, answer.rows, each), status
+        return with_rows({}, answer.rows, each), status
 
     def _balance(self, answer: BalanceAnswer) -> Answer:
         pattern = pattern_of(answer.amount)
