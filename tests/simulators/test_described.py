@@ -25,19 +25,10 @@ from sms_gateway.vendors.types import (
     SubmitVerdict,
     VendorResponse,
 )
+from testing.awkward_texts import AWKWARD
 from testing.descriptions import DESCRIPTIONS, whole
 
 BASE = "http://127.0.0.1:1"
-AWKWARD = [
-    "quotes \" and ' and \\ and \\u0041",
-    "<b>&amp;</b> ]]> <!-- & -->",
-    "a=1&to=+8801000000009&b=2;c",
-    "100% %41 %zz +plus /slash ?query #hash",
-    "line\nline\r\nline\rtab\tend",
-    "{to} {{text}} ${key} {",
-    "আপনার কোড ✓ 😀 \u200d \u202e",
-    " leading and trailing ",
-]
 # Whatever XML can carry: what it can't is refused before it is sent.
 TEXTS = st.sampled_from(AWKWARD) | st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), min_size=1
