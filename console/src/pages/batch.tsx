@@ -1,6 +1,5 @@
 import Alert from "@cloudscape-design/components/alert";
 import Badge from "@cloudscape-design/components/badge";
-import Box from "@cloudscape-design/components/box";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs, {
@@ -9,11 +8,11 @@ import KeyValuePairs, {
 import Link from "@cloudscape-design/components/link";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Table from "@cloudscape-design/components/table";
 
 import { type Batch, useFollowed, useLoaded } from "../api";
 import { CampaignMark, COUNTED_MILLISECONDS, finished, loadBatch } from "../campaign";
-import { Shown, STATUSES, StatusMark, Time, Written } from "../parts";
+import { Counts, written } from "../counts";
+import { Shown, Time, Written } from "../parts";
 import { href } from "../route";
 
 const AGAIN_MILLISECONDS = 5000;
@@ -40,15 +39,10 @@ function Standing({ first }: { first: Batch }) {
   );
   const { campaign } = batch;
   const over = finished(batch);
-  const shown = STATUSES.filter((status) => batch.counts[status]).map((status) => ({
-    status,
-    count: batch.counts[status] ?? 0,
-  }));
-  const price = batch.price.map((one) => `${one.amount} ${one.currency}`).join(", ");
   const items: KeyValuePairsProps.Item[] = [
     { label: "Accepted", value: <Time at={batch.created_at} /> },
     { label: "Messages", value: batch.total },
-    { label: "Price", value: price || "–" },
+    { label: "Price", value: written(batch.price) },
     { label: "Id", value: batch.id },
   ];
   if (campaign) {
@@ -82,29 +76,7 @@ function Standing({ first }: { first: Batch }) {
           <KeyValuePairs columns={3} items={items} />
         </SpaceBetween>
       </Container>
-      <Table
-        header={<Header variant="h2">Messages by status</Header>}
-        items={shown}
-        trackBy="status"
-        ariaLabels={{ tableLabel: "Messages by status" }}
-        empty={<Box textAlign="center">None was counted yet.</Box>}
-        columnDefinitions={[
-          {
-            id: "status",
-            header: "Status",
-            isRowHeader: true,
-            cell: ({ status }) =>
-              campaign ? (
-                <StatusMark status={status} />
-              ) : (
-                <Link href={href(["messages"], { batch_id: batch.id, status })}>
-                  <StatusMark status={status} />
-                </Link>
-              ),
-          },
-          { id: "count", header: "Messages", cell: ({ count }) => count },
-        ]}
-      />
+      <Counts counts={batch.counts} leadingTo={campaign ? null : batch.id} />
     </SpaceBetween>
   );
 }

@@ -1,5 +1,4 @@
 import Alert from "@cloudscape-design/components/alert";
-import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
@@ -7,12 +6,12 @@ import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import Link from "@cloudscape-design/components/link";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 
 import { api, type Campaign, type Problem, read, useFollowed, useLoaded } from "../api";
 import { CampaignMark } from "../campaign";
-import { Confirm, ProblemAlert, Shown, STATUSES, StatusMark, Time, Written } from "../parts";
+import { Counts, written } from "../counts";
+import { Confirm, ProblemAlert, Shown, Time, Written } from "../parts";
 import { CampaignPreview } from "../preview";
 import { href } from "../route";
 
@@ -121,7 +120,7 @@ function Standing({ first }: { first: Campaign }) {
       )}
       <Progress campaign={campaign} />
       {state === "paused" && <CampaignPreview id={campaign.id} begin={unread} />}
-      <Counts campaign={campaign} />
+      <Counts counts={campaign.counts} leadingTo={null} />
       <Confirm
         shown={asking}
         title="Cancel this campaign?"
@@ -160,39 +159,11 @@ function Progress({ campaign }: { campaign: Campaign }) {
             { label: "Sent", value: campaign.rows_sent },
             { label: "Refused", value: campaign.rows_refused },
             { label: "Counted", value: <Time at={campaign.counted_at} /> },
-            {
-              label: "Price",
-              value: campaign.price.map((one) => `${one.amount} ${one.currency}`).join(", ") || "–",
-            },
+            { label: "Price", value: written(campaign.price) },
             { label: "Id", value: campaign.id },
           ]}
         />
       </SpaceBetween>
     </Container>
-  );
-}
-
-function Counts({ campaign }: { campaign: Campaign }) {
-  const items = STATUSES.filter((status) => campaign.counts[status]).map((status) => ({
-    status,
-    count: campaign.counts[status] ?? 0,
-  }));
-  return (
-    <Table
-      header={<Header variant="h2">Messages by status</Header>}
-      items={items}
-      trackBy="status"
-      ariaLabels={{ tableLabel: "Messages by status" }}
-      empty={<Box textAlign="center">None was counted yet.</Box>}
-      columnDefinitions={[
-        {
-          id: "status",
-          header: "Status",
-          isRowHeader: true,
-          cell: ({ status }) => <StatusMark status={status} />,
-        },
-        { id: "count", header: "Messages", cell: ({ count }) => count },
-      ]}
-    />
   );
 }
