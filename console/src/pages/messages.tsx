@@ -96,7 +96,9 @@ export function Messages({ query }: { query: URLSearchParams }) {
       <form onSubmit={search} role="search">
         <SpaceBetween size="s">
           <Grid
-            gridDefinition={[3, 3, 2, 2, 2].map((m) => ({ colspan: { default: 12, xs: 6, m } }))}
+            gridDefinition={[6, 6, 4, 4, 4].map((xs) => ({
+              colspan: { default: 12, xs, m: xs / 2 },
+            }))}
           >
             {field("to", "Number or message id", "+8801000000001")}
             {field("reference", "Your reference", "")}
