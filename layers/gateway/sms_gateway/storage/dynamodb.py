@@ -264,6 +264,19 @@ class ItemUpdate(UpdateExpression):
         response = conditional_write(lambda: client().update_item(**parameters))
         return response["Attributes"] if response else None
 
+    def apply_or_read(self) -> tuple[Item, bool]:
+        """Write; return the item as it is then, and whether the conditions held."""
+        try:
+            with translate_errors():
+                response = client().update_item(
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **self.parameters(),
+                )
+        except ConditionFailedError as error:
+            return error.item, False
+        return dict(response["Attributes"]), True
+
 
 def apply_all(changes: Sequence[ItemUpdate]) -> list[bool]:
     """Write changes in parallel; return for each whether its condition held."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from sms_gateway.core.value_object import ValueObject
 from sms_gateway.storage import dynamodb
-from sms_gateway.storage.dynamodb import ConditionFailedError, ItemUpdate, translate_errors
+from sms_gateway.storage.dynamodb import ItemUpdate
 from sms_gateway.storage.items import Item
 from sms_gateway.storage.models import ItemKey
 
@@ -64,16 +64,8 @@ def add(
                 update.if_missing_or_at_most(count.name, room)
     for bucket in buckets:
         _take(update, bucket, now)
-    try:
-        with translate_errors():
-            answer = dynamodb.client().update_item(
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **update.parameters(),
-            )
-    except ConditionFailedError as error:
-        return error.item, error.item.get("claim") == {"S": claim}
-    return dict(answer["Attributes"]), True
+    item, written = update.apply_or_read()
+    return item, written or item.get("claim") == {"S": claim}
 
 
 def _take(update: ItemUpdate, bucket: Bucket, now: int) -> None:

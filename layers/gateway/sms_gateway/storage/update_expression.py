@@ -7,7 +7,7 @@ import msgspec
 from sms_gateway.storage.items import Item, json_attribute, key_of, number_attribute, shard_of
 from sms_gateway.storage.models import ItemKey
 
-Value = str | int | bytes | msgspec.Struct | dict[str, Any] | list[Any]
+Value = str | int | bytes | frozenset[int] | msgspec.Struct | dict[str, Any] | list[Any]
 
 
 class UpdateExpression:
@@ -21,6 +21,7 @@ class UpdateExpression:
         self._sets: list[str] = []
         self._adds: list[str] = []
         self._removes: list[str] = []
+        self._deletes: list[str] = []
         self._conditions: list[str] = [] if may_create else ["attribute_exists(pk)"]
         self._names: dict[str, str] = {}
         self._values: Item = {}
@@ -43,23 +44,23 @@ class UpdateExpression:
         attribute: str,
         value: Value,
     ) -> Self:
-        """Set an attribute; a value that is no text, number or bytes is stored as JSON."""
-        encoded: Item
-        match value:
-            case str():
-                encoded = {"S": str(value)}
-            case int():
-                encoded = number_attribute(value)
-            case bytes():
-                encoded = {"B": value}
-            case _:
-                encoded = json_attribute(value)
-        self._sets.append(f"{self._name(attribute)} = {self._value(encoded)}")
+        """Set an attribute; a value that is no text, number, bytes or set is stored as JSON."""
+        self._sets.append(f"{self._name(attribute)} = {self._value(_encoded(value))}")
         return self
 
     def add(self, attribute: str, amount: int) -> Self:
         """Add to a number, or to 0 where there is none."""
         self._adds.append(f"{self._name(attribute)} {self._number(amount)}")
+        return self
+
+    def add_members(self, attribute: str, members: frozenset[int]) -> Self:
+        """Add to a set of numbers, or make it."""
+        self._adds.append(f"{self._name(attribute)} {self._value(_encoded(members))}")
+        return self
+
+    def remove_members(self, attribute: str, members: frozenset[int]) -> Self:
+        """Take off a set of numbers what it has of them."""
+        self._deletes.append(f"{self._name(attribute)} {self._value(_encoded(members))}")
         return self
 
     def remove(self, *attributes: str) -> Self:
@@ -120,6 +121,18 @@ class UpdateExpression:
         self._conditions.append(f"(attribute_not_exists({name}) OR {name} <= {self._number(most)})")
         return self
 
+    def if_missing_or_as_few(self, attribute: str, most: int) -> Self:
+        """Require that the item has no such set, or one of at most so many members."""
+        name = self._name(attribute)
+        few = f"size({name}) <= {self._number(most)}"
+        self._conditions.append(f"(attribute_not_exists({name}) OR {few})")
+        return self
+
+    def if_same_members(self, attribute: str, members: frozenset[int]) -> Self:
+        """Require that the set has these members and no others."""
+        self._conditions.append(f"{self._name(attribute)} = {self._value(_encoded(members))}")
+        return self
+
     def if_missing_or_not(self, attribute: str, value: str) -> Self:
         """Require that the item has no such text, or another one."""
         name, text = self._name(attribute), self._value({"S": value})
@@ -147,4 +160,20 @@ class UpdateExpression:
             parts.append("REMOVE " + ", ".join(self._removes))
         if self._adds:
             parts.append("ADD " + ", ".join(self._adds))
+        if self._deletes:
+            parts.append("DELETE " + ", ".join(self._deletes))
         return self.conditions() | {"UpdateExpression": " ".join(parts)}
+
+
+def _encoded(value: Value) -> Item:
+    match value:
+        case str():
+            return {"S": str(value)}
+        case int():
+            return number_attribute(value)
+        case bytes():
+            return {"B": value}
+        case frozenset():
+            return {"NS": [str(one) for one in sorted(value)]}
+        case _:
+            return json_attribute(value)
